@@ -1,0 +1,36 @@
+"""An order-management library to embed: sorted books, exact prices, executed trades.
+
+>>> from oms import OrderManagement, Side
+>>> om = OrderManagement()
+>>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+>>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+>>> om.calculate_price("JPM", Side.BUY, 22)
+442
+>>> om.place_trade("JPM", Side.BUY, 22).fills
+(OrderFill(order_id=1, amount=20, price=20), OrderFill(order_id=4, amount=2, price=21))
+
+"""
+
+from oms.errors import (
+    DuplicateOrderError,
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    OmsError,
+    OrderNotFoundError,
+)
+from oms.management import OrderManagement
+from oms.models import Order, OrderFill, PriceLevel, Side, Trade
+
+__all__ = [
+    "DuplicateOrderError",
+    "InsufficientLiquidityError",
+    "InvalidOrderError",
+    "OmsError",
+    "Order",
+    "OrderFill",
+    "OrderManagement",
+    "OrderNotFoundError",
+    "PriceLevel",
+    "Side",
+    "Trade",
+]

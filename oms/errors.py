@@ -1,0 +1,130 @@
+"""Every error that `oms` raises, and what each one carries.
+
+    OmsError (Exception)
+    ├── InvalidOrderError (ValueError)             a field or a question that no book can take
+    ├── DuplicateOrderError (ValueError)           the id rests already
+    ├── OrderNotFoundError (LookupError)           no resting order has the id
+    └── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
+
+A verb that raises one of them has changed nothing. Each is also the built-in error that a
+program which does not know `oms` would expect, and each survives pickling.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Literal
+
+__all__ = [
+    "DuplicateOrderError",
+    "InsufficientLiquidityError",
+    "InvalidOrderError",
+    "OmsError",
+    "OrderNotFoundError",
+]
+
+
+def _shown(value: object) -> str:
+    """Any value as bounded text: a message must not fail, whatever it was given."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an int of {value.bit_length()} bits"  # Python refuses to print very long ones
+    try:
+        return reprlib.repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+class OmsError(Exception):
+    """Any refusal by `oms`.
+
+    >>> from oms import OrderManagement
+    >>> try:
+    ...     OrderManagement().remove_order(7)
+    ... except OmsError as error:
+    ...     print(error)
+    no order with id 7 is resting
+
+    """
+
+
+class InvalidOrderError(OmsError, ValueError):
+    """A field of an order, or an argument of a question, is of the wrong type or out of range.
+
+    `field` is the argument's name, `value` what was given, `allowed` what would do.
+
+    >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
+    amount must be an int in 1..9, not 0 (int)
+
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(field, value, allowed)
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"{self.field} must be {self.allowed}, not {_shown(self.value)} ({type(self.value).__name__})"
+
+
+class DuplicateOrderError(OmsError, ValueError):
+    """An order with this id is resting already; `order_id` says which.
+
+    >>> print(DuplicateOrderError(7))
+    an order with id 7 is resting already
+
+    """
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(order_id)
+        self.order_id = order_id
+
+    def __str__(self) -> str:
+        return f"an order with id {self.order_id} is resting already"
+
+
+class OrderNotFoundError(OmsError, LookupError):
+    """No resting order has this id: it never came, or it was filled or removed.
+
+    >>> print(OrderNotFoundError(7))
+    no order with id 7 is resting
+
+    """
+
+    def __init__(self, order_id: int) -> None:
+        super().__init__(order_id)
+        self.order_id = order_id
+
+    def __str__(self) -> str:
+        return f"no order with id {self.order_id} is resting"
+
+
+class InsufficientLiquidityError(OmsError, ValueError):
+    """The book of (`symbol`, `side`) holds less than was asked for.
+
+    `requested` and `available` are in `unit`s: "amount" (lots), or "money" (ticks times lots)
+    where a budget asks for more than the whole book raises. A symbol never seen has 0 available.
+
+    >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
+    JPM BUY: amount 31 requested, 30 available
+
+    """
+
+    def __init__(
+        self,
+        symbol: str,
+        side: str,
+        requested: int,
+        available: int,
+        unit: Literal["amount", "money"] = "amount",
+    ) -> None:
+        super().__init__(symbol, side, requested, available, unit)
+        self.symbol = symbol
+        self.side = side
+        self.requested = requested
+        self.available = available
+        self.unit = unit
+
+    def __str__(self) -> str:
+        requested, available = _shown(self.requested), _shown(self.available)
+        return f"{self.symbol} {self.side}: {self.unit} {requested} requested, {available} available"

@@ -1,0 +1,136 @@
+"""The values that go in and come out: frozen, compared by content, built of exact integers.
+
+They are named tuples because those are built, hashed and compared in C, and pickle as they are.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from oms.errors import InvalidOrderError
+
+__all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Side", "Trade"]
+
+MAX_INT = 2**63 - 1
+"""The largest order id, resting amount and price: what a signed 64-bit column holds."""
+
+
+class Side(StrEnum):
+    """The trade that an order serves: BUY trades consume BUY orders, SELL trades SELL orders.
+
+    So the BUY book is what a market-data feed calls asks or offers, the SELL book its bids.
+
+    >>> Side.BUY.opposite
+    <Side.SELL: 'SELL'>
+
+    """
+
+    # A string enum hashes and compares in C; a plain one calls Python on every look-up of a book.
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Order(NamedTuple):
+    """A resting order: `amount` lots (what still rests, not what first came) at `price` ticks.
+
+    >>> Order(1, "JPM", Side.BUY, 20, 20).amount
+    20
+
+    """
+
+    order_id: int
+    symbol: str
+    side: Side
+    amount: int
+    price: int
+
+
+class OrderFill(NamedTuple):
+    """What a trade takes from one order: `amount` lots at `price` ticks."""
+
+    order_id: int
+    amount: int
+    price: int
+
+
+class PriceLevel(NamedTuple):
+    """All that rests at one `price` (ticks): `amount` lots in `orders` many orders."""
+
+    price: int
+    amount: int
+    orders: int
+
+
+class Trade(NamedTuple):
+    """An executed trade: `amount` lots for `total_price` (ticks times lots), best fill first.
+
+    `trade_id` counts from 1 without gaps.
+    """
+
+    trade_id: int
+    symbol: str
+    side: Side
+    amount: int
+    total_price: int
+    fills: tuple[OrderFill, ...]
+
+
+def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
+    """Raise InvalidOrderError for the first field that no book could hold."""
+    check_order_id(order_id)
+    check_book(symbol, side)
+    check_resting("amount", amount)
+    check_resting("price", price)
+
+
+# Types are compared exactly: to isinstance a bool is an int and a numpy string is a str.
+
+
+def check_order_id(order_id: object) -> None:
+    """Raise InvalidOrderError unless an order could have this id."""
+    if type(order_id) is not int or not 0 <= order_id <= MAX_INT:
+        raise InvalidOrderError("order_id", order_id, f"an int in 0..{MAX_INT}")
+
+
+def check_book(symbol: object, side: object) -> None:
+    """Raise InvalidOrderError unless (symbol, side) could name a book."""
+    check_symbol(symbol)
+    check_side(side)
+
+
+def check_symbol(symbol: object) -> None:
+    """Raise InvalidOrderError unless the symbol is text that any file or screen can take."""
+    if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
+        raise InvalidOrderError("symbol", symbol, "a non-empty str of valid Unicode")
+
+
+def check_side(side: object) -> None:
+    """Raise InvalidOrderError unless the side is a member of Side."""
+    if type(side) is not Side:
+        raise InvalidOrderError("side", side, "Side.BUY or Side.SELL")
+
+
+def check_resting(field: str, value: object) -> None:
+    """Raise InvalidOrderError unless the value could be the amount or the price of a resting order."""
+    if type(value) is not int or not 1 <= value <= MAX_INT:
+        raise InvalidOrderError(field, value, f"an int in 1..{MAX_INT}")
+
+
+def check_positive(field: str, value: object) -> None:
+    """Raise InvalidOrderError unless the value is an int >= 1: what is merely asked has no upper end."""
+    if type(value) is not int or value < 1:
+        raise InvalidOrderError(field, value, "an int >= 1")
+
+
+def _encodes(symbol: str) -> bool:
+    try:
+        symbol.encode()
+    except UnicodeEncodeError:  # a lone surrogate: no file, database or terminal would take it
+        return False
+    return True
