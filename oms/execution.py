@@ -12,7 +12,7 @@ __all__ = ["execute"]
 
 def execute(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
     """Take the fills out of the book and return the ids that no longer rest, in O(k log n)."""
-    filled = []
+    filled: list[int] = []
     for order_id, amount, _ in fills:
         left = book[order_id].amount - amount
         if left:

@@ -184,21 +184,19 @@ class OrderManagement:
         1000
 
         """
-        incoming: dict[tuple[str, Side], list[Order]] = {}
-        ids: set[int] = set()
-        for order in orders:
+        if not isinstance(orders, Iterable):
+            raise InvalidOrderError("orders", orders, "an iterable of Order")
+        incoming = list(orders)
+        for order in incoming:
             if type(order) is not Order:
                 raise InvalidOrderError("orders", order, "an iterable of Order")
             check_order(*order)
-            if order.order_id in ids:
-                raise DuplicateOrderError(order.order_id)
-            ids.add(order.order_id)
-            incoming.setdefault((order.symbol, order.side), []).append(order)
         with self._lock:
-            for order_id in ids:
-                if order_id in self._book_of:
-                    raise DuplicateOrderError(order_id)
-            for (symbol, side), group in incoming.items():
+            self._refuse_duplicates(incoming)
+            groups: dict[tuple[str, Side], list[Order]] = {}
+            for order in incoming:
+                groups.setdefault((order.symbol, order.side), []).append(order)
+            for (symbol, side), group in groups.items():
                 book = self._open_book(symbol, side)
                 book.update(group)
                 self._book_of.update((order.order_id, book) for order in group)
@@ -297,6 +295,13 @@ class OrderManagement:
             return self._book_of[order_id]
         except KeyError:
             raise OrderNotFoundError(order_id) from None
+
+    def _refuse_duplicates(self, incoming: Iterable[Order]) -> None:
+        seen: set[int] = set()
+        for order in incoming:
+            if order.order_id in self._book_of or order.order_id in seen:
+                raise DuplicateOrderError(order.order_id)
+            seen.add(order.order_id)
 
     def _open_book(self, symbol: str, side: Side) -> OrderBook:
         book = self._books.get((symbol, side))

@@ -1,0 +1,46 @@
+"""Where all generated input comes from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import strategies as st
+
+from oms import Order, Side
+
+# Few symbols, prices and ids, so that orders meet at one level, ids repeat and books run dry.
+symbols = st.sampled_from(["AAPL", "JPM"])
+sides = st.sampled_from(Side)
+order_ids = st.integers(0, 30)
+amounts = st.integers(1, 40) | st.just(2**63 - 1)
+prices = st.integers(1, 12) | st.just(2**63 - 1)
+asked_amounts = st.integers(1, 120) | st.just(2**70)
+
+orders = st.builds(Order, order_ids, symbols, sides, amounts, prices)
+
+
+def distinct_orders(max_size: int = 30) -> st.SearchStrategy[list[Order]]:
+    """Orders with different ids."""
+    return st.lists(orders, max_size=max_size, unique_by=lambda order: order.order_id)
+
+
+NOT_INTS = [
+    True,
+    1.0,
+    float("nan"),
+    Decimal(1),
+    Fraction(1),
+    np.int64(1),
+    np.float64(1),
+    np.bool_(True),
+    "1",
+    b"1",
+    None,
+    [1],
+]
+"""Values that look like 1, and others; none of them is an exact integer."""
+
+NOT_SYMBOLS = ["", None, 1, b"JPM", np.str_("JPM"), Side.BUY, ["JPM"], "\ud800"]
+NOT_SIDES = ["BUY", "SELL", 0, 1, None, True, "buy", Side]

@@ -1,0 +1,114 @@
+"""One side of one symbol, alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import strategies as our
+from oms import Order, PriceLevel, Side
+from oms.order_book import OrderBook
+from reference import best_first
+
+
+def book_of(*orders: Order, side: Side = Side.BUY) -> OrderBook:
+    book = OrderBook("JPM", side)
+    book.update(order._replace(symbol="JPM", side=side) for order in orders)
+    book._check()
+    return book
+
+
+def line(book: OrderBook) -> str:
+    """A book as one printable line: id:amount@price, best first."""
+    return " ".join(f"{order.order_id}:{order.amount}@{order.price}" for order in book)
+
+
+FOUR = [
+    Order(4, "JPM", Side.BUY, 10, 21),
+    Order(3, "JPM", Side.BUY, 5, 20),
+    Order(1, "JPM", Side.BUY, 20, 20),
+    Order(2, "JPM", Side.BUY, 7, 19),
+]
+
+
+def test_a_buy_book_runs_from_the_lowest_price_up_then_by_id() -> None:
+    assert line(book_of(*FOUR)) == "2:7@19 1:20@20 3:5@20 4:10@21"
+
+
+def test_a_sell_book_runs_from_the_highest_price_down_then_by_id() -> None:
+    assert line(book_of(*FOUR, side=Side.SELL)) == "4:10@21 1:20@20 3:5@20 2:7@19"
+
+
+@given(our.distinct_orders(), our.sides)
+def test_the_sorted_order_is_that_of_trading(orders: list[Order], side: Side) -> None:
+    ours = [order._replace(symbol="JPM", side=side) for order in orders]
+    assert list(book_of(*orders, side=side)) == sorted(ours, key=best_first)
+
+
+@given(our.distinct_orders(), our.distinct_orders(), our.sides)
+def test_many_at_once_is_the_same_as_one_by_one(first: list[Order], second: list[Order], side: Side) -> None:
+    book = book_of(*first, side=side)
+    book.update(order._replace(symbol="JPM", side=side, order_id=order.order_id + 100) for order in second)
+    one_by_one = book_of(side=side)
+    for order in book:
+        one_by_one.add(order)
+    one_by_one._check()
+    assert list(book) == list(one_by_one)
+    assert list(book.levels()) == list(one_by_one.levels())
+
+
+def test_a_partly_filled_order_keeps_its_place() -> None:
+    book = book_of(*FOUR)
+    book.resize(1, 3)
+    book._check()
+    assert line(book) == "2:7@19 1:3@20 3:5@20 4:10@21"
+
+
+def test_an_empty_book_has_no_best_price_and_no_depth() -> None:
+    book = book_of(*FOUR)
+    for order in FOUR:
+        assert book.remove(order.order_id) == order
+        book._check()
+    assert (len(book), book.best_price(), book.depth()) == (0, None, ())
+
+
+@given(our.distinct_orders(), our.sides, st.none() | st.integers(1, 5))
+def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | None) -> None:
+    book = book_of(*orders, side=side)
+    prices = list(dict.fromkeys(order.price for order in book))[:levels]
+    assert book.depth(levels) == tuple(
+        PriceLevel(
+            price,
+            sum(order.amount for order in book if order.price == price),
+            sum(order.price == price for order in book),
+        )
+        for price in prices
+    )
+    assert [price for price, _ in book.levels()][:levels] == prices
+    assert book.best_price() == (prices[0] if prices else None)
+
+
+def test_an_order_is_found_by_its_id() -> None:
+    book = book_of(*FOUR)
+    assert book[3] == FOUR[1]
+    assert 3 in book
+    assert 5 not in book
+
+
+@pytest.mark.parametrize(
+    ("harm", "invariant"),
+    [
+        (lambda book: book._totals.update({20: 1}), "a level's total is the sum of its orders"),
+        (lambda book: book._ranks.pop(), "a level is listed while it holds something"),
+        (lambda book: book._keys.pop(), "the sorted keys are those of the orders"),
+        (lambda book: book._orders.update({1: book[1]._replace(amount=0)}), "without an amount"),
+        (lambda book: book._orders.update({9: book[1]}), "under its own id"),
+        (lambda book: book._orders.update({1: book[1]._replace(symbol="X")}), "in its own book"),
+    ],
+)
+def test_the_check_finds_each_kind_of_harm(harm: st.SearchStrategy[object], invariant: str) -> None:
+    book = book_of(*FOUR)
+    harm(book)  # type: ignore[operator]  # a lambda
+    with pytest.raises(AssertionError, match=invariant):
+        book._check()

@@ -1,0 +1,72 @@
+"""What an amount costs, and who gives it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+import strategies as our
+from oms import InsufficientLiquidityError, Order, OrderFill, Side
+from oms.execution import execute
+from oms.order_book import OrderBook
+from oms.pricing import fills, total_price
+
+WORKED = [Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)]
+
+
+def book_of(orders: list[Order], side: Side = Side.BUY) -> OrderBook:
+    book = OrderBook("JPM", side)
+    book.update(order._replace(symbol="JPM", side=side) for order in orders)
+    return book
+
+
+@pytest.mark.parametrize(("amount", "cost"), [(20, 400), (10, 200), (22, 442), (30, 610), (1, 20), (21, 421)])
+def test_the_worked_example_costs_what_it_should(amount: int, cost: int) -> None:
+    assert total_price(book_of(WORKED), amount) == cost
+
+
+@pytest.mark.parametrize("ask", [total_price, fills])
+def test_a_shortage_says_how_much_there_is(ask: type) -> None:
+    with pytest.raises(InsufficientLiquidityError) as caught:
+        ask(book_of(WORKED), 31)
+    assert (caught.value.requested, caught.value.available) == (31, 30)
+    assert (caught.value.symbol, caught.value.side) == ("JPM", Side.BUY)
+
+
+def test_fills_come_best_first_and_the_last_may_be_a_part() -> None:
+    assert fills(book_of(WORKED), 22) == (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+    assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
+
+
+@given(our.distinct_orders(), our.sides, our.asked_amounts)
+def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amount: int) -> None:
+    book = book_of(orders, side)
+    try:
+        cost = total_price(book, amount)
+    except InsufficientLiquidityError as error:
+        assert error.available == sum(order.amount for order in orders) < amount
+        return
+    taken = fills(book, amount)
+    assert cost == sum(fill.amount * fill.price for fill in taken)
+    assert amount == sum(fill.amount for fill in taken)
+
+
+@given(our.distinct_orders(), our.sides, our.asked_amounts)
+def test_what_is_executed_is_gone_and_nothing_else(orders: list[Order], side: Side, amount: int) -> None:
+    book = book_of(orders, side)
+    before = list(book)
+    try:
+        taken = {fill.order_id: fill.amount for fill in fills(book, amount)}
+    except InsufficientLiquidityError:
+        return
+    filled = execute(book, fills(book, amount))
+    book._check()
+    left = [order._replace(amount=order.amount - taken.get(order.order_id, 0)) for order in before]
+    assert list(book) == [order for order in left if order.amount]
+    assert filled == [order.order_id for order in left if not order.amount]
+
+
+def test_totals_past_64_bits_stay_exact() -> None:
+    huge = 2**63 - 1
+    book = book_of([Order(n, "JPM", Side.BUY, huge, huge) for n in range(3)])
+    assert total_price(book, 3 * huge) == 3 * huge * huge
