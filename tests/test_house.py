@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import oms
+from oms import errors, models
 
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")

@@ -1,0 +1,57 @@
+"""How much does a price look at? Counted, not timed, so it cannot flake; the test command runs it too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from oms import InsufficientLiquidityError, OrderManagement, Side
+from oms.order_book import OrderBook
+from workloads import SYMBOL, crowd, ladder
+
+
+class Counted(dict[int, int]):
+    """A dict that counts its look-ups."""
+
+    looks = 0
+
+    def __getitem__(self, key: int) -> int:
+        self.looks += 1
+        return super().__getitem__(key)
+
+
+def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
+    """How many price levels of the BUY book a question looks at."""
+    book = the_book(om)
+    counted = book._totals = Counted(book._totals)
+    ask()
+    return counted.looks
+
+
+def the_book(om: OrderManagement) -> OrderBook:
+    return om._books[SYMBOL, Side.BUY]
+
+
+@pytest.mark.parametrize("k", [1, 2, 10, 100, 1000, 10_000])
+@pytest.mark.parametrize("size", [10_000, 40_000])
+def test_a_price_looks_at_no_more_than_the_k_orders_it_would_consume(k: int, size: int) -> None:
+    om = ladder(size)
+    assert 1 <= looks_of(om, lambda: om.calculate_price(SYMBOL, Side.BUY, 10 * k)) <= k
+
+
+def test_a_price_looks_at_levels_so_a_crowd_at_one_price_counts_once() -> None:
+    om = crowd(100_000)
+    best = om.depth(SYMBOL, Side.BUY, 1)[0]
+    assert best.orders > 50
+    assert looks_of(om, lambda: om.calculate_price(SYMBOL, Side.BUY, best.amount)) == 1
+
+
+def test_a_shortage_looks_at_each_level_once() -> None:
+    om = ladder(1000)
+
+    def ask() -> None:
+        with pytest.raises(InsufficientLiquidityError):
+            om.calculate_price(SYMBOL, Side.BUY, 10_001)
+
+    assert looks_of(om, ask) <= 1000

@@ -1,0 +1,64 @@
+"""How do the verbs grow, with what they consume and with the size of the book? Ratios within one run."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from functools import partial
+
+from oms import Order, OrderManagement, Side
+from workloads import SYMBOL, crowd, fastest, fresh, ladder, timed
+
+SMALL, LARGE = 1_000, 1_000_000
+
+
+def slope(points: dict[int, float]) -> float:
+    """The exponent of growth: least squares on log time over log k."""
+    xs, ys = [math.log(x) for x in points], [math.log(y) for y in points.values()]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    up = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
+    return up / sum((x - mean_x) ** 2 for x in xs)
+
+
+def test_the_time_of_a_price_grows_at_most_linearly_in_the_orders_consumed() -> None:
+    om = ladder(10_000)
+    times = fastest({k: pricing(om, 10 * k) for k in (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)}, times=5)
+    print({k: f"{time * 1e6:.1f} us" for k, time in times.items()}, f"slope {slope(times):.2f}")
+    assert slope(times) <= 1.1
+
+
+def test_the_time_of_a_price_does_not_depend_on_the_size_of_the_book() -> None:
+    books = {size: ladder(size) for size in (SMALL, LARGE)}
+    times = fastest({size: pricing(om, 1000) for size, om in books.items()}, times=50, turns=15)
+    ratio = times[LARGE] / times[SMALL]
+    print(f"1,000,000 / 1,000 resting: {ratio:.2f}")
+    assert ratio < 1.5
+
+
+def test_adding_and_removing_grow_as_the_logarithm_of_the_book() -> None:
+    books = {size: crowd(size) for size in (SMALL, LARGE)}
+    orders = fresh(random.Random(2), 500)
+    shuffled = random.Random(3).sample(orders, len(orders))
+    added, removed = dict.fromkeys(books, math.inf), dict.fromkeys(books, math.inf)
+    for _ in range(9):
+        for size, om in books.items():
+            added[size] = min(added[size], timed(partial(add_all, om, orders)))
+            removed[size] = min(removed[size], timed(partial(remove_all, om, shuffled)))
+    ratios = {"add_order": added[LARGE] / added[SMALL], "remove_order": removed[LARGE] / removed[SMALL]}
+    print({verb: f"1,000,000 / 1,000 resting: {ratio:.2f}" for verb, ratio in ratios.items()})
+    assert all(ratio < 3 for ratio in ratios.values())
+
+
+def pricing(om: OrderManagement, amount: int) -> Callable[[], object]:
+    return lambda: om.calculate_price(SYMBOL, Side.BUY, amount)
+
+
+def add_all(om: OrderManagement, orders: list[Order]) -> None:
+    for order in orders:
+        om.add_order(*order)
+
+
+def remove_all(om: OrderManagement, orders: list[Order]) -> None:
+    for order in orders:
+        om.remove_order(order.order_id)

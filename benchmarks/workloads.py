@@ -1,0 +1,74 @@
+"""The workloads, in words, and how they are timed.
+
+ladder(n)       n BUY orders of 10 lots, each at a price of its own: 1, 2, 3, ... ticks. The worst book for
+                pricing, because k orders are k levels. Sweeping k of them costs 10 * (1 + ... + k).
+crowd(n)        n orders of 1 to 100 lots at random, half on each side, at 500 prices a side (9000-9499 and
+                9500-9999, not crossed): about n / 1000 orders a level, as in a liquid book.
+fresh(rng, n)   n more orders like those of a crowd, with ids that no crowd has.
+
+Times are compared within one run only: the two things compared take turns, and the fastest turn of each
+counts, because noise on a shared machine only ever adds.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable
+from time import perf_counter
+
+from oms import Order, OrderManagement, Side
+
+SYMBOL = "JPM"
+FRESH_ID = 10_000_000
+
+
+def ladder(n: int) -> OrderManagement:
+    """A book of n levels, one order each."""
+    om = OrderManagement()
+    om.add_orders(Order(price, SYMBOL, Side.BUY, 10, price) for price in range(1, n + 1))
+    return om
+
+
+def crowd(n: int) -> OrderManagement:
+    """A book of n orders on both sides at 1,000 prices."""
+    om = OrderManagement()
+    om.add_orders(like_a_crowd(random.Random(1), 0, n))
+    return om
+
+
+def fresh(rng: random.Random, n: int) -> list[Order]:
+    """Orders to add to a crowd."""
+    return like_a_crowd(rng, FRESH_ID, n)
+
+
+def like_a_crowd(rng: random.Random, first_id: int, n: int) -> list[Order]:
+    """Orders of 1 to 100 lots, BUY above SELL so that no price crosses."""
+    orders = []
+    for order_id in range(first_id, first_id + n):
+        side = rng.choice((Side.BUY, Side.SELL))
+        price = rng.randint(9500, 9999) if side is Side.BUY else rng.randint(9000, 9499)
+        orders.append(Order(order_id, SYMBOL, side, rng.randint(1, 100), price))
+    return orders
+
+
+def timed(call: Callable[[], object], times: int = 1) -> float:
+    """Seconds per call."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = perf_counter()
+        for _ in range(times):
+            call()
+        return (perf_counter() - start) / times
+    finally:
+        gc.enable()
+
+
+def fastest(calls: dict[int, Callable[[], object]], turns: int = 7, times: int = 1) -> dict[int, float]:
+    """Seconds per call of each, the fastest of several interleaved turns."""
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(turns):
+        for name, call in calls.items():
+            best[name] = min(best[name], timed(call, times))
+    return best
