@@ -1,0 +1,105 @@
+"""The command line: which commands there are, and how every one of them ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from oms.cli.demo import demo
+from oms.cli.exit_codes import ExitCode
+from oms.cli.many_values import ManyValuesCommand
+from oms.cli.replay import replay
+from oms.errors import OmsError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="oms",
+    help="Exact prices and trades against order books.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command(cls=ManyValuesCommand)(replay)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print("oms", version("oms-orderbook"))
+        except PackageNotFoundError:  # a checkout that was never installed
+            print("oms, not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version it is."),
+    ] = False,
+) -> None:
+    """Exact prices and trades against order books."""
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (None = those of the process) and return its exit code.
+
+    Whatever is wrong with them, or with a file, is one line on stderr.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may not fit the terminal
+    try:
+        code = _run(list(sys.argv[1:] if args is None else args))
+        _flush()
+    except BrokenPipeError:
+        return _leave_closed_pipe()
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except OmsError as error:
+        return _complain(str(error))
+    except OSError as error:
+        return _complain(error.strerror or str(error))
+    except Exception as error:
+        # Typer refuses with click's errors, or in newer versions with those of a click of its own.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        return _complain(f"{message()} (oms --help says what there is)")
+    return code
+
+
+def _run(args: list[str]) -> int:
+    try:
+        code = get_command(app).main(args or ["--help"], prog_name="oms", standalone_mode=False)
+    except SystemExit as stop:
+        if stop.code == 1:  # so leave typer and rich when a pipe has been closed
+            raise BrokenPipeError from stop
+        raise
+    return code if isinstance(code, int) else ExitCode.FINE
+
+
+def _flush() -> None:
+    """Write what is left: a failure must show now, not while Python shuts down."""
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - the shell may have closed it
+        sys.stdout.flush()
+
+
+def _leave_closed_pipe() -> int:
+    with suppress(OSError):  # Python flushes once more when it shuts down: that must go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.PIPE_CLOSED
+
+
+def _complain(problem: str) -> int:
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(problem.split()))
+    print(f"oms: {line}", file=sys.stderr)
+    return ExitCode.WRONG_USE

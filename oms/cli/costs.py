@@ -1,0 +1,74 @@
+"""What amounts would cost: the same answers for the table and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rich.table import Table
+
+from oms import InsufficientLiquidityError, OrderManagement, Side
+from oms.cli.units import Units, ratio
+from oms.cli.words import BOOK_OF, new_table
+
+__all__ = ["Cost", "cost_table", "costs"]
+
+
+class Cost(NamedTuple):
+    """What `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
+
+    The three prices are None where only `available` lots rest.
+    """
+
+    side: Side
+    amount: int
+    available: int
+    total_price: int | None
+    best_price: int | None
+    worst_price: int | None
+
+
+def costs(om: OrderManagement, symbol: str, amounts: Iterable[int]) -> Iterator[Cost]:
+    """Ask both books for each amount; raises InvalidOrderError."""
+    wanted = tuple(amounts)
+    for side in Side:
+        for amount in wanted:
+            yield _cost(om, symbol, side, amount)
+
+
+def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
+    try:
+        total = om.calculate_price(symbol, side, amount)
+    except InsufficientLiquidityError as error:
+        return Cost(side, amount, error.available, None, None, None)
+    # The last lot is the dearest: it is what the amount costs beyond one lot less.
+    worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
+    return Cost(side, amount, amount, total, om.best_price(symbol, side), worst)
+
+
+def cost_table(answers: Iterable[Cost], units: Units) -> Table:
+    """Lay the answers out, with how much worse than the best price the average is, in 1/100 of a per cent."""
+    table = new_table()
+    table.add_column("a trade of", no_wrap=True)
+    for header in ("amount", "total price", "average", "worst", "slippage\n(bps)"):
+        table.add_column(header, justify="right", overflow="fold")
+    last = None
+    for answer in answers:
+        if last not in (None, answer.side):
+            table.add_section()
+        last = answer.side
+        trade = f"{answer.side} ({BOOK_OF[answer.side]})"
+        table.add_row(trade, units.show_amount(answer.amount), *_answer(answer, units))
+    return table
+
+
+def _answer(cost: Cost, units: Units) -> tuple[str, ...]:
+    if cost.total_price is None or cost.best_price is None or cost.worst_price is None:
+        return (f"only {units.show_amount(cost.available)} rest",)
+    at_best = cost.best_price * cost.amount
+    return (
+        units.show_total(cost.total_price),
+        units.show_average(cost.total_price, cost.amount),
+        units.show_price(cost.worst_price),
+        ratio(abs(cost.total_price - at_best) * 10_000, at_best, 2),
+    )

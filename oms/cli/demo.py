@@ -1,0 +1,80 @@
+"""`oms demo`: a tour that needs no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+from rich.console import Console
+
+from oms import OrderManagement, Side
+from oms.cli.costs import cost_table, costs
+from oms.cli.drive import Driven, drive
+from oms.cli.exit_codes import ExitCode
+from oms.cli.fills import fill_table
+from oms.cli.ladder import ladder
+from oms.cli.session import write_session
+from oms.cli.summary import summary, verdict
+from oms.cli.units import UNITS
+from oms.cli.words import heading, new_console, new_table
+from oms.feeds import lobster
+
+__all__ = ["demo"]
+
+_UNITS = UNITS["lobster"]
+_AMOUNTS = (1, 100, 1_000, 5_000, 1_000_000)
+_TO_TRADE = 700
+
+
+def demo() -> None:
+    """Take a tour on a synthetic session: exact prices, a replay, the ladder, a trade."""
+    console = new_console()
+    console.print(heading("1. The four verbs"))
+    _worked_example(console)
+    console.print(heading("2. A synthetic session, replayed from a LOBSTER file"))
+    driven = _replay()
+    console.print(summary(driven.report))
+    console.print(verdict(driven.report))
+    console.print()
+    console.print(heading(f"3. The books of {driven.symbol} as the session leaves them"))
+    console.print(ladder(driven.om, driven.symbol, _UNITS, levels=6))
+    console.print(heading("4. What would it cost?"))
+    console.print(cost_table(costs(driven.om, driven.symbol, _AMOUNTS), _UNITS))
+    console.print(heading(f"5. A trade: BUY {_TO_TRADE}"))
+    _trade(console, driven)
+    if not driven.report.agrees:
+        raise typer.Exit(ExitCode.DISAGREES)
+
+
+def _worked_example(console: Console) -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    om.add_order(4, "JPM", Side.BUY, 10, 21)
+    table = new_table()
+    table.add_column("call", no_wrap=True)
+    table.add_column("answer", justify="right")
+    table.add_column("")
+    table.add_row('add_order(1, "JPM", BUY, 20, 20)', "", "20 rest at a price of 20")
+    table.add_row('add_order(4, "JPM", BUY, 10, 21)', "", "10 rest at 21")
+    for amount, why in ((20, "20 x 20"), (10, "10 x 20"), (22, "20 x 20 + 2 x 21")):
+        cost = om.calculate_price("JPM", Side.BUY, amount)
+        table.add_row(f'calculate_price("JPM", BUY, {amount})', str(cost), why)
+    trade = om.place_trade("JPM", Side.BUY, 22)
+    left = "; ".join(f"{order.amount} of order {order.order_id} are left" for order in om)
+    table.add_row('place_trade("JPM", BUY, 22)', str(trade.total_price), left)
+    console.print(table)
+
+
+def _replay() -> Driven:
+    with TemporaryDirectory() as folder:
+        return drive(lobster.read(write_session(Path(folder))), unknown="seed")
+
+
+def _trade(console: Console, driven: Driven) -> None:
+    om, symbol = driven.om, driven.symbol
+    asked = om.calculate_price(symbol, Side.BUY, _TO_TRADE)
+    trade = om.place_trade(symbol, Side.BUY, _TO_TRADE)
+    console.print(fill_table(trade, _UNITS))
+    said, paid = _UNITS.show_total(asked), _UNITS.show_total(trade.total_price)
+    console.print(f"calculate_price said {said}; place_trade cost {paid}.")

@@ -1,0 +1,96 @@
+"""Replays a recording, while a bar on the terminal shows how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from oms import OrderManagement
+from oms.cli.words import new_console
+from oms.feeds import Message, Recording, Replay, Report, Unknown
+
+__all__ = ["Driven", "drive"]
+
+_EVERY = 1024  # messages between two looks at the bar
+
+
+class Driven(NamedTuple):
+    """A replay that is over: its report, the books as it left them, and how long it took."""
+
+    report: Report
+    om: OrderManagement
+    symbol: str
+    seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """Everything is counted in: reading the file as often as needed, pricing, comparing."""
+        return round(self.report.events / self.seconds, 1)
+
+
+class _Watched:
+    """A recording that moves the bar while it is read; each new reading starts the bar again."""
+
+    def __init__(self, recording: Recording, progress: Progress) -> None:
+        self._recording = recording
+        self._progress = progress
+        self._task = progress.add_task("opening", total=recording.size, events=0)
+        self.path = recording.path
+
+    def __iter__(self) -> Iterator[Message]:
+        self._progress.reset(self._task, description="looking for unseen orders", events=0)
+        count = 0
+        for count, message in enumerate(self._recording, 1):
+            if not count % _EVERY:
+                self._progress.update(self._task, completed=self._recording.position, events=count)
+            yield message
+        self._progress.update(self._task, completed=self._recording.size, events=count)
+
+    def describe(self, doing: str) -> None:
+        self._progress.update(self._task, description=doing)
+
+
+def drive(
+    recording: Recording,
+    *,
+    unknown: Unknown,
+    ignore: tuple[int, ...] = (),
+    book: Path | None = None,
+    trades: Path | None = None,
+) -> Driven:
+    """Replay a recording into new books; the arguments are those of `Replay`.
+
+    The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidOrderError.
+    """
+    om = OrderManagement()
+    with _bar() as progress:
+        start = perf_counter()
+        watched = _Watched(recording, progress)
+        run = Replay(
+            watched, om, symbol=recording.symbol, unknown=unknown, ignore=ignore, book=book, trades=trades
+        )
+        steps = iter(run)
+        next(steps, None)  # before its first event a replay reads the whole file to find what it lacks
+        watched.describe("replaying")
+        for _ in steps:
+            pass
+        seconds = perf_counter() - start
+    return Driven(run.report(), om, recording.symbol, seconds)
+
+
+def _bar() -> Progress:
+    console = new_console(stderr=True)
+    console.quiet = not console.is_terminal  # a bar that is disabled may still end in a blank line
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[events]:,} events"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=console.quiet,
+    )

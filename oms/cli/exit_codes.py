@@ -1,0 +1,21 @@
+"""What the command tells the shell."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+__all__ = ["ExitCode"]
+
+
+class ExitCode(IntEnum):
+    """How the command ended."""
+
+    FINE = 0
+    DISAGREES = 1
+    """The data disagree with what they are compared with."""
+    WRONG_USE = 2
+    """Options that do not fit, or a file that cannot be read."""
+    INTERRUPTED = 130
+    """Ctrl-C: 128 + SIGINT, as shells count."""
+    PIPE_CLOSED = 141
+    """Whoever read the output has gone: 128 + SIGPIPE."""

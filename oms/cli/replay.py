@@ -1,0 +1,89 @@
+"""`oms replay`: drive the books with a recording, and say whether they come out as published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from oms.cli.costs import Cost, cost_table, costs
+from oms.cli.drive import Driven, drive
+from oms.cli.exit_codes import ExitCode
+from oms.cli.ladder import ladder
+from oms.cli.options import (
+    BookFile,
+    Format,
+    Ignored,
+    Json,
+    Quoted,
+    RecordingFile,
+    TradesFile,
+    UnknownOrders,
+)
+from oms.cli.summary import as_json, summary, verdict
+from oms.cli.units import UNITS
+from oms.cli.words import heading, new_console
+from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, open_recording
+
+__all__ = ["replay"]
+
+
+def replay(
+    file: RecordingFile,
+    *,
+    feed: Format = None,
+    quote: Quoted = None,
+    book: BookFile = None,
+    trades: TradesFile = None,
+    unknown: UnknownOrders = None,
+    ignore: Ignored = None,
+    as_object: Json = False,
+) -> None:
+    """Replay a recording; show the books at its end, and whether they agree with what was published.
+
+    Exit codes: 0 fine, 1 the data disagree with what they are compared with, 2 wrong use.
+    """
+    recording = _open(file, feed)
+    _refuse_what_does_not_apply(recording.feed, book, trades, unknown)
+    policy = unknown or DEFAULT_UNKNOWN[recording.feed]
+    driven = drive(recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades)
+    quotes = tuple(costs(driven.om, driven.symbol, quote or ()))
+    if as_object:
+        print(json.dumps(as_json(recording, driven, quotes)))
+    else:
+        _show(recording, driven, quotes)
+    if not driven.report.agrees:
+        raise typer.Exit(ExitCode.DISAGREES)
+
+
+def _open(file: Path, feed: Feed | None) -> Recording:
+    if file.exists() and not file.is_file() and not file.is_dir():
+        # A second reading of a pipe would silently go on where the first one stopped.
+        raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
+    return open_recording(file, feed)
+
+
+def _refuse_what_does_not_apply(
+    feed: Feed, book: Path | None, trades: Path | None, unknown: Unknown | None
+) -> None:
+    if feed != "lobster" and book is not None:
+        raise typer.BadParameter(f"it applies to lobster, and this is {feed}", param_hint="--book")
+    if feed != "bitstamp" and trades is not None:
+        raise typer.BadParameter(f"it applies to bitstamp, and this is {feed}", param_hint="--trades")
+    if feed == "bitstamp" and unknown == "seed":
+        raise typer.BadParameter(
+            f"{feed} says what is left of an order, not what it held", param_hint="--unknown seed"
+        )
+
+
+def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...]) -> None:
+    console, units = new_console(), UNITS[recording.feed]
+    console.print(heading(f"{driven.symbol}, recorded by {recording.feed} ({units.describe()})"))
+    console.print(ladder(driven.om, driven.symbol, units))
+    if quotes:
+        console.print(cost_table(quotes, units))
+    console.print(summary(driven.report))
+    console.print(f" {driven.seconds:.1f} s: {driven.events_per_second:,.0f} events a second", style="dim")
+    console.print()
+    console.print(verdict(driven.report))

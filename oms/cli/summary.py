@@ -1,0 +1,97 @@
+"""The report of a replay, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from oms.cli.costs import Cost
+from oms.cli.drive import Driven
+from oms.feeds import Recording, Report
+
+__all__ = ["as_json", "summary", "verdict"]
+
+
+def summary(report: Report) -> Table:
+    """Lay out what was counted."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for what, count, remark in _counts(report):
+        table.add_row(what, f"{count:,}", Text(remark, "dim"))
+    return table
+
+
+def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
+    yield "events", report.events, _listed(report.kinds)
+    yield "unknown orders", report.unknown, f"{report.seeded:,} seeded" if report.unknown else ""
+    yield "ignored", report.ignored, ""
+    yield "refused", report.refused, ""
+    yield "crossed", report.crossed, "times the best ask was not above the best bid" if report.crossed else ""
+    if report.trades:
+        fills = f"{report.trades_equal_fills:,} with the same fills"
+        yield "trades", report.trades, f"{report.trades_equal_cost:,} at the published cost, {fills}"
+    if report.states is not None:
+        yield "best-price states", report.states, f"{report.states_equal:,} equal to the book file's"
+    if report.makers is not None:
+        yield "makers", report.makers, f"{report.makers_at_head:,} at the head of their book"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{what} {count:,}" for what, count in counts.items())
+
+
+def verdict(report: Report) -> RenderableType:
+    """Say in words whether the data agree with what they are compared with."""
+    if not report.agrees:
+        outcome = Text("The data disagree with what they are compared with:", "bold red")
+    elif report.trades or report.states is not None or report.makers is not None:
+        outcome = Text("The data agree with what they are compared with.", "bold green")
+    else:
+        outcome = Text("There was nothing to compare the data with.", "bold")
+    return Group(*_points(report.remarks, "dim"), outcome, *_points(report.disagreements))
+
+
+def _points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
+    for sentence in sentences:
+        point = Table.grid(padding=(0, 1))
+        point.add_row(Text("-", style), Text(sentence, style))
+        yield point
+
+
+def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
+    """All of it as one object, in ticks and lots; null where nothing was compared."""
+    report = driven.report
+    compares_trades = recording.feed == "lobster"  # no other feed publishes what its trades cost
+    return {
+        "file": recording.path,
+        "format": recording.feed,
+        "symbol": driven.symbol,
+        "events": report.events,
+        "seconds": round(driven.seconds, 3),
+        "events_per_second": driven.events_per_second,
+        "kinds": report.kinds,
+        "unknown": report.unknown,
+        "seeded": report.seeded,
+        "ignored": report.ignored,
+        "refused": report.refused,
+        "refusals": report.refusals,
+        "trades": report.trades if compares_trades else None,
+        "trades_equal_cost": report.trades_equal_cost if compares_trades else None,
+        "trades_equal_fills": report.trades_equal_fills if compares_trades else None,
+        "crossed": report.crossed,
+        "states": report.states,
+        "states_equal": report.states_equal,
+        "makers": report.makers,
+        "makers_at_head": report.makers_at_head,
+        "makers_not_found": report.makers_not_found,
+        "agrees": report.agrees,
+        "disagreements": report.disagreements,
+        "remarks": report.remarks,
+        "resting_orders": len(driven.om),
+        "quotes": [quote._asdict() for quote in quotes],
+    }

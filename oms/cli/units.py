@@ -1,0 +1,64 @@
+"""Ticks and lots as the decimal numbers that people write, exactly."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oms.feeds import Feed
+
+__all__ = ["UNITS", "Units", "ratio"]
+
+
+class Units(NamedTuple):
+    """How many decimals a price and an amount have: a tick and a lot are 1 of the last one.
+
+    >>> units = Units(price=2, amount=8)
+    >>> units.show_price(23647), units.show_amount(178_855_669), units.show_total(23647 * 178_855_669)
+    ('236.47', '1.78855669', '422.9400004843')
+
+    """
+
+    price: int
+    amount: int
+
+    def show_price(self, ticks: int) -> str:
+        """A price, or a difference of prices."""
+        return _decimal(ticks, self.price)
+
+    def show_amount(self, lots: int) -> str:
+        """An amount."""
+        return _decimal(lots, self.amount)
+
+    def show_total(self, total: int) -> str:
+        """Ticks times lots."""
+        return _decimal(total, self.price + self.amount)
+
+    def show_average(self, total: int, lots: int) -> str:
+        """The average price of so many lots, rounded two decimals beyond a tick."""
+        return ratio(total, lots * 10**self.price, self.price + 2)
+
+    def describe(self) -> str:
+        """What 1 tick and 1 lot are."""
+        return f"1 tick = {_decimal(1, self.price)}, 1 lot = {_decimal(1, self.amount)}"
+
+
+UNITS: dict[Feed, Units] = {"bitstamp": Units(price=2, amount=8), "lobster": Units(price=4, amount=0)}
+
+
+def ratio(numerator: int, denominator: int, decimals: int) -> str:
+    """A quotient, correctly rounded (half to even) without a float.
+
+    >>> ratio(2, 3, 4), ratio(1, 8, 2), ratio(3, 8, 2)
+    ('0.6667', '0.12', '0.38')
+
+    """
+    quotient, rest = divmod(numerator * 10**decimals, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and quotient % 2):
+        quotient += 1
+    return _decimal(quotient, decimals)
+
+
+def _decimal(value: int, decimals: int) -> str:
+    whole, fraction = divmod(abs(value), 10**decimals)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole:,}" + (f".{fraction:0{decimals}}" if decimals else "")

@@ -1,0 +1,367 @@
+"""How the command is called, and how each call ends."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from typer.testing import CliRunner
+
+from oms.cli import app, run
+from oms.cli.many_values import spread
+
+SESSION = """\
+34200.1,1,7,10,1000000,-1
+34200.2,1,8,10,1000100,-1
+34200.3,1,9,30,999900,1
+34200.4,4,7,10,1000000,-1
+34200.4,4,8,4,1000100,-1
+"""
+BITSTAMP = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> str:
+    path = tmp_path / "XYZ_2020-01-02_34200000_57600000_message_5.csv"
+    path.write_text(SESSION)
+    return str(path)
+
+
+@pytest.fixture
+def bitstamp(tmp_path: Path) -> str:
+    path = tmp_path / "orders.csv"
+    path.write_text(BITSTAMP + "7,1430438404518,1430438404000,236.47,200000000,created,bid\n")
+    return str(path)
+
+
+def command(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )
+
+
+def assert_wrong_use(capsys: pytest.CaptureFixture[str], *args: str, says: str) -> None:
+    assert run(args) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("oms: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert says in err
+
+
+# ------------------------------------------------------------------ the command itself
+
+
+def test_the_module_is_the_command() -> None:
+    shown = command("-m", "oms", "--version")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
+    assert "Usage: oms replay" in command("-m", "oms", "replay", "--help").stdout
+
+
+def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    out, err = capsys.readouterr()
+    assert "demo" in out
+    assert "replay" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_its_extra_it_says_in_one_line_what_to_install(missing: str) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; from oms.__main__ import main; main()"
+    ended = command("-c", script)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "install oms-orderbook[cli]" in ended.stderr
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:
+    script = "import sys; sys.modules['oms.feeds'] = None; from oms.__main__ import main; main()"
+    ended = command("-c", script)
+    assert ended.returncode == 1
+    assert "oms.feeds" in ended.stderr
+    assert "oms-orderbook[cli]" not in ended.stderr
+
+
+def test_a_closed_pipe_ends_it_quietly(session: str) -> None:
+    for options in ([], ["--json"]):
+        with subprocess.Popen(
+            [sys.executable, "-m", "oms", "replay", session, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
+def test_output_that_cannot_be_written_is_an_error_of_one_line(session: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "oms", "replay", session, "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (2, "oms: No space left on device\n")
+
+
+def test_an_interrupt_ends_it_quietly(
+    session: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_args: object, **_kwargs: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("oms.cli.replay.drive", interrupted)
+    assert run(["replay", session]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_that_knows_only_ascii_is_shown_only_ascii(tmp_path: Path) -> None:
+    path = tmp_path / "Kaffee\u00f6.csv"
+    path.write_text(SESSION)
+    shown = command("-m", "oms", "replay", str(path), PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.isascii()
+    assert "Kaffee\\xf6" in shown.stdout
+    assert "####" in shown.stdout
+
+
+# ------------------------------------------------------------------ a replay
+
+
+def test_a_replay_ends_in_the_ladder_the_costs_and_the_report(session: str) -> None:
+    shown = CliRunner().invoke(app, ["replay", session, "--quote", "6", "7"])
+    assert shown.exit_code == 0
+    rows = [" ".join(line.split()) for line in shown.output.splitlines()]
+    assert rows[0] == "XYZ, recorded by lobster (1 tick = 0.0001, 1 lot = 1)"
+    assert any(row.startswith("BUY (asks) 100.0100 1 6 ") for row in rows)
+    assert "spread 0.0200" in rows
+    assert any(row.startswith("SELL (bids) 99.9900 1 30 ") for row in rows)
+    assert "BUY (asks) 6 600.0600 100.010000 100.0100 0.00" in rows
+    assert "BUY (asks) 7 only 6 rest" in rows
+    assert "SELL (bids) 7 699.9300 99.990000 99.9900 0.00" in rows
+    assert "trades 1 1 at the published cost, 1 with the same fills" in rows
+    assert rows[-1] == "The data agree with what they are compared with."
+
+
+def test_the_object_for_machines_is_all_that_is_printed(
+    session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replay", session, "--json", "--quote", "6", "--quote", "7"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("\n") == 1
+    found = json.loads(out)
+    assert found.pop("events_per_second") > 0
+    assert found.pop("seconds") >= 0
+    buy = {"side": "BUY", "best_price": 1_000_100, "worst_price": 1_000_100}
+    sell = {"side": "SELL", "best_price": 999_900, "worst_price": 999_900}
+    none = {"total_price": None, "best_price": None, "worst_price": None}
+    assert found == {
+        "file": session,
+        "format": "lobster",
+        "symbol": "XYZ",
+        "events": 5,
+        "kinds": {"submitted": 3, "executed": 2},
+        "unknown": 0,
+        "seeded": 0,
+        "ignored": 0,
+        "refused": 0,
+        "refusals": {},
+        "trades": 1,
+        "trades_equal_cost": 1,
+        "trades_equal_fills": 1,
+        "crossed": 0,
+        "states": None,
+        "states_equal": None,
+        "makers": None,
+        "makers_at_head": None,
+        "makers_not_found": None,
+        "agrees": True,
+        "disagreements": [],
+        "remarks": [],
+        "resting_orders": 2,
+        "quotes": [
+            {**buy, "amount": 6, "available": 6, "total_price": 6_000_600},
+            {**buy, "amount": 7, "available": 6, **none},
+            {**sell, "amount": 6, "available": 6, "total_price": 5_999_400},
+            {**sell, "amount": 7, "available": 7, "total_price": 6_999_300},
+        ],
+    }
+
+
+def test_what_a_feed_does_not_publish_is_null(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", bitstamp, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["format"] == "bitstamp"
+    assert [found[key] for key in ("trades", "trades_equal_cost", "trades_equal_fills", "makers")] == [
+        None
+    ] * 4
+
+
+def test_data_that_disagree_exit_with_one_and_the_words_why(
+    session: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = tmp_path / "book.csv"
+    book.write_text("1000000,10,9999999999,0\n")
+    assert run(["replay", session, "--book", str(book)]) == 1
+    out, err = capsys.readouterr()
+    assert "The data disagree with what they are compared with:\n" in out
+    assert "- 1 of 4 best-price states equal the book file's" in out
+    assert err == ""
+    assert run(["replay", session, "--book", str(book), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["states"], found["states_equal"], found["agrees"]) == (4, 1, False)
+    assert found["disagreements"][0].startswith("1 of 4 best-price states")
+
+
+def test_ignored_orders_are_left_out(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", session, "--json", "--ignore", "7", "9"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ignored"], found["resting_orders"]) == (3, 1)
+
+
+def test_orders_never_submitted_are_seeded_skipped_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "unseen.csv"
+    path.write_text("34200.1,2,7,10,1000000,-1\n")
+    for unknown, seeded in ((), 1), (("--unknown", "seed"), 1), (("--unknown", "skip"), 0):
+        assert run(["replay", str(path), "--json", *unknown]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["unknown"], found["seeded"]) == (1, seeded)
+    assert_wrong_use(capsys, "replay", str(path), "--unknown", "raise", says="row 1: order 7")
+
+
+def test_a_file_without_anything_to_compare_says_so(
+    bitstamp: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["replay", bitstamp]) == 0
+    out = capsys.readouterr().out
+    assert "There was nothing to compare the data with." in out
+    assert "nothing" in out  # the asks
+
+
+# ------------------------------------------------------------------ wrong use
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--nope"], "No such option: --nope"),
+        (["nope"], "No such command 'nope'"),
+        (["demo", "more"], "unexpected extra argument"),
+        (["replay"], "Missing argument 'FILE'"),
+        (["replay", "no such file.csv"], "no such file.csv: No such file or directory"),
+        (["replay", "no such\nfile.csv"], "No such file"),
+        (["replay", "\x1b[31m.csv"], "\\x1b[31m.csv: No such file"),
+        (["replay", "."], "Is a directory"),
+    ],
+)
+def test_wrong_use_is_an_error_of_one_line(
+    args: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_wrong_use(capsys, *args, says=says)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--quote", "0"], "'--quote': an integer >= 1 is wanted, not '0'"),
+        (["--quote", "-5"], "an integer >= 1 is wanted, not '-5'"),
+        (["--quote", "abc"], "an integer >= 1 is wanted, not 'abc'"),
+        (["--quote", "1.5"], "an integer >= 1 is wanted, not '1.5'"),
+        (["--quote", "9" * 5000], "an integer >= 1 is wanted"),
+        (["--quote", "1", "abc"], "unexpected extra argument"),
+        (["--quote"], "requires an argument"),
+        (["--ignore", "-1"], "'--ignore': an integer >= 0 is wanted, not '-1'"),
+        (["--unknown", "maybe"], "--unknown"),
+        (["--format", "nasdaq"], "--format"),
+        (["--format", "bitstamp"], "row 1: the header must be id,"),
+        (["--book", "no such file"], "no such file: No such file or directory"),
+        (["--book", "."], "Is a directory"),
+        (["--trades", "any"], "--trades: it applies to bitstamp, and this is lobster"),
+        (["--json", "--quote", "0"], "--quote"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_an_error_of_one_line(
+    options: list[str], says: str, session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_wrong_use(capsys, "replay", session, *options, says=says)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--book", "any"], "--book: it applies to lobster, and this is bitstamp"),
+        (["--unknown", "seed"], "--unknown seed: bitstamp says what is left"),
+        (["--format", "lobster"], "row 1: 7 columns instead of 6"),
+    ],
+)
+def test_an_option_of_the_other_feed_is_an_error_of_one_line(
+    options: list[str], says: str, bitstamp: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_wrong_use(capsys, "replay", bitstamp, *options, says=says)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the file is empty"),
+        (b"\x80\x81\x82\n", "row 1: not UTF-8 text"),
+        (b"34200.1,1,7,10,1000000,-1\n34200.2,1,8,x,1000100,-1\n", "row 2: size must be an integer, not 'x'"),
+        (gzip.compress(SESSION.encode())[:40], "the file is damaged"),
+    ],
+)
+def test_a_bad_file_is_an_error_of_one_line(
+    content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.csv.gz"
+    path.write_bytes(content)
+    assert_wrong_use(capsys, "replay", str(path), says=f"bad.csv.gz: {says}" if not content else says)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_since_it_cannot_be_read_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert_wrong_use(capsys, "replay", str(tmp_path / "pipe"), says="cannot be read more than once")
+
+
+def test_many_numbers_may_follow_an_option_of_numbers_and_nothing_else() -> None:
+    assert list(spread(["--quote=1", "2", "f", "3", "--json", "4"])) == [
+        "--quote=1",
+        "--quote",
+        "2",
+        "f",
+        "3",
+        "--json",
+        "4",
+    ]
+    assert list(spread(["--quote", "1", "--", "--quote", "2", "3"])) == [
+        "--quote",
+        "1",
+        "--",
+        "--quote",
+        "2",
+        "3",
+    ]
