@@ -1,0 +1,153 @@
+"""A .csv or .csv.gz file as a stream of rows: bounded memory, and an error names its row."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import reprlib
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import count
+from typing import BinaryIO, NamedTuple, cast
+
+from oms.feeds.errors import FeedError
+
+__all__ = ["Column", "CsvFile", "RowFormat", "scaled"]
+
+INTEGER = r"-?\d{1,19}"
+"""A number that may not fit a book (the book says so), but that is cheap to read."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_LONGEST_ROW = 1 << 16  # bytes: a file that is not text must not fill the memory in search of a line's end
+
+
+def scaled(text: str, decimals: int) -> int:
+    """Read a decimal as the exact integer of its last place, never through a float.
+
+    >>> scaled("236.4", 2), scaled("34200.004241176", 9)
+    (23640, 34200004241176)
+
+    """
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction.ljust(decimals, "0"))
+
+
+class CsvFile:
+    """A file that is read row by row, as often as one likes, in bounded memory."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._raw: BinaryIO | None = None
+        self._position = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has, compressed as it is."""
+        try:
+            return os.stat(self.path).st_size
+        except OSError as error:
+            raise self.error(None, error.strerror or str(error)) from error
+
+    @property
+    def position(self) -> int:
+        """How many of those bytes the latest reading has taken in: for a progress bar."""
+        return self._position if self._raw is None else self._raw.tell()
+
+    def error(self, row: int | None, problem: str) -> FeedError:
+        """Build the error that names this file."""
+        return FeedError(self.path, row, problem)
+
+    def rows(self) -> Generator[tuple[int, str]]:
+        """Stream (row number from 1, text without its line end).
+
+        Raises FeedError for a file that is missing, empty, unreadable, damaged or not text.
+        """
+        with self._open() as stream:
+            for row in count(1):
+                line = self._read(stream, row)
+                if not line:
+                    return
+                try:
+                    text = line.decode()
+                except UnicodeDecodeError:
+                    raise self.error(row, "not UTF-8 text") from None
+                if row == 1:
+                    text = text.removeprefix("\ufeff")  # the mark that some editors put before it
+                yield row, text.removesuffix("\n").removesuffix("\r")
+
+    def _read(self, stream: BinaryIO, row: int) -> bytes:
+        try:
+            line = stream.readline(_LONGEST_ROW)
+        except (OSError, EOFError, zlib.error) as error:
+            raise self.error(row, f"the file is damaged: {error}") from error
+        if not line and row == 1:
+            raise self.error(None, "the file is empty")
+        if len(line) == _LONGEST_ROW and not line.endswith(b"\n"):
+            raise self.error(row, f"no row has {_LONGEST_ROW} bytes")
+        return line
+
+    @contextmanager
+    def _open(self) -> Generator[BinaryIO]:
+        try:
+            raw = open(self.path, "rb")  # noqa: SIM115 - closed below; only the opening is guarded here
+        except OSError as error:
+            raise self.error(None, error.strerror or str(error)) from error
+        with raw:
+            self._raw = raw
+            try:
+                # The content decides, not the name: a .csv may have been compressed on its way.
+                if raw.peek(2).startswith(_GZIP_MAGIC):
+                    with gzip.open(raw) as unpacked:
+                        yield cast(BinaryIO, unpacked)
+                else:
+                    yield raw
+            finally:
+                self._position = raw.tell()
+                self._raw = None
+
+
+class Column(NamedTuple):
+    """A column: its name, the pattern of its values, and those values in words."""
+
+    name: str
+    pattern: str
+    allowed: str
+
+
+class RowFormat:
+    """What a row has to look like: one pattern for the quick path, its columns for the complaint.
+
+    >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
+    >>> row_format.problem("7,up")
+    "side must be bid or ask, not 'up'"
+
+    """
+
+    def __init__(self, *columns: Column) -> None:
+        self._columns = columns
+        self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
+        self.header = ",".join(column.name for column in columns)
+
+    def read(self, file: CsvFile, row: int, text: str) -> tuple[str, ...]:
+        """Split a row into its columns; raises FeedError."""
+        match = self._pattern.fullmatch(text)
+        if match is None:
+            raise file.error(row, self.problem(text))
+        return match.groups()
+
+    def read_header(self, file: CsvFile, row: int, text: str) -> None:
+        """Pass over the row of names; raises FeedError if it is anything else."""
+        if text != self.header:
+            raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
+
+    def problem(self, text: str) -> str:
+        """Say what is wrong with a row that does not match."""
+        values = text.split(",")
+        if len(values) != len(self._columns):
+            return f"{len(values)} columns instead of {len(self._columns)}"
+        for column, value in zip(self._columns, values, strict=True):
+            if not re.fullmatch(column.pattern, value, re.ASCII):
+                return f"{column.name} must be {column.allowed}, not {reprlib.repr(value)}"
+        raise AssertionError(f"nothing is wrong with {text!r}")

@@ -1,0 +1,37 @@
+"""What is wrong with a recording, and where.
+
+OmsError (Exception)
+└── FeedError (ValueError)                  a file, or a row of it, that cannot be read
+    └── UnknownOrderError (LookupError)     a row about an order that does not rest
+"""
+
+from __future__ import annotations
+
+from oms.errors import OmsError
+
+__all__ = ["FeedError", "UnknownOrderError"]
+
+
+class FeedError(OmsError, ValueError):
+    """A file that cannot be read on: `path` and `row` (from 1; None = the whole file) say where.
+
+    What was applied before the row stays applied; nothing of the row itself is.
+
+    >>> print(FeedError("AAPL.csv", 12, "5 columns instead of 6"))
+    AAPL.csv: row 12: 5 columns instead of 6
+
+    """
+
+    def __init__(self, path: str, row: int | None, problem: str) -> None:
+        super().__init__(path, row, problem)
+        self.path = path
+        self.row = row
+        self.problem = problem
+
+    def __str__(self) -> str:
+        where = self.path if self.row is None else f"{self.path}: row {self.row}"
+        return f"{where}: {self.problem}"
+
+
+class UnknownOrderError(FeedError, LookupError):
+    """A row refers to an order that was never submitted, and the replay was told to raise."""

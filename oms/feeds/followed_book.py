@@ -1,0 +1,190 @@
+"""The two books of one symbol, as they follow a feed: every message is applied, or counted as why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from oms.errors import DuplicateOrderError, InvalidOrderError
+from oms.feeds.errors import UnknownOrderError
+from oms.feeds.messages import Kind, Level, Message
+from oms.feeds.report import Tally
+from oms.feeds.seeding import Seeds
+from oms.feeds.sweep import sweep, take
+from oms.management import OrderManagement
+from oms.models import MAX_INT, Order, OrderFill, Side
+
+__all__ = ["FollowedBook"]
+
+_REMEMBERED = 100_000  # ids that are gone; rows that come late are late by milliseconds
+
+
+class FollowedBook:
+    """Applies messages through the verbs of an OrderManagement.
+
+    `raise_in` is the path to name in an UnknownOrderError; None counts unknown orders and goes on.
+    """
+
+    def __init__(
+        self, om: OrderManagement, symbol: str, seeds: Seeds, tally: Tally, raise_in: str | None
+    ) -> None:
+        self._om = om
+        self._symbol = symbol
+        self._seeds = seeds
+        self._tally = tally
+        self._raise_in = raise_in
+        self._gone: dict[int, None] = {}  # in the order in which they went
+        self._actions: dict[Kind, Callable[[Message], None]] = {
+            Kind.SUBMITTED: self._submit,
+            Kind.CREATED: self._create,
+            Kind.REDUCED: self._reduce,
+            Kind.CHANGED: self._change,
+            Kind.DELETED: self._delete,
+        }
+        self._seed(seeds.from_the_start())
+
+    def best(self, side: Side) -> Level | None:
+        """The best price of a side and all that rests there, in O(log n)."""
+        levels = self._om.depth(self._symbol, side, 1)
+        return Level(levels[0].price, levels[0].amount) if levels else None
+
+    # ------------------------------------------------------------------ one message
+
+    def apply(self, message: Message) -> None:
+        """Apply a message other than an execution, in O(log n); raises UnknownOrderError."""
+        action = self._actions.get(message.kind)
+        if action is not None:
+            action(message)
+
+    def _submit(self, message: Message) -> None:
+        self._seed(self._seeds.before(message.order_id))
+        order = Order(message.order_id, self._symbol, message.side, message.amount, message.price)
+        if self._add(order):
+            self._gone.pop(message.order_id, None)
+
+    def _create(self, message: Message) -> None:
+        if message.order_id in self._gone:
+            self._refuse("created after it was gone")
+        else:
+            self._submit(message)
+
+    def _reduce(self, message: Message) -> None:
+        order = self._resting(message)
+        if order is None:
+            return
+        if 1 <= message.amount <= order.amount:
+            self._take(message.order_id, message.amount)
+        else:
+            self._refuse("a cancel of more than rests, or of nothing")
+
+    def _change(self, message: Message) -> None:
+        order = self._resting(message)
+        if order is None:
+            return
+        if message.amount == 0:
+            self._take(message.order_id, order.amount)
+        elif 1 <= message.amount <= MAX_INT:
+            self._om.amend_order(message.order_id, amount=message.amount)
+        else:
+            self._refuse("a change to an amount that no order can have")
+
+    def _delete(self, message: Message) -> None:
+        order = self._resting(message)
+        if order is not None:
+            self._take(message.order_id, order.amount)
+        elif message.order_id not in self._om:
+            self._remember_gone(message.order_id)
+
+    # ------------------------------------------------------------------ a run of executions
+
+    def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
+        """Say what of a run of executions the book can follow, and count the rest; nothing is taken yet.
+
+        Raises UnknownOrderError.
+        """
+        left: dict[int, int] = {}
+        fills: list[OrderFill] = []
+        for message in executions:
+            order = self._resting(message)
+            if order is None:
+                continue
+            rest = left.get(order.order_id, order.amount)
+            if not 1 <= message.amount <= rest:
+                self._refuse("an execution of more than rests, or of nothing")
+            amount = min(message.amount, rest)
+            if amount >= 1:
+                left[order.order_id] = rest - amount
+                fills.append(OrderFill(order.order_id, amount, message.price))
+        return fills
+
+    def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> tuple[bool, bool]:
+        """Trade as the exchange did; say whether cost and fills are equal. O(k log n) for k fills.
+
+        If the fills are not the `whole` of the sweep, they are taken from their orders, and nothing is equal:
+        a trade would take from others what unknown orders gave.
+        """
+        if whole:
+            equal = sweep(self._om, self._symbol, side, fills)
+        else:
+            equal = (False, False)
+            for fill in fills:
+                take(self._om, fill.order_id, fill.amount)
+        for fill in fills:
+            if fill.order_id not in self._om:
+                self._remember_gone(fill.order_id)
+        return equal
+
+    # ------------------------------------------------------------------ what rests
+
+    def _resting(self, message: Message) -> Order | None:
+        """The order that a message is about; None, counted, if there is none in its book."""
+        order_id = message.order_id
+        if order_id not in self._om:
+            seed = self._seeds.take(order_id)
+            if seed is not None:
+                self._seed((seed,))
+        if order_id not in self._om:
+            self._miss(message)
+            return None
+        order = self._om.get_order(order_id)
+        if (order.symbol, order.side) != (self._symbol, message.side):
+            self._refuse("about an order of another book")
+            return None
+        return order
+
+    def _miss(self, message: Message) -> None:
+        if message.order_id in self._gone:
+            self._refuse("about an order that is gone")
+        elif self._raise_in is not None:
+            problem = f"order {message.order_id} is {message.kind} but was never submitted"
+            raise UnknownOrderError(self._raise_in, message.row, problem)
+        else:
+            self._tally.unknown.add(message.order_id)
+
+    def _seed(self, orders: Iterable[Order]) -> None:
+        for order in orders:
+            self._tally.unknown.add(order.order_id)
+            self._tally.seeded += self._add(order)
+
+    def _add(self, order: Order) -> bool:
+        try:
+            self._om.add_order(*order)
+        except InvalidOrderError:
+            self._refuse("an id, amount or price that no order can have")
+        except DuplicateOrderError:
+            self._refuse("an id that rests already")
+        else:
+            return True
+        return False
+
+    def _take(self, order_id: int, amount: int) -> None:
+        take(self._om, order_id, amount)
+        if order_id not in self._om:
+            self._remember_gone(order_id)
+
+    def _remember_gone(self, order_id: int) -> None:
+        self._gone[order_id] = None
+        if len(self._gone) > _REMEMBERED:
+            del self._gone[next(iter(self._gone))]
+
+    def _refuse(self, reason: str) -> None:
+        self._tally.refusals[reason] += 1

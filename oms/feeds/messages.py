@@ -1,0 +1,114 @@
+"""The one vocabulary that every feed is translated into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from oms.feeds.csv_file import CsvFile
+from oms.models import Side
+
+__all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top"]
+
+# A feed's asks serve BUY trades and its bids SELL trades: nowhere else are the words translated.
+ASK = Side.BUY
+BID = Side.SELL
+
+
+Feed = Literal["bitstamp", "lobster"]
+"""The feeds that a recording may come from."""
+
+
+class Kind(StrEnum):
+    """What a message says."""
+
+    SUBMITTED = "submitted"
+    """An order rests from now on (LOBSTER)."""
+    CREATED = "created"
+    """The same (Bitstamp), unless a row that came too early has already said that it is gone."""
+    REDUCED = "reduced"
+    """A part was cancelled: `amount` is what was taken away."""
+    CHANGED = "changed"
+    """`amount` is what rests from now on."""
+    DELETED = "deleted"
+    """Nothing rests any more: `amount` is what was taken away (LOBSTER) or left over (Bitstamp)."""
+    EXECUTED = "executed"
+    """A trade took `amount` at `price`."""
+    HIDDEN = "hidden"
+    """A trade took an order that no book shows."""
+    CROSS = "cross"
+    """An auction traded, beside the book."""
+    HALT = "halt"
+    """Trading stopped, or goes on again."""
+
+
+class Message(NamedTuple):
+    """One row of a recording, in exact integers.
+
+    `row` counts from 1, header included; `time` is in nanoseconds, after midnight (LOBSTER) or
+    since 1970 (Bitstamp); `side` is the trade that the order serves; `amount` is in lots, `price` in ticks.
+    """
+
+    row: int
+    time: int
+    kind: Kind
+    order_id: int
+    side: Side
+    amount: int
+    price: int
+
+
+class Level(NamedTuple):
+    """The best price of a side (ticks) and all that rests there (lots)."""
+
+    price: int
+    amount: int
+
+
+class Top(NamedTuple):
+    """The best level of each side, None for a side on which nothing rests."""
+
+    buy: Level | None
+    sell: Level | None
+
+
+class Recording:
+    """A file of messages; each iteration streams it once more from its first row.
+
+    `feed` is who recorded it, `symbol` what its name says that it records. Iterating raises FeedError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        parse: Callable[[CsvFile], Iterator[Message]],
+        feed: Feed,
+        symbol: str,
+    ) -> None:
+        self._file = CsvFile(path)
+        self._parse = parse
+        self.feed: Feed = feed
+        self.symbol = symbol
+
+    def __iter__(self) -> Iterator[Message]:
+        return self._parse(self._file)
+
+    def __repr__(self) -> str:
+        return f"<{self.feed} recording of {self.symbol}: {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has; raises FeedError."""
+        return self._file.size
+
+    @property
+    def position(self) -> int:
+        """How many of those bytes have been read: `position / size` is the progress."""
+        return self._file.position

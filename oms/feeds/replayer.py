@@ -1,0 +1,173 @@
+"""Drives an OrderManagement with the messages of any feed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, get_args
+
+from oms.errors import InvalidOrderError
+from oms.feeds.book_check import BookCheck
+from oms.feeds.followed_book import FollowedBook
+from oms.feeds.maker_check import MakerCheck
+from oms.feeds.messages import Kind, Message, Top
+from oms.feeds.report import Report, Tally
+from oms.feeds.seeding import Seeds, find_seeds
+from oms.feeds.sweep import best_levels_during, runs
+from oms.management import OrderManagement
+from oms.models import Side, check_symbol
+
+__all__ = ["Replay", "Unknown", "replay"]
+
+Unknown = Literal["seed", "skip", "raise"]
+"""What to do about an order that is referred to but was never submitted."""
+
+
+def replay(
+    recording: Iterable[Message],
+    om: OrderManagement,
+    *,
+    symbol: str,
+    unknown: Unknown = "seed",
+    ignore: Iterable[int] = (),
+    book: str | os.PathLike[str] | None = None,
+    trades: str | os.PathLike[str] | None = None,
+    on_event: Callable[[tuple[Message, ...]], object] | None = None,
+) -> Report:
+    """Apply every message of a recording to the books of `symbol`, and report.
+
+    `on_event` is called after each event with its messages (one, or all of a sweep). The other arguments are
+    those of `Replay`. Raises FeedError, UnknownOrderError and InvalidOrderError. O(m log n) for m messages.
+
+    >>> from oms import OrderManagement, Side
+    >>> from oms.feeds import Kind, Message
+    >>> om = OrderManagement()
+    >>> session = [
+    ...     Message(1, 0, Kind.SUBMITTED, 7, Side.BUY, 10, 101),
+    ...     Message(2, 5, Kind.REDUCED, 7, Side.BUY, 4, 101),
+    ...     Message(3, 9, Kind.EXECUTED, 7, Side.BUY, 1, 101),
+    ... ]
+    >>> report = replay(session, om, symbol="XYZ")
+    >>> om.get_order(7).amount, report.events, report.trades_equal_cost, report.agrees
+    (5, 3, 1, True)
+
+    """
+    run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
+    for messages in run:
+        if on_event is not None:
+            on_event(messages)
+    return run.report()
+
+
+class Replay:
+    """A replay that its caller drives: each step of an iteration applies one event and yields its messages.
+
+    `unknown` says what to do about orders referred to but never submitted: "seed" them (the recording is
+    then read twice before), "skip" what is said of them, or "raise" UnknownOrderError. Rows about the ids
+    in `ignore` are dropped. `book` is an order-book file in LOBSTER's format, whose best-price states are
+    compared; `trades` one of inferred Bitstamp trades, whose makers are. Whatever is dropped, refused or
+    different is counted; an event is applied as a whole or not at all.
+
+    >>> from oms import OrderManagement, Side
+    >>> from oms.feeds import Kind, Message
+    >>> om = OrderManagement()
+    >>> run = Replay([Message(1, 0, Kind.SUBMITTED, 7, Side.SELL, 10, 99)], om, symbol="XYZ")
+    >>> for messages in run:
+    ...     print(messages[0].row, om.best_price("XYZ", Side.SELL))
+    1 99
+    >>> run.report().kinds
+    {'submitted': 1}
+
+    """
+
+    def __init__(
+        self,
+        recording: Iterable[Message],
+        om: OrderManagement,
+        *,
+        symbol: str,
+        unknown: Unknown = "seed",
+        ignore: Iterable[int] = (),
+        book: str | os.PathLike[str] | None = None,
+        trades: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Open the files to compare with; raises FeedError and InvalidOrderError."""
+        check_symbol(symbol)
+        if unknown not in get_args(Unknown):
+            raise InvalidOrderError("unknown", unknown, "'seed', 'skip' or 'raise'")
+        self._recording = recording
+        self._om = om
+        self._symbol = symbol
+        self._unknown = unknown
+        self._ignore = frozenset(ignore)
+        self._book_check = None if book is None else BookCheck(book)
+        self._maker_check = None if trades is None else MakerCheck(trades)
+        self._tally = Tally()
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[tuple[Message, ...]]:
+        """Apply event after event; raises FeedError, UnknownOrderError and InvalidOrderError.
+
+        A loop that was left goes on with the next event.
+        """
+        return self._steps
+
+    def report(self) -> Report:
+        """Say what has been counted so far."""
+        return self._tally.report(self._book_check, self._maker_check)
+
+    def _run(self) -> Iterator[tuple[Message, ...]]:
+        followed = self._follow()
+        for run in runs(self._recording):
+            for message in run:
+                self._tally.kinds[message.kind.value] += 1
+            wanted = [message for message in run if message.order_id not in self._ignore]
+            self._tally.ignored += len(run) - len(wanted)
+            if wanted and wanted[0].kind is Kind.EXECUTED:
+                self._sweep(followed, wanted)
+            elif wanted:
+                self._check_maker(wanted[0])
+                followed.apply(wanted[0])
+            self._look(followed, run[-1].row)
+            yield run
+        for check in (self._book_check, self._maker_check):
+            if check is not None:
+                check.finish()
+
+    def _follow(self) -> FollowedBook:
+        if self._unknown == "seed":
+            seeds = find_seeds(self._recording, self._symbol, self._ignore)
+        else:
+            seeds = Seeds((), None)
+        raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
+        return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
+
+    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> None:
+        side, row = executions[0].side, executions[0].row
+        fills = followed.fills_of(executions)
+        if self._book_check is not None and len(fills) > 1:
+            # The exchange's book shows each fill of what is one step here.
+            levels = self._om.depth(self._symbol, side, len(fills) + 1)
+            other = followed.best(side.opposite)
+            for best in best_levels_during(levels, fills):
+                self._book_check.see(Top(best, other) if side is Side.BUY else Top(other, best), row)
+        whole = [fill.amount for fill in fills] == [message.amount for message in executions]
+        self._tally.count_trade(row, *followed.execute(side, fills, whole))
+
+    def _check_maker(self, message: Message) -> None:
+        if (
+            self._maker_check is not None
+            and message.kind in (Kind.CHANGED, Kind.DELETED)
+            and message.order_id in self._om
+        ):
+            self._maker_check.before(self._om, self._om.get_order(message.order_id), message)
+
+    def _look(self, followed: FollowedBook, row: int) -> None:
+        if self._book_check is None:
+            buy, sell = (self._om.best_price(self._symbol, side) for side in Side)
+        else:
+            top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
+            self._book_check.see(top, row)
+            buy, sell = (level and level.price for level in top)
+        if buy is not None and sell is not None and buy <= sell:
+            self._tally.crossed += 1

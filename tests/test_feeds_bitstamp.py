@@ -1,0 +1,110 @@
+"""Bitstamp's rows become messages; a bad row is named; its file is told from LOBSTER's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from oms import InvalidOrderError, Side
+from oms.feeds import Feed, FeedError, Kind, Message, bitstamp, feed_of, open_recording
+
+HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+TRADES = "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_prices_become_ticks_and_directions_sides(tmp_path: Path) -> None:
+    text = (
+        HEADER
+        + "7,1500,1000,236.47,5,created,ask\n"
+        + "7,1600,1000,236.4,4,changed,ask\n"
+        + "8,1700,1000,0.01,0,deleted,bid\n"
+    )
+    assert list(bitstamp.read(write(tmp_path / "o.csv", text))) == [
+        Message(2, 1_500_000_000, Kind.CREATED, 7, Side.BUY, 5, 23_647),
+        Message(3, 1_600_000_000, Kind.CHANGED, 7, Side.BUY, 4, 23_640),
+        Message(4, 1_700_000_000, Kind.DELETED, 8, Side.SELL, 0, 1),
+    ]
+
+
+def test_a_header_alone_is_a_recording_of_nothing(tmp_path: Path) -> None:
+    assert list(bitstamp.read(write(tmp_path / "o.csv", HEADER))) == []
+    assert list(bitstamp.trades(write(tmp_path / "t.csv", TRADES))) == []
+
+
+def test_another_header_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "o.csv", "id,price\n")
+    with pytest.raises(FeedError, match=r"row 1: the header must be id,timestamp,.*, not 'id,price'"):
+        list(bitstamp.read(path))
+    with pytest.raises(FeedError, match="row 1: the header must be timestamp,price"):
+        list(bitstamp.trades(path))
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("7,1500,1000,236.47,5,created", "6 columns instead of 7"),
+        ("7.0,1500,1000,236.47,5,created,ask", "id must be an integer, not '7.0'"),
+        (
+            "7,1500,1000,236.475,5,created,ask",
+            "price must be a number with at most 2 decimals, not '236.475'",
+        ),
+        ("7,1500,1000,-1,5,created,ask", "price must be a number with at most 2 decimals, not '-1'"),
+        ("7,1500,1000,236.47,5,moved,ask", "action must be created, changed or deleted, not 'moved'"),
+        ("7,1500,1000,236.47,5,created,buy", "direction must be bid or ask, not 'buy'"),
+        (
+            "7,yesterday,1000,236.47,5,created,ask",
+            "timestamp must be milliseconds since 1970, not 'yesterday'",
+        ),
+    ],
+)
+def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+    path = write(tmp_path / "o.csv", f"{HEADER}7,1500,1000,236.47,5,created,ask\n{row}\n")
+    with pytest.raises(FeedError) as caught:
+        list(bitstamp.read(path))
+    assert (caught.value.row, caught.value.problem) == (3, problem)
+
+
+def test_trades_are_read_exactly(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", TRADES + "1430438406.337,236.47,178.0,sell,1,2,7,8\n")
+    assert list(bitstamp.trades(path)) == [bitstamp.InferredTrade(2, 1_430_438_406_337_000_000, 178, 7)]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("1.5,236.47,178.5,sell,1,2,7,8", "volume must be a whole number, not '178.5'"),
+        ("1.5,236.47,178.0,sold,1,2,7,8", "direction must be buy or sell, not 'sold'"),
+        ("1.5,236.47,178.0,sell,1,2,NA,8", "maker must be an integer, not 'NA'"),
+    ],
+)
+def test_a_bad_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+    path = write(tmp_path / "t.csv", f"{TRADES}{row}\n")
+    with pytest.raises(FeedError) as caught:
+        list(bitstamp.trades(path))
+    assert (caught.value.row, caught.value.problem) == (2, problem)
+
+
+def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
+    ours = write(tmp_path / "orders.csv", HEADER)
+    other = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
+    assert (feed_of(ours), feed_of(other)) == ("bitstamp", "lobster")
+    assert (open_recording(ours).feed, open_recording(other).feed) == ("bitstamp", "lobster")
+    assert (open_recording(ours).symbol, open_recording(ours, symbol="BTC/USD").symbol) == (
+        "orders",
+        "BTC/USD",
+    )
+
+
+def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
+    with pytest.raises(FeedError, match="the header must be"):
+        list(open_recording(path, "bitstamp"))
+    with pytest.raises(InvalidOrderError, match="feed must be 'bitstamp' or 'lobster', not 'nyse'"):
+        open_recording(path, cast(Feed, "nyse"))

@@ -1,0 +1,208 @@
+"""What is published beside a recording is compared with the replay, and a planted difference is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from oms import OrderManagement, Side
+from oms.feeds import FeedError, Kind, Message, Report, bitstamp, lobster, replay
+
+SESSION = """\
+1.0,1,1,10,101,-1
+2.0,1,2,10,99,1
+3.0,1,3,10,101,-1
+4.0,1,4,10,102,-1
+5.0,5,0,10,100,-1
+6.0,4,1,10,101,-1
+6.0,4,3,10,101,-1
+6.0,4,4,3,102,-1
+7.0,3,2,10,99,1
+"""
+STATES = [
+    "101,10,-9999999999,0",
+    "101,10,99,10",
+    "101,20,99,10",
+    "101,10,99,10",
+    "102,10,99,10",
+    "102,7,99,10",
+    "102,7,-9999999999,0",
+]
+PER_MESSAGE = [*STATES[:3], STATES[2], STATES[2], *STATES[3:]]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def compared(tmp_path: Path, rows: list[str]) -> Report:
+    recording = lobster.read(write(tmp_path / "m.csv", SESSION))
+    book = write(tmp_path / "b.csv", "\n".join(rows) + "\n")
+    return replay(recording, OrderManagement(), symbol="X", book=book)
+
+
+@pytest.mark.parametrize("rows", [STATES, PER_MESSAGE, [f"{row},200,1,50,1" for row in PER_MESSAGE]])
+def test_states_are_compared_whether_or_not_a_file_repeats_them(tmp_path: Path, rows: list[str]) -> None:
+    report = compared(tmp_path, rows)
+    assert (report.states, report.states_equal, report.agrees) == (7, 7, True)
+
+
+@pytest.mark.parametrize("state", range(7))
+def test_a_planted_difference_is_found_at_its_state(tmp_path: Path, state: int) -> None:
+    rows = [f"{number}1{row[3:]}" if number == state else row for number, row in enumerate(STATES)]
+    report = compared(tmp_path, rows)
+    assert (report.states, report.states_equal, report.agrees) == (7, 6, False)
+    assert report.first_difference is not None
+    assert report.first_difference.state == report.first_difference.published_row == state + 1
+
+
+def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
+    assert compared(tmp_path, [*STATES[:5], "102,8,99,10", STATES[6]]).disagreements == (
+        "6 of 7 best-price states equal the book file's; the first difference is at state 6: "
+        "BUY 7 @ 102, SELL 10 @ 99 after row 8, but the file has BUY 8 @ 102, SELL 10 @ 99 in its row 6",
+    )
+
+
+def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
+    early = compared(tmp_path, STATES[:-1])
+    assert (early.states, early.states_equal) == (7, 6)
+    assert str(early.first_difference).endswith(
+        "state 7: BUY 7 @ 102, SELL nothing after row 9, but the file has ended"
+    )
+    late = compared(tmp_path, [*STATES, "103,1,99,10", "104,1,99,10"])
+    assert (late.states, late.states_equal) == (9, 7)
+    assert str(late.first_difference) == (
+        "state 8: the replay has ended, but the file has BUY 1 @ 103, SELL 10 @ 99 in its row 8"
+    )
+
+
+def test_a_bad_book_file_is_an_error_before_anything_is_done(tmp_path: Path) -> None:
+    om = OrderManagement()
+    with pytest.raises(FeedError, match=r"b\.csv: row 1: 3 columns"):
+        replay(
+            lobster.read(write(tmp_path / "m.csv", SESSION)),
+            om,
+            symbol="X",
+            book=write(tmp_path / "b.csv", "101,1,99\n"),
+        )
+    assert len(om) == 0
+
+
+def test_a_crossed_book_explains_a_difference(tmp_path: Path) -> None:
+    recording = lobster.read(write(tmp_path / "m.csv", "1.0,1,1,10,101,-1\n2.0,1,2,10,103,1\n"))
+    book = write(tmp_path / "b.csv", "101,10,-9999999999,0\n105,10,103,10\n")
+    report = replay(recording, OrderManagement(), symbol="X", book=book)
+    assert report.crossed == 1
+    assert report.disagreements[-1].startswith("the book was crossed after 1 of 2 events")
+
+
+# ---------------------------------------------------------------------- makers
+
+HEADER = "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
+MS = 1_000_000
+
+
+def makers(tmp_path: Path, trades: str, *messages: Message) -> Report:
+    path = write(tmp_path / "t.csv", HEADER + trades)
+    return replay(messages, OrderManagement(), symbol="X", unknown="skip", trades=path)
+
+
+def bid(row: int, ms: int, kind: Kind, order_id: int, amount: int, *, price: int = 100) -> Message:
+    return Message(row, ms * MS, kind, order_id, Side.SELL, amount, price)
+
+
+RESTING = (bid(2, 1000, Kind.CREATED, 1, 10), bid(3, 1001, Kind.CREATED, 2, 10))
+
+
+def test_a_maker_that_shrinks_by_the_traded_amount_is_found_at_the_head(tmp_path: Path) -> None:
+    report = makers(
+        tmp_path,
+        "1.5,1.00,4.0,sell,1,2,1,9\n1.6,1.00,6.0,sell,1,2,1,9\n1.7,1.00,3.0,sell,1,2,2,9\n",
+        *RESTING,
+        bid(4, 1501, Kind.CHANGED, 1, 6),
+        bid(5, 1601, Kind.DELETED, 1, 0),
+        bid(6, 1701, Kind.CHANGED, 2, 7),
+    )
+    assert (report.makers, report.makers_at_head, report.makers_not_found, report.agrees) == (3, 3, 0, True)
+
+
+def test_a_maker_behind_the_head_is_a_disagreement(tmp_path: Path) -> None:
+    report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,2,9\n", *RESTING, bid(4, 1501, Kind.CHANGED, 2, 6))
+    assert (report.makers, report.makers_at_head, report.agrees) == (1, 0, False)
+    assert report.disagreements == (
+        "0 of 1 makers headed their book; the first that did not is traded at row 4",
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        bid(4, 1499, Kind.CHANGED, 1, 6),
+        bid(4, 6501, Kind.CHANGED, 1, 6),
+        bid(4, 1501, Kind.CHANGED, 1, 5),
+        bid(4, 1501, Kind.CHANGED, 3, 6),
+        bid(4, 1501, Kind.DELETED, 1, 10),
+    ],
+    ids=["too early", "too late", "another amount", "another order", "cancelled"],
+)
+def test_another_row_is_not_the_makers(tmp_path: Path, row: Message) -> None:
+    report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,1,9\n1.5,1.00,5.0,sell,1,2,3,9\n", *RESTING, row)
+    assert (report.makers, report.makers_not_found) == (0, 2)
+    assert report.disagreements[0] == "no maker of the 2 published trades was found resting"
+
+
+def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
+    report = makers(
+        tmp_path,
+        "1.5,1.00,4.0,sell,1,2,1,9\n1.6,1.00,5.0,sell,1,2,77,9\n",
+        *RESTING,
+        bid(4, 1501, Kind.CHANGED, 1, 6),
+    )
+    assert report.agrees
+    assert report.remarks == ("the makers of 1 trades were not found resting",)
+
+
+def test_no_trades_are_no_disagreement(tmp_path: Path) -> None:
+    report = makers(tmp_path, "", *RESTING)
+    assert (report.makers, report.makers_not_found, report.agrees) == (0, 0, True)
+
+
+def test_a_bitstamp_file_and_its_trades_agree(tmp_path: Path) -> None:
+    orders = write(
+        tmp_path / "o.csv",
+        "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+        "1,1000,1000,235.10,10,created,bid\n"
+        "2,1400,1000,235.00,4,created,ask\n"
+        "1,1501,1000,236.00,6,changed,bid\n"
+        "2,1502,1000,235.00,0,deleted,ask\n",
+    )
+    trades = write(tmp_path / "t.csv", HEADER + "1.501,235.1,4.0,sell,1,2,1,2\n")
+    om = OrderManagement()
+    report = replay(bitstamp.read(orders), om, symbol="BTC", unknown="skip", trades=trades)
+    assert (report.makers, report.makers_at_head, report.crossed) == (1, 1, 2)
+    assert [(order.amount, order.price) for order in om] == [(6, 23_510)]
+
+
+# ---------------------------------------------------------------------- the report
+
+
+def test_a_report_is_frozen_and_goes_into_json(tmp_path: Path) -> None:
+    report = compared(tmp_path, STATES)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.events = 0  # type: ignore[misc]
+    plain = json.loads(json.dumps(dataclasses.asdict(report)))
+    assert (plain["events"], plain["states"], plain["makers"]) == (9, 7, None)
+
+
+def test_the_same_replay_gives_the_same_report(tmp_path: Path) -> None:
+    assert compared(tmp_path, STATES) == compared(tmp_path, STATES)
+
+
+def test_what_was_refused_is_remarked_on() -> None:
+    report = replay([Message(1, 1, Kind.SUBMITTED, 7, Side.BUY, 10, 0)], OrderManagement(), symbol="X")
+    assert report.agrees
+    assert report.remarks == ("refused 1 times: an id, amount or price that no order can have",)

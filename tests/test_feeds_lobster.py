@@ -1,0 +1,138 @@
+"""LOBSTER's rows become messages; a bad row is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oms import Side
+from oms.feeds import FeedError, Kind, Level, Message, Top, lobster
+
+
+def messages(tmp_path: Path, text: str) -> list[Message]:
+    path = tmp_path / "m.csv"
+    path.write_text(text)
+    return list(lobster.read(path))
+
+
+def tops(tmp_path: Path, text: str) -> list[tuple[int, Top]]:
+    path = tmp_path / "b.csv"
+    path.write_text(text)
+    return list(lobster.tops(path))
+
+
+def test_a_sell_order_serves_buy_trades_and_a_buy_order_sell_trades(tmp_path: Path) -> None:
+    assert messages(tmp_path, "34200.000000001,1,7,10,1000000,-1\n34200.5,3,8,20,999900,1\n") == [
+        Message(1, 34_200_000_000_001, Kind.SUBMITTED, 7, Side.BUY, 10, 1_000_000),
+        Message(2, 34_200_500_000_000, Kind.DELETED, 8, Side.SELL, 20, 999_900),
+    ]
+
+
+def test_every_type_has_its_kind(tmp_path: Path) -> None:
+    text = "".join(f"34200.1,{kind},7,10,1000000,-1\n" for kind in range(1, 8))
+    assert [message.kind for message in messages(tmp_path, text)] == [
+        Kind.SUBMITTED,
+        Kind.REDUCED,
+        Kind.DELETED,
+        Kind.EXECUTED,
+        Kind.HIDDEN,
+        Kind.CROSS,
+        Kind.HALT,
+    ]
+
+
+@pytest.mark.parametrize("row", ["36023,7,0,0,-1,-1", "36323,7,0,0,0,-1", "34200.1,6,-1,500,1000000,-1"])
+def test_halts_and_crosses_carry_numbers_that_no_order_has(tmp_path: Path, row: str) -> None:
+    assert len(messages(tmp_path, row)) == 1
+
+
+@pytest.mark.parametrize("time", ["35821.088778456004", "35821.088778455997", "35821.088778456"])
+def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time: str) -> None:
+    assert messages(tmp_path, f"{time},1,7,10,1000000,-1")[0].time == 35_821_088_778_456
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("34200.1,1,7,10,1000000", "5 columns instead of 6"),
+        ("34200.1,1,7,10,1000000,-1,", "7 columns instead of 6"),
+        ("", "1 columns instead of 6"),
+        ("34200.1,0,7,10,1000000,-1", "type must be a message type in 1..7, not '0'"),
+        ("34200.1,8,7,10,1000000,-1", "type must be a message type in 1..7, not '8'"),
+        ("34200.1,11,7,10,1000000,-1", "type must be a message type in 1..7, not '11'"),
+        ("34200.1,1,x,10,1000000,-1", "order id must be an integer, not 'x'"),
+        ("34200.1,1,7,1.5,1000000,-1", "size must be an integer, not '1.5'"),
+        ("34200.1,1,7,1_0,1000000,-1", "size must be an integer, not '1_0'"),
+        ("34200.1,1,7, 10,1000000,-1", "size must be an integer, not ' 10'"),
+        ("34200.1,1,7,10,1e6,-1", "price must be an integer, not '1e6'"),
+        ("34200.1,1,7,10,\u0661,-1", "price must be an integer, not '\u0661'"),
+        ("34200.1,1,7,10,1000000,0", "direction must be 1 or -1, not '0'"),
+        ("34200.1,1,7,10,1000000,", "direction must be 1 or -1, not ''"),
+        ("-1,1,7,10,1000000,1", "time must be seconds with at most 15 decimals, not '-1'"),
+        ("nan,1,7,10,1000000,1", "time must be seconds with at most 15 decimals, not 'nan'"),
+        (f"1,1,{'9' * 5000},10,1000000,1", "order id must be an integer, not '999"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        messages(tmp_path, f"34200.1,1,7,10,1000000,-1\n{row}\n34200.1,1,8,10,1000000,-1\n")
+    assert caught.value.row == 2
+    assert caught.value.problem.startswith(problem)
+    assert len(caught.value.problem) < 100
+    assert caught.value.path.endswith("m.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("XYZ_2020-01-02_34200000_57600000_message_5.csv.gz", "XYZ"),
+        ("BRK.B_2020-01-02_34200000_57600000_message_5.csv", "BRK.B"),
+        ("session.csv.gz", "session"),
+        (".csv", ".csv"),
+    ],
+)
+def test_the_symbol_is_the_ticker_in_the_name(name: str, symbol: str) -> None:
+    recording = lobster.read(name)
+    assert (recording.symbol, recording.feed) == (symbol, "lobster")
+    assert lobster.read(name, symbol="ABC").symbol == "ABC"
+    assert repr(recording) == f"<lobster recording of {symbol}: {name}>"
+
+
+def test_a_recording_is_streamed_afresh_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("34200.1,1,7,10,1000000,-1\n")
+    recording = lobster.read(path)
+    assert list(recording) == list(recording)
+    assert recording.position == recording.size == len(path.read_bytes())
+
+
+def test_an_order_book_row_gives_its_best_level_whatever_its_depth(tmp_path: Path) -> None:
+    expected = Top(Level(101, 5), Level(99, 7))
+    assert tops(tmp_path, "101,5,99,7\n") == [(1, expected)]
+    assert tops(tmp_path, "101,5,99,7,102,1,98,1\n101,5,99,7,102,1,98,2\n") == [(1, expected), (2, expected)]
+
+
+def test_a_level_that_is_not_there_is_none(tmp_path: Path) -> None:
+    assert tops(tmp_path, "9999999999,0,-9999999999,0\n101,5,-9999999999,0\n") == [
+        (1, Top(None, None)),
+        (2, Top(Level(101, 5), None)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("101,5,99", "3 columns instead of 4"),
+        ("101,5,99,7,102,1,98,2", "8 columns instead of 4"),
+        ("101,5,99,x", "an order-book row must hold integers only"),
+    ],
+)
+def test_a_bad_order_book_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+    with pytest.raises(FeedError, match=f"row 2: {problem}"):
+        tops(tmp_path, f"101,5,99,7\n{row}\n")
+
+
+def test_an_order_book_row_has_four_columns_a_level(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match="row 1: 5 columns instead of four a level"):
+        tops(tmp_path, "101,5,99,7,102\n")
