@@ -284,8 +284,8 @@ def test_amounts_that_are_no_list_are_refused(om: OrderManagement) -> None:
 @pytest.mark.parametrize("name", [("", BUY), ("JPM", "BUY"), (None, BUY), ("JPM", 1)], ids=repr)
 def test_every_question_names_a_book(om: OrderManagement, question: str, name: tuple[Any, Any]) -> None:
     arguments: dict[str, list[Any]] = {"quote": [1], "calculate_prices": [[1]], "calculate_amount": [1]}
-    with pytest.raises(OmsError, match="^(symbol|side) must be"):
+    with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
         getattr(om, question)(*name, *arguments.get(question, []))
     for rest in ("available_amount", "amount_within"):
-        with pytest.raises(OmsError, match="^(symbol|side) must be"):
+        with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
             getattr(om, rest)(*name, *([1] if rest == "amount_within" else []))
