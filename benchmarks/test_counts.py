@@ -30,7 +30,7 @@ def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
 
 
 def the_book(om: OrderManagement) -> OrderBook:
-    return om._books[SYMBOL, Side.BUY]
+    return om._books.by_name[SYMBOL, Side.BUY]
 
 
 @pytest.mark.parametrize("k", [1, 2, 10, 100, 1000, 10_000])

@@ -16,21 +16,34 @@ from oms.errors import (
     InsufficientLiquidityError,
     InvalidOrderError,
     OmsError,
+    OpenTransactionError,
     OrderNotFoundError,
+    PriceBoundError,
 )
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.management import OrderManagement
-from oms.models import Order, OrderFill, PriceLevel, Side, Trade
+from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
     "DuplicateOrderError",
+    "Event",
     "InsufficientLiquidityError",
     "InvalidOrderError",
     "OmsError",
+    "OpenTransactionError",
     "Order",
+    "OrderAdded",
+    "OrderAmended",
     "OrderFill",
     "OrderManagement",
     "OrderNotFoundError",
+    "OrderRemoved",
+    "OrdersAdded",
+    "OrdersRemoved",
+    "PriceBoundError",
     "PriceLevel",
+    "Quote",
     "Side",
     "Trade",
+    "TradePlaced",
 ]

@@ -4,7 +4,9 @@
     ├── InvalidOrderError (ValueError)             a field or a question that no book can take
     ├── DuplicateOrderError (ValueError)           the id rests already
     ├── OrderNotFoundError (LookupError)           no resting order has the id
-    └── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
+    ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
+    ├── PriceBoundError (ValueError)               it can, but not at the price that was asked for
+    └── OpenTransactionError (RuntimeError)        not while what is resting is provisional
 
 A verb that raises one of them has changed nothing. Each is also the built-in error that a
 program which does not know `oms` would expect, and each survives pickling.
@@ -20,7 +22,9 @@ __all__ = [
     "InsufficientLiquidityError",
     "InvalidOrderError",
     "OmsError",
+    "OpenTransactionError",
     "OrderNotFoundError",
+    "PriceBoundError",
 ]
 
 
@@ -128,3 +132,40 @@ class InsufficientLiquidityError(OmsError, ValueError):
     def __str__(self) -> str:
         requested, available = _shown(self.requested), _shown(self.available)
         return f"{self.symbol} {self.side}: {self.unit} {requested} requested, {available} available"
+
+
+class PriceBoundError(OmsError, ValueError):
+    """A trade would cost more than its max_total_price, or raise less than its min_total_price.
+
+    `field` says which of the two it was, `bound` and `total_price` are in ticks times lots.
+
+    >>> print(PriceBoundError("max_total_price", 440, 442))
+    max_total_price 440 does not hold: the total price is 442
+
+    """
+
+    def __init__(self, field: str, bound: int, total_price: int) -> None:
+        super().__init__(field, bound, total_price)
+        self.field = field
+        self.bound = bound
+        self.total_price = total_price
+
+    def __str__(self) -> str:
+        bound, total = _shown(self.bound), _shown(self.total_price)
+        return f"{self.field} {bound} does not hold: the total price is {total}"
+
+
+class OpenTransactionError(OmsError, RuntimeError):
+    """The call (`verb`) makes no sense while a transaction or a what-if is open.
+
+    >>> print(OpenTransactionError("copy"))
+    copy is not possible inside a transaction or a what-if
+
+    """
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(verb)
+        self.verb = verb
+
+    def __str__(self) -> str:
+        return f"{self.verb} is not possible inside a transaction or a what-if"

@@ -1,13 +1,13 @@
-"""Making a price true: what was priced is what is taken from the book."""
+"""Making a price true, and taking it back: what was priced is what leaves the book."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from oms.models import OrderFill
+from oms.models import Order, OrderFill
 from oms.order_book import OrderBook
 
-__all__ = ["execute"]
+__all__ = ["execute", "revert"]
 
 
 def execute(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
@@ -21,3 +21,15 @@ def execute(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
             book.remove(order_id)
             filled.append(order_id)
     return filled
+
+
+def revert(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
+    """Put the fills back and return the ids that rest again, in O(k log n)."""
+    back: list[int] = []
+    for order_id, amount, price in fills:
+        if order_id in book:
+            book.resize(order_id, book[order_id].amount + amount)
+        else:
+            book.add(Order(order_id, book.symbol, book.side, amount, price))
+            back.append(order_id)
+    return back

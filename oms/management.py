@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
 from threading import RLock
+from typing import Any, Self
 
-from oms.errors import DuplicateOrderError, InsufficientLiquidityError, InvalidOrderError, OrderNotFoundError
-from oms.execution import execute
+from oms import pricing
+from oms.books import Books
+from oms.errors import (
+    DuplicateOrderError,
+    InvalidOrderError,
+    OpenTransactionError,
+    OrderNotFoundError,
+    PriceBoundError,
+)
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.ledger import Ledger
 from oms.models import (
     Order,
     PriceLevel,
+    Quote,
     Side,
     Trade,
     check_book,
+    check_note,
     check_order,
     check_order_id,
     check_positive,
@@ -20,8 +34,6 @@ from oms.models import (
     check_side,
     check_symbol,
 )
-from oms.order_book import OrderBook
-from oms.pricing import fills, total_price
 
 __all__ = ["OrderManagement"]
 
@@ -52,9 +64,8 @@ class OrderManagement:
 
     def __init__(self) -> None:
         self._lock = RLock()
-        self._books: dict[tuple[str, Side], OrderBook] = {}  # none is empty
-        self._book_of: dict[int, OrderBook] = {}
-        self._next_trade_id = 1
+        self._books = Books()
+        self._ledger = Ledger(self._books)
 
     # ------------------------------------------------------------------ the four verbs
 
@@ -72,11 +83,9 @@ class OrderManagement:
         """
         check_order(order_id, symbol, side, amount, price)
         with self._lock:
-            if order_id in self._book_of:
+            if order_id in self._books.by_order:
                 raise DuplicateOrderError(order_id)
-            book = self._open_book(symbol, side)
-            book.add(Order(order_id, symbol, side, amount, price))
-            self._book_of[order_id] = book
+            self._ledger.commit(OrderAdded, Order(order_id, symbol, side, amount, price))
 
     def remove_order(self, order_id: int) -> None:
         """Take a resting order out of its book, in O(log n).
@@ -92,9 +101,7 @@ class OrderManagement:
         """
         check_order_id(order_id)
         with self._lock:
-            book = self._find_book(order_id)
-            book.remove(order_id)
-            self._forget(book, (order_id,))
+            self._ledger.commit(OrderRemoved, self._find(order_id))
 
     def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
         """Say what a trade of `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
@@ -112,29 +119,47 @@ class OrderManagement:
         check_book(symbol, side)
         check_positive("amount", amount)
         with self._lock:
-            return total_price(self._book_to_trade(symbol, side, amount), amount)
+            return pricing.total_price(self._books.get(symbol, side), amount)
 
-    def place_trade(self, symbol: str, side: Side, amount: int) -> Trade:
-        """Trade `amount` lots against the book, all or nothing, best price first.
+    def place_trade(
+        self,
+        symbol: str,
+        side: Side,
+        amount: int,
+        *,
+        limit_price: int | None = None,
+        max_total_price: int | None = None,
+        min_total_price: int | None = None,
+        allow_partial: bool = False,
+    ) -> Trade:
+        """Trade `amount` lots against the book, best price first; all or nothing unless told otherwise.
 
-        The trade costs exactly what `calculate_price` said. Raises InvalidOrderError and
-        InsufficientLiquidityError. O(k log n) for the k orders consumed.
+        It costs exactly what `calculate_price` and `quote` say. `limit_price` (ticks) is the worst
+        price taken; `max_total_price` bounds what a BUY costs, `min_total_price` what a SELL raises
+        (ticks times lots): so a quote that was shown is the price that is paid. With `allow_partial`
+        less than `amount` is a trade, but nothing at all is still an error.
+
+        Raises InvalidOrderError, InsufficientLiquidityError and PriceBoundError. O(k log n) for
+        the k orders consumed.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
         >>> om.place_trade("JPM", Side.BUY, 5).fills
         (OrderFill(order_id=1, amount=5, price=20),)
+        >>> om.place_trade("JPM", Side.BUY, 99, limit_price=20, allow_partial=True).amount
+        15
 
         """
-        check_book(symbol, side)
-        check_positive("amount", amount)
+        _check_bounds(side, max_total_price, min_total_price)
         with self._lock:
-            book = self._book_to_trade(symbol, side, amount)
-            taken = fills(book, amount)
-            total = sum(fill.amount * fill.price for fill in taken)
-            trade = Trade(self._next_trade_id, symbol, side, amount, total, taken)
-            self._next_trade_id += 1
-            self._forget(book, execute(book, taken))
+            quote = self.quote(symbol, side, amount, limit_price=limit_price, allow_partial=allow_partial)
+            if max_total_price is not None and quote.total_price > max_total_price:
+                raise PriceBoundError("max_total_price", max_total_price, quote.total_price)
+            if min_total_price is not None and quote.total_price < min_total_price:
+                raise PriceBoundError("min_total_price", min_total_price, quote.total_price)
+            trade_id = self._books.next_trade_id
+            trade = Trade(trade_id, symbol, side, quote.amount, quote.total_price, quote.fills)
+            self._ledger.commit(TradePlaced, trade)
             return trade
 
     # ------------------------------------------------------------------ more changes
@@ -160,17 +185,13 @@ class OrderManagement:
         if price is not None:
             check_resting("price", price)
         with self._lock:
-            book = self._find_book(order_id)
-            before = book[order_id]
+            before = self._find(order_id)
             after = before._replace(
                 amount=before.amount if amount is None else amount,
                 price=before.price if price is None else price,
             )
-            if after.price != before.price:
-                book.remove(order_id)
-                book.add(after)
-            elif after.amount != before.amount:
-                book.resize(order_id, after.amount)
+            if after != before:
+                self._ledger.commit(OrderAmended, before, after)
             return after
 
     def add_orders(self, orders: Iterable[Order]) -> None:
@@ -193,13 +214,8 @@ class OrderManagement:
             check_order(*order)
         with self._lock:
             self._refuse_duplicates(incoming)
-            groups: dict[tuple[str, Side], list[Order]] = {}
-            for order in incoming:
-                groups.setdefault((order.symbol, order.side), []).append(order)
-            for (symbol, side), group in groups.items():
-                book = self._open_book(symbol, side)
-                book.update(group)
-                self._book_of.update((order.order_id, book) for order in group)
+            if incoming:
+                self._ledger.commit(OrdersAdded, tuple(incoming))
 
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """Take out all orders of a symbol, a side, both, or all there are, and return them.
@@ -214,13 +230,75 @@ class OrderManagement:
 
         """
         with self._lock:
-            books = self._select(symbol, side)
-            removed = tuple(order for book in books for order in book)
-            for book in books:
-                del self._books[book.symbol, book.side]
-            for order in removed:
-                del self._book_of[order.order_id]
+            removed = self.orders(symbol, side)
+            if removed:
+                self._ledger.commit(OrdersRemoved, removed)
             return removed
+
+    # ------------------------------------------------------------------ several at once
+
+    def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
+        """Make the verbs inside all or nothing: any exception undoes them, as if they had never been.
+
+        Verbs inside see the changes before them; other threads wait, subscribers hear of them
+        after the outermost exit. Inside another transaction it is a savepoint. `note` travels in
+        each event. Raises InvalidOrderError. Undoing costs what doing did.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(2, "IBM", Side.BUY, 20, 90)
+        >>> with om.transaction():  # a basket, or nothing
+        ...     trades = [om.place_trade(symbol, Side.BUY, 10) for symbol in ("JPM", "IBM")]
+        >>> [trade.total_price for trade in trades]
+        [200, 900]
+
+        """
+        check_note(note)
+        return self._provisional(keep=True, note=note)
+
+    def what_if(self) -> AbstractContextManager[Self]:
+        """Try anything, ask anything, leave: whatever changed inside is undone in any case.
+
+        Neither subscribers nor other threads see it. It costs what was touched, whatever rests.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> with om.what_if():
+        ...     om.remove_order(1)
+        ...     om.calculate_price("JPM", Side.BUY, 10)
+        210
+        >>> om.calculate_price("JPM", Side.BUY, 10)
+        200
+
+        """
+        return self._provisional(keep=False, note=None)
+
+    def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `callback(event)` after each change from now on; return what ends that.
+
+        It is called under the lock, in order, after the change (after the commit of a transaction).
+        A verb that it calls is told of after the present event has reached everyone. What it raises
+        undoes nothing: the others are told, then the exception reaches the caller of the verb;
+        several as an ExceptionGroup. Raises InvalidOrderError.
+
+        >>> om = OrderManagement()
+        >>> unsubscribe = om.subscribe(lambda event: print(event.sequence, type(event).__name__))
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        1 OrderAdded
+        >>> unsubscribe()
+
+        """
+        if not callable(callback):
+            raise InvalidOrderError("callback", callback, "a callable that takes an event")
+        with self._lock:
+            unsubscribe = self._ledger.subscribe(callback)
+
+        def end() -> None:
+            with self._lock:
+                unsubscribe()
+
+        return end
 
     # ------------------------------------------------------------------ questions
 
@@ -228,20 +306,24 @@ class OrderManagement:
         """Look an order up by its id, in O(1). Raises InvalidOrderError and OrderNotFoundError."""
         check_order_id(order_id)
         with self._lock:
-            return self._find_book(order_id)[order_id]
+            return self._find(order_id)
 
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """List the orders of a symbol, a side, both, or all: symbols sorted, BUY first, best first.
 
         The answer is a snapshot. Raises InvalidOrderError. O(m) for m orders listed.
         """
+        if symbol is not None:
+            check_symbol(symbol)
+        if side is not None:
+            check_side(side)
         with self._lock:
-            return tuple(order for book in self._select(symbol, side) for order in book)
+            return tuple(order for book in self._books.select(symbol, side) for order in book)
 
     def symbols(self) -> tuple[str, ...]:
         """List the symbols for which something rests, sorted."""
         with self._lock:
-            return tuple(sorted({symbol for symbol, _ in self._books}))
+            return tuple(sorted({symbol for symbol, _ in self._books.by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
         """Say at what price (ticks) the next trade starts, in O(1); None if nothing rests.
@@ -250,8 +332,7 @@ class OrderManagement:
         """
         check_book(symbol, side)
         with self._lock:
-            book = self._books.get((symbol, side))
-            return None if book is None else book.best_price()
+            return self._books.get(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """List the best `levels` price levels (all if None), best first, in O(levels * log n).
@@ -269,16 +350,17 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            book = self._books.get((symbol, side))
-            return () if book is None else book.depth(levels)
+            return self._books.get(symbol, side).depth(levels)
 
     def __contains__(self, order_id: object) -> bool:
         """Whether an order with this id is resting, in O(1)."""
-        return type(order_id) is int and order_id in self._book_of
+        with self._lock:
+            return type(order_id) is int and order_id in self._books.by_order
 
     def __len__(self) -> int:
         """How many orders are resting."""
-        return len(self._book_of)
+        with self._lock:
+            return len(self._books.by_order)
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
@@ -286,59 +368,234 @@ class OrderManagement:
 
     def __repr__(self) -> str:
         with self._lock:
-            return f"<OrderManagement: {len(self._book_of)} orders in {len(self._books)} books>"
+            return f"<OrderManagement: {len(self)} orders in {len(self._books.by_name)} books>"
 
-    # ------------------------------------------------------------------ books
+    # ------------------------------------------------------------------ prices
 
-    def _find_book(self, order_id: int) -> OrderBook:
-        try:
-            return self._book_of[order_id]
-        except KeyError:
-            raise OrderNotFoundError(order_id) from None
+    def quote(
+        self,
+        symbol: str,
+        side: Side,
+        amount: int,
+        *,
+        limit_price: int | None = None,
+        allow_partial: bool = False,
+    ) -> Quote:
+        """Say what a trade of `amount` lots would be, order by order, without making it.
+
+        `limit_price` (ticks) is the highest price that a BUY pays, the lowest that a SELL receives;
+        what lies beyond it is not available. With `allow_partial` less than `amount` is an answer,
+        but nothing at all is still an error. Raises InvalidOrderError and
+        InsufficientLiquidityError. O(k) in the orders that the trade would consume.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> quote = om.quote("JPM", Side.BUY, 22)
+        >>> quote.total_price, quote.worst_price, quote.slippage
+        (442, 21, 2)
+        >>> om.quote("JPM", Side.BUY, 22, limit_price=20, allow_partial=True).shortfall
+        2
+
+        """
+        check_book(symbol, side)
+        check_positive("amount", amount)
+        _check_limit(limit_price)
+        _check_flag("allow_partial", allow_partial)
+        with self._lock:
+            book = self._books.get(symbol, side)
+            return pricing.quote(book, amount, limit_price, allow_partial=allow_partial)
+
+    def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
+        """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
+
+        Raises InvalidOrderError, and InsufficientLiquidityError for the first amount that the book
+        cannot serve. At most O(k) for the largest, besides sorting the amounts.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> om.calculate_prices("JPM", Side.BUY, [22, 10, 20])
+        [442, 200, 400]
+
+        """
+        check_book(symbol, side)
+        if not isinstance(amounts, Iterable):
+            raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
+        asked = list(amounts)
+        for amount in asked:
+            check_positive("amounts", amount)
+        with self._lock:
+            return pricing.total_prices(self._books.get(symbol, side), asked)
+
+    def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
+        """Tabulate what the best `levels` price levels (all if None) cost, one row a level.
+
+        The columns price, amount, cumulative_amount and cumulative_price are what numpy, pandas
+        and polars take as they are. Raises InvalidOrderError. O(levels).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> om.price_curve("JPM", Side.BUY)["cumulative_price"]
+        [400, 610]
+
+        """
+        check_book(symbol, side)
+        if levels is not None:
+            check_positive("levels", levels)
+        with self._lock:
+            return pricing.price_curve(islice(self._books.get(symbol, side).levels(), levels))
+
+    def calculate_amount(
+        self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
+    ) -> int:
+        """Say how much (lots) a budget (ticks times lots) is good for, within a limit price (ticks).
+
+        BUY: the largest amount that costs at most the budget: 0 if it pays for none, all there is
+        if it pays for more. SELL: the smallest amount that raises at least the budget, or
+        InsufficientLiquidityError, in money. Raises InvalidOrderError. O(k).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> om.calculate_amount("JPM", Side.BUY, 450)
+        22
+
+        """
+        check_book(symbol, side)
+        check_positive("budget", budget)
+        _check_limit(limit_price)
+        with self._lock:
+            return pricing.amount_for(self._books.get(symbol, side), budget, limit_price)
+
+    def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
+        """Say how much (lots) can be traded at no worse than a limit price (ticks), or at all.
+
+        Raises InvalidOrderError. O(k) in the price levels within the limit.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.available_amount("JPM", Side.BUY, limit_price=20)
+        20
+
+        """
+        check_book(symbol, side)
+        _check_limit(limit_price)
+        with self._lock:
+            return pricing.available_amount(self._books.get(symbol, side), limit_price)
+
+    def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
+        """Say how much (lots) can be traded before the slippage passes so many basis points.
+
+        It is the largest amount whose `Quote.slippage` is at most that share of the whole amount at
+        the best price, compared as integers; 0 if nothing rests. Raises InvalidOrderError. O(k).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+        >>> om.amount_within("JPM", Side.BUY, 50)  # 22 lots would slip by 45.5 bps, 23 by 65.2
+        22
+
+        """
+        check_book(symbol, side)
+        if type(max_slippage_bps) is not int or max_slippage_bps < 0:
+            raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
+        with self._lock:
+            return pricing.amount_within(self._books.get(symbol, side).levels(), max_slippage_bps)
+
+    # ------------------------------------------------------------------ the whole
+
+    def state_hash(self) -> str:
+        """SHA-256 (hex) over every resting order, the next trade id and the next sequence number.
+
+        Equal state, equal hash, on every platform and in every process. O(n).
+        """
+        with self._lock:
+            return self._books.canonical_hash(self._ledger.sequence + 1)
+
+    def copy(self) -> Self:
+        """Copy orders and counters, but no subscribers: what happens to one is unknown to the other.
+
+        Raises OpenTransactionError inside a transaction or a what-if. O(n).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> other = om.copy()
+        >>> other.remove_order(1)
+        >>> 1 in om
+        True
+
+        """
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(self.__getstate__())
+        return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()  # all that is copied is frozen
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            if self._ledger.is_open:
+                raise OpenTransactionError("copy")
+            return {
+                "orders": self.orders(),
+                "next_trade_id": self._books.next_trade_id,
+                "sequence": self._ledger.sequence,
+            }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        OrderManagement.__init__(self)
+        self._books.add_many(state["orders"])
+        self._books.next_trade_id = state["next_trade_id"]
+        self._ledger.sequence = state["sequence"]
+
+    # ------------------------------------------------------------------ inside
+
+    def _find(self, order_id: int) -> Order:
+        book = self._books.by_order.get(order_id)
+        if book is None:
+            raise OrderNotFoundError(order_id)
+        return book[order_id]
 
     def _refuse_duplicates(self, incoming: Iterable[Order]) -> None:
         seen: set[int] = set()
         for order in incoming:
-            if order.order_id in self._book_of or order.order_id in seen:
+            if order.order_id in self._books.by_order or order.order_id in seen:
                 raise DuplicateOrderError(order.order_id)
             seen.add(order.order_id)
 
-    def _open_book(self, symbol: str, side: Side) -> OrderBook:
-        book = self._books.get((symbol, side))
-        if book is None:
-            book = self._books[symbol, side] = OrderBook(symbol, side)
-        return book
-
-    def _book_to_trade(self, symbol: str, side: Side, amount: int) -> OrderBook:
-        book = self._books.get((symbol, side))
-        if book is None:
-            raise InsufficientLiquidityError(symbol, side, amount, 0)
-        return book
-
-    def _select(self, symbol: str | None, side: Side | None) -> list[OrderBook]:
-        """The books asked for, in the order of iteration."""
-        if symbol is not None:
-            check_symbol(symbol)
-        if side is not None:
-            check_side(side)
-        symbols = sorted({name for name, _ in self._books}) if symbol is None else [symbol]
-        sides = Side if side is None else [side]
-        keys = [(name, each) for name in symbols for each in sides]
-        return [self._books[key] for key in keys if key in self._books]
-
-    def _forget(self, book: OrderBook, order_ids: Iterable[int]) -> None:
-        """Prune what has left a book from the index, and the book itself once it is empty."""
-        for order_id in order_ids:
-            del self._book_of[order_id]
-        if not book:
-            del self._books[book.symbol, book.side]
+    @contextmanager
+    def _provisional(self, *, keep: bool, note: str | None) -> Generator[Self, None, None]:
+        with self._lock, self._ledger.provisional(keep=keep, note=note):
+            yield self
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         with self._lock:
-            for key, book in self._books.items():
-                assert key == (book.symbol, book.side), "a book is found under its own name"
-                assert len(book), "an empty book is forgotten"
-                book._check()
-            held = {order.order_id: book for book in self._books.values() for order in book}
-            assert held == self._book_of, "the index names each order's own book, and no other id"
+            self._books._check()
+
+
+def _check_limit(limit_price: object) -> None:
+    if limit_price is not None:
+        check_positive("limit_price", limit_price)
+
+
+def _check_flag(field: str, value: object) -> None:
+    if type(value) is not bool:
+        raise InvalidOrderError(field, value, "True or False")
+
+
+def _check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
+    """Refuse a bound that is no price, or that guards the wrong side."""
+    check_side(side)
+    for field, bound, guarded in (
+        ("max_total_price", max_total_price, Side.BUY),
+        ("min_total_price", min_total_price, Side.SELL),
+    ):
+        if bound is not None:
+            check_positive(field, bound)
+            if side is not guarded:
+                raise InvalidOrderError(field, bound, f"given for {guarded} only")

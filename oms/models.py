@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from oms.errors import InvalidOrderError
 
-__all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Side", "Trade"]
+__all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
 MAX_INT = 2**63 - 1
 """The largest order id, resting amount and price: what a signed 64-bit column holds."""
@@ -67,6 +67,48 @@ class PriceLevel(NamedTuple):
     orders: int
 
 
+class Quote(NamedTuple):
+    """What a trade would be: the answer to "what would `requested` lots cost?".
+
+    `amount` lots would be traded and `shortfall` not, for `total_price` (ticks times lots), at
+    prices from `best_price` to `worst_price` (ticks) on `levels` many price levels, from the
+    orders in `fills`, best first.
+
+    >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, (OrderFill(1, 20, 20), OrderFill(4, 2, 21)))
+    >>> quote.slippage  # 2 lots at 1 tick worse than the best price
+    2
+    >>> round(quote.average_price, 3), round(quote.slippage_bps, 1)
+    (20.091, 45.5)
+
+    """
+
+    symbol: str
+    side: Side
+    requested: int
+    amount: int
+    shortfall: int
+    total_price: int
+    best_price: int
+    worst_price: int
+    levels: int
+    fills: tuple[OrderFill, ...]
+
+    @property
+    def average_price(self) -> float:
+        """Ticks per lot (VWAP), for people to read: total_price / amount, correctly rounded."""
+        return self.total_price / self.amount
+
+    @property
+    def slippage(self) -> int:
+        """How much worse (ticks times lots) than the whole amount at the best price: exact, >= 0."""
+        return abs(self.total_price - self.amount * self.best_price)
+
+    @property
+    def slippage_bps(self) -> float:
+        """The slippage in basis points of the whole amount at the best price, correctly rounded."""
+        return 10_000 * self.slippage / (self.amount * self.best_price)
+
+
 class Trade(NamedTuple):
     """An executed trade: `amount` lots for `total_price` (ticks times lots), best fill first.
 
@@ -79,6 +121,11 @@ class Trade(NamedTuple):
     amount: int
     total_price: int
     fills: tuple[OrderFill, ...]
+
+    @property
+    def average_price(self) -> float:
+        """Ticks per lot (VWAP), for people to read: total_price / amount, correctly rounded."""
+        return self.total_price / self.amount
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
@@ -128,9 +175,15 @@ def check_positive(field: str, value: object) -> None:
         raise InvalidOrderError(field, value, "an int >= 1")
 
 
-def _encodes(symbol: str) -> bool:
+def check_note(note: object) -> None:
+    """Raise InvalidOrderError unless the note is None or text that any file can take."""
+    if note is not None and not (type(note) is str and _encodes(note)):
+        raise InvalidOrderError("note", note, "a str of valid Unicode, or None")
+
+
+def _encodes(text: str) -> bool:
     try:
-        symbol.encode()
+        text.encode()
     except UnicodeEncodeError:  # a lone surrogate: no file, database or terminal would take it
         return False
     return True

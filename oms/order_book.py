@@ -53,13 +53,26 @@ class OrderBook:
 
     def __iter__(self) -> Iterator[Order]:
         """The orders, best first; the book must not change meanwhile."""
-        orders = self._orders
-        return (orders[order_id] for _, order_id in self._keys)
+        return self.orders()
 
-    def levels(self) -> Iterator[tuple[int, int]]:
-        """(price, amount) of each level, best first; the book must not change meanwhile."""
-        sign, totals = self._sign, self._totals
-        return ((sign * rank, totals[rank]) for rank in self._ranks)
+    def orders(self, limit_price: int | None = None) -> Iterator[Order]:
+        """The orders no worse than the limit, best first; the book must not change meanwhile."""
+        orders, worst = self._orders, self._worst_rank(limit_price)
+        for rank, order_id in self._keys:
+            if worst is not None and rank > worst:
+                return
+            yield orders[order_id]
+
+    def levels(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
+        """(price, amount) of each level no worse than the limit, best first, as above."""
+        sign, totals, worst = self._sign, self._totals, self._worst_rank(limit_price)
+        for rank in self._ranks:
+            if worst is not None and rank > worst:
+                return
+            yield sign * rank, totals[rank]
+
+    def _worst_rank(self, limit_price: int | None) -> int | None:
+        return None if limit_price is None else self._sign * limit_price
 
     def best_price(self) -> int | None:
         """The price that the next trade starts at, in O(1); None if nothing rests."""
@@ -108,8 +121,15 @@ class OrderBook:
     def resize(self, order_id: int, amount: int) -> None:
         """Change what rests of an order, in O(1); it keeps its place."""
         order = self._orders[order_id]
-        self._orders[order_id] = order._replace(amount=amount)
+        self._orders[order_id] = Order(order_id, order.symbol, order.side, amount, order.price)
         self._shift_total(self._sign * order.price, amount - order.amount)
+
+    def clear(self) -> None:
+        """Take everything out, in O(n)."""
+        self._orders.clear()
+        self._keys.clear()
+        self._ranks.clear()
+        self._totals.clear()
 
     def _shift_total(self, rank: int, amount: int) -> None:
         before = self._totals.get(rank, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from oms import (
     DuplicateOrderError,
@@ -10,7 +10,9 @@ from oms import (
     Order,
     OrderFill,
     OrderNotFoundError,
+    PriceBoundError,
     PriceLevel,
+    Quote,
     Side,
     Trade,
 )
@@ -50,19 +52,103 @@ class Reference:
         return after
 
     def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
-        return sum(fill.amount * fill.price for fill in self.fills(symbol, side, amount))
+        return self.quote(symbol, side, amount).total_price
 
-    def place_trade(self, symbol: str, side: Side, amount: int) -> Trade:
-        fills = self.fills(symbol, side, amount)
-        total = self.calculate_price(symbol, side, amount)
-        for fill in fills:
+    def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
+        return [self.calculate_price(symbol, side, amount) for amount in amounts]
+
+    def place_trade(
+        self,
+        symbol: str,
+        side: Side,
+        amount: int,
+        *,
+        limit_price: int | None = None,
+        max_total_price: int | None = None,
+        min_total_price: int | None = None,
+        allow_partial: bool = False,
+    ) -> Trade:
+        quote = self.quote(symbol, side, amount, limit_price=limit_price, allow_partial=allow_partial)
+        if max_total_price is not None and quote.total_price > max_total_price:
+            raise PriceBoundError("max_total_price", max_total_price, quote.total_price)
+        if min_total_price is not None and quote.total_price < min_total_price:
+            raise PriceBoundError("min_total_price", min_total_price, quote.total_price)
+        for fill in quote.fills:
             left = self.get_order(fill.order_id).amount - fill.amount
             if left:
                 self.amend_order(fill.order_id, amount=left)
             else:
                 self.remove_order(fill.order_id)
         self.next_trade_id += 1
-        return Trade(self.next_trade_id - 1, symbol, side, amount, total, fills)
+        trade_id = self.next_trade_id - 1
+        return Trade(trade_id, symbol, side, quote.amount, quote.total_price, quote.fills)
+
+    def quote(
+        self,
+        symbol: str,
+        side: Side,
+        amount: int,
+        *,
+        limit_price: int | None = None,
+        allow_partial: bool = False,
+    ) -> Quote:
+        fills, left = [], amount
+        for order in self.within(symbol, side, limit_price):
+            if left:
+                taken = min(left, order.amount)
+                fills.append(OrderFill(order.order_id, taken, order.price))
+                left -= taken
+        if not fills or (left and not allow_partial):
+            raise InsufficientLiquidityError(symbol, side, amount, amount - left)
+        prices = [fill.price for fill in fills]
+        total = sum(fill.amount * fill.price for fill in fills)
+        return Quote(
+            symbol,
+            side,
+            amount,
+            amount - left,
+            left,
+            total,
+            prices[0],
+            prices[-1],
+            len(set(prices)),
+            tuple(fills),
+        )
+
+    def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
+        depth = self.depth(symbol, side, levels)
+        amounts = [sum(level.amount for level in depth[: n + 1]) for n in range(len(depth))]
+        return {
+            "price": [level.price for level in depth],
+            "amount": [level.amount for level in depth],
+            "cumulative_amount": amounts,
+            "cumulative_price": [self.calculate_price(symbol, side, amount) for amount in amounts],
+        }
+
+    def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
+        return sum(order.amount for order in self.within(symbol, side, limit_price))
+
+    def calculate_amount(
+        self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
+    ) -> int:
+        available = self.available_amount(symbol, side, limit_price=limit_price)
+
+        def cost(amount: int) -> int:
+            return self.calculate_price(symbol, side, amount) if amount else 0
+
+        if side is Side.BUY:
+            return last(available, lambda amount: cost(amount) <= budget)
+        if cost(available) < budget:
+            raise InsufficientLiquidityError(symbol, side, budget, cost(available), "money")
+        return last(available, lambda amount: cost(amount) < budget) + 1
+
+    def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
+        def holds(amount: int) -> bool:
+            quote = self.quote(symbol, side, amount)
+            at_best = amount * quote.best_price
+            return abs(quote.total_price - at_best) * 10_000 <= max_slippage_bps * at_best
+
+        return last(self.available_amount(symbol, side), holds)
 
     def get_order(self, order_id: int) -> Order:
         for order in self.resting:
@@ -95,16 +181,28 @@ class Reference:
         at = {price: [order.amount for order in orders if order.price == price] for price in prices}
         return tuple(PriceLevel(price, sum(at[price]), len(at[price])) for price in prices)
 
-    def fills(self, symbol: str, side: Side, amount: int) -> tuple[OrderFill, ...]:
-        fills, left = [], amount
-        for order in self.orders(symbol, side):
-            if left:
-                taken = min(left, order.amount)
-                fills.append(OrderFill(order.order_id, taken, order.price))
-                left -= taken
-        if left:
-            raise InsufficientLiquidityError(symbol, side, amount, amount - left)
-        return tuple(fills)
+    def within(self, symbol: str, side: Side, limit_price: int | None) -> list[Order]:
+        """The orders whose price is no worse than the limit."""
+        return [
+            order
+            for order in self.orders(symbol, side)
+            if limit_price is None
+            or (order.price <= limit_price if side is Side.BUY else order.price >= limit_price)
+        ]
+
+
+def last(most: int, holds: Callable[[int], bool]) -> int:
+    """The last of 1 .. most up to which it holds, else 0: by trying each; by halving if they are too many."""
+    if most < 400:
+        amount = 0
+        while amount < most and holds(amount + 1):
+            amount += 1
+        return amount
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
 
 
 def best_first(order: Order) -> tuple[int, int]:

@@ -14,9 +14,20 @@ from oms import Order, Side
 symbols = st.sampled_from(["AAPL", "JPM"])
 sides = st.sampled_from(Side)
 order_ids = st.integers(0, 30)
-amounts = st.integers(1, 40) | st.just(2**63 - 1)
-prices = st.integers(1, 12) | st.just(2**63 - 1)
-asked_amounts = st.integers(1, 120) | st.just(2**70)
+HUGE = 2**63 - 1
+
+
+def mostly_small(largest: int, huge: int) -> st.SearchStrategy[int]:
+    """Small numbers, and one in thirty a huge one."""
+    return st.integers(1, largest * 30).map(lambda n: huge if n % 30 == 29 else n % largest + 1)
+
+
+amounts = mostly_small(40, HUGE)
+prices = mostly_small(12, HUGE)
+asked_amounts = mostly_small(120, 2**70)
+budgets = mostly_small(1500, 2**140)
+limits = st.none() | mostly_small(13, HUGE)
+bps = st.integers(0, 40) | st.integers(0, 20_000) | st.just(2**70)
 
 orders = st.builds(Order, order_ids, symbols, sides, amounts, prices)
 

@@ -12,7 +12,9 @@ from oms import (
     InsufficientLiquidityError,
     InvalidOrderError,
     OmsError,
+    OpenTransactionError,
     OrderNotFoundError,
+    PriceBoundError,
     Side,
     errors,
 )
@@ -23,6 +25,8 @@ EXAMPLES = [
     OrderNotFoundError(7),
     InsufficientLiquidityError("JPM", Side.BUY, 31, 30),
     InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"),
+    PriceBoundError("max_total_price", 440, 442),
+    OpenTransactionError("copy"),
 ]
 
 
@@ -41,6 +45,8 @@ def test_an_error_comes_back_from_pickle_as_it_was(error: OmsError) -> None:
         (DuplicateOrderError, ValueError),
         (OrderNotFoundError, LookupError),
         (InsufficientLiquidityError, ValueError),
+        (PriceBoundError, ValueError),
+        (OpenTransactionError, RuntimeError),
     ],
 )
 def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) -> None:
@@ -51,7 +57,7 @@ def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) ->
 def test_the_tree_drawn_at_the_head_of_the_file_names_every_error() -> None:
     assert errors.__doc__ is not None
     drawn = {word for word in errors.__doc__.replace("(", " ").split() if word.endswith("Error")}
-    assert drawn - {"ValueError", "LookupError", "OSError"} == set(errors.__all__)
+    assert drawn - {"ValueError", "LookupError", "RuntimeError"} == set(errors.__all__)
     assert set(errors.__all__) <= set(oms.__all__)
 
 

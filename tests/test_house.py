@@ -12,12 +12,23 @@ from pathlib import Path
 import pytest
 
 import oms
-from oms import errors, models
+from oms import errors, events, models
 
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
 ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
-FLOW = ["errors", "models", "order_book", "pricing", "execution", "management", "__init__"]
+FLOW = [
+    "errors",
+    "models",
+    "events",
+    "order_book",
+    "pricing",
+    "execution",
+    "books",
+    "ledger",
+    "management",
+    "__init__",
+]
 OUTSIDE = {"sortedcontainers"}
 
 
@@ -87,7 +98,8 @@ def test_a_public_list_is_sorted_and_true(path: Path) -> None:
 
 
 def test_the_front_door_exports_every_value_and_every_error() -> None:
-    assert set(errors.__all__) | (set(models.__all__) - {"MAX_INT"}) | {"OrderManagement"} == set(oms.__all__)
+    public = {*errors.__all__, *events.__all__, *models.__all__, "OrderManagement"} - {"MAX_INT"}
+    assert public == set(oms.__all__)
 
 
 def test_importing_oms_loads_no_adapter_and_nothing_but_the_standard_library_and_sortedcontainers() -> None:

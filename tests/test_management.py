@@ -309,7 +309,7 @@ def test_what_is_no_id_is_not_in_the_book(om: OrderManagement, order_id: object)
 
 
 def test_the_check_finds_an_index_that_is_wrong(om: OrderManagement) -> None:
-    om._book_of[9] = om._book_of[1]
+    om._books.by_order[9] = om._books.by_order[1]
     with pytest.raises(AssertionError, match="no other id"):
         om._check()
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import strategies as our
-from oms import InvalidOrderError, Order, OrderFill, PriceLevel, Side, Trade
+from oms import InvalidOrderError, Order, OrderFill, PriceLevel, Quote, Side, Trade
 from oms.models import MAX_INT, check_order, check_positive
 
 ORDER = Order(1, "JPM", Side.BUY, 20, 20)
@@ -38,6 +38,21 @@ def test_a_side_hashes_in_c() -> None:
         (
             Trade(1, "JPM", Side.BUY, 20, 400, (OrderFill(1, 20, 20),)),
             ("trade_id", "symbol", "side", "amount", "total_price", "fills"),
+        ),
+        (
+            Quote("JPM", Side.BUY, 22, 20, 2, 400, 20, 20, 1, (OrderFill(1, 20, 20),)),
+            (
+                "symbol",
+                "side",
+                "requested",
+                "amount",
+                "shortfall",
+                "total_price",
+                "best_price",
+                "worst_price",
+                "levels",
+                "fills",
+            ),
         ),
     ],
     ids=lambda value: type(value).__name__,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 
 import strategies as our
 from oms import InsufficientLiquidityError, Order, OrderFill, Side
-from oms.execution import execute
+from oms.execution import execute, revert
 from oms.order_book import OrderBook
-from oms.pricing import fills, total_price
+from oms.pricing import quote, total_price, total_prices
 
 WORKED = [Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)]
 
@@ -25,8 +27,12 @@ def test_the_worked_example_costs_what_it_should(amount: int, cost: int) -> None
     assert total_price(book_of(WORKED), amount) == cost
 
 
+def fills(book: OrderBook, amount: int) -> tuple[OrderFill, ...]:
+    return quote(book, amount, None, allow_partial=False).fills
+
+
 @pytest.mark.parametrize("ask", [total_price, fills])
-def test_a_shortage_says_how_much_there_is(ask: type) -> None:
+def test_a_shortage_says_how_much_there_is(ask: Callable[[OrderBook, int], object]) -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         ask(book_of(WORKED), 31)
     assert (caught.value.requested, caught.value.available) == (31, 30)
@@ -36,6 +42,12 @@ def test_a_shortage_says_how_much_there_is(ask: type) -> None:
 def test_fills_come_best_first_and_the_last_may_be_a_part() -> None:
     assert fills(book_of(WORKED), 22) == (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
+
+
+def test_many_prices_name_the_first_amount_that_is_too_much_as_it_was_given() -> None:
+    with pytest.raises(InsufficientLiquidityError) as caught:
+        total_prices(book_of(WORKED), [5, 40, 31, 30])
+    assert (caught.value.requested, caught.value.available) == (40, 30)
 
 
 @given(our.distinct_orders(), our.sides, our.asked_amounts)
@@ -52,18 +64,24 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
 
 
 @given(our.distinct_orders(), our.sides, our.asked_amounts)
-def test_what_is_executed_is_gone_and_nothing_else(orders: list[Order], side: Side, amount: int) -> None:
+def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
+    orders: list[Order], side: Side, amount: int
+) -> None:
     book = book_of(orders, side)
     before = list(book)
     try:
-        taken = {fill.order_id: fill.amount for fill in fills(book, amount)}
+        taken = fills(book, amount)
     except InsufficientLiquidityError:
         return
-    filled = execute(book, fills(book, amount))
+    filled = execute(book, taken)
     book._check()
-    left = [order._replace(amount=order.amount - taken.get(order.order_id, 0)) for order in before]
+    gone = {fill.order_id: fill.amount for fill in taken}
+    left = [order._replace(amount=order.amount - gone.get(order.order_id, 0)) for order in before]
     assert list(book) == [order for order in left if order.amount]
     assert filled == [order.order_id for order in left if not order.amount]
+    assert revert(book, taken) == filled
+    book._check()
+    assert list(book) == before
 
 
 def test_totals_past_64_bits_stay_exact() -> None:

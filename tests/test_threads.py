@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -103,3 +104,48 @@ def test_the_calls_of_eight_threads_never_interleave(overlaps: list[str]) -> Non
     assert overlaps == []
     assert total["added"] == total["traded"] + total["removed"] + sum(order.amount for order in om)
     assert all(total.values()), "every kind of call happened"
+
+
+def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
+    """A writer moves 10 lots between two symbols, tries things and fails half way; a reader watches."""
+    om = OrderManagement()
+    om.add_orders([Order(1, "A", Side.BUY, 100, 5), Order(2, "B", Side.BUY, 100, 5)])
+    hashes = {om.state_hash()}
+    failures: list[BaseException] = []
+    asked = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal asked
+        try:
+            while not done.is_set():
+                assert sum(order.amount for order in om) == 200
+                assert len(om) == 2
+                assert 3 not in om
+                assert om.symbols() == ("A", "B")
+                assert om.quote("A", Side.BUY, 1).total_price == 5
+                assert om.state_hash() in hashes
+                asked += 1
+        except BaseException as error:
+            failures.append(error)
+
+    reader = threading.Thread(target=watch)
+    reader.start()
+    for _ in range(300):
+        amount = om.get_order(1).amount
+        move = 10 if amount < 150 else -100
+        with om.what_if():
+            om.remove_order(1)
+            om.add_order(3, "C", Side.BUY, 1, 1)
+        with suppress(OmsError), om.transaction():
+            om.add_order(3, "C", Side.BUY, 1, 1)
+            om.place_trade("C", Side.BUY, 2)
+        with om.transaction():
+            om.amend_order(1, amount=amount + move)
+            om.amend_order(2, amount=200 - amount - move)
+            hashes.add(om.state_hash())
+    done.set()
+    reader.join()
+    assert failures == []
+    assert overlaps == []
+    assert asked > 10

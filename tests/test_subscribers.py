@@ -1,0 +1,209 @@
+"""Told after each change: in order, all of them, whatever one of them raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oms import (
+    Event,
+    InvalidOrderError,
+    OmsError,
+    Order,
+    OrderAdded,
+    OrderAmended,
+    OrderManagement,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    Side,
+    TradePlaced,
+)
+
+BUY, SELL = Side.BUY, Side.SELL
+ORDER = Order(1, "JPM", BUY, 20, 20)
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    return OrderManagement()
+
+
+@pytest.fixture
+def heard(om: OrderManagement) -> list[Event]:
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    return heard
+
+
+def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
+    om.add_order(*ORDER)
+    after = om.amend_order(1, amount=15)
+    trade = om.place_trade("JPM", BUY, 5)
+    om.remove_order(1)
+    om.add_orders([ORDER, ORDER._replace(order_id=2)])
+    removed = om.remove_orders()
+    assert heard == [
+        OrderAdded(ORDER, sequence=1),
+        OrderAmended(ORDER, after, sequence=2),
+        TradePlaced(trade, sequence=3),
+        OrderRemoved(ORDER._replace(amount=10), sequence=4),
+        OrdersAdded((ORDER, ORDER._replace(order_id=2)), sequence=5),
+        OrdersRemoved(removed, sequence=6),
+    ]
+
+
+def test_an_order_added_is_not_an_order_removed() -> None:
+    added: Event = OrderAdded(ORDER, sequence=1)
+    assert added != OrderRemoved(ORDER, sequence=1)
+
+
+def test_what_changes_nothing_emits_nothing(om: OrderManagement, heard: list[Event]) -> None:
+    om.add_order(*ORDER)
+    om.amend_order(1, amount=20, price=20)
+    om.add_orders([])
+    om.remove_orders("IBM")
+    for refused in (lambda: om.add_order(*ORDER), lambda: om.place_trade("JPM", BUY, 21)):
+        with pytest.raises(OmsError):
+            refused()
+    with om.transaction():
+        pass
+    assert [event.sequence for event in heard] == [1]
+
+
+def test_the_sequence_counts_whether_or_not_anybody_listens(om: OrderManagement) -> None:
+    om.add_order(*ORDER)
+    heard: list[Event] = []
+    unsubscribe = om.subscribe(heard.append)
+    om.remove_order(1)
+    unsubscribe()
+    unsubscribe()
+    om.add_order(*ORDER)
+    om.subscribe(heard.append)
+    om.remove_order(1)
+    assert [event.sequence for event in heard] == [2, 4]
+
+
+def test_the_change_is_there_when_it_is_told_of(om: OrderManagement) -> None:
+    seen: list[int] = []
+    om.subscribe(lambda _: seen.append(len(om)))
+    om.add_order(*ORDER)
+    om.remove_order(1)
+    assert seen == [1, 0]
+
+
+def test_a_verb_called_back_is_told_of_after_the_present_event_has_reached_everyone(
+    om: OrderManagement,
+) -> None:
+    order: list[str] = []
+
+    def follow(event: Event) -> None:
+        order.append(f"first hears {event.sequence}")
+        if event.sequence < 3:
+            om.add_order(event.sequence + 10, "JPM", BUY, 1, 1)
+
+    om.subscribe(follow)
+    om.subscribe(lambda event: order.append(f"second hears {event.sequence}"))
+    om.add_order(*ORDER)
+    assert order == [f"{who} hears {n}" for n in (1, 2, 3) for who in ("first", "second")]
+
+
+def test_a_transaction_called_back_is_told_of_in_its_turn(om: OrderManagement, heard: list[Event]) -> None:
+    def follow(event: Event) -> None:
+        if event.sequence == 1:
+            with om.transaction("follow"):
+                om.add_order(2, "JPM", BUY, 1, 1)
+                om.add_order(3, "JPM", BUY, 1, 1)
+            with om.what_if():
+                om.remove_orders()
+
+    om.subscribe(follow)
+    om.add_order(*ORDER)
+    assert [(event.sequence, event.note) for event in heard] == [(1, None), (2, "follow"), (3, "follow")]
+
+
+def test_who_subscribes_in_a_callback_hears_of_what_comes_after(om: OrderManagement) -> None:
+    late: list[int] = []
+
+    def invite(event: Event) -> None:
+        if event.sequence == 1:
+            om.subscribe(lambda event: late.append(event.sequence))
+
+    om.subscribe(invite)
+    with om.transaction():
+        om.add_order(1, "JPM", BUY, 1, 1)
+        om.add_order(2, "JPM", BUY, 1, 1)
+    om.remove_order(1)
+    assert late == [3]
+
+
+def test_who_leaves_in_a_callback_hears_no_more(om: OrderManagement, heard: list[Event]) -> None:
+    leave: list[Callable[[], None]] = []
+    om.subscribe(lambda _: leave[0]())
+    late: list[Event] = []
+    leave.append(om.subscribe(late.append))
+    om.add_order(*ORDER)
+    assert (len(heard), late) == (1, [])
+
+
+def test_a_callback_that_raises_hides_nothing_and_reaches_the_caller(
+    om: OrderManagement, heard: list[Event]
+) -> None:
+    def fail(event: Event) -> None:
+        raise ValueError(f"at {event.sequence}")
+
+    om.subscribe(fail)
+    after: list[Event] = []
+    om.subscribe(after.append)
+    with pytest.raises(ValueError, match="at 1") as caught:
+        om.add_order(*ORDER)
+    assert caught.value.__notes__ == ["raised by a subscriber told of event 1, which stands"]
+    assert heard == after == [OrderAdded(ORDER, sequence=1)]
+    assert 1 in om
+    om._check()
+
+
+def test_several_callbacks_that_raise_reach_the_caller_as_a_group(om: OrderManagement) -> None:
+    def fail(event: Event) -> None:
+        raise ValueError(event.sequence)
+
+    om.subscribe(fail)
+    om.subscribe(fail)
+    with pytest.raises(ExceptionGroup) as caught:
+        om.add_order(*ORDER)
+    assert [type(error) for error in caught.value.exceptions] == [ValueError, ValueError]
+    with pytest.raises(ExceptionGroup) as caught, om.transaction():
+        om.remove_order(1)
+        om.add_order(*ORDER)
+    assert [str(error) for error in caught.value.exceptions] == ["2", "2", "3", "3"]
+    assert 1 in om
+
+
+def test_an_interrupt_in_a_callback_waits_until_all_are_told(om: OrderManagement, heard: list[Event]) -> None:
+    def interrupt(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    om.subscribe(interrupt)
+    after: list[Event] = []
+    om.subscribe(after.append)
+    with pytest.raises(KeyboardInterrupt):
+        om.add_order(*ORDER)
+    assert heard == after
+    assert 1 in om
+
+
+def test_the_same_callback_twice_is_told_twice(om: OrderManagement) -> None:
+    heard: list[Event] = []
+    first, _ = om.subscribe(heard.append), om.subscribe(heard.append)
+    om.add_order(*ORDER)
+    first()
+    om.remove_order(1)
+    assert [event.sequence for event in heard] == [1, 1, 2]
+
+
+def test_what_cannot_be_called_cannot_subscribe(om: OrderManagement) -> None:
+    bad: Any = "print"
+    with pytest.raises(InvalidOrderError, match="callback must be a callable"):
+        om.subscribe(bad)
