@@ -260,6 +260,16 @@ def test_a_file_without_anything_to_compare_says_so(
     assert "nothing" in out  # the asks
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every name of a file is text here")
+def test_a_file_whose_name_is_no_text_is_replayed(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.csv"
+    Path(os.fsdecode(path)).write_text(SESSION)
+    shown = command("-m", "oms", "replay", os.fsdecode(path), "--json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert json.loads(shown.stdout)["symbol"] == "\ufffd"
+    assert command("-m", "oms", "replay", os.fsdecode(path)).stdout.startswith("\ufffd, recorded by")
+
+
 # ------------------------------------------------------------------ wrong use
 
 
@@ -313,7 +323,7 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
     [
         (["--book", "any"], "--book: it applies to lobster, and this is bitstamp"),
         (["--unknown", "seed"], "--unknown seed: bitstamp says what is left"),
-        (["--format", "lobster"], "row 1: 7 columns instead of 6"),
+        (["--format", "lobster"], "row 1: must have 6 columns, not 7"),
     ],
 )
 def test_an_option_of_the_other_feed_is_an_error_of_one_line(

@@ -48,5 +48,5 @@ def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None
     assert run(["replay", str(AMZN)]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "The data disagree with what they are compared with:" in out
-    assert "of 6610 trades cost what the exchange published" in out
+    assert "of 6,610 trades cost what the exchange published" in out
     assert "it does not hold a full book" in out

@@ -49,7 +49,7 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("7,1500,1000,236.47,5,created", "6 columns instead of 7"),
+        ("7,1500,1000,236.47,5,created", "must have 7 columns, not 6"),
         ("7.0,1500,1000,236.47,5,created,ask", "id must be an integer, not '7.0'"),
         (
             "7,1500,1000,236.475,5,created,ask",

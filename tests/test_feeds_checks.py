@@ -82,7 +82,7 @@ def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
 
 def test_a_bad_book_file_is_an_error_before_anything_is_done(tmp_path: Path) -> None:
     om = OrderManagement()
-    with pytest.raises(FeedError, match=r"b\.csv: row 1: 3 columns"):
+    with pytest.raises(FeedError, match=r"b\.csv: row 1: must have four columns a level, not 3"):
         replay(
             lobster.read(write(tmp_path / "m.csv", SESSION)),
             om,
@@ -98,6 +98,34 @@ def test_a_crossed_book_explains_a_difference(tmp_path: Path) -> None:
     report = replay(recording, OrderManagement(), symbol="X", book=book)
     assert report.crossed == 1
     assert report.disagreements[-1].startswith("the book was crossed after 1 of 2 events")
+
+
+def test_an_order_that_most_unequal_trades_passed_over_is_named() -> None:
+    def executed(row: int, order_id: int, price: int) -> Message:
+        return Message(row, row, Kind.EXECUTED, order_id, Side.BUY, 1, price)
+
+    orders = [Message(n, n, Kind.SUBMITTED, n, Side.BUY, 10, 100 + n) for n in (1, 2, 3)]
+    trades = [executed(4, 2, 102), executed(5, 2, 102), executed(6, 3, 103)]
+    report = replay([*orders, *trades], OrderManagement(), symbol="X")
+    assert (report.passed_over, report.times_passed_over) == (1, 3)
+    assert report.disagreements[-1].startswith(
+        "the exchange passed over order 1 in 3 of 3 trades of another cost: it may have been cancelled unseen"
+    )
+    assert replay([*orders, *trades], OrderManagement(), symbol="X", ignore=[1]).passed_over is None
+
+
+def test_where_each_unequal_trade_passed_over_another_order_none_is_named() -> None:
+    session = [
+        Message(1, 1, Kind.SUBMITTED, 1, Side.BUY, 1, 101),
+        Message(2, 2, Kind.SUBMITTED, 2, Side.BUY, 2, 102),
+        Message(3, 3, Kind.EXECUTED, 2, Side.BUY, 1, 102),
+        Message(4, 4, Kind.DELETED, 1, Side.BUY, 1, 101),
+        Message(5, 5, Kind.SUBMITTED, 3, Side.BUY, 1, 101),
+        Message(6, 6, Kind.EXECUTED, 2, Side.BUY, 1, 102),
+    ]
+    report = replay(session, OrderManagement(), symbol="X")
+    assert (report.trades, report.trades_equal_cost, report.passed_over) == (2, 0, None)
+    assert len(report.disagreements) == 1
 
 
 # ---------------------------------------------------------------------- makers
@@ -163,7 +191,7 @@ def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
         bid(4, 1501, Kind.CHANGED, 1, 6),
     )
     assert report.agrees
-    assert report.remarks == ("the makers of 1 trades were not found resting",)
+    assert report.remarks == ("1 trade had a maker that was not found resting",)
 
 
 def test_no_trades_are_no_disagreement(tmp_path: Path) -> None:
@@ -205,4 +233,4 @@ def test_the_same_replay_gives_the_same_report(tmp_path: Path) -> None:
 def test_what_was_refused_is_remarked_on() -> None:
     report = replay([Message(1, 1, Kind.SUBMITTED, 7, Side.BUY, 10, 0)], OrderManagement(), symbol="X")
     assert report.agrees
-    assert report.remarks == ("refused 1 times: an id, amount or price that no order can have",)
+    assert report.remarks == ("refused 1 time: an id, amount or price that no order can have",)

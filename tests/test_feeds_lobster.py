@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from oms import Side
-from oms.feeds import FeedError, Kind, Level, Message, Top, lobster
+from oms.feeds import FeedError, Kind, Level, Message, Top, bitstamp, lobster
 
 
 def messages(tmp_path: Path, text: str) -> list[Message]:
@@ -55,9 +56,9 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("34200.1,1,7,10,1000000", "5 columns instead of 6"),
-        ("34200.1,1,7,10,1000000,-1,", "7 columns instead of 6"),
-        ("", "1 columns instead of 6"),
+        ("34200.1,1,7,10,1000000", "must have 6 columns, not 5"),
+        ("34200.1,1,7,10,1000000,-1,", "must have 6 columns, not 7"),
+        ("", "must have 6 columns, not 1"),
         ("34200.1,0,7,10,1000000,-1", "type must be a message type in 1..7, not '0'"),
         ("34200.1,8,7,10,1000000,-1", "type must be a message type in 1..7, not '8'"),
         ("34200.1,11,7,10,1000000,-1", "type must be a message type in 1..7, not '11'"),
@@ -90,6 +91,7 @@ def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: st
         ("BRK.B_2020-01-02_34200000_57600000_message_5.csv", "BRK.B"),
         ("session.csv.gz", "session"),
         (".csv", ".csv"),
+        ("XYZ_2020-01-02", "XYZ_2020-01-02"),
     ],
 )
 def test_the_symbol_is_the_ticker_in_the_name(name: str, symbol: str) -> None:
@@ -97,6 +99,13 @@ def test_the_symbol_is_the_ticker_in_the_name(name: str, symbol: str) -> None:
     assert (recording.symbol, recording.feed) == (symbol, "lobster")
     assert lobster.read(name, symbol="ABC").symbol == "ABC"
     assert repr(recording) == f"<lobster recording of {symbol}: {name}>"
+
+
+@pytest.mark.parametrize("name", ["\udcff.csv", "\x1b.csv", "\udcff_2020-01-02_1_2_message_5.csv"])
+@pytest.mark.parametrize("feed", [lobster, bitstamp])
+def test_what_is_no_text_in_a_name_is_replaced_in_the_symbol(name: str, feed: ModuleType) -> None:
+    assert feed.read(f"data/{name}").symbol.startswith("\ufffd")
+    assert feed.read(f"data/{name}").path == f"data/{name}"
 
 
 def test_a_recording_is_streamed_afresh_each_time(tmp_path: Path) -> None:
@@ -123,8 +132,8 @@ def test_a_level_that_is_not_there_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("101,5,99", "3 columns instead of 4"),
-        ("101,5,99,7,102,1,98,2", "8 columns instead of 4"),
+        ("101,5,99", "must have 4 columns, not 3"),
+        ("101,5,99,7,102,1,98,2", "must have 4 columns, not 8"),
         ("101,5,99,x", "an order-book row must hold integers only"),
     ],
 )
@@ -134,5 +143,5 @@ def test_a_bad_order_book_row_is_named_with_its_fault(tmp_path: Path, row: str, 
 
 
 def test_an_order_book_row_has_four_columns_a_level(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="row 1: 5 columns instead of four a level"):
+    with pytest.raises(FeedError, match="row 1: must have four columns a level, not 5"):
         tops(tmp_path, "101,5,99,7,102\n")

@@ -113,6 +113,39 @@ def test_an_order_that_is_gone_is_not_unknown() -> None:
     assert (report.unknown, len(om)) == (0, 0)
 
 
+@pytest.mark.parametrize("late", [Kind.REDUCED, Kind.CHANGED, Kind.EXECUTED, Kind.DELETED])
+def test_an_order_that_no_book_could_hold_is_not_unknown(late: Kind) -> None:
+    messages = [about(Kind.SUBMITTED, 0), about(late, 1, row=3)]
+    report = replay(messages, OrderManagement(), symbol="X", unknown="raise")
+    assert report.refusals == {
+        "an id, amount or price that no order can have": 1,
+        "about an order that no book could hold": 1,
+    }
+    assert report.unknown == 0
+
+
+def test_an_order_that_no_book_could_hold_may_be_created_anew_unless_it_was_deleted() -> None:
+    dust = Message(1, 1, Kind.CREATED, 7, BUY, 10, 0)
+    refusals = {"an id, amount or price that no order can have": 1}
+    assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], refusals)
+    assert after(dust, about(Kind.DELETED), about(Kind.CREATED, 4))[0] == []
+
+
+@pytest.mark.parametrize("early", [about(Kind.CHANGED, 0), about(Kind.DELETED, 0), about(Kind.DELETED, 3)])
+def test_an_order_that_was_gone_before_its_creation_came_is_counted_and_stays_away(early: Message) -> None:
+    om = OrderManagement()
+    report = replay([early, about(Kind.CREATED, 3)], om, symbol="X", unknown="skip")
+    assert (len(om), report.unknown) == (0, 1)
+    assert report.refusals == {"created after it was gone": 1}
+
+
+def test_a_change_before_the_creation_is_counted_and_not_guessed_from() -> None:
+    om = OrderManagement()
+    report = replay([about(Kind.CHANGED, 4), about(Kind.CREATED, 9)], om, symbol="X", unknown="skip")
+    assert [(order.order_id, order.amount) for order in om] == [(7, 9)]
+    assert (report.unknown, report.refused) == (1, 0)
+
+
 def test_only_so_many_ids_that_are_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oms.feeds.followed_book._REMEMBERED", 2)
     gone = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
@@ -163,7 +196,14 @@ def test_fills_out_of_priority_are_counted_but_no_disagreement() -> None:
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 6), (3, 10)]
     assert report.agrees
-    assert report.remarks == ("at equal cost, the exchange executed 1 trades out of priority",)
+    assert report.remarks == ("at equal cost, the exchange executed 1 trade out of priority",)
+
+
+def test_a_book_that_is_wrong_says_nothing_of_the_priority_of_the_exchange() -> None:
+    messages = [*sweep_of((2, 4, 100)), Message(5, 10, Kind.EXECUTED, 3, BUY, 1, 101)]
+    report = replay(messages, OrderManagement(), symbol="X")
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (2, 1, 0)
+    assert report.remarks == ()
 
 
 def test_a_trade_of_another_cost_is_a_disagreement() -> None:
@@ -182,7 +222,7 @@ def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 0, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 6), (3, 10)]
     assert report.unknown == 1
-    assert report.disagreements[-1] == "1 unknown orders were left out: the book lacks what they held"
+    assert report.disagreements[-1] == "with 1 unknown order left out, the book lacks what rested there"
 
 
 @pytest.mark.parametrize(
@@ -283,13 +323,13 @@ def test_a_bad_row_stops_the_replay_after_all_rows_before_it(
     path = tmp_path_factory.mktemp("feed") / "m.csv"
     path.write_text("1.0,1,7,10,100,-1\n2.0,4,7,4,100,-1\n2.0,4,7,4,100\n")
     om = OrderManagement()
-    with pytest.raises(FeedError, match="row 3: 5 columns"):
+    with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):
         replay(lobster.read(path), om, symbol="X", unknown="skip")
     om._check()
     # The run of row 2 might go on in row 3: it was not yet applied.
     assert list(om) == [Order(7, "X", BUY, 10, 100)]
     om = OrderManagement()
-    with pytest.raises(FeedError, match="row 3: 5 columns"):
+    with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):
         replay(lobster.read(path), om, symbol="X", unknown="seed")
     assert len(om) == 0
 

@@ -52,9 +52,25 @@ def test_the_book_becomes_what_the_exchange_published(
     published: list[tuple[int, int, int]], equal: tuple[bool, bool], left: dict[int, int]
 ) -> None:
     om = three_orders()
-    assert sweep(om, "X", Side.BUY, [OrderFill(*fill) for fill in published]) == equal
+    assert sweep(om, "X", Side.BUY, [OrderFill(*fill) for fill in published])[:2] == equal
     assert {order.order_id: order.amount for order in om} == left
     om._check()
+
+
+@pytest.mark.parametrize(
+    ("published", "passed_over"),
+    [
+        ([(1, 10, 100), (2, 4, 100)], ()),
+        ([(2, 10, 100), (1, 10, 100)], ()),
+        ([(3, 10, 101)], (1,)),
+        ([(3, 10, 101), (1, 5, 100)], (1, 2)),
+    ],
+)
+def test_orders_that_gave_less_than_our_rule_takes_were_passed_over(
+    published: list[tuple[int, int, int]], passed_over: tuple[int, ...]
+) -> None:
+    swept = sweep(three_orders(), "X", Side.BUY, [OrderFill(*fill) for fill in published])
+    assert swept.passed_over == passed_over
 
 
 @given(st.data())

@@ -49,7 +49,7 @@ def test_aapl_without_its_unseen_orders_disagrees() -> None:
     report = replay(lobster.read(AAPL), OrderManagement(), symbol="AAPL", unknown="skip", book=AAPL_BOOK)
     assert not report.agrees
     assert (report.unknown, report.seeded) == (50, 0)
-    assert report.disagreements[-1] == "50 unknown orders were left out: the book lacks what they held"
+    assert report.disagreements[-1] == "with 50 unknown orders left out, the book lacks what rested there"
 
 
 def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:

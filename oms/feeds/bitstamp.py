@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
-from oms.feeds.messages import ASK, BID, Kind, Message, Recording
+from oms.feeds.messages import ASK, BID, Kind, Message, Recording, symbol_from_name
 
 __all__ = ["InferredTrade", "is_header", "read", "trades"]
 
@@ -47,8 +46,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     Nothing in the file says what was traded: the symbol is by default the file's name. Iterating
     raises FeedError for a bad file or row. O(1) memory.
     """
-    name = Path(path).name
-    return Recording(path, _messages, "bitstamp", symbol or name.split(".")[0] or name)
+    return Recording(path, _messages, "bitstamp", symbol or symbol_from_name(path))
 
 
 def is_header(text: str) -> bool:

@@ -27,7 +27,7 @@ class StateDifference(NamedTuple):
     def __str__(self) -> str:
         here = f"{_shown(self.replayed)} after row {self.row}" if self.replayed else "the replay has ended"
         there = f"{_shown(self.published)} in its row {self.published_row}" if self.published else "ended"
-        return f"state {self.state}: {here}, but the file has {there}"
+        return f"state {self.state:,}: {here}, but the file has {there}"
 
 
 class BookCheck:

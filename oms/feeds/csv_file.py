@@ -146,7 +146,7 @@ class RowFormat:
         """Say what is wrong with a row that does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
-            return f"{len(values)} columns instead of {len(self._columns)}"
+            return f"must have {len(self._columns)} columns, not {len(values)}"
         for column, value in zip(self._columns, values, strict=True):
             if not re.fullmatch(column.pattern, value, re.ASCII):
                 return f"{column.name} must be {column.allowed}, not {reprlib.repr(value)}"

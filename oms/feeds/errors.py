@@ -17,8 +17,8 @@ class FeedError(OmsError, ValueError):
 
     What was applied before the row stays applied; nothing of the row itself is.
 
-    >>> print(FeedError("AAPL.csv", 12, "5 columns instead of 6"))
-    AAPL.csv: row 12: 5 columns instead of 6
+    >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
+    AAPL.csv: row 12: must have 6 columns, not 5
 
     """
 

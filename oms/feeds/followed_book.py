@@ -9,13 +9,15 @@ from oms.feeds.errors import UnknownOrderError
 from oms.feeds.messages import Kind, Level, Message
 from oms.feeds.report import Tally
 from oms.feeds.seeding import Seeds
-from oms.feeds.sweep import sweep, take
+from oms.feeds.sweep import Swept, sweep, take
 from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderFill, Side
 
 __all__ = ["FollowedBook"]
 
-_REMEMBERED = 100_000  # ids that are gone; rows that come late are late by milliseconds
+_REMEMBERED = 100_000  # ids that rest no more, or never could; rows that come late are late by milliseconds
+_GONE = "about an order that is gone"
+_NEVER_HELD = "about an order that no book could hold"
 
 
 class FollowedBook:
@@ -32,7 +34,7 @@ class FollowedBook:
         self._seeds = seeds
         self._tally = tally
         self._raise_in = raise_in
-        self._gone: dict[int, None] = {}  # in the order in which they went
+        self._absent: dict[int, str] = {}  # why rows about them are refused; the latest are the last
         self._actions: dict[Kind, Callable[[Message], None]] = {
             Kind.SUBMITTED: self._submit,
             Kind.CREATED: self._create,
@@ -59,10 +61,12 @@ class FollowedBook:
         self._seed(self._seeds.before(message.order_id))
         order = Order(message.order_id, self._symbol, message.side, message.amount, message.price)
         if self._add(order):
-            self._gone.pop(message.order_id, None)
+            self._absent.pop(message.order_id, None)
+        elif message.order_id not in self._om:
+            self._remember_absent(message.order_id, _NEVER_HELD)
 
     def _create(self, message: Message) -> None:
-        if message.order_id in self._gone:
+        if self._absent.get(message.order_id) == _GONE:
             self._refuse("created after it was gone")
         else:
             self._submit(message)
@@ -77,12 +81,13 @@ class FollowedBook:
             self._refuse("a cancel of more than rests, or of nothing")
 
     def _change(self, message: Message) -> None:
+        if message.amount == 0:
+            self._delete(message)
+            return
         order = self._resting(message)
         if order is None:
             return
-        if message.amount == 0:
-            self._take(message.order_id, order.amount)
-        elif 1 <= message.amount <= MAX_INT:
+        if 1 <= message.amount <= MAX_INT:
             self._om.amend_order(message.order_id, amount=message.amount)
         else:
             self._refuse("a change to an amount that no order can have")
@@ -92,7 +97,7 @@ class FollowedBook:
         if order is not None:
             self._take(message.order_id, order.amount)
         elif message.order_id not in self._om:
-            self._remember_gone(message.order_id)
+            self._remember_absent(message.order_id, _GONE)
 
     # ------------------------------------------------------------------ a run of executions
 
@@ -116,22 +121,22 @@ class FollowedBook:
                 fills.append(OrderFill(order.order_id, amount, message.price))
         return fills
 
-    def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> tuple[bool, bool]:
-        """Trade as the exchange did; say whether cost and fills are equal. O(k log n) for k fills.
+    def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept:
+        """Trade as the exchange did; say what was equal. O(k log n) for k fills.
 
         If the fills are not the `whole` of the sweep, they are taken from their orders, and nothing is equal:
         a trade would take from others what unknown orders gave.
         """
         if whole:
-            equal = sweep(self._om, self._symbol, side, fills)
+            swept = sweep(self._om, self._symbol, side, fills)
         else:
-            equal = (False, False)
+            swept = Swept(equal_cost=False, equal_fills=False)
             for fill in fills:
                 take(self._om, fill.order_id, fill.amount)
         for fill in fills:
             if fill.order_id not in self._om:
-                self._remember_gone(fill.order_id)
-        return equal
+                self._remember_absent(fill.order_id, _GONE)
+        return swept
 
     # ------------------------------------------------------------------ what rests
 
@@ -152,8 +157,9 @@ class FollowedBook:
         return order
 
     def _miss(self, message: Message) -> None:
-        if message.order_id in self._gone:
-            self._refuse("about an order that is gone")
+        reason = self._absent.get(message.order_id)
+        if reason is not None:
+            self._refuse(reason)
         elif self._raise_in is not None:
             problem = f"order {message.order_id} is {message.kind} but was never submitted"
             raise UnknownOrderError(self._raise_in, message.row, problem)
@@ -179,12 +185,13 @@ class FollowedBook:
     def _take(self, order_id: int, amount: int) -> None:
         take(self._om, order_id, amount)
         if order_id not in self._om:
-            self._remember_gone(order_id)
+            self._remember_absent(order_id, _GONE)
 
-    def _remember_gone(self, order_id: int) -> None:
-        self._gone[order_id] = None
-        if len(self._gone) > _REMEMBERED:
-            del self._gone[next(iter(self._gone))]
+    def _remember_absent(self, order_id: int, reason: str) -> None:
+        self._absent.pop(order_id, None)
+        self._absent[order_id] = reason
+        if len(self._absent) > _REMEMBERED:
+            del self._absent[next(iter(self._absent))]
 
     def _refuse(self, reason: str) -> None:
         self._tally.refusals[reason] += 1

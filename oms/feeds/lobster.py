@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
-from oms.feeds.messages import ASK, BID, Kind, Level, Message, Recording, Top
+from oms.feeds.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
 
 __all__ = ["read", "tops"]
 
@@ -55,11 +54,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     ('XYZ', <Kind.SUBMITTED: 'submitted'>, <Side.BUY: 'BUY'>, 34200500000000)
 
     """
-    name = Path(path).name
-    ticker = _TICKER.match(name)
-    return Recording(
-        path, _messages, "lobster", symbol or (ticker[1] if ticker else name.split(".")[0] or name)
-    )
+    return Recording(path, _messages, "lobster", symbol or symbol_from_name(path, _TICKER))
 
 
 def _messages(file: CsvFile) -> Iterator[Message]:
@@ -98,5 +93,5 @@ def _level(price: int, size: int) -> Level | None:
 
 def _book_problem(found: int, columns: int) -> str:
     if found % 4 or found != (columns or found):
-        return f"{found} columns instead of {columns or 'four a level'}"
+        return f"must have {f'{columns} columns' if columns else 'four columns a level'}, not {found}"
     return "an order-book row must hold integers only"

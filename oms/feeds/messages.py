@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from oms.feeds.csv_file import CsvFile
 from oms.models import Side
 
-__all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top"]
+__all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top", "symbol_from_name"]
 
 # A feed's asks serve BUY trades and its bids SELL trades: nowhere else are the words translated.
 ASK = Side.BUY
@@ -112,3 +114,22 @@ class Recording:
     def position(self) -> int:
         """How many of those bytes have been read: `position / size` is the progress."""
         return self._file.position
+
+
+_BEFORE_THE_DOT = re.compile(r"([^.]+)")
+
+
+def symbol_from_name(path: str | os.PathLike[str], pattern: re.Pattern[str] = _BEFORE_THE_DOT) -> str:
+    r"""Read a symbol from the name of a file: what the pattern captures, else all before the first dot.
+
+    What cannot be shown as text, such as a byte that is not UTF-8, is replaced.
+
+    >>> symbol_from_name("data/XYZ.csv.gz"), symbol_from_name(".csv")
+    ('XYZ', '.csv')
+    >>> symbol_from_name("\udcff.csv") == "\ufffd"
+    True
+
+    """
+    name = "".join(char if char.isprintable() else "\ufffd" for char in Path(path).name)
+    match = pattern.match(name) or _BEFORE_THE_DOT.match(name)
+    return match[1] if match else name

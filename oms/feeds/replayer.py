@@ -152,7 +152,7 @@ class Replay:
             for best in best_levels_during(levels, fills):
                 self._book_check.see(Top(best, other) if side is Side.BUY else Top(other, best), row)
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
-        self._tally.count_trade(row, *followed.execute(side, fills, whole))
+        self._tally.count_trade(row, followed.execute(side, fills, whole))
 
     def _check_maker(self, message: Message) -> None:
         if (

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from oms.feeds.messages import Kind, Level, Message
 from oms.management import OrderManagement
 from oms.models import OrderFill, PriceLevel, Side, Trade
 
-__all__ = ["best_levels_during", "runs", "sweep", "take"]
+__all__ = ["Swept", "best_levels_during", "runs", "sweep", "take"]
+
+
+class Swept(NamedTuple):
+    """How a trade by our rule compares with what the exchange published.
+
+    `passed_over` are the orders that, by our rule, had given more than they gave.
+    """
+
+    equal_cost: bool
+    equal_fills: bool
+    passed_over: tuple[int, ...] = ()
 
 
 def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
@@ -31,7 +43,7 @@ def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
         yield tuple(run)
 
 
-def sweep(om: OrderManagement, symbol: str, side: Side, published: Sequence[OrderFill]) -> tuple[bool, bool]:
+def sweep(om: OrderManagement, symbol: str, side: Side, published: Sequence[OrderFill]) -> Swept:
     """Place the trade; say whether its cost, and whether its fills, are the published ones.
 
     Every order published must rest, with at least what is taken from it. Afterwards exactly the published
@@ -41,17 +53,17 @@ def sweep(om: OrderManagement, symbol: str, side: Side, published: Sequence[Orde
     >>> om.add_order(1, "JPM", Side.BUY, 10, 20)
     >>> om.add_order(2, "JPM", Side.BUY, 10, 20)
     >>> sweep(om, "JPM", Side.BUY, [OrderFill(2, 4, 20)])  # the exchange passed over order 1
-    (True, False)
+    Swept(equal_cost=True, equal_fills=False, passed_over=(1,))
     >>> [order.amount for order in om]
     [10, 6]
 
     """
     fills = _joined(published)
     trade = om.place_trade(symbol, side, sum(fill.amount for fill in fills))
-    equal_fills = trade.fills == fills
-    if not equal_fills:
-        _make_true(om, trade, fills)
-    return trade.total_price == sum(fill.amount * fill.price for fill in fills), equal_fills
+    equal_cost = trade.total_price == sum(fill.amount * fill.price for fill in fills)
+    if trade.fills == fills:
+        return Swept(equal_cost, equal_fills=True)
+    return Swept(equal_cost, equal_fills=False, passed_over=_make_true(om, trade, fills))
 
 
 def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
@@ -63,12 +75,16 @@ def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
     )
 
 
-def _make_true(om: OrderManagement, trade: Trade, published: Iterable[OrderFill]) -> None:
+def _make_true(om: OrderManagement, trade: Trade, published: Iterable[OrderFill]) -> tuple[int, ...]:
+    """Undo what was filled too much, fill what is missing; say which orders were passed over."""
+    passed_over: list[int] = []
     owed = Counter[int]()
     for fill in published:
         owed[fill.order_id] += fill.amount
     for fill in trade.fills:
         surplus = fill.amount - owed.pop(fill.order_id, 0)
+        if surplus > 0:
+            passed_over.append(fill.order_id)
         if surplus < 0:
             take(om, fill.order_id, -surplus)
         elif surplus and fill.order_id in om:
@@ -78,6 +94,7 @@ def _make_true(om: OrderManagement, trade: Trade, published: Iterable[OrderFill]
             om.add_order(fill.order_id, trade.symbol, trade.side, surplus, fill.price)
     for order_id, amount in owed.items():
         take(om, order_id, amount)
+    return tuple(passed_over)
 
 
 def take(om: OrderManagement, order_id: int, amount: int) -> None:
