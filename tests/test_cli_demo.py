@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oms.cli import app
-from oms.cli.session import write_session
+from oms.cli.synthetic_session import write_session
 from oms.feeds import Kind, lobster
 
 

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from oms import InvalidOrderError, Side
-from oms.feeds import Feed, FeedError, Kind, Message, bitstamp, feed_of, open_recording
+from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms.feeds import Feed, FeedError, Kind, Message, bitstamp, feed_of, open_recording, replay
 
 HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
 TRADES = "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
@@ -108,3 +108,37 @@ def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:
         list(open_recording(path, "bitstamp"))
     with pytest.raises(InvalidOrderError, match="feed must be 'bitstamp' or 'lobster', not 'nyse'"):
         open_recording(path, cast(Feed, "nyse"))
+
+
+def test_rows_that_no_book_can_follow_are_each_counted_and_never_guessed_from(tmp_path: Path) -> None:
+    rows = [
+        "1,1000,1000,0.00,5,created,bid",  # dust at no price
+        "1,1001,1000,0.00,3,changed,bid",
+        "1,1002,1000,0.00,3,deleted,bid",
+        "2,1003,1000,236.00,0,created,ask",  # of nothing
+        "2,1004,1000,236.00,0,deleted,ask",
+        "3,1005,1000,236.00,4,changed,ask",  # before its creation
+        "3,1006,1000,236.00,9,created,ask",
+        "3,1007,1000,237.00,7,changed,ask",  # the price of a change is not its own
+        "4,1008,1000,235.00,5,deleted,bid",  # deleted, then created
+        "4,1009,1000,235.00,5,created,bid",
+        "5,1010,1000,235.00,5,deleted,bid",  # never created
+        "3,1011,1000,236.00,2,created,ask",  # created twice
+        "3,1012,1000,236.00,2,deleted,bid",  # of the other side
+        "6,1013,1000,235.00,5,created,bid",
+        "6,1014,1000,235.00,0,changed,bid",
+        "6,1015,1000,235.00,0,deleted,bid",
+    ]
+    recording = bitstamp.read(write(tmp_path / "o.csv", HEADER + "\n".join(rows)))
+    om = OrderManagement()
+    report = replay(recording, om, symbol="BTC", unknown="skip")
+    assert list(om) == [Order(3, "BTC", Side.BUY, 7, 23_600)]
+    assert (report.events, report.unknown) == (16, 3)
+    assert report.refusals == {
+        "an id, amount or price that no order can have": 2,
+        "about an order that no book could hold": 3,
+        "created after it was gone": 1,
+        "an id that rests already": 1,
+        "about an order of another book": 1,
+        "about an order that is gone": 1,
+    }

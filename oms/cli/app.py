@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from oms.cli.demo import demo
 from oms.cli.exit_codes import ExitCode
-from oms.cli.many_values import ManyValuesCommand
+from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.errors import OmsError
 

@@ -1,4 +1,4 @@
-"""What amounts would cost: the same answers for the table and for machines."""
+"""What amounts would cost, and what a trade did cost."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from oms import InsufficientLiquidityError, OrderManagement, Side
+from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
+from oms.cli.style import BOOK_OF, new_table
 from oms.cli.units import Units, ratio
-from oms.cli.words import BOOK_OF, new_table
 
-__all__ = ["Cost", "cost_table", "costs"]
+__all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
 
 class Cost(NamedTuple):
@@ -72,3 +72,24 @@ def _answer(cost: Cost, units: Units) -> tuple[str, ...]:
         units.show_price(cost.worst_price),
         ratio(abs(cost.total_price - at_best) * 10_000, at_best, 2),
     )
+
+
+def fill_table(trade: Trade, units: Units) -> Table:
+    """Lay out what each order gave to a trade, best first, and the sum."""
+    table = new_table()
+    table.show_footer = True
+    table.add_column("order", footer="trade, average price", no_wrap=True)
+    for header, footer in (
+        ("amount", units.show_amount(trade.amount)),
+        ("price", units.show_average(trade.total_price, trade.amount)),
+        ("cost", units.show_total(trade.total_price)),
+    ):
+        table.add_column(header, footer=footer, justify="right", overflow="fold")
+    for fill in trade.fills:
+        table.add_row(
+            str(fill.order_id),
+            units.show_amount(fill.amount),
+            units.show_price(fill.price),
+            units.show_total(fill.amount * fill.price),
+        )
+    return table

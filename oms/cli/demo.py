@@ -9,15 +9,14 @@ import typer
 from rich.console import Console
 
 from oms import OrderManagement, Side
-from oms.cli.costs import cost_table, costs
-from oms.cli.drive import Driven, drive
+from oms.cli.costs import cost_table, costs, fill_table
 from oms.cli.exit_codes import ExitCode
-from oms.cli.fills import fill_table
 from oms.cli.ladder import ladder
-from oms.cli.session import write_session
+from oms.cli.progress import Driven, drive
+from oms.cli.style import heading, new_console, new_table
 from oms.cli.summary import summary, verdict
+from oms.cli.synthetic_session import write_session
 from oms.cli.units import UNITS
-from oms.cli.words import heading, new_console, new_table
 from oms.feeds import lobster
 
 __all__ = ["demo"]

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from oms import OrderManagement, PriceLevel, Side
+from oms.cli.style import BOOK_OF, STYLE_OF, new_table
 from oms.cli.units import Units
-from oms.cli.words import BOOK_OF, STYLE_OF, new_table
 
 __all__ = ["Bar", "ladder"]
 

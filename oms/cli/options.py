@@ -1,18 +1,33 @@
-"""The arguments and options of the commands, as types."""
+"""The arguments and options of the commands, as types.
+
+Options of numbers take one or many: `--quote 100 500` is `--quote 100 --quote 500`.
+"""
 
 from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from oms.feeds import Feed, Unknown
 
-__all__ = ["BookFile", "Format", "Ignored", "Json", "Quoted", "RecordingFile", "TradesFile", "UnknownOrders"]
+__all__ = [
+    "BookFile",
+    "Format",
+    "Ignored",
+    "Json",
+    "ManyValuesCommand",
+    "Quoted",
+    "RecordingFile",
+    "TradesFile",
+    "UnknownOrders",
+    "spread",
+]
 
 _LONGEST = 1000  # digits: Python refuses to read numbers a few times longer
 
@@ -38,7 +53,7 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots (shares; 1e-8 BTC).",
+        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC).",
     ),
 ]
 BookFile = Annotated[
@@ -57,13 +72,51 @@ UnknownOrders = Annotated[
     Unknown | None,
     typer.Option(
         "--unknown",
-        help="What to do about orders never submitted; by default seed (LOBSTER), skip (Bitstamp).",
+        help="What to do about orders never submitted: let them rest as their rows imply, pass over their "
+        "rows, or stop; by default seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Ignored = Annotated[
     list[int] | None,
-    typer.Option("--ignore", parser=_integer(0), metavar="ID...", help="Orders to leave out."),
+    typer.Option(
+        "--ignore",
+        parser=_integer(0),
+        metavar="ID...",
+        help="Orders to leave out, such as one that was cancelled unseen.",
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, in ticks and lots, and nothing else.")
 ]
+
+_OF_MANY = re.compile("(--quote|--ignore)(=.*)?", re.DOTALL)
+_NUMBER = re.compile(r"-?\d+")
+
+
+class ManyValuesCommand(TyperCommand):
+    """A command whose options of numbers may be followed by several."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what `spread` makes of the arguments."""
+        return super().parse_args(ctx, list(spread(args)))
+
+
+def spread(args: Iterable[str]) -> Iterator[str]:
+    """Repeat the option before each further number; no more is done after a `--`.
+
+    >>> list(spread(["--quote", "100", "500", "FILE", "--ignore=7", "8"]))
+    ['--quote', '100', '--quote', '500', 'FILE', '--ignore=7', '--ignore', '8']
+
+    """
+    option, has_value, done = "", False, False
+    for arg in args:
+        done = done or arg == "--"
+        if not done and (flag := _OF_MANY.fullmatch(arg)):
+            option, has_value = flag[1], flag[2] is not None
+        elif not done and option and _NUMBER.fullmatch(arg):
+            if has_value:
+                yield option
+            has_value = True
+        else:
+            option = ""
+        yield arg

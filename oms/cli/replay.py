@@ -8,7 +8,6 @@ from pathlib import Path
 import typer
 
 from oms.cli.costs import Cost, cost_table, costs
-from oms.cli.drive import Driven, drive
 from oms.cli.exit_codes import ExitCode
 from oms.cli.ladder import ladder
 from oms.cli.options import (
@@ -21,9 +20,10 @@ from oms.cli.options import (
     TradesFile,
     UnknownOrders,
 )
+from oms.cli.progress import Driven, drive
+from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
 from oms.cli.units import UNITS
-from oms.cli.words import heading, new_console
 from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, open_recording
 
 __all__ = ["replay"]
@@ -41,6 +41,8 @@ def replay(
     as_object: Json = False,
 ) -> None:
     """Replay a recording; show the books at its end, and whether they agree with what was published.
+
+    For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
     Exit codes: 0 fine, 1 the data disagree with what they are compared with, 2 wrong use.
     """

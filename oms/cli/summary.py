@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oms.cli.costs import Cost
-from oms.cli.drive import Driven
+from oms.cli.progress import Driven
 from oms.feeds import Recording, Report
 
 __all__ = ["as_json", "summary", "verdict"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from oms import OrderManagement
-from oms.cli.words import new_console
+from oms.cli.style import new_console
 from oms.feeds import Message, Recording, Replay, Report, Unknown
 
 __all__ = ["Driven", "drive"]

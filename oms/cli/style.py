@@ -1,4 +1,4 @@
-"""How the command speaks: the names of the two books, their colours, and the look of a table."""
+"""How the command looks: the names of the two books, their colours, and the look of a table."""
 
 from __future__ import annotations
 
