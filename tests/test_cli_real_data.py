@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from oms.cli import run
+from recordings import AAPL, AAPL_BOOK, AAPL_L10, AMZN, BITSTAMP, BITSTAMP_TRADES, needed
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-AAPL = DATA / "lobster_AAPL_L50_30min" / "AAPL_2012-06-21_34200000_36000000_message_50.csv.gz"
-AAPL_BOOK = AAPL.with_name("AAPL_2012-06-21_34200000_36000000_orderbook_1.csv.gz")
-AMZN = DATA / "lobster_AMZN_L1" / "AMZN_2012-06-21_34200000_57600000_message_1.csv.gz"
-AAPL_L10 = DATA / "lobster_AAPL_L10_1000" / "AAPL_2012-06-21_34200000_57600000_message_10.csv.gz"
-BITSTAMP = DATA / "bitstamp_L3_2015" / "orders.csv.gz"
-BITSTAMP_TRADES = BITSTAMP.with_name("trades_inferred.csv")
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recordings are not at {DATA}")
+pytestmark = needed
 
 
 def test_aapl_with_its_book_is_fine(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,18 +11,19 @@ import pytest
 
 from oms import Order, OrderManagement, Side
 from oms.feeds import Kind, Message, bitstamp, lobster, replay
+from recordings import (
+    AAPL,
+    AAPL_BOOK,
+    AAPL_L10,
+    AAPL_L10_BOOK,
+    AMZN,
+    AMZN_BOOK,
+    BITSTAMP,
+    BITSTAMP_TRADES,
+    needed,
+)
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
-AAPL = DATA / "lobster_AAPL_L50_30min" / "AAPL_2012-06-21_34200000_36000000_message_50.csv.gz"
-AAPL_BOOK = AAPL.with_name("AAPL_2012-06-21_34200000_36000000_orderbook_1.csv.gz")
-AMZN = DATA / "lobster_AMZN_L1" / "AMZN_2012-06-21_34200000_57600000_message_1.csv.gz"
-AMZN_BOOK = AMZN.with_name("AMZN_2012-06-21_34200000_57600000_orderbook_1.csv.gz")
-AAPL_L10 = DATA / "lobster_AAPL_L10_1000" / "AAPL_2012-06-21_34200000_57600000_message_10.csv.gz"
-AAPL_L10_BOOK = AAPL_L10.with_name("AAPL_2012-06-21_34200000_57600000_orderbook_10.csv.gz")
-BITSTAMP = DATA / "bitstamp_L3_2015" / "orders.csv.gz"
-BITSTAMP_TRADES = BITSTAMP.with_name("trades_inferred.csv")
-
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recordings are not at {DATA}")
+pytestmark = needed
 
 
 def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() -> None:
@@ -99,6 +100,7 @@ def test_amzn_rightly_disagrees_and_says_why() -> None:
     assert not report.agrees
     assert report.crossed > 50_000
     assert any("does not hold a full book" in sentence for sentence in report.disagreements)
+    assert report.remarks == ()  # of the priority of the exchange a wrong book knows nothing
 
 
 Levels = list[tuple[int, int]]
