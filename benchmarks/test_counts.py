@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -33,11 +34,25 @@ def the_book(om: OrderManagement) -> OrderBook:
     return om._books.by_name[SYMBOL, Side.BUY]
 
 
-@pytest.mark.parametrize("k", [1, 2, 10, 100, 1000, 10_000])
+@pytest.mark.parametrize("k", [1, 2, 10, 100, 1000, 9_999])
 @pytest.mark.parametrize("size", [10_000, 40_000])
 def test_a_price_looks_at_no_more_than_the_k_orders_it_would_consume(k: int, size: int) -> None:
     om = ladder(size)
-    assert 1 <= looks_of(om, lambda: om.calculate_price(SYMBOL, Side.BUY, 10 * k)) <= k
+    asked = [10 * k, 10 * k, 10 * k, 10 * k + 5, 10, 10 * k]
+    for again in range(3):
+        for amount in asked:
+            consumed = -(-amount // 10)
+            assert looks_of(om, partial(om.calculate_price, SYMBOL, Side.BUY, amount)) <= consumed
+        om.amend_order(max(1, k // 2), amount=10 + again)  # cuts what is known in the middle
+        om.amend_order(max(1, k // 2), amount=10)
+    om.amend_order(1, amount=11)
+    assert looks_of(om, lambda: om.calculate_price(SYMBOL, Side.BUY, 10 * k)) >= 1
+
+
+def test_a_price_asked_again_looks_at_nothing() -> None:
+    om = ladder(10_000)
+    ask = partial(om.calculate_price, SYMBOL, Side.BUY, 50_000)
+    assert [looks_of(om, ask) for _ in range(3)] == [5000, 5000, 0]
 
 
 def test_a_price_looks_at_levels_so_a_crowd_at_one_price_counts_once() -> None:

@@ -11,7 +11,7 @@ SMALL, LARGE = 1_000, 1_000_000
 
 
 def wonder(om: OrderManagement) -> int:
-    """What if the best order were gone, another were there, and somebody traded first?"""
+    """Price it as if the best order were gone, another were there, and somebody had traded first."""
     price = om.best_price(SYMBOL, Side.BUY)
     assert price is not None
     best = next(iter(om.quote(SYMBOL, Side.BUY, 1).fills)).order_id

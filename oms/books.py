@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from oms.events import (
     Event,
@@ -18,29 +21,24 @@ from oms.execution import execute, revert
 from oms.models import Order, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "UNDO"]
+__all__ = ["APPLY", "Books", "UNDO", "involved"]
 
 
 class Books:
-    """The books by (symbol, side), the book of each order by its id, and the next trade id.
+    """The orders by id, the books by (symbol, side), and the next trade id.
 
     A transition takes what an event carries, has been validated, and cannot fail. Its inverse
     leaves no trace: an emptied book is forgotten, so equal orders mean equal books.
     """
 
-    __slots__ = ("by_name", "by_order", "next_trade_id")
+    __slots__ = ("by_name", "next_trade_id", "orders")
 
     def __init__(self) -> None:
+        self.orders: dict[int, Order] = {}
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
-        self.by_order: dict[int, OrderBook] = {}
         self.next_trade_id = 1
 
     # ------------------------------------------------------------------ questions
-
-    def get(self, symbol: str, side: Side) -> OrderBook:
-        """The book of that name; for a name never seen an empty one, which is not kept."""
-        book = self.by_name.get((symbol, side))
-        return OrderBook(symbol, side) if book is None else book
 
     def select(self, symbol: str | None, side: Side | None) -> Iterator[OrderBook]:
         """The books asked for: symbols sorted, BUY before SELL."""
@@ -56,7 +54,7 @@ class Books:
         for book in self.select(None, None):
             # The length goes before the symbol, so that no symbol can imitate what follows it.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
-            for order in book:
+            for order in book.orders():
                 digest.update(b"%d %d %d\n" % (order.order_id, order.amount, order.price))
         return digest.hexdigest()
 
@@ -64,22 +62,24 @@ class Books:
 
     def add(self, order: Order) -> None:
         """Rest an order, in O(log n)."""
-        book = self._open(order.symbol, order.side)
+        _, symbol, side, _, _ = order
+        book = self.by_name.get((symbol, side))
+        if book is None:
+            book = self._open(symbol, side)
         book.add(order)
-        self.by_order[order.order_id] = book
 
     def remove(self, order: Order) -> None:
         """Take an order out, in O(log n)."""
-        book = self.by_order[order.order_id]
-        book.remove(order.order_id)
-        self._forget(book, (order.order_id,))
+        _, symbol, side, _, _ = order
+        book = self.by_name[symbol, side]
+        book.remove(order)
+        if book.is_empty():
+            self._close(book)
 
     def add_many(self, orders: Iterable[Order]) -> None:
         """Rest many orders, with one sort a book."""
         for (symbol, side), group in _grouped(orders).items():
-            book = self._open(symbol, side)
-            book.update(group)
-            self.by_order.update((order.order_id, book) for order in group)
+            self._open(symbol, side).update(group)
 
     def remove_many(self, orders: Iterable[Order]) -> None:
         """Take many orders out; a book that loses all of them goes as a whole, in O(m)."""
@@ -89,43 +89,59 @@ class Books:
                 book.clear()
             else:
                 for order in group:
-                    book.remove(order.order_id)
-            self._forget(book, [order.order_id for order in group])
+                    book.remove(order)
+            if book.is_empty():
+                self._close(book)
 
     def amend(self, before: Order, after: Order) -> None:
         """Put `after` in the place of `before`: O(1) at the same price, else O(log n)."""
-        book = self.by_order[before.order_id]
+        book = self.by_name[before.symbol, before.side]
         if after.price == before.price:
-            book.resize(after.order_id, after.amount)
+            book.resize(before, after.amount)
         else:
-            book.remove(before.order_id)
+            book.remove(before)
             book.add(after)
 
     def trade(self, trade: Trade) -> None:
         """Take a trade's fills out of its book, in O(k log n)."""
         book = self.by_name[trade.symbol, trade.side]
-        self._forget(book, execute(book, trade.fills))
+        execute(book, trade)
         self.next_trade_id = trade.trade_id + 1
+        if book.is_empty():
+            self._close(book)
 
     def undo_trade(self, trade: Trade) -> None:
         """Put a trade's fills back and its id too, in O(k log n)."""
-        book = self._open(trade.symbol, trade.side)
-        self.by_order.update(dict.fromkeys(revert(book, trade.fills), book))
+        revert(self._open(trade.symbol, trade.side), trade, self.orders)
         self.next_trade_id = trade.trade_id
 
-    # ------------------------------------------------------------------ the indexes
+    # ------------------------------------------------------------------ the index
+
+    def recover(self, wanted: dict[int, Order | None], instead_of: dict[int, Order | None]) -> None:
+        """Make these orders, by id, what is wanted (None: not resting), whatever they are now, in O(n).
+
+        For what no code can exclude, an interrupt between two steps or no stack left: the orders
+        are put right, and the books that they touch are made anew from all orders.
+        """
+        both = (*wanted.values(), *instead_of.values())
+        names = {(order.symbol, order.side) for order in both if order is not None}
+        for order_id, order in wanted.items():
+            if order is None:
+                self.orders.pop(order_id, None)
+            else:
+                self.orders[order_id] = order
+        for name in names:
+            self.by_name.pop(name, None)
+        self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
     def _open(self, symbol: str, side: Side) -> OrderBook:
         book = self.by_name.get((symbol, side))
         if book is None:
-            book = self.by_name[symbol, side] = OrderBook(symbol, side)
+            book = self.by_name[symbol, side] = OrderBook(symbol, side, self.orders)
         return book
 
-    def _forget(self, book: OrderBook, order_ids: Iterable[int]) -> None:
-        for order_id in order_ids:
-            del self.by_order[order_id]
-        if not book:
-            del self.by_name[book.symbol, book.side]
+    def _close(self, book: OrderBook) -> None:
+        del self.by_name[book.symbol, book.side]
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n)."""
@@ -133,15 +149,39 @@ class Books:
             assert name == (book.symbol, book.side), "a book is found under its own name"
             assert len(book), "an empty book is forgotten"
             book._check()
-        held = {order.order_id: book for book in self.by_name.values() for order in book}
-        assert held == self.by_order, "the index names each order's own book, and no other id"
+        held = sum(map(len, self.by_name.values()))
+        assert held == len(self.orders), "every order rests in a book, and no other id is known"
 
 
 def _grouped(orders: Iterable[Order]) -> dict[tuple[str, Side], list[Order]]:
     groups: dict[tuple[str, Side], list[Order]] = {}
-    for order in orders:
-        groups.setdefault((order.symbol, order.side), []).append(order)
+    for name, group in groupby(orders, key=itemgetter(1, 2)):
+        groups.setdefault(name, []).extend(group)
     return groups
+
+
+def involved(
+    kind: type[Event], subject: tuple[Any, ...], last: Order | None
+) -> tuple[dict[int, Order | None], dict[int, Order | None]]:
+    """The orders that an event is about, by id: what they were before it, and after it.
+
+    A trade does not say what its `last` order was before it, or is after it, so that is given: it
+    goes into both, and the caller looks at the one that it is true for.
+    """
+    if kind is TradePlaced:
+        _, symbol, side, _, _, fills = subject[0]
+        before: dict[int, Order | None] = {
+            order_id: Order(order_id, symbol, side, amount, price) for order_id, amount, price in fills
+        }
+        final = {fills[-1].order_id: last}
+        return (before | final if last else before), dict.fromkeys(before) | final
+    if kind is OrderAmended:
+        return {subject[0].order_id: subject[0]}, {subject[0].order_id: subject[1]}
+    orders = {
+        order.order_id: order for order in (subject[0] if kind in (OrdersAdded, OrdersRemoved) else subject)
+    }
+    gone = dict.fromkeys(orders)
+    return ({**gone}, {**orders}) if kind in (OrderAdded, OrdersAdded) else ({**orders}, {**gone})
 
 
 Transition = Callable[..., None]

@@ -6,10 +6,11 @@
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
     ├── PriceBoundError (ValueError)               it can, but not at the price that was asked for
-    └── OpenTransactionError (RuntimeError)        not while what is resting is provisional
+    └── OpenTransactionError (RuntimeError)        not while a transaction is open, or not like this
 
-A verb that raises one of them has changed nothing. Each is also the built-in error that a
-program which does not know `oms` would expect, and each survives pickling.
+A verb that raises one of them itself has changed nothing (what a subscriber raises comes after the
+change). Each is also the built-in error that a program which does not know `oms` would expect, and
+survives pickling if the value that it carries does.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ __all__ = [
 
 def _shown(value: object) -> str:
     """Any value as bounded text: a message must not fail, whatever it was given."""
-    if isinstance(value, int) and value.bit_length() > 256:
+    if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python refuses to print very long ones
     try:
-        return reprlib.repr(value)
+        return reprlib.repr(value).replace("\n", " ")
     except Exception:
         return f"<{type(value).__name__}>"
 
@@ -49,6 +50,9 @@ class OmsError(Exception):
     no order with id 7 is resting
 
     """
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class InvalidOrderError(OmsError, ValueError):
@@ -156,16 +160,16 @@ class PriceBoundError(OmsError, ValueError):
 
 
 class OpenTransactionError(OmsError, RuntimeError):
-    """The call (`verb`) makes no sense while a transaction or a what-if is open.
+    """What was tried (`action`) does not go with a transaction or a what-if that is open.
 
-    >>> print(OpenTransactionError("copy"))
-    copy is not possible inside a transaction or a what-if
+    >>> print(OpenTransactionError("copying or pickling inside a transaction"))
+    copying or pickling inside a transaction is not possible
 
     """
 
-    def __init__(self, verb: str) -> None:
-        super().__init__(verb)
-        self.verb = verb
+    def __init__(self, action: str) -> None:
+        super().__init__(action)
+        self.action = action
 
     def __str__(self) -> str:
-        return f"{self.verb} is not possible inside a transaction or a what-if"
+        return f"{self.action} is not possible"

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from oms.models import Order, OrderFill
+from oms.models import Order, Trade
 from oms.order_book import OrderBook
 
 __all__ = ["execute", "revert"]
 
 
-def execute(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
-    """Take the fills out of the book and return the ids that no longer rest, in O(k log n)."""
-    filled: list[int] = []
-    for order_id, amount, _ in fills:
-        left = book[order_id].amount - amount
-        if left:
-            book.resize(order_id, left)
-        else:
-            book.remove(order_id)
-            filled.append(order_id)
-    return filled
+def execute(book: OrderBook, trade: Trade) -> None:
+    """Take a trade's fills out of its book, in O(k log n)."""
+    book.take(trade.fills, trade.amount)
 
 
-def revert(book: OrderBook, fills: Iterable[OrderFill]) -> list[int]:
-    """Put the fills back and return the ids that rest again, in O(k log n)."""
-    back: list[int] = []
-    for order_id, amount, price in fills:
-        if order_id in book:
-            book.resize(order_id, book[order_id].amount + amount)
+def revert(book: OrderBook, trade: Trade, resting: Mapping[int, Order]) -> None:
+    """Put a trade's fills back where they were, in O(k log n); `resting` are the orders by id."""
+    for order_id, amount, price in trade.fills:
+        rest = resting.get(order_id)
+        if rest is None:
+            book.add(Order(order_id, trade.symbol, trade.side, amount, price))
         else:
-            book.add(Order(order_id, book.symbol, book.side, amount, price))
-            back.append(order_id)
-    return back
+            book.resize(rest, rest.amount + amount)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from oms.books import APPLY, UNDO, Books
-from oms.events import Event
+from oms.books import APPLY, UNDO, Books, involved
+from oms.errors import OpenTransactionError
+from oms.events import Event, TradePlaced
+from oms.models import Order, Trade
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Savepoint"]
 
 Callback = Callable[[Event], object]
+
+
+class Savepoint:
+    """Where an open transaction or what-if began, and what was noted before it."""
+
+    __slots__ = ("events", "keep", "outer_note")
+
+    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
+        self.events = events
+        self.outer_note = outer_note
+        self.keep = keep
 
 
 class Ledger:
@@ -23,68 +37,137 @@ class Ledger:
     be undone; their sequence numbers and trade ids are given again if they are.
     """
 
-    __slots__ = ("_depth", "_note", "_provisional", "_quiet", "_subscribers", "_untold", "books", "sequence")
+    __slots__ = (
+        "_note",
+        "_open",
+        "_provisional",
+        "_subscribers",
+        "_untold",
+        "books",
+        "sequence",
+        "version",
+    )
 
     def __init__(self, books: Books) -> None:
         self.books = books
         self.sequence = 0  # of the last event
-        self._depth = 0
+        self.version = 0  # odd while something changes or is provisional; afterwards a new even one
         self._note: str | None = None
+        self._open: list[Savepoint] = []
         self._provisional: list[Event] = []
         self._subscribers: dict[object, Callback] = {}
         self._untold: deque[tuple[Event, tuple[object, ...]]] | None = None  # a deque while telling
-        self._quiet = True  # nobody needs the event itself, so none is made
 
     @property
     def is_open(self) -> bool:
         """Whether a transaction or a what-if is open."""
-        return self._depth > 0
+        return bool(self._open)
 
     # ------------------------------------------------------------------ changes
 
     def commit(self, kind: type[Event], *subject: Any) -> None:
         """Make a validated change; outside a transaction, tell it."""
-        self.sequence += 1
-        APPLY[kind](self.books, *subject)
-        if self._quiet:
-            return
-        event = kind(*subject, sequence=self.sequence, note=self._note)
-        if self._depth:
-            self._provisional.append(event)
-        else:
-            self._tell([event])
-
-    @contextmanager
-    def provisional(self, *, keep: bool, note: str | None) -> Generator[None, None, None]:
-        """Changes inside are undone on any exception; at the outermost exit kept ones are told.
-
-        Inside another one it is a savepoint. With `keep` false they are undone in any case. An
-        inner note goes before an outer one. The cost of undoing is that of the changes.
-        """
-        savepoint, outer_note = len(self._provisional), self._note
-        self._note = outer_note if note is None else note
-        self._depth += 1
-        self._quiet = False
+        sequence = self.sequence
+        last = self._last_order(*subject) if kind is TradePlaced else None
+        self.version |= 1
         try:
-            yield
-        except BaseException:
-            keep = False
+            APPLY[kind](self.books, *subject)
+            self.sequence = sequence + 1
+            if self._open:
+                self._provisional.append(kind(*subject, sequence=sequence + 1, note=self._note))
+                return
+        except BaseException:  # an interrupt, or no stack left: it may have struck anywhere
+            mended = allocate_lock()
+            mended.acquire()
+            start_new_thread(self._mend, (mended, sequence, kind, subject, last))
+            mended.acquire()
             raise
+        self.version += 1
+        if self._subscribers:
+            self._tell([kind(*subject, sequence=self.sequence, note=None)])
+
+    def _mend(
+        self, mended: LockType, sequence: int, kind: type[Event], subject: tuple[Any, ...], last: Order | None
+    ) -> None:
+        """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
+        try:
+            before, after = involved(kind, subject, last)
+            self.books.recover(before, after)
+            if kind is TradePlaced:
+                self.books.next_trade_id = subject[0].trade_id
+            self.sequence = sequence
+            self._settle()
         finally:
-            if not keep:
-                self._undo_to(savepoint)
-            self._note = outer_note
-            self._depth -= 1
-            self._listen()
-        if not self._depth:
+            mended.release()
+
+    def _settle(self) -> None:
+        """Outside a transaction, let readers go without the lock again."""
+        if not self._open:
+            self.version = (self.version | 1) + 1
+
+    def _last_order(self, trade: Trade) -> Order | None:
+        return self.books.orders.get(trade.fills[-1].order_id)
+
+    # ------------------------------------------------------------------ transactions
+
+    def open(self, note: str | None, *, keep: bool) -> Savepoint:
+        """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
+        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
+        self.version |= 1
+        self._open.append(savepoint)
+        if note is not None:
+            self._note = note
+        return savepoint
+
+    def close(self, savepoint: Savepoint, *, failed: bool) -> None:
+        """Undo what came after the savepoint, or keep it; at the outermost exit tell what is kept.
+
+        Raises OpenTransactionError, and undoes, if those inside it have not been closed before.
+        """
+        if savepoint not in self._open:
+            raise OpenTransactionError("leaving a transaction whose outer one was left before it")
+        in_order = self._open[-1] is savepoint
+        if failed or not savepoint.keep or not in_order:
+            self._undo_to(savepoint.events)
+        del self._open[self._open.index(savepoint) :]
+        self._note = savepoint.outer_note
+        self._settle()
+        if not self._open:
             batch, self._provisional = self._provisional, []
             self._tell(batch)
+        if not in_order:
+            raise OpenTransactionError("leaving an outer transaction before an inner one")
 
     def _undo_to(self, savepoint: int) -> None:
         while len(self._provisional) > savepoint:
-            event = self._provisional.pop()
-            UNDO[type(event)](self.books, *event.subject())
-            self.sequence -= 1
+            event = self._provisional[-1]
+            kind, subject = type(event), event.subject()
+            last = self._last_order(subject[0]) if kind is TradePlaced else None
+            try:
+                UNDO[kind](self.books, *subject)
+                self._provisional.pop()
+            except BaseException:  # as in commit; what is to be undone is undone all the same
+                mended = allocate_lock()
+                mended.acquire()
+                start_new_thread(self._finish_undoing, (mended, savepoint, kind, subject, last))
+                mended.acquire()
+                raise
+            self.sequence = event.sequence - 1
+
+    def _finish_undoing(
+        self,
+        mended: LockType,
+        savepoint: int,
+        kind: type[Event],
+        subject: tuple[Any, ...],
+        last: Order | None,
+    ) -> None:
+        try:
+            before, after = involved(kind, subject, last)
+            self.books.recover(after, before)
+            self._undo_to(savepoint)
+        finally:
+            mended.release()
 
     # ------------------------------------------------------------------ subscribers
 
@@ -92,19 +175,14 @@ class Ledger:
         """Call back after each change from now on; what is returned ends that, however often called."""
         key = object()
         self._subscribers[key] = callback
-        self._listen()
 
         def unsubscribe() -> None:
             self._subscribers.pop(key, None)
-            self._listen()
 
         return unsubscribe
 
-    def _listen(self) -> None:
-        self._quiet = not (self._depth or self._subscribers)
-
     def _tell(self, events: list[Event]) -> None:
-        """Tell each event to those who were subscribed when it happened, then raise what they raised."""
+        """Tell each event to those who are subscribed now, then raise what they raised."""
         news = ((event, tuple(self._subscribers)) for event in events)
         if self._untold is not None:  # a callback made a change: it waits for its turn
             self._untold.extend(news)
@@ -129,5 +207,6 @@ class Ledger:
                 try:
                     callback(event)
                 except BaseException as error:
-                    error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
+                    with suppress(Exception):  # a frozen exception takes no note
+                        error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
                     yield error

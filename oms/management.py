@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import islice
 from threading import RLock
 from typing import Any, Self
@@ -29,11 +30,15 @@ from oms.models import (
     check_note,
     check_order,
     check_order_id,
+    check_orders,
     check_positive,
     check_resting,
     check_side,
     check_symbol,
+    new_order,
 )
+from oms.order_book import OrderBook
+from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
 
@@ -66,6 +71,8 @@ class OrderManagement:
         self._lock = RLock()
         self._books = Books()
         self._ledger = Ledger(self._books)
+        self._orders = self._books.orders
+        self._by_name = self._books.by_name
 
     # ------------------------------------------------------------------ the four verbs
 
@@ -83,9 +90,9 @@ class OrderManagement:
         """
         check_order(order_id, symbol, side, amount, price)
         with self._lock:
-            if order_id in self._books.by_order:
+            if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
-            self._ledger.commit(OrderAdded, Order(order_id, symbol, side, amount, price))
+            self._ledger.commit(OrderAdded, new_order((order_id, symbol, side, amount, price)))
 
     def remove_order(self, order_id: int) -> None:
         """Take a resting order out of its book, in O(log n).
@@ -101,7 +108,10 @@ class OrderManagement:
         """
         check_order_id(order_id)
         with self._lock:
-            self._ledger.commit(OrderRemoved, self._find(order_id))
+            order = self._orders.get(order_id)
+            if order is None:
+                raise OrderNotFoundError(order_id)
+            self._ledger.commit(OrderRemoved, order)
 
     def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
         """Say what a trade of `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
@@ -116,10 +126,21 @@ class OrderManagement:
         248
 
         """
-        check_book(symbol, side)
-        check_positive("amount", amount)
+        if not (type(symbol) is str and type(side) is Side and type(amount) is int and amount > 0):
+            check_book(symbol, side)
+            check_positive("amount", amount)
+        # What is known is read without the lock, and true if nothing changed while it was read.
+        version = self._ledger.version
+        book = self._by_name.get((symbol, side))
+        if book is not None and not version & 1:
+            try:
+                known = book.known_price(amount)
+            except IndexError:  # a writer is at the sums
+                known = None
+            if known is not None and self._ledger.version == version:
+                return known
         with self._lock:
-            return pricing.total_price(self._books.get(symbol, side), amount)
+            return pricing.total_price(self._find_book(symbol, side), amount)
 
     def place_trade(
         self,
@@ -150,15 +171,16 @@ class OrderManagement:
         15
 
         """
-        _check_bounds(side, max_total_price, min_total_price)
+        if max_total_price is not None or min_total_price is not None:
+            _check_bounds(side, max_total_price, min_total_price)
         with self._lock:
-            quote = self.quote(symbol, side, amount, limit_price=limit_price, allow_partial=allow_partial)
-            if max_total_price is not None and quote.total_price > max_total_price:
-                raise PriceBoundError("max_total_price", max_total_price, quote.total_price)
-            if min_total_price is not None and quote.total_price < min_total_price:
-                raise PriceBoundError("min_total_price", min_total_price, quote.total_price)
-            trade_id = self._books.next_trade_id
-            trade = Trade(trade_id, symbol, side, quote.amount, quote.total_price, quote.fills)
+            quote = self._quote(symbol, side, amount, limit_price, allow_partial)
+            total = quote.total_price
+            if max_total_price is not None and total > max_total_price:
+                raise PriceBoundError("max_total_price", max_total_price, total)
+            if min_total_price is not None and total < min_total_price:
+                raise PriceBoundError("min_total_price", min_total_price, total)
+            trade = Trade(self._books.next_trade_id, symbol, side, quote.amount, total, quote.fills)
             self._ledger.commit(TradePlaced, trade)
             return trade
 
@@ -179,7 +201,7 @@ class OrderManagement:
         """
         check_order_id(order_id)
         if amount is None and price is None:
-            raise InvalidOrderError("amount", None, "given, or price, or both")
+            raise InvalidOrderError("amount or price", None, "given")
         if amount is not None:
             check_resting("amount", amount)
         if price is not None:
@@ -208,10 +230,7 @@ class OrderManagement:
         if not isinstance(orders, Iterable):
             raise InvalidOrderError("orders", orders, "an iterable of Order")
         incoming = list(orders)
-        for order in incoming:
-            if type(order) is not Order:
-                raise InvalidOrderError("orders", order, "an iterable of Order")
-            check_order(*order)
+        check_orders(incoming)
         with self._lock:
             self._refuse_duplicates(incoming)
             if incoming:
@@ -229,8 +248,9 @@ class OrderManagement:
         [2]
 
         """
+        _check_selection(symbol, side)
         with self._lock:
-            removed = self.orders(symbol, side)
+            removed = self._list(symbol, side)
             if removed:
                 self._ledger.commit(OrdersRemoved, removed)
             return removed
@@ -254,7 +274,7 @@ class OrderManagement:
 
         """
         check_note(note)
-        return self._provisional(keep=True, note=note)
+        return Transaction(self, self._lock, self._ledger, keep=True, note=note)
 
     def what_if(self) -> AbstractContextManager[Self]:
         """Try anything, ask anything, leave: whatever changed inside is undone in any case.
@@ -272,7 +292,7 @@ class OrderManagement:
         200
 
         """
-        return self._provisional(keep=False, note=None)
+        return Transaction(self, self._lock, self._ledger, keep=False, note=None)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback(event)` after each change from now on; return what ends that.
@@ -313,17 +333,14 @@ class OrderManagement:
 
         The answer is a snapshot. Raises InvalidOrderError. O(m) for m orders listed.
         """
-        if symbol is not None:
-            check_symbol(symbol)
-        if side is not None:
-            check_side(side)
+        _check_selection(symbol, side)
         with self._lock:
-            return tuple(order for book in self._books.select(symbol, side) for order in book)
+            return self._list(symbol, side)
 
     def symbols(self) -> tuple[str, ...]:
         """List the symbols for which something rests, sorted."""
         with self._lock:
-            return tuple(sorted({symbol for symbol, _ in self._books.by_name}))
+            return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
         """Say at what price (ticks) the next trade starts, in O(1); None if nothing rests.
@@ -332,7 +349,7 @@ class OrderManagement:
         """
         check_book(symbol, side)
         with self._lock:
-            return self._books.get(symbol, side).best_price()
+            return self._find_book(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """List the best `levels` price levels (all if None), best first, in O(levels * log n).
@@ -350,17 +367,17 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            return self._books.get(symbol, side).depth(levels)
+            return self._find_book(symbol, side).depth(levels)
 
     def __contains__(self, order_id: object) -> bool:
         """Whether an order with this id is resting, in O(1)."""
         with self._lock:
-            return type(order_id) is int and order_id in self._books.by_order
+            return type(order_id) is int and order_id in self._orders
 
     def __len__(self) -> int:
         """How many orders are resting."""
         with self._lock:
-            return len(self._books.by_order)
+            return len(self._orders)
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
@@ -368,7 +385,7 @@ class OrderManagement:
 
     def __repr__(self) -> str:
         with self._lock:
-            return f"<OrderManagement: {len(self)} orders in {len(self._books.by_name)} books>"
+            return f"<OrderManagement: {len(self._orders)} orders in {len(self._by_name)} books>"
 
     # ------------------------------------------------------------------ prices
 
@@ -398,13 +415,8 @@ class OrderManagement:
         2
 
         """
-        check_book(symbol, side)
-        check_positive("amount", amount)
-        _check_limit(limit_price)
-        _check_flag("allow_partial", allow_partial)
         with self._lock:
-            book = self._books.get(symbol, side)
-            return pricing.quote(book, amount, limit_price, allow_partial=allow_partial)
+            return self._quote(symbol, side, amount, limit_price, allow_partial)
 
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
         """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
@@ -426,7 +438,7 @@ class OrderManagement:
         for amount in asked:
             check_positive("amounts", amount)
         with self._lock:
-            return pricing.total_prices(self._books.get(symbol, side), asked)
+            return pricing.total_prices(self._find_book(symbol, side), asked)
 
     def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
         """Tabulate what the best `levels` price levels (all if None) cost, one row a level.
@@ -445,7 +457,9 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            return pricing.price_curve(islice(self._books.get(symbol, side).levels(), levels))
+            rows = self._find_book(symbol, side).levels()
+            # A level has a rank of 64 bits, so sys.maxsize of them are all.
+            return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
     def calculate_amount(
         self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
@@ -467,7 +481,7 @@ class OrderManagement:
         check_positive("budget", budget)
         _check_limit(limit_price)
         with self._lock:
-            return pricing.amount_for(self._books.get(symbol, side), budget, limit_price)
+            return pricing.amount_for(self._find_book(symbol, side), budget, limit_price)
 
     def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
         """Say how much (lots) can be traded at no worse than a limit price (ticks), or at all.
@@ -483,7 +497,7 @@ class OrderManagement:
         check_book(symbol, side)
         _check_limit(limit_price)
         with self._lock:
-            return pricing.available_amount(self._books.get(symbol, side), limit_price)
+            return pricing.available_amount(self._find_book(symbol, side), limit_price)
 
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
         """Say how much (lots) can be traded before the slippage passes so many basis points.
@@ -502,7 +516,7 @@ class OrderManagement:
         if type(max_slippage_bps) is not int or max_slippage_bps < 0:
             raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
         with self._lock:
-            return pricing.amount_within(self._books.get(symbol, side).levels(), max_slippage_bps)
+            return pricing.amount_within(self._find_book(symbol, side).levels(), max_slippage_bps)
 
     # ------------------------------------------------------------------ the whole
 
@@ -539,38 +553,56 @@ class OrderManagement:
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             if self._ledger.is_open:
-                raise OpenTransactionError("copy")
-            return {
-                "orders": self.orders(),
+                raise OpenTransactionError("copying or pickling inside a transaction or a what-if")
+            own = {name: value for name, value in vars(self).items() if name not in _INNARDS}
+            return own | {
+                "orders": self._list(None, None),
                 "next_trade_id": self._books.next_trade_id,
                 "sequence": self._ledger.sequence,
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
-        self._books.add_many(state["orders"])
-        self._books.next_trade_id = state["next_trade_id"]
-        self._ledger.sequence = state["sequence"]
+        own = dict(state)
+        self._books.add_many(own.pop("orders"))
+        self._books.next_trade_id = own.pop("next_trade_id")
+        self._ledger.sequence = own.pop("sequence")
+        vars(self).update(own)  # what a subclass keeps beside
 
     # ------------------------------------------------------------------ inside
 
+    def _quote(
+        self, symbol: str, side: Side, amount: int, limit_price: int | None, allow_partial: bool
+    ) -> Quote:
+        book = self._find_book(symbol, side)
+        check_positive("amount", amount)
+        if limit_price is not None:
+            check_positive("limit_price", limit_price)
+        if type(allow_partial) is not bool:
+            raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+        return pricing.quote(book, amount, limit_price, allow_partial=allow_partial)
+
+    def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
+        return tuple(order for book in self._books.select(symbol, side) for order in book.orders())
+
+    def _find_book(self, symbol: str, side: Side) -> OrderBook:
+        """The book of that name; for a name never seen an empty one, which is not kept."""
+        check_book(symbol, side)
+        book = self._by_name.get((symbol, side))
+        return OrderBook(symbol, side) if book is None else book
+
     def _find(self, order_id: int) -> Order:
-        book = self._books.by_order.get(order_id)
-        if book is None:
+        order = self._orders.get(order_id)
+        if order is None:
             raise OrderNotFoundError(order_id)
-        return book[order_id]
+        return order
 
     def _refuse_duplicates(self, incoming: Iterable[Order]) -> None:
         seen: set[int] = set()
         for order in incoming:
-            if order.order_id in self._books.by_order or order.order_id in seen:
+            if order.order_id in self._orders or order.order_id in seen:
                 raise DuplicateOrderError(order.order_id)
             seen.add(order.order_id)
-
-    @contextmanager
-    def _provisional(self, *, keep: bool, note: str | None) -> Generator[Self, None, None]:
-        with self._lock, self._ledger.provisional(keep=keep, note=note):
-            yield self
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
@@ -583,9 +615,11 @@ def _check_limit(limit_price: object) -> None:
         check_positive("limit_price", limit_price)
 
 
-def _check_flag(field: str, value: object) -> None:
-    if type(value) is not bool:
-        raise InvalidOrderError(field, value, "True or False")
+def _check_selection(symbol: object, side: object) -> None:
+    if symbol is not None:
+        check_symbol(symbol)
+    if side is not None:
+        check_side(side)
 
 
 def _check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
@@ -598,4 +632,7 @@ def _check_bounds(side: Side, max_total_price: object, min_total_price: object) 
         if bound is not None:
             check_positive(field, bound)
             if side is not guarded:
-                raise InvalidOrderError(field, bound, f"given for {guarded} only")
+                raise InvalidOrderError(field, bound, f"left out for a {side}: it bounds a {guarded}")
+
+
+_INNARDS = frozenset(vars(OrderManagement()))

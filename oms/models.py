@@ -5,8 +5,11 @@ They are named tuples because those are built, hashed and compared in C, and pic
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from itertools import chain
+from typing import NamedTuple, cast
 
 from oms.errors import InvalidOrderError
 
@@ -51,12 +54,26 @@ class Order(NamedTuple):
     price: int
 
 
+new_order: Callable[[tuple[int, str, Side, int, int]], Order] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # its stub leaves the type open
+    Order,
+)
+"""An Order of its fields, made in C: in half the time of a call by keywords or positions."""
+
+
 class OrderFill(NamedTuple):
     """What a trade takes from one order: `amount` lots at `price` ticks."""
 
     order_id: int
     amount: int
     price: int
+
+
+new_fill: Callable[[tuple[int, int, int]], OrderFill] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # as above
+    OrderFill,
+)
+"""As new_order."""
 
 
 class PriceLevel(NamedTuple):
@@ -130,10 +147,47 @@ class Trade(NamedTuple):
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
     """Raise InvalidOrderError for the first field that no book could hold."""
+    if (
+        type(order_id) is int
+        and 0 <= order_id <= MAX_INT
+        and type(symbol) is str
+        and symbol
+        and symbol.isascii()
+        and type(side) is Side
+        and type(amount) is int
+        and 0 < amount <= MAX_INT
+        and type(price) is int
+        and 0 < price <= MAX_INT
+    ):
+        return  # all at once, because a call for each field costs as much as the book itself
     check_order_id(order_id)
     check_book(symbol, side)
     check_resting("amount", amount)
     check_resting("price", price)
+
+
+def check_orders(orders: Sequence[object]) -> None:
+    """Raise InvalidOrderError for the first that is no Order, or that no book could hold."""
+    if not orders or (set(map(type, orders)) == {Order} and _are_sound(cast("Sequence[Order]", orders))):
+        return
+    for order in orders:
+        if type(order) is not Order:
+            raise InvalidOrderError("orders", order, "an iterable of Order")
+        check_order(*order)
+
+
+def _are_sound(orders: Sequence[Order]) -> bool:
+    """Whether no order could be refused: column by column in C; any doubt is a no."""
+    ids, symbols, sides, amounts, prices = zip(*orders, strict=True)
+    return (
+        set(map(type, chain(ids, amounts, prices))) == {int}
+        and set(map(type, symbols)) == {str}
+        and set(map(type, sides)) == {Side}
+        and 0 <= min(ids) <= max(ids) <= MAX_INT
+        and 0 < min(amounts) <= max(amounts) <= MAX_INT
+        and 0 < min(prices) <= max(prices) <= MAX_INT
+        and all(symbol and symbol.isascii() for symbol in set(symbols))
+    )
 
 
 # Types are compared exactly: to isinstance a bool is an int and a numpy string is a str.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice, takewhile
+from operator import itemgetter, mul, neg
 
 from sortedcontainers import SortedList
 
-from oms.models import Order, PriceLevel, Side
+from oms.errors import InsufficientLiquidityError
+from oms.models import Order, OrderFill, PriceLevel, Side
 
 __all__ = ["OrderBook"]
+
+_ORDER_ID = itemgetter(1)  # of a key
 
 
 class OrderBook:
@@ -16,63 +22,78 @@ class OrderBook:
 
     The book is a SortedList keyed by (rank, order_id). A rank is the price with a sign that
     makes the better price the smaller number; no other line of the library knows that one side
-    counts backwards. Beside the orders stand the totals per price level, so that pricing walks
-    levels, not orders. The caller has validated what comes in.
+    counts backwards. Beside the keys stand the totals per price level, so that pricing walks
+    levels, not orders, and sums over the best levels, so that a repeated question walks nothing.
+    The orders themselves are in a dict by id, which all books of one OrderManagement share.
+
+    The caller has validated what comes in.
 
     >>> book = OrderBook("JPM", Side.SELL)
     >>> book.add(Order(1, "JPM", Side.SELL, 20, 19))
     >>> book.add(Order(2, "JPM", Side.SELL, 10, 21))
-    >>> [order.order_id for order in book]
+    >>> [order.order_id for order in book.orders()]
     [2, 1]
     >>> book.best_price()
     21
 
     """
 
-    __slots__ = ("_keys", "_orders", "_ranks", "_sign", "_totals", "side", "symbol")
+    __slots__ = (
+        "_keys",
+        "_orders",
+        "_ranks",
+        "_reach",
+        "_sign",
+        "_spent",
+        "_summed",
+        "_totals",
+        "_walked",
+        "_walked_for",
+        "side",
+        "symbol",
+    )
 
-    def __init__(self, symbol: str, side: Side) -> None:
+    def __init__(self, symbol: str, side: Side, orders: dict[int, Order] | None = None) -> None:
         self.symbol = symbol
         self.side = side
         self._sign = 1 if side is Side.BUY else -1
-        self._orders: dict[int, Order] = {}
+        self._orders: dict[int, Order] = {} if orders is None else orders
         self._keys: SortedList[tuple[int, int]] = SortedList()
         self._ranks: SortedList[int] = SortedList()  # of the levels that hold something
         self._totals: dict[int, int] = {}  # rank -> amount
+        # Sums down to each of the best levels, as far as questions went: its rank, all amount and
+        # all rank times amount. A change cuts them at its level.
+        self._summed: list[int] = []
+        self._reach: list[int] = []
+        self._spent: list[int] = []
+        self._walked = self._walked_for = 0  # levels and amount of the deepest walk since a change
 
     # ------------------------------------------------------------------ questions
 
     def __len__(self) -> int:
-        return len(self._orders)
+        """How many orders rest here."""
+        return len(self._keys)
 
-    def __contains__(self, order_id: int) -> bool:
-        return order_id in self._orders
-
-    def __getitem__(self, order_id: int) -> Order:
-        return self._orders[order_id]
-
-    def __iter__(self) -> Iterator[Order]:
-        """The orders, best first; the book must not change meanwhile."""
-        return self.orders()
+    def is_empty(self) -> bool:
+        """Whether nothing rests here."""
+        return not self._totals
 
     def orders(self, limit_price: int | None = None) -> Iterator[Order]:
         """The orders no worse than the limit, best first; the book must not change meanwhile."""
-        orders, worst = self._orders, self._worst_rank(limit_price)
-        for rank, order_id in self._keys:
-            if worst is not None and rank > worst:
-                return
-            yield orders[order_id]
+        keys: Iterable[tuple[int, int]] = self._keys
+        if limit_price is not None:
+            worst = self._sign * limit_price
+            keys = takewhile(lambda key: key[0] <= worst, keys)
+        return map(self._orders.__getitem__, map(_ORDER_ID, keys))
 
     def levels(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """(price, amount) of each level no worse than the limit, best first, as above."""
-        sign, totals, worst = self._sign, self._totals, self._worst_rank(limit_price)
-        for rank in self._ranks:
-            if worst is not None and rank > worst:
-                return
-            yield sign * rank, totals[rank]
-
-    def _worst_rank(self, limit_price: int | None) -> int | None:
-        return None if limit_price is None else self._sign * limit_price
+        ranks: Iterable[int] = self._ranks
+        if limit_price is not None:
+            worst = self._sign * limit_price
+            ranks = list(takewhile(lambda rank: rank <= worst, ranks))
+        prices = ranks if self._sign == 1 else map(neg, ranks)
+        return zip(prices, map(self._totals.__getitem__, ranks), strict=True)
 
     def best_price(self) -> int | None:
         """The price that the next trade starts at, in O(1); None if nothing rests."""
@@ -88,72 +109,163 @@ class OrderBook:
     def _count(self, rank: int) -> int:
         return self._keys.bisect_left((rank + 1, -1)) - self._keys.bisect_left((rank, -1))
 
+    # ------------------------------------------------------------------ prices
+
+    def known_price(self, amount: int) -> int | None:
+        """What an amount costs as far as the sums reach, in O(log n); None beyond."""
+        reach = self._reach
+        if not reach or amount > reach[-1]:
+            return None
+        at = bisect_left(reach, amount)
+        return abs(self._spent[at] - (reach[at] - amount) * self._summed[at])
+
+    def find_price(self, amount: int) -> int:
+        """What an amount costs, in at most O(k); raises InsufficientLiquidityError.
+
+        The first question after a change walks the levels. One for as much or more sums up what
+        that walk saw, and walks on from there: sums are worth their while only from the second
+        question on, and no question looks at more than it consumes.
+        """
+        if self._walked and amount >= self._walked_for:
+            self._sum_up(self._walked)
+        price = self.known_price(amount)
+        if price is not None:
+            return price
+        known, totals = len(self._summed), self._totals
+        spent, left = (self._spent[-1], amount - self._reach[-1]) if known else (0, amount)
+        for levels, rank in enumerate(islice(self._ranks, known, None) if known else self._ranks, known + 1):
+            available = totals[rank]
+            if left <= available:
+                if amount >= self._walked_for:
+                    self._walked, self._walked_for = levels, amount
+                return abs(spent + left * rank)
+            spent += available * rank
+            left -= available
+        raise InsufficientLiquidityError(self.symbol, self.side, amount, amount - left)
+
+    def _sum_up(self, levels: int) -> None:
+        ranks = list(islice(self._ranks, len(self._summed), levels))
+        amounts = list(map(self._totals.__getitem__, ranks))
+        for sums, values in ((self._reach, amounts), (self._spent, map(mul, ranks, amounts))):
+            sums.extend(accumulate(values, initial=sums.pop() if sums else None))
+        self._summed.extend(ranks)
+
     # ------------------------------------------------------------------ changes
 
     def add(self, order: Order) -> None:
         """Rest an order, in O(log n)."""
-        rank = self._sign * order.price
-        self._orders[order.order_id] = order
-        self._keys.add((rank, order.order_id))
-        self._shift_total(rank, order.amount)
+        order_id, _, _, amount, price = order
+        rank = self._sign * price
+        self._orders[order_id] = order
+        self._keys.add((rank, order_id))
+        self._shift_total(rank, amount)
 
-    def update(self, orders: Iterable[Order]) -> None:
+    def update(self, orders: Sequence[Order]) -> None:
         """Rest many orders with one sort, in O(m log m) for m of them and at most O(n) besides."""
-        keys: list[tuple[int, int]] = []
-        totals: dict[int, int] = {}
-        for order in orders:
-            rank = self._sign * order.price
-            self._orders[order.order_id] = order
-            keys.append((rank, order.order_id))
-            totals[rank] = totals.get(rank, 0) + order.amount
-        self._keys.update(keys)
-        for rank, amount in totals.items():
-            self._shift_total(rank, amount)
+        ids: tuple[int, ...]
+        amounts: tuple[int, ...]
+        prices: tuple[int, ...]
+        ids, _, _, amounts, prices = zip(*orders, strict=True)
+        ranks = prices if self._sign == 1 else tuple(map(neg, prices))
+        self._orders.update(zip(ids, orders, strict=True))
+        self._keys.update(zip(ranks, ids, strict=True))
+        gained: dict[int, int] = {}
+        for rank, amount in zip(ranks, amounts, strict=True):
+            gained[rank] = gained.get(rank, 0) + amount
+        self._forget_sums(min(gained))
+        self._ranks.update(gained.keys() - self._totals.keys())
+        for rank, amount in gained.items():
+            self._totals[rank] = self._totals.get(rank, 0) + amount
 
-    def remove(self, order_id: int) -> Order:
+    def remove(self, order: Order) -> None:
         """Take an order out, in O(log n)."""
-        order = self._orders.pop(order_id)
-        rank = self._sign * order.price
+        order_id, _, _, amount, price = order
+        rank = self._sign * price
+        del self._orders[order_id]
         self._keys.remove((rank, order_id))
-        self._shift_total(rank, -order.amount)
-        return order
+        self._shift_total(rank, -amount)
 
-    def resize(self, order_id: int, amount: int) -> None:
+    def resize(self, order: Order, amount: int) -> None:
         """Change what rests of an order, in O(1); it keeps its place."""
-        order = self._orders[order_id]
-        self._orders[order_id] = Order(order_id, order.symbol, order.side, amount, order.price)
-        self._shift_total(self._sign * order.price, amount - order.amount)
+        order_id, symbol, side, before, price = order
+        self._orders[order_id] = Order(order_id, symbol, side, amount, price)
+        self._shift_total(self._sign * price, amount - before)
+
+    def take(self, fills: Sequence[OrderFill], amount: int) -> None:
+        """Take fills of the best orders, `amount` in all, out of the book, in O(k log n).
+
+        Being the best they need not be looked up, and every level but the last goes as a whole.
+        """
+        last = fills[-1]
+        order = self._orders[last.order_id]
+        if order.amount > last.amount:
+            left = order.amount - last.amount
+            self._orders[last.order_id] = Order(last.order_id, self.symbol, self.side, left, last.price)
+            fills = fills[:-1]
+        pop_key = self._keys.pop
+        for order_id, _, _ in fills:
+            del self._orders[order_id]
+            pop_key(0)
+        worst = self._sign * last.price
+        if fills and fills[0].price != last.price:
+            amount -= self._take_levels(worst)
+        self._shift_total(worst, -amount)
+
+    def _take_levels(self, worst: int) -> int:
+        """Take out all levels better than a rank, and return the amount that was there."""
+        amount = 0
+        for rank in takewhile(worst.__gt__, self._ranks):
+            amount += self._totals.pop(rank)
+        self._forget_sums(self._ranks[0])
+        del self._ranks[: self._ranks.bisect_left(worst)]
+        return amount
 
     def clear(self) -> None:
         """Take everything out, in O(n)."""
-        self._orders.clear()
+        for _, order_id in self._keys:
+            del self._orders[order_id]
+        self._forget_sums(self._ranks[0])
         self._keys.clear()
         self._ranks.clear()
         self._totals.clear()
 
     def _shift_total(self, rank: int, amount: int) -> None:
-        before = self._totals.get(rank, 0)
-        total = before + amount
-        if not total:  # every order holds at least 1, so an empty total is an empty level
-            del self._totals[rank]
-            self._ranks.remove(rank)
-            return
-        if not before:
+        totals = self._totals
+        before = totals.get(rank)
+        if before is None:
             self._ranks.add(rank)
-        self._totals[rank] = total
+            totals[rank] = amount
+        elif before + amount:
+            totals[rank] = before + amount
+        else:  # every order holds at least 1, so an empty total is an empty level
+            del totals[rank]
+            self._ranks.remove(rank)
+        if self._walked or self._summed:
+            self._forget_sums(rank)
+
+    def _forget_sums(self, rank: int) -> None:
+        """Cut the sums where a level changed: what is better than it stays known."""
+        self._walked = self._walked_for = 0
+        at = bisect_left(self._summed, rank)
+        del self._summed[at:], self._reach[at:], self._spent[at:]
 
     # ------------------------------------------------------------------ the truth
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         totals: dict[int, int] = {}
-        for order_id, order in self._orders.items():
+        for rank, order_id in self._keys:
+            order = self._orders[order_id]
             assert order_id == order.order_id, "an order is found under its own id"
             assert (order.symbol, order.side) == (self.symbol, self.side), "an order rests in its own book"
+            assert rank == self._sign * order.price, "an order is ranked by its price"
             assert order.amount >= 1, "an order without an amount is not resting"
-            rank = self._sign * order.price
             totals[rank] = totals.get(rank, 0) + order.amount
-        keys = [(self._sign * order.price, order.order_id) for order in self._orders.values()]
-        assert list(self._keys) == sorted(keys), "the sorted keys are those of the orders"
+        assert list(self._keys) == sorted(set(self._keys)), "keys are sorted and unique"
         assert list(self._ranks) == sorted(totals), "a level is listed while it holds something"
         assert self._totals == totals, "a level's total is the sum of its orders"
+        summed = list(self._ranks)[: len(self._summed)]
+        assert self._summed == summed, "the sums are over the best levels"
+        assert self._reach == list(accumulate(totals[rank] for rank in summed)), "sums of amounts are true"
+        spent = list(accumulate(rank * totals[rank] for rank in summed))
+        assert self._spent == spent, "sums of money are true"

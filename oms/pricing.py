@@ -6,9 +6,10 @@ Each looks at one entry per price level (or order) that it consumes, whatever th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import OrderFill, Quote, Side
+from oms.models import Order, OrderFill, Quote, Side, new_fill
 from oms.order_book import OrderBook
 
 __all__ = [
@@ -21,19 +22,15 @@ __all__ = [
     "total_prices",
 ]
 
+_ID_AMOUNT_PRICE = itemgetter(0, 3, 4)  # of an Order
+
 
 def total_price(book: OrderBook, amount: int) -> int:
     """What `amount` lots cost (BUY) or raise (SELL), in ticks times lots; at most O(k).
 
     Raises InsufficientLiquidityError.
     """
-    total, left = 0, amount
-    for price, available in book.levels():
-        if left <= available:
-            return total + left * price
-        total += available * price
-        left -= available
-    raise InsufficientLiquidityError(book.symbol, book.side, amount, amount - left)
+    return book.find_price(amount)
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
@@ -63,22 +60,39 @@ def quote(book: OrderBook, requested: int, limit_price: int | None, *, allow_par
     Raises InsufficientLiquidityError if less than `requested` lies within the limit; with
     `allow_partial`, only if nothing does.
     """
-    fills: list[OrderFill] = []
-    left, total, levels, worst = requested, 0, 0, 0
-    for order_id, _, _, available, price in book.orders(limit_price):
-        amount = min(left, available)
-        fills.append(OrderFill(order_id, amount, price))
-        total += amount * price
-        left -= amount
-        if price != worst:
-            levels, worst = levels + 1, price
-        if not left:
+    taken: list[Order] = []
+    left = requested
+    for order in book.orders(limit_price):
+        taken.append(order)
+        left -= order.amount
+        if left <= 0:
             break
-    if not fills or (left and not allow_partial):
+    if not taken or (left > 0 and not allow_partial):
         raise InsufficientLiquidityError(book.symbol, book.side, requested, requested - left)
-    traded = requested - left
-    best = fills[0].price
-    return Quote(book.symbol, book.side, requested, traded, left, total, best, worst, levels, tuple(fills))
+    fills = fills_of(taken)
+    if left < 0:  # the last one gives a part
+        last = taken[-1]
+        fills[-1] = OrderFill(last.order_id, last.amount + left, last.price)
+        left = 0
+    prices = [order.price for order in taken]
+    total = sum(fill.amount * fill.price for fill in fills)
+    return Quote(
+        book.symbol,
+        book.side,
+        requested,
+        requested - left,
+        left,
+        total,
+        prices[0],
+        prices[-1],
+        len(set(prices)),
+        tuple(fills),
+    )
+
+
+def fills_of(orders: Iterable[Order]) -> list[OrderFill]:
+    """A fill of all of each order, made in C: a quote is asked far more often than anything else."""
+    return list(map(new_fill, map(_ID_AMOUNT_PRICE, orders)))
 
 
 def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:

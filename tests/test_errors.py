@@ -26,7 +26,7 @@ EXAMPLES = [
     InsufficientLiquidityError("JPM", Side.BUY, 31, 30),
     InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"),
     PriceBoundError("max_total_price", 440, 442),
-    OpenTransactionError("copy"),
+    OpenTransactionError("copying"),
 ]
 
 
@@ -80,3 +80,16 @@ def test_a_message_is_printable_for_a_value_that_cannot_show_itself() -> None:
 
 def test_a_message_is_short_for_a_long_value() -> None:
     assert len(str(InvalidOrderError("symbol", ["x"] * 10_000, "a str"))) < 200
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=repr)
+def test_an_error_is_shown_with_its_message(error: OmsError) -> None:
+    assert repr(error) == f"{type(error).__name__}({str(error)!r})"
+
+
+def test_a_message_is_one_line() -> None:
+    class Tall:
+        def __repr__(self) -> str:
+            return "one\ntwo"
+
+    assert "\n" not in str(InvalidOrderError("price", Tall(), "an int"))

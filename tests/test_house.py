@@ -26,6 +26,7 @@ FLOW = [
     "execution",
     "books",
     "ledger",
+    "transaction",
     "management",
     "__init__",
 ]

@@ -276,7 +276,7 @@ def test_a_shortage_says_what_was_available_and_consumes_nothing(om: OrderManage
 
 
 def test_an_amendment_of_nothing_is_refused(om: OrderManagement) -> None:
-    with pytest.raises(InvalidOrderError, match="given"):
+    with pytest.raises(InvalidOrderError, match="amount or price must be given"):
         om.amend_order(1)
 
 
@@ -309,7 +309,7 @@ def test_what_is_no_id_is_not_in_the_book(om: OrderManagement, order_id: object)
 
 
 def test_the_check_finds_an_index_that_is_wrong(om: OrderManagement) -> None:
-    om._books.by_order[9] = om._books.by_order[1]
+    om._orders[9] = om._orders[1]
     with pytest.raises(AssertionError, match="no other id"):
         om._check()
 

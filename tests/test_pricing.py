@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import strategies as our
-from oms import InsufficientLiquidityError, Order, OrderFill, Side
+from oms import InsufficientLiquidityError, Order, OrderFill, Side, Trade
 from oms.execution import execute, revert
 from oms.order_book import OrderBook
 from oms.pricing import quote, total_price, total_prices
@@ -16,9 +17,10 @@ from oms.pricing import quote, total_price, total_prices
 WORKED = [Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)]
 
 
-def book_of(orders: list[Order], side: Side = Side.BUY) -> OrderBook:
-    book = OrderBook("JPM", side)
-    book.update(order._replace(symbol="JPM", side=side) for order in orders)
+def book_of(orders: list[Order], side: Side = Side.BUY, by_id: dict[int, Order] | None = None) -> OrderBook:
+    book = OrderBook("JPM", side, by_id)
+    if orders:
+        book.update([order._replace(symbol="JPM", side=side) for order in orders])
     return book
 
 
@@ -67,24 +69,59 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
 def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
     orders: list[Order], side: Side, amount: int
 ) -> None:
-    book = book_of(orders, side)
-    before = list(book)
+    by_id: dict[int, Order] = {}
+    book = book_of(orders, side, by_id)
+    before = list(book.orders())
     try:
         taken = fills(book, amount)
     except InsufficientLiquidityError:
         return
-    filled = execute(book, taken)
+    trade = Trade(1, "JPM", side, amount, total_price(book, amount), taken)
+    execute(book, trade)
     book._check()
     gone = {fill.order_id: fill.amount for fill in taken}
     left = [order._replace(amount=order.amount - gone.get(order.order_id, 0)) for order in before]
-    assert list(book) == [order for order in left if order.amount]
-    assert filled == [order.order_id for order in left if not order.amount]
-    assert revert(book, taken) == filled
+    assert list(book.orders()) == [order for order in left if order.amount]
+    assert by_id.keys() == {order.order_id for order in left if order.amount}
+    revert(book, trade, by_id)
     book._check()
-    assert list(book) == before
+    assert list(book.orders()) == before
 
 
 def test_totals_past_64_bits_stay_exact() -> None:
     huge = 2**63 - 1
     book = book_of([Order(n, "JPM", Side.BUY, huge, huge) for n in range(3)])
     assert total_price(book, 3 * huge) == 3 * huge * huge
+
+
+@given(
+    our.distinct_orders(),
+    our.sides,
+    st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.asked_amounts, max_size=4))),
+)
+def test_what_is_known_is_what_a_fresh_book_finds_whatever_changed_above_in_or_below(
+    orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]
+) -> None:
+    by_id: dict[int, Order] = {}
+    book = book_of(orders, side, by_id)
+    for order_id, resting, price, amounts in changes:
+        if order_id in by_id and resting % 2:
+            book.remove(by_id[order_id])
+        elif order_id in by_id:
+            book.resize(by_id[order_id], resting)
+        else:
+            book.add(Order(order_id, "JPM", side, resting, price))
+        book._check()
+        for amount in amounts:
+            fresh = book_of(list(book.orders()), side)
+            assert outcome(book, amount) == outcome(fresh, amount)
+            known = book.known_price(amount)
+            assert known is None or known == fresh.find_price(amount)
+            book._check()
+
+
+def outcome(book: OrderBook, amount: int) -> object:
+    try:
+        return book.find_price(amount)
+    except InsufficientLiquidityError as error:
+        return error.args

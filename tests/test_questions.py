@@ -20,6 +20,7 @@ from oms import (
     PriceBoundError,
     Quote,
     Side,
+    Trade,
 )
 from reference import Reference
 
@@ -95,6 +96,14 @@ def test_the_floats_are_correctly_rounded_from_the_exact_integers() -> None:
     assert trade.average_price == quote.average_price
 
 
+@given(st.integers(1, 2**200), st.integers(1, 2**70), st.integers(1, our.HUGE))
+def test_every_float_is_the_nearest_to_the_exact_fraction(total: int, amount: int, best: int) -> None:
+    quote = Quote("JPM", BUY, amount, amount, 0, total, best, best, 1, ())
+    assert quote.average_price == float(Fraction(total, amount))
+    assert quote.slippage_bps == float(Fraction(10_000 * quote.slippage, amount * best))
+    assert Trade(1, "JPM", BUY, amount, total, ()).average_price == quote.average_price
+
+
 @given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.asked_amounts)
 def test_a_larger_amount_is_never_better_per_unit(
     orders: list[Order], symbol: str, side: Side, one: int, other: int
@@ -144,6 +153,8 @@ def test_a_price_curve_has_a_row_a_level_and_columns_of_equal_length(om: OrderMa
     }
     assert om.price_curve("JPM", BUY, 1)["cumulative_price"] == [400]
     assert set(map(tuple, om.price_curve("IBM", BUY).values())) == {()}
+    assert om.price_curve("JPM", BUY, 2**70)["price"] == [20, 21]
+    assert len(om.depth("JPM", BUY, 2**70)) == 2
 
 
 # ---------------------------------------------------------------------- budgets
@@ -247,6 +258,8 @@ POSITIVE = [value for value in [*our.NOT_INTS, 0, -1] if value is not None]
 ASKS: dict[str, Any] = {
     "amount": lambda om, x: om.quote("JPM", BUY, x),
     "limit_price": lambda om, x: om.quote("JPM", BUY, 1, limit_price=x),
+    "limit_price ": lambda om, x: om.calculate_amount("JPM", BUY, 1, limit_price=x),
+    " limit_price": lambda om, x: om.available_amount("JPM", BUY, limit_price=x),
     "amounts": lambda om, x: om.calculate_prices("JPM", BUY, [1, x]),
     "levels": lambda om, x: om.price_curve("JPM", BUY, x),
     "budget": lambda om, x: om.calculate_amount("JPM", BUY, x),
@@ -258,7 +271,7 @@ ASKS: dict[str, Any] = {
 @pytest.mark.parametrize("field", ASKS)
 @pytest.mark.parametrize("value", POSITIVE, ids=lambda value: f"{value!r}-{type(value).__name__}")
 def test_a_bad_question_is_refused_by_name(om: OrderManagement, field: str, value: object) -> None:
-    with pytest.raises(InvalidOrderError, match=f"^{field} must be an int >= 1"):
+    with pytest.raises(InvalidOrderError, match=f"^{field.strip()} must be an int >= 1"):
         ASKS[field](om, value)
 
 

@@ -41,6 +41,6 @@ def test_a_million_calls_leave_exactly_the_resting_orders_and_no_memory_behind()
         gc.collect()
         held.append(tracemalloc.get_traced_memory()[0])
         om._check()
-        assert set(om._books.by_order) == {order.order_id for order in om}
+        assert set(om._books.orders) == {order.order_id for order in om}
     tracemalloc.stop()
     assert max(held[1:]) < 1.1 * held[0], "what is held belongs to the orders that rest"

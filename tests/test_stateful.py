@@ -193,9 +193,10 @@ class Machine(RuleBasedStateMachine):
 
     # ---- questions
 
-    @rule(symbol=our.symbols, side=our.sides, amount=our.asked_amounts)
-    def calculate_price(self, symbol: str, side: Side, amount: int) -> None:
-        self.both("calculate_price", symbol, side, amount)
+    @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.asked_amounts, min_size=1, max_size=5))
+    def calculate_price(self, symbol: str, side: Side, amounts: list[int]) -> None:
+        for amount in amounts:  # what is known after one question answers the next
+            self.both("calculate_price", symbol, side, amount)
 
     @rule(
         symbol=our.symbols,
@@ -258,7 +259,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def nothing_that_left_is_remembered(self) -> None:
         ids = {order.order_id for order in self.om}
-        assert set(self.om._books.by_order) == ids
+        assert set(self.om._books.orders) == ids
         assert sum(len(book) for book in self.om._books.by_name.values()) == len(ids)
 
     @invariant()

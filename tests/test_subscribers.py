@@ -207,3 +207,56 @@ def test_what_cannot_be_called_cannot_subscribe(om: OrderManagement) -> None:
     bad: Any = "print"
     with pytest.raises(InvalidOrderError, match="callback must be a callable"):
         om.subscribe(bad)
+
+
+def test_a_transaction_opened_by_a_callback_while_a_batch_is_told_tells_nothing_twice(
+    om: OrderManagement, heard: list[Event]
+) -> None:
+    def follow(event: Event) -> None:
+        if event.sequence == 1:
+            with om.transaction():
+                om.add_order(9, "JPM", BUY, 1, 1)
+
+    om.subscribe(follow)
+    with om.transaction():
+        om.add_order(1, "JPM", BUY, 1, 1)
+        om.add_order(2, "JPM", BUY, 1, 1)
+    assert [event.sequence for event in heard] == [1, 2, 3]
+
+
+def test_an_exception_that_takes_no_note_reaches_the_caller_all_the_same(
+    om: OrderManagement, heard: list[Event]
+) -> None:
+    class FrozenError(Exception):
+        def add_note(self, note: str, /) -> None:
+            raise AttributeError("frozen")
+
+    def fail(_: Event) -> None:
+        raise FrozenError
+
+    om.subscribe(fail)
+    after: list[Event] = []
+    om.subscribe(after.append)
+    with pytest.raises(FrozenError):
+        om.add_order(*ORDER)
+    assert heard == after != []
+
+
+def test_a_callback_that_stops_an_iteration_stops_nothing_else(om: OrderManagement) -> None:
+    def stop(_: Event) -> None:
+        raise StopIteration
+
+    om.subscribe(stop)
+    with pytest.raises(StopIteration):
+        om.add_order(*ORDER)
+    with pytest.raises(StopIteration), om.transaction():
+        om.remove_order(1)
+
+
+def test_who_subscribes_inside_a_transaction_hears_all_of_it_at_its_end(om: OrderManagement) -> None:
+    late: list[int] = []
+    with om.transaction():
+        om.add_order(*ORDER)
+        om.subscribe(lambda event: late.append(event.sequence))
+        om.remove_order(1)
+    assert late == [1, 2]

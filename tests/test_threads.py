@@ -50,7 +50,8 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    for name in ("add", "update", "remove", "resize", "depth", "levels", "__iter__"):
+    names = ["add", "update", "remove", "resize", "take", "clear", "depth", "find_price", "best_price"]
+    for name in [*names, "orders", "levels"]:
         monkeypatch.setattr(OrderBook, name, watched(name, getattr(OrderBook, name)))
     return seen
 
@@ -58,7 +59,7 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def one_call(om: OrderManagement, rng: random.Random, tally: dict[str, int]) -> None:
     """Any verb; the tally keeps what came, what was traded and what was taken out."""
     order_id, side = rng.randrange(64), rng.choice(list(Side))
-    verb = rng.choice(["add", "add", "add", "add_many", "trade", "remove_many", "ask", "list"])
+    verb = rng.choice(["add", "add", "add", "add_many", "amend", "trade", "remove_many", "ask", "list"])
     try:
         if verb == "add":
             om.add_order(order_id, "JPM", side, 10, rng.randint(1, 5))
@@ -70,6 +71,8 @@ def one_call(om: OrderManagement, rng: random.Random, tally: dict[str, int]) -> 
             tally["traded"] += om.place_trade("JPM", side, rng.randint(1, 30)).amount
         elif verb == "remove_many" and rng.random() < 0.1:
             tally["removed"] += sum(order.amount for order in om.remove_orders("JPM", side))
+        elif verb == "amend":
+            om.amend_order(order_id, price=rng.randint(1, 5))
         elif verb == "ask":
             assert om.calculate_price("JPM", side, 10) in range(10, 51)
         else:
@@ -110,7 +113,7 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
     """A writer moves 10 lots between two symbols, tries things and fails half way; a reader watches."""
     om = OrderManagement()
     om.add_orders([Order(1, "A", Side.BUY, 100, 5), Order(2, "B", Side.BUY, 100, 5)])
-    hashes = {om.state_hash()}
+    hashes, seen = {om.state_hash()}, set[str]()
     failures: list[BaseException] = []
     asked = 0
     done = threading.Event()
@@ -124,7 +127,8 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
                 assert 3 not in om
                 assert om.symbols() == ("A", "B")
                 assert om.quote("A", Side.BUY, 1).total_price == 5
-                assert om.state_hash() in hashes
+                assert om.calculate_price("A", Side.BUY, 1) == 5
+                seen.add(om.state_hash())
                 asked += 1
         except BaseException as error:
             failures.append(error)
@@ -143,9 +147,151 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
         with om.transaction():
             om.amend_order(1, amount=amount + move)
             om.amend_order(2, amount=200 - amount - move)
-            hashes.add(om.state_hash())
+        hashes.add(om.state_hash())
     done.set()
     reader.join()
     assert failures == []
     assert overlaps == []
+    assert asked > 10
+    assert seen <= hashes
+
+
+class CountingLock:
+    """A lock that counts how often it is taken."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.taken = 0
+
+    def acquire(self) -> bool:
+        self.taken += 1
+        return self.lock.acquire()
+
+    def release(self) -> None:
+        self.lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+BUY = Side.BUY
+LOCKED: dict[str, Callable[[OrderManagement], object]] = {
+    "add_order": lambda om: om.add_order(9, "A", BUY, 1, 1),
+    "add_orders": lambda om: om.add_orders([Order(9, "A", BUY, 1, 1)]),
+    "amend_order": lambda om: om.amend_order(1, amount=1),
+    "amount_within": lambda om: om.amount_within("A", BUY, 1),
+    "available_amount": lambda om: om.available_amount("A", BUY),
+    "best_price": lambda om: om.best_price("A", BUY),
+    "calculate_amount": lambda om: om.calculate_amount("A", BUY, 1),
+    "calculate_price": lambda om: om.calculate_price("A", BUY, 1),
+    "calculate_prices": lambda om: om.calculate_prices("A", BUY, [1]),
+    "copy": OrderManagement.copy,
+    "depth": lambda om: om.depth("A", BUY),
+    "get_order": lambda om: om.get_order(1),
+    "orders": OrderManagement.orders,
+    "place_trade": lambda om: om.place_trade("A", BUY, 1),
+    "price_curve": lambda om: om.price_curve("A", BUY),
+    "quote": lambda om: om.quote("A", BUY, 1),
+    "remove_order": lambda om: om.remove_order(1),
+    "remove_orders": OrderManagement.remove_orders,
+    "state_hash": OrderManagement.state_hash,
+    "subscribe": lambda om: om.subscribe(print),
+    "symbols": OrderManagement.symbols,
+    "transaction": lambda om: om.transaction().__enter__(),
+    "what_if": lambda om: om.what_if().__enter__(),
+    "__contains__": lambda om: 1 in om,
+    "__iter__": list,
+    "__len__": len,
+    "__repr__": repr,
+    "__getstate__": OrderManagement.__getstate__,
+}
+
+
+def locked_book() -> tuple[OrderManagement, CountingLock]:
+    om = OrderManagement()
+    om.add_order(1, "A", BUY, 10, 5)
+    lock: Any = CountingLock()
+    om._lock = lock
+    return om, lock
+
+
+def test_the_list_of_calls_that_take_the_lock_is_complete() -> None:
+    public = {name for name, value in vars(OrderManagement).items() if callable(value) and name[0] != "_"}
+    assert public <= set(LOCKED)
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_every_call_takes_the_lock(name: str) -> None:
+    om, lock = locked_book()
+    LOCKED[name](om)
+    assert lock.taken >= 1
+
+
+def test_ending_a_subscription_takes_the_lock() -> None:
+    om, lock = locked_book()
+    unsubscribe = om.subscribe(print)
+    before = lock.taken
+    unsubscribe()
+    assert lock.taken == before + 1
+
+
+def test_a_price_that_is_known_needs_no_lock_until_something_changes_or_is_provisional() -> None:
+    om, lock = locked_book()
+
+    def taken() -> int:
+        before = lock.taken
+        assert om.calculate_price("A", BUY, 1) == 5
+        return lock.taken - before
+
+    assert [taken(), taken(), taken()] == [1, 1, 0]
+    om.add_order(2, "A", BUY, 1, 5)
+    assert [taken(), taken(), taken()] == [1, 1, 0]
+    om.add_order(3, "B", BUY, 1, 5)
+    assert taken() == 0
+    with om.transaction():
+        assert taken() == 1
+    assert taken() == 0
+
+
+def test_a_copy_has_a_lock_of_its_own() -> None:
+    om = OrderManagement()
+    assert om.copy()._lock is not om._lock
+
+
+def test_prices_read_without_the_lock_are_true_while_a_writer_works() -> None:
+    """The best level holds 10 at price 1 or 2, never both, never neither; 10 behind it cost 3 each."""
+    om = OrderManagement()
+    om.add_orders([Order(1, "A", BUY, 10, 1), Order(2, "A", BUY, 10, 3)])
+    wrong: list[object] = []
+    asked = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal asked
+        try:
+            while not done.is_set():
+                price = om.calculate_price("A", BUY, 15)
+                if price not in (25, 35):
+                    wrong.append(price)
+                asked += 1
+        except BaseException as error:
+            wrong.append(error)
+
+    readers = [threading.Thread(target=watch) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for n in range(1500):
+        om.amend_order(1, price=1 + n % 2)
+        if n % 3 == 0:
+            with om.what_if():
+                om.remove_order(1)
+                om.calculate_price("A", BUY, 10)
+                om.calculate_price("A", BUY, 10)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
     assert asked > 10

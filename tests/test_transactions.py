@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 import strategies as our
-from oms import Event, InsufficientLiquidityError, InvalidOrderError, Order, OrderManagement, Side
+from oms import (
+    Event,
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    OpenTransactionError,
+    Order,
+    OrderManagement,
+    Side,
+)
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -152,3 +161,63 @@ def test_what_if_over_a_generated_book_leaves_the_hash(om: OrderManagement) -> N
             om.remove_order(order.order_id)
         assert om.best_price("JPM", SELL) is None
     assert everything(om) == before
+
+
+# ---------------------------------------------------------------------- misuse
+
+
+def test_a_transaction_is_entered_once(om: OrderManagement) -> None:
+    once = om.transaction()
+    with once, pytest.raises(OpenTransactionError, match="a second time"):
+        once.__enter__()
+    with pytest.raises(OpenTransactionError, match="a second time"):
+        once.__enter__()
+    with pytest.raises(OpenTransactionError, match="not entered"):
+        once.__exit__(None, None, None)
+
+
+def test_a_transaction_is_left_by_the_thread_that_entered_it(om: OrderManagement) -> None:
+    context = om.transaction()
+    context.__enter__()
+    om.remove_order(1)
+    errors: list[BaseException] = []
+
+    def leave() -> None:
+        try:
+            context.__exit__(None, None, None)
+        except OpenTransactionError as error:
+            errors.append(error)
+
+    other = threading.Thread(target=leave)
+    other.start()
+    other.join()
+    assert "this thread has not entered" in str(errors[0])
+    context.__exit__(ValueError, ValueError(), None)
+    assert 1 in om
+
+
+def test_transactions_left_out_of_order_are_undone_and_said_to_be(om: OrderManagement) -> None:
+    before = everything(om)
+    outer, inner = om.transaction(), om.what_if()
+    outer.__enter__()
+    om.remove_order(1)
+    inner.__enter__()
+    om.remove_order(4)
+    with pytest.raises(OpenTransactionError, match="an outer transaction before an inner one"):
+        outer.__exit__(None, None, None)
+    assert everything(om) == before
+    with pytest.raises(OpenTransactionError, match="whose outer one was left before it"):
+        inner.__exit__(None, None, None)
+    om.remove_order(1)
+    assert 1 not in om
+
+
+def test_the_note_of_a_transaction_that_failed_is_gone(om: OrderManagement) -> None:
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    with pytest.raises(ValueError, match="no"), om.transaction("failed"):
+        raise ValueError("no")
+    with om.transaction():
+        om.remove_order(1)
+    om.remove_order(4)
+    assert [event.note for event in heard] == [None, None]

@@ -1,0 +1,156 @@
+"""Whatever strikes in the middle of a verb, nothing is half done: the books are as they were before it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import oms
+from oms import Order, OrderManagement, Side
+
+BUY, SELL = Side.BUY, Side.SELL
+INSIDE = {str(Path(oms.__file__).parent / name) for name in ("books.py", "execution.py", "order_book.py")}
+
+VERBS: dict[str, Callable[[OrderManagement], object]] = {
+    "add_order": lambda om: om.add_order(9, "JPM", BUY, 5, 22),
+    "add_order to a new book": lambda om: om.add_order(9, "NEW", SELL, 5, 22),
+    "add_orders": lambda om: om.add_orders([Order(9, "JPM", BUY, 5, 20), Order(10, "NEW", BUY, 5, 20)]),
+    "remove_order": lambda om: om.remove_order(2),
+    "remove_order, the last": lambda om: om.remove_order(5),
+    "remove_orders": lambda om: om.remove_orders("JPM"),
+    "amend_order, amount": lambda om: om.amend_order(1, amount=3),
+    "amend_order, price": lambda om: om.amend_order(1, price=25),
+    "place_trade, a part": lambda om: om.place_trade("JPM", BUY, 3),
+    "place_trade, several": lambda om: om.place_trade("JPM", BUY, 22),
+    "place_trade, everything": lambda om: om.place_trade("IBM", BUY, 10),
+}
+
+
+def book() -> OrderManagement:
+    om = OrderManagement()
+    om.add_orders(
+        [
+            Order(1, "JPM", BUY, 20, 20),
+            Order(2, "JPM", BUY, 1, 20),
+            Order(4, "JPM", BUY, 10, 21),
+            Order(3, "JPM", SELL, 15, 19),
+            Order(5, "IBM", BUY, 10, 90),
+        ]
+    )
+    om.place_trade("JPM", BUY, 1)
+    om.calculate_price("JPM", BUY, 10)
+    om.calculate_price("JPM", BUY, 10)
+    return om
+
+
+class Strike(BaseException):
+    """Like KeyboardInterrupt: nobody expects it."""
+
+
+def strike(at: int, call: Callable[[], object]) -> bool:
+    """Raise at the so-many-th line inside the books while calling; say whether that line was reached."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal lines
+        if frame.f_code.co_filename not in INSIDE:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == at:
+                sys.settrace(None)
+                raise Strike
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def struck(at: int, call: Callable[[], object]) -> bool:
+    try:
+        return strike(at, call)
+    except Strike:
+        return True
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_that_is_struck_anywhere_has_changed_nothing(verb: str) -> None:
+    at = 1
+    while True:
+        om = book()
+        before = om.state_hash()
+        if not struck(at, lambda om=om: VERBS[verb](om)):  # type: ignore[misc]  # bound for this turn
+            break
+        om._check()
+        assert om.state_hash() == before
+        VERBS[verb](om)
+        om._check()
+        at += 1
+    assert at > 3
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_that_is_struck_inside_a_transaction_is_undone_alone(verb: str) -> None:
+    at = 1
+    while True:
+        om = book()
+        untouched = om.state_hash()
+        with om.what_if():
+            om.place_trade("JPM", BUY, 1)
+            before = om.state_hash()
+            hit = struck(at, lambda om=om: VERBS[verb](om))  # type: ignore[misc]  # bound for this turn
+            om._check()
+            assert (om.state_hash() == before) is hit
+        assert om.state_hash() == untouched
+        if not hit:
+            break
+        at += 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> None:
+    at = 1
+    while True:
+        om = book()
+        before = om.state_hash()
+        context = om.what_if()
+        context.__enter__()
+        om.place_trade("JPM", BUY, 1)
+        VERBS[verb](om)
+        om.amend_order(3, amount=1) if 3 in om else None
+        hit = struck(at, lambda context=context: context.__exit__(None, None, None))  # type: ignore[misc]  # as above
+        om._check()
+        assert om.state_hash() == before
+        if not hit:
+            break
+        at += 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_without_stack_to_run_on_has_changed_nothing(verb: str) -> None:
+    def deep(om: OrderManagement, levels: int) -> object:
+        return deep(om, levels - 1) if levels else VERBS[verb](om)
+
+    limit, done = sys.getrecursionlimit(), 0
+    for levels in range(limit - 60, limit):
+        om = book()
+        before = om.state_hash()
+        with suppress(RecursionError):
+            deep(om, levels)
+            done += 1
+            continue
+        om._check()
+        assert om.state_hash() == before
+    assert sys.getrecursionlimit() == limit
+    assert done < 60
