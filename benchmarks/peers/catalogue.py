@@ -44,3 +44,8 @@ DRIVERS: dict[str, type[Driver]] = {
 
 PEERS = tuple(name for name in DRIVERS if name not in (OMS, BARE))
 PURE_PYTHON = tuple(name for name in PEERS if DRIVERS[name].core == "Python")
+
+
+def with_oms(names: list[str]) -> list[str]:
+    """These drivers in the order above, oms and the bare container always among them."""
+    return [name for name in DRIVERS if name in {OMS, BARE, *names}]

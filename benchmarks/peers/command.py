@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
-from peers.catalogue import BARE, DRIVERS, OMS, PEERS
+from peers.catalogue import BARE, DRIVERS, OMS, PEERS, with_oms
 from peers.environments import (
     Environment,
     EnvironmentFailedError,
@@ -19,8 +19,10 @@ from peers.environments import (
     installed_python,
     prepare,
 )
-from peers.measuring import ROOT, Rounds, Settings, first_in, wheel_kilobytes
+from peers.measuring import Rounds, Settings
+from peers.process import ROOT
 from peers.report import Results, readings, report
+from peers.shipping import wheel_kilobytes
 from peers.targets import TARGETS, verdict
 
 CACHE = ROOT / ".benchmarks" / "peers"
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def prepared(python: str, python313: str | None, peers: list[str], notes: list[str]) -> list[Environment]:
     """All peers on the first interpreter; on the second those whose newest release needs more than the first."""
-    first = prepare(python, first_in(peers), CACHE)
+    first = prepare(python, with_oms(peers), CACHE)
     later = [name for name in peers if DRIVERS[name].needs > first.minor]
     second = python313 or installed_python("3.13")
     if not later or second == "none":
@@ -84,7 +86,7 @@ def prepared(python: str, python313: str | None, peers: list[str], notes: list[s
     if second is None:
         notes.append(f"No Python 3.13 was found: {', '.join(later)} in older releases or not at all.")
         return [first]
-    return [first, prepare(second, first_in(later), CACHE)]
+    return [first, prepare(second, with_oms(later), CACHE)]
 
 
 def settled(said: argparse.Namespace, notes: list[str]) -> Settings:

@@ -18,6 +18,11 @@ TABLES: dict[str, tuple[str, ...]] = {
     "Memory and import": ("bytes", "import ms"),
 }
 
+LEGEND = (
+    "In brackets: how many times as long (or as much) oms takes in the same rounds; below 1 oms is ahead.",
+    "A later interpreter measures only peers whose newest release needs it, oms and the bare container.",
+)
+
 
 @dataclass(frozen=True)
 class Results:
@@ -30,7 +35,7 @@ class Results:
 
 def report(results: Sequence[Results], notes: Iterable[str]) -> str:
     """Everything, the targets last, where a terminal ends."""
-    parts = ["\n".join(f"- {note}" for note in notes), who(results)]
+    parts = ["\n".join(f"- {note}" for note in (*notes, *LEGEND)), who(results)]
     for result in results:
         parts.append(f"### {result.environment.label}\n\n{result.environment.build}")
         parts.extend(f"{title}\n\n{speeds(result.measured, columns)}" for title, columns in TABLES.items())
@@ -67,7 +72,7 @@ def release(name: str, result: Results) -> str:
 def speeds(measured: Measured, columns: Sequence[str]) -> str:
     """A line a driver: its figure, and in brackets how many times as long oms takes."""
     rows = [[name, *(cell(measured, name, column) for column in columns)] for name in measured.drivers()]
-    return table(["driver (oms is so many times as long)", *columns], rows)
+    return table(["driver", *columns], rows)
 
 
 def cell(measured: Measured, name: str, column: str) -> str:
@@ -122,26 +127,29 @@ def limit(target: Target) -> str:
 
 
 def summary(results: Sequence[Results]) -> str:
-    """A line a row of the table: met, or how many of its measures are missed."""
-    rows: dict[str, list[str]] = {}
+    """A line a row: met, or how many of its measures are missed, on each interpreter."""
+    verdicts: dict[str, list[list[str]]] = {}
     for target in TARGETS:
-        rows.setdefault(target.row, []).append(verdict(target, readings(target, results)))
-    return table(["operation", "verdict"], [[row, overall(verdicts)] for row, verdicts in rows.items()])
+        by_result = verdicts.setdefault(target.row, [[] for _ in results])
+        for said, result in zip(by_result, results, strict=True):
+            said.append(verdict(target, readings(target, [result])))
+    labels = [result.environment.label for result in results]
+    return table(["operation", *labels], [[row, *map(overall, said)] for row, said in verdicts.items()])
 
 
 def overall(verdicts: Sequence[str]) -> str:
     """One word for several.
 
     >>> overall(["pass", "to watch"]), overall(["pass", "miss"]), overall(["pass", "not measured"])
-    ('pass', 'miss: 1 of 2', 'pass, 1 of 2 not measured')
+    ('pass', 'miss: 1 of 2', 'pass (1 not measured)')
 
     """
-    judged = [said for said in verdicts if said != "to watch"]
-    missed = sum("miss" in said for said in judged)
-    unmeasured = judged.count("not measured")
-    if missed:
-        return f"miss: {missed} of {len(judged)}"
-    return "pass" if not unmeasured else f"pass, {unmeasured} of {len(judged)} not measured"
+    judged = [said for said in verdicts if said in ("pass", "miss")]
+    missed, unmeasured = judged.count("miss"), verdicts.count("not measured")
+    if not judged:
+        return "not measured"
+    word = f"miss: {missed} of {len(judged)}" if missed else "pass"
+    return f"{word} ({unmeasured} not measured)" if unmeasured else word
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -121,7 +121,7 @@ TARGETS = (
 
 
 def verdict(target: Target, readings: dict[str, Reading]) -> str:
-    """Pass or miss; by interpreter where they differ; unmeasured where there is nothing to judge.
+    """Pass or miss, by interpreter where they differ.
 
     >>> import_time = at_most("row", "claim", "import ms", 30, "ms")
     >>> verdict(import_time, {"Python 3.11.2": Reading(20.0), "Python 3.13.0": Reading(35.0)})

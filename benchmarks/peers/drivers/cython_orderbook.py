@@ -1,9 +1,9 @@
 """cython-orderbook: sorted levels of ordered dicts, compiled by Cython.
 
-Ids are strings from one counter for all books; amounts are C ints; a log of trades grows for ever, and is
-the only place where a market order's fills can be read. It has no quote: the driver walks its levels, which
-carry totals. Its readme's import fails; the inner module's works. Licence not stated in its metadata.
-Measured as 0.1.2.
+Ids are strings from one counter for all books; amounts are C ints; a log of trades grows for ever, and is the
+only place where a market order's fills can be read. It has no quote, and the totals of its levels go stale when
+a trade takes part of an order, so the driver walks the orders. Its readme's import fails; the inner module's
+works. Licence not stated in its metadata. Measured as 0.1.2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class CythonOrderbook(Driver):
     module = "cython_orderbook.orderbook"
     core = "Cython"
     licence = "not stated"
-    gives_up = "a quote, the caller's ids, range (C ints), memory (keeps all trades)"
+    gives_up = (
+        "a quote, totals of levels that hold, the caller's ids, range (C ints), memory (keeps all trades)"
+    )
 
     def __init__(self) -> None:
         library = import_module(self.module)
@@ -42,11 +44,12 @@ class CythonOrderbook(Driver):
     def quote(self, buy: bool, amount: int) -> Any:
         total = 0
         for price, level in (self._book.asks if buy else self._book.bids).items():
-            resting = level.total_quantity
-            if resting >= amount:
-                return total + price * amount
-            total += price * resting
-            amount -= resting
+            for order in level.queue.values():
+                resting = order.remaining_quantity
+                if resting >= amount:
+                    return total + price * amount
+                total += price * resting
+                amount -= resting
         raise ValueError("not enough")
 
     def trade(self, buy: bool, amount: int) -> Any:
