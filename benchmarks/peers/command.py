@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepared(python: str, python313: str | None, peers: list[str], notes: list[str]) -> list[Environment]:
-    """All peers on the first interpreter; on the second those whose newest release needs more than the first."""
+    """All peers on the first interpreter; on the second those whose newest release needs it."""
     first = prepare(python, with_oms(peers), CACHE)
     later = [name for name in peers if DRIVERS[name].needs > first.minor]
     second = python313 or installed_python("3.13")

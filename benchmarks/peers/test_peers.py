@@ -187,7 +187,7 @@ def test_a_worker_answers_and_says_what_went_wrong() -> None:
 
 def test_what_pip_says_is_cut_to_what_matters() -> None:
     said = (
-        "ERROR: Ignored the following versions that require a different python: 0.1.1 Requires-Python >=3.12\n"
+        "ERROR: Ignored the following versions that require another Python: 0.1.1 Requires-Python >=3.12\n"
         "ERROR: No matching distribution found for matching-engine\n"
     )
     assert reason(said) == "0.1.1 Requires-Python >=3.12"

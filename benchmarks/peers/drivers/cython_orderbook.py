@@ -1,9 +1,9 @@
 """cython-orderbook: sorted levels of ordered dicts, compiled by Cython.
 
 Ids are strings from one counter for all books; amounts are C ints; a log of trades grows for ever, and is the
-only place where a market order's fills can be read. It has no quote, and the totals of its levels go stale when
-a trade takes part of an order, so the driver walks the orders. Its readme's import fails; the inner module's
-works. Licence not stated in its metadata. Measured as 0.1.2.
+only place where a market order's fills can be read. It has no quote, and the totals of its levels go stale
+when a trade takes part of an order, so the driver walks the orders. Its readme's import fails; the inner
+module's works. Licence not stated in its metadata. Measured as 0.1.2.
 """
 
 from __future__ import annotations
