@@ -93,15 +93,15 @@ def settled(said: argparse.Namespace, notes: list[str]) -> Settings:
     """How much is measured, and a word on it."""
     recording: Path | None = said.recording
     if recording and not recording.exists():
-        notes.append("No recording was found: the session is not measured.")
+        notes.append(f"No recording was found where {recording.name} was looked for: no session is measured.")
         recording = None
-    rounds, messages, weighed = (3, 5_000, 50_000) if said.quick else (7, 30_000, 200_000)
-    rounds = said.rounds or rounds
+    usual, alone, messages, weighed = (3, 1, 5_000, 50_000) if said.quick else (7, 3, 30_000, 200_000)
+    rounds = said.rounds or usual
     notes.append(
-        f"{rounds} rounds, each in fresh processes that take turns; {messages:,} messages of the recording; "
+        f"{rounds} rounds, each in fresh processes that take turns; a session is {messages:,} messages; "
         f"memory over {weighed:,} orders; figures are medians, ratios medians of the rounds' ratios."
     )
-    return Settings(rounds, messages, weighed, recording)
+    return Settings(rounds, alone, messages, weighed, recording)
 
 
 def measured(environments: list[Environment], settings: Settings) -> list[Results]:
@@ -118,7 +118,7 @@ def measured(environments: list[Environment], settings: Settings) -> list[Result
         results.append(Results(environment, rounds.measured, rounds.failed))
         if environment is environments[0]:
             print(f"{environment.label}: oms alone", flush=True)
-            for turn in range(min(settings.rounds, 3)):
+            for turn in range(settings.alone):
                 rounds.alone(turn)
             if (kilobytes := wheel_kilobytes(environment.python, CACHE)) is not None:
                 rounds.measured.note(OMS, 0, {"wheel kB": kilobytes})

@@ -28,6 +28,8 @@ class Settings:
     """How much is measured."""
 
     rounds: int
+    alone: int
+    """How many rounds of what is asked of oms only."""
     messages: int
     weighed: int
     """Orders that are added to see what one weighs."""

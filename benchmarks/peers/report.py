@@ -80,7 +80,9 @@ def cell(measured: Measured, name: str, column: str) -> str:
     figure, ratio = measured.typical(name, column), measured.ratio(column, OMS, name)
     if figure is None:
         return "-"
-    if name == OMS or ratio is None:
+    if (
+        name == OMS or ratio is None or column == "import ms"
+    ):  # some take no time that could be told from noise
         return f"{figure:,.0f}"
     return f"{figure:,.0f} ({times(ratio)})"
 

@@ -10,7 +10,7 @@ from time import perf_counter
 from peers.process import ROOT
 
 
-def import_ms(python: Path, imports: dict[str, str], repeats: int = 5) -> dict[str, float]:
+def import_ms(python: Path, imports: dict[str, str], repeats: int = 7) -> dict[str, float]:
     """Milliseconds over a bare interpreter, the fastest of several, all taking turns."""
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
     surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # users import what was compiled before
