@@ -1,0 +1,94 @@
+"""What is asked of `oms` alone: bulk against single, many prices against one, a large book against a small.
+
+Where two things are compared they take turns and the fastest turn of each counts.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from functools import partial
+
+from oms import Order, OrderManagement, Side
+from workloads import FRESH_ID, SYMBOL, crowd, fresh, ladder, like_a_crowd, timed
+
+BULK = 100_000
+SMALL, LARGE = 1_000, 1_000_000
+TURNS = 5
+
+
+def in_bulk() -> dict[str, float]:
+    """Nanoseconds per order: 100,000 orders into an empty book, at once and one by one."""
+    orders = like_a_crowd(random.Random(2), FRESH_ID, BULK)
+    best = {"bulk add": math.inf, "single add": math.inf}
+    for _ in range(3):
+        best["bulk add"] = min(best["bulk add"], timed(partial(OrderManagement().add_orders, orders)))
+        best["single add"] = min(best["single add"], timed(partial(add_all, OrderManagement(), orders)))
+    return {name: seconds * 1e9 / BULK for name, seconds in best.items()}
+
+
+def many_prices() -> dict[str, float]:
+    """Nanoseconds for 100 amounts up to that of the 1,000 best orders, and for the largest of them alone.
+
+    On an unchanged book, and right after the best order was removed and added again.
+    """
+    om = crowd(10_000)
+    orders = om.orders(SYMBOL, Side.BUY)
+    step = sum(order.amount for order in orders[:1_000]) // 100
+    amounts = [step * n for n in range(1, 101)]
+
+    def touch() -> None:
+        om.remove_order(orders[0].order_id)
+        om.add_order(*orders[0])
+
+    one = partial(om.calculate_price, SYMBOL, Side.BUY, amounts[-1])
+    hundred = partial(om.calculate_prices, SYMBOL, Side.BUY, amounts)
+    unchanged = in_turns({"one price": one, "100 prices": hundred}, lambda: None, times=20)
+    changed = in_turns({"one price, changed": one, "100 prices, changed": hundred}, touch)
+    return unchanged | changed
+
+
+def in_turns(
+    calls: dict[str, Callable[[], object]], before: Callable[[], None], times: int = 1
+) -> dict[str, float]:
+    """Nanoseconds per call of so many calls, after something untimed."""
+    best = dict.fromkeys(calls, math.inf)
+    for _ in range(40):
+        for name, call in calls.items():
+            before()
+            best[name] = min(best[name], timed(call, times) * 1e9)
+    return best
+
+
+def sizes() -> dict[str, float]:
+    """Nanoseconds with 1,000 and 1,000,000 resting: a price of 100 orders, an add, a removal."""
+    ladders = {size: ladder(size) for size in (SMALL, LARGE)}
+    best: dict[str, float] = {}
+    for _ in range(TURNS):
+        for size, om in ladders.items():
+            ask = partial(om.calculate_price, SYMBOL, Side.BUY, 1_000)
+            keep(best, f"price at {size}", timed(ask, times=200))
+    ladders.clear()
+    orders = fresh(random.Random(2), 500)
+    ids = random.Random(3).sample([order.order_id for order in orders], len(orders))
+    crowds = {size: crowd(size) for size in (SMALL, LARGE)}
+    for _ in range(TURNS):
+        for size, om in crowds.items():
+            keep(best, f"add at {size}", timed(partial(add_all, om, orders)) / len(orders))
+            keep(best, f"remove at {size}", timed(partial(remove_all, om, ids)) / len(ids))
+    return best
+
+
+def keep(best: dict[str, float], name: str, seconds: float) -> None:
+    best[name] = min(best.get(name, math.inf), seconds * 1e9)
+
+
+def add_all(om: OrderManagement, orders: list[Order]) -> None:
+    for order in orders:
+        om.add_order(*order)
+
+
+def remove_all(om: OrderManagement, ids: list[int]) -> None:
+    for order_id in ids:
+        om.remove_order(order_id)

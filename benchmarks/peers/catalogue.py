@@ -1,0 +1,51 @@
+"""Who is measured. A new peer is a driver and a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peers.drivers.bare import Bare
+from peers.drivers.cython_orderbook import CythonOrderbook
+from peers.drivers.fastlob import Fastlob
+from peers.drivers.lightmatchingengine import LightMatchingEngine
+from peers.drivers.limit_order_book import LimitOrderBook
+from peers.drivers.liquibook import Liquibook
+from peers.drivers.matching_engine import MatchingEngine
+from peers.drivers.nanobook import Nanobook
+from peers.drivers.nautilus import Nautilus
+from peers.drivers.oms import Oms
+from peers.drivers.order_book import OrderBook
+from peers.drivers.orderly_chaos import OrderlyChaos
+from peers.drivers.pylobo import Pylobo
+from peers.drivers.pyorderbook import Pyorderbook
+
+if TYPE_CHECKING:
+    from peers.driver import Driver
+
+OMS, BARE, NAUTILUS, NANOBOOK = "oms", "bare", "nautilus-trader", "nanobook"
+
+DRIVERS: dict[str, type[Driver]] = {
+    # The three that most targets name stand side by side, so that they are measured right after one another.
+    OMS: Oms,
+    BARE: Bare,
+    NAUTILUS: Nautilus,
+    "order-book": OrderBook,
+    "limit-order-book": LimitOrderBook,
+    NANOBOOK: Nanobook,
+    "pylobo": Pylobo,
+    "orderly-chaos": OrderlyChaos,
+    "cython-orderbook": CythonOrderbook,
+    "liquibook": Liquibook,
+    "matching-engine": MatchingEngine,
+    "fastlob": Fastlob,
+    "lightmatchingengine": LightMatchingEngine,
+    "pyorderbook": Pyorderbook,
+}
+
+PEERS = tuple(name for name in DRIVERS if name not in (OMS, BARE))
+PURE_PYTHON = tuple(name for name in PEERS if DRIVERS[name].core == "Python")
+
+
+def with_oms(names: list[str]) -> list[str]:
+    """These drivers in the order above, oms and the bare container always among them."""
+    return [name for name in DRIVERS if name in {OMS, BARE, *names}]

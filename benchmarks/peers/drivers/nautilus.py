@@ -1,0 +1,62 @@
+"""nautilus-trader: the Rust order book of a trading platform, through its PyO3 binding (L3, market by order).
+
+It follows a market and does not match: no trade consumes its book. Its own quote is native and answers with
+a float average price, and where the book holds too little it silently averages what there is. Deleting
+needs the order, so the driver keeps it. Prices and quantities are objects of its own; the driver makes each
+once, the fastest public way. LGPL-3.0. Measured as 1.221.0 (Python 3.11) and 1.231.0 (needs Python 3.12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from peers.driver import Driver
+
+
+class Made(dict[int, Any]):
+    """Objects by their number, each made at its first use."""
+
+    def __init__(self, make: Callable[[int], Any]) -> None:
+        self._make = make
+
+    def __missing__(self, number: int) -> Any:
+        made = self[number] = self._make(number)
+        return made
+
+
+class Nautilus(Driver):
+    """Native quotes over a market-data book."""
+
+    package = "nautilus-trader"
+    module = "nautilus_trader.core.nautilus_pyo3"
+    core = "Rust"
+    licence = "LGPL-3.0"
+    gives_up = "exactness (float average), shortage (averages what is there), trades"
+    needs = (3, 12)
+
+    def __init__(self) -> None:
+        core = import_module(self.module)
+        book = core.OrderBook(core.InstrumentId.from_str("X.Y"), core.BookType.L3_MBO)
+        self._order = core.BookOrder
+        self._buy, self._sell = core.OrderSide.BUY, core.OrderSide.SELL
+        self._prices, self._amounts = Made(core.Price.from_int), Made(core.Quantity.from_int)
+        self._add, self._delete, self._average = book.add, book.delete, book.get_avg_px_for_quantity
+        self._resting: dict[int, Any] = {}
+
+    def add(self, order_id: int, bid: bool, amount: int, price: int) -> None:
+        side = self._buy if bid else self._sell
+        order = self._order(side, self._prices[price], self._amounts[amount], order_id)
+        self._resting[order_id] = order
+        self._add(order, 0, 0, 0)
+
+    def remove(self, order_id: int) -> None:
+        self._delete(self._resting.pop(order_id), 0, 0, 0)
+
+    def quote(self, buy: bool, amount: int) -> float:
+        average: float = self._average(self._amounts[amount], self._buy if buy else self._sell)
+        return average
+
+    def cost(self, quoted: float, amount: int) -> float:
+        return quoted * amount

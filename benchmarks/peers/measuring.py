@@ -1,0 +1,106 @@
+"""Rounds of measurements: in each, every driver has a fresh process, and the processes take turns.
+
+Within a round one operation is measured for all drivers, one right after another, before the next operation:
+so the two sides of a ratio lie within seconds of each other, whatever else the machine does meanwhile.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from peers.catalogue import DRIVERS, OMS
+from peers.environments import Environment
+from peers.process import Process, WorkerFailedError
+from peers.ratios import Measured
+from peers.shipping import import_ms
+
+SLOW_SECONDS = 4.0
+"""A session that takes longer is measured once: it decides no target closely."""
+TURNS = ("quotes", "changed", "orders", "trades")
+ALONE = ("in_bulk", "many_prices", "sizes")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured."""
+
+    rounds: int
+    alone: int
+    """How many rounds of what is asked of oms only."""
+    messages: int
+    weighed: int
+    """Orders that are added to see what one weighs."""
+    recording: Path | None
+
+
+class Rounds:
+    """All that is measured in one environment."""
+
+    def __init__(self, environment: Environment, settings: Settings) -> None:
+        self.measured = Measured()
+        self.failed: dict[str, str] = {}
+        """Why a driver was left out, in whole or from an operation on."""
+        self._python = environment.python
+        self._settings = settings
+        self._names = list(environment.installed)
+        self._slow: set[str] = set()
+
+    def check(self) -> None:
+        """Leave out every driver that does not answer as a plain list does."""
+        for name in list(self._names):
+            with Process(self._python, name) as process:
+                try:
+                    disagreement = process.ask("check")["disagreement"]
+                except WorkerFailedError as error:
+                    disagreement = str(error)
+            if disagreement:
+                self.failed[name] = f"not timed: {disagreement}"
+                self._names.remove(name)
+
+    def play(self, turn: int) -> None:
+        """One round."""
+        with ExitStack() as stack:
+            processes = {name: stack.enter_context(Process(self._python, name)) for name in self._names}
+            for name, process in processes.items():
+                self._note(name, turn, process, "build")
+            for do in TURNS:
+                for name, process in processes.items():
+                    self._note(name, turn, process, do)
+            if self._settings.recording:
+                for name, process in processes.items():
+                    self._session(name, turn, process, self._settings.recording)
+
+    def _session(self, name: str, turn: int, process: Process, recording: Path) -> None:
+        if name in self._slow:
+            return
+        start = perf_counter()
+        self._note(name, turn, process, "session", recording=str(recording), messages=self._settings.messages)
+        if perf_counter() - start > SLOW_SECONDS:
+            self._slow.add(name)
+
+    def weigh(self) -> None:
+        """What an order weighs and an import takes; once, since neither depends on the minute."""
+        for name in list(self._names):
+            with Process(self._python, name) as process:
+                self._note(name, 0, process, "memory", orders=self._settings.weighed)
+        imports = {name: f"import {DRIVERS[name].module}" for name in self._names}
+        for name, ms in import_ms(self._python, imports).items():
+            self.measured.note(name, 0, {"import ms": ms})
+
+    def alone(self, turn: int) -> None:
+        """What is asked of oms only."""
+        for question in ALONE:
+            with Process(self._python, OMS) as process:
+                self._note(OMS, turn, process, "alone", question=question)
+
+    def _note(self, name: str, turn: int, process: Process, do: str, **how: object) -> None:
+        if name not in self._names:
+            return
+        try:
+            self.measured.note(name, turn, process.ask(do, **how))
+        except WorkerFailedError as error:
+            self.failed[name] = f"left out from {do!r} on: {error}"
+            self._names.remove(name)

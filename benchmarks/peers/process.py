@@ -1,0 +1,69 @@
+"""A process that measures, seen from outside: questions go in, answers come out, it can always be ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+BENCHMARKS = Path(__file__).resolve().parents[1]
+ROOT = BENCHMARKS.parent
+ANSWER_SECONDS = 120
+
+
+class WorkerFailedError(RuntimeError):
+    """A process that measures ended, took too long or raised."""
+
+
+class Process:
+    """A worker process in an environment; what it says is a dict."""
+
+    def __init__(self, python: Path, name: str) -> None:
+        self._process = subprocess.Popen(
+            [str(python), "-m", "peers.worker", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
+            cwd=BENCHMARKS,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()  # some libraries leave threads behind that would never end
+        self._process.communicate()
+
+    def send(self, do: str, **how: object) -> None:
+        """Ask for something."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **how}) + "\n")
+        except OSError as error:
+            raise WorkerFailedError("the process ended") from error
+
+    def answer(self) -> dict[str, Any]:
+        """What it says to the oldest unanswered question."""
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
+        line = self._process.stdout.readline() if ready else ""
+        if not line:
+            raise WorkerFailedError("the process ended" if ready else f"no answer in {ANSWER_SECONDS} s")
+        said: dict[str, Any] = json.loads(line)
+        if "error" in said:
+            raise WorkerFailedError(said["error"])
+        return said
+
+    def ask(self, do: str, **how: object) -> dict[str, Any]:
+        """Ask and wait."""
+        self.send(do, **how)
+        return self.answer()

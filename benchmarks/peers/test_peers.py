@@ -1,0 +1,209 @@
+"""The parts of the comparison that need no peer."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peers.agreement import disagreement
+from peers.bench import Bench
+from peers.catalogue import BARE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
+from peers.driver import CannotAnswerError
+from peers.drivers.bare import Bare
+from peers.drivers.oms import Oms
+from peers.environments import Environment, normal, reason
+from peers.process import Process, WorkerFailedError
+from peers.ratios import Measured
+from peers.report import Results, report
+from peers.session import Step, digest, replay
+from peers.targets import TARGETS, Reading, ahead_of, verdict
+from peers.workload import Resting, Source, amount_of_best, consumed
+
+
+def measured(**figures: dict[str, list[float]]) -> Measured:
+    """Figures by driver and operation, one a round."""
+    result = Measured()
+    for driver, operations in figures.items():
+        for operation, values in operations.items():
+            for turn, value in enumerate(values):
+                result.note(driver, turn, {operation: value})
+    return result
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios_and_not_the_ratio_of_medians() -> None:
+    figures = measured(oms={"add": [10, 40, 90]}, bare={"add": [10, 10, 100]})
+    assert figures.ratio("add", OMS, BARE) == 1.0
+    assert figures.typical(OMS, "add") == 40
+
+
+def test_a_ratio_needs_a_round_that_both_have() -> None:
+    figures = Measured()
+    figures.note(OMS, 0, {"add": 10})
+    figures.note(BARE, 1, {"add": 10})
+    assert figures.ratio("add", OMS, BARE) is None
+    assert figures.ratio("trade", OMS, BARE) is None
+    assert figures.typical(OMS, "trade") is None
+
+
+def test_being_ahead_of_a_group_is_judged_by_its_fastest_member() -> None:
+    target = ahead_of("row", "add", ("slow", "fast", "absent"), "everybody")
+    reading = target.read(measured(oms={"add": [30]}, slow={"add": [300]}, fast={"add": [20]}))
+    assert reading == Reading(1.5, "fast")
+    assert not target.met(reading)
+
+
+def test_a_target_that_nothing_was_measured_for_is_neither_passed_nor_missed() -> None:
+    for target in TARGETS:
+        assert target.read(Measured()) is None
+        assert verdict(target, {}) == "not measured"
+
+
+def test_there_is_a_target_for_every_row() -> None:
+    assert len({target.row for target in TARGETS}) == 10
+
+
+def test_the_groups_that_targets_name_leave_out_ourselves_and_the_bare_container() -> None:
+    assert not {OMS, BARE} & set(PEERS)
+    assert "fastlob" in PURE_PYTHON
+    assert NAUTILUS not in PURE_PYTHON
+    assert with_oms([NAUTILUS]) == [OMS, BARE, NAUTILUS]
+
+
+@pytest.mark.parametrize("kind", [Oms, Bare])
+def test_oms_and_the_bare_container_answer_as_a_plain_list_does(kind: type[Oms | Bare]) -> None:
+    assert disagreement(kind) is None
+
+
+class OneTooMany(Bare):
+    """Quotes a unit more than it was asked for."""
+
+    def quote(self, buy: bool, amount: int) -> Any:
+        return super().quote(buy, amount + 1)
+
+
+class LosesItsPlace(Bare):
+    """Puts the rest of a partly filled order back at another price."""
+
+    def trade(self, buy: bool, amount: int) -> Any:
+        fills = super().trade(buy, amount)
+        order_id, _, price = fills[-1]
+        if order_id in self._where:
+            _, (_, _, left) = self._where[order_id]
+            self.remove(order_id)
+            self.add(order_id, not buy, left, price + (1 if buy else -1))
+        return fills
+
+
+class MisstatesItsFills(Bare):
+    """Tells the first fill only."""
+
+    def trade(self, buy: bool, amount: int) -> Any:
+        return super().trade(buy, amount)[:1]
+
+
+class Silent(Bare):
+    """Answers no question."""
+
+    def quote(self, buy: bool, amount: int) -> Any:
+        raise CannotAnswerError
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [(OneTooMany, "quote"), (LosesItsPlace, "trade"), (MisstatesItsFills, "trade"), (Silent, "no quote")],
+)
+def test_a_driver_that_answers_otherwise_is_found(kind: type[Bare], complaint: str) -> None:
+    found = disagreement(kind)
+    assert found is not None
+    assert found.startswith(complaint)
+
+
+def test_every_driver_is_given_the_same_orders() -> None:
+    first, second = Source(seed=1), Source(seed=1)
+    assert first.draw(10) == second.draw(10)
+    assert first.draw(1)[0].order_id == 11
+
+
+def test_a_buyer_consumes_the_lowest_asks_and_a_seller_the_highest_bids() -> None:
+    orders = [
+        Resting(1, False, 5, 101),
+        Resting(2, False, 7, 100),
+        Resting(3, True, 1, 98),
+        Resting(4, True, 2, 99),
+    ]
+    assert [order.order_id for order in consumed(orders, buy=True)] == [2, 1]
+    assert [order.order_id for order in consumed(orders, buy=False)] == [4, 3]
+    assert amount_of_best(orders, buy=True, k=1) == 7
+
+
+def test_the_bench_times_every_operation_and_leaves_the_book_as_it_was() -> None:
+    bench = Bench(Bare)
+    taken = bench.quotes() | bench.changed() | bench.orders()
+    assert {"quote 1", "quote 1000", "changed 1", "changed 1000", "add", "remove"} <= set(taken)
+    assert all(ns > 0 for ns in taken.values())
+    assert bench.trades()["trade"] > 0
+
+
+RECORDED = """\
+34200.1,1,7,100,5850000,1
+34200.2,2,7,30,5850000,1
+34200.3,4,9,50,5850000,1
+34200.4,5,0,10,5850000,1
+34200.5,1,8,6000,5860000,-1
+34200.6,4,8,900,5860000,-1
+34200.7,3,7,70,5850000,1
+"""
+
+
+def test_a_recording_becomes_adds_and_removals_and_questions_where_the_book_is_deep(
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "messages.csv.gz"
+    recording.write_bytes(gzip.compress(RECORDED.encode()))
+    steps = digest(recording, 100)
+    assert steps == [
+        Step(None, Resting(7, True, 100, 58500), None),
+        Step(7, Resting(7, True, 70, 58500), None),
+        Step(None, None, None),  # rested before the recording began
+        Step(None, None, None),  # a hidden execution
+        Step(None, Resting(8, False, 6000, 58600), None),  # a seller's turn, and no bids to speak of
+        Step(8, Resting(8, False, 5100, 58600), True),
+        Step(7, None, None),
+    ]
+    assert set(replay(Bare, steps)) == {"message", "message + 3 quotes"}
+    assert digest(recording, 1) == steps[:1]
+
+
+def test_a_worker_answers_and_says_what_went_wrong() -> None:
+    with Process(Path(sys.executable), BARE) as process:
+        assert process.ask("check") == {"disagreement": None}
+        with pytest.raises(WorkerFailedError, match="sing"):
+            process.ask("sing")
+        assert process.ask("memory", orders=1_000)["bytes"] >= 0
+
+
+def test_what_pip_says_is_cut_to_what_matters() -> None:
+    said = (
+        "ERROR: Ignored the following versions that require another Python: 0.1.1 Requires-Python >=3.12\n"
+        "ERROR: No matching distribution found for matching-engine\n"
+    )
+    assert reason(said) == "0.1.1 Requires-Python >=3.12"
+    assert reason("ERROR: something else\n") == "something else"
+    assert reason("") == "pip said nothing"
+    assert normal("Nautilus_Trader") == "nautilus-trader"
+
+
+def test_the_report_names_every_peer_every_target_and_the_reasons() -> None:
+    environment = Environment(
+        Path("python"), "3.11.2", "a build", {OMS: "1", BARE: "2", NAUTILUS: "1.221"}, {"fastlob": "no wheel"}
+    )
+    figures = measured(**{OMS: {"add": [30.0]}, BARE: {"add": [10.0]}})
+    text = report([Results(environment, figures, {NAUTILUS: "not timed: it lied"})], ["a note"])
+    assert all(peer in text for peer in PEERS)
+    assert all(target.claim in text for target in TARGETS)
+    assert "not installed: no wheel" in text
+    assert "1.221 (not timed: it lied)" in text
+    assert "10 (3.00x)" in text
