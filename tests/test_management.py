@@ -157,6 +157,11 @@ def test_mass_cancel_takes_what_is_selected_and_says_what_it_took(om: OrderManag
     assert (len(om), om.symbols()) == (0, ())
 
 
+def test_orders_of_any_alphabet_are_added_in_bulk(om: OrderManagement) -> None:
+    om.add_orders([Order(9, "日経", BUY, 1, 1), Order(10, "JPM", BUY, 1, 1)])
+    assert om.symbols() == ("AAPL", "JPM", "日経")
+
+
 def test_orders_may_come_from_a_generator_that_asks_the_book_itself(om: OrderManagement) -> None:
     om.add_orders(order._replace(order_id=order.order_id + 10) for order in om.orders("JPM"))
     assert ids(om) == [3, 1, 11, 4, 14, 2, 12]
