@@ -9,7 +9,7 @@ from rich.table import Table
 
 from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
 from oms.cli.style import BOOK_OF, new_table
-from oms.cli.units import Units, ratio
+from oms.feeds.units import Units, ratio
 
 __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 

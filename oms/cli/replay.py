@@ -23,7 +23,6 @@ from oms.cli.options import (
 from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.cli.units import UNITS
 from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, open_recording
 
 __all__ = ["replay"]
@@ -80,7 +79,7 @@ def _refuse_what_does_not_apply(
 
 
 def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...]) -> None:
-    console, units = new_console(), UNITS[recording.feed]
+    console, units = new_console(), recording.units
     console.print(heading(f"{driven.symbol}, recorded by {recording.feed} ({units.describe()})"))
     console.print(ladder(driven.om, driven.symbol, units))
     if quotes:
