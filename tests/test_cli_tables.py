@@ -76,12 +76,12 @@ def test_a_ladder_for_ascii_is_ascii(om: OrderManagement) -> None:
     assert "####" in text
 
 
-def test_a_cost_names_both_ends_of_what_is_paid_or_what_is_there(om: OrderManagement) -> None:
+def test_a_cost_names_both_ends_of_what_is_paid_and_what_is_there(om: OrderManagement) -> None:
     assert list(costs(om, "JPM", [1, 22, 44])) == [
-        Cost(Side.BUY, 1, 1, 20, 20, 20),
-        Cost(Side.BUY, 22, 22, 442, 20, 21),
+        Cost(Side.BUY, 1, 43, 20, 20, 20),
+        Cost(Side.BUY, 22, 43, 442, 20, 21),
         Cost(Side.BUY, 44, 43, None, None, None),
-        Cost(Side.SELL, 1, 1, 18, 18, 18),
+        Cost(Side.SELL, 1, 15, 18, 18, 18),
         Cost(Side.SELL, 22, 15, None, None, None),
         Cost(Side.SELL, 44, 15, None, None, None),
     ]

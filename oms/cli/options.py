@@ -24,6 +24,7 @@ __all__ = [
     "ManyValuesCommand",
     "Quoted",
     "RecordingFile",
+    "Symbol",
     "TradesFile",
     "UnknownOrders",
     "spread",
@@ -46,6 +47,12 @@ RecordingFile = Annotated[
 ]
 Format = Annotated[
     Feed | None, typer.Option("--format", help="Who recorded it; by default its first row tells.")
+]
+Symbol = Annotated[
+    str | None,
+    typer.Option(
+        "--symbol", metavar="NAME", help="What is traded in it; by default what the file's name says."
+    ),
 ]
 Quoted = Annotated[
     list[int] | None,

@@ -22,7 +22,7 @@ from oms.feeds.errors import FeedError, UnknownFeedError, UnknownOrderError
 from oms.feeds.formats import DEFAULT_UNKNOWN, feed_of, open_recording
 from oms.feeds.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
 from oms.feeds.replayer import Replay, Unknown, replay
-from oms.feeds.report import Report
+from oms.feeds.report import Report, UnequalTrade
 from oms.feeds.units import Units
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Report",
     "StateDifference",
     "Top",
+    "UnequalTrade",
     "Units",
     "Unknown",
     "UnknownFeedError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Units", "ratio"]
+__all__ = ["TICKS_AND_LOTS", "Units", "ratio"]
 
 
 class Units(NamedTuple):
@@ -51,6 +51,10 @@ class Units(NamedTuple):
     def describe(self) -> str:
         """What 1 tick and 1 lot are."""
         return f"1 tick = {self.tick:f}, 1 lot = {self.lot:f}"
+
+
+TICKS_AND_LOTS = Units()
+"""For those who count in ticks and lots themselves."""
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:
