@@ -41,6 +41,7 @@ class _Watched:
         self._progress = progress
         self._task = progress.add_task("opening", total=recording.size, events=0)
         self.path = recording.path
+        self.units = recording.units
 
     def __iter__(self) -> Iterator[Message]:
         self._progress.reset(self._task, description="looking for unseen orders", events=0)

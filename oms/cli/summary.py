@@ -28,7 +28,7 @@ def summary(report: Report) -> Table:
 
 def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "events", report.events, _listed(report.kinds)
-    yield "unknown orders", report.unknown, _listed(_policies(report))
+    yield "unknown orders", report.unknown, ", ".join(_what_became_of_unknown(report))
     yield "ignored", report.ignored, ""
     yield "refused", report.refused, ""
     yield "contradictions", sum(report.contradictions.values()), ""
@@ -43,11 +43,13 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{what} {count:,}" for what, count in counts.items() if count)
+    return ", ".join(f"{what} {count:,}" for what, count in counts.items())
 
 
-def _policies(report: Report) -> dict[str, int]:
-    return {"seeded": report.seeded, "left out": report.unknown - report.seeded}
+def _what_became_of_unknown(report: Report) -> Iterator[str]:
+    for count, what in ((report.seeded, "seeded"), (report.unknown - report.seeded, "left out")):
+        if count:
+            yield f"{count:,} {what}"
 
 
 def verdict(report: Report) -> RenderableType:
