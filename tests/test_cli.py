@@ -68,7 +68,9 @@ def assert_wrong_use(capsys: pytest.CaptureFixture[str], *args: str, says: str) 
 def test_the_module_is_the_command() -> None:
     shown = command("-m", "oms", "--version")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
-    assert "Usage: oms replay" in command("-m", "oms", "replay", "--help").stdout
+    described = command("-m", "oms", "replay", "--help").stdout
+    assert "Usage: oms replay" in described
+    assert "2 wrong use, or a file that cannot be read to its end." in described
 
 
 def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,7 @@ UnknownOrders = Annotated[
     typer.Option(
         "--unknown",
         help="What to do about orders never submitted: let them rest as their rows imply, pass over their "
-        "rows, or stop; by default seed (LOBSTER), skip (Bitstamp).",
+        "rows, or stop with exit code 2; by default seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Ignored = Annotated[

@@ -45,8 +45,8 @@ def replay(
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 fine, 1 the data disagree with what they are compared with, 2 wrong use, or a file that
-    cannot be read to its end (such as one that refers to an unknown order, with --unknown raise).
+    Exit codes: 0 fine, 1 the data disagree with what they are compared with,
+    2 wrong use, or a file that cannot be read to its end.
     """
     recording = _open(file, feed, symbol)
     _refuse_what_does_not_apply(recording.feed, book, trades, unknown)
