@@ -68,7 +68,9 @@ def assert_wrong_use(capsys: pytest.CaptureFixture[str], *args: str, says: str) 
 def test_the_module_is_the_command() -> None:
     shown = command("-m", "oms", "--version")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
-    assert "Usage: oms replay" in command("-m", "oms", "replay", "--help").stdout
+    described = command("-m", "oms", "replay", "--help").stdout
+    assert "Usage: oms replay" in described
+    assert "2 wrong use, or a file that cannot be read to its end." in described
 
 
 def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,6 +181,8 @@ def test_the_object_for_machines_is_all_that_is_printed(
         "file": session,
         "format": "lobster",
         "symbol": "XYZ",
+        "tick": "0.0001",
+        "lot": "1",
         "events": 5,
         "kinds": {"submitted": 3, "executed": 2},
         "unknown": 0,
@@ -186,6 +190,8 @@ def test_the_object_for_machines_is_all_that_is_printed(
         "ignored": 0,
         "refused": 0,
         "refusals": {},
+        "contradictions": {},
+        "first_rows": {},
         "trades": 1,
         "trades_equal_cost": 1,
         "trades_equal_fills": 1,
@@ -197,13 +203,14 @@ def test_the_object_for_machines_is_all_that_is_printed(
         "makers_not_found": None,
         "agrees": True,
         "disagreements": [],
+        "reservations": [],
         "remarks": [],
         "resting_orders": 2,
         "quotes": [
             {**buy, "amount": 6, "available": 6, "total_price": 6_000_600},
             {**buy, "amount": 7, "available": 6, **none},
-            {**sell, "amount": 6, "available": 6, "total_price": 5_999_400},
-            {**sell, "amount": 7, "available": 7, "total_price": 6_999_300},
+            {**sell, "amount": 6, "available": 30, "total_price": 5_999_400},
+            {**sell, "amount": 7, "available": 30, "total_price": 6_999_300},
         ],
     }
 
@@ -215,6 +222,8 @@ def test_what_a_feed_does_not_publish_is_null(bitstamp: str, capsys: pytest.Capt
     assert [found[key] for key in ("trades", "trades_equal_cost", "trades_equal_fills", "makers")] == [
         None
     ] * 4
+    assert (found["tick"], found["lot"]) == ("0.01", "0.00000001")
+    assert found["agrees"] is None  # nothing was compared
 
 
 def test_data_that_disagree_exit_with_one_and_the_words_why(
@@ -231,6 +240,40 @@ def test_data_that_disagree_exit_with_one_and_the_words_why(
     found = json.loads(capsys.readouterr().out)
     assert (found["states"], found["states_equal"], found["agrees"]) == (4, 1, False)
     assert found["disagreements"][0].startswith("1 of 4 best-price states")
+
+
+def test_an_agreement_is_limited_by_the_rows_that_were_refused(
+    session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(session)
+    path.write_text(SESSION + "34200.5,1,9,30,999900,1\n34200.4,3,9,31,999900,1\n")
+    assert run(["replay", session]) == 0
+    assert " ".join(capsys.readouterr().out.split()).endswith(
+        "The data agree with what they are compared with, but 1 row was refused: an id that rests already, "
+        "at row 6, and 2 rows contradict what came before: a time before that of the row above once, "
+        "at row 7; a deletion of another amount than rests once, at row 7."
+    )
+    path.write_text("34200.1,1,9,30,0,1\n")
+    assert run(["replay", session]) == 0
+    assert "nothing to compare the data with; 1 row was refused" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_symbol_may_be_named(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", bitstamp, "--json", "--symbol", "BTC/USD"]) == 0
+    assert json.loads(capsys.readouterr().out)["symbol"] == "BTC/USD"
+
+
+def test_a_bar_that_an_error_ends_is_wiped_away(session: str) -> None:
+    path = Path(session)
+    bars = []
+    for text in (SESSION, SESSION + "bad\n"):
+        path.write_text(text)
+        shown = command("-m", "oms", "replay", session, "--json", FORCE_COLOR="1", TERM="xterm", COLUMNS="80")
+        bars.append(shown.stderr)
+    assert "5 events" in bars[0].rpartition("\x1b[2K")[2]
+    bar, _, complaint = bars[1].rpartition("\x1b[2K")
+    assert "events" in bar
+    assert complaint.replace("\x1b[?25h", "") == f"oms: {session}: row 6: must have 6 columns, not 1\n"
 
 
 def test_ignored_orders_are_left_out(session: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,8 +320,8 @@ def test_a_file_whose_name_is_no_text_is_replayed(tmp_path: Path) -> None:
     ("args", "says"),
     [
         (["--nope"], "--nope"),
-        (["nope"], "No such command 'nope'"),
-        (["demo", "more"], "unexpected extra argument"),
+        (["nope"], "No such command 'nope'; see oms --help"),
+        (["demo", "more"], "unexpected extra argument: more; see oms demo --help"),
         (["replay"], "Missing argument 'FILE'"),
         (["replay", "no such file.csv"], "no such file.csv: No such file or directory"),
         (["replay", "no such\nfile.csv"], "No such file"),
@@ -303,12 +346,16 @@ def test_wrong_use_is_an_error_of_one_line(
         (["--quote", "1", "abc"], "unexpected extra argument"),
         (["--quote"], "requires an argument"),
         (["--ignore", "-1"], "'--ignore': an integer >= 0 is wanted, not '-1'"),
-        (["--unknown", "maybe"], "--unknown"),
-        (["--format", "nasdaq"], "--format"),
+        (["--unknown", "maybe"], "'--unknown': 'maybe' is not one of"),
+        (["--format", "nasdaq"], "'--format': 'nasdaq' is not one of"),
+        (["--symbol", ""], "symbol must be a non-empty str"),
         (["--format", "bitstamp"], "row 1: the header must be id,"),
         (["--book", "no such file"], "no such file: No such file or directory"),
         (["--book", "."], "Is a directory"),
-        (["--trades", "any"], "--trades: it applies to bitstamp, and this is lobster"),
+        (
+            ["--trades", "any"],
+            "'--trades': it applies to bitstamp, and this is lobster; see oms replay --help",
+        ),
         (["--json", "--quote", "0"], "--quote"),
     ],
 )
@@ -321,8 +368,8 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--book", "any"], "--book: it applies to lobster, and this is bitstamp"),
-        (["--unknown", "seed"], "--unknown seed: bitstamp says what is left"),
+        (["--book", "any"], "'--book': it applies to lobster, and this is bitstamp"),
+        (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
         (["--format", "lobster"], "row 1: must have 6 columns, not 7"),
     ],
 )
@@ -337,6 +384,8 @@ def test_an_option_of_the_other_feed_is_an_error_of_one_line(
     [
         (b"", "the file is empty"),
         (b"\x80\x81\x82\n", "row 1: not UTF-8 text"),
+        (BITSTAMP.encode(), "the file is empty below its header"),
+        (b"id,price\n", "nor a Bitstamp one (7 columns with a header); see --format"),
         (b"34200.1,1,7,10,1000000,-1\n34200.2,1,8,x,1000100,-1\n", "row 2: size must be an integer, not 'x'"),
         (gzip.compress(SESSION.encode())[:40], "the file is damaged"),
     ],

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from oms.cli import run
-from recordings import AAPL, AAPL_BOOK, AAPL_L10, AMZN, BITSTAMP, BITSTAMP_TRADES, needed
+from recordings import AAPL, AAPL_BOOK, AAPL_L10, AAPL_L10_BOOK, AMZN, BITSTAMP, BITSTAMP_TRADES, needed
 
 pytestmark = needed
 
@@ -26,6 +26,24 @@ def test_the_first_thousand_messages_of_aapl_are_fine(capsys: pytest.CaptureFixt
     assert run(["replay", str(AAPL_L10), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["events"], found["trades"], found["trades_equal_cost"]) == (999, 66, 66)
+
+
+def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(AAPL_L10), "--book", str(AAPL_L10_BOOK)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "0 of 485 best-price states equal the book file's" in out
+    assert "SELL 50 @ 585.4000 after row 1, but the file has BUY 200 @ 585.9400" in out
+    assert "9 orders were never submitted in the recording" in out
+
+
+def test_what_is_fine_but_for_refused_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "unknown orders 187 187 left out" in out
+    assert out.endswith(
+        "The data agree with what they are compared with, but 27 rows were refused: about an order "
+        "that is gone 22 times, first at row 1,805; created after it was gone 5 times, first at row 10,925."
+    )
 
 
 def test_bitstamp_with_its_trades_is_fine(capsys: pytest.CaptureFixture[str]) -> None:

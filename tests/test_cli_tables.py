@@ -12,7 +12,8 @@ from rich.console import Console, RenderableType
 from oms import OrderManagement, Side
 from oms.cli.costs import Cost, costs
 from oms.cli.ladder import ladder
-from oms.cli.units import UNITS, Units, ratio
+from oms.feeds import Units, bitstamp, lobster
+from oms.feeds.units import ratio
 
 PLAIN = Units(price=0, amount=0)
 
@@ -75,25 +76,24 @@ def test_a_ladder_for_ascii_is_ascii(om: OrderManagement) -> None:
     assert "####" in text
 
 
-def test_a_cost_names_both_ends_of_what_is_paid_or_what_is_there(om: OrderManagement) -> None:
+def test_a_cost_names_both_ends_of_what_is_paid_and_what_is_there(om: OrderManagement) -> None:
     assert list(costs(om, "JPM", [1, 22, 44])) == [
-        Cost(Side.BUY, 1, 1, 20, 20, 20),
-        Cost(Side.BUY, 22, 22, 442, 20, 21),
+        Cost(Side.BUY, 1, 43, 20, 20, 20),
+        Cost(Side.BUY, 22, 43, 442, 20, 21),
         Cost(Side.BUY, 44, 43, None, None, None),
-        Cost(Side.SELL, 1, 1, 18, 18, 18),
+        Cost(Side.SELL, 1, 15, 18, 18, 18),
         Cost(Side.SELL, 22, 15, None, None, None),
         Cost(Side.SELL, 44, 15, None, None, None),
     ]
 
 
 def test_numbers_are_written_in_the_decimals_of_their_feed() -> None:
-    lobster, bitstamp = UNITS["lobster"], UNITS["bitstamp"]
-    assert lobster.show_price(5_859_400) == "585.9400"
-    assert lobster.show_amount(42_203) == "42,203"
-    assert lobster.show_total(-1) == "-0.0001"
-    assert bitstamp.show_total(2**63) == "922,337,203.6854775808"
-    assert bitstamp.show_average(442, 22) == "0.2009"
-    assert bitstamp.describe() == "1 tick = 0.01, 1 lot = 0.00000001"
+    assert lobster.UNITS.show_price(5_859_400) == "585.9400"
+    assert lobster.UNITS.show_amount(42_203) == "42,203"
+    assert lobster.UNITS.show_total(-1) == "-0.0001"
+    assert bitstamp.UNITS.show_total(2**63) == "922,337,203.6854775808"
+    assert bitstamp.UNITS.show_average(442, 22) == "0.2009"
+    assert bitstamp.UNITS.describe() == "1 tick = 0.01, 1 lot = 0.00000001"
 
 
 @given(st.integers(0, 10**30), st.integers(1, 10**30), st.integers(1, 8))

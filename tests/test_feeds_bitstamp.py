@@ -8,7 +8,17 @@ from typing import cast
 import pytest
 
 from oms import InvalidOrderError, Order, OrderManagement, Side
-from oms.feeds import Feed, FeedError, Kind, Message, bitstamp, feed_of, open_recording, replay
+from oms.feeds import (
+    Feed,
+    FeedError,
+    Kind,
+    Message,
+    UnknownFeedError,
+    bitstamp,
+    feed_of,
+    open_recording,
+    replay,
+)
 
 HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
 TRADES = "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
@@ -33,8 +43,12 @@ def test_prices_become_ticks_and_directions_sides(tmp_path: Path) -> None:
     ]
 
 
-def test_a_header_alone_is_a_recording_of_nothing(tmp_path: Path) -> None:
-    assert list(bitstamp.read(write(tmp_path / "o.csv", HEADER))) == []
+def test_a_header_alone_is_an_empty_recording_which_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FeedError, match=r"o\.csv: the file is empty below its header"):
+        list(bitstamp.read(write(tmp_path / "o.csv", HEADER)))
+
+
+def test_a_session_may_have_had_no_trades(tmp_path: Path) -> None:
     assert list(bitstamp.trades(write(tmp_path / "t.csv", TRADES))) == []
 
 
@@ -100,6 +114,14 @@ def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
         "orders",
         "BTC/USD",
     )
+
+
+@pytest.mark.parametrize("first", ["id,price", "101,5,99,7", HEADER.upper(), "hello"])
+def test_a_file_of_no_known_feed_is_an_error_that_says_what_is_known(tmp_path: Path, first: str) -> None:
+    path = write(tmp_path / "orders.csv", first)
+    problem = r"not a LOBSTER message file \(6 columns\) nor a Bitstamp one \(7 columns with a header\)$"
+    with pytest.raises(UnknownFeedError, match=problem):
+        open_recording(path)
 
 
 def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:

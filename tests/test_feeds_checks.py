@@ -63,20 +63,21 @@ def test_a_planted_difference_is_found_at_its_state(tmp_path: Path, state: int) 
 def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
     assert compared(tmp_path, [*STATES[:5], "102,8,99,10", STATES[6]]).disagreements == (
         "6 of 7 best-price states equal the book file's; the first difference is at state 6: "
-        "BUY 7 @ 102, SELL 10 @ 99 after row 8, but the file has BUY 8 @ 102, SELL 10 @ 99 in its row 6",
+        "BUY 7 @ 0.0102, SELL 10 @ 0.0099 after row 8, "
+        "but the file has BUY 8 @ 0.0102, SELL 10 @ 0.0099 in its row 6",
     )
 
 
 def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
     early = compared(tmp_path, STATES[:-1])
     assert (early.states, early.states_equal) == (7, 6)
-    assert str(early.first_difference).endswith(
-        "state 7: BUY 7 @ 102, SELL nothing after row 9, but the file has ended"
+    assert early.disagreements[0].endswith(
+        "state 7: BUY 7 @ 0.0102, SELL nothing after row 9, but the file has ended"
     )
     late = compared(tmp_path, [*STATES, "103,1,99,10", "104,1,99,10"])
     assert (late.states, late.states_equal) == (9, 7)
-    assert str(late.first_difference) == (
-        "state 8: the replay has ended, but the file has BUY 1 @ 103, SELL 10 @ 99 in its row 8"
+    assert late.disagreements[0].endswith(
+        "state 8: the replay has ended, but the file has BUY 1 @ 0.0103, SELL 10 @ 0.0099 in its row 8"
     )
 
 
@@ -230,7 +231,43 @@ def test_the_same_replay_gives_the_same_report(tmp_path: Path) -> None:
     assert compared(tmp_path, STATES) == compared(tmp_path, STATES)
 
 
-def test_what_was_refused_is_remarked_on() -> None:
-    report = replay([Message(1, 1, Kind.SUBMITTED, 7, Side.BUY, 10, 0)], OrderManagement(), symbol="X")
-    assert report.agrees
-    assert report.remarks == ("refused 1 time: an id, amount or price that no order can have",)
+def test_what_was_refused_is_a_reservation_that_names_its_row() -> None:
+    dust = [Message(row, row, Kind.SUBMITTED, row, Side.BUY, 10, 0) for row in (1, 2)]
+    one = replay(dust[:1], OrderManagement(), symbol="X")
+    assert (one.agrees, one.compared, one.remarks) == (True, False, ())
+    assert one.reservations == ("1 row was refused: an id, amount or price that no order can have, at row 1",)
+    late = Message(3, 3, Kind.DELETED, 1, Side.BUY, 10, 0)
+    assert replay([*dust, late], OrderManagement(), symbol="X").reservations == (
+        "3 rows were refused: an id, amount or price that no order can have 2 times, first at row 1; "
+        "about an order that no book could hold once, at row 3",
+    )
+
+
+def test_a_recording_that_holds_itself_twice_runs_backwards_and_says_so() -> None:
+    session = [
+        Message(1, 5, Kind.SUBMITTED, 7, Side.BUY, 10, 100),
+        Message(2, 6, Kind.DELETED, 7, Side.BUY, 10, 100),
+    ]
+    report = replay(session * 3, OrderManagement(), symbol="X")
+    assert report.contradictions == {"a time before that of the row above": 2}
+    assert report.reservations == (
+        "2 rows contradict what came before: a time before that of the row above, first at row 1",
+    )
+
+
+def test_an_order_to_ignore_that_never_occurs_is_remarked_on() -> None:
+    session = [Message(1, 5, Kind.SUBMITTED, 7, Side.BUY, 10, 100)]
+    report = replay(session, OrderManagement(), symbol="X", ignore=[7, 70])
+    assert (report.ignored, report.ignored_in_vain) == (1, (70,))
+    assert report.remarks == ("to be ignored, but no row is about it: 70",)
+    many = replay(session, OrderManagement(), symbol="X", ignore=range(100, 2000))
+    assert many.remarks == ("to be ignored, but no row is about it: 100, 101, 102, 103, 104 and 1,895 more",)
+
+
+def test_orders_that_were_seeded_explain_states_that_differ(tmp_path: Path) -> None:
+    session = write(tmp_path / "m.csv", "1.0,3,1,10,101,-1\n")
+    report = replay(
+        lobster.read(session), OrderManagement(), symbol="X", book=write(tmp_path / "b.csv", STATES[0])
+    )
+    assert (report.seeded, report.states, report.states_equal) == (1, 1, 0)
+    assert report.disagreements[-1].startswith("1 order was never submitted in the recording: what rested")

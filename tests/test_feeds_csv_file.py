@@ -74,7 +74,17 @@ def test_a_folder_is_a_feed_error(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_empty_rows_at_the_end_are_passed_over(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", b"a\nb\n\n \r\n\n")) == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("content", [b"a\n\n\nb\n", b"a\n\t\nb"])
+def test_an_empty_row_before_the_end_is_a_feed_error(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(FeedError, match="row 2: an empty row"):
+        read(write(tmp_path / "a.csv", content))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\r\n\n", gzip.compress(b"")])
 def test_an_empty_file_is_a_feed_error(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(FeedError, match=r"a\.csv: the file is empty"):
         read(write(tmp_path / "a.csv", content))

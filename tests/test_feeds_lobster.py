@@ -58,7 +58,8 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
     [
         ("34200.1,1,7,10,1000000", "must have 6 columns, not 5"),
         ("34200.1,1,7,10,1000000,-1,", "must have 6 columns, not 7"),
-        ("", "must have 6 columns, not 1"),
+        ("", "an empty row"),
+        ("no row", "must have 6 columns, not 1"),
         ("34200.1,0,7,10,1000000,-1", "type must be a message type in 1..7, not '0'"),
         ("34200.1,8,7,10,1000000,-1", "type must be a message type in 1..7, not '8'"),
         ("34200.1,11,7,10,1000000,-1", "type must be a message type in 1..7, not '11'"),
@@ -89,6 +90,9 @@ def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: st
     [
         ("XYZ_2020-01-02_34200000_57600000_message_5.csv.gz", "XYZ"),
         ("BRK.B_2020-01-02_34200000_57600000_message_5.csv", "BRK.B"),
+        ("AAPL_message_50.csv.gz", "AAPL"),
+        ("AAPL_message.csv", "AAPL"),
+        ("AAPL_messages.csv", "AAPL_messages"),
         ("session.csv.gz", "session"),
         (".csv", ".csv"),
         ("XYZ_2020-01-02", "XYZ_2020-01-02"),

@@ -64,8 +64,19 @@ def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
     )
 
 
-def test_a_deletion_removes_whatever_its_amount() -> None:
-    assert after(NEW, about(Kind.DELETED, 3)) == ([], {})
+@pytest.mark.parametrize("amount", [3, 10, 11])
+def test_a_deletion_removes_whatever_its_amount_but_another_one_than_rests_is_counted(amount: int) -> None:
+    om = OrderManagement()
+    report = replay([NEW, about(Kind.DELETED, amount)], om, symbol="X")
+    assert (len(om), report.refused) == (0, 0)
+    counted = {} if amount == 10 else {"a deletion of another amount than rests": 1}
+    assert report.contradictions == counted
+
+
+def test_the_amount_of_a_deletion_that_says_what_is_left_contradicts_nothing() -> None:
+    created, deleted = about(Kind.CREATED, 10, row=1), about(Kind.DELETED, 3)
+    report = replay([created, deleted], OrderManagement(), symbol="X", unknown="skip")
+    assert report.contradictions == {}
 
 
 @pytest.mark.parametrize("kind", [Kind.HIDDEN, Kind.CROSS, Kind.HALT])
@@ -212,7 +223,8 @@ def test_a_trade_of_another_cost_is_a_disagreement() -> None:
     assert (report.trades, report.trades_equal_cost) == (1, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 10), (3, 6)]
     assert report.disagreements == (
-        "0 of 1 trades cost what the exchange published; the first that did not begins at row 4",
+        "0 of 1 trades cost what the exchange published; "
+        "the first that did not begins at row 4: 404 there, 400 here",
     )
 
 
@@ -222,6 +234,9 @@ def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 0, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 6), (3, 10)]
     assert report.unknown == 1
+    assert report.disagreements[0].endswith(
+        "begins at row 4: 1,900 there, and here it takes what does not rest"
+    )
     assert report.disagreements[-1] == "with 1 unknown order left out, the book lacks what rested there"
 
 

@@ -37,6 +37,7 @@ def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() ->
     assert report.agrees
     assert report.disagreements == ()
     assert report.remarks == ("at equal cost, the exchange executed 3 trades out of priority",)
+    assert report.reservations == ()
     assert report.kinds == {
         "submitted": 20_273,
         "deleted": 18_495,
@@ -61,6 +62,7 @@ def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:
     assert (report.makers, report.makers_at_head, report.makers_not_found) == (480, 480, 2)
     assert report.crossed == 934
     assert report.refusals == {"about an order that is gone": 22, "created after it was gone": 5}
+    assert report.contradictions == {}
     assert report.agrees
 
 

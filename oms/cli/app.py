@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -73,7 +74,9 @@ def run(args: Sequence[str] | None = None) -> int:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        return _complain(f"{message()} (oms --help says what there is)")
+        command = getattr(getattr(error, "ctx", None), "command_path", "oms")
+        problem = _plain(message())
+        return _complain(f"{problem}{' See' if problem.endswith('?') else '; see'} {command} --help")
     return code
 
 
@@ -97,6 +100,19 @@ def _leave_closed_pipe() -> int:
     with suppress(OSError):  # Python flushes once more when it shuts down: that must go somewhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.PIPE_CLOSED
+
+
+def _plain(message: str) -> str:
+    """Leave out what libraries below typer put in, and what they end in.
+
+    >>> _plain("Invalid value for '--format': Value error, 'okx' is not one of 'bitstamp', 'lobster'.")
+    "Invalid value for '--format': 'okx' is not one of 'bitstamp', 'lobster'"
+    >>> _plain("Got unexpected extra argument(s) (abc)")
+    'Got unexpected extra argument: abc'
+
+    """
+    message = message.replace(": Value error, ", ": ", 1).removesuffix(".")
+    return re.sub(r"argument(s?)(?:\(s\))? \((.*)\)$", r"argument\1: \2", message)
 
 
 def _complain(problem: str) -> int:

@@ -9,15 +9,15 @@ from rich.table import Table
 
 from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
 from oms.cli.style import BOOK_OF, new_table
-from oms.cli.units import Units, ratio
+from oms.feeds.units import Units, ratio
 
 __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
 
 class Cost(NamedTuple):
-    """What `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
+    """What `amount` lots would cost (BUY) or raise (SELL), in ticks times lots, of the `available` that rest.
 
-    The three prices are None where only `available` lots rest.
+    The three prices are None where less is available than the amount.
     """
 
     side: Side
@@ -41,9 +41,10 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
         total = om.calculate_price(symbol, side, amount)
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
+    available = om.available_amount(symbol, side)
     # The last lot is the dearest: it is what the amount costs beyond one lot less.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
-    return Cost(side, amount, amount, total, om.best_price(symbol, side), worst)
+    return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 
 
 def cost_table(answers: Iterable[Cost], units: Units) -> Table:

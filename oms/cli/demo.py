@@ -16,12 +16,11 @@ from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console, new_table
 from oms.cli.summary import summary, verdict
 from oms.cli.synthetic_session import write_session
-from oms.cli.units import UNITS
 from oms.feeds import lobster
 
 __all__ = ["demo"]
 
-_UNITS = UNITS["lobster"]
+_UNITS = lobster.UNITS
 _AMOUNTS = (1, 100, 1_000, 5_000, 1_000_000)
 _TO_TRADE = 700
 

@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
     DISAGREES = 1
     """The data disagree with what they are compared with."""
     WRONG_USE = 2
-    """Options that do not fit, or a file that cannot be read."""
+    """Options that do not fit, or a file that cannot be read to its end."""
     INTERRUPTED = 130
     """Ctrl-C: 128 + SIGINT, as shells count."""
     PIPE_CLOSED = 141

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oms import OrderManagement, PriceLevel, Side
 from oms.cli.style import BOOK_OF, STYLE_OF, new_table
-from oms.cli.units import Units
+from oms.feeds.units import Units
 
 __all__ = ["Bar", "ladder"]
 

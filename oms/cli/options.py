@@ -24,6 +24,7 @@ __all__ = [
     "ManyValuesCommand",
     "Quoted",
     "RecordingFile",
+    "Symbol",
     "TradesFile",
     "UnknownOrders",
     "spread",
@@ -46,6 +47,12 @@ RecordingFile = Annotated[
 ]
 Format = Annotated[
     Feed | None, typer.Option("--format", help="Who recorded it; by default its first row tells.")
+]
+Symbol = Annotated[
+    str | None,
+    typer.Option(
+        "--symbol", metavar="NAME", help="What is traded in it; by default what the file's name says."
+    ),
 ]
 Quoted = Annotated[
     list[int] | None,
@@ -73,7 +80,7 @@ UnknownOrders = Annotated[
     typer.Option(
         "--unknown",
         help="What to do about orders never submitted: let them rest as their rows imply, pass over their "
-        "rows, or stop; by default seed (LOBSTER), skip (Bitstamp).",
+        "rows, or stop with exit code 2; by default seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Ignored = Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -40,6 +41,7 @@ class _Watched:
         self._progress = progress
         self._task = progress.add_task("opening", total=recording.size, events=0)
         self.path = recording.path
+        self.units = recording.units
 
     def __iter__(self) -> Iterator[Message]:
         self._progress.reset(self._task, description="looking for unseen orders", events=0)
@@ -82,7 +84,18 @@ def drive(
     return Driven(run.report(), om, recording.symbol, seconds)
 
 
-def _bar() -> Progress:
+@contextmanager
+def _bar() -> Generator[Progress]:
+    """A bar that stays where it has come to its end, and is wiped away where an error ends it."""
+    with _new_bar() as progress:
+        try:
+            yield progress
+        except BaseException:
+            progress.live.transient = True
+            raise
+
+
+def _new_bar() -> Progress:
     console = new_console(stderr=True)
     console.quiet = not console.is_terminal  # a bar that is disabled may still end in a blank line
     return Progress(

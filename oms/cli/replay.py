@@ -17,14 +17,14 @@ from oms.cli.options import (
     Json,
     Quoted,
     RecordingFile,
+    Symbol,
     TradesFile,
     UnknownOrders,
 )
 from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.cli.units import UNITS
-from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, open_recording
+from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, UnknownFeedError, open_recording
 
 __all__ = ["replay"]
 
@@ -33,6 +33,7 @@ def replay(
     file: RecordingFile,
     *,
     feed: Format = None,
+    symbol: Symbol = None,
     quote: Quoted = None,
     book: BookFile = None,
     trades: TradesFile = None,
@@ -44,9 +45,10 @@ def replay(
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 fine, 1 the data disagree with what they are compared with, 2 wrong use.
+    Exit codes: 0 fine, 1 the data disagree with what they are compared with,
+    2 wrong use, or a file that cannot be read to its end.
     """
-    recording = _open(file, feed)
+    recording = _open(file, feed, symbol)
     _refuse_what_does_not_apply(recording.feed, book, trades, unknown)
     policy = unknown or DEFAULT_UNKNOWN[recording.feed]
     driven = drive(recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades)
@@ -59,28 +61,30 @@ def replay(
         raise typer.Exit(ExitCode.DISAGREES)
 
 
-def _open(file: Path, feed: Feed | None) -> Recording:
+def _open(file: Path, feed: Feed | None, symbol: str | None) -> Recording:
     if file.exists() and not file.is_file() and not file.is_dir():
         # A second reading of a pipe would silently go on where the first one stopped.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
-    return open_recording(file, feed)
+    try:
+        return open_recording(file, feed, symbol)
+    except UnknownFeedError as error:
+        raise UnknownFeedError(error.path, error.row, f"{error.problem}; see --format") from error
 
 
 def _refuse_what_does_not_apply(
     feed: Feed, book: Path | None, trades: Path | None, unknown: Unknown | None
 ) -> None:
     if feed != "lobster" and book is not None:
-        raise typer.BadParameter(f"it applies to lobster, and this is {feed}", param_hint="--book")
+        raise typer.BadParameter(f"it applies to lobster, and this is {feed}", param_hint="'--book'")
     if feed != "bitstamp" and trades is not None:
-        raise typer.BadParameter(f"it applies to bitstamp, and this is {feed}", param_hint="--trades")
+        raise typer.BadParameter(f"it applies to bitstamp, and this is {feed}", param_hint="'--trades'")
     if feed == "bitstamp" and unknown == "seed":
-        raise typer.BadParameter(
-            f"{feed} says what is left of an order, not what it held", param_hint="--unknown seed"
-        )
+        problem = "Bitstamp recordings cannot be seeded; use skip or raise"
+        raise typer.BadParameter(problem, param_hint="'--unknown'")
 
 
 def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...]) -> None:
-    console, units = new_console(), UNITS[recording.feed]
+    console, units = new_console(), recording.units
     console.print(heading(f"{driven.symbol}, recorded by {recording.feed} ({units.describe()})"))
     console.print(ladder(driven.om, driven.symbol, units))
     if quotes:

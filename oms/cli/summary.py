@@ -28,10 +28,11 @@ def summary(report: Report) -> Table:
 
 def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "events", report.events, _listed(report.kinds)
-    yield "unknown orders", report.unknown, f"{report.seeded:,} seeded" if report.unknown else ""
+    yield "unknown orders", report.unknown, ", ".join(_what_became_of_unknown(report))
     yield "ignored", report.ignored, ""
     yield "refused", report.refused, ""
-    yield "crossed", report.crossed, "times the best ask was not above the best bid" if report.crossed else ""
+    yield "contradictions", sum(report.contradictions.values()), ""
+    yield "crossed", report.crossed, "with the best ask not above the best bid" if report.crossed else ""
     if report.trades:
         fills = f"{report.trades_equal_fills:,} with the same fills"
         yield "trades", report.trades, f"{report.trades_equal_cost:,} at the published cost, {fills}"
@@ -45,15 +46,26 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{what} {count:,}" for what, count in counts.items())
 
 
+def _what_became_of_unknown(report: Report) -> Iterator[str]:
+    for count, what in ((report.seeded, "seeded"), (report.unknown - report.seeded, "left out")):
+        if count:
+            yield f"{count:,} {what}"
+
+
 def verdict(report: Report) -> RenderableType:
-    """Say in words whether the data agree with what they are compared with."""
+    """Say in words whether the data agree with what they are compared with, and what limits that."""
+    reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with what they are compared with:", "bold red")
-    elif report.trades or report.states is not None or report.makers is not None:
-        outcome = Text("The data agree with what they are compared with.", "bold green")
+    elif not report.compared:
+        outcome = Text("There was nothing to compare the data with", "bold")
+        outcome.append(f"; {reservations}." if reservations else ".")
+    elif reservations:
+        outcome = Text(f"The data agree with what they are compared with, but {reservations}.", "bold yellow")
     else:
-        outcome = Text("There was nothing to compare the data with.", "bold")
-    return Group(*_points(report.remarks, "dim"), outcome, *_points(report.disagreements))
+        outcome = Text("The data agree with what they are compared with.", "bold green")
+    points = [] if report.agrees else [*report.disagreements, *report.reservations]
+    return Group(*_points(report.remarks, "dim"), outcome, *_points(points))
 
 
 def _points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
@@ -64,13 +76,15 @@ def _points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
 
 
 def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
-    """All of it as one object, in ticks and lots; null where nothing was compared."""
+    """All of it as one object, in ticks and lots, and what these are; null where nothing was compared."""
     report = driven.report
     compares_trades = recording.feed == "lobster"  # no other feed publishes what its trades cost
     return {
         "file": recording.path,
         "format": recording.feed,
         "symbol": driven.symbol,
+        "tick": f"{recording.units.tick:f}",
+        "lot": f"{recording.units.lot:f}",
         "events": report.events,
         "seconds": round(driven.seconds, 3),
         "events_per_second": driven.events_per_second,
@@ -80,6 +94,8 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "ignored": report.ignored,
         "refused": report.refused,
         "refusals": report.refusals,
+        "contradictions": report.contradictions,
+        "first_rows": report.first_rows,
         "trades": report.trades if compares_trades else None,
         "trades_equal_cost": report.trades_equal_cost if compares_trades else None,
         "trades_equal_fills": report.trades_equal_fills if compares_trades else None,
@@ -89,8 +105,9 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "makers": report.makers,
         "makers_at_head": report.makers_at_head,
         "makers_not_found": report.makers_not_found,
-        "agrees": report.agrees,
+        "agrees": report.agrees if report.compared else None,
         "disagreements": report.disagreements,
+        "reservations": report.reservations,
         "remarks": report.remarks,
         "resting_orders": len(driven.om),
         "quotes": [quote._asdict() for quote in quotes],

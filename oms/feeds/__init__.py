@@ -18,11 +18,12 @@ r"""Market data in: recordings of exchanges, streamed as messages, drive an Orde
 
 from oms.feeds import bitstamp, lobster
 from oms.feeds.book_check import StateDifference
-from oms.feeds.errors import FeedError, UnknownOrderError
+from oms.feeds.errors import FeedError, UnknownFeedError, UnknownOrderError
 from oms.feeds.formats import DEFAULT_UNKNOWN, feed_of, open_recording
 from oms.feeds.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
 from oms.feeds.replayer import Replay, Unknown, replay
-from oms.feeds.report import Report
+from oms.feeds.report import Report, UnequalTrade
+from oms.feeds.units import Units
 
 __all__ = [
     "ASK",
@@ -38,7 +39,10 @@ __all__ = [
     "Report",
     "StateDifference",
     "Top",
+    "UnequalTrade",
+    "Units",
     "Unknown",
+    "UnknownFeedError",
     "UnknownOrderError",
     "bitstamp",
     "feed_of",

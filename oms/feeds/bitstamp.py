@@ -13,8 +13,12 @@ from typing import NamedTuple
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
 from oms.feeds.messages import ASK, BID, Kind, Message, Recording, symbol_from_name
+from oms.feeds.units import Units
 
-__all__ = ["InferredTrade", "is_header", "read", "trades"]
+__all__ = ["InferredTrade", "UNITS", "is_header", "read", "trades"]
+
+UNITS = Units(price=2, amount=8)
+"""A tick is USD 0.01, a lot is 1e-8 BTC."""
 
 _KINDS = {"created": Kind.CREATED, "changed": Kind.CHANGED, "deleted": Kind.DELETED}
 _SIDES = {"bid": BID, "ask": ASK}
@@ -46,7 +50,9 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     Nothing in the file says what was traded: the symbol is by default the file's name. Iterating
     raises FeedError for a bad file or row. O(1) memory.
     """
-    return Recording(path, _messages, "bitstamp", symbol or symbol_from_name(path))
+    if symbol is None:
+        symbol = symbol_from_name(path)
+    return Recording(path, _messages, "bitstamp", symbol, UNITS)
 
 
 def is_header(text: str) -> bool:
@@ -57,6 +63,7 @@ def is_header(text: str) -> bool:
 def _messages(file: CsvFile) -> Iterator[Message]:
     rows = file.rows()
     _ORDER.read_header(file, *next(rows))
+    row = 1
     for row, text in rows:
         order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
         yield Message(
@@ -68,6 +75,8 @@ def _messages(file: CsvFile) -> Iterator[Message]:
             int(volume),
             scaled(price, 2),
         )
+    if row == 1:
+        raise file.error(None, "the file is empty below its header")
 
 
 class InferredTrade(NamedTuple):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from oms.feeds import lobster
 from oms.feeds.messages import Level, Top
+from oms.feeds.units import Units
 
 __all__ = ["BookCheck", "StateDifference"]
 
@@ -24,9 +25,13 @@ class StateDifference(NamedTuple):
     published_row: int | None
     published: Top | None
 
-    def __str__(self) -> str:
-        here = f"{_shown(self.replayed)} after row {self.row}" if self.replayed else "the replay has ended"
-        there = f"{_shown(self.published)} in its row {self.published_row}" if self.published else "ended"
+    def describe(self, units: Units) -> str:
+        """Say it in words, with prices and amounts in these units."""
+        here, there = "the replay has ended", "ended"
+        if self.replayed is not None:
+            here = f"{_shown(self.replayed, units)} after row {self.row:,}"
+        if self.published is not None:
+            there = f"{_shown(self.published, units)} in its row {self.published_row:,}"
         return f"state {self.state:,}: {here}, but the file has {there}"
 
 
@@ -77,9 +82,11 @@ def _distinct(rows: Iterator[tuple[int, Top]]) -> Iterator[tuple[int, Top]]:
         last = top
 
 
-def _shown(top: Top) -> str:
-    return f"BUY {_shown_level(top.buy)}, SELL {_shown_level(top.sell)}"
+def _shown(top: Top, units: Units) -> str:
+    return f"BUY {_shown_level(top.buy, units)}, SELL {_shown_level(top.sell, units)}"
 
 
-def _shown_level(level: Level | None) -> str:
-    return "nothing" if level is None else f"{level.amount} @ {level.price}"
+def _shown_level(level: Level | None, units: Units) -> str:
+    return (
+        "nothing" if level is None else f"{units.show_amount(level.amount)} @ {units.show_price(level.price)}"
+    )

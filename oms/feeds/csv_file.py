@@ -62,28 +62,40 @@ class CsvFile:
     def rows(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end).
 
-        Raises FeedError for a file that is missing, empty, unreadable, damaged or not text.
+        Empty rows at the end are passed over. Raises FeedError for a file that is missing, empty,
+        unreadable, damaged or not text, and for an empty row before the end.
         """
+        rows, empty = 0, 0  # how many have been yielded; the first empty one behind them, 0 if there is none
         with self._open() as stream:
             for row in count(1):
                 line = self._read(stream, row)
                 if not line:
-                    return
-                try:
-                    text = line.decode()
-                except UnicodeDecodeError:
-                    raise self.error(row, "not UTF-8 text") from None
-                if row == 1:
-                    text = text.removeprefix("\ufeff")  # the mark that some editors put before it
-                yield row, text.removesuffix("\n").removesuffix("\r")
+                    break
+                text = self._text(row, line)
+                if not text.strip():
+                    empty = empty or row
+                elif empty:
+                    raise self.error(empty, "an empty row")
+                else:
+                    rows = row
+                    yield row, text
+        if not rows:
+            raise self.error(None, "the file is empty")
+
+    def _text(self, row: int, line: bytes) -> str:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise self.error(row, "not UTF-8 text") from None
+        if row == 1:
+            text = text.removeprefix("\ufeff")  # the mark that some editors put before it
+        return text.removesuffix("\n").removesuffix("\r")
 
     def _read(self, stream: BinaryIO, row: int) -> bytes:
         try:
             line = stream.readline(_LONGEST_ROW)
         except (OSError, EOFError, zlib.error) as error:
             raise self.error(row, f"the file is damaged: {error}") from error
-        if not line and row == 1:
-            raise self.error(None, "the file is empty")
         if len(line) == _LONGEST_ROW and not line.endswith(b"\n"):
             raise self.error(row, f"no row has {_LONGEST_ROW} bytes")
         return line
@@ -136,6 +148,10 @@ class RowFormat:
         if match is None:
             raise file.error(row, self.problem(text))
         return match.groups()
+
+    def fits(self, text: str) -> bool:
+        """Whether a row has as many columns."""
+        return text.count(",") + 1 == len(self._columns)
 
     def read_header(self, file: CsvFile, row: int, text: str) -> None:
         """Pass over the row of names; raises FeedError if it is anything else."""

@@ -2,6 +2,7 @@
 
 OmsError (Exception)
 └── FeedError (ValueError)                  a file, or a row of it, that cannot be read
+    ├── UnknownFeedError                    a file that is of no feed known here
     └── UnknownOrderError (LookupError)     a row about an order that does not rest
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from oms.errors import OmsError
 
-__all__ = ["FeedError", "UnknownOrderError"]
+__all__ = ["FeedError", "UnknownFeedError", "UnknownOrderError"]
 
 
 class FeedError(OmsError, ValueError):
@@ -31,6 +32,10 @@ class FeedError(OmsError, ValueError):
     def __str__(self) -> str:
         where = self.path if self.row is None else f"{self.path}: row {self.row}"
         return f"{where}: {self.problem}"
+
+
+class UnknownFeedError(FeedError):
+    """The first row of a file looks like that of no feed."""
 
 
 class UnknownOrderError(FeedError, LookupError):

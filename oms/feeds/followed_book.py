@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.feeds.errors import UnknownOrderError
 from oms.feeds.messages import Kind, Level, Message
-from oms.feeds.report import Tally
 from oms.feeds.seeding import Seeds
 from oms.feeds.sweep import Swept, sweep, take
+from oms.feeds.tally import Tally
 from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderFill, Side
 
@@ -42,7 +42,8 @@ class FollowedBook:
             Kind.CHANGED: self._change,
             Kind.DELETED: self._delete,
         }
-        self._seed(seeds.from_the_start())
+        self._says_what_is_left = False
+        self._seed(seeds.from_the_start(), 1)
 
     def best(self, side: Side) -> Level | None:
         """The best price of a side and all that rests there, in O(log n)."""
@@ -58,16 +59,17 @@ class FollowedBook:
             action(message)
 
     def _submit(self, message: Message) -> None:
-        self._seed(self._seeds.before(message.order_id))
+        self._seed(self._seeds.before(message.order_id), message.row)
         order = Order(message.order_id, self._symbol, message.side, message.amount, message.price)
-        if self._add(order):
+        if self._add(order, message.row):
             self._absent.pop(message.order_id, None)
         elif message.order_id not in self._om:
             self._remember_absent(message.order_id, _NEVER_HELD)
 
     def _create(self, message: Message) -> None:
+        self._says_what_is_left = True
         if self._absent.get(message.order_id) == _GONE:
-            self._refuse("created after it was gone")
+            self._refuse("created after it was gone", message.row)
         else:
             self._submit(message)
 
@@ -78,7 +80,7 @@ class FollowedBook:
         if 1 <= message.amount <= order.amount:
             self._take(message.order_id, message.amount)
         else:
-            self._refuse("a cancel of more than rests, or of nothing")
+            self._refuse("a cancel of more than rests, or of nothing", message.row)
 
     def _change(self, message: Message) -> None:
         if message.amount == 0:
@@ -90,11 +92,13 @@ class FollowedBook:
         if 1 <= message.amount <= MAX_INT:
             self._om.amend_order(message.order_id, amount=message.amount)
         else:
-            self._refuse("a change to an amount that no order can have")
+            self._refuse("a change to an amount that no order can have", message.row)
 
     def _delete(self, message: Message) -> None:
         order = self._resting(message)
         if order is not None:
+            if message.amount != order.amount and not self._says_what_is_left:
+                self._tally.contradictions.add("a deletion of another amount than rests", message.row)
             self._take(message.order_id, order.amount)
         elif message.order_id not in self._om:
             self._remember_absent(message.order_id, _GONE)
@@ -114,7 +118,7 @@ class FollowedBook:
                 continue
             rest = left.get(order.order_id, order.amount)
             if not 1 <= message.amount <= rest:
-                self._refuse("an execution of more than rests, or of nothing")
+                self._refuse("an execution of more than rests, or of nothing", message.row)
             amount = min(message.amount, rest)
             if amount >= 1:
                 left[order.order_id] = rest - amount
@@ -146,38 +150,38 @@ class FollowedBook:
         if order_id not in self._om:
             seed = self._seeds.take(order_id)
             if seed is not None:
-                self._seed((seed,))
+                self._seed((seed,), message.row)
         if order_id not in self._om:
             self._miss(message)
             return None
         order = self._om.get_order(order_id)
         if (order.symbol, order.side) != (self._symbol, message.side):
-            self._refuse("about an order of another book")
+            self._refuse("about an order of another book", message.row)
             return None
         return order
 
     def _miss(self, message: Message) -> None:
         reason = self._absent.get(message.order_id)
         if reason is not None:
-            self._refuse(reason)
+            self._refuse(reason, message.row)
         elif self._raise_in is not None:
             problem = f"order {message.order_id} is {message.kind} but was never submitted"
             raise UnknownOrderError(self._raise_in, message.row, problem)
         else:
             self._tally.unknown.add(message.order_id)
 
-    def _seed(self, orders: Iterable[Order]) -> None:
+    def _seed(self, orders: Iterable[Order], row: int) -> None:
         for order in orders:
             self._tally.unknown.add(order.order_id)
-            self._tally.seeded += self._add(order)
+            self._tally.seeded += self._add(order, row)
 
-    def _add(self, order: Order) -> bool:
+    def _add(self, order: Order, row: int) -> bool:
         try:
             self._om.add_order(*order)
         except InvalidOrderError:
-            self._refuse("an id, amount or price that no order can have")
+            self._refuse("an id, amount or price that no order can have", row)
         except DuplicateOrderError:
-            self._refuse("an id that rests already")
+            self._refuse("an id that rests already", row)
         else:
             return True
         return False
@@ -193,5 +197,5 @@ class FollowedBook:
         if len(self._absent) > _REMEMBERED:
             del self._absent[next(iter(self._absent))]
 
-    def _refuse(self, reason: str) -> None:
-        self._tally.refusals[reason] += 1
+    def _refuse(self, reason: str, row: int) -> None:
+        self._tally.refusals.add(reason, row)

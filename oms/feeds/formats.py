@@ -9,6 +9,7 @@ from typing import get_args
 from oms.errors import InvalidOrderError
 from oms.feeds import bitstamp, lobster
 from oms.feeds.csv_file import CsvFile
+from oms.feeds.errors import UnknownFeedError
 from oms.feeds.messages import Feed, Recording
 from oms.feeds.replayer import Unknown
 
@@ -19,13 +20,19 @@ DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
 
 
 def feed_of(path: str | os.PathLike[str]) -> Feed:
-    """Tell which feed recorded a file; raises FeedError if its first row cannot be read. O(1).
+    """Tell which feed recorded a file: Bitstamp's has a header, LOBSTER's as many columns as a message.
 
-    What is not Bitstamp's is taken for LOBSTER's, whose reader says what is wrong with a row.
+    Raises FeedError if the first row cannot be read, and UnknownFeedError if it is of neither. O(1).
     """
-    with closing(CsvFile(path).rows()) as rows:
+    file = CsvFile(path)
+    with closing(file.rows()) as rows:
         _, text = next(rows)
-    return "bitstamp" if bitstamp.is_header(text) else "lobster"
+    if bitstamp.is_header(text):
+        return "bitstamp"
+    if lobster.is_message(text):
+        return "lobster"
+    problem = "not a LOBSTER message file (6 columns) nor a Bitstamp one (7 columns with a header)"
+    raise UnknownFeedError(file.path, None, problem)
 
 
 def open_recording(
@@ -33,7 +40,8 @@ def open_recording(
 ) -> Recording:
     r"""Open a recording of the feed given, or of the one that its first row shows.
 
-    Raises FeedError, and InvalidOrderError for a feed that is not known.
+    The symbol is by default what the file's name says. Raises FeedError, and InvalidOrderError for a feed
+    that is not known.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:

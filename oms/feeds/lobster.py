@@ -13,8 +13,12 @@ from collections.abc import Iterator
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
 from oms.feeds.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
+from oms.feeds.units import Units
 
-__all__ = ["read", "tops"]
+__all__ = ["UNITS", "is_message", "read", "tops"]
+
+UNITS = Units(price=4, amount=0)
+"""A tick is USD 0.0001, a lot is 1 share."""
 
 _KINDS = {
     "1": Kind.SUBMITTED,
@@ -36,7 +40,7 @@ _MESSAGE = RowFormat(
 )
 _BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
 _NO_LEVEL = 9_999_999_999  # with either sign: the sample files and their ReadMe differ
-_TICKER = re.compile(r"([^_]+)_\d{4}-\d{2}-\d{2}_")
+_TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
 
 def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
@@ -54,7 +58,14 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     ('XYZ', <Kind.SUBMITTED: 'submitted'>, <Side.BUY: 'BUY'>, 34200500000000)
 
     """
-    return Recording(path, _messages, "lobster", symbol or symbol_from_name(path, _TICKER))
+    if symbol is None:
+        symbol = symbol_from_name(path, _TICKER)
+    return Recording(path, _messages, "lobster", symbol, UNITS)
+
+
+def is_message(text: str) -> bool:
+    """Whether a row has as many columns as a message."""
+    return _MESSAGE.fits(text)
 
 
 def _messages(file: CsvFile) -> Iterator[Message]:

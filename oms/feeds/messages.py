@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from oms.feeds.csv_file import CsvFile
+from oms.feeds.units import Units
 from oms.models import Side
 
 __all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top", "symbol_from_name"]
@@ -79,7 +80,8 @@ class Top(NamedTuple):
 class Recording:
     """A file of messages; each iteration streams it once more from its first row.
 
-    `feed` is who recorded it, `symbol` what its name says that it records. Iterating raises FeedError.
+    `feed` is who recorded it, `symbol` what its name says that it records, `units` what its ticks and lots
+    are. Iterating raises FeedError.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Recording:
         parse: Callable[[CsvFile], Iterator[Message]],
         feed: Feed,
         symbol: str,
+        units: Units,
     ) -> None:
         self._file = CsvFile(path)
         self._parse = parse
         self.feed: Feed = feed
         self.symbol = symbol
+        self.units = units
 
     def __iter__(self) -> Iterator[Message]:
         return self._parse(self._file)

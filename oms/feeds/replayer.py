@@ -11,9 +11,11 @@ from oms.feeds.book_check import BookCheck
 from oms.feeds.followed_book import FollowedBook
 from oms.feeds.maker_check import MakerCheck
 from oms.feeds.messages import Kind, Message, Top
-from oms.feeds.report import Report, Tally
+from oms.feeds.report import Report
 from oms.feeds.seeding import Seeds, find_seeds
 from oms.feeds.sweep import best_levels_during, runs
+from oms.feeds.tally import Tally
+from oms.feeds.units import TICKS_AND_LOTS, Units
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
 
@@ -102,7 +104,9 @@ class Replay:
         self._ignore = frozenset(ignore)
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades)
-        self._tally = Tally()
+        self._tally = Tally(to_ignore=self._ignore)
+        self._units: Units = getattr(recording, "units", TICKS_AND_LOTS)
+        self._time: int | None = None
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
@@ -114,15 +118,12 @@ class Replay:
 
     def report(self) -> Report:
         """Say what has been counted so far."""
-        return self._tally.report(self._book_check, self._maker_check)
+        return self._tally.report(self._units, self._book_check, self._maker_check)
 
     def _run(self) -> Iterator[tuple[Message, ...]]:
         followed = self._follow()
         for run in runs(self._recording):
-            for message in run:
-                self._tally.kinds[message.kind.value] += 1
-            wanted = [message for message in run if message.order_id not in self._ignore]
-            self._tally.ignored += len(run) - len(wanted)
+            wanted = self._count(run)
             if wanted and wanted[0].kind is Kind.EXECUTED:
                 self._sweep(followed, wanted)
             elif wanted:
@@ -133,6 +134,21 @@ class Replay:
         for check in (self._book_check, self._maker_check):
             if check is not None:
                 check.finish()
+
+    def _count(self, run: tuple[Message, ...]) -> list[Message]:
+        """Count the messages of an event; say which of them are not to be ignored."""
+        first = run[0]
+        if self._time is not None and first.time < self._time:
+            self._tally.contradictions.add("a time before that of the row above", first.row)
+        self._time = first.time
+        wanted: list[Message] = []
+        for message in run:
+            self._tally.kinds[message.kind.value] += 1
+            if message.order_id in self._ignore:
+                self._tally.ignored[message.order_id] += 1
+            else:
+                wanted.append(message)
+        return wanted
 
     def _follow(self) -> FollowedBook:
         if self._unknown == "seed":
@@ -152,7 +168,8 @@ class Replay:
             for best in best_levels_during(levels, fills):
                 self._book_check.see(Top(best, other) if side is Side.BUY else Top(other, best), row)
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
-        self._tally.count_trade(row, followed.execute(side, fills, whole))
+        published = sum(message.amount * message.price for message in executions)
+        self._tally.count_trade(row, followed.execute(side, fills, whole), published)
 
     def _check_maker(self, message: Message) -> None:
         if (

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from oms.feeds.book_check import BookCheck, StateDifference
-from oms.feeds.maker_check import MakerCheck
-from oms.feeds.sweep import Swept
+from oms.feeds.book_check import StateDifference
+from oms.feeds.units import TICKS_AND_LOTS, Units
 
-__all__ = ["Report", "Tally"]
+__all__ = ["Report", "UnequalTrade"]
+
+_MOST_IDS = 5  # that one sentence names
+
+
+class UnequalTrade(NamedTuple):
+    """A trade that begins at a row, what it cost by our rule (None: more was taken than rests), and there."""
+
+    row: int
+    total_price: int | None
+    published: int
+
+    def describe(self, units: Units) -> str:
+        """Say it in words, with prices in these units."""
+        there = f"row {self.row:,}: {units.show_total(self.published)} there"
+        if self.total_price is None:
+            return f"{there}, and here it takes what does not rest"
+        return f"{there}, {units.show_total(self.total_price)} here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The counts of a replay; None where nothing was compared.
 
-    >>> report = Report(events=9, kinds={}, trades=2, trades_equal_cost=1, first_unequal_trade=7)
+    >>> unequal = UnequalTrade(row=7, total_price=400, published=404)
+    >>> report = Report(events=9, kinds={}, trades=2, trades_equal_cost=1, first_unequal_trade=unequal)
     >>> report.agrees
     False
-    >>> report.disagreements[0]
-    '1 of 2 trades cost what the exchange published; the first that did not begins at row 7'
+    >>> report.disagreements[0].partition("; ")[2]
+    'the first that did not begins at row 7: 404 there, 400 here'
 
     """
 
@@ -28,22 +46,30 @@ class Report:
     """Rows of the recording."""
     kinds: dict[str, int]
     """How many of each kind, in the order of their first appearance."""
+    units: Units = TICKS_AND_LOTS
+    """In which the sentences speak; all numbers are ticks and lots."""
     unknown: int = 0
     """Ids referred to that had not been submitted."""
     seeded: int = 0
     """Those of them that were seeded."""
     ignored: int = 0
     """Rows about ids that were to be ignored."""
+    ignored_in_vain: tuple[int, ...] = ()
+    """Ids that were to be ignored, and that no row is about."""
     refused: int = 0
     """Rows (and seeds) that no book can follow."""
     refusals: dict[str, int] = field(default_factory=dict)
     """Why: how many for each reason."""
+    contradictions: dict[str, int] = field(default_factory=dict)
+    """Rows that were applied although they contradict the rows before them: how many of each kind."""
+    first_rows: dict[str, int] = field(default_factory=dict)
+    """Of each refusal and contradiction: the row of the first one."""
     trades: int = 0
     """Sweeps."""
     trades_equal_cost: int = 0
     trades_equal_fills: int = 0
-    first_unequal_trade: int | None = None
-    """The row of the first trade of another cost."""
+    first_unequal_trade: UnequalTrade | None = None
+    """The first trade of another cost."""
     passed_over: int | None = None
     """The order whose turn it was in most trades of another cost; None if there is no such one."""
     times_passed_over: int = 0
@@ -59,8 +85,13 @@ class Report:
     first_maker_behind: int | None = None
 
     @property
+    def compared(self) -> bool:
+        """Whether there was anything to compare: a trade, a state of the books or a maker."""
+        return any((self.trades, self.states, self.makers, self.makers_not_found))
+
+    @property
     def agrees(self) -> bool:
-        """Whether nothing that was compared differs."""
+        """Whether nothing that was compared differs; also where nothing was `compared`."""
         return not self._differences()
 
     @property
@@ -71,7 +102,7 @@ class Report:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about what is no disagreement, but worth knowing."""
+        """Sentences about what is no disagreement, but worth knowing; the reservations are not repeated."""
         said: list[str] = []
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:
@@ -79,20 +110,50 @@ class Report:
             said.append(f"at equal cost, the exchange executed {trades} out of priority")
         if self.makers_not_found:
             said.append(f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found resting")
-        said.extend(f"refused {_counted(count, 'time')}: {reason}" for reason, count in self.refusals.items())
+        if self.ignored_in_vain:
+            ids = ", ".join(map(str, self.ignored_in_vain[:_MOST_IDS]))
+            if len(self.ignored_in_vain) > _MOST_IDS:
+                ids += f" and {len(self.ignored_in_vain) - _MOST_IDS:,} more"
+            said.append(f"to be ignored, but no row is about it: {ids}")
         return tuple(said)
+
+    @property
+    def reservations(self) -> tuple[str, ...]:
+        """Sentences that limit what an agreement is worth: which rows no book could follow, or believe."""
+        said: list[str] = []
+        if self.refusals:
+            verb = "was" if self.refused == 1 else "were"
+            said.append(f"{_counted(self.refused, 'row')} {verb} refused: {self._reasons(self.refusals)}")
+        if self.contradictions:
+            count = sum(self.contradictions.values())
+            verb = "contradicts" if count == 1 else "contradict"
+            rows = f"{_counted(count, 'row')} {verb} what came before"
+            said.append(f"{rows}: {self._reasons(self.contradictions)}")
+        return tuple(said)
+
+    def _reasons(self, counts: Mapping[str, int]) -> str:
+        said: list[str] = []
+        for reason, count in counts.items():
+            times = "" if len(counts) == 1 else " once" if count == 1 else f" {count:,} times"
+            first = "at" if count == 1 else "first at"
+            said.append(f"{reason}{times}, {first} row {self.first_rows[reason]:,}")
+        return "; ".join(said)
 
     def _differences(self) -> list[str]:
         said: list[str] = []
         if self.states is not None and self.states_equal != self.states:
+            first = self.first_difference.describe(self.units) if self.first_difference else "an unknown one"
             said.append(
                 f"{self.states_equal:,} of {self.states:,} best-price states equal the book file's; "
-                f"the first difference is at {self.first_difference}"
+                f"the first difference is at {first}"
             )
         if self.trades_equal_cost != self.trades:
+            first = "an unknown row"
+            if self.first_unequal_trade is not None:
+                first = self.first_unequal_trade.describe(self.units)
             said.append(
                 f"{self.trades_equal_cost:,} of {self.trades:,} trades cost what the exchange published; "
-                f"the first that did not begins at row {self.first_unequal_trade}"
+                f"the first that did not begins at {first}"
             )
         if self.makers_at_head != self.makers:
             said.append(
@@ -118,6 +179,13 @@ class Report:
                 f"{unequal:,} trades of another cost: it may have been cancelled unseen, and to ignore it "
                 "may restore agreement"
             )
+        if self.seeded:
+            were = "was" if self.seeded == 1 else "were"
+            said.append(
+                f"{_counted(self.seeded, 'order')} {were} never submitted in the recording: what rested, and "
+                "since when, is guessed from later rows. A recording that shows only so many price levels "
+                "does not tell: such an order may have come later, or have held more"
+            )
         if self.unknown > self.seeded:
             orders = _counted(self.unknown - self.seeded, "unknown order")
             said.append(f"with {orders} left out, the book lacks what rested there")
@@ -132,68 +200,3 @@ def _counted(count: int, noun: str) -> str:
 
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-@dataclass(slots=True)
-class Tally:
-    """The counts while they grow."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    unknown: set[int] = field(default_factory=set)
-    seeded: int = 0
-    ignored: int = 0
-    refusals: Counter[str] = field(default_factory=Counter)
-    trades: int = 0
-    trades_equal_cost: int = 0
-    trades_equal_fills: int = 0
-    first_unequal_trade: int | None = None
-    passed_over: Counter[int] = field(default_factory=Counter)
-    crossed: int = 0
-
-    def count_trade(self, row: int, swept: Swept) -> None:
-        """Count the trade that begins at a row."""
-        self.trades += 1
-        self.trades_equal_cost += swept.equal_cost
-        self.trades_equal_fills += swept.equal_fills
-        if not swept.equal_cost:
-            self.passed_over.update(swept.passed_over)
-            if self.first_unequal_trade is None:
-                self.first_unequal_trade = row
-
-    def report(self, book_check: BookCheck | None, maker_check: MakerCheck | None) -> Report:
-        """Freeze the counts, with those of the comparisons that were made."""
-        passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
-        if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:
-            passed_over, times = None, 0
-        report = Report(
-            events=self.kinds.total(),
-            kinds=dict(self.kinds),
-            unknown=len(self.unknown),
-            seeded=self.seeded,
-            ignored=self.ignored,
-            refused=self.refusals.total(),
-            refusals=dict(self.refusals),
-            trades=self.trades,
-            trades_equal_cost=self.trades_equal_cost,
-            trades_equal_fills=self.trades_equal_fills,
-            first_unequal_trade=self.first_unequal_trade,
-            passed_over=passed_over,
-            times_passed_over=times,
-            crossed=self.crossed,
-        )
-        if book_check is not None:
-            report = replace(
-                report,
-                states=book_check.states,
-                states_equal=book_check.equal,
-                first_difference=book_check.first_difference,
-            )
-        if maker_check is not None:
-            report = replace(
-                report,
-                makers=maker_check.found,
-                makers_at_head=maker_check.at_head,
-                makers_not_found=maker_check.trades - maker_check.found,
-                first_maker_behind=maker_check.first_behind,
-            )
-        return report

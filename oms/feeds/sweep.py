@@ -17,12 +17,14 @@ __all__ = ["Swept", "best_levels_during", "runs", "sweep", "take"]
 class Swept(NamedTuple):
     """How a trade by our rule compares with what the exchange published.
 
-    `passed_over` are the orders that, by our rule, had given more than they gave.
+    `passed_over` are the orders that, by our rule, had given more than they gave; `total_price` is what the
+    trade cost by our rule, None if the book could not make it.
     """
 
     equal_cost: bool
     equal_fills: bool
     passed_over: tuple[int, ...] = ()
+    total_price: int | None = None
 
 
 def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
@@ -53,7 +55,7 @@ def sweep(om: OrderManagement, symbol: str, side: Side, published: Sequence[Orde
     >>> om.add_order(1, "JPM", Side.BUY, 10, 20)
     >>> om.add_order(2, "JPM", Side.BUY, 10, 20)
     >>> sweep(om, "JPM", Side.BUY, [OrderFill(2, 4, 20)])  # the exchange passed over order 1
-    Swept(equal_cost=True, equal_fills=False, passed_over=(1,))
+    Swept(equal_cost=True, equal_fills=False, passed_over=(1,), total_price=80)
     >>> [order.amount for order in om]
     [10, 6]
 
@@ -62,8 +64,8 @@ def sweep(om: OrderManagement, symbol: str, side: Side, published: Sequence[Orde
     trade = om.place_trade(symbol, side, sum(fill.amount for fill in fills))
     equal_cost = trade.total_price == sum(fill.amount * fill.price for fill in fills)
     if trade.fills == fills:
-        return Swept(equal_cost, equal_fills=True)
-    return Swept(equal_cost, equal_fills=False, passed_over=_make_true(om, trade, fills))
+        return Swept(equal_cost, equal_fills=True, total_price=trade.total_price)
+    return Swept(equal_cost, False, _make_true(om, trade, fills), trade.total_price)
 
 
 def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import NamedTuple
 
-from oms.feeds import Feed
-
-__all__ = ["UNITS", "Units", "ratio"]
+__all__ = ["TICKS_AND_LOTS", "Units", "ratio"]
 
 
 class Units(NamedTuple):
@@ -15,11 +14,23 @@ class Units(NamedTuple):
     >>> units = Units(price=2, amount=8)
     >>> units.show_price(23647), units.show_amount(178_855_669), units.show_total(23647 * 178_855_669)
     ('236.47', '1.78855669', '422.9400004843')
+    >>> 23647 * units.tick, int(Decimal("236.47") / units.tick)
+    (Decimal('236.47'), 23647)
 
     """
 
-    price: int
-    amount: int
+    price: int = 0
+    amount: int = 0
+
+    @property
+    def tick(self) -> Decimal:
+        """What 1 in a price stands for."""
+        return Decimal((0, (1,), -self.price))
+
+    @property
+    def lot(self) -> Decimal:
+        """What 1 in an amount stands for."""
+        return Decimal((0, (1,), -self.amount))
 
     def show_price(self, ticks: int) -> str:
         """A price, or a difference of prices."""
@@ -39,10 +50,11 @@ class Units(NamedTuple):
 
     def describe(self) -> str:
         """What 1 tick and 1 lot are."""
-        return f"1 tick = {_decimal(1, self.price)}, 1 lot = {_decimal(1, self.amount)}"
+        return f"1 tick = {self.tick:f}, 1 lot = {self.lot:f}"
 
 
-UNITS: dict[Feed, Units] = {"bitstamp": Units(price=2, amount=8), "lobster": Units(price=4, amount=0)}
+TICKS_AND_LOTS = Units()
+"""For those who count in ticks and lots themselves."""
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:
