@@ -5,6 +5,7 @@ ladder(n)       n BUY orders of 10 lots, each at a price of its own: 1, 2, 3, ..
 crowd(n)        n orders of 1 to 100 lots at random, half on each side, at 500 prices a side (9000-9499 and
                 9500-9999, not crossed): about n / 1000 orders a level, as in a liquid book.
 fresh(rng, n)   n more orders like those of a crowd, with ids that no crowd has.
+near(rng, n)    the same at the ten best prices of each side, where orders come and go in a live market.
 
 Times are compared within one run only: the two things compared take turns, and the fastest turn of each
 counts, because noise on a shared machine only ever adds.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 
 from oms import Order, OrderManagement, Side
@@ -42,6 +43,14 @@ def fresh(rng: random.Random, n: int) -> list[Order]:
     return like_a_crowd(rng, FRESH_ID, n)
 
 
+def near(rng: random.Random, n: int) -> list[Order]:
+    """Orders to add to a crowd where its market is."""
+    return [
+        order._replace(price=9500 + order.price % 10 if order.side is Side.BUY else 9499 - order.price % 10)
+        for order in fresh(rng, n)
+    ]
+
+
 def like_a_crowd(rng: random.Random, first_id: int, n: int) -> list[Order]:
     """Orders of 1 to 100 lots, BUY above SELL so that no price crosses."""
     orders = []
@@ -65,7 +74,7 @@ def timed(call: Callable[[], object], times: int = 1) -> float:
         gc.enable()
 
 
-def fastest(calls: dict[int, Callable[[], object]], turns: int = 7, times: int = 1) -> dict[int, float]:
+def fastest(calls: Mapping[int, Callable[[], object]], turns: int = 7, times: int = 1) -> dict[int, float]:
     """Seconds per call of each, the fastest of several interleaved turns."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(turns):
