@@ -6,6 +6,7 @@ from _thread import LockType, allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from oms.books import APPLY, UNDO, Books, involved
@@ -18,15 +19,13 @@ __all__ = ["Ledger", "Savepoint"]
 Callback = Callable[[Event], object]
 
 
+@dataclass(frozen=True, eq=False)
 class Savepoint:
-    """Where an open transaction or what-if began, and what was noted before it."""
+    """Where an open transaction or what-if began: after how many provisional events, under which note."""
 
-    __slots__ = ("events", "keep", "outer_note")
-
-    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
-        self.events = events
-        self.outer_note = outer_note
-        self.keep = keep
+    events: int
+    outer_note: str | None
+    keep: bool
 
 
 class Ledger:
@@ -112,7 +111,7 @@ class Ledger:
 
     def open(self, note: str | None, *, keep: bool) -> Savepoint:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
+        savepoint = Savepoint(len(self._provisional), self._note, keep)
         self.version |= 1
         self._open.append(savepoint)
         if note is not None:
@@ -127,11 +126,13 @@ class Ledger:
         if savepoint not in self._open:
             raise OpenTransactionError("leaving a transaction whose outer one was left before it")
         in_order = self._open[-1] is savepoint
-        if failed or not savepoint.keep or not in_order:
-            self._undo_to(savepoint.events)
-        del self._open[self._open.index(savepoint) :]
-        self._note = savepoint.outer_note
-        self._settle()
+        try:
+            if failed or not savepoint.keep or not in_order:
+                self._undo_to(savepoint.events)
+        finally:
+            del self._open[self._open.index(savepoint) :]
+            self._note = savepoint.outer_note
+            self._settle()
         if not self._open:
             batch, self._provisional = self._provisional, []
             self._tell(batch)

@@ -95,6 +95,7 @@ def test_a_verb_that_is_struck_anywhere_has_changed_nothing(verb: str) -> None:
             break
         om._check()
         assert om.state_hash() == before
+        assert om._ledger.version % 2 == 0
         VERBS[verb](om)
         om._check()
         at += 1
@@ -133,6 +134,8 @@ def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> 
         hit = struck(at, lambda context=context: context.__exit__(None, None, None))  # type: ignore[misc]  # as above
         om._check()
         assert om.state_hash() == before
+        assert not om._ledger.is_open
+        assert om._ledger.version % 2 == 0
         if not hit:
             break
         at += 1
