@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from _thread import LockType, allocate_lock, start_new_thread
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 from oms.books import APPLY, UNDO, Books, involved
@@ -66,7 +67,7 @@ class Ledger:
 
     def commit(self, kind: type[Event], *subject: Any) -> None:
         """Make a validated change; outside a transaction, tell it."""
-        sequence = self.sequence
+        sequence, provisional = self.sequence, len(self._provisional)
         last = self._last_order(*subject) if kind is TradePlaced else None
         self.version |= 1
         try:
@@ -76,17 +77,26 @@ class Ledger:
                 self._provisional.append(kind(*subject, sequence=sequence + 1, note=self._note))
                 return
         except BaseException:  # an interrupt, or no stack left: it may have struck anywhere
-            mended = allocate_lock()
-            mended.acquire()
-            start_new_thread(self._mend, (mended, sequence, kind, subject, last))
-            mended.acquire()
+            mended: list[bool] = []
+            start_new_thread(self._mend, (mended, sequence, provisional, kind, subject, last))
+            while not mended:
+                try:
+                    sleep(1e-4)
+                except BaseException:  # noqa: S112  # a second interrupt must not let anyone in
+                    continue
             raise
         self.version += 1
         if self._subscribers:
             self._tell([kind(*subject, sequence=self.sequence, note=None)])
 
     def _mend(
-        self, mended: LockType, sequence: int, kind: type[Event], subject: tuple[Any, ...], last: Order | None
+        self,
+        mended: list[bool],
+        sequence: int,
+        provisional: int,
+        kind: type[Event],
+        subject: tuple[Any, ...],
+        last: Order | None,
     ) -> None:
         """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
         try:
@@ -94,10 +104,11 @@ class Ledger:
             self.books.recover(before, after)
             if kind is TradePlaced:
                 self.books.next_trade_id = subject[0].trade_id
+            del self._provisional[provisional:]
             self.sequence = sequence
             self._settle()
         finally:
-            mended.release()
+            mended.append(True)
 
     def _settle(self) -> None:
         """Outside a transaction, let readers go without the lock again."""
@@ -112,10 +123,10 @@ class Ledger:
     def open(self, note: str | None, *, keep: bool) -> Savepoint:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
         savepoint = Savepoint(len(self._provisional), self._note, keep)
-        self.version |= 1
-        self._open.append(savepoint)
         if note is not None:
             self._note = note
+        self.version |= 1
+        self._open.append(savepoint)
         return savepoint
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
@@ -141,34 +152,37 @@ class Ledger:
 
     def _undo_to(self, savepoint: int) -> None:
         while len(self._provisional) > savepoint:
-            event = self._provisional[-1]
-            kind, subject = type(event), event.subject()
-            last = self._last_order(subject[0]) if kind is TradePlaced else None
+            event, last, begun = self._provisional[-1], None, False
             try:
+                kind, subject = type(event), event.subject()
+                last = self._last_order(subject[0]) if kind is TradePlaced else None
+                begun = True
                 UNDO[kind](self.books, *subject)
+                self.sequence = event.sequence - 1
                 self._provisional.pop()
             except BaseException:  # as in commit; what is to be undone is undone all the same
-                mended = allocate_lock()
-                mended.acquire()
-                start_new_thread(self._finish_undoing, (mended, savepoint, kind, subject, last))
-                mended.acquire()
+                mended: list[bool] = []
+                start_new_thread(self._finish_undoing, (mended, savepoint, event, last, begun))
+                while not mended:
+                    try:
+                        sleep(1e-4)
+                    except BaseException:  # noqa: S112  # as in commit
+                        continue
                 raise
-            self.sequence = event.sequence - 1
 
     def _finish_undoing(
-        self,
-        mended: LockType,
-        savepoint: int,
-        kind: type[Event],
-        subject: tuple[Any, ...],
-        last: Order | None,
+        self, mended: list[bool], savepoint: int, event: Event, last: Order | None, begun: bool
     ) -> None:
+        """Make all as before one event was being undone, and undo that and the rest once more."""
         try:
-            before, after = involved(kind, subject, last)
-            self.books.recover(after, before)
+            if begun:
+                before, after = involved(type(event), event.subject(), last)
+                self.books.recover(after, before)
+            if not any(event is each for each in self._provisional[-1:]):
+                self._provisional.append(event)
             self._undo_to(savepoint)
         finally:
-            mended.release()
+            mended.append(True)
 
     # ------------------------------------------------------------------ subscribers
 

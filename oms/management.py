@@ -133,10 +133,7 @@ class OrderManagement:
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
-            try:
-                known = book.known_price(amount)
-            except IndexError:  # a writer is at the sums
-                known = None
+            known = book.known_price(amount)
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:

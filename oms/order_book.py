@@ -16,6 +16,9 @@ __all__ = ["OrderBook"]
 
 _ORDER_ID = itemgetter(1)  # of a key
 
+Sums = tuple[list[int], list[int], list[int]]
+_NO_SUMS: Sums = ([], [], [])
+
 
 class OrderBook:
     """The resting orders that serve the trades of one side of one symbol, pre-sorted, best first.
@@ -42,10 +45,8 @@ class OrderBook:
         "_keys",
         "_orders",
         "_ranks",
-        "_reach",
         "_sign",
-        "_spent",
-        "_summed",
+        "_sums",
         "_totals",
         "_walked",
         "_walked_for",
@@ -61,11 +62,10 @@ class OrderBook:
         self._keys: SortedList[tuple[int, int]] = SortedList()
         self._ranks: SortedList[int] = SortedList()  # of the levels that hold something
         self._totals: dict[int, int] = {}  # rank -> amount
-        # Sums down to each of the best levels, as far as questions went: its rank, all amount and
-        # all rank times amount. A change cuts them at its level.
-        self._summed: list[int] = []
-        self._reach: list[int] = []
-        self._spent: list[int] = []
+        # Down to each of the best levels, as far as questions went: its rank, all amount, and all
+        # rank times amount. Replaced as one, so that nobody meets three that do not fit; a
+        # question adds to them, a change cuts them at its level.
+        self._sums: Sums = _NO_SUMS
         self._walked = self._walked_for = 0  # levels and amount of the deepest walk since a change
 
     # ------------------------------------------------------------------ questions
@@ -113,11 +113,11 @@ class OrderBook:
 
     def known_price(self, amount: int) -> int | None:
         """What an amount costs as far as the sums reach, in O(log n); None beyond."""
-        reach = self._reach
+        ranks, reach, spent = self._sums
         if not reach or amount > reach[-1]:
             return None
         at = bisect_left(reach, amount)
-        return abs(self._spent[at] - (reach[at] - amount) * self._summed[at])
+        return abs(spent[at] - (reach[at] - amount) * ranks[at])
 
     def find_price(self, amount: int) -> int:
         """What an amount costs, in at most O(k); raises InsufficientLiquidityError.
@@ -131,8 +131,9 @@ class OrderBook:
         price = self.known_price(amount)
         if price is not None:
             return price
-        known, totals = len(self._summed), self._totals
-        spent, left = (self._spent[-1], amount - self._reach[-1]) if known else (0, amount)
+        ranks, reach, sums = self._sums
+        known, totals = len(ranks), self._totals
+        spent, left = (sums[-1], amount - reach[-1]) if known else (0, amount)
         for levels, rank in enumerate(islice(self._ranks, known, None) if known else self._ranks, known + 1):
             available = totals[rank]
             if left <= available:
@@ -144,11 +145,10 @@ class OrderBook:
         raise InsufficientLiquidityError(self.symbol, self.side, amount, amount - left)
 
     def _sum_up(self, levels: int) -> None:
-        ranks = list(islice(self._ranks, len(self._summed), levels))
-        amounts = list(map(self._totals.__getitem__, ranks))
-        for sums, values in ((self._reach, amounts), (self._spent, map(mul, ranks, amounts))):
-            sums.extend(accumulate(values, initial=sums.pop() if sums else None))
-        self._summed.extend(ranks)
+        ranks, reach, spent = self._sums
+        more = list(islice(self._ranks, len(ranks), levels))
+        amounts = list(map(self._totals.__getitem__, more))
+        self._sums = (ranks + more, _running(reach, amounts), _running(spent, map(mul, more, amounts)))
 
     # ------------------------------------------------------------------ changes
 
@@ -240,14 +240,15 @@ class OrderBook:
         else:  # every order holds at least 1, so an empty total is an empty level
             del totals[rank]
             self._ranks.remove(rank)
-        if self._walked or self._summed:
+        if self._walked or self._sums is not _NO_SUMS:
             self._forget_sums(rank)
 
     def _forget_sums(self, rank: int) -> None:
         """Cut the sums where a level changed: what is better than it stays known."""
         self._walked = self._walked_for = 0
-        at = bisect_left(self._summed, rank)
-        del self._summed[at:], self._reach[at:], self._spent[at:]
+        ranks, reach, spent = self._sums
+        at = bisect_left(ranks, rank)
+        self._sums = (ranks[:at], reach[:at], spent[:at]) if at else _NO_SUMS
 
     # ------------------------------------------------------------------ the truth
 
@@ -264,8 +265,13 @@ class OrderBook:
         assert list(self._keys) == sorted(set(self._keys)), "keys are sorted and unique"
         assert list(self._ranks) == sorted(totals), "a level is listed while it holds something"
         assert self._totals == totals, "a level's total is the sum of its orders"
-        summed = list(self._ranks)[: len(self._summed)]
-        assert self._summed == summed, "the sums are over the best levels"
-        assert self._reach == list(accumulate(totals[rank] for rank in summed)), "sums of amounts are true"
-        spent = list(accumulate(rank * totals[rank] for rank in summed))
-        assert self._spent == spent, "sums of money are true"
+        ranks, reach, spent = self._sums
+        assert ranks == list(self._ranks)[: len(ranks)], "the sums are over the best levels"
+        assert reach == _running([], [totals[rank] for rank in ranks]), "sums of amounts are true"
+        assert spent == _running([], [rank * totals[rank] for rank in ranks]), "sums of money are true"
+        assert self._walked <= len(totals), "no walk saw more levels than there are"
+
+
+def _running(sums: list[int], values: Iterable[int]) -> list[int]:
+    """Running sums, extended by values."""
+    return [*sums[:-1], *accumulate(values, initial=sums[-1])] if sums else list(accumulate(values))

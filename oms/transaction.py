@@ -33,8 +33,12 @@ class Transaction(AbstractContextManager[T]):
         if self._thread is not None:
             raise OpenTransactionError("entering the same transaction a second time")
         self._lock.acquire()
-        self._thread = get_ident()
-        self._savepoint = self._ledger.open(self._note, keep=self._keep)
+        try:
+            self._thread = get_ident()
+            self._savepoint = self._ledger.open(self._note, keep=self._keep)
+        except BaseException:
+            self._lock.release()
+            raise
         return self._subject
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,13 @@ VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "place_trade, a part": lambda om: om.place_trade("JPM", BUY, 3),
     "place_trade, several": lambda om: om.place_trade("JPM", BUY, 22),
     "place_trade, everything": lambda om: om.place_trade("IBM", BUY, 10),
+}
+
+
+QUESTIONS: dict[str, Callable[[OrderManagement], object]] = {
+    "calculate_price": lambda om: [om.calculate_price("JPM", BUY, amount) for amount in (5, 25, 25, 30, 30)],
+    "quote": lambda om: om.quote("JPM", BUY, 25),
+    "what_if": lambda om: om.what_if().__enter__().place_trade("JPM", BUY, 1),
 }
 
 
@@ -188,3 +196,41 @@ def test_a_change_whose_books_fail_is_mended(verb: str, monkeypatch: pytest.Monk
     assert om.state_hash() == before
     VERBS[verb](om)
     om._check()
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_that_is_struck_anywhere_leaves_every_answer_true(question: str) -> None:
+    at = 1
+    while True:
+        om = book()
+        om.amend_order(1, amount=25)
+        if not struck(at, lambda om=om: QUESTIONS[question](om)):  # type: ignore[misc]  # as above
+            break
+        while om._ledger.is_open:
+            om._ledger.close(om._ledger._open[-1], failed=True)
+        om._check()
+        fresh = om.copy()
+        for amount in (1, 5, 25, 26, 30, 36):
+            assert om.calculate_price("JPM", BUY, amount) == fresh.calculate_price("JPM", BUY, amount)
+        at += 1
+
+
+def test_a_transaction_without_stack_to_begin_on_holds_nothing_up() -> None:
+    def deep(om: OrderManagement, levels: int) -> object:
+        if levels:
+            return deep(om, levels - 1)
+        with om.what_if():
+            return om.amend_order(1, amount=3)
+
+    limit = sys.getrecursionlimit()
+    for levels in range(limit - 60, limit):
+        om = book()
+        before = om.state_hash()
+        with suppress(RecursionError):
+            deep(om, levels)
+        assert om.state_hash() == before
+        assert not om._ledger.is_open
+        other = threading.Thread(target=om.symbols)
+        other.start()
+        other.join(10)
+        assert not other.is_alive()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +158,15 @@ def test_a_price_curve_has_a_row_a_level_and_columns_of_equal_length(om: OrderMa
     assert set(map(tuple, om.price_curve("IBM", BUY).values())) == {()}
     assert om.price_curve("JPM", BUY, 2**70)["price"] == [20, 21]
     assert len(om.depth("JPM", BUY, 2**70)) == 2
+
+
+def test_numpy_pandas_and_polars_take_a_price_curve_as_it_is(om: OrderManagement) -> None:
+    curve = om.price_curve("JPM", SELL)
+    assert {name: np.array(column).dtype for name, column in curve.items()} == dict.fromkeys(
+        curve, np.dtype(np.int64)
+    )
+    assert pd.DataFrame(curve).to_dict("list") == curve
+    assert pl.DataFrame(curve).to_dict(as_series=False) == curve
 
 
 # ---------------------------------------------------------------------- budgets
