@@ -28,7 +28,8 @@ class Books:
     """The orders by id, the books by (symbol, side), and the next trade id.
 
     A transition takes what an event carries, which has been validated, so it fails only if
-    something strikes from outside. Its inverse leaves no trace: an emptied book is forgotten, so equal orders mean equal books.
+    something strikes from outside. Its inverse leaves no trace: an emptied book is forgotten, so
+    equal orders mean equal books.
     """
 
     __slots__ = ("by_name", "next_trade_id", "orders")

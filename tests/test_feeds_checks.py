@@ -222,7 +222,7 @@ def test_a_bitstamp_file_and_its_trades_agree(tmp_path: Path) -> None:
 def test_a_report_is_frozen_and_goes_into_json(tmp_path: Path) -> None:
     report = compared(tmp_path, STATES)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        report.events = 0  # type: ignore[misc]
+        report.events = 0  # type: ignore[misc]  # it is frozen
     plain = json.loads(json.dumps(dataclasses.asdict(report)))
     assert (plain["events"], plain["states"], plain["makers"]) == (9, 7, None)
 

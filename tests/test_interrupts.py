@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -62,7 +63,7 @@ class Strike(BaseException):
     """Like KeyboardInterrupt: nobody expects it."""
 
 
-def strike(at: int, call: Callable[[], object]) -> bool:
+def struck(at: int, call: Callable[[], object]) -> bool:
     """Raise at the so-many-th line inside the books while calling; say whether that line was reached."""
     lines = 0
 
@@ -81,16 +82,11 @@ def strike(at: int, call: Callable[[], object]) -> bool:
     sys.settrace(trace)
     try:
         call()
+    except Strike:
+        return True
     finally:
         sys.settrace(before)
     return False
-
-
-def struck(at: int, call: Callable[[], object]) -> bool:
-    try:
-        return strike(at, call)
-    except Strike:
-        return True
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -99,7 +95,7 @@ def test_a_verb_that_is_struck_anywhere_has_changed_nothing(verb: str) -> None:
     while True:
         om = book()
         before = om.state_hash()
-        if not struck(at, lambda om=om: VERBS[verb](om)):  # type: ignore[misc]  # bound for this turn
+        if not struck(at, partial(VERBS[verb], om)):
             break
         om._check()
         assert om.state_hash() == before
@@ -119,7 +115,7 @@ def test_a_verb_that_is_struck_inside_a_transaction_is_undone_alone(verb: str) -
         with om.what_if():
             om.place_trade("JPM", BUY, 1)
             before = om.state_hash()
-            hit = struck(at, lambda om=om: VERBS[verb](om))  # type: ignore[misc]  # bound for this turn
+            hit = struck(at, partial(VERBS[verb], om))
             om._check()
             assert (om.state_hash() == before) is hit
         assert om.state_hash() == untouched
@@ -139,7 +135,7 @@ def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> 
         om.place_trade("JPM", BUY, 1)
         VERBS[verb](om)
         om.amend_order(3, amount=1) if 3 in om else None
-        hit = struck(at, lambda context=context: context.__exit__(None, None, None))  # type: ignore[misc]  # as above
+        hit = struck(at, partial(context.__exit__, None, None, None))
         om._check()
         assert om.state_hash() == before
         assert not om._ledger.is_open
@@ -204,7 +200,7 @@ def test_a_question_that_is_struck_anywhere_leaves_every_answer_true(question: s
     while True:
         om = book()
         om.amend_order(1, amount=25)
-        if not struck(at, lambda om=om: QUESTIONS[question](om)):  # type: ignore[misc]  # as above
+        if not struck(at, partial(QUESTIONS[question], om)):
             break
         while om._ledger.is_open:
             om._ledger.close(om._ledger._open[-1], failed=True)
