@@ -121,7 +121,7 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
     def watch() -> None:
         nonlocal asked
         try:
-            while not done.is_set():
+            while asked < 20 or not done.is_set():
                 assert sum(order.amount for order in om) == 200
                 assert len(om) == 2
                 assert 3 not in om
@@ -152,7 +152,6 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
     reader.join()
     assert failures == []
     assert overlaps == []
-    assert asked > 10
     assert seen <= hashes
 
 
@@ -272,7 +271,7 @@ def test_prices_read_without_the_lock_are_true_while_a_writer_works() -> None:
     def watch() -> None:
         nonlocal asked
         try:
-            while not done.is_set():
+            while asked < 20 or not done.is_set():
                 price = om.calculate_price("A", BUY, 15)
                 if price not in (25, 35):
                     wrong.append(price)
@@ -294,4 +293,3 @@ def test_prices_read_without_the_lock_are_true_while_a_writer_works() -> None:
     for reader in readers:
         reader.join()
     assert wrong == []
-    assert asked > 10
