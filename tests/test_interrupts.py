@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import oms
-from oms import Order, OrderManagement, Side
+from oms import Event, Order, OrderManagement, Side
+from oms.ledger import Ledger
 from oms.order_book import OrderBook
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -230,3 +231,99 @@ def test_a_transaction_without_stack_to_begin_on_holds_nothing_up() -> None:
         other.start()
         other.join(10)
         assert not other.is_alive()
+
+
+def patient_mender(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the mending begin only after a second interrupt has come while it is waited for."""
+    waiting: list[Callable[[], object]] = []
+    naps = 0
+
+    def nap(_: float) -> None:
+        nonlocal naps
+        naps += 1
+        if naps % 2:
+            raise KeyboardInterrupt
+        waiting.pop()()
+
+    monkeypatch.setattr(
+        "oms.ledger.start_new_thread", lambda call, given: waiting.append(partial(call, *given))
+    )
+    monkeypatch.setattr("oms.ledger.sleep", nap)
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: Callable[[], object]) -> None:
+    with monkeypatch.context() as patch, pytest.raises(Strike):
+
+        def fail(*_: object, **__: object) -> None:
+            patch.undo()
+            raise Strike
+
+        patch.setattr(owner, name, fail)
+        call()
+
+
+def test_a_second_interrupt_does_not_cut_the_mending_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient_mender(monkeypatch)
+    om = book()
+    before = om.state_hash()
+    fail_once(monkeypatch, OrderBook, "_shift_total", lambda: om.add_order(9, "JPM", BUY, 1, 1))
+    om._check()
+    assert om.state_hash() == before
+    context = om.what_if()
+    context.__enter__()
+    om.add_order(9, "JPM", BUY, 1, 1)
+    fail_once(monkeypatch, OrderBook, "_shift_total", lambda: context.__exit__(None, None, None))
+    om._check()
+    assert om.state_hash() == before
+
+
+def test_undoing_that_fails_before_it_begins_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.ledger.start_new_thread", lambda function, arguments: function(*arguments))
+    om = book()
+    before = om.state_hash()
+    context = om.what_if()
+    context.__enter__()
+    om.place_trade("JPM", BUY, 22)
+    fail_once(monkeypatch, Event, "subject", lambda: context.__exit__(None, None, None))
+    om._check()
+    assert om.state_hash() == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_undoing_that_fails_when_it_is_almost_done_is_finished(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(list[Event]):
+        """Gives up its last event, and then fails, once."""
+
+        failed = False
+
+        def pop(self, *_: Any) -> Event:
+            event = super().pop()
+            if not self.failed:
+                self.failed = True
+                raise Strike
+            return event
+
+    monkeypatch.setattr("oms.ledger.start_new_thread", lambda function, arguments: function(*arguments))
+    om = book()
+    before = om.state_hash()
+    context = om.what_if()
+    context.__enter__()
+    om.add_order(77, "JPM", BUY, 1, 1)
+    VERBS[verb](om)
+    om._ledger._provisional = Late(om._ledger._provisional)
+    with pytest.raises(Strike):
+        context.__exit__(None, None, None)
+    om._check()
+    assert om.state_hash() == before
+    assert not om._ledger.is_open
+
+
+def test_a_transaction_that_cannot_begin_gives_the_lock_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = book()
+    fail_once(monkeypatch, Ledger, "open", lambda: om.transaction().__enter__())
+    other = threading.Thread(target=om.symbols)
+    other.start()
+    other.join(10)
+    assert not other.is_alive()
