@@ -78,7 +78,7 @@ class Books:
             self._close(book)
 
     def add_many(self, orders: Iterable[Order]) -> None:
-        """Rest many orders, with one sort a book."""
+        """Rest many orders, book by book."""
         for (symbol, side), group in _grouped(orders).items():
             self._open(symbol, side).update(group)
 

@@ -214,9 +214,9 @@ class OrderManagement:
             return after
 
     def add_orders(self, orders: Iterable[Order]) -> None:
-        """Rest many orders, all or nothing: m of them with one sort a book, not m inserts.
+        """Rest many orders, all or nothing: with one sort a book where they are many, not m inserts.
 
-        Raises InvalidOrderError and DuplicateOrderError. O(m log m), and at most O(n) besides.
+        Raises InvalidOrderError and DuplicateOrderError. O(m log n) for m orders beside n.
 
         >>> om = OrderManagement()
         >>> om.add_orders(Order(n, "JPM", Side.BUY, 10, 20 + n) for n in range(1000))

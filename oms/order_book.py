@@ -161,7 +161,7 @@ class OrderBook:
         self._shift_total(rank, amount)
 
     def update(self, orders: Sequence[Order]) -> None:
-        """Rest many orders with one sort, in O(m log m) for m of them and at most O(n) besides."""
+        """Rest m orders in O(m log n), with one sort where they are many beside what rests."""
         ids: tuple[int, ...]
         amounts: tuple[int, ...]
         prices: tuple[int, ...]

@@ -165,30 +165,37 @@ def test_a_verb_without_stack_to_run_on_has_changed_nothing(verb: str) -> None:
     assert done < 60
 
 
+CHANGES = ("_shift_total", "clear", "update")  # every change of a book goes through one of them
+
+
+def fail_once(
+    monkeypatch: pytest.MonkeyPatch, owner: object, names: tuple[str, ...], call: Callable[[], object]
+) -> None:
+    """Call, and let the first of the named methods that is used fail."""
+    with monkeypatch.context() as patch, pytest.raises(Strike):
+
+        def fail(*_: object, **__: object) -> None:
+            patch.undo()
+            raise Strike
+
+        for name in names:
+            patch.setattr(owner, name, fail)
+        call()
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_change_whose_books_fail_is_mended(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that mends is out of sight of a coverage tracer, so here it runs in the caller's own."""
     monkeypatch.setattr("oms.ledger.start_new_thread", lambda function, arguments: function(*arguments))
 
-    def fail_once(call: Callable[[], object]) -> None:
-        with monkeypatch.context() as patch, pytest.raises(Strike):
-
-            def fail(*_: object) -> None:
-                patch.undo()
-                raise Strike
-
-            for name in ("_shift_total", "clear", "update"):
-                patch.setattr(OrderBook, name, fail)
-            call()
-
     om = book()
     before = om.state_hash()
-    fail_once(lambda: VERBS[verb](om))
+    fail_once(monkeypatch, OrderBook, CHANGES, lambda: VERBS[verb](om))
     assert om.state_hash() == before
     context = om.what_if()
     context.__enter__()
     VERBS[verb](om)
-    fail_once(lambda: context.__exit__(None, None, None))
+    fail_once(monkeypatch, OrderBook, CHANGES, lambda: context.__exit__(None, None, None))
     om._check()
     assert om.state_hash() == before
     VERBS[verb](om)
@@ -251,28 +258,17 @@ def patient_mender(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oms.ledger.sleep", nap)
 
 
-def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: Callable[[], object]) -> None:
-    with monkeypatch.context() as patch, pytest.raises(Strike):
-
-        def fail(*_: object, **__: object) -> None:
-            patch.undo()
-            raise Strike
-
-        patch.setattr(owner, name, fail)
-        call()
-
-
 def test_a_second_interrupt_does_not_cut_the_mending_short(monkeypatch: pytest.MonkeyPatch) -> None:
     patient_mender(monkeypatch)
     om = book()
     before = om.state_hash()
-    fail_once(monkeypatch, OrderBook, "_shift_total", lambda: om.add_order(9, "JPM", BUY, 1, 1))
+    fail_once(monkeypatch, OrderBook, CHANGES, lambda: om.add_order(9, "JPM", BUY, 1, 1))
     om._check()
     assert om.state_hash() == before
     context = om.what_if()
     context.__enter__()
     om.add_order(9, "JPM", BUY, 1, 1)
-    fail_once(monkeypatch, OrderBook, "_shift_total", lambda: context.__exit__(None, None, None))
+    fail_once(monkeypatch, OrderBook, CHANGES, lambda: context.__exit__(None, None, None))
     om._check()
     assert om.state_hash() == before
 
@@ -284,7 +280,7 @@ def test_undoing_that_fails_before_it_begins_is_finished(monkeypatch: pytest.Mon
     context = om.what_if()
     context.__enter__()
     om.place_trade("JPM", BUY, 22)
-    fail_once(monkeypatch, Event, "subject", lambda: context.__exit__(None, None, None))
+    fail_once(monkeypatch, Event, ("subject",), lambda: context.__exit__(None, None, None))
     om._check()
     assert om.state_hash() == before
 
@@ -322,7 +318,7 @@ def test_undoing_that_fails_when_it_is_almost_done_is_finished(
 
 def test_a_transaction_that_cannot_begin_gives_the_lock_back(monkeypatch: pytest.MonkeyPatch) -> None:
     om = book()
-    fail_once(monkeypatch, Ledger, "open", lambda: om.transaction().__enter__())
+    fail_once(monkeypatch, Ledger, ("open",), lambda: om.transaction().__enter__())
     other = threading.Thread(target=om.symbols)
     other.start()
     other.join(10)
