@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from oms import Order, OrderManagement, Side
-from workloads import SYMBOL, crowd, fastest, ladder, near, timed
+from workloads import SYMBOL, Bare, crowd, fastest, fresh, ladder, near, timed
 
 SMALL, LARGE = 1_000, 1_000_000
+Book = OrderManagement | Bare
 
 
 def slope(points: dict[int, float]) -> float:
@@ -47,21 +49,32 @@ def test_the_time_of_a_price_does_not_depend_on_the_size_of_the_book() -> None:
 
 
 def test_adding_and_removing_near_the_market_grow_as_the_logarithm_of_the_book() -> None:
-    ratios = growth(near(random.Random(2), 500))
-    print({verb: f"1,000,000 / 1,000 resting: {ratio:.2f}" for verb, ratio in ratios.items()})
-    assert all(ratio < 3 for ratio in ratios.values())
+    """The other rows are shown beside it: docs/performance.md says what memory does to them."""
+    books: dict[str, dict[int, Book]] = {"oms": {}, "bare": {}}
+    for size in (SMALL, LARGE):
+        om = crowd(size)
+        books["oms"][size], books["bare"][size] = om, Bare(om.orders())
+    workloads = {"near": near(random.Random(2), 500), "anywhere": fresh(random.Random(2), 500)}
+    gc.freeze()  # or each collection before a timing would walk all the books
+    ratios = {
+        (where, who): growth(books[who], orders) for where, orders in workloads.items() for who in books
+    }
+    gc.unfreeze()
+    print("1,000,000 / 1,000 resting, (add, remove):")
+    for (where, who), (added, removed) in ratios.items():
+        print(f"  {where}, {who}: {added:.2f} {removed:.2f}")
+    assert max(ratios["near", "oms"]) < 3
 
 
-def growth(orders: list[Order]) -> dict[str, float]:
-    """Time in a large book over time in a small one, of adding the orders and of removing them."""
-    books = {size: crowd(size) for size in (SMALL, LARGE)}
+def growth(books: Mapping[int, Book], orders: list[Order]) -> tuple[float, float]:
+    """Time in the large book over time in the small one, of adding the orders and of removing them."""
     shuffled = random.Random(3).sample(orders, len(orders))
     added, removed = dict.fromkeys(books, math.inf), dict.fromkeys(books, math.inf)
-    for _ in range(15):
-        for size, om in books.items():
-            added[size] = min(added[size], timed(partial(add_all, om, orders)))
-            removed[size] = min(removed[size], timed(partial(remove_all, om, shuffled)))
-    return {"add_order": added[LARGE] / added[SMALL], "remove_order": removed[LARGE] / removed[SMALL]}
+    for _ in range(9):
+        for size, book in books.items():
+            added[size] = min(added[size], timed(partial(add_all, book, orders)))
+            removed[size] = min(removed[size], timed(partial(remove_all, book, shuffled)))
+    return added[LARGE] / added[SMALL], removed[LARGE] / removed[SMALL]
 
 
 def ask_after_a_change(om: OrderManagement, amount: int) -> int:
@@ -75,11 +88,11 @@ def pricing(om: OrderManagement, amount: int) -> Callable[[], object]:
     return lambda: om.calculate_price(SYMBOL, Side.BUY, amount)
 
 
-def add_all(om: OrderManagement, orders: list[Order]) -> None:
+def add_all(book: Book, orders: list[Order]) -> None:
     for order in orders:
-        om.add_order(*order)
+        book.add_order(*order)
 
 
-def remove_all(om: OrderManagement, orders: list[Order]) -> None:
+def remove_all(book: Book, orders: list[Order]) -> None:
     for order in orders:
-        om.remove_order(order.order_id)
+        book.remove_order(order.order_id)

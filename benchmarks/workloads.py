@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import gc
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
+
+from sortedcontainers import SortedList
 
 from oms import Order, OrderManagement, Side
 
@@ -36,6 +38,25 @@ def crowd(n: int) -> OrderManagement:
     om = OrderManagement()
     om.add_orders(like_a_crowd(random.Random(1), 0, n))
     return om
+
+
+class Bare:
+    """A SortedList of tuples a side, and a dict by id: what no book built of them can undercut."""
+
+    def __init__(self, orders: Iterable[Order]) -> None:
+        self.keys: dict[Side, SortedList[tuple[int, int, int]]] = {side: SortedList() for side in Side}
+        self.by_id: dict[int, tuple[Side, tuple[int, int, int]]] = {}
+        for order in orders:
+            self.add_order(*order)
+
+    def add_order(self, order_id: int, symbol: str, side: Side, amount: int, price: int) -> None:
+        key = (price if side is Side.BUY else -price, order_id, amount)
+        self.by_id[order_id] = (side, key)
+        self.keys[side].add(key)
+
+    def remove_order(self, order_id: int) -> None:
+        side, key = self.by_id.pop(order_id)
+        self.keys[side].remove(key)
 
 
 def fresh(rng: random.Random, n: int) -> list[Order]:
