@@ -15,12 +15,23 @@ from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidOrderError,
+    JournalError,
     OmsError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
 )
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.events import (
+    Event,
+    Journal,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    Snapshot,
+    TradePlaced,
+)
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
@@ -29,6 +40,8 @@ __all__ = [
     "Event",
     "InsufficientLiquidityError",
     "InvalidOrderError",
+    "Journal",
+    "JournalError",
     "OmsError",
     "OpenTransactionError",
     "Order",
@@ -44,6 +57,7 @@ __all__ = [
     "PriceLevel",
     "Quote",
     "Side",
+    "Snapshot",
     "Trade",
     "TradePlaced",
 ]

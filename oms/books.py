@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from oms.errors import DuplicateOrderError
 from oms.events import (
     Event,
     OrderAdded,
@@ -134,6 +135,14 @@ class Books:
         for name in names:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
+
+    def refuse_duplicates(self, incoming: Iterable[Order]) -> None:
+        """Raise DuplicateOrderError for the first id that rests already, or comes twice."""
+        seen: set[int] = set()
+        for order in incoming:
+            if order.order_id in self.orders or order.order_id in seen:
+                raise DuplicateOrderError(order.order_id)
+            seen.add(order.order_id)
 
     def _open(self, symbol: str, side: Side) -> OrderBook:
         book = self.by_name.get((symbol, side))

@@ -6,7 +6,8 @@
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
     ├── PriceBoundError (ValueError)               it can, but not at the price that was asked for
-    └── OpenTransactionError (RuntimeError)        not while a transaction is open, or not like this
+    ├── OpenTransactionError (RuntimeError)        not while a transaction is open, or not like this
+    └── JournalError (OSError)                     what happened could not be made durable, or read back
 
 A verb that raises one of them itself has changed nothing (what a subscriber raises comes after the
 change). Each is also the built-in error that a program which does not know `oms` would expect, and
@@ -22,6 +23,7 @@ __all__ = [
     "DuplicateOrderError",
     "InsufficientLiquidityError",
     "InvalidOrderError",
+    "JournalError",
     "OmsError",
     "OpenTransactionError",
     "OrderNotFoundError",
@@ -173,3 +175,24 @@ class OpenTransactionError(OmsError, RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.action} is not possible"
+
+
+class JournalError(OmsError, OSError):
+    """A journal could not be opened, written or read: `place` says where, `problem` what is wrong.
+
+    A verb that raises it has changed nothing in memory. What the journal then holds of that one verb
+    is nothing, unless `problem` says that it is unknown until the journal is opened again.
+
+    >>> print(JournalError("book.db: events, sequence 7", "the hash does not fit what the row says"))
+    book.db: events, sequence 7: the hash does not fit what the row says
+
+    """
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(problem)
+        self.args = (place, problem)  # an OSError would take two for an errno and its text
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"

@@ -1,19 +1,22 @@
-"""What happened: one event for each verb that changed something."""
+"""What happened: one event for each verb that changed something; and what keeps events: a journal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from oms.models import Order, Trade
 
 __all__ = [
     "Event",
+    "Journal",
     "OrderAdded",
     "OrderAmended",
     "OrderRemoved",
     "OrdersAdded",
     "OrdersRemoved",
+    "Snapshot",
     "TradePlaced",
 ]
 
@@ -83,3 +86,46 @@ class TradePlaced(Event):
     """The fills of `trade` were taken from its book."""
 
     trade: Trade
+
+
+class Snapshot(NamedTuple):
+    """All state after the event numbered `sequence`: what rests, and the next trade id."""
+
+    sequence: int = 0
+    next_trade_id: int = 1
+    orders: tuple[Order, ...] = ()
+
+
+class Journal(Protocol):
+    """Keeps events for good: in a file, or in a log that several machines share.
+
+    An OrderManagement that is given one starts from what it holds, and appends every change to it
+    before the verb returns. It calls under its lock; who reads beside it may call from any thread.
+    """
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last event that it holds, 0 if none: also after an append that
+        was struck. Raises JournalError.
+        """
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """A state to start from; `read` goes on after it. Raises JournalError."""
+        ...
+
+    def read(self, first: int = 1) -> Iterator[Event]:
+        """The events from this sequence number on, in order, without a gap. Raises JournalError."""
+        ...
+
+    def append(self, batch: Sequence[Event]) -> None:
+        """Hold all of a batch, which goes on where the last one ended, or none of it.
+
+        Raises JournalError if it does not: then nothing of the batch is held, unless the error says
+        that this is unknown until the journal is opened again, and nothing more is taken until then.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of it; a second time does nothing. Raises JournalError."""
+        ...

@@ -150,6 +150,11 @@ class Ledger:
         if not in_order:
             raise OpenTransactionError("leaving an outer transaction before an inner one")
 
+    def abandon(self, savepoint: Savepoint) -> None:
+        """Undo what came after a savepoint whose closing was struck before it began."""
+        if savepoint in self._open:
+            self.close(savepoint, failed=True)
+
     def _undo_to(self, savepoint: int) -> None:
         while len(self._provisional) > savepoint:
             event, last, begun = self._provisional[-1], None, False

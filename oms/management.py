@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from oms import pricing
 from oms.books import Books
+from oms.durability import DurableLedger
 from oms.errors import (
     DuplicateOrderError,
     InvalidOrderError,
@@ -18,7 +19,16 @@ from oms.errors import (
     OrderNotFoundError,
     PriceBoundError,
 )
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.events import (
+    Event,
+    Journal,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    TradePlaced,
+)
 from oms.ledger import Ledger
 from oms.models import (
     Order,
@@ -27,14 +37,15 @@ from oms.models import (
     Side,
     Trade,
     check_book,
+    check_bounds,
+    check_limit,
     check_note,
     check_order,
     check_order_id,
     check_orders,
     check_positive,
     check_resting,
-    check_side,
-    check_symbol,
+    check_selection,
     new_order,
 )
 from oms.order_book import OrderBook
@@ -48,6 +59,9 @@ class OrderManagement:
 
     All amounts, prices and totals are exact integers (lots, ticks, ticks times lots). A verb that
     raises has changed nothing. Any number of threads may share one OrderManagement.
+
+    With a `journal` it starts from what that holds, in O(n), and every change is in the journal before
+    its verb returns; a change that cannot be is refused with JournalError.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -67,10 +81,11 @@ class OrderManagement:
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         self._lock = RLock()
         self._books = Books()
-        self._ledger = Ledger(self._books)
+        self._journal = journal
+        self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
         self._orders = self._books.orders
         self._by_name = self._books.by_name
 
@@ -169,7 +184,7 @@ class OrderManagement:
 
         """
         if max_total_price is not None or min_total_price is not None:
-            _check_bounds(side, max_total_price, min_total_price)
+            check_bounds(side, max_total_price, min_total_price)
         with self._lock:
             quote = self._quote(symbol, side, amount, limit_price, allow_partial)
             total = quote.total_price
@@ -229,7 +244,7 @@ class OrderManagement:
         incoming = list(orders)
         check_orders(incoming)
         with self._lock:
-            self._refuse_duplicates(incoming)
+            self._books.refuse_duplicates(incoming)
             if incoming:
                 self._ledger.commit(OrdersAdded, tuple(incoming))
 
@@ -245,7 +260,7 @@ class OrderManagement:
         [2]
 
         """
-        _check_selection(symbol, side)
+        check_selection(symbol, side)
         with self._lock:
             removed = self._list(symbol, side)
             if removed:
@@ -330,7 +345,7 @@ class OrderManagement:
 
         The answer is a snapshot. Raises InvalidOrderError. O(m) for m orders listed.
         """
-        _check_selection(symbol, side)
+        check_selection(symbol, side)
         with self._lock:
             return self._list(symbol, side)
 
@@ -476,7 +491,7 @@ class OrderManagement:
         """
         check_book(symbol, side)
         check_positive("budget", budget)
-        _check_limit(limit_price)
+        check_limit(limit_price)
         with self._lock:
             return pricing.amount_for(self._find_book(symbol, side), budget, limit_price)
 
@@ -492,7 +507,7 @@ class OrderManagement:
 
         """
         check_book(symbol, side)
-        _check_limit(limit_price)
+        check_limit(limit_price)
         with self._lock:
             return pricing.available_amount(self._find_book(symbol, side), limit_price)
 
@@ -526,7 +541,7 @@ class OrderManagement:
             return self._books.canonical_hash(self._ledger.sequence + 1)
 
     def copy(self) -> Self:
-        """Copy orders and counters, but no subscribers: what happens to one is unknown to the other.
+        """Copy orders and counters, but no subscribers and no journal: neither knows the other.
 
         Raises OpenTransactionError inside a transaction or a what-if. O(n).
 
@@ -566,6 +581,30 @@ class OrderManagement:
         self._ledger.sequence = own.pop("sequence")
         vars(self).update(own)  # what a subclass keeps beside
 
+    # ------------------------------------------------------------------ the journal
+
+    @property
+    def journal(self) -> Journal | None:
+        """What keeps the changes; None if they go with the process."""
+        return self._journal
+
+    def close(self) -> None:
+        """Let go of the journal, if there is one: questions are answered on, changes are refused.
+
+        Raises OpenTransactionError inside a transaction or a what-if, and JournalError.
+        """
+        with self._lock:
+            if self._ledger.is_open:
+                raise OpenTransactionError("closing inside a transaction or a what-if")
+            if self._journal is not None:
+                self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     # ------------------------------------------------------------------ inside
 
     def _quote(
@@ -594,42 +633,10 @@ class OrderManagement:
             raise OrderNotFoundError(order_id)
         return order
 
-    def _refuse_duplicates(self, incoming: Iterable[Order]) -> None:
-        seen: set[int] = set()
-        for order in incoming:
-            if order.order_id in self._orders or order.order_id in seen:
-                raise DuplicateOrderError(order.order_id)
-            seen.add(order.order_id)
-
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         with self._lock:
             self._books._check()
-
-
-def _check_limit(limit_price: object) -> None:
-    if limit_price is not None:
-        check_positive("limit_price", limit_price)
-
-
-def _check_selection(symbol: object, side: object) -> None:
-    if symbol is not None:
-        check_symbol(symbol)
-    if side is not None:
-        check_side(side)
-
-
-def _check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
-    """Refuse a bound that is no price, or that guards the wrong side."""
-    check_side(side)
-    for field, bound, guarded in (
-        ("max_total_price", max_total_price, Side.BUY),
-        ("min_total_price", min_total_price, Side.SELL),
-    ):
-        if bound is not None:
-            check_positive(field, bound)
-            if side is not guarded:
-                raise InvalidOrderError(field, bound, f"left out for a {side}: it bounds a {guarded}")
 
 
 _INNARDS = frozenset(vars(OrderManagement()))

@@ -229,6 +229,33 @@ def check_positive(field: str, value: object) -> None:
         raise InvalidOrderError(field, value, "an int >= 1")
 
 
+def check_limit(limit_price: object) -> None:
+    """Raise InvalidOrderError unless it is None or could be a price."""
+    if limit_price is not None:
+        check_positive("limit_price", limit_price)
+
+
+def check_selection(symbol: object, side: object) -> None:
+    """Raise InvalidOrderError unless each is None, which selects all, or could be part of a book's name."""
+    if symbol is not None:
+        check_symbol(symbol)
+    if side is not None:
+        check_side(side)
+
+
+def check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
+    """Raise InvalidOrderError for a bound that is no price, or that guards the wrong side."""
+    check_side(side)
+    for field, bound, guarded in (
+        ("max_total_price", max_total_price, Side.BUY),
+        ("min_total_price", min_total_price, Side.SELL),
+    ):
+        if bound is not None:
+            check_positive(field, bound)
+            if side is not guarded:
+                raise InvalidOrderError(field, bound, f"left out for a {side}: it bounds a {guarded}")
+
+
 def check_note(note: object) -> None:
     """Raise InvalidOrderError unless the note is None or text that any file can take."""
     if note is not None and not (type(note) is str and _encodes(note)):

@@ -46,6 +46,9 @@ class Transaction(AbstractContextManager[T]):
             raise OpenTransactionError("leaving a transaction that this thread has not entered")
         try:
             self._ledger.close(self._savepoint, failed=kind is not None)
+        except BaseException:
+            self._ledger.abandon(self._savepoint)
+            raise
         finally:
             self._savepoint = None
             self._lock.release()

@@ -11,6 +11,7 @@ from oms import (
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidOrderError,
+    JournalError,
     OmsError,
     OpenTransactionError,
     OrderNotFoundError,
@@ -27,6 +28,7 @@ EXAMPLES = [
     InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"),
     PriceBoundError("max_total_price", 440, 442),
     OpenTransactionError("copying"),
+    JournalError("book.db: events, sequence 7", "the hash does not fit"),
 ]
 
 
@@ -47,6 +49,7 @@ def test_an_error_comes_back_from_pickle_as_it_was(error: OmsError) -> None:
         (InsufficientLiquidityError, ValueError),
         (PriceBoundError, ValueError),
         (OpenTransactionError, RuntimeError),
+        (JournalError, OSError),
     ],
 )
 def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) -> None:
@@ -57,7 +60,7 @@ def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) ->
 def test_the_tree_drawn_at_the_head_of_the_file_names_every_error() -> None:
     assert errors.__doc__ is not None
     drawn = {word for word in errors.__doc__.replace("(", " ").split() if word.endswith("Error")}
-    assert drawn - {"ValueError", "LookupError", "RuntimeError"} == set(errors.__all__)
+    assert drawn - {"ValueError", "LookupError", "RuntimeError", "OSError"} == set(errors.__all__)
     assert set(errors.__all__) <= set(oms.__all__)
 
 

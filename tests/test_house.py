@@ -26,6 +26,7 @@ FLOW = [
     "execution",
     "books",
     "ledger",
+    "durability",
     "transaction",
     "management",
     "__init__",

@@ -187,6 +187,7 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
     "calculate_amount": lambda om: om.calculate_amount("A", BUY, 1),
     "calculate_price": lambda om: om.calculate_price("A", BUY, 1),
     "calculate_prices": lambda om: om.calculate_prices("A", BUY, [1]),
+    "close": OrderManagement.close,
     "copy": OrderManagement.copy,
     "depth": lambda om: om.depth("A", BUY),
     "get_order": lambda om: om.get_order(1),
