@@ -1,0 +1,66 @@
+r"""Durability: what an OrderManagement was told, in an SQLite file; nothing acknowledged is lost.
+
+>>> import pathlib, tempfile
+>>> from oms import Side, journal
+>>> folder = tempfile.TemporaryDirectory()
+>>> file = pathlib.Path(folder.name, "book.db")
+>>> with journal.open(file) as om:
+...     om.add_order(1, "JPM", Side.BUY, 20, 20)
+...     trade = om.place_trade("JPM", Side.BUY, 5)
+>>> with journal.open(file) as om:  # another day, another process
+...     om.orders()
+(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=15, price=20),)
+>>> folder.cleanup()
+
+"""
+
+from __future__ import annotations
+
+import os
+
+from oms.journal.connection import Connect, connect
+from oms.journal.reading import opened_to_read
+from oms.journal.sqlite_journal import Durability, SqliteJournal
+from oms.journal.verification import Verification, verify_trail
+from oms.management import OrderManagement
+
+__all__ = ["Durability", "SqliteJournal", "Verification", "open", "verify"]
+
+
+def open(  # noqa: A001  # journal.open reads as what it is
+    path: str | os.PathLike[str],
+    *,
+    durability: Durability = "full",
+    verify: bool = False,
+    group_size: int = 256,
+    group_seconds: float = 0.05,
+    connect: Connect = connect,
+) -> OrderManagement:
+    """Open the journal at `path`, or make it, and return an OrderManagement as it was left.
+
+    The arguments are those of SqliteJournal; close what is returned. Raises InvalidOrderError, and
+    JournalError for a file that is damaged, of a newer version, or open elsewhere. O(orders) for what
+    rests, O(events) with `verify`.
+    """
+    kept = SqliteJournal(
+        path,
+        durability=durability,
+        verify=verify,
+        group_size=group_size,
+        group_seconds=group_seconds,
+        connect=connect,
+    )
+    try:
+        return OrderManagement(kept)
+    except BaseException:
+        kept.close()
+        raise
+
+
+def verify(path: str | os.PathLike[str], *, connect: Connect = connect) -> Verification:
+    """Replay the whole trail of a file, which its writer may have open, and compare all with it.
+
+    Raises JournalError, which names the place of the first damage. O(events).
+    """
+    with opened_to_read(path, connect) as trail:
+        return verify_trail(trail)

@@ -1,0 +1,44 @@
+"""Dropping history: what came before stays as the snapshot that the trail begins with."""
+
+from __future__ import annotations
+
+from oms.journal.connection import Connection
+from oms.journal.record import Head, sum_of
+from oms.journal.trail import Trail
+from oms.journal.verification import state_after, verify_trail
+
+__all__ = ["drop_before"]
+
+
+def drop_before(connection: Connection, trail: Trail, first: int) -> int:
+    """Drop the batches before the one of a sequence number, and their trades; return how many events.
+
+    All or nothing, in one transaction; afterwards the file is made as small as it can be. The whole
+    trail is verified before. Raises JournalError and sqlite3.Error. O(events).
+    """
+    verify_trail(trail)
+    start = trail.head("snapshot").sequence
+    first = trail.batch_of(first)
+    if first <= start + 1:
+        return 0
+    then = state_after(trail, first - 1)
+    orders = [(order[0], order[1], order[2].value, *order[3:]) for order in then]
+    head = Head(
+        first - 1, then.__getstate__()["next_trade_id"], len(orders), sum_of(orders), trail.hash_of(first - 1)
+    )
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        fills = "SELECT trade_id FROM trades WHERE sequence < ?"
+        connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
+        connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
+        connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
+        connection.execute("DELETE FROM snapshot")
+        connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
+        connection.execute("DELETE FROM heads WHERE name = 'snapshot'")
+        connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("snapshot"))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("VACUUM")
+    return first - 1 - start

@@ -1,0 +1,83 @@
+"""The one seam to SQLite: what is asked of a connection, how one is made, and what its errors become."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from oms.errors import JournalError
+
+__all__ = ["Connect", "Connection", "Cursor", "connect", "connected", "reported", "uri_of"]
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """The rows of an answer, one by one or all."""
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+    def fetchall(self) -> list[Row]:
+        """All that are left."""
+        ...
+
+
+class Connection(Protocol):
+    """In autocommit: a transaction begins with BEGIN and with nothing else. Raises sqlite3.Error."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        """Do one statement."""
+        ...
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
+        """Do one statement for each of many parameters."""
+        ...
+
+    def close(self) -> None:
+        """Let go; the last connection copies the log into the file."""
+        ...
+
+
+Connect = Callable[[str], Connection]
+"""Connects to a file that is named by an SQLite URI."""
+
+_PATIENCE = 5.0  # seconds to wait for somebody who writes into the file by hand
+
+
+def connect(uri: str) -> Connection:
+    """Connect by the sqlite3 of the standard library, for use by one thread at a time."""
+    return sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+
+def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
+    """The URI of a file, to be opened read-only, to write, or to write and be made if it is missing.
+
+    >>> uri_of(Path("/a b?.db"), "ro")
+    'file:///a%20b%3F.db?mode=ro'
+
+    """
+    return f"{path.as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
+
+
+@contextmanager
+def reported(place: str, doing: str) -> Generator[None]:
+    """Turn what SQLite or the file system raises into a JournalError that says where and what."""
+    try:
+        yield
+    except JournalError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise JournalError(place, f"{doing}: {error}") from error
+
+
+@contextmanager
+def connected(connect: Connect, uri: str) -> Generator[Connection]:
+    """A connection that is closed at the end."""
+    connection = connect(uri)
+    try:
+        yield connection
+    finally:
+        connection.close()

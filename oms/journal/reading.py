@@ -1,0 +1,54 @@
+"""A file that is read beside its writer, or that no one writes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from oms.errors import JournalError
+from oms.journal import schema
+from oms.journal.connection import Connect, Connection, connect, connected, reported, uri_of
+from oms.journal.trail import Trail
+
+__all__ = ["opened_to_read"]
+
+
+@contextmanager
+def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> Generator[Trail]:
+    """The trail of a file as it is at one moment, whatever its writer does meanwhile.
+
+    Raises JournalError for a file that is damaged, missing, or of another version.
+    """
+    real = Path(os.path.realpath(path))
+    place = str(real)
+    with reported(place, "it cannot be read"):
+        if not real.is_file():
+            raise JournalError(place, "it is missing, or no file")
+        if not real.stat().st_size:
+            raise JournalError(place, "it is empty: a journal is never so short")
+        with connected(connect, _uri(real, connect)) as connection:
+            _begin(connection)
+            schema.check(connection, place)
+            yield Trail(connection, place)
+
+
+def _begin(connection: Connection) -> None:
+    connection.execute("BEGIN")
+    connection.execute("SELECT name FROM sqlite_master").fetchall()
+
+
+def _uri(path: Path, connect: Connect) -> str:
+    """Where nothing can be written, SQLite reads only a file that is said not to change."""
+    uri = uri_of(path, "ro")
+    log = path.with_name(f"{path.name}-wal")
+    if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+        return uri
+    try:
+        with connected(connect, uri) as connection:
+            _begin(connection)
+    except sqlite3.OperationalError:
+        return uri_of(path, "ro", immutable=True)
+    return uri

@@ -1,0 +1,146 @@
+"""How events and orders are written down, and the hashes that show whether they still say the same.
+
+Three kinds of text are hashed, and each begins with its own word, so that none can stand for another:
+an event with the hash of the one before it, an order, and a head.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, NamedTuple
+
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.models import Order, OrderFill, Side, Trade
+
+__all__ = ["EMPTY", "Head", "SUM_MODULUS", "body_of", "event_of", "link", "sum_of"]
+
+SUM_MODULUS = 2**256
+NO_HASH = bytes(32)
+_SIDES = {side.value: side for side in Side}
+
+
+class Head(NamedTuple):
+    """The state after a sequence number, but for the orders themselves: their count and their sum."""
+
+    sequence: int
+    next_trade_id: int
+    orders: int
+    orders_sum: int
+    last_hash: bytes
+
+    def row(self, name: str) -> tuple[object, ...]:
+        """As the table of heads has it, up to its seal."""
+        sequence, next_trade_id, orders, orders_sum, last_hash = self
+        return (
+            name,
+            sequence,
+            next_trade_id,
+            orders,
+            orders_sum.to_bytes(32),
+            last_hash,
+            self.seal(name),
+        )
+
+    def seal(self, name: str) -> bytes:
+        """The hash over all of it."""
+        sequence, next_trade_id, orders, orders_sum, last_hash = self
+        text = f"head\n{name}\n{sequence}\n{next_trade_id}\n{orders}\n{orders_sum}\n"
+        return sha256(text.encode() + last_hash).digest()
+
+
+EMPTY = Head(0, 1, 0, 0, NO_HASH)
+"""The head of a journal that holds nothing."""
+
+
+def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: str) -> bytes:
+    """The hash of an event, chained to that of the one before it."""
+    noted = "-" if note is None else f"+{note}"  # the last, so that nothing follows what may hold anything
+    text = f"event\n{sequence}\n{batch}\n{kind}\n{body}\n{noted}"
+    return sha256(before + text.encode()).digest()
+
+
+def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
+    """A sum of hashes, one an order: the same in any order, and an order can be added or taken off."""
+    digests = (
+        sha256(f"order\n{order_id}\n{amount}\n{price}\n{side}\n{symbol}".encode()).digest()
+        for order_id, symbol, side, amount, price in orders
+    )
+    return sum(map(int.from_bytes, digests)) % SUM_MODULUS
+
+
+# ---------------------------------------------------------------------- bodies
+
+
+def _order(order: Order) -> str:
+    order_id, symbol, side, amount, price = order
+    return (
+        f'{{"order_id":{order_id},"symbol":{quoted(symbol)},"side":"{side._value_}",'
+        f'"amount":{amount},"price":{price}}}'
+    )
+
+
+def _orders(orders: Iterable[Order]) -> str:
+    return f"[{','.join(map(_order, orders))}]"
+
+
+def _amended(before: Order, after: Order) -> str:
+    return f'{{"before":{_order(before)},"after":{_order(after)}}}'
+
+
+def _trade(trade: Trade) -> str:
+    fills = ",".join(
+        f'{{"order_id":{order_id},"amount":{amount},"price":{price}}}'
+        for order_id, amount, price in trade.fills
+    )
+    return (
+        f'{{"trade_id":{trade.trade_id},"symbol":{quoted(trade.symbol)},"side":"{trade.side._value_}",'
+        f'"amount":{trade.amount},"total_price":{trade.total_price},"fills":[{fills}]}}'
+    )
+
+
+_BODIES: dict[type[Event], Callable[..., str]] = {
+    OrderAdded: _order,
+    OrdersAdded: _orders,
+    OrderRemoved: _order,
+    OrdersRemoved: _orders,
+    OrderAmended: _amended,
+    TradePlaced: _trade,
+}
+_KINDS = {kind.__name__: kind for kind in _BODIES}
+
+
+def body_of(event: Event) -> str:
+    """What an event is about, as JSON."""
+    return _BODIES[type(event)](*event.subject())
+
+
+def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
+    """The event that was written down; raises LookupError, TypeError or ValueError if none was."""
+    wanted, said = _KINDS[kind], json.loads(body)
+    return wanted(*_SUBJECTS[wanted](said), sequence=sequence, note=note)
+
+
+def _read_order(said: Any) -> Order:
+    return Order(**(said | {"side": _SIDES[said["side"]]}))
+
+
+def _read_orders(said: Any) -> tuple[Order, ...]:
+    return tuple(map(_read_order, said))
+
+
+def _read_trade(said: Any) -> Trade:
+    fills = tuple(OrderFill(**fill) for fill in said["fills"])
+    return Trade(**(said | {"side": _SIDES[said["side"]], "fills": fills}))
+
+
+_SUBJECTS: dict[type[Event], Callable[[Any], Iterator[object]]] = {
+    OrderAdded: lambda said: iter((_read_order(said),)),
+    OrdersAdded: lambda said: iter((_read_orders(said),)),
+    OrderRemoved: lambda said: iter((_read_order(said),)),
+    OrdersRemoved: lambda said: iter((_read_orders(said),)),
+    OrderAmended: lambda said: iter((_read_order(said["before"]), _read_order(said["after"]))),
+    TradePlaced: lambda said: iter((_read_trade(said),)),
+}

@@ -1,0 +1,155 @@
+"""The file: its tables, its version, how it is made, and how an older one becomes one of this version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from oms.errors import JournalError
+from oms.journal.connection import Connect, Connection, connected, uri_of
+from oms.journal.record import EMPTY
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "create", "migrate"]
+
+APPLICATION_ID = int.from_bytes(b"omsj")
+VERSION = 1
+
+_ORDER_COLUMNS = """(
+    order_id INTEGER PRIMARY KEY,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    price INTEGER NOT NULL
+)"""
+
+TABLES = {
+    # The trail: only ever added to. batch is the first sequence number of those that were one change.
+    "events": """CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY,
+    batch INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    note TEXT,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
+)""",
+    # What the trail comes to.
+    "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
+    # amount and total_price have no type: an integer as far as 64 bits reach, beyond them text.
+    "trades": """CREATE TABLE trades (
+    trade_id INTEGER PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    symbol TEXT NOT NULL,
+    side TEXT NOT NULL,
+    amount NOT NULL,
+    total_price NOT NULL
+)""",
+    "fills": """CREATE TABLE fills (
+    trade_id INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    order_id INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    price INTEGER NOT NULL,
+    PRIMARY KEY (trade_id, position)
+) WITHOUT ROWID""",
+    # Where the trail begins, after what was dropped, and where it ends.
+    "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
+    "heads": """CREATE TABLE heads (
+    name TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    next_trade_id INTEGER NOT NULL,
+    orders INTEGER NOT NULL,
+    orders_sum BLOB NOT NULL,
+    last_hash BLOB NOT NULL,
+    seal BLOB NOT NULL,
+    syncs INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID""",
+}
+
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+"""The statements that make a file of each older version one of the next."""
+
+
+def create(path: Path, connect: Connect) -> None:
+    """Make an empty journal, whole or not at all: it gets its name when it is complete.
+
+    Raises sqlite3.Error, OSError, and JournalError where a write-ahead log is left without its file.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        raise JournalError(str(path), f"it is missing, but {log.name} is there, and may hold what it held")
+    draft = path.with_name(f"{path.name}-new")
+    for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    with connected(connect, uri_of(draft, "rwc")) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        connection.execute("PRAGMA synchronous=EXTRA")
+        connection.execute("BEGIN IMMEDIATE")
+        for table in TABLES.values():
+            connection.execute(table)
+        for name in ("snapshot", "now"):
+            connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
+        _stamp(connection, VERSION)
+        connection.execute("COMMIT")
+    draft.rename(path)
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the name of a file as durable as its content, where a folder can be synced at all."""
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={version}")
+
+
+def version_of(connection: Connection, place: str) -> int:
+    """The version of a file; raises JournalError unless it is a journal of a version known here."""
+    ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
+    version: int
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if application_id != APPLICATION_ID:
+        raise JournalError(f"{place}: header", "this is no journal of oms, or its header is damaged")
+    if version > VERSION:
+        problem = f"it is of version {version}, which is newer than this oms knows ({VERSION})"
+        raise JournalError(f"{place}: header", problem)
+    if version != VERSION and version not in MIGRATIONS:
+        raise JournalError(f"{place}: header", f"it says it is of version {version}, which never was")
+    return version
+
+
+def migrate(connection: Connection, place: str) -> None:
+    """Make it a file of this version, in one transaction; raises JournalError and sqlite3.Error."""
+    while version_of(connection, place) < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = version_of(connection, place)
+            for statement in MIGRATIONS[version]:
+                connection.execute(statement)
+            _stamp(connection, version + 1)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def check(connection: Connection, place: str) -> None:
+    """Raise JournalError unless the tables are those of this version."""
+    if version_of(connection, place) != VERSION:
+        raise JournalError(
+            f"{place}: header", "it is of an older version: open it to write, and it is migrated"
+        )
+    objects = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    found: dict[str, str] = {name: sql for name, sql in objects}  # noqa: C416  # rows are of Any
+    for name in (*TABLES, *found):
+        if found.get(name) != TABLES.get(name):
+            raise JournalError(
+                f"{place}: schema, table {name}", f"it is not what version {VERSION} has there"
+            )

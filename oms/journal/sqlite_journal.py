@@ -1,0 +1,328 @@
+"""A journal in an SQLite file: the one writer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from threading import Condition, RLock, Thread
+from typing import Literal, cast, get_args
+
+from oms.errors import InvalidOrderError, JournalError
+from oms.events import Event, Snapshot
+from oms.journal import schema
+from oms.journal.batch import Batch
+from oms.journal.compaction import drop_before
+from oms.journal.connection import Connect, connect, reported, uri_of
+from oms.journal.trail import Trail
+from oms.journal.verification import Verification, verify_trail
+from oms.journal.writer_lock import WriterLock
+
+__all__ = ["Durability", "SqliteJournal"]
+
+Durability = Literal["full", "batched", "off"]
+_SYNCHRONOUS = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
+_APPENDS_TO_CHECKPOINT = 1_000
+_ROWS_TO_CHECKPOINT = 20_000
+_LONGEST_GROUP = 3600  # seconds
+_AT_ONCE = 1_000  # events read under one lock
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_TOOBIG,
+}  # nothing is wrong with the file
+
+
+class SqliteJournal:
+    """Keeps events in the SQLite file at `path`, which is made if it is missing; the only writer of it.
+
+    `durability` says when an append returns: "full": when the change is on the disk; "batched":
+    when the operating system has it, which has it on the disk before `group_size` changes or
+    `group_seconds` seconds have gone by; "off": when the operating system has it.
+
+    Opening looks at the ends of the trail, and `snapshot` compares the orders with their hash, in
+    O(orders); with `verify` everything is, in O(events). Raises InvalidOrderError, and JournalError
+    for a file that is damaged, of a newer version, or open elsewhere. An older one is migrated.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        durability: Durability = "full",
+        verify: bool = False,
+        group_size: int = 256,
+        group_seconds: float = 0.05,
+        connect: Connect = connect,
+    ) -> None:
+        _check_arguments(durability, group_size, group_seconds)
+        self.path = Path(os.path.realpath(path))
+        self.durability: Durability = durability
+        self._group_size = group_size
+        self._group_seconds = group_seconds
+        self._lock = RLock()
+        self._first_unsynced = Condition(self._lock)
+        self._unsynced = self._appends = self._rows = 0
+        self._unsettled = self._closed = False
+        self._problem: str | None = None
+        with ExitStack() as undo, reported(str(self.path), "it cannot be opened"):
+            self._writer_lock = WriterLock(self.path)
+            undo.callback(self._writer_lock.release)
+            _find_or_make(self.path, connect)
+            self._connection = connect(uri_of(self.path, "rw"))
+            undo.callback(self._connection.close)
+            self._trail = Trail(self._connection, str(self.path))
+            self._prepare(verify)
+            # It writes nothing. It only keeps a connection that has failed from being the last one,
+            # which would copy the log into the file on leaving: another try at what has failed.
+            self._guard = connect(uri_of(self.path, "ro"))
+            undo.callback(self._guard.close)
+            self._guard.execute("SELECT name FROM heads").fetchall()
+            undo.pop_all()
+        if durability == "batched":
+            Thread(target=self._keep_time, name=f"oms journal {self.path.name}", daemon=True).start()
+
+    def _prepare(self, verify: bool) -> None:
+        place = str(self.path)
+        for pragma in ("cell_size_check=ON", "fullfsync=ON", "checkpoint_fullfsync=ON"):
+            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        schema.version_of(self._connection, place)
+        ((mode,),) = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        if mode != "wal":
+            raise JournalError(place, f"no write-ahead log is possible here, only mode {mode}")
+        self._connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+        self._connection.execute("PRAGMA synchronous=FULL")
+        schema.migrate(self._connection, place)
+        schema.check(self._connection, place)
+        self._set_synchronous(_SYNCHRONOUS[self.durability])
+        self._head = self._trail.head("now")
+        self._trail.check_end(self._head)
+        if verify:
+            verify_trail(self._trail)
+
+    def _set_synchronous(self, level: str) -> None:
+        self._connection.execute(f"PRAGMA synchronous={level}")
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def last_sequence(self) -> int:
+        """As Journal."""
+        with self._held():
+            return self._head.sequence
+
+    def snapshot(self) -> Snapshot:
+        """What rests now: a fast start, in O(orders). Raises JournalError."""
+        with self._held():
+            orders = self._trail.orders("orders", self._head)
+            return Snapshot(self._head.sequence, self._head.next_trade_id, orders)
+
+    def read(self, first: int = 1) -> Iterator[Event]:
+        """The events from this sequence number on, each compared with its hash. Raises JournalError."""
+        events = self._trail.events(first)
+        while True:
+            with self._held():
+                some = list(islice(events, _AT_ONCE))
+            if not some:
+                return
+            yield from some
+
+    def verify(self) -> Verification:
+        """Replay the whole trail and compare all that the file holds with it. Raises JournalError."""
+        with self._held():
+            return verify_trail(self._trail)
+
+    # ------------------------------------------------------------------ writing
+
+    def append(self, batch: Sequence[Event]) -> None:
+        """Make a batch durable, as `durability` has it; O(events and orders in it). Raises JournalError."""
+        with self._held(to_write=True):
+            if batch[0].sequence != self._head.sequence + 1:
+                problem = f"event {batch[0].sequence} cannot follow {self._head.sequence}"
+                raise JournalError(str(self.path), problem)
+            closes_group = self.durability == "batched" and self._unsynced + 1 >= self._group_size
+            if closes_group:
+                self._set_synchronous("FULL")
+            self._unsettled = True
+            self._write(batch)
+            self._unsettled = False
+            if self.durability == "batched":
+                self._count_unsynced(closes_group)
+            self._checkpoint_when_due()
+
+    def _write(self, batch: Sequence[Event]) -> None:
+        committing = False
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            rows = Batch(batch, self._head, self._amount_of)
+            ((before,),) = self._connection.execute("SELECT total_changes()").fetchall()
+            rows.write(self._connection)
+            ((after,),) = self._connection.execute("SELECT total_changes()").fetchall()
+            if after - before != rows.size:
+                problem = f"{rows.size} rows were to change, {after - before} did"
+                raise sqlite3.DatabaseError(problem)  # noqa: TRY301  # from here on as if SQLite had seen it
+            committing = True
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failure(error, committing) from error
+        self._head = rows.head
+        self._appends += 1
+        self._rows += rows.size
+
+    def _amount_of(self, order_id: int) -> int:
+        rows = self._connection.execute(
+            "SELECT amount FROM orders WHERE order_id = ?", (order_id,)
+        ).fetchall()
+        if len(rows) != 1:
+            raise sqlite3.DatabaseError(f"order {order_id} is not found")
+        amount: int = rows[0][0]
+        return amount
+
+    def _failure(self, error: sqlite3.Error, committing: bool) -> JournalError:
+        """What is known after SQLite has failed."""
+        self._unsettled = False
+        with suppress(sqlite3.Error):  # where it has rolled back by itself there is nothing to roll back
+            self._connection.execute("ROLLBACK")
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING or committing:
+            self._problem = f"since an error it is read-only, until it is opened again: {error}"
+        held = "whether it holds the change is unknown until it is opened again" if committing else "not held"
+        return JournalError(str(self.path), f"{held}: {error}")
+
+    def _checkpoint_when_due(self) -> None:
+        """Copy the log into the file now and then: what fails here makes it read-only, but undoes nothing."""
+        if self._appends >= _APPENDS_TO_CHECKPOINT or self._rows >= _ROWS_TO_CHECKPOINT:
+            self._appends = self._rows = 0
+            with suppress(JournalError):
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error, committing=False) from error
+
+    def compact(self, before: int | None = None) -> int:
+        """Drop the events before a sequence number (all, if None), on request only; return how many.
+
+        What was one change is kept or dropped as one. What rested then stays as the snapshot that the
+        trail begins with. The whole trail is verified first. O(events). Raises InvalidOrderError and
+        JournalError.
+        """
+        with self._held(to_write=True):
+            first = self._head.sequence + 1 if before is None else before
+            if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
+                raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
+            self.sync()
+            try:
+                dropped = drop_before(self._connection, self._trail, first)
+            except sqlite3.Error as error:
+                raise self._failure(error, committing=True) from error
+            self._checkpoint()
+            return dropped
+
+    # ------------------------------------------------------------------ groups
+
+    def sync(self) -> None:
+        """Have all that was appended on the disk before returning. Raises JournalError."""
+        with self._held(to_write=True):
+            if self._unsynced:
+                self._set_synchronous("FULL")
+                try:
+                    # A commit that changes nothing writes nothing, and what is not written is not synced.
+                    self._connection.execute("UPDATE heads SET syncs = syncs + 1 WHERE name = 'now'")
+                except sqlite3.Error as error:
+                    raise self._failure(error, committing=True) from error
+                self._set_synchronous("NORMAL")
+                self._unsynced = 0
+
+    def _count_unsynced(self, closes_group: bool) -> None:
+        if closes_group:
+            self._set_synchronous("NORMAL")
+            self._unsynced = 0
+        else:
+            self._unsynced += 1
+            if self._unsynced == 1:
+                self._first_unsynced.notify()
+
+    def _keep_time(self) -> None:
+        """The clock of a group: sync what its first change has waited for long enough."""
+        with self._lock:
+            while not self._closed:
+                if not self._unsynced:
+                    self._first_unsynced.wait()
+                    continue
+                self._first_unsynced.wait(self._group_seconds)
+                if self._unsynced and not self._closed:
+                    try:
+                        self.sync()
+                    except JournalError:  # the next append tells
+                        return
+
+    # ------------------------------------------------------------------ holding on, and letting go
+
+    @contextmanager
+    def _held(self, *, to_write: bool = False) -> Generator[None]:
+        """Under the lock; refuses where there is nothing to be had, and first settles what was struck."""
+        self._writer_lock.check()  # first: a lock that another thread held when this process forked stays so
+        with self._lock:
+            if self._closed:
+                raise JournalError(str(self.path), "it is closed")
+            if to_write and self._problem is not None:
+                raise JournalError(str(self.path), self._problem)
+            if self._unsettled:
+                self._settle()
+            yield
+
+    def _settle(self) -> None:
+        """After an append that was struck: roll back what was not committed, and see what was."""
+        with suppress(sqlite3.Error):  # nothing is open if it was committed, or had not begun
+            self._connection.execute("ROLLBACK")
+        self._head = self._trail.head("now")
+        if self.durability == "batched":
+            self._count_unsynced(closes_group=False)
+        self._unsettled = False
+
+    def close(self) -> None:
+        """Sync what is not, copy the log into the file, and let go. Raises JournalError."""
+        if not self._writer_lock.is_ours():
+            return  # it belongs to the process that this one was forked from
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                if self._problem is None:
+                    self.sync()
+                    self._checkpoint()
+                    self._guard.close()
+            finally:
+                self._closed = True
+                self._first_unsynced.notify()
+                self._connection.close()
+                self._guard.close()
+                self._writer_lock.release()
+
+
+def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:
+    if durability not in get_args(Durability):
+        raise InvalidOrderError("durability", durability, "'full', 'batched' or 'off'")
+    if type(group_size) is not int or group_size < 1:
+        raise InvalidOrderError("group_size", group_size, "an int >= 1")
+    if type(group_seconds) not in (int, float) or not 0 < cast("float", group_seconds) <= _LONGEST_GROUP:
+        raise InvalidOrderError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")
+
+
+def _find_or_make(path: Path, connect: Connect) -> None:
+    """See that there is a file which can be a journal; raises JournalError, OSError and sqlite3.Error."""
+    if not path.exists():
+        schema.create(path, connect)
+    found = path.stat()
+    if not path.is_file():
+        raise JournalError(str(path), "it is no file")
+    if found.st_nlink > 1:
+        # The log is found by the file's name: under two names there would be two.
+        raise JournalError(str(path), "it has a second name (a hard link), under which it may be open too")
+    if not found.st_size:
+        raise JournalError(str(path), "it is empty: a journal is never so short")

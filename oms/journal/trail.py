@@ -1,0 +1,143 @@
+"""What a file holds, read with suspicion: heads, orders and events, each compared with its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from oms.errors import InvalidOrderError, JournalError
+from oms.events import Event
+from oms.journal.connection import Connection, reported
+from oms.journal.record import Head, event_of, link, sum_of
+from oms.models import Order, Side, check_orders, new_order
+
+__all__ = ["Trail"]
+
+_AT_ONCE = 1000
+_SIDES = {side.value: side for side in Side}
+_EVENTS = (
+    "SELECT sequence, batch, kind, note, body, hash FROM events WHERE sequence >= ? ORDER BY sequence LIMIT ?"
+)
+
+
+class Trail:
+    """Reads a journal's file. Every method raises JournalError, which names the place of any damage."""
+
+    def __init__(self, connection: Connection, place: str) -> None:
+        self.connection = connection
+        self.place = place
+
+    def head(self, name: str) -> Head:
+        """The head "now", or that of the "snapshot" which the trail begins with."""
+        place = f"{self.place}: heads, {name}"
+        with reported(place, "it cannot be read"):
+            columns = "sequence, next_trade_id, orders, orders_sum, last_hash, seal"
+            rows = self.connection.execute(f"SELECT {columns} FROM heads WHERE name = ?", (name,)).fetchall()  # noqa: S608  # constants
+        if len(rows) != 1:
+            raise JournalError(place, "there must be one")
+        sequence, next_trade_id, orders, orders_sum, last_hash, seal = rows[0]
+        if type(orders_sum) is bytes and type(last_hash) is bytes:
+            head = Head(sequence, next_trade_id, orders, int.from_bytes(orders_sum), last_hash)
+            if head.seal(name) == seal and {type(value) for value in head[:3]} == {int}:
+                return head
+        raise JournalError(place, "its seal does not fit what it says")
+
+    def check_end(self, head: Head) -> None:
+        """See that the last event is the one that the head names."""
+        with reported(f"{self.place}: events", "they cannot be read"):
+            rows = self.connection.execute(
+                "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1"
+            ).fetchall()
+        start = self.head("snapshot")
+        expected = [] if head.sequence == start.sequence else [(head.sequence, head.last_hash)]
+        if rows != expected or (not expected and head != start):
+            last = rows[0][0] if rows else "none"
+            raise JournalError(
+                f"{self.place}: events, sequence {head.sequence}", f"it should be the last, which is {last}"
+            )
+
+    def orders(self, table: str, head: Head) -> tuple[Order, ...]:
+        """What rests by the table of orders, or by that of the snapshot, in O(n)."""
+        place = f"{self.place}: {table}"
+        with reported(place, "it cannot be read"):
+            self._check_pages(table)
+            rows = self.connection.execute(
+                f"SELECT order_id, symbol, side, amount, price FROM {table}"  # noqa: S608  # one of two constants
+            ).fetchall()
+            if (len(rows), sum_of(rows)) != (head.orders, head.orders_sum):
+                raise JournalError(
+                    place,
+                    f"its {len(rows)} orders are not the {head.orders} that rest after event {head.sequence}",
+                )
+            try:
+                orders = tuple([new_order((row[0], row[1], _SIDES[row[2]], row[3], row[4])) for row in rows])
+                check_orders(orders)
+            except (InvalidOrderError, KeyError) as error:
+                raise JournalError(place, f"it holds what is no order: {error}") from error
+        return orders
+
+    def _check_pages(self, table: str) -> None:
+        ((answer,), *_) = self.connection.execute(f"PRAGMA quick_check({table})").fetchall()
+        if answer != "ok":
+            raise JournalError(f"{self.place}: {table}", answer)
+
+    def events(self, first: int) -> Iterator[Event]:
+        """The events from a sequence number on, each compared with its hash and the one before it."""
+        for row in self.rows(first):
+            yield self.event(row)
+
+    def event(self, row: tuple[Any, ...]) -> Event:
+        """The event of a row."""
+        sequence, _, kind, note, body, _ = row
+        try:
+            return event_of(sequence, kind, note, body)
+        except (LookupError, TypeError, ValueError) as error:
+            raise JournalError(
+                f"{self.place}: events, sequence {sequence}", f"it says what is no event: {error}"
+            ) from error
+
+    def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
+        """The rows of events from a sequence number on, as above."""
+        before, end = self._hash_before(first), self.head("now").sequence
+        while chunk := self._chunk(first):
+            for row in chunk:
+                sequence, *said, found = row
+                place = f"{self.place}: events, sequence {first}"
+                if sequence != first:
+                    raise JournalError(place, f"it is missing: {sequence} comes next")
+                if link(before, sequence, *said) != found:
+                    raise JournalError(place, "its hash does not fit what it says, or what came before it")
+                yield row
+                first, before = first + 1, found
+        if first <= end:
+            raise JournalError(f"{self.place}: events, sequence {first}", "it is missing, as is what follows")
+
+    def hash_of(self, sequence: int) -> bytes:
+        """The hash that an event is written down with."""
+        return self._hash_before(sequence + 1)
+
+    def batch_of(self, sequence: int) -> int:
+        """The sequence number that the batch of an event began with; its own, if there is none yet."""
+        for _, batch, *_ in self._chunk(sequence, 1):
+            return int(batch)
+        return sequence
+
+    def _hash_before(self, first: int) -> bytes:
+        start = self.head("snapshot")
+        if first <= start.sequence:
+            problem = f"it was dropped: the trail begins after {start.sequence}"
+            raise JournalError(f"{self.place}: events, sequence {first}", problem)
+        if first == start.sequence + 1:
+            return start.last_hash
+        rows = self._chunk(first - 1, 1)
+        if rows and rows[0][0] == first - 1:
+            found: bytes = rows[0][-1]
+            return found
+        end = self.head("now")
+        if first > end.sequence:
+            return end.last_hash
+        raise JournalError(f"{self.place}: events, sequence {first - 1}", "it is missing")
+
+    def _chunk(self, first: int, size: int = _AT_ONCE) -> list[tuple[Any, ...]]:
+        with reported(f"{self.place}: events, sequence {first} or after", "it cannot be read"):
+            return self.connection.execute(_EVENTS, (first, size)).fetchall()

@@ -1,0 +1,178 @@
+"""Whether a file says one thing: the whole trail, replayed by the verbs, against all that was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from oms.errors import JournalError, OmsError
+from oms.events import (
+    Event,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    Snapshot,
+    TradePlaced,
+)
+from oms.journal.connection import reported
+from oms.journal.trail import Trail
+from oms.management import OrderManagement
+from oms.models import OrderFill, Side, Trade
+
+__all__ = ["Verification", "restored", "state_after", "verify_trail"]
+
+
+_DIGITS_OF_64_BITS = 18
+
+
+class Verification(NamedTuple):
+    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`."""
+
+    first: int
+    last: int
+    events: int
+    trades: int
+    orders: int
+    state_hash: str
+
+
+def verify_trail(trail: Trail) -> Verification:
+    """Replay all events and compare hashes, orders, trades and fills; O(events). Raises JournalError."""
+    with reported(trail.place, "it cannot be read"):
+        for (answer,) in trail.connection.execute("PRAGMA integrity_check").fetchall():
+            if answer != "ok":
+                raise JournalError(trail.place, f"SQLite finds it damaged: {answer}")
+    start, end = trail.head("snapshot"), trail.head("now")
+    trail.check_end(end)
+    trades = _Trades(trail)
+    om = _replay(trail, end.sequence, trades.take)
+    trades.check_end()
+    now = restored(Snapshot(end.sequence, end.next_trade_id, trail.orders("orders", end)))
+    if now.state_hash() != om.state_hash():
+        raise JournalError(f"{trail.place}: orders", "they are not what the events come to")
+    return Verification(
+        start.sequence + 1,
+        end.sequence,
+        end.sequence - start.sequence,
+        trades.taken,
+        len(om),
+        om.state_hash(),
+    )
+
+
+def state_after(trail: Trail, sequence: int) -> OrderManagement:
+    """The books as they were after an event, by replaying all before it. Raises JournalError."""
+    return _replay(trail, sequence, lambda _: None)
+
+
+def restored(snapshot: Snapshot) -> OrderManagement:
+    """The books of a snapshot."""
+    om = OrderManagement.__new__(OrderManagement)
+    om.__setstate__(snapshot._asdict())
+    return om
+
+
+def _replay(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
+    start = trail.head("snapshot")
+    orders = trail.orders("snapshot", start)
+    om = restored(Snapshot(start.sequence, start.next_trade_id, orders))
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    batch = 0
+    for row in trail.rows(start.sequence + 1):
+        sequence, first = row[:2]
+        if sequence > until:
+            break
+        place = f"{trail.place}: events, sequence {sequence}"
+        event = trail.event(row)
+        if first not in (batch, sequence):
+            raise JournalError(place, f"it says that it belongs to a batch which began with {first}")
+        batch = first
+        try:
+            with om.transaction(event.note):
+                _repeat(om, event)
+        except (OmsError, TypeError) as error:
+            raise JournalError(place, f"it cannot have happened: {error}") from error
+        if heard != [event]:
+            raise JournalError(place, f"it cannot have happened: it would have been {heard}")
+        heard.clear()
+        if isinstance(event, TradePlaced):
+            also(event)
+    return om
+
+
+def _repeat(om: OrderManagement, event: Event) -> None:
+    match event:
+        case OrderAdded(order=order):
+            om.add_order(*order)
+        case OrdersAdded(orders=orders):
+            om.add_orders(orders)
+        case OrderRemoved(order=order):
+            om.remove_order(order.order_id)
+        case OrdersRemoved(orders=orders):
+            om.remove_orders(*_selection(om, orders))
+        case OrderAmended(after=after):
+            om.amend_order(after.order_id, amount=after.amount, price=after.price)
+        case TradePlaced(trade=trade):
+            om.place_trade(trade.symbol, trade.side, trade.amount)
+        case _:  # pragma: no cover - there are no others
+            raise TypeError(type(event))
+
+
+def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
+    """What was asked for, that these were removed: the narrowest selection that comes to them."""
+    _, symbol, side, _, _ = orders[0]
+    candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
+    return next((each for each in candidates if om.orders(*each) == orders), (None, None))
+
+
+class _Trades:
+    """The tables of trades and fills, read in step with the events that made them."""
+
+    def __init__(self, trail: Trail) -> None:
+        self.taken = 0
+        self._place = f"{trail.place}: trades"
+        self._rows = self._read(trail)
+
+    def take(self, event: TradePlaced) -> None:
+        """Compare the next trade with an event's."""
+        with reported(self._place, "it cannot be read"):
+            found = next(self._rows, None)
+        if found != (event.sequence, event.trade):
+            place = f"{self._place}, trade {event.trade.trade_id}"
+            raise JournalError(place, f"it is not what event {event.sequence} says")
+        self.taken += 1
+
+    def check_end(self) -> None:
+        """See that there are no more."""
+        with reported(self._place, "it cannot be read"):
+            more = next(self._rows, None)
+        if more is not None:
+            raise JournalError(self._place, f"there is one too many: {more}")
+
+    def _read(self, trail: Trail) -> Iterator[tuple[int, Trade]]:
+        execute = trail.connection.execute
+        fills = iter(execute("SELECT * FROM fills ORDER BY trade_id, position"))
+        fill = next(fills, None)
+        for trade_id, sequence, symbol, side, amount, total in execute(
+            "SELECT * FROM trades ORDER BY trade_id"
+        ):
+            taken: list[OrderFill] = []
+            while fill is not None and fill[:2] == (trade_id, len(taken)):
+                taken.append(OrderFill(*fill[2:]))
+                fill = next(fills, None)
+            exact = Trade(trade_id, symbol, side, _exact(amount), _exact(total), tuple(taken))
+            yield sequence, exact
+        if fill is not None:
+            raise JournalError(f"{trail.place}: fills, trade {fill[0]}", "it fits no trade")
+
+
+def _exact(number: Any) -> Any:
+    """The number that the file holds; whatever else it holds stays what it is, and is no such number."""
+    return (
+        int(number)
+        if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS
+        else number
+    )
