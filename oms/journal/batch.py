@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from oms.events import Event, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.journal.connection import Connection
-from oms.journal.record import SUM_MODULUS, Head, body_of, link, sum_of
-from oms.models import MAX_INT, Order, Trade
+from oms.journal.record import SUM_MODULUS, Head, body_of, digest, link, order_text
+from oms.models import MAX_INT, Order
 
 __all__ = ["Batch"]
 
@@ -17,106 +18,141 @@ _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
 _FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?)"
 _ADD = "INSERT INTO orders VALUES (?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM orders WHERE order_id = ?"
-_AMEND = "UPDATE orders SET symbol = ?2, side = ?3, amount = ?4, price = ?5 WHERE order_id = ?1"
-_HEAD = (
-    "UPDATE heads SET sequence = ?2, next_trade_id = ?3, orders = ?4, orders_sum = ?5, last_hash = ?6,"
-    " seal = ?7 WHERE name = ?1"
-)
+_AMEND = "UPDATE orders SET amount = ?, price = ? WHERE order_id = ?"
+_HEAD = "REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
+_AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
+_CHANGES = "SELECT total_changes()"
 
 
 class Batch:
-    """Everything that a batch of events writes, in O(events and orders in it), and the head after it.
+    """Writes a batch of events inside a transaction of the caller's, in O(events and orders in it).
 
-    `amount_of` says what rests of an order by the file: a trade's last fill may leave a part.
+    Rows of one kind that follow each other are written as one. Raises sqlite3.Error, also where a
+    row is not there that should change: then the file is not what it was.
     """
 
-    def __init__(self, events: Sequence[Event], head: Head, amount_of: Callable[[int], int]) -> None:
-        self._amount_of = amount_of
-        self._changed: dict[int, tuple[Order | None, Order | None]] = {}
-        self._rows: dict[str, list[Sequence[Any]]] = {_EVENT: [], _TRADE: [], _FILL: []}
-        next_trade_id, last_hash, first = head.next_trade_id, head.last_hash, events[0].sequence
+    def __init__(self, connection: Connection, head: Head) -> None:
+        self._connection = connection
+        self._before = head
+        self._next_trade_id, self._orders, self._sum = head.next_trade_id, head.orders, head.orders_sum
+        self._statement = ""
+        self._rows: list[Sequence[Any]] = []
+        self.size = 0
+
+    def write(self, events: Sequence[Event]) -> Head:
+        """Write all of it, and return the head that it ends with."""
+        first, last_hash = events[0].sequence, self._before.last_hash
+        trail: list[Sequence[Any]] = []
         for event in events:
-            kind, body = type(event).__name__, body_of(event)
-            last_hash = link(last_hash, event.sequence, first, kind, event.note, body)
-            self._rows[_EVENT].append((event.sequence, first, kind, event.note, body, last_hash))
-            if isinstance(event, TradePlaced):
-                self._trade(event.sequence, event.trade)
-                next_trade_id = event.trade.trade_id + 1
-            else:
-                self._change(event)
-        gone, come = self._settle()
-        self.head = Head(
-            events[-1].sequence,
-            next_trade_id,
-            head.orders + len(come) - len(gone),
-            (head.orders_sum + sum_of(come) - sum_of(gone)) % SUM_MODULUS,
-            last_hash,
+            kind, sequence, note = type(event), event.sequence, event.note
+            body = body_of(event)
+            said = digest(body)
+            last_hash = link(last_hash, sequence, first, kind.__name__, note, said)
+            trail.append((sequence, first, kind.__name__, note, body, last_hash))
+            _CHANGE[kind](self, event, said)
+        self._flush()
+        self._execute(_EVENT, trail)
+        head = Head(
+            events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
         )
-        self._rows[_HEAD] = [self.head.row("now")]
-        self.size = sum(map(len, self._rows.values()))
+        self._execute(_HEAD, [head.row("now")])
+        return head
 
-    def write(self, connection: Connection) -> None:
-        """Write it all, inside a transaction of the caller's."""
-        for statement, rows in self._rows.items():
-            if len(rows) == 1:
-                connection.execute(statement, rows[0])
-            elif rows:
-                connection.executemany(statement, rows)
+    # ------------------------------------------------------------------ what an event changes
 
-    # ------------------------------------------------------------------ what becomes of orders
+    def _add(self, event: OrderAdded, said: bytes) -> None:
+        order_id, symbol, side, amount, price = event.order
+        self._put(_ADD, (order_id, symbol, side._value_, amount, price))
+        self._orders += 1
+        self._sum += int.from_bytes(said)  # the body is the text of the order
 
-    def _change(self, event: Event) -> None:
-        if isinstance(event, OrderAmended):
-            self._note(event.before, event.after)
-            return
-        (subject,) = event.subject()
-        many = isinstance(event, OrdersAdded | OrdersRemoved)
-        goes = isinstance(event, OrderRemoved | OrdersRemoved)
-        for order in subject if many else (subject,):
-            self._note(*((order, None) if goes else (None, order)))
+    def _remove(self, event: OrderRemoved, said: bytes) -> None:
+        self._put(_REMOVE, event.order[:1])
+        self._orders -= 1
+        self._sum -= int.from_bytes(said)
 
-    def _trade(self, sequence: int, trade: Trade) -> None:
-        trade_id, symbol, side, amount, total_price, fills = trade
-        self._rows[_TRADE].append(
-            (trade_id, sequence, symbol, side.value, _fitting(amount), _fitting(total_price))
-        )
-        self._rows[_FILL].extend((trade_id, position, *fill) for position, fill in enumerate(fills))
+    def _add_many(self, event: OrdersAdded, _: bytes) -> None:
+        for order in event.orders:
+            self._add(OrderAdded(order, sequence=0), digest(order_text(order)))
+
+    def _remove_many(self, event: OrdersRemoved, _: bytes) -> None:
+        for order in event.orders:
+            self._remove(OrderRemoved(order, sequence=0), digest(order_text(order)))
+
+    def _amend(self, event: OrderAmended, _: bytes) -> None:
+        before, after = event.before, event.after
+        self._put(_AMEND, (after.amount, after.price, after.order_id))
+        self._sum += int.from_bytes(digest(order_text(after))) - int.from_bytes(digest(order_text(before)))
+
+    def _trade(self, event: TradePlaced, _: bytes) -> None:
+        trade_id, symbol, side, amount, total_price, fills = event.trade
+        row = (trade_id, event.sequence, symbol, side._value_, _fitting(amount), _fitting(total_price))
+        self._put(_TRADE, row)
+        for position, fill in enumerate(fills):
+            self._put(_FILL, (trade_id, position, *fill))
         for order_id, taken, price in fills[:-1]:
-            self._note(Order(order_id, symbol, side, taken, price), None)
+            self._take(Order(order_id, symbol, side, taken, price))
         order_id, taken, price = fills[-1]
-        known = self._changed.get(order_id, (None, None))[1]
-        rested = self._amount_of(order_id) if known is None else known.amount
-        left = rested - taken
-        self._note(
-            Order(order_id, symbol, side, rested, price),
-            Order(order_id, symbol, side, left, price) if left else None,
-        )
+        rested = Order(order_id, symbol, side, self._amount_of(order_id), price)
+        if rested.amount == taken:
+            self._take(rested)
+        else:
+            after = rested._replace(amount=rested.amount - taken)
+            self._amend(OrderAmended(rested, after, sequence=0), b"")
+        self._next_trade_id = trade_id + 1
 
-    def _note(self, before: Order | None, after: Order | None) -> None:
-        order = before or after
-        assert order is not None
-        first, _ = self._changed.get(order.order_id, (before, None))
-        self._changed[order.order_id] = (first, after)
+    def _take(self, order: Order) -> None:
+        self._remove(OrderRemoved(order, sequence=0), digest(order_text(order)))
 
-    def _settle(self) -> tuple[list[Order], list[Order]]:
-        """Turn what became of each order into rows; return what is gone, and what came."""
-        gone: list[Order] = []
-        come: list[Order] = []
-        removed: list[Sequence[Any]] = []
-        added: list[Sequence[Any]] = []
-        amended: list[Sequence[Any]] = []
-        for before, after in self._changed.values():
-            if before is not None:
-                gone.append(before)
-            if after is not None:
-                come.append(after)
-                (added if before is None else amended).append((*after[:2], after.side.value, *after[3:]))
-            elif before is not None:
-                removed.append((before.order_id,))
-        self._rows |= {_REMOVE: removed, _ADD: added, _AMEND: amended}
-        return gone, come
+    def _amount_of(self, order_id: int) -> int:
+        self._flush()
+        rows = self._connection.execute(_AMOUNT, (order_id,)).fetchall()
+        if len(rows) != 1:
+            raise sqlite3.DatabaseError(f"order {order_id} is not in the file")
+        amount: int = rows[0][0]
+        return amount
+
+    # ------------------------------------------------------------------ rows
+
+    def _put(self, statement: str, row: Sequence[Any]) -> None:
+        if statement is not self._statement:
+            self._flush()
+            self._statement = statement
+        self._rows.append(row)
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        rows, self._rows = self._rows, []
+        may_miss = self._statement is _REMOVE or self._statement is _AMEND
+        before = self._changes() if may_miss else 0
+        self._execute(self._statement, rows)
+        if may_miss and self._changes() - before != len(rows):
+            raise sqlite3.DatabaseError(f"of the orders {rows} not all are in the file")
+
+    def _execute(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self.size += len(rows)
+        if len(rows) == 1:
+            self._connection.execute(statement, rows[0])
+        else:
+            self._connection.executemany(statement, rows)
+
+    def _changes(self) -> int:
+        count: int
+        ((count,),) = self._connection.execute(_CHANGES).fetchall()
+        return count
 
 
 def _fitting(number: int) -> int | str:
     """A number as the file can hold it exactly."""
     return number if number <= MAX_INT else str(number)
+
+
+_CHANGE: dict[type[Event], Callable[..., None]] = {
+    OrderAdded: Batch._add,
+    OrdersAdded: Batch._add_many,
+    OrderRemoved: Batch._remove,
+    OrdersRemoved: Batch._remove_many,
+    OrderAmended: Batch._amend,
+    TradePlaced: Batch._trade,
+}

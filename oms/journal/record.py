@@ -1,7 +1,7 @@
 """How events and orders are written down, and the hashes that show whether they still say the same.
 
-Three kinds of text are hashed, and each begins with its own word, so that none can stand for another:
-an event with the hash of the one before it, an order, and a head.
+Three kinds of text are hashed, and each has its own word, so that none can stand for another: what an
+event says (which may be an order), an event with the hash of the one before it, and a head.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.models import Order, OrderFill, Side, Trade
 
-__all__ = ["EMPTY", "Head", "SUM_MODULUS", "body_of", "event_of", "link", "sum_of"]
+__all__ = ["EMPTY", "Head", "SUM_MODULUS", "body_of", "digest", "event_of", "link", "order_text", "sum_of"]
 
 SUM_MODULUS = 2**256
 NO_HASH = bytes(32)
@@ -55,26 +55,36 @@ EMPTY = Head(0, 1, 0, 0, NO_HASH)
 """The head of a journal that holds nothing."""
 
 
-def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: str) -> bytes:
-    """The hash of an event, chained to that of the one before it."""
+def digest(text: str) -> bytes:
+    """The hash of what an event says, or of an order."""
+    return sha256(b"text\n" + text.encode()).digest()
+
+
+def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, said: bytes) -> bytes:
+    """The hash of an event, chained to that of the one before it; `said` is the digest of its body."""
     noted = "-" if note is None else f"+{note}"  # the last, so that nothing follows what may hold anything
-    text = f"event\n{sequence}\n{batch}\n{kind}\n{body}\n{noted}"
-    return sha256(before + text.encode()).digest()
+    return sha256(before + said + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
-    """A sum of hashes, one an order: the same in any order, and an order can be added or taken off."""
-    digests = (
-        sha256(f"order\n{order_id}\n{amount}\n{price}\n{side}\n{symbol}".encode()).digest()
-        for order_id, symbol, side, amount, price in orders
-    )
-    return sum(map(int.from_bytes, digests)) % SUM_MODULUS
+    """A sum of digests, one an order: the same in any order, and an order can be added or taken off.
+
+    An order is a row of its fields, with the side as text.
+    """
+    names: dict[Any, str] = {}
+    total = 0
+    for order_id, symbol, side, amount, price in orders:
+        name = names.get(symbol) or names.setdefault(symbol, quoted(symbol))
+        text = f'{{"order_id":{order_id},"symbol":{name},"side":"{side}","amount":{amount},"price":{price}}}'
+        total += int.from_bytes(sha256(b"text\n" + text.encode()).digest())
+    return total % SUM_MODULUS
 
 
 # ---------------------------------------------------------------------- bodies
 
 
-def _order(order: Order) -> str:
+def order_text(order: Order) -> str:
+    """An order as JSON."""
     order_id, symbol, side, amount, price = order
     return (
         f'{{"order_id":{order_id},"symbol":{quoted(symbol)},"side":"{side._value_}",'
@@ -83,11 +93,11 @@ def _order(order: Order) -> str:
 
 
 def _orders(orders: Iterable[Order]) -> str:
-    return f"[{','.join(map(_order, orders))}]"
+    return f"[{','.join(map(order_text, orders))}]"
 
 
 def _amended(before: Order, after: Order) -> str:
-    return f'{{"before":{_order(before)},"after":{_order(after)}}}'
+    return f'{{"before":{order_text(before)},"after":{order_text(after)}}}'
 
 
 def _trade(trade: Trade) -> str:
@@ -101,20 +111,20 @@ def _trade(trade: Trade) -> str:
     )
 
 
-_BODIES: dict[type[Event], Callable[..., str]] = {
-    OrderAdded: _order,
-    OrdersAdded: _orders,
-    OrderRemoved: _order,
-    OrdersRemoved: _orders,
-    OrderAmended: _amended,
-    TradePlaced: _trade,
+_BODIES: dict[type[Event], Callable[[Any], str]] = {
+    OrderAdded: lambda event: order_text(event.order),
+    OrdersAdded: lambda event: _orders(event.orders),
+    OrderRemoved: lambda event: order_text(event.order),
+    OrdersRemoved: lambda event: _orders(event.orders),
+    OrderAmended: lambda event: _amended(event.before, event.after),
+    TradePlaced: lambda event: _trade(event.trade),
 }
 _KINDS = {kind.__name__: kind for kind in _BODIES}
 
 
 def body_of(event: Event) -> str:
     """What an event is about, as JSON."""
-    return _BODIES[type(event)](*event.subject())
+    return _BODIES[type(event)](event)
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:

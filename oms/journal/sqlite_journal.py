@@ -157,29 +157,15 @@ class SqliteJournal:
         committing = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            rows = Batch(batch, self._head, self._amount_of)
-            ((before,),) = self._connection.execute("SELECT total_changes()").fetchall()
-            rows.write(self._connection)
-            ((after,),) = self._connection.execute("SELECT total_changes()").fetchall()
-            if after - before != rows.size:
-                problem = f"{rows.size} rows were to change, {after - before} did"
-                raise sqlite3.DatabaseError(problem)  # noqa: TRY301  # from here on as if SQLite had seen it
+            rows = Batch(self._connection, self._head)
+            head = rows.write(batch)
             committing = True
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure(error, committing) from error
-        self._head = rows.head
+        self._head = head
         self._appends += 1
         self._rows += rows.size
-
-    def _amount_of(self, order_id: int) -> int:
-        rows = self._connection.execute(
-            "SELECT amount FROM orders WHERE order_id = ?", (order_id,)
-        ).fetchall()
-        if len(rows) != 1:
-            raise sqlite3.DatabaseError(f"order {order_id} is not found")
-        amount: int = rows[0][0]
-        return amount
 
     def _failure(self, error: sqlite3.Error, committing: bool) -> JournalError:
         """What is known after SQLite has failed."""

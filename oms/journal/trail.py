@@ -8,7 +8,7 @@ from typing import Any
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.journal.connection import Connection, reported
-from oms.journal.record import Head, event_of, link, sum_of
+from oms.journal.record import Head, digest, event_of, link, sum_of
 from oms.models import Order, Side, check_orders, new_order
 
 __all__ = ["Trail"]
@@ -64,15 +64,13 @@ class Trail:
             rows = self.connection.execute(
                 f"SELECT order_id, symbol, side, amount, price FROM {table}"  # noqa: S608  # one of two constants
             ).fetchall()
-            if (len(rows), sum_of(rows)) != (head.orders, head.orders_sum):
-                raise JournalError(
-                    place,
-                    f"its {len(rows)} orders are not the {head.orders} that rest after event {head.sequence}",
-                )
             try:
+                if (len(rows), sum_of(rows)) != (head.orders, head.orders_sum):
+                    problem = f"its {len(rows)} orders are not the {head.orders} after event {head.sequence}"
+                    raise JournalError(place, problem)
                 orders = tuple([new_order((row[0], row[1], _SIDES[row[2]], row[3], row[4])) for row in rows])
                 check_orders(orders)
-            except (InvalidOrderError, KeyError) as error:
+            except (InvalidOrderError, KeyError, TypeError) as error:
                 raise JournalError(place, f"it holds what is no order: {error}") from error
         return orders
 
@@ -101,11 +99,11 @@ class Trail:
         before, end = self._hash_before(first), self.head("now").sequence
         while chunk := self._chunk(first):
             for row in chunk:
-                sequence, *said, found = row
+                sequence, batch, kind, note, body, found = row
                 place = f"{self.place}: events, sequence {first}"
                 if sequence != first:
                     raise JournalError(place, f"it is missing: {sequence} comes next")
-                if link(before, sequence, *said) != found:
+                if type(body) is not str or link(before, sequence, batch, kind, note, digest(body)) != found:
                     raise JournalError(place, "its hash does not fit what it says, or what came before it")
                 yield row
                 first, before = first + 1, found
