@@ -79,8 +79,8 @@ def create(path: Path, connect: Connect) -> None:
     if log.exists():
         raise JournalError(str(path), f"it is missing, but {log.name} is there, and may hold what it held")
     draft = path.with_name(f"{path.name}-new")
-    for leftover in (draft, draft.with_name(f"{draft.name}-journal")):
-        leftover.unlink(missing_ok=True)
+    for leftover in ("", "-journal", "-wal", "-shm"):
+        draft.with_name(f"{draft.name}{leftover}").unlink(missing_ok=True)
     with connected(connect, uri_of(draft, "rwc")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE").fetchall()
         connection.execute("PRAGMA synchronous=EXTRA")
@@ -91,6 +91,8 @@ def create(path: Path, connect: Connect) -> None:
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
+        # Here, not under its own name: what a crash brings back of the old journal then fits no file.
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     _sync_folder(path)
 

@@ -68,7 +68,7 @@ class SqliteJournal:
         self._unsynced = self._appends = self._rows = 0
         self._unsettled = self._closed = False
         self._problem: str | None = None
-        with ExitStack() as undo, reported(str(self.path), "it cannot be opened"):
+        with reported(str(self.path), "it cannot be opened"), ExitStack() as undo:
             self._writer_lock = WriterLock(self.path)
             undo.callback(self._writer_lock.release)
             _find_or_make(self.path, connect)
@@ -278,17 +278,21 @@ class SqliteJournal:
         with self._lock:
             if self._closed:
                 return
-            try:
+            with reported(str(self.path), "it is closed, but"), ExitStack() as leaving:
+                leaving.callback(self._writer_lock.release)
+                leaving.callback(self._let_go)
                 if self._problem is None:
                     self.sync()
                     self._checkpoint()
-                    self._guard.close()
-            finally:
-                self._closed = True
-                self._first_unsynced.notify()
-                self._connection.close()
-                self._guard.close()
-                self._writer_lock.release()
+
+    def _let_go(self) -> None:
+        """Close both connections; the guard first only where the log may be copied into the file."""
+        self._closed = True
+        self._first_unsynced.notify()
+        both = (self._guard, self._connection) if self._problem is None else (self._connection, self._guard)
+        with reported(str(self.path), "it is closed, but"), ExitStack() as leaving:
+            for connection in reversed(both):
+                leaving.callback(connection.close)
 
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:

@@ -1,0 +1,98 @@
+"""Sessions for a journal: commands at random, and what must be true after each of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from oms import Event, JournalError, OmsError, Order, OrderManagement, Side
+
+Command = Callable[[OrderManagement], None]
+
+
+class State(NamedTuple):
+    """All of it: orders, counters and hash, and the trail so far."""
+
+    orders: tuple[Order, ...]
+    counters: tuple[int, int]
+    state_hash: str
+    events: tuple[Event, ...]
+
+
+def session(seed: int, length: int) -> list[Command]:
+    """Commands of every kind, the same for the same seed."""
+    rng = random.Random(seed)
+    return [_command(rng, number) for number in range(1, length + 1)]
+
+
+def _command(rng: random.Random, number: int) -> Command:
+    symbol, side = rng.choice(("JPM", "日経 \0")), rng.choice(list(Side))
+    order = Order(
+        number,
+        symbol,
+        side,
+        rng.choice((rng.randint(1, 40), 2**63 - 1)),
+        rng.choice((rng.randint(1, 9), 2**63 - 1)),
+    )
+    some_id = rng.randint(1, number)
+    amount = rng.choice((rng.randint(1, 60), 2**64))
+    commands: list[Command] = [
+        lambda om: om.add_order(*order),
+        lambda om: om.add_orders([order, order._replace(order_id=number + 10_000)]),
+        lambda om: om.remove_order(some_id),
+        lambda om: _discard(om.remove_orders(symbol, side)),
+        lambda om: _discard(om.amend_order(some_id, amount=order.amount, price=order.price)),
+        lambda om: _discard(om.place_trade(symbol, side, amount, allow_partial=True)),
+        lambda om: _basket(om, order, amount, f"retry {number} \0 ' ü"),
+    ]
+    return rng.choices(commands, (6, 2, 1, 0.3, 2, 2, 3))[0]
+
+
+def _discard(_: object) -> None: ...
+
+
+def _basket(om: OrderManagement, order: Order, amount: int, note: str) -> None:
+    with om.transaction(note):
+        om.add_order(*order)
+        with om.what_if():
+            om.remove_orders()
+        om.place_trade(order.symbol, order.side, min(amount, order.amount))
+        om.add_order(order.order_id + 20_000, "IBM", Side.SELL, 1, 1)
+        om.remove_order(order.order_id + 20_000)
+
+
+def do(command: Command, om: OrderManagement) -> None:
+    """Do it; a refusal changes nothing, and so counts as done. Raises JournalError."""
+    try:
+        command(om)
+    except JournalError:
+        raise
+    except OmsError:
+        pass
+
+
+def state(om: OrderManagement) -> State:
+    """The state of one whose journal still has all of its trail."""
+    assert om.journal is not None
+    om._check()
+    return State(om.orders(), _counters(om), om.state_hash(), tuple(om.journal.read()))
+
+
+def states(commands: list[Command]) -> list[State]:
+    """What is true before the first command, and after each."""
+    om = OrderManagement()
+    events: list[Event] = []
+    om.subscribe(events.append)
+    found = [State((), (1, 0), om.state_hash(), ())]
+    for command in commands:
+        with suppress(OmsError):
+            command(om)
+        found.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events)))
+    return found
+
+
+def _counters(om: OrderManagement) -> tuple[int, int]:
+    whole = om.__getstate__()
+    return whole["next_trade_id"], whole["sequence"]
