@@ -69,7 +69,7 @@ def reported(place: str, doing: str) -> Generator[None]:
         yield
     except JournalError:
         raise
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last from text that is damaged
         raise JournalError(place, f"{doing}: {error}") from error
 
 
