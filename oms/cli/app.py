@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from oms.cli.demo import demo
 from oms.cli.exit_codes import ExitCode
+from oms.cli.journal import app as journal
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.errors import OmsError
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command(cls=ManyValuesCommand)(replay)
+app.add_typer(journal)
 
 
 def _show_version(wanted: bool) -> None:

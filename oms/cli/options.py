@@ -20,6 +20,7 @@ __all__ = [
     "BookFile",
     "Format",
     "Ignored",
+    "JournalFile",
     "Json",
     "ManyValuesCommand",
     "Quoted",
@@ -90,6 +91,14 @@ Ignored = Annotated[
         parser=_integer(0),
         metavar="ID...",
         help="Orders to leave out, such as one that was cancelled unseen.",
+    ),
+]
+JournalFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        help="Keep what happens in this new file too (see oms journal --help).",
     ),
 ]
 Json = Annotated[

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from oms import OrderManagement
 from oms.cli.style import new_console
+from oms.errors import JournalError
 from oms.feeds import Message, Recording, Replay, Report, Unknown
+from oms.journal import open as open_journal
 
 __all__ = ["Driven", "drive"]
 
@@ -63,13 +65,13 @@ def drive(
     ignore: tuple[int, ...] = (),
     book: Path | None = None,
     trades: Path | None = None,
+    journal: Path | None = None,
 ) -> Driven:
     """Replay a recording into new books; the arguments are those of `Replay`.
 
     The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidOrderError.
     """
-    om = OrderManagement()
-    with _bar() as progress:
+    with _kept(journal) as om, _bar() as progress:
         start = perf_counter()
         watched = _Watched(recording, progress)
         run = Replay(
@@ -82,6 +84,15 @@ def drive(
             pass
         seconds = perf_counter() - start
     return Driven(run.report(), om, recording.symbol, seconds)
+
+
+def _kept(path: Path | None) -> OrderManagement:
+    """Books in memory, or in a journal of their own too. Raises JournalError."""
+    if path is None:
+        return OrderManagement()
+    if path.exists():
+        raise JournalError(str(path), "it exists already; a replay begins with empty books")
+    return open_journal(path, durability="batched")
 
 
 @contextmanager

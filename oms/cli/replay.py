@@ -14,6 +14,7 @@ from oms.cli.options import (
     BookFile,
     Format,
     Ignored,
+    JournalFile,
     Json,
     Quoted,
     RecordingFile,
@@ -39,6 +40,7 @@ def replay(
     trades: TradesFile = None,
     unknown: UnknownOrders = None,
     ignore: Ignored = None,
+    journal: JournalFile = None,
     as_object: Json = False,
 ) -> None:
     """Replay a recording; show the books at its end, and whether they agree with what was published.
@@ -51,7 +53,9 @@ def replay(
     recording = _open(file, feed, symbol)
     _refuse_what_does_not_apply(recording.feed, book, trades, unknown)
     policy = unknown or DEFAULT_UNKNOWN[recording.feed]
-    driven = drive(recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades)
+    driven = drive(
+        recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades, journal=journal
+    )
     quotes = tuple(costs(driven.om, driven.symbol, quote or ()))
     if as_object:
         print(json.dumps(as_json(recording, driven, quotes)))

@@ -240,7 +240,8 @@ class SqliteJournal:
                 if not self._unsynced:
                     self._first_unsynced.wait()
                     continue
-                self._first_unsynced.wait(self._group_seconds)
+                if self._first_unsynced.wait(self._group_seconds):
+                    continue  # another group has begun, with a time of its own
                 if self._unsynced and not self._closed:
                     try:
                         self.sync()
@@ -289,10 +290,13 @@ class SqliteJournal:
         """Close both connections; the guard first only where the log may be copied into the file."""
         self._closed = True
         self._first_unsynced.notify()
-        both = (self._guard, self._connection) if self._problem is None else (self._connection, self._guard)
-        with reported(str(self.path), "it is closed, but"), ExitStack() as leaving:
-            for connection in reversed(both):
-                leaving.callback(connection.close)
+        if self._problem is None:
+            self._guard.close()
+            self._connection.close()
+            return
+        for connection in (self._connection, self._guard):
+            with suppress(sqlite3.Error):  # what is wrong has been told
+                connection.close()
 
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:

@@ -1,0 +1,133 @@
+"""What does durability cost? Each beside bare SQLite that writes the same rows, as ratios within one run."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from oms import Order, OrderAdded, OrderManagement, Side, journal
+from oms.journal import SqliteJournal
+from workloads import SYMBOL, timed
+
+BODY = '{"order_id":%d,"symbol":"JPM","side":"BUY","amount":20,"price":2000}'
+BATCH = 256
+RESTING = 1_000_000
+
+
+class Bare:
+    """An events table, an orders table and a row of counters: the same rows, and nothing checks them."""
+
+    def __init__(self, file: Path) -> None:
+        self.connection = sqlite3.connect(file, isolation_level=None)
+        for statement in (
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            "CREATE TABLE events (sequence INTEGER PRIMARY KEY, batch, kind, note, body, hash)",
+            "CREATE TABLE orders (order_id INTEGER PRIMARY KEY, symbol, side, amount, price)",
+            "CREATE TABLE heads (name TEXT PRIMARY KEY, sequence, trade, orders, sum, hash, seal, syncs)",
+        ):
+            self.connection.execute(statement).fetchall()
+
+    def write(self, rows: Iterable[tuple[tuple[Any, ...], ...]]) -> None:
+        events, orders = zip(*rows, strict=True)
+        run = self.connection.execute
+        run("BEGIN")
+        if len(events) == 1:
+            run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", events[0])
+            run("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", orders[0])
+        else:
+            self.connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+            self.connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", orders)
+        last = events[-1][0]
+        head = ("now", last, 1, last, bytes(32), bytes(32), bytes(32), 0)
+        run("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)", head)
+        run("COMMIT")
+
+
+def rows(numbers: Iterable[int]) -> list[tuple[tuple[Any, ...], ...]]:
+    return [((n, n, "OrderAdded", None, BODY % n, bytes(32)), (n, SYMBOL, "BUY", 20, 2000)) for n in numbers]
+
+
+def best_of(turns: int, calls: dict[str, Callable[[int], object]]) -> dict[str, float]:
+    """Seconds of the fastest turn of each; they take turns, and are told which it is."""
+    best = dict.fromkeys(calls, float("inf"))
+    for turn in range(turns):
+        for name, call in calls.items():
+            best[name] = min(best[name], timed(partial(call, turn)))
+    return best
+
+
+def test_single_verbs_in_full_durability_beside_a_bare_insert_and_commit(tmp_path: Path) -> None:
+    each = 50
+    bare, om = Bare(tmp_path / "bare.db"), journal.open(tmp_path / "book.db")
+
+    def insert(turn: int) -> None:
+        for n in range(turn * each + 1, (turn + 1) * each + 1):
+            bare.write(rows([n]))
+
+    def add(turn: int) -> None:
+        for n in range(turn * each + 1, (turn + 1) * each + 1):
+            om.add_order(n, SYMBOL, Side.BUY, 20, 2000)
+
+    with closing(bare.connection), om:
+        times = best_of(60, {"bare": insert, "oms": add})
+    ratio = times["oms"] / times["bare"]
+    print({name: f"{time / each * 1e6:.0f} us" for name, time in times.items()}, f"ratio {ratio:.2f}")
+    assert ratio < 1.5
+
+
+def test_batches_beside_a_bare_executemany(tmp_path: Path) -> None:
+    bare, kept, om = Bare(tmp_path / "bare.db"), SqliteJournal(tmp_path / "kept.db"), OrderManagement()
+    whole = journal.open(tmp_path / "book.db")
+
+    def numbers(turn: int) -> range:
+        return range(turn * BATCH + 1, (turn + 1) * BATCH + 1)
+
+    ready = {turn: rows(numbers(turn)) for turn in range(40)}
+    events = {
+        turn: [OrderAdded(Order(n, SYMBOL, Side.BUY, 20, 2000), sequence=n) for n in numbers(turn)]
+        for turn in range(40)
+    }
+
+    def verbs(om: OrderManagement, turn: int) -> None:
+        with om.transaction():
+            for n in numbers(turn):
+                om.add_order(n, SYMBOL, Side.BUY, 20, 2000)
+
+    with closing(bare.connection), closing(kept), whole:
+        times = best_of(
+            40,
+            {
+                "bare": lambda turn: bare.write(ready[turn]),
+                "append": lambda turn: kept.append(events[turn]),
+                "verbs with a journal": partial(verbs, whole),
+                "verbs without": partial(verbs, om),
+            },
+        )
+    ratio = times["append"] / times["bare"]
+    print({name: f"{time * 1e6:.0f} us" for name, time in times.items()}, f"append: ratio {ratio:.2f}")
+    assert ratio < 2
+
+
+def test_opening_a_million_orders_beside_a_bare_select_and_add_orders(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file, durability="off") as om:
+        om.add_orders(Order(n, SYMBOL, Side.BUY, 20, n + 1) for n in range(RESTING))
+    start = perf_counter()
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT order_id, symbol, side, amount, price FROM orders").fetchall()
+    bare = OrderManagement()
+    bare.add_orders(Order(i, symbol, Side(side), a, p) for i, symbol, side, a, p in found)
+    between = perf_counter()
+    del found
+    begun = perf_counter()
+    with journal.open(file) as om:
+        ratio = (perf_counter() - begun) / (between - start)
+        assert len(om) == len(bare) == RESTING
+    print(f"opening a million orders: ratio {ratio:.2f}")
+    assert ratio < 3

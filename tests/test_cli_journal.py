@@ -1,0 +1,115 @@
+"""`oms journal`, and `oms replay --journal`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from oms import Order, Side, journal
+from oms.cli import run
+
+SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,4,7,4,1000000,-1\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "book.db"
+    with journal.open(path) as om:
+        om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(2, "IBM", Side.SELL, 5, 90)])
+        with om.transaction("a\x1b[31m note"):
+            om.place_trade("JPM", Side.BUY, 15)
+        om.amend_order(2, amount=4)
+        om.remove_order(2)
+    return str(path)
+
+
+def out(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> str:
+    assert run(args) == code
+    return capsys.readouterr().out
+
+
+def test_a_sound_file_is_verified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = json.loads(out(capsys, "journal", "verify", file, "--json"))
+    assert said == {"agrees": True, **journal.verify(file)._asdict()}
+    assert "agrees with its trail" in out(capsys, "journal", "verify", file)
+
+
+def test_a_damaged_file_exits_with_1_and_names_the_place(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE events SET note = 'x' WHERE sequence = 2")
+    said = json.loads(out(capsys, "journal", "verify", file, "--json", code=1))
+    assert (said["agrees"], said["place"]) == (False, f"{file}: events, sequence 2")
+    assert "sequence 2" in out(capsys, "journal", "verify", file, code=1).replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "compact", "export"])
+def test_a_file_that_is_missing_is_wrong_use(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["journal", command, str(tmp_path / "none.db")]) == 2
+    assert "missing" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sequences"),
+    [
+        ([], [1, 2, 3, 4]),
+        (["--from", "3"], [3, 4]),
+        (["--kind", "TradePlaced"], [2]),
+        (["--symbol", "IBM"], [1, 3, 4]),
+        (["--order", "1"], [1, 2]),
+        (["--limit", "2"], [1, 2]),
+    ],
+)
+def test_what_happened_is_shown_as_asked_for(
+    options: list[str], sequences: list[int], file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = out(capsys, "journal", "show", file, "--json", *options).splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == sequences
+
+
+def test_a_table_shows_no_control_characters(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = out(capsys, "journal", "show", file)
+    assert "TradePlaced" in shown
+    assert "\x1b" not in shown
+
+
+def test_an_export_has_a_row_for_each_order_and_fill(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "events.csv"
+    shown = out(capsys, "journal", "export", file)
+    assert out(capsys, "journal", "export", file, "--output", str(target)) == ""
+    assert target.read_bytes().decode() == shown
+    rows = list(csv.DictReader(shown.splitlines()))
+    assert [row["part"] for row in rows] == ["order", "order", "trade", "fill", "before", "after", "order"]
+    assert [row["amount"] for row in rows] == ["20", "5", "15", "15", "5", "4", "4"]
+    assert rows[2]["total_price"] == "300"
+
+
+def test_compacting_drops_history_on_request(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = journal.verify(file)
+    assert "2 events dropped" in out(capsys, "journal", "compact", file, "--before", "3")
+    after = journal.verify(file)
+    assert (after.first, after.last, after.state_hash) == (3, 4, before.state_hash)
+
+
+def test_a_replay_writes_a_new_journal_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "XYZ_2020-01-02_34200000_57600000_message_5.csv"
+    recording.write_text(SESSION)
+    file = str(tmp_path / "kept.db")
+    said = json.loads(out(capsys, "replay", str(recording), "--journal", file, "--json"))
+    with journal.open(file, verify=True) as om:
+        assert len(om) == said["resting_orders"] == 2
+    assert run(["replay", str(recording), "--journal", file]) == 2
+    assert "exists already" in capsys.readouterr().err
