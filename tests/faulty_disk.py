@@ -24,7 +24,7 @@ def _unheard(*_: object) -> None:
 
 
 class _File(apsw.VFSFile):
-    excepthook = staticmethod(_unheard)
+    excepthook = staticmethod(_unheard)  # type: ignore[assignment]  # its type is that of a hook, too
 
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -52,7 +52,7 @@ class _File(apsw.VFSFile):
 
 
 class _Vfs(apsw.VFS):
-    excepthook = staticmethod(_unheard)
+    excepthook = staticmethod(_unheard)  # type: ignore[assignment]  # its type is that of a hook, too
 
     def __init__(self, disk: Disk, name: str) -> None:
         super().__init__(name, "")

@@ -210,7 +210,7 @@ def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
         disk = Disk()
         with journal.open(
             tmp_path / f"{durability}.db",
-            durability=durability,  # type: ignore[arg-type]  # it is one of them
+            durability=durability,
             group_size=4,
             group_seconds=3600,
             connect=disk.connect,
