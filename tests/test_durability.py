@@ -441,3 +441,8 @@ def test_a_transaction_whose_closing_fails_anywhere_is_in_both_or_in_neither(
     assert_memory_is_the_journal(om)
     go_on(om)
     assert_memory_is_the_journal(om)
+
+
+def test_without_a_journal_nothing_stands_between_a_verb_and_the_books() -> None:
+    assert type(OrderManagement()._ledger) is Ledger
+    assert type(OrderManagement(MemoryJournal())._ledger) is DurableLedger

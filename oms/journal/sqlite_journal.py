@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Condition, RLock, Thread
@@ -111,12 +111,14 @@ class SqliteJournal:
     @property
     def last_sequence(self) -> int:
         """As Journal."""
-        with self._held():
+        with self._own_lock():
+            self._get_ready()
             return self._head.sequence
 
     def snapshot(self) -> Snapshot:
         """What rests now: a fast start, in O(orders). Raises JournalError."""
-        with self._held():
+        with self._own_lock():
+            self._get_ready()
             orders = self._trail.orders("orders", self._head)
             return Snapshot(self._head.sequence, self._head.next_trade_id, orders)
 
@@ -124,7 +126,8 @@ class SqliteJournal:
         """The events from this sequence number on, each compared with its hash. Raises JournalError."""
         events = self._trail.events(first)
         while True:
-            with self._held():
+            with self._own_lock():
+                self._get_ready()
                 some = list(islice(events, _AT_ONCE))
             if not some:
                 return
@@ -132,14 +135,16 @@ class SqliteJournal:
 
     def verify(self) -> Verification:
         """Replay the whole trail and compare all that the file holds with it. Raises JournalError."""
-        with self._held():
+        with self._own_lock():
+            self._get_ready()
             return verify_trail(self._trail)
 
     # ------------------------------------------------------------------ writing
 
     def append(self, batch: Sequence[Event]) -> None:
         """Make a batch durable, as `durability` has it; O(events and orders in it). Raises JournalError."""
-        with self._held(to_write=True):
+        with self._own_lock():
+            self._get_ready(to_write=True)
             if batch[0].sequence != self._head.sequence + 1:
                 problem = f"event {batch[0].sequence} cannot follow {self._head.sequence}"
                 raise JournalError(str(self.path), problem)
@@ -197,7 +202,8 @@ class SqliteJournal:
         trail begins with. The whole trail is verified first. O(events). Raises InvalidOrderError and
         JournalError.
         """
-        with self._held(to_write=True):
+        with self._own_lock():
+            self._get_ready(to_write=True)
             first = self._head.sequence + 1 if before is None else before
             if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
                 raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
@@ -213,7 +219,8 @@ class SqliteJournal:
 
     def sync(self) -> None:
         """Have all that was appended on the disk before returning. Raises JournalError."""
-        with self._held(to_write=True):
+        with self._own_lock():
+            self._get_ready(to_write=True)
             if self._unsynced:
                 self._set_synchronous("FULL")
                 try:
@@ -250,18 +257,22 @@ class SqliteJournal:
 
     # ------------------------------------------------------------------ holding on, and letting go
 
-    @contextmanager
-    def _held(self, *, to_write: bool = False) -> Generator[None]:
-        """Under the lock; refuses where there is nothing to be had, and first settles what was struck."""
-        self._writer_lock.check()  # first: a lock that another thread held when this process forked stays so
-        with self._lock:
-            if self._closed:
-                raise JournalError(str(self.path), "it is closed")
-            if to_write and self._problem is not None:
-                raise JournalError(str(self.path), self._problem)
-            if self._unsettled:
-                self._settle()
-            yield
+    # The lock is taken and let go of in C: an interrupt in a context manager written in Python could
+    # leave it taken, and memory would wait for ever for what the file holds.
+
+    def _own_lock(self) -> RLock:
+        """The lock; refused in a forked process, where it may be held by a thread that is not there."""
+        self._writer_lock.check()
+        return self._lock
+
+    def _get_ready(self, *, to_write: bool = False) -> None:
+        """Refuse where there is nothing to be had, and settle what was struck."""
+        if self._closed:
+            raise JournalError(str(self.path), "it is closed")
+        if to_write and self._problem is not None:
+            raise JournalError(str(self.path), self._problem)
+        if self._unsettled:
+            self._settle()
 
     def _settle(self) -> None:
         """After an append that was struck: roll back what was not committed, and see what was."""
