@@ -29,7 +29,7 @@ class Counted(dict[int, int]):
 def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
     """How many price levels of the BUY book a question looks at."""
     book = the_book(om)
-    counted = book._totals = book._sums._totals = Counted(book._totals)
+    counted = book.totals = book._sums._totals = Counted(book.totals)
     ask()
     return counted.looks
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol, Self, cast
 
-from oms.models import Order, Trade
+from oms.models import Order, OrderRow, Trade, new_order
 
 __all__ = [
     "Event",
@@ -52,10 +52,18 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderAdded(Event):
-    """`order` rests."""
-
+class _OrderEvent(Event):
     order: Order
+
+    @classmethod
+    def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
+        """As of any event."""
+        return cls(new_order(subject), sequence=sequence, note=note)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAdded(_OrderEvent):
+    """`order` rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +74,8 @@ class OrdersAdded(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRemoved(Event):
+class OrderRemoved(_OrderEvent):
     """`order` rests no more; its amount is what was left of it."""
-
-    order: Order
 
 
 @dataclass(frozen=True, slots=True)

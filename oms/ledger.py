@@ -13,7 +13,7 @@ from typing import Any
 from oms.books import APPLY, UNDO, Books, involved
 from oms.errors import OpenTransactionError
 from oms.events import Event, TradePlaced
-from oms.models import Order, Trade
+from oms.models import OrderRow, Trade
 
 __all__ = ["Ledger", "Savepoint"]
 
@@ -95,7 +95,7 @@ class Ledger:
         sequence: int,
         kind: type[Event],
         subject: Any,
-        last: Order | None,
+        last: OrderRow | None,
     ) -> None:
         """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
         try:
@@ -115,7 +115,7 @@ class Ledger:
         if not self._open:
             self.version = (self.version | 1) + 1
 
-    def _last_order(self, trade: Trade) -> Order | None:
+    def _last_order(self, trade: Trade) -> OrderRow | None:
         return self.books.orders.get(trade.fills[-1].order_id)
 
     # ------------------------------------------------------------------ transactions
@@ -176,7 +176,7 @@ class Ledger:
                 raise
 
     def _finish_undoing(
-        self, mended: list[bool], savepoint: int, event: Event, last: Order | None, begun: bool
+        self, mended: list[bool], savepoint: int, event: Event, last: OrderRow | None, begun: bool
     ) -> None:
         """Make all as before one event was being undone, and undo that and the rest once more."""
         try:

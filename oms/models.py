@@ -54,7 +54,10 @@ class Order(NamedTuple):
     price: int
 
 
-new_order: Callable[[tuple[int, str, Side, int, int]], Order] = partial(
+OrderRow = tuple[int, str, Side, int, int]
+"""The fields of an Order in a plain tuple, which takes a quarter of the time to make. An Order is one too."""
+
+new_order: Callable[[OrderRow], Order] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # its stub leaves the type open
     Order,
 )

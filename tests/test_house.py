@@ -21,6 +21,7 @@ FLOW = [
     "errors",
     "models",
     "events",
+    "order_keys",
     "price_sums",
     "order_book",
     "pricing",
