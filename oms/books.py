@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -23,6 +23,9 @@ from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
 __all__ = ["APPLY", "Books", "UNDO", "involved"]
+
+
+_ORDER_ID = itemgetter(0)
 
 
 class Books:
@@ -135,9 +138,12 @@ class Books:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
-    def refuse_duplicates(self, incoming: Iterable[Order]) -> None:
+    def refuse_duplicates(self, incoming: Sequence[Order]) -> None:
         """Raise DuplicateOrderError for the first id that rests already, or comes twice."""
-        seen: set[int] = set()
+        seen: set[int] = set(map(_ORDER_ID, incoming))
+        if len(seen) == len(incoming) and self.orders.keys().isdisjoint(seen):
+            return
+        seen.clear()
         for order in incoming:
             if order.order_id in self.orders or order.order_id in seen:
                 raise DuplicateOrderError(order.order_id)
@@ -163,9 +169,9 @@ class Books:
 
 
 def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow]]:
-    groups: dict[tuple[str, Side], list[OrderRow]] = {}
-    for name, group in groupby(orders, key=itemgetter(1, 2)):
-        groups.setdefault(name, []).extend(group)
+    groups: defaultdict[tuple[str, Side], list[OrderRow]] = defaultdict(list)
+    for order in orders:
+        groups[order[1:3]].append(order)
     return groups
 
 

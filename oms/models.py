@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from oms.errors import InvalidOrderError
@@ -183,7 +184,7 @@ def check_orders(orders: Sequence[object]) -> None:
 
 def _are_sound(orders: Sequence[Order]) -> bool:
     """Whether no order could be refused: column by column in C; any doubt is a no."""
-    ids, symbols, sides, amounts, prices = zip(*orders, strict=True)
+    ids, symbols, sides, amounts, prices = (list(map(itemgetter(n), orders)) for n in range(5))
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
-from operator import neg
+from itertools import chain, takewhile
+from operator import itemgetter, neg
 
 from sortedcontainers import SortedList
 
@@ -14,6 +14,8 @@ from oms.order_keys import ID_BITS, OrderKeys, id_of
 from oms.price_sums import PriceSums
 
 __all__ = ["OrderBook"]
+
+_ORDER_ID = itemgetter(0)
 
 
 class OrderBook:
@@ -126,16 +128,21 @@ class OrderBook:
 
     def update(self, orders: Sequence[OrderRow]) -> None:
         """Rest m orders in O(m log n), with one sort where they are many beside what rests."""
-        ids: tuple[int, ...]
-        amounts: tuple[int, ...]
-        prices: tuple[int, ...]
-        ids, _, _, amounts, prices = zip(*orders, strict=True)
-        ranks = prices if self._sign == 1 else tuple(map(neg, prices))
-        self._orders.update(zip(ids, orders, strict=True))
-        self._keys.update(rank << ID_BITS | order_id for rank, order_id in zip(ranks, ids, strict=True))
+        sign = self._sign
         gained: dict[int, int] = {}
-        for rank, amount in zip(ranks, amounts, strict=True):
-            gained[rank] = gained.get(rank, 0) + amount
+        arrived: dict[int, list[int]] = {}
+        for order_id, _, _, amount, price in orders:
+            rank = sign * price
+            if rank in gained:
+                gained[rank] += amount
+                arrived[rank].append(order_id)
+            else:
+                gained[rank] = amount
+                arrived[rank] = [order_id]
+        self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
+        # Sorted level by level, because that compares small numbers, where keys are large ones.
+        by_level = ((rank << ID_BITS, sorted(arrived[rank])) for rank in sorted(arrived))
+        self._keys.update(chain.from_iterable(map(level.__add__, ids) for level, ids in by_level))
         self._sums.forget()
         self._ranks.update(gained.keys() - self.totals.keys())
         for rank, amount in gained.items():

@@ -60,9 +60,9 @@ class PriceSums:
                 return abs((spent[row - 1] + paid if row else paid) + (amount - better) * rank)
             start, more, paid = row, more + shift, paid + shift * rank
         amount -= more
-        if not reach or amount > reach[-1]:
-            return None
         row = bisect_left(reach, amount, start)
+        if row == len(reach):
+            return None
         return abs(spent[row] + paid - (reach[row] - amount) * ranks[row])
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
