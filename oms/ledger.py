@@ -6,7 +6,6 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from time import sleep
 from typing import Any
 
@@ -20,13 +19,15 @@ __all__ = ["Ledger", "Savepoint"]
 Callback = Callable[[Event], object]
 
 
-@dataclass(frozen=True, eq=False)
 class Savepoint:
     """Where an open transaction or what-if began: after how many provisional events, under which note."""
 
-    events: int
-    outer_note: str | None
-    keep: bool
+    __slots__ = ("events", "keep", "outer_note")
+
+    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
+        self.events = events
+        self.outer_note = outer_note
+        self.keep = keep
 
 
 class Ledger:
@@ -122,7 +123,7 @@ class Ledger:
 
     def open(self, note: str | None, *, keep: bool) -> Savepoint:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        savepoint = Savepoint(len(self._provisional), self._note, keep)
+        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
         if note is not None:
             self._note = note
         self.version |= 1
