@@ -20,10 +20,10 @@ from oms.feeds import bitstamp, lobster
 from oms.feeds.book_check import StateDifference
 from oms.feeds.errors import FeedError, UnknownFeedError, UnknownOrderError
 from oms.feeds.formats import DEFAULT_UNKNOWN, feed_of, open_recording
+from oms.feeds.instrument import Instrument
 from oms.feeds.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
 from oms.feeds.replayer import Replay, Unknown, replay
 from oms.feeds.report import Report, UnequalTrade
-from oms.feeds.units import Units
 
 __all__ = [
     "ASK",
@@ -40,7 +40,7 @@ __all__ = [
     "StateDifference",
     "Top",
     "UnequalTrade",
-    "Units",
+    "Instrument",
     "Unknown",
     "UnknownFeedError",
     "UnknownOrderError",

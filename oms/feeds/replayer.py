@@ -9,13 +9,13 @@ from typing import Literal, get_args
 from oms.errors import InvalidOrderError
 from oms.feeds.book_check import BookCheck
 from oms.feeds.followed_book import FollowedBook
+from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
 from oms.feeds.maker_check import MakerCheck
 from oms.feeds.messages import Kind, Message, Top
 from oms.feeds.report import Report
 from oms.feeds.seeding import Seeds, find_seeds
 from oms.feeds.sweep import best_levels_during, runs
 from oms.feeds.tally import Tally
-from oms.feeds.units import TICKS_AND_LOTS, Units
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
 
@@ -105,7 +105,7 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades)
         self._tally = Tally(to_ignore=self._ignore)
-        self._units: Units = getattr(recording, "units", TICKS_AND_LOTS)
+        self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._time: int | None = None
         self._steps = self._run()
 
