@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT
 
-__all__ = ["TICKS_AND_LOTS", "Instrument", "ratio"]
+__all__ = ["Instrument", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
 _DECIMAL = re.compile(r"(\d{1,40})(?:\.(\d{1,40}))?", re.ASCII)
 _PLAIN = "a plain decimal such as 12.5"
@@ -55,6 +56,17 @@ def _split(name: str, text: object) -> tuple[str, str]:
     return match[1], match[2] or ""
 
 
+def decimals_of(text: str) -> int:
+    """How many decimals a text needs, zeros at its end apart; 0 for what is no plain decimal.
+
+    >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8")
+    (2, 0, 0)
+
+    """
+    match = _DECIMAL.fullmatch(text) if type(text) is str else None
+    return len((match[2] or "").rstrip("0")) if match else 0
+
+
 @dataclass(frozen=True)
 class Instrument:
     """What 1 in a price (`tick_size`) and 1 in an amount (`lot_size`) stand for, as decimal text.
@@ -75,12 +87,17 @@ class Instrument:
 
     tick_size: str = "1"
     lot_size: str = "1"
-    _price: _Unit = field(init=False, repr=False, compare=False)
-    _amount: _Unit = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_price", _Unit("tick_size", self.tick_size))
-        object.__setattr__(self, "_amount", _Unit("lot_size", self.lot_size))
+        _ = self._price, self._amount  # a size of no use must not wait for its first use
+
+    @cached_property
+    def _price(self) -> _Unit:
+        return _Unit("tick_size", self.tick_size)
+
+    @cached_property
+    def _amount(self) -> _Unit:
+        return _Unit("lot_size", self.lot_size)
 
     @classmethod
     def of_decimals(cls, price: int, amount: int) -> Instrument:
