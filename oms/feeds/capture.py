@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from oms.feeds.checksums import ChecksumRule
 from oms.feeds.csv_file import CsvFile
-from oms.feeds.level_messages import LevelFeedName, LevelMessage, Translator
+from oms.feeds.level_messages import LevelMessage, Translator
 
 __all__ = ["Capture", "LONGEST_LINE", "parsed", "sent_in"]
 
@@ -33,12 +33,10 @@ class Capture:
     cannot be read.
     """
 
-    def __init__(
-        self, path: str | os.PathLike[str], feed: LevelFeedName, translator: Callable[[], Translator]
-    ) -> None:
+    def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
         self._file = CsvFile(path, LONGEST_LINE)
         self._translator = translator
-        self.feed: LevelFeedName = feed
+        self.feed = feed
         self.passed_over = Counter[str]()
         self.first_rows: dict[str, int] = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from itertools import islice
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from oms.errors import InvalidOrderError
 from oms.feeds import bitstamp, lobster
@@ -23,13 +23,13 @@ from oms.feeds.replayer import Unknown
 
 __all__ = ["AnyFeed", "DEFAULT_UNKNOWN", "feed_of", "open_capture", "open_recording"]
 
-AnyFeed = Feed | LevelFeedName
+AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every feed that is known here."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
 """What best to do about unknown orders: Bitstamp's rows say what is left of an order, not what it held."""
 
-_TRANSLATORS: dict[LevelFeedName, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
+_TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
 _LINES_TO_LOOK_AT = 1000  # a capture begins with notes and answers to subscriptions
 
 
@@ -77,7 +77,7 @@ def _feed_of_line(text: str) -> LevelFeedName | None:
 
 
 def open_capture(
-    path: str | os.PathLike[str], feed: LevelFeedName | None = None, depth: int | None = None
+    path: str | os.PathLike[str], feed: AnyFeed | None = None, depth: int | None = None
 ) -> Capture:
     r"""Open a capture of the level-2 feed given, or of the one that its first messages show.
 
@@ -103,7 +103,7 @@ def open_capture(
 
 
 def open_recording(
-    path: str | os.PathLike[str], feed: Feed | None = None, symbol: str | None = None
+    path: str | os.PathLike[str], feed: AnyFeed | None = None, symbol: str | None = None
 ) -> Recording:
     r"""Open a recording of the feed given, or of the one that its first row shows.
 

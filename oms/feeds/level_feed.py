@@ -123,6 +123,11 @@ class LevelFeed:
         book = self._book(message.symbol)
         return Outcome(message, book.apply(message), book.why_stale)
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that books have been told of, stale ones too, sorted."""
+        return tuple(sorted(self._books))
+
     def instrument(self, symbol: str) -> Instrument:
         """Say what the ticks and lots of a symbol are; raises InvalidOrderError if nobody has said it."""
         found = self._instruments.get(symbol, self._default)

@@ -9,6 +9,7 @@ from itertools import chain
 
 from oms.errors import InvalidOrderError
 from oms.feeds.capture import Capture
+from oms.feeds.errors import FeedError
 from oms.feeds.instrument import Instrument, decimals_of
 from oms.feeds.level_feed import LevelFeed, Outcome
 from oms.feeds.level_messages import BookMessage, InstrumentMessage, LevelMessage, TradeMessage
@@ -30,8 +31,8 @@ def replay_levels(
     r"""Apply every message of a capture to the books of its symbols, and report.
 
     `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`
-    and `recorder` are those of `LevelReplay`. Raises FeedError. O((k + d) log n) a message of k levels, d =
-    levels that the checksum covers.
+    and `recorder` are those of `LevelReplay`. Raises FeedError and InvalidOrderError. O((k + d) log n) a
+    message of k levels, d = levels that the checksum covers.
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side
@@ -59,10 +60,9 @@ def replay_levels(
 class LevelReplay:
     """A replay that its caller drives: each step of an iteration applies one message.
 
-    `instruments` says what the ticks and lots of each symbol are, or those of all. Where it does not, the
-    capture is read once before: the tick and lot of a symbol are then 1 of the last decimal that is not 0 in
-    any of its prices and amounts. `recorder` sees each book after each message. `feed[symbol]` is the state
-    of a book.
+    `instruments` says what the ticks and lots of each symbol are, or those of all. If it is not given, the
+    capture is read once before, and they are what `find_instruments` finds. `recorder` sees each book after
+    each message. `feed[symbol]` is the state of a book.
     """
 
     def __init__(
@@ -73,16 +73,19 @@ class LevelReplay:
         instruments: Mapping[str, Instrument] | Instrument | None = None,
         recorder: Recorder | None = None,
     ) -> None:
-        """Read the capture once, unless one instrument serves all; raises FeedError."""
-        if not isinstance(instruments, Instrument):
-            instruments = find_instruments(capture) | dict(instruments or {})
-        self.feed = LevelFeed(om, capture.rule, instruments)
+        """Read the capture once if it has to be; raises FeedError."""
+        found = find_instruments(capture) if instruments is None else instruments
+        self.feed = LevelFeed(om, capture.rule, found)
         self._capture = capture
         self._recorder = recorder
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Apply message after message; raises FeedError. A loop that was left goes on with the next one."""
+        """Apply message after message.
+
+        Raises FeedError, also where the capture holds no book at all, and InvalidOrderError for a symbol
+        whose ticks and lots nobody has said. A loop that was left goes on with the next message.
+        """
         return self._steps
 
     def report(self) -> LevelReport:
@@ -96,6 +99,8 @@ class LevelReplay:
             if self._recorder is not None:
                 self._record(self._recorder, message)
             yield outcome
+        if not self.feed.symbols:
+            raise FeedError(self._capture.path, None, f"it holds no book of {self._capture.feed}")
 
     def _record(self, recorder: Recorder, message: LevelMessage) -> None:
         if isinstance(message, InstrumentMessage):
