@@ -442,6 +442,14 @@ def test_the_trades_of_every_feed_say_the_same(translator: Translator, sent: str
     assert translated(translator, sent) == TradeMessage(1, 1_500_000_000, "X", SELL, "1.2", "3")
 
 
+def test_markets_of_bitget_that_share_a_name_are_books_of_their_own() -> None:
+    bitget, exchange = Bitget(), NaiveExchange("bitget", "BTCUSDT")
+    spot = exchange.snapshot()
+    futures = spot.replace('"sp"', '"mc"')
+    symbols = [translated(bitget, sent).symbol for sent in (spot, futures, spot, futures)]
+    assert symbols == ["BTCUSDT", "BTCUSDT (mc)"] * 2
+
+
 @pytest.mark.parametrize("translator", [Okx(), Bitget(), Kraken()])
 @pytest.mark.parametrize(
     "sent",
