@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive_exchange import FORMATS, Format, NaiveExchange
@@ -113,6 +113,7 @@ def test_a_compressed_file_that_is_cut_off_stops_the_replay_where_it_is_cut(tmp_
     assert run.report().checksums_ok == followed
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 3))
 def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
     tmp_path_factory: pytest.TempPathFactory, garbage: bytes, at: int
@@ -128,6 +129,7 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
     assert (report.messages, report.checksums_ok, report.agrees) == (3, 3, True)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_json_of_any_form_is_passed_over_or_makes_its_book_stale(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

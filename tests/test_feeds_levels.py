@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive_exchange import FORMATS, Format, NaiveExchange, Texts
@@ -60,6 +60,7 @@ def expected(books: tuple[Texts, Texts]) -> list[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, depth=st.integers(1, 12), again=st.integers(0, 25))
 def test_after_every_message_the_book_is_that_of_the_exchange(
     form: Format, batches: list[list[tuple[int, str, str]]], depth: int, again: int
@@ -89,6 +90,7 @@ def test_after_every_message_the_book_is_that_of_the_exchange(
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, data=st.data())
 def test_a_wrong_checksum_or_a_gap_makes_one_symbol_stale_until_its_next_snapshot_and_never_the_other(
     form: Format, batches: list[list[tuple[int, str, str]]], data: st.DataObject
