@@ -449,8 +449,9 @@ class OrderManagement:
         if not isinstance(amounts, Iterable):
             raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
         asked = list(amounts)
-        for amount in asked:
-            check_positive("amounts", amount)
+        if set(map(type, asked)) != {int} or min(asked) < 1:
+            for amount in asked:
+                check_positive("amounts", amount)
         with self._lock:
             return pricing.total_prices(self._find_book(symbol, side), asked)
 

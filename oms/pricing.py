@@ -6,6 +6,7 @@ Each looks at one entry per price level (or order) that it consumes, whatever th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from oms.errors import InsufficientLiquidityError
 from oms.models import OrderFill, Quote, Side, new_fill
@@ -31,20 +32,9 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
     Raises InsufficientLiquidityError for the first, as given, that the book cannot serve.
     """
-    prices: dict[int, int] = {}
-    levels = book.levels()
-    price = total = reached = 0
-    for amount in sorted(set(amounts)):
-        while reached < amount:
-            level = next(levels, None)
-            if level is None:
-                short = next(each for each in amounts if each > reached)
-                raise InsufficientLiquidityError(book.symbol, book.side, short, reached)
-            price, available = level
-            total += available * price
-            reached += available
-        prices[amount] = total - (reached - amount) * price
-    return [prices[amount] for amount in amounts]
+    with suppress(InsufficientLiquidityError):
+        book.find_price(max(amounts, default=1))
+    return list(map(book.find_price, amounts))
 
 
 def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
