@@ -87,7 +87,7 @@ def _ladder(books: Books, symbol: str) -> str:
             rows[side].append([f"{hidden:,} more levels", "", "", "", ""])
     spread: list[Cell] = ["spread", _spread(found), "", "", ""]
     lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
-    return table(symbol, ["book", "price", "orders", "amount", ""], lines)
+    return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)
 
 
 def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:

@@ -92,7 +92,7 @@ def test_a_ladder_has_offers_above_and_bids_below_both_best_at_the_spread() -> N
     )
     om.add_orders([Order(3, "JPM", SELL, 30, 16), Order(5, "JPM", SELL, 5, 17)])
     assert shown(om).rows == [
-        ["book", "price", "orders", "amount", ""],
+        ["book", "price (ticks)", "orders", "amount (lots)", ""],
         ["BUY (offers)", "21", "1", "1,000", ""],
         ["BUY (offers)", "20", "1", "20", ""],
         ["spread", "3", "", "", ""],
