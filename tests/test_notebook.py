@@ -504,3 +504,12 @@ def test_times_have_the_digits_that_say_something(span: float, shown: str) -> No
     ax = liquidity_bands(recording, ax=new_axes())
     rendered(ax)
     assert shown in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
+    none = TradeColumns([], [], [], [])
+    levels: list[list[tuple[tuple[int, int], ...]]] = [[((1001, 5), (1002, 7))], [((999, 3), (998, 4))]]
+    moment = Recording("XYZ", CENTS, [0.0], [1001], [999], *levels, none)
+    offers, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
+    assert max(y for _, y in heights_of(offers)) == 5
+    assert min(y for _, y in heights_of(bids)) == -3
