@@ -32,7 +32,7 @@ class Recording:
     for a side on which nothing rests or while the book is stale. The levels of one time are (price in
     ticks, amount in lots), best first: BUY levels (asks) have ascending prices, SELL levels (bids)
     descending ones. `instrument` says what ticks and lots are: `float(price * instrument.tick)` is a price
-    to plot.
+    to plot. Of `trades_seen` trades in all the largest are kept, if there were more than fit.
 
     >>> recording = Recording(
     ...     symbol="XYZ",
@@ -57,3 +57,4 @@ class Recording:
     buy_levels: list[tuple[tuple[int, int], ...]]
     sell_levels: list[tuple[tuple[int, int], ...]]
     trades: TradeColumns
+    trades_seen: int = 0
