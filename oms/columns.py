@@ -110,31 +110,32 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 def _event(event: Event) -> Iterator[Row]:
     what = event.sequence, type(event).__name__, event.note
-    for order_id, symbol, side, price, change in _CHANGES[type(event)](*event.subject()):
+    for order_id, symbol, side, price, change in _CHANGES[type(event)](event.subject()):
         yield *what, order_id, symbol, side.value, price, change
 
 
-def _came(*orders: Order) -> Iterator[Row]:
+def _came(orders: Iterable[Order]) -> Iterator[Row]:
     for order_id, symbol, side, amount, price in orders:
         yield order_id, symbol, side, price, amount
 
 
-def _went(*orders: Order) -> Iterator[Row]:
+def _went(orders: Iterable[Order]) -> Iterator[Row]:
     for order_id, symbol, side, amount, price in orders:
         yield order_id, symbol, side, price, -amount
 
 
-def _all_came(orders: Iterable[Order]) -> Iterator[Row]:
-    return _came(*orders)
+def _one_came(order: Order) -> Iterator[Row]:
+    return _came((order,))
 
 
-def _all_went(orders: Iterable[Order]) -> Iterator[Row]:
-    return _went(*orders)
+def _one_went(order: Order) -> Iterator[Row]:
+    return _went((order,))
 
 
-def _amended(before: Order, after: Order) -> Iterator[Row]:
-    yield from _went(before)
-    yield from _came(after)
+def _amended(orders: tuple[Order, Order]) -> Iterator[Row]:
+    before, after = orders
+    yield from _one_went(before)
+    yield from _one_came(after)
 
 
 def _traded(trade: Trade) -> Iterator[Row]:
@@ -142,11 +143,11 @@ def _traded(trade: Trade) -> Iterator[Row]:
         yield order_id, trade.symbol, trade.side, price, -amount
 
 
-_CHANGES: dict[type, Callable[..., Iterator[Row]]] = {
-    OrderAdded: _came,
-    OrdersAdded: _all_came,
-    OrderRemoved: _went,
-    OrdersRemoved: _all_went,
+_CHANGES: dict[type, Callable[[Any], Iterator[Row]]] = {
+    OrderAdded: _one_came,
+    OrdersAdded: _came,
+    OrderRemoved: _one_went,
+    OrdersRemoved: _went,
     OrderAmended: _amended,
     TradePlaced: _traded,
 }

@@ -6,27 +6,28 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from time import sleep
 from typing import Any
 
 from oms.books import APPLY, UNDO, Books, involved
 from oms.errors import OpenTransactionError
 from oms.events import Event, TradePlaced
-from oms.models import Order, Trade
+from oms.models import OrderRow, Trade
 
 __all__ = ["Ledger", "Savepoint"]
 
 Callback = Callable[[Event], object]
 
 
-@dataclass(frozen=True, eq=False)
 class Savepoint:
     """Where an open transaction or what-if began: after how many provisional events, under which note."""
 
-    events: int
-    outer_note: str | None
-    keep: bool
+    __slots__ = ("events", "keep", "outer_note")
+
+    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
+        self.events = events
+        self.outer_note = outer_note
+        self.keep = keep
 
 
 class Ledger:
@@ -65,20 +66,20 @@ class Ledger:
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, kind: type[Event], *subject: Any) -> None:
+    def commit(self, kind: type[Event], subject: Any) -> None:
         """Make a validated change; outside a transaction, tell it."""
-        sequence, provisional = self.sequence, len(self._provisional)
-        last = self._last_order(*subject) if kind is TradePlaced else None
+        sequence = self.sequence
+        last = self._last_order(subject) if kind is TradePlaced else None
         self.version |= 1
         try:
-            APPLY[kind](self.books, *subject)
+            APPLY[kind](self.books, subject)
             self.sequence = sequence + 1
             if self._open:
-                self._provisional.append(kind(*subject, sequence=sequence + 1, note=self._note))
+                self._provisional.append(kind.about(subject, sequence + 1, self._note))
                 return
         except BaseException:  # an interrupt, or no stack left: it may have struck anywhere
             mended: list[bool] = []
-            start_new_thread(self._mend, (mended, sequence, provisional, kind, subject, last))
+            start_new_thread(self._mend, (mended, sequence, kind, subject, last))
             while not mended:
                 try:
                     sleep(1e-4)
@@ -87,24 +88,24 @@ class Ledger:
             raise
         self.version += 1
         if self._subscribers:
-            self._tell([kind(*subject, sequence=self.sequence, note=None)])
+            self._tell([kind.about(subject, self.sequence, None)])
 
     def _mend(
         self,
         mended: list[bool],
         sequence: int,
-        provisional: int,
         kind: type[Event],
-        subject: tuple[Any, ...],
-        last: Order | None,
+        subject: Any,
+        last: OrderRow | None,
     ) -> None:
         """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
         try:
             before, after = involved(kind, subject, last)
             self.books.recover(before, after)
             if kind is TradePlaced:
-                self.books.next_trade_id = subject[0].trade_id
-            del self._provisional[provisional:]
+                self.books.next_trade_id = subject.trade_id
+            if self._provisional and self._provisional[-1].sequence > sequence:
+                del self._provisional[-1]
             self.sequence = sequence
             self._settle()
         finally:
@@ -115,14 +116,14 @@ class Ledger:
         if not self._open:
             self.version = (self.version | 1) + 1
 
-    def _last_order(self, trade: Trade) -> Order | None:
+    def _last_order(self, trade: Trade) -> OrderRow | None:
         return self.books.orders.get(trade.fills[-1].order_id)
 
     # ------------------------------------------------------------------ transactions
 
     def open(self, note: str | None, *, keep: bool) -> Savepoint:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        savepoint = Savepoint(len(self._provisional), self._note, keep)
+        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
         if note is not None:
             self._note = note
         self.version |= 1
@@ -160,9 +161,9 @@ class Ledger:
             event, last, begun = self._provisional[-1], None, False
             try:
                 kind, subject = type(event), event.subject()
-                last = self._last_order(subject[0]) if kind is TradePlaced else None
+                last = self._last_order(subject) if kind is TradePlaced else None
                 begun = True
-                UNDO[kind](self.books, *subject)
+                UNDO[kind](self.books, subject)
                 self.sequence = event.sequence - 1
                 self._provisional.pop()
             except BaseException:  # as in commit; what is to be undone is undone all the same
@@ -176,7 +177,7 @@ class Ledger:
                 raise
 
     def _finish_undoing(
-        self, mended: list[bool], savepoint: int, event: Event, last: Order | None, begun: bool
+        self, mended: list[bool], savepoint: int, event: Event, last: OrderRow | None, begun: bool
     ) -> None:
         """Make all as before one event was being undone, and undo that and the rest once more."""
         try:

@@ -107,7 +107,7 @@ class OrderManagement:
         with self._lock:
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
-            self._ledger.commit(OrderAdded, new_order((order_id, symbol, side, amount, price)))
+            self._ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
 
     def remove_order(self, order_id: int) -> None:
         """Take a resting order out of its book, in O(log n).
@@ -121,10 +121,12 @@ class OrderManagement:
         False
 
         """
-        check_order_id(order_id)
+        if type(order_id) is not int:
+            check_order_id(order_id)
         with self._lock:
             order = self._orders.get(order_id)
             if order is None:
+                check_order_id(order_id)
                 raise OrderNotFoundError(order_id)
             self._ledger.commit(OrderRemoved, order)
 
@@ -152,7 +154,7 @@ class OrderManagement:
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:
-            return pricing.total_price(self._find_book(symbol, side), amount)
+            return self._find_book(symbol, side).find_price(amount)
 
     def place_trade(
         self,
@@ -186,13 +188,12 @@ class OrderManagement:
         if max_total_price is not None or min_total_price is not None:
             check_bounds(side, max_total_price, min_total_price)
         with self._lock:
-            quote = self._quote(symbol, side, amount, limit_price, allow_partial)
-            total = quote.total_price
+            fills, traded, total = self._fill(symbol, side, amount, limit_price, allow_partial)
             if max_total_price is not None and total > max_total_price:
                 raise PriceBoundError("max_total_price", max_total_price, total)
             if min_total_price is not None and total < min_total_price:
                 raise PriceBoundError("min_total_price", min_total_price, total)
-            trade = Trade(self._books.next_trade_id, symbol, side, quote.amount, total, quote.fills)
+            trade = Trade(self._books.next_trade_id, symbol, side, traded, total, fills)
             self._ledger.commit(TradePlaced, trade)
             return trade
 
@@ -225,7 +226,7 @@ class OrderManagement:
                 price=before.price if price is None else price,
             )
             if after != before:
-                self._ledger.commit(OrderAmended, before, after)
+                self._ledger.commit(OrderAmended, (before, after))
             return after
 
     def add_orders(self, orders: Iterable[Order]) -> None:
@@ -430,7 +431,8 @@ class OrderManagement:
 
         """
         with self._lock:
-            return self._quote(symbol, side, amount, limit_price, allow_partial)
+            filled = self._fill(symbol, side, amount, limit_price, allow_partial)
+        return pricing.quote(symbol, side, amount, filled)
 
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
         """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
@@ -609,16 +611,16 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ inside
 
-    def _quote(
+    def _fill(
         self, symbol: str, side: Side, amount: int, limit_price: int | None, allow_partial: bool
-    ) -> Quote:
+    ) -> pricing.Filled:
         book = self._find_book(symbol, side)
         check_positive("amount", amount)
         if limit_price is not None:
             check_positive("limit_price", limit_price)
         if type(allow_partial) is not bool:
             raise InvalidOrderError("allow_partial", allow_partial, "True or False")
-        return pricing.quote(book, amount, limit_price, allow_partial=allow_partial)
+        return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
         return tuple(order for book in self._books.select(symbol, side) for order in book.orders())
@@ -633,7 +635,7 @@ class OrderManagement:
         order = self._orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
-        return order
+        return new_order(order)
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from oms import display
@@ -55,7 +56,10 @@ class Order(NamedTuple):
     price: int
 
 
-new_order: Callable[[tuple[int, str, Side, int, int]], Order] = partial(
+OrderRow = tuple[int, str, Side, int, int]
+"""The fields of an Order in a plain tuple, which takes a quarter of the time to make. An Order is one too."""
+
+new_order: Callable[[OrderRow], Order] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # its stub leaves the type open
     Order,
 )
@@ -193,19 +197,21 @@ def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequ
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
     """Raise InvalidOrderError for the first field that no book could hold."""
+    # All at once, because a call for each field costs as much as the book itself; or-ed together,
+    # integers are in 0..2^63-1 if each of them is.
     if (
         type(order_id) is int
-        and 0 <= order_id <= MAX_INT
+        and type(amount) is int
+        and type(price) is int
+        and amount
+        and price
+        and not (order_id | amount | price) >> 63
         and type(symbol) is str
         and symbol
         and symbol.isascii()
         and type(side) is Side
-        and type(amount) is int
-        and 0 < amount <= MAX_INT
-        and type(price) is int
-        and 0 < price <= MAX_INT
     ):
-        return  # all at once, because a call for each field costs as much as the book itself
+        return
     check_order_id(order_id)
     check_book(symbol, side)
     check_resting("amount", amount)
@@ -224,7 +230,7 @@ def check_orders(orders: Sequence[object]) -> None:
 
 def _are_sound(orders: Sequence[Order]) -> bool:
     """Whether no order could be refused: column by column in C; any doubt is a no."""
-    ids, symbols, sides, amounts, prices = zip(*orders, strict=True)
+    ids, symbols, sides, amounts, prices = (list(map(itemgetter(n), orders)) for n in range(5))
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}

@@ -155,6 +155,7 @@ def test_three_symbols_are_shown_and_the_other_books_counted() -> None:
 def test_showing_a_large_book_looks_at_no_more_than_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     om = deep(levels=3000)
     monkeypatch.setattr(OrderBook, "orders", None)
+    monkeypatch.setattr(OrderBook, "rows", None)
     monkeypatch.setattr(OrderBook, "levels", None)
     walked = 0
     islice_of = SortedList.islice

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive_exchange import FORMATS, Format, NaiveExchange, Texts
@@ -59,6 +60,7 @@ def expected(books: tuple[Texts, Texts]) -> list[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, depth=st.integers(1, 12), again=st.integers(0, 25))
 def test_after_every_message_the_book_is_that_of_the_exchange(
     form: Format, batches: list[list[tuple[int, str, str]]], depth: int, again: int
@@ -88,6 +90,7 @@ def test_after_every_message_the_book_is_that_of_the_exchange(
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, data=st.data())
 def test_a_wrong_checksum_or_a_gap_makes_one_symbol_stale_until_its_next_snapshot_and_never_the_other(
     form: Format, batches: list[list[tuple[int, str, str]]], data: st.DataObject
@@ -118,6 +121,37 @@ def test_a_wrong_checksum_or_a_gap_makes_one_symbol_stale_until_its_next_snapsho
                 assert caught.value.symbol == exchange.symbol
                 assert caught.value.why
         om._check()
+
+
+def calls_of(feed: LevelFeed, message: BookMessage) -> int:
+    """How many functions are called, in Python and in C, while a message is applied."""
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        feed.apply(message)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_message_costs_the_same_however_deep_its_book() -> None:
+    counts: list[int] = []
+    for depth in (50, 20_000):
+        exchange = NaiveExchange("okx", depth=depth)
+        asks = {f"{price}.0": "1" for price in range(100, 100 + depth)}
+        exchange.books = (asks, {f"{price / 1000}": "2" for price in range(1, 1 + depth)})
+        feed = LevelFeed(OrderManagement(), ALTERNATING, Instrument("0.001", "0.001"))
+        feed.apply(translated(Okx(), exchange.snapshot()))
+        update = translated(Okx(), exchange.update([(0, "101.0", "0"), (0, "100.5", "3"), (1, "0.004", "9")]))
+        assert isinstance(update, BookMessage)
+        counts.append(calls_of(feed, update))
+        assert feed.reports()[exchange.symbol].checksums_ok == 2
+    assert counts[1] < 1.3 * counts[0]
 
 
 # ---------------------------------------------------------------------- what is published
@@ -348,12 +382,12 @@ def test_what_somebody_traded_away_comes_back_with_the_next_word_on_its_level(
 def test_a_change_that_the_books_refuse_leaves_the_symbol_stale_until_a_snapshot(
     om: OrderManagement, feed: LevelFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(orders: object) -> None:
+    def refuse(*order: object) -> None:
         raise OSError("the disk is full")
 
     before = om.state_hash()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(om, "add_orders", refuse)
+        patch.setattr(om, "add_order", refuse)
         feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
     assert om.state_hash() == before
     with pytest.raises(StaleBookError, match="could not be changed"):
@@ -408,6 +442,14 @@ def trades_sent() -> Iterator[tuple[Translator, str]]:
 @pytest.mark.parametrize(("translator", "sent"), list(trades_sent()))
 def test_the_trades_of_every_feed_say_the_same(translator: Translator, sent: str) -> None:
     assert translated(translator, sent) == TradeMessage(1, 1_500_000_000, "X", SELL, "1.2", "3")
+
+
+def test_markets_of_bitget_that_share_a_name_are_books_of_their_own() -> None:
+    bitget, exchange = Bitget(), NaiveExchange("bitget", "BTCUSDT")
+    spot = exchange.snapshot()
+    futures = spot.replace('"sp"', '"mc"')
+    symbols = [translated(bitget, sent).symbol for sent in (spot, futures, spot, futures)]
+    assert symbols == ["BTCUSDT", "BTCUSDT (mc)"] * 2
 
 
 @pytest.mark.parametrize("translator", [Okx(), Bitget(), Kraken()])

@@ -23,6 +23,8 @@ FLOW = [
     "models",
     "events",
     "columns",
+    "order_keys",
+    "price_sums",
     "order_book",
     "pricing",
     "execution",
