@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # it has no types of its own
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sessions import session
 
@@ -120,6 +120,7 @@ def test_a_row_of_a_quote_has_its_figures_beside_its_fields() -> None:
     assert columns["average_price"] == [quote.average_price]
 
 
+@settings(deadline=None)
 @given(our.distinct_orders())
 def test_orders_come_back_out_of_their_columns(orders: list[Order]) -> None:
     columns = to_columns(orders, kind=Order)
@@ -130,6 +131,7 @@ def test_orders_come_back_out_of_their_columns(orders: list[Order]) -> None:
     assert back == orders
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_changes_in_the_columns_of_events_sum_up_to_what_rests(seed: int) -> None:
     om = OrderManagement()

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from sortedcontainers import SortedList
@@ -209,6 +209,7 @@ def default_repr(value: Any) -> str:
     return f"{type(value).__name__}({fields})"
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(OrderFill, our.order_ids, our.amounts, our.prices), max_size=30), our.sides)
 def test_a_repr_is_that_of_a_named_tuple_as_far_as_ten_fills(fills: list[OrderFill], side: Side) -> None:
     whole = default_repr(Trade(1, "JPM", side, 5, 100, tuple(fills)))
@@ -235,6 +236,7 @@ def test_an_amount_of_many_thousand_digits_is_shown_by_its_size() -> None:
     assert ["requested (lots)", "<an int of 16610 bits>"] in shown(quote).rows
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2**256 - 1))
 def test_a_total_that_can_be_printed_is_shown_exactly(total: int) -> None:
     trade = Trade(1, "JPM", BUY, 1, total, ())

@@ -254,6 +254,7 @@ def test_colours_are_chosen_by_the_figure_where_the_axes_are_transparent() -> No
 # ---------------------------------------------------------------------- units
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**70), 2**70), st.sampled_from(["1", "0.01", "0.5", "25", "0.00000001"]))
 def test_what_is_drawn_is_the_float_nearest_to_the_exact_price(ticks: int, size: str) -> None:
     units = Units(Instrument(tick_size=size, lot_size=size))
@@ -287,7 +288,7 @@ def test_a_depth_chart_steps_through_the_cumulative_amounts_of_both_books() -> N
     assert {line.get_drawstyle() for line in lines_of(ax)} == {"steps-post"}
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(our.distinct_orders(), st.none() | st.integers(1, 5))
 def test_any_book_can_be_drawn_and_ends_at_what_its_levels_hold(
     orders: list[Order], levels: int | None
@@ -470,7 +471,7 @@ def within(levels: tuple[tuple[int, int], ...], mid: Fraction, bps: int) -> int:
     return sum(amount for price, amount in levels if abs(price - mid) / mid * 10_000 <= bps)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True))
 def test_a_liquidity_band_is_as_high_as_what_rests_within_it(bps: list[int]) -> None:
     recording = session(samples=6)
