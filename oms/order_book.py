@@ -72,6 +72,10 @@ class OrderBook:
         """All orders, best first; the book must not change meanwhile."""
         return map(new_order, self.rows())
 
+    def count_levels(self) -> int:
+        """How many price levels hold something, in O(1)."""
+        return len(self.totals)
+
     def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
         """The fields of each order no worse than the limit, as above."""
         keys: Iterable[int] = self._keys
