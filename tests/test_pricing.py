@@ -114,6 +114,8 @@ def test_what_is_known_is_what_a_fresh_book_finds_whatever_changed_above_in_or_b
             book.remove(by_id[order_id])
         elif order_id in by_id:
             book.resize(by_id[order_id], resting)
+        elif resting % 2:
+            book.update([Order(order_id, "JPM", side, resting, price)])
         else:
             book.add(Order(order_id, "JPM", side, resting, price))
         book._check()
