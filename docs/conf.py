@@ -9,6 +9,10 @@ project = "oms"
 release = metadata.version("oms-orderbook")
 html_title = f"oms {release}"
 html_theme = "furo"
+html_theme_options = {"light_css_variables": {"code-font-size": "var(--font-size--small--2)"}}
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+pygments_dark_style = "github-dark"
 html_copy_source = False
 html_show_copyright = False
 html_domain_indices = False
@@ -31,10 +35,11 @@ OUTSIDE = {"../benchmarks/peers/README.md": "peers.md"}
 """Pages that lie elsewhere in the project, and those of the site that include them."""
 
 
-def keep_inside(_app: Any, _page: str, source: list[str]) -> None:
-    """Let links that are right on a code host be right in the site too."""
+def adapt(_app: Any, _page: str, source: list[str]) -> None:
+    """Let links that are right on a code host be right in the site too; drop what doctest alone needs."""
     for path, page in OUTSIDE.items():
         source[0] = source[0].replace(f"]({path})", f"]({page})")
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
 def leave_out(_app: Any, _what: str, _name: str, value: Any, skip: bool, _options: Any) -> bool | None:
@@ -44,5 +49,5 @@ def leave_out(_app: Any, _what: str, _name: str, value: Any, skip: bool, _option
 
 def setup(app: Any) -> None:
     """As Sphinx has it."""
-    app.connect("source-read", keep_inside)
+    app.connect("source-read", adapt)
     app.connect("autodoc-skip-member", leave_out)

@@ -1,6 +1,7 @@
-"""A market-making bot on a simulated tape: it quotes both sides, is filled, and leans against what it holds.
+"""A market-making bot on a simulated tape.
 
-Run it: `python docs/examples/market_maker.py`. The tape is seeded, so every run is the same.
+It quotes both sides, hears of its fills, and leans against what it holds. The tape is seeded, so every
+run is the same. Run it: `python docs/examples/market_maker.py`.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class MarketMaker:
         """Book what a trade took from its orders."""
         if isinstance(event, TradePlaced):
             for order_id, amount, price in event.trade.fills:
-                if order_id in self.quotes:  # a BUY trade takes what it offers, a SELL trade what it bids for
+                if order_id in self.quotes:  # a BUY trade takes what it offers
                     sold = amount if event.trade.side is Side.BUY else -amount
                     self.held -= sold
                     self.cash += sold * price

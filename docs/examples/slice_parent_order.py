@@ -1,8 +1,9 @@
 """An execution algorithm that slices a parent order by the cost curve.
 
-A large order that trades at once walks deep into the book. Sliced, it takes only the levels that cost
-little more than the best one, and waits for others to refill them; the less time is left, the more it
-pays. Run it: `python docs/examples/slice_parent_order.py`. The market is seeded: every run is the same.
+A large order that trades at once walks deep into the book. Sliced, it takes only the levels that
+cost little more than the best one, and waits for others to refill them; the less time is left, the
+more it pays. The market is seeded, so every run is the same.
+Run it: `python docs/examples/slice_parent_order.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Execution(NamedTuple):
 
 
 def slice_of(curve: dict[str, list[int]], left: int, premium: int) -> int:
-    """How many of the lots that are left to take now: all at no more than `premium` ticks from the best."""
+    """How many of the lots that are left to take now: those within `premium` ticks of the best."""
     amount = 0
     for price, reached in zip(curve["price"], curve["cumulative_amount"], strict=True):
         if abs(price - curve["price"][0]) > premium or amount >= left:
