@@ -64,16 +64,14 @@ class Books:
 
     def add(self, order: Order) -> None:
         """Rest an order, in O(log n)."""
-        _, symbol, side, _, _ = order
-        book = self.by_name.get((symbol, side))
+        book = self.by_name.get(order[1:3])
         if book is None:
-            book = self._open(symbol, side)
+            book = self._open(order.symbol, order.side)
         book.add(order)
 
     def remove(self, order: Order) -> None:
         """Take an order out, in O(log n)."""
-        _, symbol, side, _, _ = order
-        book = self.by_name[symbol, side]
+        book = self.by_name[order[1:3]]
         book.remove(order)
         if book.is_empty():
             self._close(book)
@@ -95,8 +93,9 @@ class Books:
             if book.is_empty():
                 self._close(book)
 
-    def amend(self, before: Order, after: Order) -> None:
-        """Put `after` in the place of `before`: O(1) at the same price, else O(log n)."""
+    def amend(self, change: tuple[Order, Order]) -> None:
+        """Put the second order in the place of the first: O(1) at the same price, else O(log n)."""
+        before, after = change
         book = self.by_name[before.symbol, before.side]
         if after.price == before.price:
             book.resize(before, after.amount)
@@ -171,7 +170,7 @@ def _grouped(orders: Iterable[Order]) -> dict[tuple[str, Side], list[Order]]:
 
 
 def involved(
-    kind: type[Event], subject: tuple[Any, ...], last: Order | None
+    kind: type[Event], subject: Any, last: Order | None
 ) -> tuple[dict[int, Order | None], dict[int, Order | None]]:
     """The orders that an event is about, by id: what they were before it, and after it.
 
@@ -179,17 +178,17 @@ def involved(
     goes into both, and the caller looks at the one that it is true for.
     """
     if kind is TradePlaced:
-        _, symbol, side, _, _, fills = subject[0]
+        _, symbol, side, _, _, fills = subject
         before: dict[int, Order | None] = {
             order_id: Order(order_id, symbol, side, amount, price) for order_id, amount, price in fills
         }
         final = {fills[-1].order_id: last}
         return (before | final if last else before), dict.fromkeys(before) | final
     if kind is OrderAmended:
-        return {subject[0].order_id: subject[0]}, {subject[0].order_id: subject[1]}
-    orders = {
-        order.order_id: order for order in (subject[0] if kind in (OrdersAdded, OrdersRemoved) else subject)
-    }
+        first, second = subject
+        return {first.order_id: first}, {first.order_id: second}
+    several = subject if kind in (OrdersAdded, OrdersRemoved) else (subject,)
+    orders = {order.order_id: order for order in several}
     gone = dict.fromkeys(orders)
     return ({**gone}, {**orders}) if kind in (OrderAdded, OrdersAdded) else ({**orders}, {**gone})
 
@@ -207,8 +206,9 @@ APPLY: dict[type[Event], Transition] = {
 """What each kind of event does, called with the books and the event's subject."""
 
 
-def _undo_amend(books: Books, before: Order, after: Order) -> None:
-    books.amend(after, before)
+def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
+    before, after = change
+    books.amend((after, before))
 
 
 UNDO: dict[type[Event], Transition] = {

@@ -38,16 +38,16 @@ class DurableLedger(Ledger):
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, kind: type[Event], *subject: Any) -> None:
+    def commit(self, kind: type[Event], subject: Any) -> None:
         """Make a validated change durable, then make it, then tell it; raises JournalError."""
         if self._open:
-            super().commit(kind, *subject)
+            super().commit(kind, subject)
             return
         self._refuse_after_a_loss(self.sequence)
-        event = kind(*subject, sequence=self.sequence + 1, note=None)
+        event = kind.about(subject, self.sequence + 1, None)
         try:
             self._append((event,))
-            super().commit(kind, *subject)
+            super().commit(kind, subject)
         except BaseException:
             if self.sequence < self._reached:  # struck before memory had it
                 _see_through(self._follow)
@@ -88,7 +88,7 @@ class DurableLedger(Ledger):
         """Apply what the journal holds and memory does not."""
         self.version |= 1
         for event in self._journal.read(self.sequence + 1):
-            APPLY[type(event)](self.books, *event.subject())
+            APPLY[type(event)](self.books, event.subject())
             self.sequence = event.sequence
         self._reached = self.sequence
         self._settle()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self, cast
 
 from oms.models import Order, Trade
 
@@ -40,9 +40,15 @@ class Event:
     sequence: int
     note: str | None = None
 
-    def subject(self) -> tuple[Any, ...]:
-        """What it is about: the positional arguments it was made of."""
-        return tuple(getattr(self, field.name) for field in fields(self) if not field.kw_only)
+    @classmethod
+    def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
+        """Make one of its subject: the order, the orders, the trade, or for an amendment a pair of orders."""
+        make = cast("Callable[..., Self]", cls)  # each kind takes its own subject
+        return make(subject, sequence=sequence, note=note)
+
+    def subject(self) -> Any:
+        """What it is about."""
+        return getattr(self, fields(self)[-1].name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,15 @@ class OrderAmended(Event):
 
     before: Order
     after: Order
+
+    @classmethod
+    def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
+        """As of any event."""
+        return cls(*subject, sequence=sequence, note=note)
+
+    def subject(self) -> tuple[Order, Order]:
+        """As of any event."""
+        return self.before, self.after
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,20 +65,20 @@ class Ledger:
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, kind: type[Event], *subject: Any) -> None:
+    def commit(self, kind: type[Event], subject: Any) -> None:
         """Make a validated change; outside a transaction, tell it."""
-        sequence, provisional = self.sequence, len(self._provisional)
-        last = self._last_order(*subject) if kind is TradePlaced else None
+        sequence = self.sequence
+        last = self._last_order(subject) if kind is TradePlaced else None
         self.version |= 1
         try:
-            APPLY[kind](self.books, *subject)
+            APPLY[kind](self.books, subject)
             self.sequence = sequence + 1
             if self._open:
-                self._provisional.append(kind(*subject, sequence=sequence + 1, note=self._note))
+                self._provisional.append(kind.about(subject, sequence + 1, self._note))
                 return
         except BaseException:  # an interrupt, or no stack left: it may have struck anywhere
             mended: list[bool] = []
-            start_new_thread(self._mend, (mended, sequence, provisional, kind, subject, last))
+            start_new_thread(self._mend, (mended, sequence, kind, subject, last))
             while not mended:
                 try:
                     sleep(1e-4)
@@ -87,15 +87,14 @@ class Ledger:
             raise
         self.version += 1
         if self._subscribers:
-            self._tell([kind(*subject, sequence=self.sequence, note=None)])
+            self._tell([kind.about(subject, self.sequence, None)])
 
     def _mend(
         self,
         mended: list[bool],
         sequence: int,
-        provisional: int,
         kind: type[Event],
-        subject: tuple[Any, ...],
+        subject: Any,
         last: Order | None,
     ) -> None:
         """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
@@ -103,8 +102,9 @@ class Ledger:
             before, after = involved(kind, subject, last)
             self.books.recover(before, after)
             if kind is TradePlaced:
-                self.books.next_trade_id = subject[0].trade_id
-            del self._provisional[provisional:]
+                self.books.next_trade_id = subject.trade_id
+            if self._provisional and self._provisional[-1].sequence > sequence:
+                del self._provisional[-1]
             self.sequence = sequence
             self._settle()
         finally:
@@ -160,9 +160,9 @@ class Ledger:
             event, last, begun = self._provisional[-1], None, False
             try:
                 kind, subject = type(event), event.subject()
-                last = self._last_order(subject[0]) if kind is TradePlaced else None
+                last = self._last_order(subject) if kind is TradePlaced else None
                 begun = True
-                UNDO[kind](self.books, *subject)
+                UNDO[kind](self.books, subject)
                 self.sequence = event.sequence - 1
                 self._provisional.pop()
             except BaseException:  # as in commit; what is to be undone is undone all the same

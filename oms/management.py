@@ -121,10 +121,12 @@ class OrderManagement:
         False
 
         """
-        check_order_id(order_id)
+        if type(order_id) is not int:
+            check_order_id(order_id)
         with self._lock:
             order = self._orders.get(order_id)
             if order is None:
+                check_order_id(order_id)
                 raise OrderNotFoundError(order_id)
             self._ledger.commit(OrderRemoved, order)
 
@@ -152,7 +154,7 @@ class OrderManagement:
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:
-            return pricing.total_price(self._find_book(symbol, side), amount)
+            return self._find_book(symbol, side).find_price(amount)
 
     def place_trade(
         self,
@@ -225,7 +227,7 @@ class OrderManagement:
                 price=before.price if price is None else price,
             )
             if after != before:
-                self._ledger.commit(OrderAmended, before, after)
+                self._ledger.commit(OrderAmended, (before, after))
             return after
 
     def add_orders(self, orders: Iterable[Order]) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, islice, takewhile
-from operator import itemgetter, mul, neg
+from itertools import takewhile
+from operator import itemgetter, neg
 
 from sortedcontainers import SortedList
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import Order, OrderFill, PriceLevel, Side
+from oms.models import Order, OrderFill, PriceLevel, Side, new_order
+from oms.price_sums import PriceSums
 
 __all__ = ["OrderBook"]
 
 _ORDER_ID = itemgetter(1)  # of a key
-
-Sums = tuple[list[int], list[int], list[int]]
-_NO_SUMS: Sums = ([], [], [])
 
 
 class OrderBook:
@@ -26,7 +23,7 @@ class OrderBook:
     The book is a SortedList keyed by (rank, order_id). A rank is the price with a sign that
     makes the better price the smaller number; no other line of the library knows that one side
     counts backwards. Beside the keys stand the totals per price level, so that pricing walks
-    levels, not orders, and sums over the best levels, so that a repeated question walks nothing.
+    levels, not orders, and sums over the best levels, so that most questions walk nothing.
     The orders themselves are in a dict by id, which all books of one OrderManagement share.
 
     The caller has validated what comes in.
@@ -48,8 +45,7 @@ class OrderBook:
         "_sign",
         "_sums",
         "_totals",
-        "_walked",
-        "_walked_for",
+        "known_price",
         "side",
         "symbol",
     )
@@ -62,11 +58,8 @@ class OrderBook:
         self._keys: SortedList[tuple[int, int]] = SortedList()
         self._ranks: SortedList[int] = SortedList()  # of the levels that hold something
         self._totals: dict[int, int] = {}  # rank -> amount
-        # Down to each of the best levels, as far as questions went: its rank, all amount, and all
-        # rank times amount. Replaced as one, so that nobody meets three that do not fit; a
-        # question adds to them, a change cuts them at its level.
-        self._sums: Sums = _NO_SUMS
-        self._walked = self._walked_for = 0  # levels and amount of the deepest walk since a change
+        self._sums = PriceSums(self._totals)
+        self.known_price = self._sums.price
 
     # ------------------------------------------------------------------ questions
 
@@ -111,44 +104,16 @@ class OrderBook:
 
     # ------------------------------------------------------------------ prices
 
-    def known_price(self, amount: int) -> int | None:
-        """What an amount costs as far as the sums reach, in O(log n); None beyond."""
-        ranks, reach, spent = self._sums
-        if not reach or amount > reach[-1]:
-            return None
-        at = bisect_left(reach, amount)
-        return abs(spent[at] - (reach[at] - amount) * ranks[at])
-
     def find_price(self, amount: int) -> int:
-        """What an amount costs, in at most O(k); raises InsufficientLiquidityError.
-
-        The first question after a change walks the levels. One for as much or more sums up what
-        that walk saw, and walks on from there: sums are worth their while only from the second
-        question on, and no question looks at more than it consumes.
-        """
-        if self._walked and amount >= self._walked_for:
-            self._sum_up(self._walked)
+        """What an amount costs, in at most O(k); raises InsufficientLiquidityError."""
         price = self.known_price(amount)
-        if price is not None:
-            return price
-        ranks, reach, sums = self._sums
-        known, totals = len(ranks), self._totals
-        spent, left = (sums[-1], amount - reach[-1]) if known else (0, amount)
-        for levels, rank in enumerate(islice(self._ranks, known, None) if known else self._ranks, known + 1):
-            available = totals[rank]
-            if left <= available:
-                if amount >= self._walked_for:
-                    self._walked, self._walked_for = levels, amount
-                return abs(spent + left * rank)
-            spent += available * rank
-            left -= available
-        raise InsufficientLiquidityError(self.symbol, self.side, amount, amount - left)
-
-    def _sum_up(self, levels: int) -> None:
-        ranks, reach, spent = self._sums
-        more = list(islice(self._ranks, len(ranks), levels))
-        amounts = list(map(self._totals.__getitem__, more))
-        self._sums = (ranks + more, _running(reach, amounts), _running(spent, map(mul, more, amounts)))
+        if price is None:
+            available = self._sums.grow(self._ranks, amount)
+            if available < amount:
+                raise InsufficientLiquidityError(self.symbol, self.side, amount, available)
+            price = self.known_price(amount)
+            assert price is not None, "the sums reach as far as they grew"
+        return price
 
     # ------------------------------------------------------------------ changes
 
@@ -172,7 +137,7 @@ class OrderBook:
         gained: dict[int, int] = {}
         for rank, amount in zip(ranks, amounts, strict=True):
             gained[rank] = gained.get(rank, 0) + amount
-        self._forget_sums(min(gained))
+        self._sums.forget()
         self._ranks.update(gained.keys() - self._totals.keys())
         for rank, amount in gained.items():
             self._totals[rank] = self._totals.get(rank, 0) + amount
@@ -188,7 +153,7 @@ class OrderBook:
     def resize(self, order: Order, amount: int) -> None:
         """Change what rests of an order, in O(1); it keeps its place."""
         order_id, symbol, side, before, price = order
-        self._orders[order_id] = Order(order_id, symbol, side, amount, price)
+        self._orders[order_id] = new_order((order_id, symbol, side, amount, price))
         self._shift_total(self._sign * price, amount - before)
 
     def take(self, fills: Sequence[OrderFill], amount: int) -> None:
@@ -196,59 +161,47 @@ class OrderBook:
 
         Being the best they need not be looked up, and every level but the last goes as a whole.
         """
-        last = fills[-1]
-        order = self._orders[last.order_id]
-        if order.amount > last.amount:
-            left = order.amount - last.amount
-            self._orders[last.order_id] = Order(last.order_id, self.symbol, self.side, left, last.price)
+        orders, pop_key = self._orders, self._keys.pop
+        last_id, last_amount, last_price = fills[-1]
+        left = orders[last_id].amount - last_amount
+        if left:
+            orders[last_id] = new_order((last_id, self.symbol, self.side, left, last_price))
             fills = fills[:-1]
-        pop_key = self._keys.pop
         for order_id, _, _ in fills:
-            del self._orders[order_id]
+            del orders[order_id]
             pop_key(0)
-        worst = self._sign * last.price
-        if fills and fills[0].price != last.price:
-            amount -= self._take_levels(worst)
+        worst = self._sign * last_price
+        if fills and fills[0].price != last_price:
+            for rank in list(takewhile(worst.__gt__, self._ranks)):
+                amount -= self._totals[rank]
+                self._shift_total(rank, -self._totals[rank])
         self._shift_total(worst, -amount)
-
-    def _take_levels(self, worst: int) -> int:
-        """Take out all levels better than a rank, and return the amount that was there."""
-        amount = 0
-        for rank in takewhile(worst.__gt__, self._ranks):
-            amount += self._totals.pop(rank)
-        self._forget_sums(self._ranks[0])
-        del self._ranks[: self._ranks.bisect_left(worst)]
-        return amount
 
     def clear(self) -> None:
         """Take everything out, in O(n)."""
         for _, order_id in self._keys:
             del self._orders[order_id]
-        self._forget_sums(self._ranks[0])
+        self._sums.forget()
         self._keys.clear()
         self._ranks.clear()
         self._totals.clear()
 
-    def _shift_total(self, rank: int, amount: int) -> None:
+    def _shift_total(self, rank: int, change: int) -> None:
         totals = self._totals
-        before = totals.get(rank)
-        if before is None:
+        opened = 0
+        total = totals.get(rank, 0) + change
+        if total == change:
             self._ranks.add(rank)
-            totals[rank] = amount
-        elif before + amount:
-            totals[rank] = before + amount
+            totals[rank] = total
+            opened = 1
+        elif total:
+            totals[rank] = total
         else:  # every order holds at least 1, so an empty total is an empty level
             del totals[rank]
             self._ranks.remove(rank)
-        if self._walked or self._sums is not _NO_SUMS:
-            self._forget_sums(rank)
-
-    def _forget_sums(self, rank: int) -> None:
-        """Cut the sums where a level changed: what is better than it stays known."""
-        self._walked = self._walked_for = 0
-        ranks, reach, spent = self._sums
-        at = bisect_left(ranks, rank)
-        self._sums = (ranks[:at], reach[:at], spent[:at]) if at else _NO_SUMS
+            opened = -1
+        if rank <= self._sums.worst:
+            self._sums.shift(rank, change, opened)
 
     # ------------------------------------------------------------------ the truth
 
@@ -265,13 +218,4 @@ class OrderBook:
         assert list(self._keys) == sorted(set(self._keys)), "keys are sorted and unique"
         assert list(self._ranks) == sorted(totals), "a level is listed while it holds something"
         assert self._totals == totals, "a level's total is the sum of its orders"
-        ranks, reach, spent = self._sums
-        assert ranks == list(self._ranks)[: len(ranks)], "the sums are over the best levels"
-        assert reach == _running([], [totals[rank] for rank in ranks]), "sums of amounts are true"
-        assert spent == _running([], [rank * totals[rank] for rank in ranks]), "sums of money are true"
-        assert self._walked <= len(totals), "no walk saw more levels than there are"
-
-
-def _running(sums: list[int], values: Iterable[int]) -> list[int]:
-    """Running sums, extended by values."""
-    return [*sums[:-1], *accumulate(values, initial=sums[-1])] if sums else list(accumulate(values))
+        self._sums._check(self._ranks)

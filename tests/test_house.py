@@ -21,6 +21,7 @@ FLOW = [
     "errors",
     "models",
     "events",
+    "price_sums",
     "order_book",
     "pricing",
     "execution",

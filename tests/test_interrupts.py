@@ -19,7 +19,10 @@ from oms.ledger import Ledger
 from oms.order_book import OrderBook
 
 BUY, SELL = Side.BUY, Side.SELL
-INSIDE = {str(Path(oms.__file__).parent / name) for name in ("books.py", "execution.py", "order_book.py")}
+INSIDE = {
+    str(Path(oms.__file__).parent / name)
+    for name in ("books.py", "execution.py", "order_book.py", "price_sums.py")
+}
 
 VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "add_order": lambda om: om.add_order(9, "JPM", BUY, 5, 22),

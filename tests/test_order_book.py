@@ -105,15 +105,6 @@ def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | No
         (lambda book: book._orders.update({1: FOUR[2]._replace(symbol="X")}), "in its own book"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(price=19)}), "ranked by its price"),
         (lambda book: book._keys.update([(20, 1)]), "sorted and unique"),
-        (lambda book: setattr(book, "_sums", ([21], [1], [1])), "the sums are over the best levels"),
-        (
-            lambda book: setattr(book, "_sums", ([19], [1], [19 * 7])),
-            "sums of amounts are true",
-        ),
-        (
-            lambda book: setattr(book, "_sums", ([19], [7], [19])),
-            "sums of money are true",
-        ),
     ],
 )
 def test_the_check_finds_each_kind_of_harm(harm: Callable[[OrderBook], object], invariant: str) -> None:

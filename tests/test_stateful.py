@@ -269,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         assert [event.sequence for event in self.heard] == list(range(1, len(self.heard) + 1))
         again = Books()
         for event in self.heard:
-            APPLY[type(event)](again, *event.subject())
+            APPLY[type(event)](again, event.subject())
         assert again.canonical_hash(len(self.heard) + 1) == self.om.state_hash()
 
     def resting_amount(self, order_id: int) -> int:

@@ -164,11 +164,12 @@ def _rows(event: Event) -> Iterator[dict[str, object]]:
 
 def _parts(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
     """The orders, or the trade, that an event is about; an amended one as before and after."""
-    names = ("before", "after") if isinstance(event, OrderAmended) else ("",)
-    for name, subject in zip(names, event.subject(), strict=True):
-        many = isinstance(event, OrdersAdded | OrdersRemoved)
-        for each in subject if many else (subject,):
-            yield name or type(each).__name__.lower(), each._asdict()
+    subject = event.subject()
+    if isinstance(event, OrderAmended):
+        yield from (("before", subject[0]._asdict()), ("after", subject[1]._asdict()))
+    else:
+        for each in subject if isinstance(event, OrdersAdded | OrdersRemoved) else (subject,):
+            yield type(each).__name__.lower(), each._asdict()
 
 
 def _said(event: Event) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,132 @@
+"""Running sums beside a list of levels that is added up anew each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms.price_sums import MOST_SHIFTS, PriceSums
+
+ranks = st.integers(-9, 9).filter(bool)
+amounts = st.integers(1, 5)
+changes = st.lists(st.tuples(ranks, st.integers(0, 5), st.integers(0, 40)), max_size=40)
+
+
+def walked(totals: dict[int, int], amount: int) -> int | None:
+    paid = 0
+    for rank in sorted(totals):
+        taken = min(amount, totals[rank])
+        paid += taken * rank
+        amount -= taken
+        if not amount:
+            return abs(paid)
+    return None
+
+
+def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -> None:
+    before = totals.pop(rank, 0)
+    if amount:
+        totals[rank] = amount
+    if amount != before and rank <= sums.worst:
+        sums.shift(rank, amount - before, bool(amount) - bool(before))
+
+
+@given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
+def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_the_rows(
+    totals: dict[int, int], sign: int, changes: list[tuple[int, int, int]]
+) -> None:
+    totals = {sign * rank: amount for rank, amount in totals.items()}
+    sums = PriceSums(totals)
+    for rank, amount, asked in changes:
+        change_to(sums, totals, sign * abs(rank), amount)
+        sums._check(sorted(totals))
+        for each in range(1, sum(totals.values()) + 2):
+            assert sums.price(each) in (None, walked(totals, each))
+        if asked and sums.price(asked) is None:
+            held = sums.grow(sorted(totals), asked)
+            assert held >= asked or held == sum(totals.values())
+            sums._check(sorted(totals))
+        if asked:
+            assert sums.price(asked) == walked(totals, asked)
+
+
+def test_a_level_that_changes_back_is_no_shift_any_more() -> None:
+    totals = {20: 5, 21: 5}
+    sums = PriceSums(totals)
+    sums.grow([20, 21], 10)
+    before = sums._known
+    change_to(sums, totals, 20, 3)
+    assert sums._known != before
+    change_to(sums, totals, 20, 5)
+    assert sums._known == before
+
+
+def test_prices_are_known_after_as_many_changed_levels_as_are_worth_it_and_not_after_more() -> None:
+    totals = dict.fromkeys(range(20, 40), 5)
+    sums = PriceSums(totals)
+    sums.grow(sorted(totals), 100)
+    for rank in range(20, 20 + MOST_SHIFTS):
+        change_to(sums, totals, rank, 6)
+        assert sums.price(90) == walked(totals, 90)
+    change_to(sums, totals, 39, 6)
+    assert sums.price(90) is None
+    sums.grow(sorted(totals), 90)
+    assert sums.price(90) == walked(totals, 90)
+
+
+def test_growing_looks_only_at_levels_that_have_no_row_yet() -> None:
+    totals = dict.fromkeys(range(20, 40), 5)
+    sums = PriceSums(totals)
+    looked_at: list[int] = []
+
+    class Seen(dict[int, int]):
+        def __getitem__(self, rank: int) -> int:
+            looked_at.append(rank)
+            return super().__getitem__(rank)
+
+    sums = PriceSums(Seen(totals))
+    sums.grow(sorted(totals), 12)
+    assert looked_at == [20, 21, 22]
+    sums.grow(sorted(totals), 16)
+    assert looked_at == [20, 21, 22, 23]
+
+
+def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
+    totals = {20: 5}
+    sums = PriceSums(totals)
+    sums.worst = 25  # as an interrupt may leave it
+    change_to(sums, totals, 22, 5)
+    sums._check([20, 22])
+    assert sums.grow([20, 22], 7) == 10
+    assert sums.price(7) == 20 * 5 + 22 * 2
+
+
+@pytest.mark.parametrize(
+    ("harm", "invariant"),
+    [
+        (lambda sums: setattr(sums, "worst", 20), "every change within the rows is told"),
+        (lambda sums: _set(sums, known=1), "levels within the rows are counted"),
+        (lambda sums: _set(sums, ranks=[21, 20]), "levels within the rows are counted|rows are best first"),
+        (lambda sums: _set(sums, shifts=((1, 21, 1), (0, 20, 1))), "shifts are best first"),
+        (lambda sums: _set(sums, shifts=((0, 20, 1),) * (MOST_SHIFTS + 1)), "shifts are few"),
+        (lambda sums: _set(sums, ranks=[19, 21]), "a level without a row"),
+        (lambda sums: _set(sums, reach=[5, 11]), "sums of amounts are true"),
+        (lambda sums: _set(sums, spent=[100, 206]), "so are sums of money"),
+    ],
+)
+def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
+    sums = PriceSums({20: 5, 21: 5})
+    sums.grow([20, 21], 10)
+    sums._check([20, 21])
+    harm(sums)
+    with pytest.raises(AssertionError, match=invariant):
+        sums._check([20, 21])
+
+
+def _set(sums: PriceSums, **parts: object) -> None:
+    names = ("ranks", "reach", "spent", "shifts", "known")
+    known = dict(zip(names, sums._known, strict=True)) | parts
+    sums._known = tuple(known[name] for name in names)  # type: ignore[assignment]  # harm is done on purpose
