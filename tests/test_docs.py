@@ -23,10 +23,15 @@ MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("docs")
-    assert build(folder) == ""
-    return folder / "site"
+    complaints = build(folder)
+    return folder / "site", complaints
+
+
+@pytest.fixture(scope="module")
+def site(built: tuple[Path, str]) -> Path:
+    return built[0]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,11 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 # ------------------------------------------------------------------ the pages
+
+
+def test_the_site_is_built_without_a_complaint(built: tuple[Path, str]) -> None:
+    _, complaints = built
+    assert complaints == ""
 
 
 def test_every_page_is_reached_from_the_first_one(site: Path, pages: dict[Path, Page]) -> None:
@@ -85,7 +95,8 @@ def names_in(module: ModuleType) -> Iterator[str]:
         yield f"{module.__name__}.{name}"
         if inspect.isclass(value):
             fields = getattr(value, "_fields", ()) or getattr(value, "__dataclass_fields__", ())
-            own = (each for each in vars(value) if not each.startswith("_") and each not in fields)
+            inherited = {each for base in value.__mro__[1:] for each in vars(base)}
+            own = {each for each in vars(value) if not each.startswith("_")} - {*fields} - inherited
             yield from (f"{module.__name__}.{name}.{each}" for each in own)
 
 
