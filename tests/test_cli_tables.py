@@ -12,10 +12,10 @@ from rich.console import Console, RenderableType
 from oms import OrderManagement, Side
 from oms.cli.costs import Cost, costs
 from oms.cli.ladder import ladder
-from oms.feeds import Units, bitstamp, lobster
-from oms.feeds.units import ratio
+from oms.feeds import Instrument, bitstamp, lobster
+from oms.feeds.instrument import ratio
 
-PLAIN = Units(price=0, amount=0)
+PLAIN = Instrument.of_decimals(price=0, amount=0)
 
 
 def drawn(renderable: RenderableType, width: int = 60, encoding: str = "utf-8") -> list[str]:

@@ -107,8 +107,8 @@ def _leave_closed_pipe() -> int:
 def _plain(message: str) -> str:
     """Leave out what libraries below typer put in, and what they end in.
 
-    >>> _plain("Invalid value for '--format': Value error, 'okx' is not one of 'bitstamp', 'lobster'.")
-    "Invalid value for '--format': 'okx' is not one of 'bitstamp', 'lobster'"
+    >>> _plain("Invalid value for '--format': Value error, 'nyse' is not one of 'bitstamp', 'lobster'.")
+    "Invalid value for '--format': 'nyse' is not one of 'bitstamp', 'lobster'"
     >>> _plain("Got unexpected extra argument(s) (abc)")
     'Got unexpected extra argument: abc'
 

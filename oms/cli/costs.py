@@ -9,7 +9,7 @@ from rich.table import Table
 
 from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
 from oms.cli.style import BOOK_OF, new_table
-from oms.feeds.units import Units, ratio
+from oms.feeds.instrument import Instrument, ratio
 
 __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
@@ -47,7 +47,7 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 
 
-def cost_table(answers: Iterable[Cost], units: Units) -> Table:
+def cost_table(answers: Iterable[Cost], units: Instrument) -> Table:
     """Lay the answers out, with how much worse than the best price the average is, in 1/100 of a per cent."""
     table = new_table()
     table.add_column("a trade of", no_wrap=True)
@@ -63,7 +63,7 @@ def cost_table(answers: Iterable[Cost], units: Units) -> Table:
     return table
 
 
-def _answer(cost: Cost, units: Units) -> tuple[str, ...]:
+def _answer(cost: Cost, units: Instrument) -> tuple[str, ...]:
     if cost.total_price is None or cost.best_price is None or cost.worst_price is None:
         return (f"only {units.show_amount(cost.available)} rest",)
     at_best = cost.best_price * cost.amount
@@ -75,7 +75,7 @@ def _answer(cost: Cost, units: Units) -> tuple[str, ...]:
     )
 
 
-def fill_table(trade: Trade, units: Units) -> Table:
+def fill_table(trade: Trade, units: Instrument) -> Table:
     """Lay out what each order gave to a trade, best first, and the sum."""
     table = new_table()
     table.show_footer = True

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oms import OrderManagement, PriceLevel, Side
 from oms.cli.style import BOOK_OF, STYLE_OF, new_table
-from oms.feeds.units import Units
+from oms.feeds.instrument import Instrument
 
 __all__ = ["Bar", "ladder"]
 
@@ -37,7 +37,7 @@ class Bar:
         return Measurement(4, min(_WIDEST_BAR, options.max_width))
 
 
-def ladder(om: OrderManagement, symbol: str, units: Units, levels: int = 10) -> Table:
+def ladder(om: OrderManagement, symbol: str, units: Instrument, levels: int = 10) -> Table:
     """Draw the best levels of both books: asks above, lowest at the spread; bids below."""
     books = {side: om.depth(symbol, side) for side in Side}
     shown = {side: books[side][:levels] for side in Side}
@@ -55,7 +55,9 @@ def ladder(om: OrderManagement, symbol: str, units: Units, levels: int = 10) -> 
     return table
 
 
-def _add_levels(table: Table, side: Side, levels: tuple[PriceLevel, ...], widest: int, units: Units) -> None:
+def _add_levels(
+    table: Table, side: Side, levels: tuple[PriceLevel, ...], widest: int, units: Instrument
+) -> None:
     style = STYLE_OF[side]
     for level in levels:
         table.add_row(
@@ -69,13 +71,13 @@ def _add_levels(table: Table, side: Side, levels: tuple[PriceLevel, ...], widest
         table.add_row(f"{side} ({BOOK_OF[side]})", "nothing")
 
 
-def _add_rest(table: Table, rest: tuple[PriceLevel, ...], units: Units) -> None:
+def _add_rest(table: Table, rest: tuple[PriceLevel, ...], units: Instrument) -> None:
     if rest:
         orders = sum(level.orders for level in rest)
         amount = sum(level.amount for level in rest)
         table.add_row(f"{len(rest):,} more", "", f"{orders:,}", units.show_amount(amount), style="dim")
 
 
-def _spread(books: dict[Side, tuple[PriceLevel, ...]], units: Units) -> str:
+def _spread(books: dict[Side, tuple[PriceLevel, ...]], units: Instrument) -> str:
     asks, bids = books[Side.BUY], books[Side.SELL]
     return units.show_price(asks[0].price - bids[0].price) if asks and bids else "none"

@@ -14,18 +14,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from oms.feeds import Feed, Unknown
+from oms.feeds import AnyFeed, Unknown
 
 __all__ = [
     "BookFile",
+    "Depth",
     "Format",
     "Ignored",
     "JournalFile",
     "Json",
+    "LotSize",
     "ManyValuesCommand",
     "Quoted",
     "RecordingFile",
     "Symbol",
+    "TickSize",
     "TradesFile",
     "UnknownOrders",
     "spread",
@@ -44,10 +47,11 @@ def _integer(least: int) -> Callable[[str], int]:
 
 
 RecordingFile = Annotated[
-    Path, typer.Argument(metavar="FILE", show_default=False, help="A recording, .csv or .csv.gz.")
+    Path,
+    typer.Argument(metavar="FILE", show_default=False, help="A recording or a capture, compressed or not."),
 ]
 Format = Annotated[
-    Feed | None, typer.Option("--format", help="Who recorded it; by default its first row tells.")
+    AnyFeed | None, typer.Option("--format", help="Who recorded it; by default its beginning tells.")
 ]
 Symbol = Annotated[
     str | None,
@@ -61,7 +65,7 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC).",
+        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC; others: as shown).",
     ),
 ]
 BookFile = Annotated[
@@ -82,6 +86,27 @@ UnknownOrders = Annotated[
         "--unknown",
         help="What to do about orders never submitted: let them rest as their rows imply, pass over their "
         "rows, or stop with exit code 2; by default seed (LOBSTER), skip (Bitstamp).",
+    ),
+]
+Depth = Annotated[
+    int | None,
+    typer.Option(
+        "--depth",
+        parser=_integer(1),
+        metavar="N",
+        help="Kraken: how many levels a side were subscribed, where the capture does not say so.",
+    ),
+]
+TickSize = Annotated[
+    str | None,
+    typer.Option(
+        "--tick", metavar="SIZE", help="Bitget, Kraken, OKX: the tick; by default what the prices show."
+    ),
+]
+LotSize = Annotated[
+    str | None,
+    typer.Option(
+        "--lot", metavar="SIZE", help="Bitget, Kraken, OKX: the lot; by default what the amounts show."
     ),
 ]
 Ignored = Annotated[

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from oms import OrderManagement
 from oms.cli.style import new_console
 from oms.errors import JournalError
-from oms.feeds import Message, Recording, Replay, Report, Unknown
+from oms.feeds import (
+    Capture,
+    Instrument,
+    LevelReplay,
+    LevelReport,
+    Message,
+    Recording,
+    Replay,
+    Report,
+    Unknown,
+    find_instruments,
+)
 from oms.journal import open as open_journal
 
-__all__ = ["Driven", "drive"]
+__all__ = ["Driven", "DrivenLevels", "drive", "drive_levels"]
+
+T = TypeVar("T")
 
 _EVERY = 1024  # messages between two looks at the bar
 
@@ -33,6 +46,19 @@ class Driven(NamedTuple):
     def events_per_second(self) -> float:
         """Everything is counted in: reading the file as often as needed, pricing, comparing."""
         return round(self.report.events / self.seconds, 1)
+
+
+class DrivenLevels(NamedTuple):
+    """A replay of a capture that is over: its report, the books as it left them, and how long it took."""
+
+    report: LevelReport
+    om: OrderManagement
+    seconds: float
+
+    @property
+    def messages_per_second(self) -> float:
+        """Everything is counted in: finding ticks and lots, reading, verifying."""
+        return round(self.report.messages / self.seconds, 1)
 
 
 class _Watched:
@@ -84,6 +110,45 @@ def drive(
             pass
         seconds = perf_counter() - start
     return Driven(run.report(), om, recording.symbol, seconds)
+
+
+def drive_levels(
+    capture: Capture,
+    *,
+    tick_size: str | None = None,
+    lot_size: str | None = None,
+    journal: Path | None = None,
+) -> DrivenLevels:
+    """Replay a capture into new books; ticks and lots that are not given are found in it.
+
+    The bar is that of `drive`. Raises FeedError and InvalidOrderError.
+    """
+    with _kept(journal) as om, _bar() as progress:
+        start = perf_counter()
+        found = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
+        run = LevelReplay(
+            capture,
+            om,
+            instruments={
+                symbol: Instrument(tick_size or seen.tick_size, lot_size or seen.lot_size)
+                for symbol, seen in found.items()
+            },
+        )
+        for _ in _counted(capture, run, progress, "replaying"):
+            pass
+        seconds = perf_counter() - start
+    return DrivenLevels(run.report(), om, seconds)
+
+
+def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str) -> Iterator[T]:
+    """The steps as they are, while a bar of their own shows how much of the file they have taken in."""
+    task = progress.add_task(what, total=capture.size, events=0)
+    count = 0
+    for count, step in enumerate(steps, 1):
+        if not count % _EVERY:
+            progress.update(task, completed=capture.position, events=count)
+        yield step
+    progress.update(task, completed=capture.size, events=count)
 
 
 def _kept(path: Path | None) -> OrderManagement:

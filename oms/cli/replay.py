@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import typer
 
+from oms.cli.capture import replay_capture
 from oms.cli.costs import Cost, cost_table, costs
 from oms.cli.exit_codes import ExitCode
 from oms.cli.ladder import ladder
 from oms.cli.options import (
     BookFile,
+    Depth,
     Format,
     Ignored,
     JournalFile,
     Json,
+    LotSize,
     Quoted,
     RecordingFile,
     Symbol,
+    TickSize,
     TradesFile,
     UnknownOrders,
 )
 from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.feeds import DEFAULT_UNKNOWN, Feed, FeedError, Recording, Unknown, UnknownFeedError, open_recording
+from oms.feeds import (
+    DEFAULT_UNKNOWN,
+    AnyFeed,
+    FeedError,
+    LevelFeedName,
+    Recording,
+    Unknown,
+    UnknownFeedError,
+    feed_of,
+    open_capture,
+    open_recording,
+)
 
 __all__ = ["replay"]
 
@@ -40,6 +57,9 @@ def replay(
     trades: TradesFile = None,
     unknown: UnknownOrders = None,
     ignore: Ignored = None,
+    depth: Depth = None,
+    tick: TickSize = None,
+    lot: LotSize = None,
     journal: JournalFile = None,
     as_object: Json = False,
 ) -> None:
@@ -50,8 +70,21 @@ def replay(
     Exit codes: 0 fine, 1 the data disagree with what they are compared with,
     2 wrong use, or a file that cannot be read to its end.
     """
-    recording = _open(file, feed, symbol)
-    _refuse_what_does_not_apply(recording.feed, book, trades, unknown)
+    found = _feed_of(file, feed)
+    _refuse_what_does_not_apply(
+        found,
+        unknown,
+        {"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol}
+        | {"depth": depth, "tick": tick, "lot": lot},
+    )
+    if found in get_args(LevelFeedName):
+        capture = open_capture(file, found, depth)
+        if not replay_capture(
+            capture, tick_size=tick, lot_size=lot, quote=quote or (), journal=journal, as_object=as_object
+        ):
+            raise typer.Exit(ExitCode.DISAGREES)
+        return
+    recording = open_recording(file, found, symbol)
     policy = unknown or DEFAULT_UNKNOWN[recording.feed]
     driven = drive(
         recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades, journal=journal
@@ -65,23 +98,35 @@ def replay(
         raise typer.Exit(ExitCode.DISAGREES)
 
 
-def _open(file: Path, feed: Feed | None, symbol: str | None) -> Recording:
+def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
     if file.exists() and not file.is_file() and not file.is_dir():
         # A second reading of a pipe would silently go on where the first one stopped.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
     try:
-        return open_recording(file, feed, symbol)
+        return feed_of(file) if feed is None else feed
     except UnknownFeedError as error:
         raise UnknownFeedError(error.path, error.row, f"{error.problem}; see --format") from error
 
 
+_APPLIES_TO: dict[str, tuple[AnyFeed, ...]] = {
+    "book": ("lobster",),
+    "trades": ("bitstamp",),
+    "unknown": ("bitstamp", "lobster"),
+    "ignore": ("bitstamp", "lobster"),
+    "symbol": ("bitstamp", "lobster"),
+    "depth": ("kraken",),
+    "tick": ("bitget", "kraken", "okx"),
+    "lot": ("bitget", "kraken", "okx"),
+}
+
+
 def _refuse_what_does_not_apply(
-    feed: Feed, book: Path | None, trades: Path | None, unknown: Unknown | None
+    feed: AnyFeed, unknown: Unknown | None, options: Mapping[str, object]
 ) -> None:
-    if feed != "lobster" and book is not None:
-        raise typer.BadParameter(f"it applies to lobster, and this is {feed}", param_hint="'--book'")
-    if feed != "bitstamp" and trades is not None:
-        raise typer.BadParameter(f"it applies to bitstamp, and this is {feed}", param_hint="'--trades'")
+    for option, feeds in _APPLIES_TO.items():
+        if options[option] is not None and feed not in feeds:
+            problem = f"it applies to {' and '.join(feeds)}, and this is {feed}"
+            raise typer.BadParameter(problem, param_hint=f"'--{option}'")
     if feed == "bitstamp" and unknown == "seed":
         problem = "Bitstamp recordings cannot be seeded; use skip or raise"
         raise typer.BadParameter(problem, param_hint="'--unknown'")

@@ -12,7 +12,7 @@ from oms.cli.costs import Cost
 from oms.cli.progress import Driven
 from oms.feeds import Recording, Report
 
-__all__ = ["as_json", "summary", "verdict"]
+__all__ = ["as_json", "points", "summary", "verdict"]
 
 
 def summary(report: Report) -> Table:
@@ -64,11 +64,12 @@ def verdict(report: Report) -> RenderableType:
         outcome = Text(f"The data agree with what they are compared with, but {reservations}.", "bold yellow")
     else:
         outcome = Text("The data agree with what they are compared with.", "bold green")
-    points = [] if report.agrees else [*report.disagreements, *report.reservations]
-    return Group(*_points(report.remarks, "dim"), outcome, *_points(points))
+    sentences = [] if report.agrees else [*report.disagreements, *report.reservations]
+    return Group(*points(report.remarks, "dim"), outcome, *points(sentences))
 
 
-def _points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
+def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
+    """Lay out sentences below one another, each behind a dash."""
     for sentence in sentences:
         point = Table.grid(padding=(0, 1))
         point.add_row(Text("-", style), Text(sentence, style))
@@ -83,8 +84,8 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "file": recording.path,
         "format": recording.feed,
         "symbol": driven.symbol,
-        "tick": f"{recording.units.tick:f}",
-        "lot": f"{recording.units.lot:f}",
+        "tick": recording.units.tick_size,
+        "lot": recording.units.lot_size,
         "events": report.events,
         "seconds": round(driven.seconds, 3),
         "events_per_second": driven.events_per_second,

@@ -17,36 +17,78 @@ r"""Market data in: recordings of exchanges, streamed as messages, drive an Orde
 """
 
 from oms.feeds import bitstamp, lobster
+from oms.feeds.bitget import Bitget
 from oms.feeds.book_check import StateDifference
-from oms.feeds.errors import FeedError, UnknownFeedError, UnknownOrderError
-from oms.feeds.formats import DEFAULT_UNKNOWN, feed_of, open_recording
+from oms.feeds.capture import Capture
+from oms.feeds.checksums import ALTERNATING, ASKS_THEN_BIDS, ChecksumRule
+from oms.feeds.errors import FeedError, StaleBookError, UnknownFeedError, UnknownOrderError
+from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed, feed_of, open_capture, open_recording
+from oms.feeds.instrument import Instrument
+from oms.feeds.kraken import Kraken
+from oms.feeds.level_feed import BookState, LevelFeed, Outcome
+from oms.feeds.level_messages import (
+    BookMessage,
+    InstrumentMessage,
+    LevelFeedName,
+    LevelMessage,
+    TradeMessage,
+    Translator,
+)
+from oms.feeds.level_replayer import LevelReplay, find_instruments, replay_levels
+from oms.feeds.level_report import LevelReport, SymbolReport
 from oms.feeds.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
+from oms.feeds.okx import Okx
+from oms.feeds.recorder import Recorder
 from oms.feeds.replayer import Replay, Unknown, replay
 from oms.feeds.report import Report, UnequalTrade
-from oms.feeds.units import Units
 
 __all__ = [
+    "ALTERNATING",
     "ASK",
+    "ASKS_THEN_BIDS",
+    "AnyFeed",
     "BID",
+    "Bitget",
+    "BookMessage",
+    "BookState",
+    "Capture",
+    "ChecksumRule",
     "DEFAULT_UNKNOWN",
     "Feed",
     "FeedError",
+    "Instrument",
+    "InstrumentMessage",
     "Kind",
+    "Kraken",
     "Level",
+    "LevelFeed",
+    "LevelFeedName",
+    "LevelMessage",
+    "LevelReplay",
+    "LevelReport",
     "Message",
+    "Okx",
+    "Outcome",
+    "Recorder",
     "Recording",
     "Replay",
     "Report",
+    "StaleBookError",
     "StateDifference",
+    "SymbolReport",
     "Top",
+    "TradeMessage",
+    "Translator",
     "UnequalTrade",
-    "Units",
     "Unknown",
     "UnknownFeedError",
     "UnknownOrderError",
     "bitstamp",
     "feed_of",
+    "find_instruments",
     "lobster",
+    "open_capture",
     "open_recording",
     "replay",
+    "replay_levels",
 ]

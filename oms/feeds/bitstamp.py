@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.feeds.instrument import Instrument
 from oms.feeds.messages import ASK, BID, Kind, Message, Recording, symbol_from_name
-from oms.feeds.units import Units
 
 __all__ = ["InferredTrade", "UNITS", "is_header", "read", "trades"]
 
-UNITS = Units(price=2, amount=8)
+UNITS = Instrument.of_decimals(price=2, amount=8)
 """A tick is USD 0.01, a lot is 1e-8 BTC."""
 
 _KINDS = {"created": Kind.CREATED, "changed": Kind.CHANGED, "deleted": Kind.DELETED}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from oms.feeds import lobster
+from oms.feeds.instrument import Instrument
 from oms.feeds.messages import Level, Top
-from oms.feeds.units import Units
 
 __all__ = ["BookCheck", "StateDifference"]
 
@@ -25,7 +25,7 @@ class StateDifference(NamedTuple):
     published_row: int | None
     published: Top | None
 
-    def describe(self, units: Units) -> str:
+    def describe(self, units: Instrument) -> str:
         """Say it in words, with prices and amounts in these units."""
         here, there = "the replay has ended", "ended"
         if self.replayed is not None:
@@ -82,11 +82,11 @@ def _distinct(rows: Iterator[tuple[int, Top]]) -> Iterator[tuple[int, Top]]:
         last = top
 
 
-def _shown(top: Top, units: Units) -> str:
+def _shown(top: Top, units: Instrument) -> str:
     return f"BUY {_shown_level(top.buy, units)}, SELL {_shown_level(top.sell, units)}"
 
 
-def _shown_level(level: Level | None, units: Units) -> str:
+def _shown_level(level: Level | None, units: Instrument) -> str:
     return (
         "nothing" if level is None else f"{units.show_amount(level.amount)} @ {units.show_price(level.price)}"
     )

@@ -37,8 +37,10 @@ def scaled(text: str, decimals: int) -> int:
 class CsvFile:
     """A file that is read row by row, as often as one likes, in bounded memory."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
+        """Name the file; `longest_row` bounds the bytes of one row, and so the memory."""
         self.path = os.fspath(path)
+        self._longest_row = longest_row
         self._raw: BinaryIO | None = None
         self._position = 0
 
@@ -65,21 +67,31 @@ class CsvFile:
         Empty rows at the end are passed over. Raises FeedError for a file that is missing, empty,
         unreadable, damaged or not text, and for an empty row before the end.
         """
-        rows, empty = 0, 0  # how many have been yielded; the first empty one behind them, 0 if there is none
+        empty = 0  # the first empty one behind those that have been yielded, 0 if there is none
+        for row, text in self.lines():
+            if not text.strip():
+                empty = empty or row
+            elif empty:
+                raise self.error(empty, "an empty row")
+            else:
+                yield row, text
+
+    def lines(self) -> Generator[tuple[int, str]]:
+        """Stream (row number from 1, text without its line end), empty rows too.
+
+        Raises FeedError for a file that is missing, unreadable, damaged or not text, and for one in which
+        nothing stands.
+        """
+        blank = True
         with self._open() as stream:
             for row in count(1):
                 line = self._read(stream, row)
                 if not line:
                     break
                 text = self._text(row, line)
-                if not text.strip():
-                    empty = empty or row
-                elif empty:
-                    raise self.error(empty, "an empty row")
-                else:
-                    rows = row
-                    yield row, text
-        if not rows:
+                blank = blank and not text.strip()
+                yield row, text
+        if blank:
             raise self.error(None, "the file is empty")
 
     def _text(self, row: int, line: bytes) -> str:
@@ -93,11 +105,11 @@ class CsvFile:
 
     def _read(self, stream: BinaryIO, row: int) -> bytes:
         try:
-            line = stream.readline(_LONGEST_ROW)
+            line = stream.readline(self._longest_row)
         except (OSError, EOFError, zlib.error) as error:
             raise self.error(row, f"the file is damaged: {error}") from error
-        if len(line) == _LONGEST_ROW and not line.endswith(b"\n"):
-            raise self.error(row, f"no row has {_LONGEST_ROW} bytes")
+        if len(line) == self._longest_row and not line.endswith(b"\n"):
+            raise self.error(row, f"no row has {self._longest_row} bytes")
         return line
 
     @contextmanager

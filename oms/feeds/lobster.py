@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.feeds.instrument import Instrument
 from oms.feeds.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
-from oms.feeds.units import Units
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
 
-UNITS = Units(price=4, amount=0)
+UNITS = Instrument.of_decimals(price=4, amount=0)
 """A tick is USD 0.0001, a lot is 1 share."""
 
 _KINDS = {

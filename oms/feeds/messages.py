@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from oms.feeds.csv_file import CsvFile
-from oms.feeds.units import Units
+from oms.feeds.instrument import Instrument
 from oms.models import Side
 
 __all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top", "symbol_from_name"]
@@ -90,7 +90,7 @@ class Recording:
         parse: Callable[[CsvFile], Iterator[Message]],
         feed: Feed,
         symbol: str,
-        units: Units,
+        units: Instrument,
     ) -> None:
         self._file = CsvFile(path)
         self._parse = parse

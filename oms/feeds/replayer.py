@@ -9,13 +9,14 @@ from typing import Literal, get_args
 from oms.errors import InvalidOrderError
 from oms.feeds.book_check import BookCheck
 from oms.feeds.followed_book import FollowedBook
+from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
 from oms.feeds.maker_check import MakerCheck
 from oms.feeds.messages import Kind, Message, Top
+from oms.feeds.recorder import Recorder
 from oms.feeds.report import Report
 from oms.feeds.seeding import Seeds, find_seeds
 from oms.feeds.sweep import best_levels_during, runs
 from oms.feeds.tally import Tally
-from oms.feeds.units import TICKS_AND_LOTS, Units
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
 
@@ -35,11 +36,13 @@ def replay(
     book: str | os.PathLike[str] | None = None,
     trades: str | os.PathLike[str] | None = None,
     on_event: Callable[[tuple[Message, ...]], object] | None = None,
+    recorder: Recorder | None = None,
 ) -> Report:
     """Apply every message of a recording to the books of `symbol`, and report.
 
-    `on_event` is called after each event with its messages (one, or all of a sweep). The other arguments are
-    those of `Replay`. Raises FeedError, UnknownOrderError and InvalidOrderError. O(m log n) for m messages.
+    `on_event` is called after each event with its messages (one, or all of a sweep). `recorder` sees the
+    books after each event, and the executions. The other arguments are those of `Replay`. Raises FeedError,
+    UnknownOrderError and InvalidOrderError. O(m log n) for m messages.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -55,10 +58,21 @@ def replay(
 
     """
     run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
+    if recorder is not None:
+        recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
     for messages in run:
+        if recorder is not None:
+            _record(recorder, om, symbol, messages)
         if on_event is not None:
             on_event(messages)
     return run.report()
+
+
+def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tuple[Message, ...]) -> None:
+    for message in messages:
+        if message.kind in (Kind.EXECUTED, Kind.HIDDEN):
+            recorder.trade(symbol, message.time, message.side, message.price, message.amount)
+    recorder.see(om, symbol, messages[-1].time)
 
 
 class Replay:
@@ -105,7 +119,7 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades)
         self._tally = Tally(to_ignore=self._ignore)
-        self._units: Units = getattr(recording, "units", TICKS_AND_LOTS)
+        self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._time: int | None = None
         self._steps = self._run()
 

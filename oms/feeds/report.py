@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from oms.feeds.book_check import StateDifference
-from oms.feeds.units import TICKS_AND_LOTS, Units
+from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
 
 __all__ = ["Report", "UnequalTrade"]
 
@@ -21,7 +21,7 @@ class UnequalTrade(NamedTuple):
     total_price: int | None
     published: int
 
-    def describe(self, units: Units) -> str:
+    def describe(self, units: Instrument) -> str:
         """Say it in words, with prices in these units."""
         there = f"row {self.row:,}: {units.show_total(self.published)} there"
         if self.total_price is None:
@@ -46,7 +46,7 @@ class Report:
     """Rows of the recording."""
     kinds: dict[str, int]
     """How many of each kind, in the order of their first appearance."""
-    units: Units = TICKS_AND_LOTS
+    units: Instrument = TICKS_AND_LOTS
     """In which the sentences speak; all numbers are ticks and lots."""
     unknown: int = 0
     """Ids referred to that had not been submitted."""

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from oms.feeds.book_check import BookCheck
+from oms.feeds.instrument import Instrument
 from oms.feeds.maker_check import MakerCheck
 from oms.feeds.report import Report, UnequalTrade
 from oms.feeds.sweep import Swept
-from oms.feeds.units import Units
 
 __all__ = ["Reasons", "Tally"]
 
@@ -56,7 +56,9 @@ class Tally:
             if self.first_unequal_trade is None:
                 self.first_unequal_trade = UnequalTrade(row, swept.total_price, published)
 
-    def report(self, units: Units, book_check: BookCheck | None, maker_check: MakerCheck | None) -> Report:
+    def report(
+        self, units: Instrument, book_check: BookCheck | None, maker_check: MakerCheck | None
+    ) -> Report:
         """Freeze the counts, with those of the comparisons that were made."""
         passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
         if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:

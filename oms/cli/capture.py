@@ -1,0 +1,129 @@
+"""The part of `oms replay` that is about captures of level-2 feeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from oms import OrderManagement, Side
+from oms.cli.costs import cost_table, costs
+from oms.cli.progress import DrivenLevels, drive_levels
+from oms.cli.style import STYLE_OF, heading, new_console, new_table
+from oms.cli.summary import points
+from oms.feeds import Capture, SymbolReport
+
+__all__ = ["replay_capture"]
+
+
+def replay_capture(
+    capture: Capture,
+    *,
+    tick_size: str | None,
+    lot_size: str | None,
+    quote: Sequence[int],
+    journal: Path | None,
+    as_object: bool,
+) -> bool:
+    """Replay a capture and print what was found; say whether every book followed its feed to the end."""
+    driven = drive_levels(capture, tick_size=tick_size, lot_size=lot_size, journal=journal)
+    if as_object:
+        print(json.dumps(_as_json(capture, driven, quote)))
+    else:
+        _show(capture, driven, quote)
+    return driven.report.agrees
+
+
+def _as_json(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> dict[str, object]:
+    report = driven.report
+    return {
+        "file": capture.path,
+        "format": capture.feed,
+        "messages": report.messages,
+        "checksums_ok": report.checksums_ok,
+        "checksums_failed": report.checksums_failed,
+        "gaps": report.gaps,
+        "stale": report.stale,
+        "agrees": report.agrees,
+        "disagreements": report.disagreements,
+        "seconds": round(driven.seconds, 3),
+        "messages_per_second": driven.messages_per_second,
+        "passed_over": report.passed_over,
+        "first_rows": report.first_rows,
+        "resting_orders": len(driven.om),
+        "symbols": {
+            symbol: _symbol_as_json(driven.om, symbol, found, quote)
+            for symbol, found in report.symbols.items()
+        },
+    }
+
+
+def _symbol_as_json(
+    om: OrderManagement, symbol: str, found: SymbolReport, quote: Sequence[int]
+) -> dict[str, object]:
+    counts = asdict(found)
+    instrument = counts.pop("instrument")
+    return {
+        "tick": instrument["tick_size"],
+        "lot": instrument["lot_size"],
+        **counts,
+        "best_buy": om.best_price(symbol, Side.BUY),
+        "best_sell": om.best_price(symbol, Side.SELL),
+        "quotes": [cost._asdict() for cost in costs(om, symbol, quote)],
+    }
+
+
+def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
+    console, report = new_console(), driven.report
+    console.print(heading(f"{len(report.symbols):,} symbols, captured from {capture.feed}"))
+    console.print(_table(driven))
+    for symbol, found in report.symbols.items() if quote else ():
+        console.print(heading(f"{symbol} ({found.instrument.describe()})"))
+        console.print(cost_table(costs(driven.om, symbol, quote), found.instrument))
+    for reason, lines in report.passed_over.items():
+        row = report.first_rows[reason]
+        console.print(Text(f" {lines:,} lines passed over: {reason}, first in row {row:,}", "dim"))
+    console.print(
+        f" {driven.seconds:.1f} s: {driven.messages_per_second:,.0f} messages a second", style="dim"
+    )
+    console.print()
+    console.print(_verdict(driven))
+    console.print(*points(report.disagreements), sep="\n", end="")
+
+
+def _table(driven: DrivenLevels) -> Table:
+    table = new_table()
+    table.add_column("symbol", overflow="fold")
+    for header in ("messages", "checksums", "failed", "gaps", "crossed", "best ask", "best bid"):
+        table.add_column(header, justify="right", overflow="fold")
+    for symbol, found in driven.report.symbols.items():
+        table.add_row(
+            symbol,
+            *(
+                f"{count:,}"
+                for count in (found.messages, found.checksums_ok, found.checksums_failed, found.gaps)
+            ),
+            f"{found.crossed:,}",
+            *_best(driven.om, symbol, found),
+        )
+    return table
+
+
+def _best(om: OrderManagement, symbol: str, found: SymbolReport) -> Iterator[Text]:
+    for side in Side:
+        price = om.best_price(symbol, side)
+        shown = "none" if price is None else found.instrument.show_price(price)
+        yield Text("stale" if found.stale else shown, "bold red" if found.stale else STYLE_OF[side])
+
+
+def _verdict(driven: DrivenLevels) -> Text:
+    report = driven.report
+    if not report.agrees:
+        return Text("Not every book followed its feed:", "bold red")
+    if not report.checksums_ok:
+        return Text("Every book followed its feed; there was no checksum to compare it with.", "bold")
+    return Text(f"All {report.checksums_ok:,} checksums are those of the books.", "bold green")

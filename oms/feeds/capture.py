@@ -1,0 +1,117 @@
+"""A capture of a websocket: what an exchange sent, a line each, as plain or compressed text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from oms.feeds.checksums import ChecksumRule
+from oms.feeds.csv_file import CsvFile
+from oms.feeds.level_messages import LevelMessage, Translator
+
+__all__ = ["Capture", "LONGEST_LINE", "parsed", "sent_in"]
+
+LONGEST_LINE = 1 << 24  # bytes: a book of thousands of levels is one line
+_LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
+_TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
+
+NOTE = "no message of the exchange"
+OTHER = "about no book"
+UNREADABLE = "cut short, or not of the exchange's form"
+
+
+class Capture:
+    """A file of messages; each iteration streams it once more from its first line.
+
+    A line is `JSON`, or `time: JSON` with a time in seconds (or ms, us, ns) since 1970. Everything else is
+    a note of whoever recorded it, and passed over. `passed_over` counts, by reason, what the latest
+    iteration left out; `first_rows` says where it did so first. Iterating raises FeedError for a file that
+    cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
+        self._file = CsvFile(path, LONGEST_LINE)
+        self._translator = translator
+        self.feed = feed
+        self.passed_over = Counter[str]()
+        self.first_rows: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.feed} capture: {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has; raises FeedError."""
+        return self._file.size
+
+    @property
+    def position(self) -> int:
+        """How many of those bytes have been read: `position / size` is the progress."""
+        return self._file.position
+
+    @property
+    def rule(self) -> ChecksumRule:
+        """How this exchange sums up its books."""
+        return self._translator().rule
+
+    def __iter__(self) -> Iterator[LevelMessage]:
+        translator = self._translator()
+        self.passed_over.clear()
+        self.first_rows.clear()
+        for row, text in self._file.lines():
+            found = sent_in(text)
+            if found is None:
+                self._pass_over(NOTE, row)
+                continue
+            time, body = found
+            try:
+                messages = list(translator.translate(parsed(body), row, time))
+            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+                self._pass_over(UNREADABLE, row)
+                continue
+            if messages:
+                yield from messages
+            else:
+                self._pass_over(OTHER, row)
+
+    def _pass_over(self, reason: str, row: int) -> None:
+        self.passed_over[reason] += 1
+        self.first_rows.setdefault(reason, row)
+
+
+def sent_in(line: str) -> tuple[int | None, str] | None:
+    """Split a line into when it was received (ns since 1970, None = not written down) and its JSON.
+
+    None is a line that holds nothing that an exchange sent.
+
+    >>> sent_in('1652459225.5: {"event":"subscribe"}')
+    (1652459225500000000, '{"event":"subscribe"}')
+    >>> sent_in('["0",{},"book-10","XBT/USD"]')
+    (None, '["0",{},"book-10","XBT/USD"]')
+    >>> sent_in('wss://ws.okx.com:8443/ws/v5/public <- 1652459225.2: {"op":"subscribe"}')
+
+    """
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return None
+    time = _TIME.match(match[1] or "")
+    # Seconds have ten digits until 2286: any more are decimals, with a point before them or without.
+    return (int(time[1] + time[2].ljust(9, "0")) if time else None), match[2]
+
+
+def parsed(text: str) -> object:
+    """Read JSON, its numbers as the text that they were written in; raises ValueError."""
+    return json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)

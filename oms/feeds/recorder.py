@@ -1,0 +1,131 @@
+"""Samples books while they are replayed: what plots need, in memory that does not grow with the session."""
+
+from __future__ import annotations
+
+from heapq import heappush, heappushpop
+
+from oms.errors import InvalidOrderError
+from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
+from oms.feeds.recording import Recording, TradeColumns
+from oms.management import OrderManagement
+from oms.models import Side
+
+__all__ = ["Recorder"]
+
+_SECOND = 1_000_000_000
+
+_Levels = tuple[tuple[int, int], ...]
+
+
+class Recorder:
+    """Keeps the best levels of each book at chosen times, and the trades.
+
+    A book is looked at after the first message at or after each multiple of `every` seconds, `levels` deep
+    a side. Once more than `samples` are kept of one symbol, each second one is dropped and `every` doubles
+    for it. Of more than `trades` trades the largest are kept.
+
+    >>> from oms import OrderManagement, Side
+    >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
+    >>> for second in range(3):
+    ...     om.add_order(second, "XYZ", Side.BUY, 10, 103 - second)
+    ...     recorder.see(om, "XYZ", second * 10**9)
+    >>> recording = recorder.recording("XYZ")
+    >>> recording.times, recording.best_buy, recording.buy_levels[1]
+    ([0.0, 1.0, 2.0], [103, 102, 101], ((102, 10), (103, 10)))
+
+    """
+
+    def __init__(
+        self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
+    ) -> None:
+        """Choose the bounds; raises InvalidOrderError unless each is above 0."""
+        for name, value in (("every", every), ("levels", levels), ("samples", samples), ("trades", trades)):
+            if not value > 0:
+                raise InvalidOrderError(name, value, "a number above 0")
+        self._every = max(1, round(every * _SECOND))
+        self._levels = levels
+        self._most_samples = samples
+        self._most_trades = trades
+        self._tracks: dict[str, _Track] = {}
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What has been seen so far, sorted."""
+        return tuple(sorted(self._tracks))
+
+    def begin(self, symbol: str, instrument: Instrument) -> None:
+        """Say what the ticks and lots of a symbol are; without it they are 1."""
+        self._track(symbol).instrument = instrument
+
+    def see(self, om: OrderManagement, symbol: str, time: int) -> None:
+        """Look at a book if it is time to (ns); O(1) if it is not, O(levels) if it is."""
+        track = self._track(symbol)
+        if time >= track.due:
+            track.due = (time // track.every + 1) * track.every
+            buy, sell = (
+                tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
+                for side in Side
+            )
+            track.samples.append((time, buy, sell))
+            if len(track.samples) > self._most_samples:
+                track.thin()
+
+    def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
+        """Keep a trade: its time (ns), price (ticks) and amount (lots); O(log trades)."""
+        track = self._track(symbol)
+        track.trades_seen += 1
+        trade = (amount, -track.trades_seen, time, price, side)  # of equal ones the earlier is kept
+        if len(track.trades) < self._most_trades:
+            heappush(track.trades, trade)
+        else:
+            heappushpop(track.trades, trade)
+
+    def recording(self, symbol: str) -> Recording:
+        """Hand over what was seen of a symbol; raises InvalidOrderError if that is nothing. O(all of it)."""
+        if symbol not in self._tracks:
+            raise InvalidOrderError("symbol", symbol, f"one that was recorded: {', '.join(self.symbols)}")
+        return self._tracks[symbol].recording(symbol)
+
+    def _track(self, symbol: str) -> _Track:
+        track = self._tracks.get(symbol)
+        if track is None:
+            track = self._tracks[symbol] = _Track(self._every)
+        return track
+
+
+class _Track:
+    """What is kept of one symbol."""
+
+    __slots__ = ("due", "every", "instrument", "samples", "trades", "trades_seen")
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.due = 0
+        self.instrument = TICKS_AND_LOTS
+        self.samples: list[tuple[int, _Levels, _Levels]] = []
+        self.trades: list[tuple[int, int, int, int, Side]] = []  # a heap, the smallest first
+        self.trades_seen = 0
+
+    def thin(self) -> None:
+        self.every *= 2
+        del self.samples[1::2]
+        self.due = (self.samples[-1][0] // self.every + 1) * self.every
+
+    def recording(self, symbol: str) -> Recording:
+        trades = sorted(self.trades, key=lambda trade: -trade[1])
+        return Recording(
+            symbol=symbol,
+            instrument=self.instrument,
+            times=[time / _SECOND for time, _, _ in self.samples],
+            best_buy=[buy[0][0] if buy else None for _, buy, _ in self.samples],
+            best_sell=[sell[0][0] if sell else None for _, _, sell in self.samples],
+            buy_levels=[buy for _, buy, _ in self.samples],
+            sell_levels=[sell for _, _, sell in self.samples],
+            trades=TradeColumns(
+                time=[time / _SECOND for _, _, time, _, _ in trades],
+                price=[price for _, _, _, price, _ in trades],
+                amount=[amount for amount, _, _, _, _ in trades],
+                side=[side for _, _, _, _, side in trades],
+            ),
+            trades_seen=self.trades_seen,
+        )
