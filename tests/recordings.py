@@ -15,5 +15,7 @@ AAPL_L10 = DATA / "lobster_AAPL_L10_1000" / "AAPL_2012-06-21_34200000_57600000_m
 AAPL_L10_BOOK = AAPL_L10.with_name("AAPL_2012-06-21_34200000_57600000_orderbook_10.csv.gz")
 BITSTAMP = DATA / "bitstamp_L3_2015" / "orders.csv.gz"
 BITSTAMP_TRADES = BITSTAMP.with_name("trades_inferred.csv")
+OKX = DATA / "okx_L2_crc32" / "OKX.ws.1.0.gz"
+BITGET = tuple(DATA / "bitget_L2_crc32" / f"BITGET.ws.{part}.0.gz" for part in (1, 2))
 
 needed = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recordings are not at {DATA}")

@@ -55,3 +55,16 @@ NOT_INTS = [
 
 NOT_SYMBOLS = ["", None, 1, b"JPM", np.str_("JPM"), Side.BUY, ["JPM"], "\ud800"]
 NOT_SIDES = ["BUY", "SELL", 0, 1, None, True, "buy", Side]
+
+level_changes = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.integers(1, 40).map(lambda tick: f"{tick / 10:.1f}"),
+            st.sampled_from(["0", "0.00000", "1.00000", "2.50000", "0.00007"]),
+        ),
+        max_size=6,
+    ),
+    max_size=25,
+)
+"""Messages of a level-2 feed: each a few (0 = ask or 1 = bid, price, amount); books may be crossed."""

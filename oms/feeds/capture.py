@@ -12,6 +12,7 @@ from typing import NoReturn
 from oms.feeds.checksums import ChecksumRule
 from oms.feeds.csv_file import CsvFile
 from oms.feeds.level_messages import LevelMessage, Translator
+from oms.models import check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "parsed", "sent_in"]
 
@@ -75,6 +76,8 @@ class Capture:
             time, body = found
             try:
                 messages = list(translator.translate(parsed(body), row, time))
+                for message in messages:
+                    check_symbol(message.symbol)
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
                 self._pass_over(UNREADABLE, row)
                 continue

@@ -85,7 +85,7 @@ class Kraken:
                 tuple((price, amount) for price, amount, *_ in asks),
                 tuple((price, amount) for price, amount, *_ in bids),
                 int(fields["c"]) if "c" in fields else None,
-                depth=self._depth or int(channel.partition("-")[2] or DEPTHS[0]),
+                depth=self._depth or _depth(channel.partition("-")[2] or DEPTHS[0]),
             )
 
     # ------------------------------------------------------------------ version 2
@@ -104,7 +104,7 @@ class Kraken:
             for pair in sent["data"]["pairs"]:
                 yield self._instrument(pair, row, time)
         elif sent.get("method") == "subscribe" and sent.get("result", {}).get("channel") == "book":
-            self._depths[sent["result"]["symbol"]] = int(sent["result"]["depth"])
+            self._depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
 
     def _book(self, data: dict[str, Any], kind: str, row: int, time: int | None) -> BookMessage:
         symbol = data["symbol"]
@@ -139,6 +139,13 @@ class Kraken:
         self._decimals[pair["symbol"]] = decimals
         tick, lot = (f"{Decimal((0, (1,), -places)):f}" for places in decimals)
         return InstrumentMessage(row, _when("0", time), pair["symbol"], tick, lot)
+
+
+def _depth(text: str | int) -> int:
+    depth = int(text)
+    if depth < 1:
+        raise ValueError(text)
+    return depth
 
 
 def _plain(text: str, decimals: int) -> str:

@@ -156,10 +156,11 @@ class LevelBook:
         if problem is not None:
             self._go_stale(problem)
             return False
+        self.why_stale = f"the orders could not be changed as row {message.row} says"  # if this raises
+        self._settle()
         self.why_stale = None
         self._sequence = message.sequence
         self.last = message
-        self._settle()
         self._look()
         return True
 
