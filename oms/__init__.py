@@ -11,6 +11,7 @@
 
 """
 
+from oms.columns import to_columns
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -60,4 +61,5 @@ __all__ = [
     "Snapshot",
     "Trade",
     "TradePlaced",
+    "to_columns",
 ]

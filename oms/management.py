@@ -9,7 +9,7 @@ from itertools import islice
 from threading import RLock
 from typing import Any, Self
 
-from oms import pricing
+from oms import ladder, pricing
 from oms.books import Books
 from oms.durability import DurableLedger
 from oms.errors import (
@@ -398,8 +398,10 @@ class OrderManagement:
         return iter(self.orders())
 
     def __repr__(self) -> str:
-        with self._lock:
-            return f"<OrderManagement: {len(self._orders)} orders in {len(self._by_name)} books>"
+        return ladder.as_text(self)
+
+    __rich_repr__ = ladder.as_fields
+    _repr_html_ = ladder.as_html
 
     # ------------------------------------------------------------------ prices
 

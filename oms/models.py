@@ -5,12 +5,13 @@ They are named tuples because those are built, hashed and compared in C, and pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, cast
 
+from oms import display
 from oms.errors import InvalidOrderError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
@@ -125,6 +126,27 @@ class Quote(NamedTuple):
         """The slippage in basis points of the whole amount at the best price, correctly rounded."""
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        return display.bounded_fields(self._fields, self)
+
+    def __repr__(self) -> str:
+        return display.as_text(type(self).__name__, self.__rich_repr__())
+
+    def _repr_html_(self) -> str:
+        figures: list[tuple[str, str | int]] = [
+            ("requested (lots)", self.requested),
+            ("amount (lots)", self.amount),
+            ("shortfall (lots)", self.shortfall),
+            ("total price (ticks x lots)", self.total_price),
+            ("average price (ticks)", f"{self.average_price:,.2f}"),
+            ("best price (ticks)", self.best_price),
+            ("worst price (ticks)", self.worst_price),
+            ("price levels", self.levels),
+            ("slippage (ticks x lots)", self.slippage),
+            ("slippage (bps)", f"{self.slippage_bps:,.2f}"),
+        ]
+        return _as_html(f"Quote: {self.side} {self.symbol}", figures, self.fills)
+
 
 class Trade(NamedTuple):
     """An executed trade: `amount` lots for `total_price` (ticks times lots), best fill first.
@@ -143,6 +165,30 @@ class Trade(NamedTuple):
     def average_price(self) -> float:
         """Ticks per lot (VWAP), for people to read: total_price / amount, correctly rounded."""
         return self.total_price / self.amount
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        return display.bounded_fields(self._fields, self)
+
+    def __repr__(self) -> str:
+        return display.as_text(type(self).__name__, self.__rich_repr__())
+
+    def _repr_html_(self) -> str:
+        figures: list[tuple[str, str | int]] = [
+            ("amount (lots)", self.amount),
+            ("total price (ticks x lots)", self.total_price),
+            ("average price (ticks)", f"{self.average_price:,.2f}"),
+        ]
+        return _as_html(f"Trade {self.trade_id}: {self.side} {self.symbol}", figures, self.fills)
+
+
+def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequence[OrderFill]) -> str:
+    shown = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
+    more = len(fills) - len(shown)
+    rest = f"<p>{more:,} more fills are not shown.</p>" if more else ""
+    return (
+        f"<div>{display.table(caption, ('', ''), figures)}"
+        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), shown)}{rest}</div>"
+    )
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:

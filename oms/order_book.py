@@ -71,6 +71,10 @@ class OrderBook:
         """Whether nothing rests here."""
         return not self._totals
 
+    def count_levels(self) -> int:
+        """How many price levels hold something, in O(1)."""
+        return len(self._totals)
+
     def orders(self, limit_price: int | None = None) -> Iterator[Order]:
         """The orders no worse than the limit, best first; the book must not change meanwhile."""
         keys: Iterable[tuple[int, int]] = self._keys

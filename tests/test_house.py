@@ -12,20 +12,23 @@ from pathlib import Path
 import pytest
 
 import oms
-from oms import errors, events, models
+from oms import columns, errors, events, models
 
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
 ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
 FLOW = [
     "errors",
+    "display",
     "models",
     "events",
     "price_sums",
+    "columns",
     "order_book",
     "pricing",
     "execution",
     "books",
+    "ladder",
     "ledger",
     "durability",
     "transaction",
@@ -101,7 +104,8 @@ def test_a_public_list_is_sorted_and_true(path: Path) -> None:
 
 
 def test_the_front_door_exports_every_value_and_every_error() -> None:
-    public = {*errors.__all__, *events.__all__, *models.__all__, "OrderManagement"} - {"MAX_INT"}
+    listed = {*columns.__all__, *errors.__all__, *events.__all__, *models.__all__}
+    public = listed - {"MAX_INT"} | {"OrderManagement"}
     assert public == set(oms.__all__)
 
 

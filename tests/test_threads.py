@@ -206,6 +206,8 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
     "__iter__": list,
     "__len__": len,
     "__repr__": repr,
+    "__rich_repr__": OrderManagement.__rich_repr__,
+    "_repr_html_": OrderManagement._repr_html_,
     "__getstate__": OrderManagement.__getstate__,
 }
 

@@ -1,0 +1,165 @@
+"""Many values as columns: a dict of lists, which pandas, polars, pyarrow and numpy take as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from oms.errors import InvalidOrderError
+from oms.events import (
+    Event,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    TradePlaced,
+)
+from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
+
+__all__ = ["to_columns"]
+
+Row = tuple[Any, ...]
+
+
+class _Shape(NamedTuple):
+    """The names of the columns, and the rows that one value makes."""
+
+    names: tuple[str, ...]
+    rows: Callable[[Any], Iterable[Row]]
+
+
+def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[str, list[Any]]:
+    """Turn many values of one kind into columns, by stable names, that any data frame takes as they are.
+
+    The kinds are Order, OrderFill, PriceLevel, Quote, Trade and Event. A side is the text "BUY" or "SELL",
+    amounts are in lots, prices in ticks, totals in ticks times lots: exact integers of any size. Of its
+    fills a Quote or a Trade says how many there are; for the fills themselves give those. An Event makes
+    one row for each order that it touches: `change` is what came (or, below 0, went) at a price, so the sum
+    of the changes is what rests. An amendment is two rows, what went and what came.
+
+    Raises InvalidOrderError for values of different kinds or of none of these, and for no values at all:
+    nothing says what its columns are, except `kind`. O(m) for m rows.
+
+    >>> from oms import OrderManagement, Side
+    >>> om = OrderManagement()
+    >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+    >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+    >>> for name, column in to_columns(om).items():
+    ...     print(name, column)
+    order_id [1, 4]
+    symbol ['JPM', 'JPM']
+    side ['BUY', 'BUY']
+    amount [20, 10]
+    price [20, 21]
+    >>> to_columns(om.place_trade("JPM", Side.BUY, 22).fills)
+    {'order_id': [1, 4], 'amount': [20, 2], 'price': [20, 21]}
+    >>> to_columns([], kind=PriceLevel)
+    {'price': [], 'amount': [], 'orders': []}
+
+    """
+    if not isinstance(values, Iterable):
+        raise InvalidOrderError("values", values, f"an iterable of one of {_KINDS}")
+    held = list(values)
+    if kind is None:
+        if not held:
+            raise InvalidOrderError("values", held, "at least one, or kind must say of what there is none")
+        kind = _kind_of(held[0])
+    elif not isinstance(kind, type) or kind not in _SHAPES:
+        raise InvalidOrderError("kind", kind, f"one of {_KINDS}")
+    for value in held:
+        if _kind_of(value) is not kind:
+            raise InvalidOrderError("values", value, f"all of one kind, here {kind.__name__}")
+    names, rows = _SHAPES[kind]
+    columns = zip(*(row for value in held for row in rows(value)), strict=True)
+    return dict(zip(names, map(list, columns), strict=True)) if held else {name: [] for name in names}
+
+
+def _kind_of(value: object) -> type:
+    kind = Event if type(value) in _CHANGES else type(value)
+    if kind not in _SHAPES:
+        raise InvalidOrderError("values", value, f"an iterable of one of {_KINDS}")
+    return kind
+
+
+def _order(order: Order) -> Iterator[Row]:
+    yield order.order_id, order.symbol, order.side.value, order.amount, order.price
+
+
+def _itself(value: Row) -> Iterator[Row]:
+    yield value
+
+
+def _quote(quote: Quote) -> Iterator[Row]:
+    symbol, side, *figures, fills = quote
+    yield (
+        symbol,
+        side.value,
+        *figures,
+        quote.average_price,
+        quote.slippage,
+        quote.slippage_bps,
+        len(fills),
+    )
+
+
+def _trade(trade: Trade) -> Iterator[Row]:
+    trade_id, symbol, side, amount, total_price, fills = trade
+    yield trade_id, symbol, side.value, amount, total_price, trade.average_price, len(fills)
+
+
+def _event(event: Event) -> Iterator[Row]:
+    what = event.sequence, type(event).__name__, event.note
+    for order_id, symbol, side, price, change in _CHANGES[type(event)](*event.subject()):
+        yield *what, order_id, symbol, side.value, price, change
+
+
+def _came(*orders: Order) -> Iterator[Row]:
+    for order_id, symbol, side, amount, price in orders:
+        yield order_id, symbol, side, price, amount
+
+
+def _went(*orders: Order) -> Iterator[Row]:
+    for order_id, symbol, side, amount, price in orders:
+        yield order_id, symbol, side, price, -amount
+
+
+def _all_came(orders: Iterable[Order]) -> Iterator[Row]:
+    return _came(*orders)
+
+
+def _all_went(orders: Iterable[Order]) -> Iterator[Row]:
+    return _went(*orders)
+
+
+def _amended(before: Order, after: Order) -> Iterator[Row]:
+    yield from _went(before)
+    yield from _came(after)
+
+
+def _traded(trade: Trade) -> Iterator[Row]:
+    for order_id, amount, price in trade.fills:
+        yield order_id, trade.symbol, trade.side, price, -amount
+
+
+_CHANGES: dict[type, Callable[..., Iterator[Row]]] = {
+    OrderAdded: _came,
+    OrdersAdded: _all_came,
+    OrderRemoved: _went,
+    OrdersRemoved: _all_went,
+    OrderAmended: _amended,
+    TradePlaced: _traded,
+}
+
+_SHAPES: dict[type, _Shape] = {
+    Order: _Shape(Order._fields, _order),
+    OrderFill: _Shape(OrderFill._fields, _itself),
+    PriceLevel: _Shape(PriceLevel._fields, _itself),
+    Quote: _Shape((*Quote._fields[:-1], "average_price", "slippage", "slippage_bps", "fills"), _quote),
+    Trade: _Shape((*Trade._fields[:-1], "average_price", "fills"), _trade),
+    Event: _Shape(
+        ("sequence", "event", "note", "order_id", "symbol", "side", "price", "change"),
+        _event,
+    ),
+}
+_KINDS = ", ".join(kind.__name__ for kind in _SHAPES)

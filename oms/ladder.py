@@ -1,0 +1,100 @@
+"""How all books of an OrderManagement show themselves: the best levels of a few symbols, whatever rests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import Protocol
+
+from oms.books import Books
+from oms.display import SHOWN, Bar, Cell, table
+from oms.models import PriceLevel, Side
+from oms.order_book import OrderBook
+
+__all__ = ["as_fields", "as_html", "as_text"]
+
+_SYMBOLS = 3
+_NAMES = {Side.BUY: "BUY (offers)", Side.SELL: "SELL (bids)"}
+# Half transparent, for light and dark pages; an orange and a blue, which every eye tells apart.
+_COLOURS = {Side.BUY: "rgba(230,140,0,.6)", Side.SELL: "rgba(50,130,220,.6)"}
+
+
+class _Holder(Protocol):
+    """What an OrderManagement is, for one that shows it."""
+
+    @property
+    def _lock(self) -> AbstractContextManager[object]: ...
+
+    @property
+    def _books(self) -> Books: ...
+
+
+def as_text(om: _Holder) -> str:
+    """One line, in O(1)."""
+    with om._lock:
+        return f"<{type(om).__name__}: {_count(om._books)}>"
+
+
+def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
+    """What rich shows: counts, and the best prices (ticks) of a few symbols, in O(1)."""
+    with om._lock:
+        books = om._books
+        best = {
+            symbol: {str(book.side): book.best_price() for book in books.select(symbol, None)}
+            for symbol in _first_symbols(books)
+        }
+        fields = {"orders": len(books.orders), "books": len(books.by_name), "best_prices": best}
+    return iter(fields.items())
+
+
+def as_html(om: _Holder) -> str:
+    """What a notebook shows: a ladder for each of a few symbols, in O(log n), whatever rests.
+
+    They are the symbols whose books were opened first: to sort all would take their number.
+    """
+    with om._lock:
+        books = om._books
+        symbols = _first_symbols(books)
+        shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
+        ladders = "".join(_ladder(books, symbol) for symbol in symbols)
+        more = len(books.by_name) - shown
+        rest = f"<p>{more:,} more books are not shown.</p>" if more else ""
+        return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{rest}</div>"
+
+
+def _count(books: Books) -> str:
+    return f"{len(books.orders)} orders in {len(books.by_name)} books"
+
+
+def _first_symbols(books: Books) -> list[str]:
+    # A symbol has two books at most, so that many keys name enough of them.
+    names = dict.fromkeys(symbol for symbol, _ in islice(books.by_name, 2 * _SYMBOLS))
+    return sorted(islice(names, _SYMBOLS))
+
+
+def _ladder(books: Books, symbol: str) -> str:
+    """Offers above, lowest at the spread; bids below."""
+    found = {book.side: book for book in books.select(symbol, None)}
+    depth = {side: book.depth(SHOWN) for side, book in found.items()}
+    widest = max(level.amount for levels in depth.values() for level in levels)
+    rows: dict[Side, list[list[Cell]]] = {
+        side: [_row(side, level, widest) for level in levels] for side, levels in depth.items()
+    }
+    for side, book in found.items():
+        hidden = book.count_levels() - len(depth[side])
+        if hidden:
+            rows[side].append([f"{hidden:,} more levels", "", "", "", ""])
+    spread: list[Cell] = ["spread", _spread(found), "", "", ""]
+    lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
+    return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)
+
+
+def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:
+    bar = Bar(level.amount, widest, _COLOURS[side])
+    return [_NAMES[side], level.price, level.orders, level.amount, bar]
+
+
+def _spread(found: dict[Side, OrderBook]) -> str | int:
+    offer, bid = (found[side].best_price() if side in found else None for side in Side)
+    return "none" if offer is None or bid is None else offer - bid

@@ -1,0 +1,166 @@
+"""What the plots share of their looks: axes to draw on, colours for their background, words for the sides."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.ticker import FuncFormatter, MultipleLocator, ScalarFormatter
+from matplotlib.typing import ColorType
+
+from oms.models import Side
+
+__all__ = [
+    "BOOKS",
+    "Numbers",
+    "Palette",
+    "add_legend",
+    "axes_or_new",
+    "ends_of",
+    "label_axes",
+    "letters",
+    "luminance",
+    "palette_for",
+    "say_empty",
+    "time_axis",
+]
+
+BOOKS = {
+    Side.BUY: "offers (BUY trades take these)",
+    Side.SELL: "bids (SELL trades take these)",
+}
+"""What the market calls the two books, and what they are here."""
+
+
+class Numbers(ScalarFormatter):
+    """Numbers written out, with the same digits after the point, and thousands apart."""
+
+    def __init__(self) -> None:
+        super().__init__(useOffset=False)
+        self.set_scientific(False)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The text beside the place `x` of the axis."""
+        _, point, digits = super().__call__(x, pos).partition(".")
+        return f"{x:,.{len(digits)}f}" if point else f"{x:,.0f}"
+
+
+class Palette(NamedTuple):
+    """Colours that every eye tells apart: an orange and a blue, one light and one dark also in grey."""
+
+    offers: str
+    bids: str
+    ink: str
+    amounts: str
+
+    def of(self, side: Side) -> str:
+        """The colour of a side's book."""
+        return self.offers if side is Side.BUY else self.bids
+
+
+# The further an amount is from the background the larger it is, so the map is turned round in the dark.
+_ON_LIGHT = Palette(offers="#e07b00", bids="#003f7f", ink="#000000", amounts="viridis_r")
+_ON_DARK = Palette(offers="#ffc266", bids="#3a8fd8", ink="#ffffff", amounts="viridis")
+
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
+_DAY = 86_400
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """The axes that were given, or those of a new figure that leaves room for its labels."""
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def luminance(colour: ColorType) -> float:
+    """How light a colour is, from 0 for black to 1 for white: what is left of it in grey."""
+    red, green, blue, _ = to_rgba(colour)
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def palette_for(ax: Axes) -> Palette:
+    """The colours that stand out from the background of these axes."""
+    face = ax.get_facecolor()
+    if to_rgba(face)[3] == 0:
+        face = ax.figure.get_facecolor()
+    return _ON_LIGHT if luminance(face) > 0.2 else _ON_DARK
+
+
+def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
+    """Write what is drawn, and in what units; numbers are written out, thousands apart."""
+    ax.set_title(title, parse_math=False)
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
+        text.set_fontsize(text.get_fontproperties().get_size_in_points() * _scale(ax))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(Numbers())
+        axis.set_tick_params(labelsize=letters(ax))
+    ax.grid(visible=True, alpha=0.25)
+    ax.set_axisbelow(True)
+
+
+def letters(ax: Axes, rows: int = 1) -> float:
+    """How large (points) the smaller words of a plot may be, with so many rows of them below each other."""
+    return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
+
+
+def add_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, title: str | None = None) -> None:
+    """Explain what is drawn, where it hides the least."""
+    found = ax.get_legend_handles_labels()[0] if handles is None else handles
+    size = letters(ax)
+    ax.legend(handles=found, title=title, loc="best", framealpha=0.8, fontsize=size, title_fontsize=size)
+
+
+def say_empty(ax: Axes, words: str) -> Axes:
+    """Write into axes without anything to draw why there is nothing."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", parse_math=False)
+    return ax
+
+
+def ends_of(times: Sequence[float]) -> list[float]:
+    """Until when each book of a recording is shown: the next, and the last for the average time."""
+    average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
+    return [*times[1:], times[-1] + average]
+
+
+def time_axis(ax: Axes, first: float, last: float) -> None:
+    """Let x be a time of day, from seconds after midnight or since 1970."""
+    ax.set_xlim(first, last)
+    ax.set_xlabel("time of day (UTC)" if last > 2 * _DAY else "time of day")
+    span, room = last - first, max(3, int(1.2 * _inches(ax)[0]))
+    step = next((step for step in _STEPS if span / step <= room), None)
+    if span >= room and step is not None:
+        ax.xaxis.set_major_locator(MultipleLocator(step))
+    ax.xaxis.set_major_formatter(FuncFormatter(_clock))
+
+
+def _clock(seconds: float, _: object) -> str:
+    """The time of day, as far as its digits say something."""
+    milliseconds = round(seconds * 1000) % (_DAY * 1000)
+    whole, rest = divmod(milliseconds, 1000)
+    minute = f"{whole // 3600:02}:{whole // 60 % 60:02}"
+    second = f"{minute}:{whole % 60:02}"
+    if rest:
+        return f"{second}.{rest:03}"
+    return second if whole % 60 else minute
+
+
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes."""
+    box, dpi = ax.get_window_extent(), ax.figure.dpi
+    return box.width / dpi, box.height / dpi
+
+
+def _scale(ax: Axes) -> float:
+    """By how much letters shrink so that they fit into small axes."""
+    return min(1.0, max(0.6, _inches(ax)[0] / 4.5))

@@ -1,0 +1,103 @@
+"""The cost curve: what the price of a trade becomes as its amount grows."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from oms.feeds.instrument import Instrument
+from oms.management import OrderManagement
+from oms.models import Side
+from oms.notebook.canvas import Numbers, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty
+from oms.notebook.units import TICKS_AND_LOTS, Units
+
+__all__ = ["cost_curve"]
+
+_POINTS = 200
+_BPS = 10_000
+
+
+def cost_curve(
+    om: OrderManagement,
+    symbol: str,
+    side: Side,
+    *,
+    levels: int | None = 50,
+    instrument: Instrument = TICKS_AND_LOTS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the average and the worst price of every amount that the best `levels` levels (all if None) serve.
+
+    The scale on the right reads the same lines as slippage, in basis points of the best price. Every point is
+    an exact price of the book. Raises InvalidOrderError. O(levels).
+
+    >>> from matplotlib.figure import Figure
+    >>> om = OrderManagement()
+    >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+    >>> om.add_order(4, "JPM", Side.BUY, 10, 21)
+    >>> ax = cost_curve(om, "JPM", Side.BUY, ax=Figure().add_subplot())
+    >>> [(line.get_label(), f"{line.get_ydata()[-1]:.2f}") for line in ax.get_lines()]
+    [('worst price', '21.00'), ('average price', '20.33'), ('best price 20', '20.00')]
+
+    """
+    with om.what_if():  # the curve and the prices of one moment
+        curve = om.price_curve(symbol, side, levels)
+        amounts = _amounts(curve["cumulative_amount"])
+        totals = om.calculate_prices(symbol, side, amounts)
+    ax = axes_or_new(ax)
+    units = Units(instrument)
+    label_axes(ax, f"{symbol}: cost of a {side} trade", f"amount ({units.amount})", f"price ({units.price})")
+    if not amounts:
+        return say_empty(ax, f"nothing rests for a {side} trade of {symbol}")
+    colours = palette_for(ax)
+    best = units.prices([curve["price"][0]])[0]
+    worst = units.prices([curve["price"][0], *curve["price"]])
+    ax.step(
+        units.amounts([0, *curve["cumulative_amount"]]),
+        worst,
+        where="pre",
+        color=colours.of(side),
+        linestyle="--",
+        linewidth=1.5,
+        label="worst price",
+    )
+    x = units.amounts(amounts)
+    average = units.prices([Fraction(total, amount) for total, amount in zip(totals, amounts, strict=True)])
+    ax.plot(x, average, color=colours.of(side), linewidth=2.2, label="average price")
+    ax.fill_between(x, average, best, color=colours.of(side), alpha=0.2, linewidth=0, label="slippage")
+    words = f"best price {units.show_price(curve['price'][0])}"
+    ax.axhline(best, color=colours.ink, linestyle=":", linewidth=1.2, label=words)
+    ax.set_xlim(left=0)
+    add_legend(ax)
+    _add_slippage_axis(ax, best, side)
+    return ax
+
+
+def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
+    """A second scale on the right: how much worse than the best price, which for a SELL is lower."""
+    worse = _BPS if side is Side.BUY else -_BPS
+
+    def slippage(price: Any) -> Any:  # one or an array of them
+        return (price / best - 1) * worse
+
+    def price(slippage: Any) -> Any:
+        return (slippage / worse + 1) * best
+
+    scale = ax.secondary_yaxis("right", functions=(slippage, price))
+    scale.set_ylabel("slippage (bps of the best price)", fontproperties=ax.yaxis.label.get_fontproperties())
+    scale.yaxis.set_major_formatter(Numbers())
+    scale.tick_params(labelsize=letters(ax))
+
+
+def _amounts(reached: Sequence[int]) -> list[int]:
+    """Amounts to ask for: the last of each level, and enough between them for a smooth line."""
+    if not reached:
+        return []
+    last = reached[-1]
+    return sorted({1, *reached, *(max(1, last * n // _POINTS) for n in range(1, _POINTS))})

@@ -1,0 +1,88 @@
+"""The depth chart: how much rests at each price or better, on both sides of the spread."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from matplotlib.axes import Axes
+
+from oms.feeds.instrument import Instrument
+from oms.management import OrderManagement
+from oms.models import Side
+from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, palette_for, say_empty
+from oms.notebook.units import TICKS_AND_LOTS, Units
+
+__all__ = ["depth_chart"]
+
+Curve = dict[str, list[int]]
+
+
+def depth_chart(
+    om: OrderManagement,
+    symbol: str,
+    *,
+    levels: int | None = 50,
+    instrument: Instrument = TICKS_AND_LOTS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the amount at each price or better, of the best `levels` levels (all if None), and the spread.
+
+    The spread is also said in basis points of the mid price; that of a crossed book is below 0. Raises
+    InvalidOrderError. O(levels).
+
+    >>> from matplotlib.figure import Figure
+    >>> om = OrderManagement()
+    >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+    >>> om.add_order(2, "JPM", Side.SELL, 15, 18)
+    >>> ax = depth_chart(om, "JPM", ax=Figure().add_subplot())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['offers (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
+
+    """
+    with om.what_if():  # both sides of one moment
+        curves = {side: om.price_curve(symbol, side, levels) for side in Side}
+    ax = axes_or_new(ax)
+    units = Units(instrument)
+    label_axes(
+        ax,
+        f"{symbol}: depth",
+        f"price ({units.price})",
+        f"cumulative amount ({units.amount})",
+    )
+    drawn = {side: curve for side, curve in curves.items() if curve["price"]}
+    if not drawn:
+        return say_empty(ax, f"nothing rests for {symbol}")
+    margin = _margin(drawn)
+    for side, curve in drawn.items():
+        _draw(ax, side, curve, margin, units)
+    if len(drawn) == 2:
+        _draw_spread(ax, drawn[Side.BUY]["price"][0], drawn[Side.SELL]["price"][0], units)
+    ax.set_ylim(bottom=0)
+    add_legend(ax)
+    return ax
+
+
+def _margin(curves: dict[Side, Curve]) -> Fraction:
+    """How far (ticks) a curve goes on beyond its worst level, so that this level is seen."""
+    prices = [price for curve in curves.values() for price in (curve["price"][0], curve["price"][-1])]
+    return max(Fraction(1), Fraction(max(prices) - min(prices), 25))
+
+
+def _draw(ax: Axes, side: Side, curve: Curve, margin: Fraction, units: Units) -> None:
+    worst = curve["price"][-1]
+    beyond = worst + margin if side is Side.BUY else worst - margin
+    x = units.prices([curve["price"][0], *curve["price"], beyond])
+    y = units.amounts([0, *curve["cumulative_amount"], curve["cumulative_amount"][-1]])
+    colour = palette_for(ax).of(side)
+    ax.step(x, y, where="post", color=colour, linewidth=1.8, label=BOOKS[side])
+    ax.fill_between(x, y, step="post", color=colour, alpha=0.3, linewidth=0)
+
+
+def _draw_spread(ax: Axes, offer: int, bid: int, units: Units) -> None:
+    bps = 20_000 * (offer - bid) / (offer + bid)
+    words = f"spread {units.show_price(offer - bid)} ({round(bps, 1):,.10g} bps)"
+    left, right = units.prices(sorted([bid, offer]))
+    ax.axvspan(left, right, color=palette_for(ax).ink, alpha=0.12, linewidth=0, label=words)

@@ -1,0 +1,167 @@
+"""The heat map: all depth over time as one image, with the trades over it."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import StrMethodFormatter
+
+from oms.feeds.recording import Recording, TradeColumns
+from oms.models import Side
+from oms.notebook.canvas import (
+    add_legend,
+    axes_or_new,
+    ends_of,
+    label_axes,
+    letters,
+    palette_for,
+    say_empty,
+    time_axis,
+)
+from oms.notebook.units import Units
+
+__all__ = ["heatmap"]
+
+_ROWS = 120
+_COLUMNS = 400
+_TRADES = 300
+_OUTLIERS = 50  # one level in so many, on each end, may lie outside of the picture
+
+Levels = tuple[tuple[int, int], ...]
+
+
+def heatmap(recording: Recording, *, ax: Axes | None = None) -> Axes:
+    """Draw the amounts at each price over time, on a logarithmic scale of colours, and the trades over them.
+
+    The image has at most 120 rows (of so many ticks each as the scale of colours says) and 400 columns, each
+    the book at one time of the recording. Prices far outside of what is mostly recorded are left out; best
+    prices and trades never are. Of more than 300 trades the largest are drawn, as the legend then says.
+    O(p log p) for p levels recorded.
+
+    >>> from matplotlib.figure import Figure
+    >>> from oms.feeds.instrument import Instrument
+    >>> book = [((101, 5), (102, 9))] * 3, [((99, 4),)] * 3
+    >>> none = TradeColumns(time=[], price=[], amount=[], side=[])
+    >>> session = Recording("XYZ", Instrument(), [0.0, 1.0, 2.0], [101] * 3, [99] * 3, *book, none)
+    >>> heatmap(session, ax=Figure().add_subplot()).get_title()
+    'XYZ: depth and trades over time'
+
+    """
+    ax = axes_or_new(ax)
+    units = Units(recording.instrument)
+    label_axes(ax, f"{recording.symbol}: depth and trades over time", "time", f"price ({units.price})")
+    columns = _columns(recording) if recording.times else []
+    if not any(column.levels for column in columns):
+        return say_empty(ax, f"no depth of {recording.symbol} was recorded")
+    rows = _rows(recording, columns)
+    _draw_depth(ax, columns, rows, units)
+    _draw_best(ax, recording, units)
+    _draw_trades(ax, recording.trades, columns[0].start, columns[-1].end, units)
+    time_axis(ax, columns[0].start, columns[-1].end)
+    ax.grid(visible=False)
+    return ax
+
+
+class _Column(NamedTuple):
+    """The levels of both books from one time (s) to another."""
+
+    start: float
+    end: float
+    levels: Levels
+
+
+class _Rows(NamedTuple):
+    """So many rows (`number`) of `height` ticks each, from the price `first` up."""
+
+    first: int
+    height: int
+    number: int
+
+
+def _columns(recording: Recording) -> list[_Column]:
+    times = recording.times
+    chosen = range(0, len(times), max(1, math.ceil(len(times) / _COLUMNS)))
+    starts = [times[at] for at in chosen]
+    books = (recording.buy_levels[at] + recording.sell_levels[at] for at in chosen)
+    return [_Column(*each) for each in zip(starts, ends_of(starts), books, strict=True)]
+
+
+def _rows(recording: Recording, columns: Sequence[_Column]) -> _Rows:
+    prices = sorted(price for column in columns for price, _ in column.levels)
+    cut = len(prices) // _OUTLIERS
+    must = [price for price in (*recording.best_buy, *recording.best_sell) if price is not None]
+    must += recording.trades.price
+    low = min(prices[cut], *must)
+    high = max(prices[-1 - cut], *must)
+    # A market may use only every so manieth tick: rows that are no multiple of that would leave stripes.
+    grid = math.gcd(*(price - low for price in prices), high - low) or 1
+    height = grid * math.ceil((high - low + grid) / grid / _ROWS)
+    return _Rows(low, height, (high - low) // height + 1)
+
+
+def _draw_depth(ax: Axes, columns: Sequence[_Column], rows: _Rows, units: Units) -> None:
+    image = [[math.nan] * len(columns) for _ in range(rows.number)]
+    for x, column in enumerate(columns):
+        for y, amount in _by_row(column.levels, rows).items():
+            image[y][x] = units.amounts([amount])[0]
+    seen = [amount for line in image for amount in line if amount > 0]
+    edges = [2 * (rows.first + n * rows.height) - 1 for n in range(rows.number + 1)]  # a tick is in mid-row
+    mesh = ax.pcolormesh(
+        [column.start for column in columns] + [columns[-1].end],
+        [price / 2 for price in units.prices(edges)],
+        image,
+        norm=LogNorm(min(seen), max(*seen, 10 * min(seen))),
+        cmap=palette_for(ax).amounts,
+        rasterized=True,
+    )
+    per = "price" if rows.height == 1 else f"{rows.height:,} ticks"
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    bar.set_label(f"amount per {per} ({units.amount})", fontproperties=ax.yaxis.label.get_fontproperties())
+    bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    bar.ax.tick_params(labelsize=letters(ax))
+
+
+def _by_row(levels: Levels, rows: _Rows) -> dict[int, int]:
+    """The amount in each row, exactly."""
+    amounts: dict[int, int] = {}
+    for price, amount in levels:
+        row = (price - rows.first) // rows.height
+        if 0 <= row < rows.number:
+            amounts[row] = amounts.get(row, 0) + amount
+    return amounts
+
+
+def _draw_best(ax: Axes, recording: Recording, units: Units) -> None:
+    """The two edges of the spread; where a side is empty, a gap."""
+    for best in (recording.best_buy, recording.best_sell):
+        prices = [math.nan if price is None else units.prices([price])[0] for price in best]
+        ax.step(recording.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
+
+
+def _draw_trades(ax: Axes, trades: TradeColumns, start: float, end: float, units: Units) -> None:
+    seen = [at for at, time in enumerate(trades.time) if start <= time <= end]
+    shown = sorted(seen, key=lambda at: trades.amount[at], reverse=True)[:_TRADES]
+    for side, marker, face, edge in ((Side.BUY, "^", "white", "black"), (Side.SELL, "v", "black", "white")):
+        chosen = [at for at in shown if trades.side[at] is side]
+        if chosen:
+            ax.scatter(
+                [trades.time[at] for at in chosen],
+                units.prices(trades.price[at] for at in chosen),
+                s=[10 + 60 * trades.amount[at] / trades.amount[shown[0]] for at in chosen],
+                marker=marker,
+                facecolor=face,
+                edgecolor=edge,
+                linewidth=0.5,
+                zorder=3,  # above the lines
+                label=f"{side} trades",
+            )
+    if shown:
+        more = len(shown) < len(seen)
+        add_legend(ax, title=f"the largest {len(shown):,} of {len(seen):,}" if more else None)

@@ -1,0 +1,83 @@
+"""The ladder: the best levels of both books around the spread, each with a bar for its amount."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from oms.feeds.instrument import Instrument
+from oms.management import OrderManagement
+from oms.models import PriceLevel, Side
+from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty
+from oms.notebook.units import TICKS_AND_LOTS, Units
+
+__all__ = ["ladder"]
+
+
+def ladder(
+    om: OrderManagement,
+    symbol: str,
+    *,
+    levels: int = 10,
+    instrument: Instrument = TICKS_AND_LOTS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the best `levels` price levels of both books: offers above, lowest at the spread; bids below.
+
+    Beside each bar stand its amount and, if they are several, how many orders it is of. Raises
+    InvalidOrderError. O(levels log n).
+
+    >>> from matplotlib.figure import Figure
+    >>> om = OrderManagement()
+    >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+    >>> om.add_order(2, "JPM", Side.SELL, 15, 18)
+    >>> ax = ladder(om, "JPM", ax=Figure().add_subplot())
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['20', 'spread 2', '18']
+
+    """
+    with om.what_if():  # both sides of one moment
+        depth = {side: om.depth(symbol, side, levels) for side in Side}
+    ax = axes_or_new(ax)
+    units = Units(instrument)
+    label_axes(ax, f"{symbol}: ladder", f"amount ({units.amount})", f"price ({units.price})")
+    offers, bids = depth[Side.BUY], depth[Side.SELL]
+    if not offers and not bids:
+        return say_empty(ax, f"nothing rests for {symbol}")
+    # Heights count from the spread at 0, offers upwards and bids downwards.
+    size = letters(ax, len(offers) + 1 + len(bids))
+    _draw(ax, Side.BUY, offers, range(1, len(offers) + 1), units, size)
+    _draw(ax, Side.SELL, bids, range(-1, -len(bids) - 1, -1), units, size)
+    _name_rows(ax, offers, bids, units)
+    ax.grid(visible=False, axis="y")
+    add_legend(ax)
+    return ax
+
+
+def _draw(
+    ax: Axes, side: Side, levels: tuple[PriceLevel, ...], heights: range, units: Units, size: float
+) -> None:
+    if not levels:
+        return
+    amounts = units.amounts(level.amount for level in levels)
+    bars = ax.barh(heights, amounts, height=0.8, color=palette_for(ax).of(side), label=BOOKS[side])
+    labels = [_label(level, units) for level in levels]
+    ax.bar_label(bars, labels, padding=3, fontsize=size)
+    ax.margins(x=0.3)  # room for the labels and the legend
+
+
+def _name_rows(ax: Axes, offers: tuple[PriceLevel, ...], bids: tuple[PriceLevel, ...], units: Units) -> None:
+    prices = [level.price for level in (*reversed(offers), *bids)]
+    if offers and bids:
+        *names, spread = units.show_prices([*prices, offers[0].price - bids[0].price])
+    else:
+        names, spread = units.show_prices(prices), "none"
+    names.insert(len(offers), f"spread {spread}")
+    ax.set_yticks(range(len(offers), -len(bids) - 1, -1), names, fontsize=letters(ax, len(names)))
+
+
+def _label(level: PriceLevel, units: Units) -> str:
+    amount = units.show_amount(level.amount)
+    return amount if level.orders == 1 else f"{amount} ({level.orders:,} orders)"

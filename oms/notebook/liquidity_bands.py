@@ -1,0 +1,155 @@
+"""Liquidity bands: how much can be traded within so many basis points of the mid price, over time."""
+
+# pyright: reportUnknownMemberType=false
+# because matplotlib does not say what its keyword arguments are.
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from oms.errors import InvalidOrderError
+from oms.feeds.recording import Recording
+from oms.models import Side, check_positive
+from oms.notebook.canvas import (
+    Numbers,
+    add_legend,
+    axes_or_new,
+    ends_of,
+    label_axes,
+    palette_for,
+    say_empty,
+    time_axis,
+)
+from oms.notebook.units import Units
+
+__all__ = ["liquidity_bands"]
+
+_BPS = 10_000
+Levels = tuple[tuple[int, int], ...]
+
+
+class _Amounts(Numbers):
+    """Amounts: also those of bids, which are drawn below 0."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The text beside the height `x`."""
+        return super().__call__(x, pos).lstrip("-")
+
+
+def liquidity_bands(
+    recording: Recording, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
+) -> Axes:
+    """Draw the amounts within so many basis points of the mid price: offers above 0, bids below.
+
+    Prices are compared as integers. While a side is empty there is no mid price, and a gap. Where the
+    recorded levels end inside a band there may be more than was recorded: its name says "at least". Raises
+    InvalidOrderError unless `bps` are ints >= 1. O(levels recorded) for each band.
+
+    >>> from matplotlib.figure import Figure
+    >>> from oms.feeds.instrument import Instrument
+    >>> from oms.feeds.recording import TradeColumns
+    >>> book = [((1001, 5), (1002, 9))] * 3, [((999, 4), (995, 9))] * 3
+    >>> none = TradeColumns(time=[], price=[], amount=[], side=[])
+    >>> session = Recording("XYZ", Instrument(), [0.0, 1.0, 2.0], [1001] * 3, [999] * 3, *book, none)
+    >>> ax = liquidity_bands(session, bps=[10, 20], ax=Figure().add_subplot())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['within 10 bps', 'within 20 bps: at least']
+
+    """
+    widths = _widths(bps)
+    ax = axes_or_new(ax)
+    units = Units(recording.instrument)
+    label_axes(
+        ax,
+        f"{recording.symbol}: liquidity around the mid price",
+        "time of day",
+        f"bids ← amount ({units.amount}) → offers",
+    )
+    sums = [_sum_of(*best) for best in zip(recording.best_buy, recording.best_sell, strict=True)]
+    if all(both is None for both in sums):
+        return say_empty(ax, f"no time with offers and bids of {recording.symbol} was recorded")
+    incomplete: set[int] = set()
+    for side, levels in ((Side.BUY, recording.buy_levels), (Side.SELL, recording.sell_levels)):
+        incomplete |= _draw(ax, side, recording.times, levels, sums, widths, units)
+    ax.axhline(0, color=palette_for(ax).ink, linewidth=0.8)
+    _explain(ax, widths, incomplete)
+    time_axis(ax, recording.times[0], ends_of(recording.times)[-1])
+    return ax
+
+
+def _widths(bps: Iterable[int]) -> list[int]:
+    """The bands, narrowest first."""
+    if not isinstance(bps, Iterable):
+        raise InvalidOrderError("bps", bps, "an iterable of ints >= 1")
+    widths = list(bps)
+    if not widths:
+        raise InvalidOrderError("bps", widths, "at least one int >= 1")
+    for width in widths:
+        check_positive("bps", width)
+    return sorted(set(widths))
+
+
+def _sum_of(offer: int | None, bid: int | None) -> int | None:
+    """Twice the mid price, which is an integer; None if there is none."""
+    return None if offer is None or bid is None else offer + bid
+
+
+def _is_within(price: int, both: int, width: int) -> bool:
+    return abs(2 * price - both) * _BPS <= both * width
+
+
+def _draw(
+    ax: Axes,
+    side: Side,
+    times: Sequence[float],
+    levels: Sequence[Levels],
+    sums: Sequence[int | None],
+    widths: Sequence[int],
+    units: Units,
+) -> set[int]:
+    """Draw the bands of one side, widest first; return those that the recorded levels may not fill."""
+    up = 1 if side is Side.BUY else -1
+    deepest = max(map(len, levels))
+    incomplete: set[int] = set()
+    shades = _shades(len(widths))
+    for n, width in reversed(list(enumerate(widths))):
+        heights: list[float] = []
+        for book, both in zip(levels, sums, strict=True):
+            within = [] if both is None else [each for each in book if _is_within(each[0], both, width)]
+            amount = units.amounts([sum(amount for _, amount in within)])[0]
+            heights.append(math.nan if both is None else up * amount)
+            if len(within) == deepest:
+                incomplete.add(width)
+        # The narrower band lies on the wider one: its layer adds what its shade lacks.
+        below = shades[n + 1] if n + 1 < len(widths) else 0.0
+        layer = 1 - (1 - shades[n]) / (1 - below)
+        colour = palette_for(ax).of(side)
+        # Each height from one time to the next, so that the last one before a gap is seen too.
+        spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
+        ends = [height for height in heights for _ in range(2)]
+        ax.fill_between(spans, ends, color=colour, alpha=layer, linewidth=0)
+    return incomplete
+
+
+def _shades(number: int) -> list[float]:
+    """Opacities from the narrowest band, the darkest, to the widest."""
+    return [0.95 - 0.7 * n / max(1, number - 1) for n in range(number)]
+
+
+def _explain(ax: Axes, widths: Sequence[int], incomplete: set[int]) -> None:
+    """Say which shade is which band."""
+    shades = [
+        Patch(
+            color=palette_for(ax).ink,
+            alpha=shade,
+            linewidth=0,
+            label=f"within {width:,} bps{': at least' if width in incomplete else ''}",
+        )
+        for width, shade in zip(widths, _shades(len(widths)), strict=True)
+    ]
+    add_legend(ax, shades)
+    ax.yaxis.set_major_formatter(_Amounts())

@@ -1,0 +1,62 @@
+"""Ticks and lots as the floats that are drawn, and as the words beside an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from oms.feeds.instrument import Instrument
+
+__all__ = ["TICKS_AND_LOTS", "Units"]
+
+TICKS_AND_LOTS = Instrument()
+
+
+class Units:
+    """The only place where an integer becomes a float: each the nearest to what it stands for.
+
+    >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
+    >>> units.prices([2005]), units.price, units.amount
+    ([20.05], '1 tick = 0.01', 'lots')
+
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._tick = Fraction(instrument.tick)
+        self._lot = Fraction(instrument.lot)
+        self.price = "ticks" if self._tick == 1 else f"1 tick = {instrument.tick:f}"
+        self.amount = "lots" if self._lot == 1 else f"1 lot = {instrument.lot:f}"
+
+    def prices(self, ticks: Iterable[int | Fraction]) -> list[float]:
+        """Prices to draw."""
+        return _scaled(ticks, self._tick)
+
+    def amounts(self, lots: Iterable[int]) -> list[float]:
+        """Amounts to draw."""
+        return _scaled(lots, self._lot)
+
+    def show_prices(self, ticks: Sequence[int]) -> list[str]:
+        """Prices to read below each other: exact, with the same digits after the point."""
+        return _written(ticks, self._tick)
+
+    def show_price(self, ticks: int) -> str:
+        """A price, or a difference of prices, to read."""
+        return _written([ticks], self._tick)[0]
+
+    def show_amount(self, lots: int) -> str:
+        """An amount to read."""
+        return _written([lots], self._lot)[0]
+
+
+def _scaled(values: Iterable[int | Fraction], size: Fraction) -> list[float]:
+    above, below = size.numerator, size.denominator
+    return [value * above / below if isinstance(value, int) else float(value * size) for value in values]
+
+
+def _written(values: Sequence[int], size: Fraction) -> list[str]:
+    digits = 0
+    while any(value * size.numerator * 10**digits % size.denominator for value in values):
+        digits += 1
+    scaled = (value * size.numerator * 10**digits // size.denominator for value in values)
+    return [f"{Decimal(f'{value}E-{digits}'):,f}" for value in scaled]
