@@ -110,7 +110,7 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 def _event(event: Event) -> Iterator[Row]:
     what = event.sequence, type(event).__name__, event.note
-    for order_id, symbol, side, price, change in _CHANGES[type(event)](*event.subject()):
+    for order_id, symbol, side, price, change in _CHANGES[type(event)](event.subject()):
         yield *what, order_id, symbol, side.value, price, change
 
 
@@ -132,7 +132,8 @@ def _all_went(orders: Iterable[Order]) -> Iterator[Row]:
     return _went(*orders)
 
 
-def _amended(before: Order, after: Order) -> Iterator[Row]:
+def _amended(orders: tuple[Order, Order]) -> Iterator[Row]:
+    before, after = orders
     yield from _went(before)
     yield from _came(after)
 
