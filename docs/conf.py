@@ -24,8 +24,8 @@ nb_execution_raise_on_error = True
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Python's own names would need Python's own list of them, from the network.
-    (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|os|pathlib|re|sqlite3|typing)\..*"),
+    # The names of others would need their own lists of them, from the network.
+    (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|matplotlib|os|pathlib|re|sqlite3|typing)\..*"),
     (r"py:class", "Levels"),  # a name for pairs of price and amount, in the fields of named tuples
 ]
 default_role = "code"  # docstrings write a name in single backticks
