@@ -30,6 +30,7 @@ nitpick_ignore_regex = [
 ]
 default_role = "code"  # docstrings write a name in single backticks
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 OUTSIDE = {"../benchmarks/peers/README.md": "peers.md"}
