@@ -63,7 +63,7 @@ def test_a_symbol_that_fails_is_named_and_the_data_disagree(
     assert found["symbols"]["ETH/USD"]["stale"] is None
     assert run(["replay", path]) == 1
     assert out(capsys).endswith(
-        "Not every book followed its feed: - XBT/USD became stale once, and 1 updates of it were ignored; "
+        "Not every book followed its feed: - XBT/USD became stale once, updates of it ignored: 1; "
         "it is so at the end: the checksum of row 5 failed"
     )
 
@@ -79,8 +79,8 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
     assert "XBT/USD 4 4 0 0 0 10.2 10.1" in shown
     assert "ETH/USD (1 tick = 0.1, 1 lot = 0.1)" in shown
     assert "BUY (asks) 1.5 15.30" in shown
-    assert "1 lines passed over: no message of the exchange, first in row 1" in shown
-    assert "1 lines passed over: cut short, or not of the exchange's form, first in row 8" in shown
+    assert "lines passed over: 1, no message of the exchange, first in row 1" in shown
+    assert "lines passed over: 1, cut short, or not of the exchange's form, first in row 8" in shown
     assert shown.endswith("All 6 checksums are those of the books.")
 
 
@@ -108,9 +108,9 @@ def test_a_journal_keeps_what_a_capture_did(tmp_path: Path, capsys: pytest.Captu
     [
         (["--book", "FILE"], "'--book': it applies to lobster, and this is okx"),
         (["--trades", "FILE"], "'--trades': it applies to bitstamp, and this is okx"),
-        (["--unknown", "skip"], "'--unknown': it applies to bitstamp and lobster, and this is okx"),
-        (["--ignore", "7"], "'--ignore': it applies to bitstamp and lobster, and this is okx"),
-        (["--symbol", "X"], "'--symbol': it applies to bitstamp and lobster, and this is okx"),
+        (["--unknown", "skip"], "'--unknown': it applies to bitstamp, lobster, and this is okx"),
+        (["--ignore", "7"], "'--ignore': it applies to bitstamp, lobster, and this is okx"),
+        (["--symbol", "X"], "'--symbol': it applies to bitstamp, lobster, and this is okx"),
         (["--depth", "10"], "'--depth': it applies to kraken, and this is okx"),
         (["--format", "kraken"], "it holds no book of kraken"),
         (["--format", "nyse"], "'nyse' is not one of"),
@@ -131,7 +131,7 @@ def test_a_lobster_file_has_no_tick_to_be_given(tmp_path: Path, capsys: pytest.C
     path = tmp_path / "m.csv"
     path.write_text("34200.1,1,7,10,1000000,-1\n")
     assert run(["replay", str(path), "--tick", "0.01"]) == 2
-    assert "'--tick': it applies to bitget and kraken and okx, and this is lobster" in capsys.readouterr().err
+    assert "'--tick': it applies to bitget, kraken, okx, and this is lobster" in capsys.readouterr().err
 
 
 def test_a_capture_that_is_cut_off_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

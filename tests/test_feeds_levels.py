@@ -348,12 +348,12 @@ def test_what_somebody_traded_away_comes_back_with_the_next_word_on_its_level(
 def test_a_change_that_the_books_refuse_leaves_the_symbol_stale_until_a_snapshot(
     om: OrderManagement, feed: LevelFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(orders: object) -> None:
+    def refuse(*order: object) -> None:
         raise OSError("the disk is full")
 
     before = om.state_hash()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(om, "add_orders", refuse)
+        patch.setattr(om, "add_order", refuse)
         feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
     assert om.state_hash() == before
     with pytest.raises(StaleBookError, match="could not be changed"):

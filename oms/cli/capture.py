@@ -86,7 +86,7 @@ def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
         console.print(cost_table(costs(driven.om, symbol, quote), found.instrument))
     for reason, lines in report.passed_over.items():
         row = report.first_rows[reason]
-        console.print(Text(f" {lines:,} lines passed over: {reason}, first in row {row:,}", "dim"))
+        console.print(Text(f" lines passed over: {lines:,}, {reason}, first in row {row:,}", "dim"))
     console.print(
         f" {driven.seconds:.1f} s: {driven.messages_per_second:,.0f} messages a second", style="dim"
     )

@@ -125,7 +125,7 @@ def _refuse_what_does_not_apply(
 ) -> None:
     for option, feeds in _APPLIES_TO.items():
         if options[option] is not None and feed not in feeds:
-            problem = f"it applies to {' and '.join(feeds)}, and this is {feed}"
+            problem = f"it applies to {', '.join(feeds)}, and this is {feed}"
             raise typer.BadParameter(problem, param_hint=f"'--{option}'")
     if feed == "bitstamp" and unknown == "seed":
         problem = "Bitstamp recordings cannot be seeded; use skip or raise"

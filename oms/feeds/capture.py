@@ -111,10 +111,13 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
     return (int(time[1] + time[2].ljust(9, "0")) if time else None), match[2]
 
 
-def parsed(text: str) -> object:
-    """Read JSON, its numbers as the text that they were written in; raises ValueError."""
-    return json.loads(text, parse_float=str, parse_int=str, parse_constant=_refuse)
-
-
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+
+
+def parsed(text: str) -> object:
+    """Read JSON, its numbers as the text that they were written in; raises ValueError."""
+    return _DECODER.decode(text)

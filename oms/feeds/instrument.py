@@ -32,11 +32,11 @@ class _Unit:
     def count(self, name: str, text: str) -> int:
         """Say how many units a text is; raises InvalidOrderError."""
         whole, fraction = _split(name, text)
-        if len(fraction) > self.decimals:
+        step, surplus = self.step, len(fraction) - self.decimals
+        if surplus > 0:
             fraction = fraction.rstrip("0")
-        surplus = max(0, len(fraction) - self.decimals)
-        digits = int(whole + fraction.ljust(self.decimals, "0"))
-        units, rest = divmod(digits, self.step * int(10**surplus))
+            step *= 10 ** max(0, len(fraction) - self.decimals)
+        units, rest = divmod(int(whole + fraction.ljust(self.decimals, "0")), step)
         if rest:
             raise InvalidOrderError(name, text, f"a multiple of {self.size}")
         if units > MAX_INT:

@@ -106,8 +106,7 @@ def _problems(symbols: Iterable[tuple[str, SymbolReport]]) -> Iterator[str]:
     for name, found in symbols:
         if found.times_stale:
             times = "once" if found.times_stale == 1 else f"{found.times_stale:,} times"
-            yield f"{name} became stale {times}, and {found.ignored:,} updates of it were ignored" + (
-                f"; it is so at the end: {found.stale}" if found.stale else ""
-            )
+            end = f"; it is so at the end: {found.stale}" if found.stale else ""
+            yield f"{name} became stale {times}, updates of it ignored: {found.ignored:,}{end}"
         elif found.stale:
-            yield f"{name} is stale, and {found.ignored:,} updates of it were ignored: {found.stale}"
+            yield f"{name} is stale, updates of it ignored: {found.ignored:,}; {found.stale}"
