@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from itertools import combinations, pairwise
@@ -504,3 +505,17 @@ def test_times_have_the_digits_that_say_something(span: float, shown: str) -> No
     ax = liquidity_bands(recording, ax=new_axes())
     rendered(ax)
     assert shown in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
+    none = TradeColumns([], [], [], [])
+    offers_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
+    moment = Recording("XYZ", CENTS, [0.0], [1001], [999], [offers_then], [bids_then], none)
+    offers, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
+    assert max(y for _, y in heights_of(offers)) == 5
+    assert min(y for _, y in heights_of(bids)) == -3
+
+
+def test_a_heatmap_says_how_many_trades_there_were_also_of_those_that_the_recorder_dropped() -> None:
+    ax = heatmap(replace(session(), trades_seen=5000), ax=new_axes())
+    assert cast("Any", ax.get_legend()).get_title().get_text() == "the largest 40 of 5,000"

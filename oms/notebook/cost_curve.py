@@ -11,11 +11,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from oms.feeds.instrument import Instrument
+from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side
 from oms.notebook.canvas import Numbers, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty
-from oms.notebook.units import TICKS_AND_LOTS, Units
+from oms.notebook.units import Units
 
 __all__ = ["cost_curve"]
 

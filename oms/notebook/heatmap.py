@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import StrMethodFormatter
 
-from oms.feeds.recording import Recording, TradeColumns
+from oms.feeds.recording import Recording
 from oms.models import Side
 from oms.notebook.canvas import (
     add_legend,
@@ -47,6 +47,7 @@ def heatmap(recording: Recording, *, ax: Axes | None = None) -> Axes:
 
     >>> from matplotlib.figure import Figure
     >>> from oms.feeds.instrument import Instrument
+    >>> from oms.feeds.recording import TradeColumns
     >>> book = [((101, 5), (102, 9))] * 3, [((99, 4),)] * 3
     >>> none = TradeColumns(time=[], price=[], amount=[], side=[])
     >>> session = Recording("XYZ", Instrument(), [0.0, 1.0, 2.0], [101] * 3, [99] * 3, *book, none)
@@ -63,7 +64,7 @@ def heatmap(recording: Recording, *, ax: Axes | None = None) -> Axes:
     rows = _rows(recording, columns)
     _draw_depth(ax, columns, rows, units)
     _draw_best(ax, recording, units)
-    _draw_trades(ax, recording.trades, columns[0].start, columns[-1].end, units)
+    _draw_trades(ax, recording, columns[0].start, columns[-1].end, units)
     time_axis(ax, columns[0].start, columns[-1].end)
     ax.grid(visible=False)
     return ax
@@ -145,7 +146,8 @@ def _draw_best(ax: Axes, recording: Recording, units: Units) -> None:
         ax.step(recording.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
 
 
-def _draw_trades(ax: Axes, trades: TradeColumns, start: float, end: float, units: Units) -> None:
+def _draw_trades(ax: Axes, recording: Recording, start: float, end: float, units: Units) -> None:
+    trades = recording.trades
     seen = [at for at, time in enumerate(trades.time) if start <= time <= end]
     shown = sorted(seen, key=lambda at: trades.amount[at], reverse=True)[:_TRADES]
     for side, marker, face, edge in ((Side.BUY, "^", "white", "black"), (Side.SELL, "v", "black", "white")):
@@ -163,5 +165,5 @@ def _draw_trades(ax: Axes, trades: TradeColumns, start: float, end: float, units
                 label=f"{side} trades",
             )
     if shown:
-        more = len(shown) < len(seen)
-        add_legend(ax, title=f"the largest {len(shown):,} of {len(seen):,}" if more else None)
+        of = max(len(seen), recording.trades_seen)
+        add_legend(ax, title=f"the largest {len(shown):,} of {of:,}" if len(shown) < of else None)

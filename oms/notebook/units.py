@@ -8,9 +8,7 @@ from fractions import Fraction
 
 from oms.feeds.instrument import Instrument
 
-__all__ = ["TICKS_AND_LOTS", "Units"]
-
-TICKS_AND_LOTS = Instrument()
+__all__ = ["Units"]
 
 
 class Units:
