@@ -55,7 +55,7 @@ def test_the_market_maker_counts_what_others_paid_it_and_keeps_within_its_limit(
             held, cash = held + gain * traded, cash - gain * traded * price
     assert (bot.held, bot.cash, earned) == (held, cash, cash + held * worth)
     assert -bot.most <= bot.held <= bot.most
-    assert len(bot.om) == 2, "the wall alone is left when it has withdrawn"
+    assert len(bot.om) == 2, "the wall alone is left when it has taken out its quotes"
 
 
 # ------------------------------------------------------------------ the parent order

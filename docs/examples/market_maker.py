@@ -47,6 +47,7 @@ class MarketMaker:
     held: int = 0
     cash: int = 0
     quotes: dict[int, Side] = field(default_factory=dict)
+    """Its last quotes, by id; they may be filled by now."""
 
     def __post_init__(self) -> None:
         """Listen: its fills are in the trades of others."""
@@ -65,23 +66,24 @@ class MarketMaker:
         """Replace both quotes, or neither."""
         middle = worth - self.held // 10
         with self.om.transaction(note="market maker"):
-            self.withdraw()
-            self.rest(Side.BUY, min(self.amount, self.most + self.held), middle + self.half_spread)
-            self.rest(Side.SELL, min(self.amount, self.most - self.held), middle - self.half_spread)
+            self.take_out()
+            offer = self.rest(Side.BUY, min(self.amount, self.most + self.held), middle + self.half_spread)
+            bid = self.rest(Side.SELL, min(self.amount, self.most - self.held), middle - self.half_spread)
+        self.quotes = offer | bid
 
-    def rest(self, side: Side, amount: int, price: int) -> None:
-        """Rest a quote, unless it has no room for one."""
-        if amount > 0:
-            order_id = next(self.ids)
-            self.om.add_order(order_id, SYMBOL, side, amount, price)
-            self.quotes[order_id] = side
+    def rest(self, side: Side, amount: int, price: int) -> dict[int, Side]:
+        """Rest a quote, unless there is no room for one; return it."""
+        if amount <= 0:
+            return {}
+        order_id = next(self.ids)
+        self.om.add_order(order_id, SYMBOL, side, amount, price)
+        return {order_id: side}
 
-    def withdraw(self) -> None:
-        """Take what is left of its quotes out of the book."""
+    def take_out(self) -> None:
+        """Take out of the book what is left of its quotes."""
         for order_id in self.quotes:
             if order_id in self.om:
                 self.om.remove_order(order_id)
-        self.quotes.clear()
 
 
 def run(steps: int = 1_000, seed: int = 7) -> tuple[MarketMaker, int]:
@@ -97,7 +99,7 @@ def run(steps: int = 1_000, seed: int = 7) -> tuple[MarketMaker, int]:
         within = worth + (15 if taker is Side.BUY else -15)
         if om.available_amount(SYMBOL, taker, limit_price=within):
             om.place_trade(SYMBOL, taker, amount, limit_price=within, allow_partial=True)
-    bot.withdraw()
+    bot.take_out()
     return bot, bot.cash + bot.held * worth
 
 
