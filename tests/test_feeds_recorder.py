@@ -76,9 +76,9 @@ def test_an_empty_side_has_no_best_price_and_no_levels() -> None:
 
 @pytest.mark.parametrize("bound", ["every", "levels", "samples", "trades"])
 def test_bounds_of_nothing_are_refused(bound: str) -> None:
-    for value in (0, -1, float("nan")):
-        with pytest.raises(InvalidOrderError, match=f"{bound} must be a number above 0"):
-            Recorder(**{bound: value})  # type: ignore[arg-type] # one is a float
+    for value in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InvalidOrderError, match=f"{bound} must be a"):
+            Recorder(**{bound: value})  # type: ignore[arg-type] # some are floats
 
 
 def test_what_was_not_recorded_cannot_be_had() -> None:

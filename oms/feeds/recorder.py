@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from heapq import heappush, heappushpop
+from math import inf
 
 from oms.errors import InvalidOrderError
 from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
 from oms.feeds.recording import Recording, TradeColumns
 from oms.management import OrderManagement
-from oms.models import Side
+from oms.models import Side, check_positive
 
 __all__ = ["Recorder"]
 
@@ -38,10 +39,11 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Choose the bounds; raises InvalidOrderError unless each is above 0."""
-        for name, value in (("every", every), ("levels", levels), ("samples", samples), ("trades", trades)):
-            if not value > 0:
-                raise InvalidOrderError(name, value, "a number above 0")
+        """Choose the bounds; raises InvalidOrderError for what bounds nothing."""
+        if not 0 < every < inf:
+            raise InvalidOrderError("every", every, "a finite number above 0")
+        for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
+            check_positive(name, value)
         self._every = max(1, round(every * _SECOND))
         self._levels = levels
         self._most_samples = samples
