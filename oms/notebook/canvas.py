@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.ticker import FuncFormatter, MultipleLocator, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, ScalarFormatter
 from matplotlib.typing import ColorType
 
 from oms.models import Side
@@ -38,18 +38,27 @@ BOOKS = {
 }
 """What the market calls the two books, and what they are here."""
 
+_TOO_LONG = 1e9  # to be written out beside an axis
+
 
 class Numbers(ScalarFormatter):
-    """Numbers written out, with the same digits after the point, and thousands apart."""
+    """Numbers with the same digits after the point and thousands apart; the longest as powers of ten."""
 
     def __init__(self) -> None:
         super().__init__(useOffset=False)
         self.set_scientific(False)
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """The text beside the place `x` of the axis."""
+        """Write one number as all of them."""
         _, point, digits = super().__call__(x, pos).partition(".")
         return f"{x:,.{len(digits)}f}" if point else f"{x:,.0f}"
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Write the numbers beside an axis."""
+        short = [f"{value:.4g}" for value in values]
+        if max(map(abs, values), default=0) >= _TOO_LONG and len(set(short)) == len(short):
+            return short
+        return super().format_ticks(list(values))
 
 
 class Palette(NamedTuple):
@@ -103,6 +112,7 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(Numbers())
         axis.set_tick_params(labelsize=letters(ax))
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=_words_across(ax), steps=[1, 2, 2.5, 5, 10]))
     ax.grid(visible=True, alpha=0.25)
     ax.set_axisbelow(True)
 
@@ -137,7 +147,7 @@ def time_axis(ax: Axes, first: float, last: float) -> None:
     """Let x be a time of day, from seconds after midnight or since 1970."""
     ax.set_xlim(first, last)
     ax.set_xlabel("time of day (UTC)" if last > 2 * _DAY else "time of day")
-    span, room = last - first, max(3, int(1.2 * _inches(ax)[0]))
+    span, room = last - first, _words_across(ax)
     step = next((step for step in _STEPS if span / step <= room), None)
     if span >= room and step is not None:
         ax.xaxis.set_major_locator(MultipleLocator(step))
@@ -159,6 +169,11 @@ def _inches(ax: Axes) -> tuple[float, float]:
     """Width and height of the axes."""
     box, dpi = ax.get_window_extent(), ax.figure.dpi
     return box.width / dpi, box.height / dpi
+
+
+def _words_across(ax: Axes) -> int:
+    """How many numbers stand beside each other below the axes."""
+    return max(3, int(1.5 * _inches(ax)[0]))
 
 
 def _scale(ax: Axes) -> float:

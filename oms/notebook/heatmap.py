@@ -165,5 +165,6 @@ def _draw_trades(ax: Axes, recording: Recording, start: float, end: float, units
                 label=f"{side} trades",
             )
     if shown:
-        of = max(len(seen), recording.trades_seen)
+        dropped = max(0, recording.trades_seen - len(trades.time))  # by the recorder, the smallest first
+        of = len(seen) + dropped
         add_legend(ax, title=f"the largest {len(shown):,} of {of:,}" if len(shown) < of else None)

@@ -35,9 +35,9 @@ Levels = tuple[tuple[int, int], ...]
 class _Amounts(Numbers):
     """Amounts: also those of bids, which are drawn below 0."""
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        """The text beside the height `x`."""
-        return super().__call__(x, pos).lstrip("-")
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Write the heights beside the axis."""
+        return [text.lstrip("-") for text in super().format_ticks(values)]
 
 
 def liquidity_bands(
