@@ -26,6 +26,10 @@ BITSTAMP = (
     "1,1430438400000,1430438400000,235.10,400000000,created,bid\n"
     "1,1430438401000,1430438401000,235.10,150000000,changed,bid\n"
 )
+CAPTURE = """\
+["0",{"as":[["10.2","5.0","1.5"]],"bs":[["10.1","4.0","1.5"]]},"book-10","XBT/USD"]
+["0",{"a":[["10.3","2.5","2.5"]],"c":"3617920322"},"book-10","XBT/USD"]
+"""
 TRADES = (
     "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
     "1430438401,235.10,250000000,sell,2,1,1,2\n"
@@ -37,7 +41,7 @@ def snippets() -> list[str]:
     lines = {
         line.split("  #")[0].strip() for found in blocks for block in found for line in block.splitlines()
     }
-    return sorted(line for line in lines if line and not line.startswith(tuple(NOT_RUN_HERE)))
+    return sorted(line for line in lines if line and not line.startswith(("#", *NOT_RUN_HERE)))
 
 
 @pytest.fixture
@@ -47,6 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "AAPL_orderbook_1.csv.gz": BOOK,
         "AAPL_orderbook_50.csv.gz": BOOK,
         "orders.csv.gz": BITSTAMP,
+        "capture.gz": CAPTURE,
     }.items():
         (tmp_path / name).write_bytes(gzip.compress(text.encode()))
     (tmp_path / "trades_inferred.csv").write_text(TRADES)
