@@ -55,28 +55,25 @@ def cost_curve(
     label_axes(ax, f"{symbol}: cost of a {side} trade", f"amount ({units.amount})", f"price ({units.price})")
     if not amounts:
         return say_empty(ax, f"nothing rests for a {side} trade of {symbol}")
-    colours = palette_for(ax)
-    best = units.prices([curve["price"][0]])[0]
-    worst = units.prices([curve["price"][0], *curve["price"]])
-    ax.step(
-        units.amounts([0, *curve["cumulative_amount"]]),
-        worst,
-        where="pre",
-        color=colours.of(side),
-        linestyle="--",
-        linewidth=1.5,
-        label="worst price",
-    )
-    x = units.amounts(amounts)
-    average = units.prices([Fraction(total, amount) for total, amount in zip(totals, amounts, strict=True)])
-    ax.plot(x, average, color=colours.of(side), linewidth=2.2, label="average price")
-    ax.fill_between(x, average, best, color=colours.of(side), alpha=0.2, linewidth=0, label="slippage")
+    best = units.prices(curve["price"][:1])[0]
+    averages = [Fraction(total, amount) for total, amount in zip(totals, amounts, strict=True)]
+    colour = palette_for(ax).of(side)
+    _draw_worst(ax, curve, colour, units)
+    x, y = units.amounts(amounts), units.prices(averages)
+    ax.plot(x, y, color=colour, linewidth=2.2, label="average price")
+    ax.fill_between(x, y, best, color=colour, alpha=0.2, linewidth=0, label="slippage")
     words = f"best price {units.show_price(curve['price'][0])}"
-    ax.axhline(best, color=colours.ink, linestyle=":", linewidth=1.2, label=words)
+    ax.axhline(best, color=palette_for(ax).ink, linestyle=":", linewidth=1.2, label=words)
     ax.set_xlim(left=0)
     add_legend(ax)
     _add_slippage_axis(ax, best, side)
     return ax
+
+
+def _draw_worst(ax: Axes, curve: dict[str, list[int]], colour: str, units: Units) -> None:
+    x = units.amounts([0, *curve["cumulative_amount"]])
+    y = units.prices([curve["price"][0], *curve["price"]])
+    ax.step(x, y, where="pre", color=colour, linestyle="--", linewidth=1.5, label="worst price")
 
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:

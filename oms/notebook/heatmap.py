@@ -101,7 +101,7 @@ def _rows(recording: Recording, columns: Sequence[_Column]) -> _Rows:
     must += recording.trades.price
     low = min(prices[cut], *must)
     high = max(prices[-1 - cut], *must)
-    # A market may use only every so manieth tick: rows that are no multiple of that would leave stripes.
+    # Where a market uses only every nth tick, rows of no multiple of n would leave stripes.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)

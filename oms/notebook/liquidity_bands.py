@@ -137,7 +137,7 @@ def _draw(
 
 def _shades(number: int) -> list[float]:
     """Opacities from the narrowest band, the darkest, to the widest."""
-    return [0.95 - 0.7 * n / max(1, number - 1) for n in range(number)]
+    return [0.95 - 0.6 * n / max(1, number - 1) for n in range(number)]
 
 
 def _explain(ax: Axes, widths: Sequence[int], incomplete: set[int]) -> None:
