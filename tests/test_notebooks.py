@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import nbformat
 import pytest
+from matplotlib import pyplot as plt
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 
@@ -32,8 +35,10 @@ def run(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
+def _without_a_screen() -> Iterator[None]:
+    matplotlib.use("agg")
+    yield
+    plt.close("all")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
