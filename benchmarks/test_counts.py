@@ -9,6 +9,7 @@ import pytest
 
 from oms import InsufficientLiquidityError, OrderManagement, Side
 from oms.order_book import OrderBook
+from oms.price_sums import MOST_SHIFTS
 from workloads import SYMBOL, crowd, ladder
 
 
@@ -29,7 +30,7 @@ class Counted(dict[int, int]):
 def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
     """How many price levels of the BUY book a question looks at."""
     book = the_book(om)
-    counted = book._totals = book._sums._totals = Counted(book._totals)
+    counted = book.totals = book._sums._totals = Counted(book.totals)
     ask()
     return counted.looks
 
@@ -51,6 +52,22 @@ def test_a_price_looks_at_no_more_than_the_k_orders_it_would_consume(k: int, siz
         om.amend_order(max(1, k // 2), amount=10)
     om.amend_order(1, amount=11)
     assert looks_of(om, lambda: om.calculate_price(SYMBOL, Side.BUY, 10 * k)) >= 1
+
+
+@pytest.mark.parametrize("k", [1, 10, 1000])
+@pytest.mark.parametrize("changes", [1, MOST_SHIFTS, MOST_SHIFTS + 1, 100])
+def test_a_price_after_changes_looks_at_no_more_than_k_and_the_few_that_were_changed(
+    k: int, changes: int
+) -> None:
+    om = ladder(10_000)
+    ask = partial(om.calculate_price, SYMBOL, Side.BUY, 10 * k)
+    ask()
+    for best in range(1, changes + 1):  # the worst case: levels that were summed up, and are gone
+        om.remove_order(best)
+    assert looks_of(om, ask) <= k + MOST_SHIFTS
+    for order_id in range(changes + 1, 2 * changes + 1):  # and levels that hold something else now
+        om.amend_order(order_id, amount=11)
+        assert looks_of(om, ask) <= k + MOST_SHIFTS
 
 
 def test_a_price_asked_again_looks_at_nothing() -> None:

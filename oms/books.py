@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -19,10 +19,13 @@ from oms.events import (
     TradePlaced,
 )
 from oms.execution import execute, revert
-from oms.models import Order, Side, Trade
+from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
 __all__ = ["APPLY", "Books", "UNDO", "involved"]
+
+
+_ORDER_ID = itemgetter(0)
 
 
 class Books:
@@ -36,7 +39,7 @@ class Books:
     __slots__ = ("by_name", "next_trade_id", "orders")
 
     def __init__(self) -> None:
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, OrderRow] = {}
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
         self.next_trade_id = 1
 
@@ -56,32 +59,32 @@ class Books:
         for book in self.select(None, None):
             # The length goes before the symbol, so that no symbol can imitate what follows it.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
-            for order in book.orders():
-                digest.update(b"%d %d %d\n" % (order.order_id, order.amount, order.price))
+            for order_id, _, _, amount, price in book.rows():
+                digest.update(b"%d %d %d\n" % (order_id, amount, price))
         return digest.hexdigest()
 
     # ------------------------------------------------------------------ transitions
 
-    def add(self, order: Order) -> None:
+    def add(self, order: OrderRow) -> None:
         """Rest an order, in O(log n)."""
         book = self.by_name.get(order[1:3])
         if book is None:
-            book = self._open(order.symbol, order.side)
+            book = self._open(order[1], order[2])
         book.add(order)
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: OrderRow) -> None:
         """Take an order out, in O(log n)."""
         book = self.by_name[order[1:3]]
         book.remove(order)
-        if book.is_empty():
+        if not book.totals:
             self._close(book)
 
-    def add_many(self, orders: Iterable[Order]) -> None:
+    def add_many(self, orders: Iterable[OrderRow]) -> None:
         """Rest many orders, book by book."""
         for (symbol, side), group in _grouped(orders).items():
             self._open(symbol, side).update(group)
 
-    def remove_many(self, orders: Iterable[Order]) -> None:
+    def remove_many(self, orders: Iterable[OrderRow]) -> None:
         """Take many orders out; a book that loses all of them goes as a whole, in O(m)."""
         for name, group in _grouped(orders).items():
             book = self.by_name[name]
@@ -90,7 +93,7 @@ class Books:
             else:
                 for order in group:
                     book.remove(order)
-            if book.is_empty():
+            if not book.totals:
                 self._close(book)
 
     def amend(self, change: tuple[Order, Order]) -> None:
@@ -108,7 +111,7 @@ class Books:
         book = self.by_name[trade.symbol, trade.side]
         execute(book, trade)
         self.next_trade_id = trade.trade_id + 1
-        if book.is_empty():
+        if not book.totals:
             self._close(book)
 
     def undo_trade(self, trade: Trade) -> None:
@@ -118,14 +121,14 @@ class Books:
 
     # ------------------------------------------------------------------ the index
 
-    def recover(self, wanted: dict[int, Order | None], instead_of: dict[int, Order | None]) -> None:
+    def recover(self, wanted: dict[int, OrderRow | None], instead_of: dict[int, OrderRow | None]) -> None:
         """Make these orders, by id, what is wanted (None: not resting), whatever they are now, in O(n).
 
         For what no code can exclude, an interrupt between two steps or no stack left: the orders
         are put right, and the books that they touch are made anew from all orders.
         """
         both = (*wanted.values(), *instead_of.values())
-        names = {(order.symbol, order.side) for order in both if order is not None}
+        names = {order[1:3] for order in both if order is not None}
         for order_id, order in wanted.items():
             if order is None:
                 self.orders.pop(order_id, None)
@@ -135,9 +138,12 @@ class Books:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
-    def refuse_duplicates(self, incoming: Iterable[Order]) -> None:
+    def refuse_duplicates(self, incoming: Sequence[Order]) -> None:
         """Raise DuplicateOrderError for the first id that rests already, or comes twice."""
-        seen: set[int] = set()
+        seen: set[int] = set(map(_ORDER_ID, incoming))
+        if len(seen) == len(incoming) and self.orders.keys().isdisjoint(seen):
+            return
+        seen.clear()
         for order in incoming:
             if order.order_id in self.orders or order.order_id in seen:
                 raise DuplicateOrderError(order.order_id)
@@ -162,16 +168,16 @@ class Books:
         assert held == len(self.orders), "every order rests in a book, and no other id is known"
 
 
-def _grouped(orders: Iterable[Order]) -> dict[tuple[str, Side], list[Order]]:
-    groups: dict[tuple[str, Side], list[Order]] = {}
-    for name, group in groupby(orders, key=itemgetter(1, 2)):
-        groups.setdefault(name, []).extend(group)
+def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow]]:
+    groups: defaultdict[tuple[str, Side], list[OrderRow]] = defaultdict(list)
+    for order in orders:
+        groups[order[1:3]].append(order)
     return groups
 
 
 def involved(
-    kind: type[Event], subject: Any, last: Order | None
-) -> tuple[dict[int, Order | None], dict[int, Order | None]]:
+    kind: type[Event], subject: Any, last: OrderRow | None
+) -> tuple[dict[int, OrderRow | None], dict[int, OrderRow | None]]:
     """The orders that an event is about, by id: what they were before it, and after it.
 
     A trade does not say what its `last` order was before it, or is after it, so that is given: it
@@ -179,8 +185,8 @@ def involved(
     """
     if kind is TradePlaced:
         _, symbol, side, _, _, fills = subject
-        before: dict[int, Order | None] = {
-            order_id: Order(order_id, symbol, side, amount, price) for order_id, amount, price in fills
+        before: dict[int, OrderRow | None] = {
+            order_id: (order_id, symbol, side, amount, price) for order_id, amount, price in fills
         }
         final = {fills[-1].order_id: last}
         return (before | final if last else before), dict.fromkeys(before) | final
@@ -188,7 +194,7 @@ def involved(
         first, second = subject
         return {first.order_id: first}, {first.order_id: second}
     several = subject if kind in (OrdersAdded, OrdersRemoved) else (subject,)
-    orders = {order.order_id: order for order in several}
+    orders = {order[0]: order for order in several}
     gone = dict.fromkeys(orders)
     return ({**gone}, {**orders}) if kind in (OrderAdded, OrdersAdded) else ({**orders}, {**gone})
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol, Self, cast
 
-from oms.models import Order, Trade
+from oms.models import Order, OrderRow, Trade, new_order
 
 __all__ = [
     "Event",
@@ -21,86 +20,126 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """A change: `sequence` counts from 1 without gaps, `note` is the text given to its transaction.
 
-    An event says all that it takes to repeat the change, and all that it takes to undo it.
-    Unlike the values it carries it is no named tuple: an order added is not an order removed.
+    An event says all that it takes to repeat the change, and all that it takes to undo it. It is a
+    named tuple like the values it carries, but of its own kind: an order added is not an order removed.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
     >>> unsubscribe = om.subscribe(print)
     >>> om.add_order(1, "JPM", Side.BUY, 20, 20)  # doctest: +NORMALIZE_WHITESPACE
-    OrderAdded(sequence=1, note=None,
-        order=Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20))
+    OrderAdded(order=Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),
+        sequence=1, note=None)
 
     """
 
+    __slots__ = ()
+
     sequence: int
-    note: str | None = None
+    note: str | None
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
         """Make one of its subject: the order, the orders, the trade, or for an amendment a pair of orders."""
         make = cast("Callable[..., Self]", cls)  # each kind takes its own subject
-        return make(subject, sequence=sequence, note=note)
+        return make(subject, sequence, note)
 
     def subject(self) -> Any:
         """What it is about."""
-        return getattr(self, fields(self)[-1].name)
+        return cast("tuple[Any, ...]", self)[0]
+
+    def __eq__(self, other: object) -> bool:
+        """Of the same kind, with the same content."""
+        return type(self) is type(other) and super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        """Of another kind, or with other content."""
+        return not self == other
+
+    def __hash__(self) -> int:
+        """Of the content."""
+        return super().__hash__()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderAdded(Event):
-    """`order` rests."""
-
+class _OfOrder(NamedTuple):
     order: Order
+    sequence: int
+    note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrdersAdded(Event):
-    """All `orders` rest, in the order in which they were given."""
-
+class _OfOrders(NamedTuple):
     orders: tuple[Order, ...]
+    sequence: int
+    note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRemoved(Event):
-    """`order` rests no more; its amount is what was left of it."""
-
-    order: Order
-
-
-@dataclass(frozen=True, slots=True)
-class OrdersRemoved(Event):
-    """All `orders` rest no more."""
-
-    orders: tuple[Order, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAmended(Event):
-    """The order `before` is now the order `after`, under the same id."""
-
+class _OfTwo(NamedTuple):
     before: Order
     after: Order
+    sequence: int
+    note: str | None = None
+
+
+class _OfTrade(NamedTuple):
+    trade: Trade
+    sequence: int
+    note: str | None = None
+
+
+class _OrderEvent(Event, _OfOrder):
+    __slots__ = ()
+
+    @classmethod
+    def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
+        """As of any event."""
+        return cls(new_order(subject), sequence, note)
+
+
+class OrderAdded(_OrderEvent):
+    """`order` rests."""
+
+    __slots__ = ()
+
+
+class OrdersAdded(Event, _OfOrders):
+    """All `orders` rest, in the order in which they were given."""
+
+    __slots__ = ()
+
+
+class OrderRemoved(_OrderEvent):
+    """`order` rests no more; its amount is what was left of it."""
+
+    __slots__ = ()
+
+
+class OrdersRemoved(Event, _OfOrders):
+    """All `orders` rest no more."""
+
+    __slots__ = ()
+
+
+class OrderAmended(Event, _OfTwo):
+    """The order `before` is now the order `after`, under the same id."""
+
+    __slots__ = ()
 
     @classmethod
     def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
         """As of any event."""
-        return cls(*subject, sequence=sequence, note=note)
+        return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Order, Order]:
         """As of any event."""
         return self.before, self.after
 
 
-@dataclass(frozen=True, slots=True)
-class TradePlaced(Event):
+class TradePlaced(Event, _OfTrade):
     """The fills of `trade` were taken from its book."""
 
-    trade: Trade
+    __slots__ = ()
 
 
 class Snapshot(NamedTuple):

@@ -6,27 +6,28 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from time import sleep
 from typing import Any
 
 from oms.books import APPLY, UNDO, Books, involved
 from oms.errors import OpenTransactionError
 from oms.events import Event, TradePlaced
-from oms.models import Order, Trade
+from oms.models import OrderRow, Trade
 
 __all__ = ["Ledger", "Savepoint"]
 
 Callback = Callable[[Event], object]
 
 
-@dataclass(frozen=True, eq=False)
 class Savepoint:
     """Where an open transaction or what-if began: after how many provisional events, under which note."""
 
-    events: int
-    outer_note: str | None
-    keep: bool
+    __slots__ = ("events", "keep", "outer_note")
+
+    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
+        self.events = events
+        self.outer_note = outer_note
+        self.keep = keep
 
 
 class Ledger:
@@ -95,7 +96,7 @@ class Ledger:
         sequence: int,
         kind: type[Event],
         subject: Any,
-        last: Order | None,
+        last: OrderRow | None,
     ) -> None:
         """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
         try:
@@ -115,14 +116,14 @@ class Ledger:
         if not self._open:
             self.version = (self.version | 1) + 1
 
-    def _last_order(self, trade: Trade) -> Order | None:
+    def _last_order(self, trade: Trade) -> OrderRow | None:
         return self.books.orders.get(trade.fills[-1].order_id)
 
     # ------------------------------------------------------------------ transactions
 
     def open(self, note: str | None, *, keep: bool) -> Savepoint:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        savepoint = Savepoint(len(self._provisional), self._note, keep)
+        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
         if note is not None:
             self._note = note
         self.version |= 1
@@ -176,7 +177,7 @@ class Ledger:
                 raise
 
     def _finish_undoing(
-        self, mended: list[bool], savepoint: int, event: Event, last: Order | None, begun: bool
+        self, mended: list[bool], savepoint: int, event: Event, last: OrderRow | None, begun: bool
     ) -> None:
         """Make all as before one event was being undone, and undo that and the rest once more."""
         try:

@@ -107,7 +107,7 @@ class OrderManagement:
         with self._lock:
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
-            self._ledger.commit(OrderAdded, new_order((order_id, symbol, side, amount, price)))
+            self._ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
 
     def remove_order(self, order_id: int) -> None:
         """Take a resting order out of its book, in O(log n).
@@ -188,13 +188,12 @@ class OrderManagement:
         if max_total_price is not None or min_total_price is not None:
             check_bounds(side, max_total_price, min_total_price)
         with self._lock:
-            quote = self._quote(symbol, side, amount, limit_price, allow_partial)
-            total = quote.total_price
+            fills, traded, total = self._fill(symbol, side, amount, limit_price, allow_partial)
             if max_total_price is not None and total > max_total_price:
                 raise PriceBoundError("max_total_price", max_total_price, total)
             if min_total_price is not None and total < min_total_price:
                 raise PriceBoundError("min_total_price", min_total_price, total)
-            trade = Trade(self._books.next_trade_id, symbol, side, quote.amount, total, quote.fills)
+            trade = Trade(self._books.next_trade_id, symbol, side, traded, total, fills)
             self._ledger.commit(TradePlaced, trade)
             return trade
 
@@ -432,7 +431,8 @@ class OrderManagement:
 
         """
         with self._lock:
-            return self._quote(symbol, side, amount, limit_price, allow_partial)
+            filled = self._fill(symbol, side, amount, limit_price, allow_partial)
+        return pricing.quote(symbol, side, amount, filled)
 
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
         """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
@@ -451,8 +451,9 @@ class OrderManagement:
         if not isinstance(amounts, Iterable):
             raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
         asked = list(amounts)
-        for amount in asked:
-            check_positive("amounts", amount)
+        if set(map(type, asked)) != {int} or min(asked) < 1:
+            for amount in asked:
+                check_positive("amounts", amount)
         with self._lock:
             return pricing.total_prices(self._find_book(symbol, side), asked)
 
@@ -611,16 +612,16 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ inside
 
-    def _quote(
+    def _fill(
         self, symbol: str, side: Side, amount: int, limit_price: int | None, allow_partial: bool
-    ) -> Quote:
+    ) -> pricing.Filled:
         book = self._find_book(symbol, side)
         check_positive("amount", amount)
         if limit_price is not None:
             check_positive("limit_price", limit_price)
         if type(allow_partial) is not bool:
             raise InvalidOrderError("allow_partial", allow_partial, "True or False")
-        return pricing.quote(book, amount, limit_price, allow_partial=allow_partial)
+        return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
         return tuple(order for book in self._books.select(symbol, side) for order in book.orders())
@@ -635,7 +636,7 @@ class OrderManagement:
         order = self._orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
-        return order
+        return new_order(order)
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""

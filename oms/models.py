@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple, cast
 
 from oms import display
@@ -55,7 +56,10 @@ class Order(NamedTuple):
     price: int
 
 
-new_order: Callable[[tuple[int, str, Side, int, int]], Order] = partial(
+OrderRow = tuple[int, str, Side, int, int]
+"""The fields of an Order in a plain tuple, which takes a quarter of the time to make. An Order is one too."""
+
+new_order: Callable[[OrderRow], Order] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # its stub leaves the type open
     Order,
 )
@@ -226,7 +230,7 @@ def check_orders(orders: Sequence[object]) -> None:
 
 def _are_sound(orders: Sequence[Order]) -> bool:
     """Whether no order could be refused: column by column in C; any doubt is a no."""
-    ids, symbols, sides, amounts, prices = zip(*orders, strict=True)
+    ids, symbols, sides, amounts, prices = (list(map(itemgetter(n), orders)) for n in range(5))
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from operator import itemgetter, neg
 
 from sortedcontainers import SortedList
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import Order, OrderFill, PriceLevel, Side, new_order
+from oms.models import MAX_INT, Order, OrderFill, OrderRow, PriceLevel, Side, new_order
+from oms.order_keys import ID_BITS, OrderKeys, id_of
 from oms.price_sums import PriceSums
 
 __all__ = ["OrderBook"]
 
-_ORDER_ID = itemgetter(1)  # of a key
+_ORDER_ID = itemgetter(0)
 
 
 class OrderBook:
     """The resting orders that serve the trades of one side of one symbol, pre-sorted, best first.
 
-    The book is a SortedList keyed by (rank, order_id). A rank is the price with a sign that
+    The book is a SortedList keyed by (rank, order_id), see OrderKeys. A rank is the price with a sign that
     makes the better price the smaller number; no other line of the library knows that one side
     counts backwards. Beside the keys stand the totals per price level, so that pricing walks
     levels, not orders, and sums over the best levels, so that most questions walk nothing.
@@ -44,21 +45,21 @@ class OrderBook:
         "_ranks",
         "_sign",
         "_sums",
-        "_totals",
         "known_price",
         "side",
         "symbol",
+        "totals",
     )
 
-    def __init__(self, symbol: str, side: Side, orders: dict[int, Order] | None = None) -> None:
+    def __init__(self, symbol: str, side: Side, orders: dict[int, OrderRow] | None = None) -> None:
         self.symbol = symbol
         self.side = side
         self._sign = 1 if side is Side.BUY else -1
-        self._orders: dict[int, Order] = {} if orders is None else orders
-        self._keys: SortedList[tuple[int, int]] = SortedList()
+        self._orders: dict[int, OrderRow] = {} if orders is None else orders
+        self._keys = OrderKeys()
         self._ranks: SortedList[int] = SortedList()  # of the levels that hold something
-        self._totals: dict[int, int] = {}  # rank -> amount
-        self._sums = PriceSums(self._totals)
+        self.totals: dict[int, int] = {}  # rank -> amount; nobody else changes it
+        self._sums = PriceSums(self.totals)
         self.known_price = self._sums.price
 
     # ------------------------------------------------------------------ questions
@@ -67,21 +68,20 @@ class OrderBook:
         """How many orders rest here."""
         return len(self._keys)
 
-    def is_empty(self) -> bool:
-        """Whether nothing rests here."""
-        return not self._totals
+    def orders(self) -> Iterator[Order]:
+        """All orders, best first; the book must not change meanwhile."""
+        return map(new_order, self.rows())
 
     def count_levels(self) -> int:
         """How many price levels hold something, in O(1)."""
-        return len(self._totals)
+        return len(self.totals)
 
-    def orders(self, limit_price: int | None = None) -> Iterator[Order]:
-        """The orders no worse than the limit, best first; the book must not change meanwhile."""
-        keys: Iterable[tuple[int, int]] = self._keys
+    def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
+        """The fields of each order no worse than the limit, as above."""
+        keys: Iterable[int] = self._keys
         if limit_price is not None:
-            worst = self._sign * limit_price
-            keys = takewhile(lambda key: key[0] <= worst, keys)
-        return map(self._orders.__getitem__, map(_ORDER_ID, keys))
+            keys = takewhile(((self._sign * limit_price + 1) << ID_BITS).__gt__, keys)
+        return map(self._orders.__getitem__, map(id_of, keys))
 
     def levels(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """(price, amount) of each level no worse than the limit, best first, as above."""
@@ -90,7 +90,7 @@ class OrderBook:
             worst = self._sign * limit_price
             ranks = list(takewhile(lambda rank: rank <= worst, ranks))
         prices = ranks if self._sign == 1 else map(neg, ranks)
-        return zip(prices, map(self._totals.__getitem__, ranks), strict=True)
+        return zip(prices, map(self.totals.__getitem__, ranks), strict=True)
 
     def best_price(self) -> int | None:
         """The price that the next trade starts at, in O(1); None if nothing rests."""
@@ -99,12 +99,13 @@ class OrderBook:
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """The best `levels` price levels (all if None), in O(levels * log n)."""
         return tuple(
-            PriceLevel(self._sign * rank, self._totals[rank], self._count(rank))
+            PriceLevel(self._sign * rank, self.totals[rank], self._count(rank))
             for rank in self._ranks.islice(stop=levels)
         )
 
     def _count(self, rank: int) -> int:
-        return self._keys.bisect_left((rank + 1, -1)) - self._keys.bisect_left((rank, -1))
+        # By position it would be O(log n), but a list that knows positions must keep them up at each change.
+        return sum(1 for _ in self._keys.irange(rank << ID_BITS, rank << ID_BITS | MAX_INT))
 
     # ------------------------------------------------------------------ prices
 
@@ -121,43 +122,48 @@ class OrderBook:
 
     # ------------------------------------------------------------------ changes
 
-    def add(self, order: Order) -> None:
+    def add(self, order: OrderRow) -> None:
         """Rest an order, in O(log n)."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         self._orders[order_id] = order
-        self._keys.add((rank, order_id))
+        self._keys.add(rank << ID_BITS | order_id)
         self._shift_total(rank, amount)
 
-    def update(self, orders: Sequence[Order]) -> None:
+    def update(self, orders: Sequence[OrderRow]) -> None:
         """Rest m orders in O(m log n), with one sort where they are many beside what rests."""
-        ids: tuple[int, ...]
-        amounts: tuple[int, ...]
-        prices: tuple[int, ...]
-        ids, _, _, amounts, prices = zip(*orders, strict=True)
-        ranks = prices if self._sign == 1 else tuple(map(neg, prices))
-        self._orders.update(zip(ids, orders, strict=True))
-        self._keys.update(zip(ranks, ids, strict=True))
+        sign = self._sign
         gained: dict[int, int] = {}
-        for rank, amount in zip(ranks, amounts, strict=True):
-            gained[rank] = gained.get(rank, 0) + amount
+        arrived: dict[int, list[int]] = {}
+        for order_id, _, _, amount, price in orders:
+            rank = sign * price
+            if rank in gained:
+                gained[rank] += amount
+                arrived[rank].append(order_id)
+            else:
+                gained[rank] = amount
+                arrived[rank] = [order_id]
+        self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
+        # Sorted level by level, because that compares small numbers, where keys are large ones.
+        by_level = ((rank << ID_BITS, sorted(arrived[rank])) for rank in sorted(arrived))
+        self._keys.update(chain.from_iterable(map(level.__add__, ids) for level, ids in by_level))
         self._sums.forget()
-        self._ranks.update(gained.keys() - self._totals.keys())
+        self._ranks.update(gained.keys() - self.totals.keys())
         for rank, amount in gained.items():
-            self._totals[rank] = self._totals.get(rank, 0) + amount
+            self.totals[rank] = self.totals.get(rank, 0) + amount
 
-    def remove(self, order: Order) -> None:
+    def remove(self, order: OrderRow) -> None:
         """Take an order out, in O(log n)."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         del self._orders[order_id]
-        self._keys.remove((rank, order_id))
+        self._keys.remove(rank << ID_BITS | order_id)
         self._shift_total(rank, -amount)
 
-    def resize(self, order: Order, amount: int) -> None:
+    def resize(self, order: OrderRow, amount: int) -> None:
         """Change what rests of an order, in O(1); it keeps its place."""
         order_id, symbol, side, before, price = order
-        self._orders[order_id] = new_order((order_id, symbol, side, amount, price))
+        self._orders[order_id] = (order_id, symbol, side, amount, price)
         self._shift_total(self._sign * price, amount - before)
 
     def take(self, fills: Sequence[OrderFill], amount: int) -> None:
@@ -165,33 +171,33 @@ class OrderBook:
 
         Being the best they need not be looked up, and every level but the last goes as a whole.
         """
-        orders, pop_key = self._orders, self._keys.pop
+        orders = self._orders
         last_id, last_amount, last_price = fills[-1]
-        left = orders[last_id].amount - last_amount
+        left = orders[last_id][3] - last_amount
         if left:
-            orders[last_id] = new_order((last_id, self.symbol, self.side, left, last_price))
+            orders[last_id] = (last_id, self.symbol, self.side, left, last_price)
             fills = fills[:-1]
         for order_id, _, _ in fills:
             del orders[order_id]
-            pop_key(0)
+        self._keys.drop(len(fills))
         worst = self._sign * last_price
         if fills and fills[0].price != last_price:
             for rank in list(takewhile(worst.__gt__, self._ranks)):
-                amount -= self._totals[rank]
-                self._shift_total(rank, -self._totals[rank])
+                amount -= self.totals[rank]
+                self._shift_total(rank, -self.totals[rank])
         self._shift_total(worst, -amount)
 
     def clear(self) -> None:
         """Take everything out, in O(n)."""
-        for _, order_id in self._keys:
+        for order_id in map(id_of, self._keys):
             del self._orders[order_id]
         self._sums.forget()
         self._keys.clear()
         self._ranks.clear()
-        self._totals.clear()
+        self.totals.clear()
 
     def _shift_total(self, rank: int, change: int) -> None:
-        totals = self._totals
+        totals = self.totals
         opened = 0
         total = totals.get(rank, 0) + change
         if total == change:
@@ -212,8 +218,9 @@ class OrderBook:
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         totals: dict[int, int] = {}
-        for rank, order_id in self._keys:
-            order = self._orders[order_id]
+        for key in self._keys:
+            rank, order_id = key >> ID_BITS, id_of(key)
+            order = new_order(self._orders[order_id])
             assert order_id == order.order_id, "an order is found under its own id"
             assert (order.symbol, order.side) == (self.symbol, self.side), "an order rests in its own book"
             assert rank == self._sign * order.price, "an order is ranked by its price"
@@ -221,5 +228,5 @@ class OrderBook:
             totals[rank] = totals.get(rank, 0) + order.amount
         assert list(self._keys) == sorted(set(self._keys)), "keys are sorted and unique"
         assert list(self._ranks) == sorted(totals), "a level is listed while it holds something"
-        assert self._totals == totals, "a level's total is the sum of its orders"
+        assert self.totals == totals, "a level's total is the sum of its orders"
         self._sums._check(self._ranks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import accumulate, islice
-from operator import mul
+from operator import mul, sub
 
 __all__ = ["PriceSums"]
 
@@ -19,8 +19,9 @@ Shift = tuple[int, int, int]
 """Before which row a changed level stands, its rank, and by how much its amount changed."""
 
 Known = tuple[list[int], list[int], list[int], tuple[Shift, ...], int]
-"""Rows of rank, all amount down to it and all rank times amount; shifts, best first; and how many of
-the book's levels are no worse than the last row."""
+"""Rows, a column each: a level's rank; all amount down to it; and the offset that makes what an amount ending
+there costs offset + amount * rank. Then the shifts, best first, and how many of the book's levels are no
+worse than the last row."""
 
 NOTHING: Known = ([], [], [], (), 0)
 
@@ -50,44 +51,61 @@ class PriceSums:
 
     def price(self, amount: int) -> int | None:
         """What an amount costs, in O(log k); None if the rows do not reach so far."""
-        ranks, reach, spent, shifts, _ = self._known
+        ranks, reach, offsets, shifts, _ = self._known
+        if shifts:
+            return self._shifted_price(ranks, reach, offsets, shifts, amount)
+        row = bisect_left(reach, amount)
+        if row == len(reach):
+            return None
+        return abs(offsets[row] + amount * ranks[row])
+
+    def _shifted_price(
+        self, ranks: list[int], reach: list[int], offsets: list[int], shifts: tuple[Shift, ...], amount: int
+    ) -> int | None:
         start = more = paid = 0
         for row, rank, shift in shifts:
-            better = more + reach[row - 1] if row else more
-            if amount <= better:
+            better = spent = 0
+            if row:
+                better = reach[row - 1]
+                spent = offsets[row - 1] + better * ranks[row - 1]
+            left = amount - more - better
+            if left <= 0:
                 break
-            if amount - better <= self._totals.get(rank, 0):
-                return abs((spent[row - 1] + paid if row else paid) + (amount - better) * rank)
+            if left <= self._totals.get(rank, 0):
+                return abs(spent + paid + left * rank)
             start, more, paid = row, more + shift, paid + shift * rank
         amount -= more
-        if not reach or amount > reach[-1]:
-            return None
         row = bisect_left(reach, amount, start)
-        return abs(spent[row] + paid - (reach[row] - amount) * ranks[row])
+        if row == len(reach):
+            return None
+        return abs(offsets[row] + paid + amount * ranks[row])
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add a row for each further level of all, best first, until they hold an amount.
 
         Returns what they hold in the end, at most so much less as the book holds too little.
         """
-        ranks, reach, spent, shifts, known = self._known
+        ranks, reach, offsets, shifts, known = self._known
         more = sum(shift for _, _, shift in shifts)
         reached = reach[-1] if reach else 0
-        amounts: list[int] = []
         added: list[int] = []
+        ends = [reached]
         for rank in islice(levels, known, None):
             if reached + more >= amount:
                 break
-            held = self._totals[rank]
-            reached += held
-            amounts.append(held)
+            reached += self._totals[rank]
+            ends.append(reached)
             added.append(rank)
         if added:
+            # At the end of a level the next one takes over: what it costs there is the same by either.
+            before = [ranks[-1] if ranks else 0, *added]
+            steps = map(mul, ends, map(sub, before, added))
+            start = offsets[-1] if offsets else 0
             self.worst = added[-1]
             self._known = (
                 ranks + added,
-                _running(reach, amounts),
-                _running(spent, map(mul, added, amounts)),
+                reach + ends[1:],
+                offsets + list(accumulate(steps, initial=start))[1:],
                 shifts,
                 known + len(added),
             )
@@ -98,7 +116,7 @@ class PriceSums:
 
         `opened` is 1 if the level is new, -1 if it is gone, else 0.
         """
-        ranks, reach, spent, shifts, known = self._known
+        ranks, reach, offsets, shifts, known = self._known
         row = bisect_left(ranks, rank)
         if row == len(ranks):
             return  # a question was struck before it had its rows
@@ -110,11 +128,11 @@ class PriceSums:
             self.forget()
             return
         now = ((row, rank, change),) if change else ()
-        self._known = (ranks, reach, spent, shifts[:at] + now + shifts[rest:], known + opened)
+        self._known = (ranks, reach, offsets, shifts[:at] + now + shifts[rest:], known + opened)
 
     def _check(self, levels: Iterable[int]) -> None:
         """Assert that all that is known is true of the book's levels, best first."""
-        ranks, reach, spent, shifts, known = self._known
+        ranks, reach, offsets, shifts, known = self._known
         worst = ranks[-1] if ranks else NOWHERE
         assert self.worst >= worst, "every change within the rows is told"
         assert known == sum(rank <= worst for rank in levels), "levels within the rows are counted"
@@ -127,9 +145,6 @@ class PriceSums:
         held = {rank: within.pop(rank, 0) for rank in ranks}
         assert not any(within.values()), "a level without a row has come since, and is a shift"
         assert reach == list(accumulate(held.values())), "sums of amounts are true but for the shifts"
-        assert spent == list(accumulate(map(mul, held, held.values()))), "so are sums of money"
-
-
-def _running(sums: list[int], values: Iterable[int]) -> list[int]:
-    """Running sums, extended by values."""
-    return [*sums[:-1], *accumulate(values, initial=sums[-1])] if sums else list(accumulate(values))
+        spent = list(accumulate(map(mul, held, held.values())))
+        ends = [cost - end * rank for cost, end, rank in zip(spent, reach, ranks, strict=True)]
+        assert offsets == ends, "so is what they cost"

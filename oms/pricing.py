@@ -6,31 +6,25 @@ Each looks at one entry per price level (or order) that it consumes, whatever th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from contextlib import suppress
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import Order, OrderFill, Quote, Side, new_fill
+from oms.models import OrderFill, Quote, Side, new_fill
 from oms.order_book import OrderBook
 
 __all__ = [
+    "Filled",
     "amount_for",
     "amount_within",
     "available_amount",
+    "fill",
     "price_curve",
     "quote",
-    "total_price",
     "total_prices",
 ]
 
-_ID_AMOUNT_PRICE = itemgetter(0, 3, 4)  # of an Order
-
-
-def total_price(book: OrderBook, amount: int) -> int:
-    """What `amount` lots cost (BUY) or raise (SELL), in ticks times lots; at most O(k).
-
-    Raises InsufficientLiquidityError.
-    """
-    return book.find_price(amount)
+Filled = tuple[tuple[OrderFill, ...], int, int]
+"""Fills, best first; how much they are in all; and what that costs or raises."""
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
@@ -38,61 +32,40 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
     Raises InsufficientLiquidityError for the first, as given, that the book cannot serve.
     """
-    prices: dict[int, int] = {}
-    levels = book.levels()
-    price = total = reached = 0
-    for amount in sorted(set(amounts)):
-        while reached < amount:
-            level = next(levels, None)
-            if level is None:
-                short = next(each for each in amounts if each > reached)
-                raise InsufficientLiquidityError(book.symbol, book.side, short, reached)
-            price, available = level
-            total += available * price
-            reached += available
-        prices[amount] = total - (reached - amount) * price
-    return [prices[amount] for amount in amounts]
+    with suppress(InsufficientLiquidityError):
+        book.find_price(max(amounts, default=1))
+    return list(map(book.find_price, amounts))
 
 
-def quote(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Quote:
-    """What a trade would be, order by order, in O(k).
+def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
+    """What a trade takes, order by order, in O(k).
 
     Raises InsufficientLiquidityError if less than `requested` lies within the limit; with
     `allow_partial`, only if nothing does.
     """
-    taken: list[Order] = []
-    left = requested
-    for order in book.orders(limit_price):
-        taken.append(order)
-        left -= order.amount
-        if left <= 0:
+    taken: list[tuple[int, int, int]] = []
+    left, total = requested, 0
+    for order_id, _, _, amount, price in book.rows(limit_price):
+        if amount >= left:
+            taken.append((order_id, left, price))
+            total += left * price
+            left = 0
             break
-    if not taken or (left > 0 and not allow_partial):
+        taken.append((order_id, amount, price))
+        total += amount * price
+        left -= amount
+    if left and not (allow_partial and taken):
         raise InsufficientLiquidityError(book.symbol, book.side, requested, requested - left)
-    fills = fills_of(taken)
-    if left < 0:  # the last one gives a part
-        last = taken[-1]
-        fills[-1] = OrderFill(last.order_id, last.amount + left, last.price)
-        left = 0
-    prices = [order.price for order in taken]
-    total = sum(fill.amount * fill.price for fill in fills)
-    return Quote(
-        book.symbol,
-        book.side,
-        requested,
-        requested - left,
-        left,
-        total,
-        prices[0],
-        prices[-1],
-        len(set(prices)),
-        tuple(fills),
-    )
+    return tuple(map(new_fill, taken)), requested - left, total
 
 
-def fills_of(orders: Iterable[Order]) -> list[OrderFill]:
-    """A fill of all of each order, made in C: a quote is asked far more often than anything else."""
-    return list(map(new_fill, map(_ID_AMOUNT_PRICE, orders)))
+def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
+    """What a trade would be, told of what it takes, in O(k)."""
+    fills, amount, total = filled
+    prices = [fill.price for fill in fills]
+    left = requested - amount
+    levels = len(set(prices))
+    return Quote(symbol, side, requested, amount, left, total, prices[0], prices[-1], levels, fills)
 
 
 def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:

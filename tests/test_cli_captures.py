@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
     assert "BUY (asks) 1.5 15.30" in shown
     assert "lines passed over: 1, no message of the exchange, first in row 1" in shown
     assert "lines passed over: 1, cut short, or not of the exchange's form, first in row 8" in shown
-    assert shown.endswith("All 6 checksums are those of the books.")
+    assert shown.endswith("All 6 checksums are those of the books, but lines not read: 1.")
 
 
 def test_ticks_and_lots_may_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,3 +155,23 @@ def test_a_real_capture_is_fine(
     found = json.loads(capsys.readouterr().out)
     assert (found["messages"], found["checksums_ok"]) == (messages, messages)
     assert (found["checksums_failed"], found["stale"]) == (0, [])
+
+
+def test_a_feed_without_checksums_is_followed_by_its_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exchange = NaiveExchange("okx", numbered=True)
+    exchange.books = ({"10.2": "5.0"}, {})
+    sent = [
+        exchange.snapshot(),
+        *(exchange.update([(0, "10.3", amount)]) for amount in ("1.0", "2.0", "3.0")),
+    ]
+    lines = [re.sub(r', "checksum": [-\d]+', "", line) for line in sent]
+    path = tmp_path / "capture"
+    path.write_text("\n".join(lines))
+    assert run(["replay", str(path)]) == 0
+    assert out(capsys).endswith("Every book followed its feed; there was no checksum to compare it with.")
+    path.write_text("\n".join([*lines[:2], *lines[3:]]))
+    assert run(["replay", str(path), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["gaps"], found["stale"]) == (1, ["XBT/USD"])

@@ -310,7 +310,15 @@ def test_a_callback_that_fails_undoes_nothing() -> None:
 
 INSIDE = {
     str(Path(oms.__file__).parent / name)
-    for name in ("books.py", "durability.py", "execution.py", "ledger.py", "order_book.py", "price_sums.py")
+    for name in (
+        "books.py",
+        "durability.py",
+        "execution.py",
+        "ledger.py",
+        "order_book.py",
+        "order_keys.py",
+        "price_sums.py",
+    )
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive_exchange import FORMATS, Format, NaiveExchange
@@ -113,6 +113,7 @@ def test_a_compressed_file_that_is_cut_off_stops_the_replay_where_it_is_cut(tmp_
     assert run.report().checksums_ok == followed
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 3))
 def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
     tmp_path_factory: pytest.TempPathFactory, garbage: bytes, at: int
@@ -128,6 +129,7 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
     assert (report.messages, report.checksums_ok, report.agrees) == (3, 3, True)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_json_of_any_form_is_passed_over_or_makes_its_book_stale(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -297,3 +299,51 @@ def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_
     )  # the snapshot, and the 20 updates before the lost one
     assert report.symbols["BTC-USDT"].ignored == len(updates) - 22
     assert report.messages == 289
+
+
+# ---------------------------------------------------------------------- beside the ordinary
+
+
+def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tmp_path: Path) -> None:
+    report = replay_levels(open_capture(write(tmp_path / "capture", session("okx")[1:])), OrderManagement())
+    assert (report.stale, report.checksums_ok, report.agrees) == (("XBT/USD",), 0, False)
+    assert report.disagreements == ("XBT/USD is stale, updates of it ignored: 2; no snapshot has been seen",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[0,{"as":[],"bs":[]},"book-0","XBT/USD"]',
+        '[0,{"as":[["1.5","2.0"]],"bs":[]},"book-10","XBT/USD"]',  # and no time anywhere
+        '{"channel":"book","type":"snapshot","data":[{"symbol":"XBT/USD","asks":[{"price":NaN,"qty":1}]}]}',
+        '{"channel":"book","type":"rumour","data":[{"symbol":"XBT/USD"}]}',
+        '{"channel":"book","type":"update","data":[{"symbol":""}]}',
+        '{"method":"subscribe","result":{"channel":"book","depth":-5,"symbol":"XBT/USD"}}',
+        '{"channel":"book","type":' + "[" * 100_000,
+    ],
+)
+def test_what_is_not_of_the_exchanges_form_is_counted_with_its_first_row(line: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", [line, *session("kraken2"), line])
+    report = replay_levels(open_capture(path, "kraken"), OrderManagement())
+    reason = "cut short, or not of the exchange's form"
+    assert (report.passed_over[reason], report.first_rows[reason], report.checksums_ok) == (2, 1, 3)
+
+
+def test_what_kraken_says_of_its_instruments_is_taken_into_account(tmp_path: Path) -> None:
+    pair = '{"symbol":"XBT/USD","price_precision":4,"qty_precision":8}'
+    said = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
+    exchange = NaiveExchange("kraken2")
+    exchange.books = ({"10.2000": "5.00000000"}, {})
+    path = write(tmp_path / "capture", [said, exchange.snapshot().replace("000", "")])
+    recorder = Recorder()
+    report = replay_levels(open_capture(path), OrderManagement(), recorder=recorder)
+    assert (report.checksums_ok, report.agrees) == (1, True)
+    assert recorder.recording("XBT/USD").instrument == Instrument("0.0001", "0.00000001")
+
+
+def test_a_capture_says_what_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", session("okx"))
+    capture = open_capture(path)
+    assert repr(capture) == f"<okx capture: {path}>"
+    assert [message.row for message in capture] == [1, 2, 3] == [message.row for message in capture]
+    assert capture.position == capture.size == path.stat().st_size

@@ -6,7 +6,7 @@ import pickle
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from oms import InvalidOrderError
@@ -20,12 +20,14 @@ sizes = st.builds(
 counts = st.integers(0, MAX_INT)
 
 
+@settings(deadline=None)
 @given(sizes, counts)
 def test_ticks_written_and_read_are_the_same_ticks(size: str, ticks: int) -> None:
     instrument = Instrument(tick_size=size)
     assert instrument.to_ticks(instrument.price_text(ticks)) == ticks
 
 
+@settings(deadline=None)
 @given(sizes, counts)
 def test_lots_are_read_and_written_as_ticks_are(size: str, lots: int) -> None:
     instrument = Instrument(lot_size=size)
@@ -34,6 +36,7 @@ def test_lots_are_read_and_written_as_ticks_are(size: str, lots: int) -> None:
     assert Decimal(text) == lots * instrument.lot
 
 
+@settings(deadline=None)
 @given(sizes, st.from_regex(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?", fullmatch=True))
 def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None:
     instrument = Instrument(tick_size=size)
@@ -46,6 +49,7 @@ def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None
             instrument.to_ticks(text)
 
 
+@settings(deadline=None)
 @given(sizes, counts, st.integers(0, 5))
 def test_a_text_with_as_many_decimals_as_the_tick_comes_back_letter_by_letter(
     size: str, ticks: int, zeros: int
@@ -91,6 +95,7 @@ def test_only_counts_are_written(value: int) -> None:
             write(value)
 
 
+@settings(deadline=None)
 @given(sizes, st.integers(-(10**20), 10**20), st.integers(1, 10**12))
 def test_what_people_read_is_exact(size: str, total: int, lots: int) -> None:
     assume(len(size) < 15)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naive_exchange import FORMATS, Format, NaiveExchange, Texts
@@ -60,6 +60,7 @@ def expected(books: tuple[Texts, Texts]) -> list[list[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, depth=st.integers(1, 12), again=st.integers(0, 25))
 def test_after_every_message_the_book_is_that_of_the_exchange(
     form: Format, batches: list[list[tuple[int, str, str]]], depth: int, again: int
@@ -89,6 +90,7 @@ def test_after_every_message_the_book_is_that_of_the_exchange(
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@settings(deadline=None)
 @given(batches=level_changes, data=st.data())
 def test_a_wrong_checksum_or_a_gap_makes_one_symbol_stale_until_its_next_snapshot_and_never_the_other(
     form: Format, batches: list[list[tuple[int, str, str]]], data: st.DataObject
@@ -440,6 +442,14 @@ def trades_sent() -> Iterator[tuple[Translator, str]]:
 @pytest.mark.parametrize(("translator", "sent"), list(trades_sent()))
 def test_the_trades_of_every_feed_say_the_same(translator: Translator, sent: str) -> None:
     assert translated(translator, sent) == TradeMessage(1, 1_500_000_000, "X", SELL, "1.2", "3")
+
+
+def test_markets_of_bitget_that_share_a_name_are_books_of_their_own() -> None:
+    bitget, exchange = Bitget(), NaiveExchange("bitget", "BTCUSDT")
+    spot = exchange.snapshot()
+    futures = spot.replace('"sp"', '"mc"')
+    symbols = [translated(bitget, sent).symbol for sent in (spot, futures, spot, futures)]
+    assert symbols == ["BTCUSDT", "BTCUSDT (mc)"] * 2
 
 
 @pytest.mark.parametrize("translator", [Okx(), Bitget(), Kraken()])

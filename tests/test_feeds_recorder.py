@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oms import InvalidOrderError, OrderManagement, Side
@@ -23,6 +23,7 @@ def record(times: list[int], **bounds: int) -> Recorder:
     return recorder
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=60).map(sorted), st.integers(1, 20))
 def test_the_first_book_of_each_interval_is_kept_and_the_interval_doubles_as_it_must(
     times: list[int], most: int
@@ -53,6 +54,7 @@ def test_memory_is_bounded_however_long_the_session() -> None:
     assert gaps == {128.0}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 10))
 def test_of_too_many_trades_the_largest_are_kept_in_order_of_time(amounts: list[int], most: int) -> None:
     recorder = Recorder(trades=most)

@@ -22,6 +22,7 @@ FLOW = [
     "display",
     "models",
     "events",
+    "order_keys",
     "price_sums",
     "columns",
     "order_book",

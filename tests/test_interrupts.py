@@ -21,7 +21,7 @@ from oms.order_book import OrderBook
 BUY, SELL = Side.BUY, Side.SELL
 INSIDE = {
     str(Path(oms.__file__).parent / name)
-    for name in ("books.py", "execution.py", "order_book.py", "price_sums.py")
+    for name in ("books.py", "execution.py", "order_book.py", "order_keys.py", "price_sums.py")
 }
 
 VERBS: dict[str, Callable[[OrderManagement], object]] = {

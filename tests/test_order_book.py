@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import strategies as our
 from oms import Order, PriceLevel, Side
 from oms.order_book import OrderBook
+from oms.order_keys import ID_BITS
 from reference import best_first
 
 
@@ -98,13 +99,13 @@ def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | No
 @pytest.mark.parametrize(
     ("harm", "invariant"),
     [
-        (lambda book: book._totals.update({20: 1}), "a level's total is the sum of its orders"),
+        (lambda book: book.totals.update({20: 1}), "a level's total is the sum of its orders"),
         (lambda book: book._ranks.pop(), "a level is listed while it holds something"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(amount=0)}), "without an amount"),
         (lambda book: book._orders.update({1: FOUR[1]}), "under its own id"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(symbol="X")}), "in its own book"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(price=19)}), "ranked by its price"),
-        (lambda book: book._keys.update([(20, 1)]), "sorted and unique"),
+        (lambda book: book._keys.add(20 << ID_BITS | 1), "sorted and unique"),
     ],
 )
 def test_the_check_finds_each_kind_of_harm(harm: Callable[[OrderBook], object], invariant: str) -> None:

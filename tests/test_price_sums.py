@@ -114,7 +114,7 @@ def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
         (lambda sums: _set(sums, shifts=((0, 20, 1),) * (MOST_SHIFTS + 1)), "shifts are few"),
         (lambda sums: _set(sums, ranks=[19, 21]), "a level without a row"),
         (lambda sums: _set(sums, reach=[5, 11]), "sums of amounts are true"),
-        (lambda sums: _set(sums, spent=[100, 206]), "so are sums of money"),
+        (lambda sums: _set(sums, offsets=[0, -6]), "so is what they cost"),
     ],
 )
 def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
@@ -127,6 +127,6 @@ def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], 
 
 
 def _set(sums: PriceSums, **parts: object) -> None:
-    names = ("ranks", "reach", "spent", "shifts", "known")
+    names = ("ranks", "reach", "offsets", "shifts", "known")
     known = dict(zip(names, sums._known, strict=True)) | parts
     sums._known = tuple(known[name] for name in names)  # type: ignore[assignment]  # harm is done on purpose

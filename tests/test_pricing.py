@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 import strategies as our
 from oms import InsufficientLiquidityError, Order, OrderFill, Side, Trade
 from oms.execution import execute, revert
+from oms.models import OrderRow
 from oms.order_book import OrderBook
-from oms.pricing import quote, total_price, total_prices
+from oms.pricing import fill, total_prices
 
 WORKED = [Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)]
 
 
-def book_of(orders: list[Order], side: Side = Side.BUY, by_id: dict[int, Order] | None = None) -> OrderBook:
+def book_of(
+    orders: list[Order], side: Side = Side.BUY, by_id: dict[int, OrderRow] | None = None
+) -> OrderBook:
     book = OrderBook("JPM", side, by_id)
     if orders:
         book.update([order._replace(symbol="JPM", side=side) for order in orders])
@@ -26,14 +29,16 @@ def book_of(orders: list[Order], side: Side = Side.BUY, by_id: dict[int, Order] 
 
 @pytest.mark.parametrize(("amount", "cost"), [(20, 400), (10, 200), (22, 442), (30, 610), (1, 20), (21, 421)])
 def test_the_worked_example_costs_what_it_should(amount: int, cost: int) -> None:
-    assert total_price(book_of(WORKED), amount) == cost
+    assert book_of(WORKED).find_price(amount) == cost
 
 
 def fills(book: OrderBook, amount: int) -> tuple[OrderFill, ...]:
-    return quote(book, amount, None, allow_partial=False).fills
+    taken, held, cost = fill(book, amount, None, allow_partial=False)
+    assert (held, cost) == (amount, sum(each.amount * each.price for each in taken))
+    return taken
 
 
-@pytest.mark.parametrize("ask", [total_price, fills])
+@pytest.mark.parametrize("ask", [OrderBook.find_price, fills])
 def test_a_shortage_says_how_much_there_is(ask: Callable[[OrderBook, int], object]) -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         ask(book_of(WORKED), 31)
@@ -56,7 +61,7 @@ def test_many_prices_name_the_first_amount_that_is_too_much_as_it_was_given() ->
 def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amount: int) -> None:
     book = book_of(orders, side)
     try:
-        cost = total_price(book, amount)
+        cost = book.find_price(amount)
     except InsufficientLiquidityError as error:
         assert error.available == sum(order.amount for order in orders) < amount
         return
@@ -69,14 +74,14 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
 def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
     orders: list[Order], side: Side, amount: int
 ) -> None:
-    by_id: dict[int, Order] = {}
+    by_id: dict[int, OrderRow] = {}
     book = book_of(orders, side, by_id)
     before = list(book.orders())
     try:
         taken = fills(book, amount)
     except InsufficientLiquidityError:
         return
-    trade = Trade(1, "JPM", side, amount, total_price(book, amount), taken)
+    trade = Trade(1, "JPM", side, amount, book.find_price(amount), taken)
     execute(book, trade)
     book._check()
     gone = {fill.order_id: fill.amount for fill in taken}
@@ -91,7 +96,7 @@ def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
 def test_totals_past_64_bits_stay_exact() -> None:
     huge = 2**63 - 1
     book = book_of([Order(n, "JPM", Side.BUY, huge, huge) for n in range(3)])
-    assert total_price(book, 3 * huge) == 3 * huge * huge
+    assert book.find_price(3 * huge) == 3 * huge * huge
 
 
 @given(
@@ -102,7 +107,7 @@ def test_totals_past_64_bits_stay_exact() -> None:
 def test_what_is_known_is_what_a_fresh_book_finds_whatever_changed_above_in_or_below(
     orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]
 ) -> None:
-    by_id: dict[int, Order] = {}
+    by_id: dict[int, OrderRow] = {}
     book = book_of(orders, side, by_id)
     for order_id, resting, price, amounts in changes:
         if order_id in by_id and resting % 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
         OrdersAdded((ORDER, ORDER._replace(order_id=2)), sequence=5),
         OrdersRemoved(removed, sequence=6),
     ]
+
+
+def test_an_event_is_frozen_equal_by_kind_and_content_and_pickles_as_it_is() -> None:
+    added = OrderAdded(ORDER, sequence=1, note="why")
+    same = pickle.loads(pickle.dumps(added))  # noqa: S301  # our own bytes
+    assert type(same) is OrderAdded
+    assert (same == added, same != added, hash(same) == hash(added)) == (True, False, True)
+    assert all(added != other for other in (OrderAdded(ORDER, sequence=2, note="why"), tuple(added), None))
+    for name in ("sequence", "order", "other"):
+        with pytest.raises(AttributeError):
+            setattr(added, name, 2)
+    assert added.subject() is ORDER
 
 
 def test_an_order_added_is_not_an_order_removed() -> None:

@@ -31,7 +31,8 @@ def in_bulk() -> dict[str, float]:
 def many_prices() -> dict[str, float]:
     """Nanoseconds for 100 amounts up to that of the 1,000 best orders, and for the largest of them alone.
 
-    On an unchanged book, and right after the best order was removed and added again.
+    On an unchanged book; right after the best order was removed and added again; and right after a bulk
+    load, which makes the book forget all that it had summed up, so that one price walks as far as a hundred.
     """
     om = crowd(10_000)
     orders = om.orders(SYMBOL, Side.BUY)
@@ -42,11 +43,16 @@ def many_prices() -> dict[str, float]:
         om.remove_order(orders[0].order_id)
         om.add_order(*orders[0])
 
+    def load() -> None:
+        om.remove_order(orders[0].order_id)
+        om.add_orders(orders[:1])
+
     one = partial(om.calculate_price, SYMBOL, Side.BUY, amounts[-1])
     hundred = partial(om.calculate_prices, SYMBOL, Side.BUY, amounts)
     unchanged = in_turns({"one price": one, "100 prices": hundred}, lambda: None, times=20)
     changed = in_turns({"one price, changed": one, "100 prices, changed": hundred}, touch)
-    return unchanged | changed
+    loaded = in_turns({"one price, loaded": one, "100 prices, loaded": hundred}, load)
+    return unchanged | changed | loaded
 
 
 def in_turns(

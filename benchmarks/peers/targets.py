@@ -109,6 +109,7 @@ TARGETS = (
     within(BULK, "per order, against single adds (5 times faster)", "bulk add", "single add", 1 / 5),
     within(MANY, "against one, book unchanged", "100 prices", "one price", 5),
     within(MANY, "against one, after a change", "100 prices, changed", "one price, changed", 5),
+    within(MANY, "against one, nothing summed up yet", "100 prices, loaded", "one price, loaded", 5),
     within(SIZE, "`calculate_price`, within noise", "price at 1000000", "price at 1000", 1.5),
     within(SIZE, "`add_order`", "add at 1000000", "add at 1000", 3),
     within(SIZE, "`remove_order`", "remove at 1000000", "remove at 1000", 3),

@@ -16,6 +16,7 @@ from oms.cli.progress import DrivenLevels, drive_levels
 from oms.cli.style import STYLE_OF, heading, new_console, new_table
 from oms.cli.summary import points
 from oms.feeds import Capture, SymbolReport
+from oms.feeds.capture import UNREADABLE
 
 __all__ = ["replay_capture"]
 
@@ -126,4 +127,10 @@ def _verdict(driven: DrivenLevels) -> Text:
         return Text("Not every book followed its feed:", "bold red")
     if not report.checksums_ok:
         return Text("Every book followed its feed; there was no checksum to compare it with.", "bold")
+    unread = report.passed_over.get(UNREADABLE)
+    if unread:
+        agreement = (
+            f"All {report.checksums_ok:,} checksums are those of the books, but lines not read: {unread:,}."
+        )
+        return Text(agreement, "bold yellow")
     return Text(f"All {report.checksums_ok:,} checksums are those of the books.", "bold green")

@@ -19,6 +19,9 @@ __all__ = ["Bitget"]
 class Bitget:
     """Translates what Bitget sends.
 
+    Markets of different kinds may share a name; all but the first have their kind behind it, as in
+    "BTCUSDT (USDT-FUTURES)".
+
     >>> trade = {
     ...     "action": "update",
     ...     "arg": {"instType": "sp", "channel": "trade", "instId": "HOTUSDT"},
@@ -32,12 +35,17 @@ class Bitget:
 
     rule = ALTERNATING
 
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
         """Translate one object of JSON; see `Translator`."""
         if not isinstance(sent, dict) or "data" not in sent or "arg" not in sent:
             return
         message = cast("dict[str, Any]", sent)
-        channel, symbol = message["arg"]["channel"], message["arg"]["instId"]
+        channel, name = message["arg"]["channel"], message["arg"]["instId"]
+        kind = message["arg"].get("instType", "")
+        symbol = name if self._kinds.setdefault(name, kind) == kind else f"{name} ({kind})"
         if channel == "books":
             snapshot = {"snapshot": True, "update": False}[message["action"]]
             for data in message["data"]:

@@ -14,14 +14,14 @@ from oms.feeds.csv_file import CsvFile
 from oms.feeds.level_messages import LevelMessage, Translator
 from oms.models import check_symbol
 
-__all__ = ["Capture", "LONGEST_LINE", "parsed", "sent_in"]
+__all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in"]
 
 LONGEST_LINE = 1 << 24  # bytes: a book of thousands of levels is one line
 _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
 _TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
 
-NOTE = "no message of the exchange"
-OTHER = "about no book"
+_NOTE = "no message of the exchange"
+_OTHER = "about no book"
 UNREADABLE = "cut short, or not of the exchange's form"
 
 
@@ -71,7 +71,7 @@ class Capture:
         for row, text in self._file.lines():
             found = sent_in(text)
             if found is None:
-                self._pass_over(NOTE, row)
+                self._pass_over(_NOTE, row)
                 continue
             time, body = found
             try:
@@ -84,7 +84,7 @@ class Capture:
             if messages:
                 yield from messages
             else:
-                self._pass_over(OTHER, row)
+                self._pass_over(_OTHER, row)
 
     def _pass_over(self, reason: str, row: int) -> None:
         self.passed_over[reason] += 1

@@ -52,7 +52,8 @@ class Kraken:
 
     def __init__(self, depth: int | None = None) -> None:
         self._depth = depth
-        self._depths: dict[str, int] = {}
+        self._said_depths: dict[str, int] = {}
+        self._seen_depths: dict[str, int] = {}
         self._decimals: dict[str, _Decimals] = {}
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
@@ -104,15 +105,15 @@ class Kraken:
             for pair in sent["data"]["pairs"]:
                 yield self._instrument(pair, row, time)
         elif sent.get("method") == "subscribe" and sent.get("result", {}).get("channel") == "book":
-            self._depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
+            self._said_depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
 
     def _book(self, data: dict[str, Any], kind: str, row: int, time: int | None) -> BookMessage:
         symbol = data["symbol"]
         snapshot = {"snapshot": True, "update": False}[kind]
         asks, bids = (self._levels(symbol, data.get(side, ())) for side in ("asks", "bids"))
-        if snapshot and symbol not in self._depths:
+        if snapshot:
             most = max(len(asks), len(bids))
-            self._depths[symbol] = next((depth for depth in DEPTHS if most <= depth), most)
+            self._seen_depths[symbol] = next((depth for depth in DEPTHS if most <= depth), most)
         return BookMessage(
             row,
             _when(data.get("timestamp", "0"), time),
@@ -121,7 +122,7 @@ class Kraken:
             asks,
             bids,
             int(data["checksum"]) if "checksum" in data else None,
-            depth=self._depth or self._depths.get(symbol),
+            depth=self._depth or self._said_depths.get(symbol, self._seen_depths.get(symbol)),
         )
 
     def _levels(self, symbol: str, levels: Iterable[dict[str, str]]) -> Levels:

@@ -113,8 +113,8 @@ class LevelFeed:
         levels of it, d = levels that the checksum covers.
         """
         if isinstance(message, InstrumentMessage):
-            instrument = Instrument(message.tick_size, message.lot_size)
-            self._instruments.setdefault(message.symbol, instrument)
+            if message.symbol not in self._instruments:
+                self._instruments[message.symbol] = Instrument(message.tick_size, message.lot_size)
             return Outcome(message, True, None)
         if isinstance(message, TradeMessage):
             self._trades[message.symbol] += 1

@@ -1,4 +1,7 @@
-"""What a replay has seen of one symbol, sampled over time: what plots need, in bounded memory."""
+"""What a replay has seen of one symbol, sampled over time: what plots need, in bounded memory.
+
+(`oms.feeds.Recording` is the file that a replay reads.)
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.models import Order, OrderFill, Side, Trade
@@ -130,7 +130,8 @@ def body_of(event: Event) -> str:
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
     """The event that was written down; raises LookupError, TypeError or ValueError if none was."""
     wanted, said = _KINDS[kind], json.loads(body)
-    return wanted(*_SUBJECTS[wanted](said), sequence=sequence, note=note)
+    make = cast("Callable[..., Event]", wanted)  # each kind takes its own subject
+    return make(*_SUBJECTS[wanted](said), sequence=sequence, note=note)
 
 
 def _read_order(said: Any) -> Order:
