@@ -112,8 +112,8 @@ class OrderNotFoundError(OmsError, LookupError):
 class InsufficientLiquidityError(OmsError, ValueError):
     """The book of (`symbol`, `side`) holds less than was asked for.
 
-    `requested` and `available` are in `unit`s: "amount" (lots), or "money" (ticks times lots)
-    where a budget asks for more than the whole book raises. A symbol never seen has 0 available.
+    `unit` says what `requested` and `available` count: "amount" (lots), or "money" (ticks times
+    lots) where a budget asks for more than the whole book raises. A symbol never seen has 0 available.
 
     >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
     JPM BUY: amount 31 requested, 30 available

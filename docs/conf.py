@@ -1,0 +1,57 @@
+"""The site, built offline: `sphinx-build -W --keep-going docs .ci/tmp/site`."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+project = "oms"
+release = metadata.version("oms-orderbook")
+html_title = f"oms {release}"
+html_theme = "furo"
+html_theme_options = {"light_css_variables": {"code-font-size": "var(--font-size--small--2)"}}
+html_static_path = ["site.css"]
+html_css_files = ["site.css"]
+pygments_dark_style = "github-dark"
+html_copy_source = False
+html_show_copyright = False
+html_domain_indices = False
+
+extensions = ["myst_nb", "sphinx.ext.autodoc"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+
+nitpicky = True
+nitpick_ignore_regex = [
+    # The names of others would need their own lists of them, from the network.
+    (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|os|pathlib|re|sqlite3|typing)\..*"),
+    (r"py:.*", r"(fastapi|matplotlib)\..*"),
+    (r"py:class", r"oms\.journal\.connection\.Connection"),  # of sqlite3, but for a disk that fails in tests
+    (r"py:class", "Levels"),  # a name for pairs of price and amount, in the fields of named tuples
+]
+default_role = "code"  # docstrings write a name in single backticks
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+python_maximum_signature_line_length = 88
+
+OUTSIDE = {"../benchmarks/peers/README.md": "peers.md"}
+"""Pages that lie elsewhere in the project, and those of the site that include them."""
+
+
+def adapt(_app: Any, _page: str, source: list[str]) -> None:
+    """Let links that are right on a code host be right in the site too; drop what doctest alone needs."""
+    for path, page in OUTSIDE.items():
+        source[0] = source[0].replace(f"]({path})", f"]({page})")
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
+
+
+def leave_out(_app: Any, _what: str, _name: str, value: Any, skip: bool, _options: Any) -> bool | None:
+    """Fields of named tuples say nothing but their number: the class says what they mean."""
+    return True if str(getattr(value, "__doc__", "")).startswith("Alias for field number") else None
+
+
+def setup(app: Any) -> None:
+    """As Sphinx has it."""
+    app.connect("source-read", adapt)
+    app.connect("autodoc-skip-member", leave_out)
