@@ -158,6 +158,11 @@ class SqliteJournal:
                 self._count_unsynced(closes_group)
             self._checkpoint_when_due()
 
+    def check_writable(self) -> None:
+        """Raise JournalError if an append would be refused: it is closed, or read-only since an error."""
+        with self._own_lock():
+            self._get_ready(to_write=True)
+
     def _write(self, batch: Sequence[Event]) -> None:
         committing = False
         try:
