@@ -7,17 +7,24 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
 from oms.api.description import complete
 from oms.api.door import Door
 from oms.api.memory import Memory
 from oms.api.orders import Orders
+from oms.api.page import Page
 from oms.api.problems import Refusal, respond
 from oms.api.questions import Questions
 from oms.api.route import route_class
+from oms.api.security import Guard
 from oms.api.service import Service
+from oms.api.serving import asked_workers, refuse_workers
+from oms.api.sessions import Sessions
 from oms.api.settings import Settings
+from oms.api.stream import Streams
+from oms.api.tape import Tape
 from oms.api.trades import Trades
 from oms.management import OrderManagement
 
@@ -32,24 +39,28 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     """
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
-    memory = Memory()
+    memory, tape = Memory(), Tape()
     with om.transaction():  # so that nothing happens between the two
         if om.journal is not None:
             for event in om.journal.read():
                 memory(event)
+                tape(event)
         om.subscribe(memory)
+        om.subscribe(tape)
     door = Door(om, memory)
     Orders(om, door).add_to(router)
     Trades(door).add_to(router)
     Questions(om).add_to(router)
     Service(om).add_to(router)
+    router.add_api_websocket_route("/stream", Streams(om, tape, settings).stream)
     return router
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
     """An application that serves an OrderManagement (None: a new one, without a journal).
 
-    Without settings it takes them from the environment. Raises InvalidOrderError and JournalError.
+    Without settings it takes them from the environment. It wants to be the only one: where uvicorn was
+    asked for several workers it refuses. Raises InvalidOrderError and JournalError.
 
     >>> from fastapi.testclient import TestClient
     >>> with TestClient(create_app()) as client:
@@ -57,6 +68,7 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
     {'symbols': []}
 
     """
+    refuse_workers(asked_workers())
     settings = settings or Settings.from_environment()
     app = FastAPI(
         title="oms",
@@ -67,7 +79,13 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
+    sessions = Sessions(settings)
+    sessions.add_to(router)
+    Page().add_to(router)
     app.include_router(router)
+    app.add_middleware(Guard, settings=settings, sessions=sessions)
+    if settings.cors_origins:
+        _open_to_origins(app, settings.cors_origins)
     app.add_exception_handler(HTTPException, _refusing(router))
     app.add_exception_handler(Exception, _fail)
     document = app.openapi
@@ -77,6 +95,16 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
     return app
+
+
+def _open_to_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+        expose_headers=["Location", "Idempotent-Replayed"],
+    )
 
 
 def _refusing(router: APIRouter) -> Callable[[Request, Exception], Response]:
@@ -102,7 +130,7 @@ def _methods(router: APIRouter, request: Request) -> set[str]:
     """The methods of all endpoints at a path; Starlette names those of the first one only."""
     routes = (route for route in router.routes if isinstance(route, Route))
     found = (route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return set().union(*found)
+    return {method for methods in found for method in methods}
 
 
 def _fail(_request: Request, _error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
@@ -74,10 +74,10 @@ def _read(note: str | None) -> dict[str, Any]:
     if note is None or _MARK not in note:
         return {}
     try:
-        said = json.loads(note)
+        said: Any = json.loads(note)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) and _MARK in said else {}
+    return cast("dict[str, Any]", said) if isinstance(said, dict) and _MARK in said else {}
 
 
 def _subject(event: Event) -> Order | Trade | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
-from fastapi import HTTPException, Response
+from fastapi import HTTPException, Response, WebSocket
 
 from oms.errors import (
     DuplicateOrderError,
@@ -19,7 +19,7 @@ from oms.errors import (
     PriceBoundError,
 )
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "invalid", "problem_of", "respond"]
+__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond"]
 
 MEDIA_TYPE = "application/problem+json"
 _LONGEST_ECHO = 1_000  # characters of JSON
@@ -84,6 +84,14 @@ def respond(refusal: Refusal) -> Response:
     content = json.dumps(refusal.problem(), allow_nan=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
     return Response(content, refusal.status_code, headers, MEDIA_TYPE)
+
+
+async def deny(websocket: WebSocket, refusal: Refusal) -> None:
+    """Refuse a stream before it is open: with the answer, where the server can send one."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(respond(refusal))
+    else:
+        await websocket.close(1008, refusal.code)
 
 
 def invalid(field: str, value: object, allowed: str) -> Refusal:

@@ -49,7 +49,8 @@ class _StrictRequest(Request):
         return self._body
 
     async def _bounded(self) -> bytes:
-        chunks, size = [], 0
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in self.stream():  # what a Content-Length promises is nobody's word
             size += len(chunk)
             if size > self.limits.body_limit:
