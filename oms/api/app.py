@@ -91,7 +91,9 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
     document = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return app.openapi_schema if app.openapi_schema is not None else complete(document())
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(document(), needs_key=settings.api_key is not None)
+        return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
     return app
