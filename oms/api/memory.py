@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
+from oms.management import OrderManagement
 from oms.models import Order, Trade
 
-__all__ = ["First", "Memory", "note_of"]
+__all__ = ["First", "Memory", "note_of", "recall"]
 
 _MARK = "oms.api"
 
@@ -26,6 +28,19 @@ def note_of(key: str | None, request: str) -> str:
     """The note of an event that comes in at this door."""
     said: dict[str, object] = {_MARK: 1} if key is None else {_MARK: 1, "key": key, "request": request}
     return json.dumps(said, separators=(",", ":"))
+
+
+def recall(om: OrderManagement, *listeners: Callable[[Event], object]) -> None:
+    """Tell listeners what the journal holds of the past, and of every event from now on; O(events).
+
+    Raises JournalError.
+    """
+    with om.transaction():  # so that nothing happens between the two
+        for event in om.journal.read() if om.journal is not None else ():
+            for listener in listeners:
+                listener(event)
+        for listener in listeners:
+            om.subscribe(listener)
 
 
 class Memory:
