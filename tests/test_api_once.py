@@ -21,6 +21,7 @@ from oms.api.door import Door
 from oms.api.memory import Memory, recall
 from oms.api.problems import Refusal
 from oms.api.wire import NewTrade
+from oms.journal import SqliteJournal
 from strategies import amounts, order_ids, prices, sides, symbols
 
 
@@ -150,6 +151,20 @@ LIFE = [
     ("PATCH", "/orders/4", {"amount": 3, "price": 9}),
     ("DELETE", "/orders/4", None),
 ]
+
+
+def test_a_retry_after_history_was_dropped_gets_the_first_answer(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    answers: list[list[Any]] = []
+    for drop in (3, None, None, 1):
+        with journal.open(file, verify=True) as om:
+            client = client_of(om)
+            asked = (client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(LIFE))
+            answers.append([said.json() for said in asked])
+            assert isinstance(om.journal, SqliteJournal)
+            om.journal.compact(drop and om.last_sequence - 5 + drop)
+            assert om.last_sequence == 5
+    assert answers[1:] == answers[:1] * 3
 
 
 class FailingJournal(MemoryJournal):

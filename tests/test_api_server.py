@@ -16,6 +16,7 @@ from test_api_rest import JPM, ORDER, books
 
 from oms import OrderManagement, Side
 from oms.api import Settings, create_app
+from oms.api.serving import listen
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +194,8 @@ def repeat(om: OrderManagement, change: Change, answer: dict[str, Any]) -> None:
         case _:
             assert om.get_order(order_id).amount == answer["amount"]
             om.remove_order(order_id)
+
+
+def test_an_answer_is_not_held_back_until_its_head_is_confirmed() -> None:
+    with listen("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP

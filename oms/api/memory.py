@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
+from oms.events import Event, Journal, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
+from oms.journal import SqliteJournal
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
@@ -36,11 +37,17 @@ def recall(om: OrderManagement, *listeners: Callable[[Event], object]) -> None:
     Raises JournalError.
     """
     with om.transaction():  # so that nothing happens between the two
-        for event in om.journal.read() if om.journal is not None else ():
+        for event in _past(om.journal):
             for listener in listeners:
                 listener(event)
         for listener in listeners:
             om.subscribe(listener)
+
+
+def _past(journal: Journal | None) -> Iterator[Event]:
+    if journal is None:
+        return iter(())
+    return journal.history() if isinstance(journal, SqliteJournal) else journal.read()
 
 
 class Memory:
