@@ -64,7 +64,7 @@ class Streams:
         sending = asyncio.create_task(_send(websocket, reader, sequence, snapshot))
         listening = asyncio.create_task(_listen(websocket))
         losing = asyncio.create_task(reader.lost.wait())
-        tasks = (sending, listening, losing)
+        tasks: tuple[asyncio.Task[object], ...] = (sending, listening, losing)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
