@@ -593,6 +593,12 @@ class OrderManagement:
         """What keeps the changes; None if they go with the process."""
         return self._journal
 
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last event, 0 if there is none; provisional in a transaction."""
+        with self._lock:
+            return self._ledger.sequence
+
     def close(self) -> None:
         """Let go of the journal, if there is one: questions are answered on, changes are refused.
 

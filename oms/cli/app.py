@@ -19,6 +19,7 @@ from oms.cli.exit_codes import ExitCode
 from oms.cli.journal import app as journal
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
+from oms.cli.serve import serve
 from oms.errors import OmsError
 
 __all__ = ["app", "run"]
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command(cls=ManyValuesCommand)(replay)
+app.command()(serve)
 app.add_typer(journal)
 
 

@@ -1,0 +1,140 @@
+"""Every refusal as a problem (RFC 9457): a stable code, and what the exception behind it carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple
+
+from fastapi import HTTPException, Response, WebSocket
+
+from oms.errors import (
+    DuplicateOrderError,
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    JournalError,
+    OmsError,
+    OrderNotFoundError,
+    PriceBoundError,
+)
+
+__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond"]
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_ECHO = 1_000  # characters of JSON
+
+
+class Kind(NamedTuple):
+    """What all problems of one code share."""
+
+    status: int
+    title: str
+
+
+PROBLEMS: Final[Mapping[str, Kind]] = {
+    "invalid_order": Kind(422, "A field or a question that no book can take"),
+    "malformed_json": Kind(422, "The body is no JSON, or says something twice"),
+    "idempotency_key_reused": Kind(422, "The key belongs to another request"),
+    "duplicate_order": Kind(409, "The order id is used already"),
+    "insufficient_liquidity": Kind(409, "The book cannot serve the whole request"),
+    "price_bound": Kind(409, "The book can serve it, but not at that price"),
+    "order_not_found": Kind(404, "No resting order has the id"),
+    "journal_failed": Kind(503, "The change could not be made durable, so it was not made"),
+    "not_ready": Kind(503, "Changes are not taken"),
+    "too_many_streams": Kind(503, "As many streams are open as may be"),
+    "unauthorized": Kind(401, "The API key is missing or wrong"),
+    "origin_refused": Kind(403, "Asked from another site"),
+    "host_refused": Kind(421, "This host is not served here"),
+    "not_found": Kind(404, "Nothing is here"),
+    "method_not_allowed": Kind(405, "Not with this method"),
+    "request_timeout": Kind(408, "The body took too long"),
+    "body_too_large": Kind(413, "The body is too large"),
+    "unsupported_media_type": Kind(415, "A body must be application/json"),
+    "http_error": Kind(400, "The request was refused"),
+    "internal_error": Kind(500, "A fault of the server"),
+}
+"""Every code, with its status and its title."""
+
+
+class Refusal(HTTPException):
+    """A request is refused: `code` is one of PROBLEMS, `fields` what the problem says beside its detail."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        fields: Mapping[str, object] | None = None,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status or PROBLEMS[code].status, detail, dict(headers or {}))
+        self.code = code
+        self.fields = dict(fields or {})
+
+    def problem(self) -> dict[str, Any]:
+        """The body of the answer."""
+        kind = {"type": f"urn:oms:problem:{self.code}", "title": PROBLEMS[self.code].title}
+        return {**kind, "status": self.status_code, "code": self.code, "detail": self.detail, **self.fields}
+
+
+def respond(refusal: Refusal) -> Response:
+    """The answer that a refusal is."""
+    content = json.dumps(refusal.problem(), allow_nan=False, separators=(",", ":"))
+    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
+    return Response(content, refusal.status_code, headers, MEDIA_TYPE)
+
+
+async def deny(websocket: WebSocket, refusal: Refusal) -> None:
+    """Refuse a stream before it is open: with the answer, where the server can send one."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(respond(refusal))
+    else:
+        await websocket.close(1008, refusal.code)
+
+
+def invalid(field: str, value: object, allowed: str) -> Refusal:
+    """The refusal of a field; a value that JSON cannot hold, or not shortly, is left out."""
+    error = InvalidOrderError(field, value, allowed)
+    return Refusal("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
+
+
+def _echo(value: object) -> dict[str, object]:
+    try:
+        fits = len(json.dumps(value, allow_nan=False)) <= _LONGEST_ECHO
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return {"value": value} if fits else {}
+
+
+def problem_of(error: OmsError) -> Refusal:
+    """The refusal that says what an exception of the library says."""
+    for kind, translate in _TRANSLATIONS.items():
+        if isinstance(error, kind):
+            return translate(error)
+    return Refusal("internal_error", "the request could not be served")
+
+
+def _of_journal(error: JournalError) -> Refusal:
+    place = PurePath(error.place).name  # where the file lies is no business of a client's
+    return Refusal("journal_failed", f"{place}: {error.problem}", {"place": place, "problem": error.problem})
+
+
+def _with(code: str, *names: str) -> Callable[[Any], Refusal]:
+    def translate(error: OmsError) -> Refusal:
+        return Refusal(code, str(error), {name: getattr(error, name) for name in names})
+
+    return translate
+
+
+_TRANSLATIONS: dict[type[OmsError], Callable[[Any], Refusal]] = {
+    InvalidOrderError: lambda error: invalid(error.field, error.value, error.allowed),
+    DuplicateOrderError: _with("duplicate_order", "order_id"),
+    OrderNotFoundError: _with("order_not_found", "order_id"),
+    InsufficientLiquidityError: _with(
+        "insufficient_liquidity", "symbol", "side", "requested", "available", "unit"
+    ),
+    PriceBoundError: _with("price_bound", "field", "bound", "total_price"),
+    JournalError: _of_journal,
+}

@@ -1,0 +1,95 @@
+"""An application on a port of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from ipaddress import ip_address
+from itertools import pairwise
+
+import uvicorn
+from fastapi import FastAPI
+
+from oms.errors import InvalidOrderError
+
+__all__ = ["asked_workers", "is_loopback", "listen", "new_server", "refuse_workers", "run"]
+
+_PATIENCE = 10  # seconds that open requests are given at the end
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what is bound to a host."""
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens already, so that its address can be told; raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    # Of a socket that does not say it is TCP's asyncio holds answers back, until the other side has
+    # confirmed their heads: 40 ms a request.
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def new_server(app: FastAPI) -> uvicorn.Server:
+    """A server that is not started."""
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_PATIENCE,
+        ws="websockets-sansio",  # in older versions of uvicorn "auto" is one that warns that it will go
+        ws_max_size=1024,  # streams take nothing
+    )
+    return uvicorn.Server(config)
+
+
+def run(app: FastAPI, listening: socket.socket) -> None:
+    """Serve until the process is told to end (SIGTERM) or interrupted (SIGINT, which is raised)."""
+    # Once it has ended, uvicorn sends itself the signal again, to the handler that was there before.
+    before = signal.signal(signal.SIGTERM, _go_on)
+    try:
+        new_server(app).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _go_on(_number: int, _frame: object) -> None:
+    pass
+
+
+def refuse_workers(workers: int) -> None:
+    """Raise InvalidOrderError for more than one: the books are in one process."""
+    if workers != 1:
+        allowed = "1: the books are in the memory of one process, and others would not see its changes"
+        raise InvalidOrderError("workers", workers, allowed)
+
+
+def asked_workers() -> int:
+    """How many workers uvicorn or gunicorn was asked for, where this process is one of theirs."""
+    program, *words = sys.argv
+    if "uvicorn" not in program and "gunicorn" not in program:
+        return 1
+    for word, following in pairwise([*words, ""]):
+        name, _, value = word.partition("=")
+        if name in ("--workers", "-w"):
+            return _number(value or following)
+    return _number(os.environ.get("WEB_CONCURRENCY", "1"))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 1

@@ -1,0 +1,65 @@
+"""Sessions: what the page trades the API key for, so that no script can read it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from hashlib import sha256
+
+from fastapi import APIRouter, Request, Response
+
+from oms.api.settings import Settings
+
+__all__ = ["COOKIE", "Sessions"]
+
+COOKIE = "oms_session"
+_SECONDS = 12 * 3600
+_MOST = 1_000
+
+
+class Sessions:
+    """The tokens given out, by their hashes, and when each ends; beyond a thousand the oldest goes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ends: dict[bytes, float] = {}
+
+    def add_to(self, router: APIRouter) -> None:
+        """Put the endpoints under a router."""
+        for endpoint, method in ((self.open_session, "POST"), (self.close_session, "DELETE")):
+            router.add_api_route(
+                "/session", endpoint, methods=[method], status_code=204, include_in_schema=False
+            )
+
+    def knows(self, token: str | None) -> bool:
+        """Whether a token was given out and has not ended."""
+        return token is not None and time.monotonic() < self._ends.get(_digest(token), 0)
+
+    async def open_session(self, request: Request) -> Response:
+        """Give a cookie to whoever was let in; none where everybody is."""
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        if self._settings.api_key is not None:
+            token = secrets.token_urlsafe(32)
+            self._ends[_digest(token)] = time.monotonic() + _SECONDS
+            if len(self._ends) > _MOST:
+                del self._ends[next(iter(self._ends))]
+            response.set_cookie(
+                COOKIE,
+                token,
+                max_age=_SECONDS,
+                secure=request.url.scheme == "https",
+                httponly=True,
+                samesite="strict",
+            )
+        return response
+
+    async def close_session(self, request: Request) -> Response:
+        """Forget a session."""
+        self._ends.pop(_digest(request.cookies.get(COOKIE, "")), None)
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return response
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
