@@ -68,3 +68,13 @@ def test_the_worked_example_is_answered(client: TestClient) -> None:
         "fills": [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}],
     }
     assert client.get("/orders/4").json()["amount"] == 8
+
+
+def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: OrderManagement) -> None:
+    client = TestClient(create_app(om, Settings()))
+    order = {**ORDER, "order_id": 2}
+    for key, named in (("first", "first"), ("second", None), (None, None)):
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answers = [client.post("/orders", json=order, headers=headers) for _ in range(2)]
+        assert [answer.headers.get("idempotency-key") for answer in answers] == [named, named]
+        assert {answer.json()["sequence"] for answer in answers} == {3}
