@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import httpx
 
 from oms.api.errors import ServiceUnavailableError
-from oms.api.replies import Answer, Request, code_of
+from oms.api.replies import Answer, code_of
+from oms.api.requests import Request
 
 __all__ = ["Dialogue", "Failure", "Pause", "Reply", "Talk", "persist"]
 

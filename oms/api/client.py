@@ -12,9 +12,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
-from oms.api import requests
+from oms.api import verbs
 from oms.api.attempts import Failure, Pause, Reply, Talk, persist
-from oms.api.replies import Answer, Request
+from oms.api.replies import Answer
+from oms.api.requests import Request
 from oms.errors import InvalidOrderError
 from oms.models import Order
 
@@ -93,25 +94,25 @@ class Client:
         self._sleep = sleep
         self._http = httpx.Client(transport=transport, **_settings(base_url, api_key, timeout))
 
-    add_order = _asking(requests.add_order)
-    remove_order = _asking(requests.remove_order)
-    amend_order = _asking(requests.amend_order)
-    place_trade = _asking(requests.place_trade)
-    calculate_price = _asking(requests.calculate_price)
-    calculate_prices = _asking(requests.calculate_prices)
-    quote = _asking(requests.quote)
-    price_curve = _asking(requests.price_curve)
-    calculate_amount = _asking(requests.calculate_amount)
-    available_amount = _asking(requests.available_amount)
-    amount_within = _asking(requests.amount_within)
-    get_order = _asking(requests.get_order)
-    orders = _asking(requests.orders)
-    symbols = _asking(requests.symbols)
-    best_price = _asking(requests.best_price)
-    depth = _asking(requests.depth)
-    state_hash = _asking(requests.state_hash)
-    __contains__ = _asking(requests.contains)
-    __len__ = _asking(requests.count)
+    add_order = _asking(verbs.add_order)
+    remove_order = _asking(verbs.remove_order)
+    amend_order = _asking(verbs.amend_order)
+    place_trade = _asking(verbs.place_trade)
+    calculate_price = _asking(verbs.calculate_price)
+    calculate_prices = _asking(verbs.calculate_prices)
+    quote = _asking(verbs.quote)
+    price_curve = _asking(verbs.price_curve)
+    calculate_amount = _asking(verbs.calculate_amount)
+    available_amount = _asking(verbs.available_amount)
+    amount_within = _asking(verbs.amount_within)
+    get_order = _asking(verbs.get_order)
+    orders = _asking(verbs.orders)
+    symbols = _asking(verbs.symbols)
+    best_price = _asking(verbs.best_price)
+    depth = _asking(verbs.depth)
+    state_hash = _asking(verbs.state_hash)
+    __contains__ = _asking(verbs.contains)
+    __len__ = _asking(verbs.count)
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
@@ -185,25 +186,25 @@ class AsyncClient:
         self._sleep = sleep
         self._http = httpx.AsyncClient(transport=transport, **_settings(base_url, api_key, timeout))
 
-    add_order = _awaiting(requests.add_order)
-    remove_order = _awaiting(requests.remove_order)
-    amend_order = _awaiting(requests.amend_order)
-    place_trade = _awaiting(requests.place_trade)
-    calculate_price = _awaiting(requests.calculate_price)
-    calculate_prices = _awaiting(requests.calculate_prices)
-    quote = _awaiting(requests.quote)
-    price_curve = _awaiting(requests.price_curve)
-    calculate_amount = _awaiting(requests.calculate_amount)
-    available_amount = _awaiting(requests.available_amount)
-    amount_within = _awaiting(requests.amount_within)
-    get_order = _awaiting(requests.get_order)
-    orders = _awaiting(requests.orders)
-    symbols = _awaiting(requests.symbols)
-    best_price = _awaiting(requests.best_price)
-    depth = _awaiting(requests.depth)
-    state_hash = _awaiting(requests.state_hash)
-    contains = _awaiting(requests.contains)
-    count = _awaiting(requests.count)
+    add_order = _awaiting(verbs.add_order)
+    remove_order = _awaiting(verbs.remove_order)
+    amend_order = _awaiting(verbs.amend_order)
+    place_trade = _awaiting(verbs.place_trade)
+    calculate_price = _awaiting(verbs.calculate_price)
+    calculate_prices = _awaiting(verbs.calculate_prices)
+    quote = _awaiting(verbs.quote)
+    price_curve = _awaiting(verbs.price_curve)
+    calculate_amount = _awaiting(verbs.calculate_amount)
+    available_amount = _awaiting(verbs.available_amount)
+    amount_within = _awaiting(verbs.amount_within)
+    get_order = _awaiting(verbs.get_order)
+    orders = _awaiting(verbs.orders)
+    symbols = _awaiting(verbs.symbols)
+    best_price = _awaiting(verbs.best_price)
+    depth = _awaiting(verbs.depth)
+    state_hash = _awaiting(verbs.state_hash)
+    contains = _awaiting(verbs.contains)
+    count = _awaiting(verbs.count)
 
     async def __aiter__(self) -> AsyncIterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""

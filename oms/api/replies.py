@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.api.errors import RequestRefusedError, UnexpectedAnswerError
 from oms.api.problems import MEDIA_TYPE, PROBLEMS
+from oms.api.requests import Request
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -23,7 +24,6 @@ from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 __all__ = [
     "Answer",
     "Fields",
-    "Request",
     "as_depth",
     "as_order",
     "as_quote",
@@ -34,21 +34,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-class Request(NamedTuple):
-    """What is asked of the service. One that may change something has a `key`."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, object] | None = None
-    key: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The request, as errors call it."""
-        return f"{self.method} {self.path}"
 
 
 class Answer(NamedTuple):
