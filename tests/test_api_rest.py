@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from oms import OrderManagement, Side
-from oms.api import Settings, create_app
+from oms import Event, Order, OrderManagement, Side
+from oms.api import Settings, create_app, create_router
 
 ORDER = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
 JPM = {"symbol": "JPM", "side": "BUY"}
 
 
-@pytest.fixture
-def om() -> OrderManagement:
+def books() -> OrderManagement:
     om = OrderManagement()
     om.add_order(1, "JPM", Side.BUY, 20, 20)
     om.add_order(4, "JPM", Side.BUY, 10, 21)
     return om
 
 
+def client_of(om: OrderManagement) -> TestClient:
+    return TestClient(create_app(om, Settings()), raise_server_exceptions=False)
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    return books()
+
+
 @pytest.fixture
 def client(om: OrderManagement) -> TestClient:
-    return TestClient(create_app(om, Settings()), raise_server_exceptions=False)
+    return client_of(om)
+
+
+@pytest.fixture(scope="module")
+def still_om() -> OrderManagement:
+    return books()
+
+
+@pytest.fixture(scope="module")
+def still(still_om: OrderManagement) -> TestClient:
+    """A client for what changes nothing: making an application takes longer than such a test."""
+    return client_of(still_om)
 
 
 def problem(response: Any) -> dict[str, Any]:
@@ -68,6 +89,250 @@ def test_the_worked_example_is_answered(client: TestClient) -> None:
         "fills": [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}],
     }
     assert client.get("/orders/4").json()["amount"] == 8
+
+
+def test_every_question_of_the_library_is_answered_as_the_library_does(
+    client: TestClient, om: OrderManagement
+) -> None:
+    book = ("JPM", Side.BUY)
+    fills = [fill._asdict() for fill in om.quote(*book, 22).fills]
+    questions: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+        ("/quote", {"amount": 22}, {**om.quote(*book, 22)._asdict(), "fills": fills, "slippage": 2}),
+        ("/prices", {"amounts": [22, 10]}, {"amounts": [22, 10], "total_prices": [442, 200]}),
+        ("/prices", {}, {"amounts": [], "total_prices": []}),
+        ("/curve", {"levels": 1}, om.price_curve(*book, 1)),
+        ("/amount", {"budget": 450}, {"budget": 450, "amount": 22}),
+        ("/amount", {"budget": 450, "limit_price": 20}, {"budget": 450, "limit_price": 20, "amount": 20}),
+        ("/available", {}, {"amount": 30}),
+        ("/available", {"limit_price": 20}, {"limit_price": 20, "amount": 20}),
+        ("/within", {"max_slippage_bps": 50}, {"max_slippage_bps": 50, "amount": 22}),
+        ("/best-price", {}, {"price": 20}),
+        ("/depth", {"levels": 1}, {"levels": [{"price": 20, "amount": 20, "orders": 1}]}),
+    )
+    for path, more, expected in questions:
+        found = client.get(path, params={**JPM, **more})
+        assert (found.status_code, found.json()) == (200, {**JPM, **expected}), path
+    assert client.get("/symbols").json() == {"symbols": ["JPM"]}
+    assert client.get("/best-price", params={"symbol": "X", "side": "BUY"}).json()["price"] is None
+    partial: dict[str, Any] = {**JPM, "amount": 99, "limit_price": 20, "allow_partial": "true"}
+    assert client.get("/quote", params=partial).json()["shortfall"] == 79
+    state = client.get("/state-hash").json()
+    assert state == {"sequence": om.last_sequence, "state_hash": om.state_hash()}
+    assert client.get("/ready").json() == {"ready": True, "durable": False, "sequence": 2, "orders": 2}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code", "fields"),
+    [
+        ("GET", "/orders/7", None, "order_not_found", {"order_id": 7}),
+        ("DELETE", "/orders/7", None, "order_not_found", {"order_id": 7}),
+        ("PATCH", "/orders/7", {"amount": 1}, "order_not_found", {"order_id": 7}),
+        ("PATCH", "/orders/1", {}, "invalid_order", {"field": "amount or price", "value": None}),
+        ("POST", "/orders", {**ORDER, "amount": 5}, "duplicate_order", {"order_id": 1}),
+        (
+            "POST",
+            "/trades",
+            {**JPM, "amount": 31},
+            "insufficient_liquidity",
+            {**JPM, "requested": 31, "available": 30, "unit": "amount"},
+        ),
+        (
+            "POST",
+            "/trades",
+            {**JPM, "amount": 22, "max_total_price": 441},
+            "price_bound",
+            {"field": "max_total_price", "bound": 441, "total_price": 442},
+        ),
+        ("POST", "/trades", {**JPM, "amount": 2, "min_total_price": 1}, "invalid_order", {"value": 1}),
+        ("GET", "/price?symbol=JPM&side=BUY&amount=31", None, "insufficient_liquidity", {"available": 30}),
+        ("GET", "/amount?symbol=X&side=SELL&budget=5", None, "insufficient_liquidity", {"unit": "money"}),
+        ("GET", "/nothing", None, "not_found", {}),
+        ("GET", "/orders/", None, "not_found", {}),
+    ],
+)
+def test_a_refusal_carries_what_its_exception_carries_and_changes_nothing(
+    still: TestClient,
+    still_om: OrderManagement,
+    method: str,
+    path: str,
+    body: object,
+    code: str,
+    fields: dict[str, object],
+) -> None:
+    before = still_om.state_hash()
+    said = problem(still.request(method, path, json=body))
+    assert said["code"] == code
+    assert fields.items() <= said.items()
+    assert still_om.state_hash() == before
+
+
+@pytest.mark.parametrize("field", ["order_id", "amount", "price"])
+@pytest.mark.parametrize(
+    "value", ["1.0", "1e0", '"1"', "true", "null", "[1]", "{}", "-1", str(2**53), "1" * 300]
+)
+def test_a_body_takes_integers_that_every_reader_of_json_has_exactly_and_nothing_else(
+    still: TestClient, still_om: OrderManagement, field: str, value: str
+) -> None:
+    body = {**ORDER, "order_id": 9, field: "VALUE"}
+    said = problem(post(still, json.dumps(body).replace('"VALUE"', value)))
+    assert (said["code"], said["field"]) == ("invalid_order", field)
+    assert said["value"] == json.loads(value)
+    assert f"..{2**53 - 1}" in said["allowed"]
+    assert len(still_om) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nonsense",
+        b'{"amount": NaN}',
+        b'{"amount": -Infinity}',
+        b'{"amount": 1, "amount": 2}',
+        b'{"amount": 1' + b"1" * 5000 + b"}",
+        b"\xff\xfe{\x00}\x00",
+        b'{"symbol": "\xff"}',
+        b"[" * 60_000,
+        b'{"amount":' * 6_000,
+    ],
+)
+def test_what_is_no_json_or_means_two_things_is_refused(still: TestClient, body: bytes) -> None:
+    said = problem(post(still, body))
+    assert said["status"] == 422
+    assert said["code"] == ("malformed_json" if body else "invalid_order")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"extra": 1}, "extra"),
+        ({"symbol": ""}, "symbol"),
+        ({"symbol": "\ud800"}, "symbol"),
+        ({"symbol": 1}, "symbol"),
+        ({"side": "buy"}, "side"),
+        ({"side": None}, "side"),
+    ],
+)
+def test_a_field_that_no_book_can_take_is_named(
+    still: TestClient, change: dict[str, object], field: str
+) -> None:
+    assert problem(post(still, json.dumps({**ORDER, "order_id": 9, **change})))["field"] == field
+
+
+@pytest.mark.parametrize("left_out", list(ORDER))
+def test_a_field_that_is_left_out_is_named(still: TestClient, left_out: str) -> None:
+    body = {name: value for name, value in ORDER.items() if name != left_out}
+    said = problem(still.post("/orders", json=body))
+    assert (said["field"], said["allowed"]) == (left_out, "given")
+
+
+@pytest.mark.parametrize("body", ["[]", "1", "null", '"x"'])
+def test_a_body_is_an_object(still: TestClient, body: str) -> None:
+    assert problem(post(still, body))["field"] == "body"
+
+
+@pytest.mark.parametrize(
+    "amount", ["+1", "-1", "%201", "1%20", "1.0", "1_0", "0x1", "1e3", "", "0", "%D9%A1", "1" * 101, "true"]
+)
+def test_a_query_takes_digits_and_nothing_else(still: TestClient, amount: str) -> None:
+    said = problem(still.get(f"/price?symbol=JPM&side=BUY&amount={amount}"))
+    assert (said["code"], said["field"]) == ("invalid_order", "amount")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("symbol=JPM&side=BUY&amount=1&x=1", "x"),
+        ("symbol=JPM&side=BUY&amount=1&amount=2", "amount"),
+        ("symbol=JP%FFM&side=BUY&amount=1", "query"),
+        ("side=BUY&amount=1", "symbol"),
+        ("symbol=&side=BUY&amount=1", "symbol"),
+        ("symbol=JPM&side=buy&amount=1", "side"),
+    ],
+)
+def test_a_query_that_is_wrong_is_refused_by_its_field(still: TestClient, query: str, field: str) -> None:
+    assert problem(still.get(f"/price?{query}"))["field"] == field
+
+
+def test_where_nothing_is_asked_nothing_may_be_said(still: TestClient) -> None:
+    for path in ("/symbols?x=1", "/health?x=1", "/orders/1?x=1"):
+        assert problem(still.get(path))["field"] == "x"
+
+
+@pytest.mark.parametrize("order_id", ["x", "-1", "+1", "1.0", "%D9%A1", "1%00"])
+def test_an_order_is_named_by_digits(still: TestClient, order_id: str) -> None:
+    assert problem(still.get(f"/orders/{order_id}"))["field"] == "order_id"
+
+
+def test_answers_are_exact_integers_of_any_size(client: TestClient, om: OrderManagement) -> None:
+    om.add_orders(Order(2**63 - 1 - n, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1) for n in range(3))
+    amount = 3 * (2**63 - 1)
+    found = client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": amount})
+    assert str(amount * (2**63 - 1)) in found.text
+    assert client.get(f"/orders/{2**63 - 1}").json()["amount"] == 2**63 - 1
+    asked = 10**99
+    said = problem(client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": asked}))
+    assert (said["requested"], said["available"]) == (asked, amount)
+
+
+def test_a_method_that_is_none_is_told_which_there_are(still: TestClient) -> None:
+    for path, allowed in (("/orders", "GET, POST"), ("/orders/1", "DELETE, GET, PATCH"), ("/", "GET")):
+        refused = still.put(path)
+        assert problem(refused)["code"] == "method_not_allowed"
+        assert refused.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]
+)
+def test_a_body_of_another_type_is_refused(still: TestClient, media_type: str) -> None:
+    refused = still.post("/orders", content=json.dumps(ORDER), headers={"Content-Type": media_type})
+    assert problem(refused)["code"] == "unsupported_media_type"
+
+
+def test_pages_are_by_key_and_stay_whole_while_orders_vanish(client: TestClient, om: OrderManagement) -> None:
+    om.add_orders(Order(n, "JPM", (Side.BUY, Side.SELL)[n % 2], 1, 500 - n) for n in range(10, 35))
+    seen: list[int] = []
+    after: dict[str, int] = {}
+    while True:
+        page = client.get("/orders", params={"symbol": "JPM", "limit": 7, **after}).json()
+        seen += [order["order_id"] for order in page["orders"]]
+        if page["next"] is None:
+            break
+        om.remove_order(page["next"])  # the very one that the next page goes on after
+        after = {"after": page["next"]}
+    assert seen == [1, 4, *range(10, 35)]
+    sells = client.get("/orders", params={"side": "SELL", "limit": 1000}).json()
+    assert {order["side"] for order in sells["orders"]} == {"SELL"}
+    assert sells["total"] == len(sells["orders"]) == len(om.orders(side=Side.SELL))
+    assert problem(client.get("/orders", params={"limit": 1001}))["field"] == "limit"
+
+
+def test_a_fault_of_the_server_says_nothing_of_itself(client: TestClient, om: OrderManagement) -> None:
+    def strike(_event: Event) -> None:
+        raise RuntimeError("secret")
+
+    end = om.subscribe(strike)
+    failed = client.post("/orders", json={**ORDER, "order_id": 9})
+    assert problem(failed)["code"] == "internal_error"
+    assert "secret" not in failed.text
+    end()
+    again = client.post("/orders", json={**ORDER, "order_id": 9})  # what a subscriber raises undoes nothing
+    assert (again.status_code, again.json()["sequence"]) == (200, 3)
+
+
+def test_the_router_serves_within_another_application(om: OrderManagement) -> None:
+    other = FastAPI()
+    other.include_router(create_router(om), prefix="/book")
+    client = TestClient(other)
+    assert client.get("/book/price", params={**JPM, "amount": 22}).json()["total_price"] == 442
+    assert problem(client.get("/book/orders/7"))["code"] == "order_not_found"
+    assert problem(client.post("/book/orders", json=[]))["field"] == "body"
+
+
+def post(client: TestClient, body: str | bytes) -> Any:
+    return client.post("/orders", content=body, headers={"Content-Type": "application/json"})
 
 
 def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: OrderManagement) -> None:

@@ -255,7 +255,9 @@ def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, A
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL")
     if url.userinfo:
-        raise InvalidOrderError("base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key")
+        raise InvalidOrderError(
+            "base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key"
+        )
     if not 0 < timeout < math.inf:
         raise InvalidOrderError("timeout", timeout, "a number of seconds > 0, not infinite")
     if api_key is not None and not (api_key and all("!" <= each <= "~" for each in api_key)):

@@ -28,6 +28,7 @@ from oms.api.answers import (
     WithinAnswer,
 )
 from oms.api.problems import MEDIA_TYPE, PROBLEMS
+from oms.api.sessions import COOKIE
 
 __all__ = [
     "AMENDED_ORDER",
@@ -72,7 +73,7 @@ _SHORT: Final = ("insufficient_liquidity",)
 _CHANGED: Final = {"sequence": 2, **_ORDER}
 
 ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
-PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 1, "orders": [_ORDER], "next": None})
+PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
 ONE_ORDER = Description(OrderAnswer, _ORDER, ("order_not_found",))
 AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, *_CHANGE))
 REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_CHANGE))
@@ -127,6 +128,10 @@ _REPLAYED = {
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
+_LINKS = {
+    name: {"operationId": name, "parameters": {"order_id": "$response.body#/order_id"}}
+    for name in ("get_order", "amend_order", "remove_order")
+}
 
 
 def described(of: Description, endpoint: Callable[..., object]) -> dict[str, Any]:
@@ -142,6 +147,7 @@ def described(of: Description, endpoint: Callable[..., object]) -> dict[str, Any
         responses[of.status]["headers"] = dict(_REPLAYED)
     if of is ORDER_ADDED:
         responses[of.status]["headers"]["Location"] = {"schema": {"type": "string"}}
+        responses[of.status]["links"] = _LINKS
         responses[200] = responses[of.status] | {
             "description": "The same body came before: the first answer."
         }
@@ -177,11 +183,24 @@ def _example(code: str) -> dict[str, object]:
     }
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Name the media type of problems, which FastAPI has no word for."""
-    for path in document["paths"].values():
-        for operation in path.values():
+def complete(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
+    """Add what FastAPI has no word for: the media type of problems, and how one is let in."""
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
             for status, response in operation["responses"].items():
                 if status >= "400" and "application/json" in response.get("content", {}):
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
+            if path == "/health":
+                operation["security"] = []
+    if needs_key:
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "The API key."},
+            "session": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": "What POST /session gives for the key; changes then need an Origin too.",
+            },
+        }
+        document["security"] = [{"key": []}, {"session": []}]
     return document

@@ -16,7 +16,7 @@ from oms.api.settings import Settings
 
 __all__ = ["Guard"]
 
-_OPEN = {("GET", "/health"), ("GET", "/")}  # the page holds nothing until it has a key
+_OPEN = {"/health", "/"}  # the page holds nothing until it has a key
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -46,7 +46,7 @@ class Guard:
         if self._settings.checks_host:
             self._check_host(request)
             self._check_site(request, required=False)
-        if self._settings.api_key is None or (method, request.url.path) in _OPEN:
+        if self._settings.api_key is None or request.url.path in _OPEN:
             return
         if _has_key(request, self._settings.api_key):
             return

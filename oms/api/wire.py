@@ -124,6 +124,15 @@ class Amendment(_Body):
 class NewTrade(_Body):
     """A trade to make, best price first; `max_total_price` bounds a BUY, `min_total_price` a SELL."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "allOf": [
+                {"not": {"properties": {"side": {"const": other}}, "required": ["side", bound]}}
+                for other, bound in (("SELL", "max_total_price"), ("BUY", "min_total_price"))
+            ]
+        }
+    )
+
     symbol: Symbol
     side: SideName
     amount: Count
