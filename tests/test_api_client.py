@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -317,6 +320,23 @@ def test_as_many_amounts_as_one_question_carries_are_answered_and_more_are_refus
     assert om.calculate_prices("JPM", BUY, [1 + n % 9 for n in range(5_000)])[:3] == [20, 40, 60]
     with pytest.raises(InvalidOrderError, match=r"^amounts must be short enough"):
         om.calculate_prices("JPM", BUY, [1] * 7_000)
+
+
+@pytest.mark.parametrize("om", ["library", "in process", "loopback"], indirect=True)
+def test_threads_may_share_it(om: Door, books: OrderManagement) -> None:
+    start = Barrier(4)
+
+    def work(first: int) -> list[int]:
+        start.wait()
+        for order_id in range(first, first + 10):
+            om.add_order(order_id, "IBM", BUY, 1, 1)
+        return [om.place_trade("IBM", BUY, 1).trade_id for _ in range(10)]
+
+    with ThreadPoolExecutor(4) as pool:
+        trade_ids = list(chain.from_iterable(pool.map(work, (100, 200, 300, 400))))
+    assert sorted(trade_ids) == list(range(1, 41))
+    assert om.symbols() == ("AAPL", "JPM")
+    books._check()
 
 
 @pytest.mark.parametrize("name", DOORS)

@@ -190,6 +190,7 @@ def test_what_is_no_key_is_refused(key: Any) -> None:
 STRANGERS = {
     "a page": httpx.Response(200, html="<h1>Welcome</h1>"),
     "a page that refuses": httpx.Response(403, html="<h1>Forbidden</h1>"),
+    "a fault of another's": httpx.Response(500, text="Internal Server Error"),
     "a redirect": httpx.Response(307, headers={"location": "http://elsewhere/"}),
     "nothing": httpx.Response(204),
     "a list": httpx.Response(200, json=[1]),
@@ -357,9 +358,9 @@ def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
     ("field", "values"),
     [
         ("base_url", ["localhost:8080", "ftp://localhost", "http://", "", "http://a b\x00", None]),
-        ("timeout", [0, -1.0, float("inf"), float("nan")]),
+        ("timeout", [0, -1.0, float("inf"), float("nan"), None, True, "1"]),
         ("attempts", [0, -1, 1.0, True]),
-        ("api_key", ["", "a b", "é", "a\nb"]),
+        ("api_key", ["", "a b", "é", "a\nb", b"key", 1]),
         ("base_url", ["http://me:secret@localhost"]),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from functools import wraps
@@ -24,6 +25,8 @@ __all__ = ["AsyncClient", "Client"]
 P = ParamSpec("P")
 T = TypeVar("T")
 Asked = TypeVar("Asked", bound=Callable[..., Any])
+
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 def _as_method_of(talk: Callable[..., object], method: Asked) -> Asked:
@@ -258,10 +261,10 @@ def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, A
         raise InvalidOrderError(
             "base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key"
         )
-    if not 0 < timeout < math.inf:
+    if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
         raise InvalidOrderError("timeout", timeout, "a number of seconds > 0, not infinite")
-    if api_key is not None and not (api_key and all("!" <= each <= "~" for each in api_key)):
-        raise InvalidOrderError("api_key", f"{len(api_key)} characters", "visible ASCII characters")
+    if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
+        raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     return {"base_url": url, "headers": headers, "timeout": timeout, "follow_redirects": False}
 
