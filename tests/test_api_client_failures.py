@@ -417,3 +417,15 @@ def test_where_nobody_answers_it_ends_and_is_unknown() -> None:
         with client as om, pytest.raises(ServiceUnavailableError, match="ReadTimeout") as caught:
             om.remove_order(1)
     assert caught.value.outcome_unknown
+
+
+# ---------------------------------------------------------------------- in process
+
+
+def test_a_service_in_process_is_asked_from_a_running_loop_too() -> None:
+    async def ask() -> int:
+        with over(InProcess(create_app(settings=Settings()))) as om:
+            om.add_order(1, "JPM", BUY, 20, 20)
+            return om.calculate_price("JPM", BUY, 2)
+
+    assert asyncio.run(ask()) == 40
