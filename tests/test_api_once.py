@@ -118,6 +118,17 @@ def test_an_id_that_something_else_has_used_is_used_up_here_too(
     assert problem(client.post("/orders", json=gone))["code"] == "duplicate_order"
 
 
+def test_the_first_answer_stays_although_something_else_uses_the_id_later(
+    client: TestClient, om: OrderManagement
+) -> None:
+    first = client.post("/orders", json={**ORDER, "order_id": 9}).json()
+    om.remove_order(9)
+    om.add_order(9, "IBM", Side.SELL, 1, 1)
+    assert client.post("/orders", json={**ORDER, "order_id": 9}).json() == first
+    other = client.post("/orders", json={**ORDER, "order_id": 9, "price": 1})
+    assert problem(other)["code"] == "duplicate_order"
+
+
 def test_notes_of_others_are_nobodys_keys(om: OrderManagement) -> None:
     client = client_of(om)
     for number, note in enumerate(["x", "oms.api", '["oms.api"]', '{"key": "k"}', "{"]):

@@ -170,6 +170,15 @@ def test_a_stream_is_closed_without_the_key_and_open_with_it_or_the_cookie() -> 
             assert received(connection)["type"] == "snapshot"
 
 
+def test_the_health_of_an_application_within_another_is_open_too() -> None:
+    other = FastAPI()
+    other.mount("/book", create_app(settings=Settings(api_key=KEY)))
+    client = TestClient(other)
+    assert client.get("/book/health").status_code == 200
+    assert client.get("/book/symbols").status_code == 401
+    assert client.get("/book/symbols", headers=BEARER).status_code == 200
+
+
 def test_the_page_may_load_nothing_and_runs_only_its_own_script(client: TestClient) -> None:
     page = client.get("/")
     policy = page.headers["content-security-policy"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from oms.api.description import (
     AMENDED_ORDER,
@@ -48,13 +48,14 @@ class Orders:
         ):
             router.add_api_route(path, endpoint, methods=[method], **described(description, endpoint))
 
-    def add_order(self, order: NewOrder, key: Key = None) -> Response:
+    def add_order(self, request: Request, order: NewOrder, key: Key = None) -> Response:
         """Rest an order. Its id is used once: the same body again gets the first answer, with 200.
 
         The answer names the key if it was under this key that the order was added.
         """
         done = self._door.add(Order(**vars(order)), key)
-        headers = {"Location": f"/orders/{order.order_id}"}
+        where = f"{request.url.path}/{order.order_id}"  # wherever the router was mounted
+        headers = {"Location": where}
         if key is not None and done.own:
             headers["Idempotency-Key"] = key
         return changed(done, 200 if done.replayed else 201, headers)
