@@ -8,13 +8,14 @@ import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from clients import LOST, MISHAPS, URL, Door, Flaky, never
 
-from oms import InvalidOrderError, OmsError, Order, OrderManagement, Side
+from oms import InvalidOrderError, OmsError, Order, OrderManagement, Side, journal
 from oms.api import (
     ApiError,
     AsyncClient,
@@ -85,6 +86,40 @@ def test_a_mishap_at_any_point_of_a_session_changes_neither_its_answers_nor_its_
                 assert outcome(partial(step, om)) == outcome(partial(step, undisturbed)), (number, mishap)
             assert books.state_hash() == undisturbed.state_hash(), (place, mishap)
     assert not plan
+
+
+class Mortal(httpx.BaseTransport):
+    """A service that does what every third request asks, dies before it answers, and comes back."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._asked = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.books = journal.open(self._file)
+        self._life = InProcess(create_app(self.books, Settings()))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._life.handle_request(request)
+        self._asked += 1
+        if self._asked % 3:
+            return response
+        self.close()
+        self._begin()
+        raise httpx.ReadError("dead", request=request)
+
+    def close(self) -> None:
+        self._life.close()
+        self.books.close()
+
+
+def test_a_service_that_dies_and_comes_back_has_done_everything_once(tmp_path: Path) -> None:
+    service, undisturbed = Mortal(tmp_path / "book.db"), OrderManagement()
+    with over(service) as om:
+        for step in session(0):
+            assert outcome(partial(step, om)) == outcome(partial(step, undisturbed))
+        assert service.books.state_hash() == undisturbed.state_hash()
 
 
 def test_the_attempts_of_a_change_share_a_key_that_no_other_change_has_and_questions_have_none() -> None:
@@ -302,6 +337,15 @@ def test_a_fault_of_the_service_leaves_a_change_unknown() -> None:
         assert (caught.value.code, caught.value.outcome_unknown) == ("internal_error", True)
         assert om.place_trade("JPM", BUY, 5, idempotency_key=caught.value.idempotency_key).trade_id == 1
     assert books.get_order(1).amount == 15
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+def test_who_is_no_longer_let_in_does_not_know_what_became_of_the_attempt_before(mishap: str) -> None:
+    problem = {"code": "unauthorized", "detail": "the key is wrong"}
+    refusal = httpx.Response(401, json=problem, headers={"content-type": "application/problem+json"})
+    with over(Flaky(saying(refusal), iter([mishap]))) as om, pytest.raises(RequestRefusedError) as caught:
+        om.remove_order(1)
+    assert caught.value.outcome_unknown is (mishap not in ("refused", "stuck"))
 
 
 # ---------------------------------------------------------------------- pages

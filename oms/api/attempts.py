@@ -78,7 +78,7 @@ def _answered(request: Request, attempts: int) -> Dialogue[Answer]:
         reply = yield request
         if isinstance(reply, Answer):
             if not _is_a_gateways(reply):
-                return reply
+                return reply._replace(in_doubt=may_have_arrived)
             may_have_arrived, cause, said = True, None, f"status {reply.status}"
         elif reply is not None:
             may_have_arrived |= reply.may_have_arrived

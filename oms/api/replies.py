@@ -37,12 +37,13 @@ T = TypeVar("T")
 
 
 class Answer(NamedTuple):
-    """What came back, from whomever."""
+    """What came back, from whomever; `in_doubt` if an earlier attempt may have been served."""
 
     status: int
     media_type: str
     content: bytes
     key: str | None = None
+    in_doubt: bool = False
 
 
 class _NotUnderstoodError(Exception):
@@ -215,7 +216,8 @@ def _refusal(request: Request, answer: Answer) -> OmsError:
     found = _fields(answer, MEDIA_TYPE)
     if code in _EXCEPTIONS:
         return _EXCEPTIONS[code](found)
-    key = request.key if answer.status >= 500 else None  # it was refused before it was tried
+    # Otherwise it was refused before it was tried.
+    key = request.key if answer.status >= 500 or answer.in_doubt else None
     return RequestRefusedError(request.name, found.text("detail"), key, code)
 
 
