@@ -85,7 +85,7 @@ def add_order(
     def talk() -> Talk[None]:
         answer = yield request
         read(request, answer, as_order)
-        if answer.key != request.key:  # an earlier call had added the very same order
+        if answer.status == 200 and answer.key != request.key:  # an earlier call had added this very order
             raise DuplicateOrderError(order_id)
 
     return talk()
