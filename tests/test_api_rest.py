@@ -336,3 +336,13 @@ def test_the_router_serves_within_another_application(om: OrderManagement) -> No
 
 def post(client: TestClient, body: str | bytes) -> Any:
     return client.post("/orders", content=body, headers={"Content-Type": "application/json"})
+
+
+def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: OrderManagement) -> None:
+    client = TestClient(create_app(om, Settings()))
+    order = {**ORDER, "order_id": 2}
+    for key, named in (("first", "first"), ("second", None), (None, None)):
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answers = [client.post("/orders", json=order, headers=headers) for _ in range(2)]
+        assert [answer.headers.get("idempotency-key") for answer in answers] == [named, named]
+        assert {answer.json()["sequence"] for answer in answers} == {3}

@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN_HERE = {
     "python3 -m venv": "run by .ci/run, which reads the README",
     ".venv/bin/python -m pytest": "the tests would run the tests",
+    "curl -s": "asked of a server by test_cli_serve.py",
     "python3 benchmarks/peers/run.py": "installs other libraries",
 }
 SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,1,9,30,999900,1\n"

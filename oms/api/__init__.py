@@ -1,4 +1,4 @@
-"""The library as a service: REST, a live stream, a ladder page (extra `api`).
+"""The library as a service: REST, a live stream, a ladder page, and clients (extra `api`).
 
 >>> from fastapi.testclient import TestClient
 >>> from oms import OrderManagement, Side
@@ -11,6 +11,27 @@
 """
 
 from oms.api.app import create_app, create_router
+from oms.api.client import AsyncClient, Client
+from oms.api.errors import (
+    ApiError,
+    RequestRefusedError,
+    ServiceUnavailableError,
+    UnexpectedAnswerError,
+    UnsteadyBooksError,
+)
+from oms.api.in_process import InProcess
 from oms.api.settings import Settings
 
-__all__ = ["Settings", "create_app", "create_router"]
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "InProcess",
+    "RequestRefusedError",
+    "ServiceUnavailableError",
+    "Settings",
+    "UnexpectedAnswerError",
+    "UnsteadyBooksError",
+    "create_app",
+    "create_router",
+]

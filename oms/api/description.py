@@ -147,6 +147,10 @@ def described(of: Description, endpoint: Callable[..., object]) -> dict[str, Any
         responses[of.status]["headers"] = dict(_REPLAYED)
     if of is ORDER_ADDED:
         responses[of.status]["headers"]["Location"] = {"schema": {"type": "string"}}
+        responses[of.status]["headers"]["Idempotency-Key"] = {
+            "description": "The request's own, if it was under this key that the order was added.",
+            "schema": {"type": "string"},
+        }
         responses[of.status]["links"] = _LINKS
         responses[200] = responses[of.status] | {
             "description": "The same body came before: the first answer."

@@ -17,11 +17,15 @@ __all__ = ["Done", "Door"]
 
 
 class Done(NamedTuple):
-    """A change that was made: now, or, if `replayed`, when it was first asked for."""
+    """A change that was made: now, or, if `replayed`, when it was first asked for.
+
+    `own` says whether it was this request that made it, be it when it came first under its key.
+    """
 
     sequence: int
     subject: Order | Trade
     replayed: bool = False
+    own: bool = True
 
 
 class Door:
@@ -47,17 +51,17 @@ class Door:
                 if first.request != digest:
                     detail = "the Idempotency-Key was used for another request"
                     raise Refusal("idempotency_key_reused", detail)
-                return Done(first.sequence, first.subject, replayed=True)
+                return Done(first.sequence, first.subject, replayed=True, own=first.own)
             before = self._om.last_sequence
             made = act()
             after = self._om.last_sequence
             done = (
-                Done(made.sequence, made.subject, replayed=True)
+                Done(made.sequence, made.subject, replayed=True, own=False)
                 if isinstance(made, First)
                 else Done(after, made)
             )
             if key is not None and after == before:  # no event will carry it
-                self._memory.keep(key, First(done.sequence, done.subject, digest))
+                self._memory.keep(key, First(done.sequence, done.subject, digest, done.own))
         return done
 
     def add(self, order: Order, key: str | None) -> Done:

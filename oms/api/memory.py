@@ -18,11 +18,15 @@ _MARK = "oms.api"
 
 
 class First(NamedTuple):
-    """The first answer: the event's sequence number, what it was about, and the request under its key."""
+    """The first answer: the event's sequence number, what it was about, and the request under its key.
+
+    `own` says whether it was that request that made the change, or an earlier one.
+    """
 
     sequence: int
     subject: Order | Trade
     request: str | None = None
+    own: bool = True
 
 
 def note_of(key: str | None, request: str) -> str:

@@ -49,10 +49,16 @@ class Orders:
             router.add_api_route(path, endpoint, methods=[method], **described(description, endpoint))
 
     def add_order(self, request: Request, order: NewOrder, key: Key = None) -> Response:
-        """Rest an order. Its id is used once: the same body again gets the first answer, with 200."""
+        """Rest an order. Its id is used once: the same body again gets the first answer, with 200.
+
+        The answer names the key if it was under this key that the order was added.
+        """
         done = self._door.add(Order(**vars(order)), key)
         where = f"{request.url.path}/{order.order_id}"  # wherever the router was mounted
-        return changed(done, 200 if done.replayed else 201, {"Location": where})
+        headers = {"Location": where}
+        if key is not None and done.own:
+            headers["Idempotency-Key"] = key
+        return changed(done, 200 if done.replayed else 201, headers)
 
     def orders(self, asked: Annotated[OrdersQuestion, Query()]) -> Response:
         """Page through the orders that rest, by order id. O(m) in the orders selected."""

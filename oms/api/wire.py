@@ -19,8 +19,10 @@ __all__ = [
     "AvailableQuestion",
     "BookQuestion",
     "IdempotencyKey",
+    "KEY",
     "LARGEST",
     "LevelsQuestion",
+    "MOST_DIGITS",
     "NewOrder",
     "NewTrade",
     "OrderId",
@@ -37,9 +39,9 @@ __all__ = [
 LARGEST = 2**53 - 1
 """The largest integer in a body: beyond it, JSON readers that count in floats lose digits."""
 
-_MOST_DIGITS = 100
+MOST_DIGITS = 100
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
-_KEY = re.compile(r"[!-~]{1,255}")
+KEY = re.compile(r"[!-~]{1,255}")
 _TRUTHS = {"true": True, "false": False}
 
 # ---------------------------------------------------------------------- values in bodies
@@ -145,8 +147,8 @@ class NewTrade(_Body):
 
 def _digits(least: int) -> Callable[[object], int]:
     def read(text: object) -> int:
-        if not (type(text) is str and len(text) <= _MOST_DIGITS and _DIGITS.fullmatch(text)):
-            _refuse(f"an int >= {least}, of at most {_MOST_DIGITS} digits and nothing else")
+        if not (type(text) is str and len(text) <= MOST_DIGITS and _DIGITS.fullmatch(text)):
+            _refuse(f"an int >= {least}, of at most {MOST_DIGITS} digits and nothing else")
         number = int(text)
         if number < least:
             _refuse(f"an int >= {least}")
@@ -190,7 +192,7 @@ TruthWord = Annotated[bool, PlainValidator(_truth_word), WithJsonSchema({"type":
 
 
 def _key(text: object) -> str:
-    if not (type(text) is str and _KEY.fullmatch(text)):
+    if not (type(text) is str and KEY.fullmatch(text)):
         _refuse("1 to 255 visible ASCII characters")
     return text
 

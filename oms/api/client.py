@@ -1,0 +1,287 @@
+"""The clients: OrderManagement as another process has it, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from oms.api import verbs
+from oms.api.attempts import Failure, Pause, Reply, Talk, persist
+from oms.api.replies import Answer
+from oms.api.requests import Request
+from oms.errors import InvalidOrderError
+from oms.models import Order
+
+__all__ = ["AsyncClient", "Client"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Asked = TypeVar("Asked", bound=Callable[..., Any])
+
+_VISIBLE = re.compile(r"[!-~]+")
+
+
+def _as_method_of(talk: Callable[..., object], method: Asked) -> Asked:
+    """Show a method with the arguments of the talk that it has."""
+    signature = inspect.signature(talk)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [own, *signature.parameters.values()]
+    shown = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+    method.__signature__ = shown  # type: ignore[attr-defined]  # inspect looks for it
+    return method
+
+
+def _asking(talk: Callable[P, Talk[T]]) -> Callable[Concatenate[Client, P], T]:
+    @wraps(talk)
+    def ask(self: Client, /, *args: P.args, **options: P.kwargs) -> T:
+        return self._hold(talk(*args, **options))
+
+    return _as_method_of(talk, ask)
+
+
+def _awaiting(talk: Callable[P, Talk[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    @wraps(talk)
+    async def ask(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> T:
+        return await self._hold(talk(*args, **options))
+
+    return _as_method_of(talk, ask)
+
+
+class Client:
+    """OrderManagement in another process: the same verbs and questions, values and errors.
+
+    `base_url` is where the service is, `api_key` what it lets in. `timeout` is how long (seconds) each
+    wait may take: for a connection, and for each part of an answer. What is not answered, or by a proxy
+    with 502, 503 or 504, is sent again, `attempts` times in all, with pauses of 0.1, 0.2, 0.4 .. 2
+    seconds; a change carries a key of its own, under which the service makes it once, however often it
+    comes. Redirects are not followed. Threads may share one client.
+
+    Beside what `OrderManagement` raises: ApiError, and InvalidOrderError for what JSON cannot carry (in a
+    change an int beyond 2^53-1, in a question one of more than 100 digits). `transport` is another way to
+    the service than the network, `sleep` another way to wait.
+
+    >>> from oms import OrderManagement, Side
+    >>> from oms.api import Client, InProcess, create_app
+    >>> service = InProcess(create_app(OrderManagement()))
+    >>> with Client("http://localhost", transport=service) as om:  # else Client("http://localhost:8080")
+    ...     om.add_order(1, "JPM", Side.BUY, 20, 20)
+    ...     om.add_order(4, "JPM", Side.BUY, 10, 21)
+    ...     om.calculate_price("JPM", Side.BUY, 22)
+    ...     om.place_trade("JPM", Side.BUY, 22).fills
+    ...     1 in om, len(om), om.get_order(4).amount
+    442
+    (OrderFill(order_id=1, amount=20, price=20), OrderFill(order_id=4, amount=2, price=21))
+    (False, 1, 8)
+
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._attempts = _checked_attempts(attempts)
+        self._sleep = sleep
+        self._http = httpx.Client(transport=transport, **_settings(base_url, api_key, timeout))
+
+    add_order = _asking(verbs.add_order)
+    remove_order = _asking(verbs.remove_order)
+    amend_order = _asking(verbs.amend_order)
+    place_trade = _asking(verbs.place_trade)
+    calculate_price = _asking(verbs.calculate_price)
+    calculate_prices = _asking(verbs.calculate_prices)
+    quote = _asking(verbs.quote)
+    price_curve = _asking(verbs.price_curve)
+    calculate_amount = _asking(verbs.calculate_amount)
+    available_amount = _asking(verbs.available_amount)
+    amount_within = _asking(verbs.amount_within)
+    get_order = _asking(verbs.get_order)
+    orders = _asking(verbs.orders)
+    symbols = _asking(verbs.symbols)
+    best_price = _asking(verbs.best_price)
+    depth = _asking(verbs.depth)
+    state_hash = _asking(verbs.state_hash)
+    __contains__ = _asking(verbs.contains)
+    __len__ = _asking(verbs.count)
+
+    def __iter__(self) -> Iterator[Order]:
+        """Walk a snapshot of all orders, in the order of `orders`."""
+        return iter(self.orders())
+
+    def _hold(self, talk: Talk[T]) -> T:
+        dialogue = persist(talk, self._attempts)
+        reply: Reply = None
+        try:
+            while True:
+                step = dialogue.send(reply)
+                reply = None
+                if isinstance(step, Pause):
+                    self._sleep(step.seconds)
+                else:
+                    reply = self._send(step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _send(self, request: Request) -> Reply:
+        try:
+            return _answer(self._http.request(request.method, request.path, **_sent(request)))
+        except httpx.RequestError as error:
+            return Failure(error)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._http.base_url}>"
+
+
+class AsyncClient:
+    """`Client` for programs of coroutines: each verb and question is awaited.
+
+    What Python does not let one await has a name: `await om.contains(1)` for `1 in om`, `await om.count()`
+    for `len(om)`; and it is `async for order in om`, `async with` and `await om.aclose()`.
+
+    >>> import asyncio, httpx
+    >>> from oms import OrderManagement, Side
+    >>> from oms.api import AsyncClient, create_app
+    >>> async def main() -> None:
+    ...     service = httpx.ASGITransport(create_app(OrderManagement()))
+    ...     async with AsyncClient("http://localhost", transport=service) as om:
+    ...         await om.add_order(1, "JPM", Side.BUY, 20, 20)
+    ...         print(await om.calculate_price("JPM", Side.BUY, 10), await om.contains(1))
+    >>> asyncio.run(main())
+    200 True
+
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._attempts = _checked_attempts(attempts)
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(transport=transport, **_settings(base_url, api_key, timeout))
+
+    add_order = _awaiting(verbs.add_order)
+    remove_order = _awaiting(verbs.remove_order)
+    amend_order = _awaiting(verbs.amend_order)
+    place_trade = _awaiting(verbs.place_trade)
+    calculate_price = _awaiting(verbs.calculate_price)
+    calculate_prices = _awaiting(verbs.calculate_prices)
+    quote = _awaiting(verbs.quote)
+    price_curve = _awaiting(verbs.price_curve)
+    calculate_amount = _awaiting(verbs.calculate_amount)
+    available_amount = _awaiting(verbs.available_amount)
+    amount_within = _awaiting(verbs.amount_within)
+    get_order = _awaiting(verbs.get_order)
+    orders = _awaiting(verbs.orders)
+    symbols = _awaiting(verbs.symbols)
+    best_price = _awaiting(verbs.best_price)
+    depth = _awaiting(verbs.depth)
+    state_hash = _awaiting(verbs.state_hash)
+    contains = _awaiting(verbs.contains)
+    count = _awaiting(verbs.count)
+
+    async def __aiter__(self) -> AsyncIterator[Order]:
+        """Walk a snapshot of all orders, in the order of `orders`."""
+        for order in await self.orders():
+            yield order
+
+    async def _hold(self, talk: Talk[T]) -> T:
+        dialogue = persist(talk, self._attempts)
+        reply: Reply = None
+        try:
+            while True:
+                step = dialogue.send(reply)
+                reply = None
+                if isinstance(step, Pause):
+                    await self._sleep(step.seconds)
+                else:
+                    reply = await self._send(step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _send(self, request: Request) -> Reply:
+        try:
+            return _answer(await self._http.request(request.method, request.path, **_sent(request)))
+        except httpx.RequestError as error:
+            return Failure(error)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self._http.base_url}>"
+
+
+def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
+    """What both kinds of client tell httpx; raises InvalidOrderError."""
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError):
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL")
+    if url.userinfo:
+        raise InvalidOrderError(
+            "base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key"
+        )
+    if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
+        raise InvalidOrderError("timeout", timeout, "a number of seconds > 0, not infinite")
+    if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
+        raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
+    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    return {"base_url": url, "headers": headers, "timeout": timeout, "follow_redirects": False}
+
+
+def _checked_attempts(attempts: int) -> int:
+    if type(attempts) is not int or attempts < 1:
+        raise InvalidOrderError("attempts", attempts, "an int >= 1")
+    return attempts
+
+
+def _sent(request: Request) -> Mapping[str, Any]:
+    """How httpx is told of a request."""
+    key = {} if request.key is None else {"Idempotency-Key": request.key}
+    return {"params": request.query, "json": request.body, "headers": key}
+
+
+def _answer(response: httpx.Response) -> Answer:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    key = response.headers.get("idempotency-key")
+    return Answer(response.status_code, media_type, response.content, key)

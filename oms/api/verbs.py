@@ -1,0 +1,339 @@
+"""The verbs and questions of OrderManagement as talks: what each asks, and makes of the answer.
+
+Each takes what the method of that name takes and refuses what that refuses, and what a request cannot
+carry, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from oms.api.attempts import Talk
+from oms.api.errors import UnsteadyBooksError
+from oms.api.replies import (
+    Answer,
+    Fields,
+    as_depth,
+    as_order,
+    as_quote,
+    as_trade,
+    read,
+    unexpected,
+)
+from oms.api.requests import Request, change, question
+from oms.errors import DuplicateOrderError, InvalidOrderError, OmsError, OrderNotFoundError
+from oms.management import OrderManagement
+from oms.models import (
+    MAX_INT,
+    Order,
+    PriceLevel,
+    Quote,
+    Side,
+    Trade,
+    check_book,
+    check_bounds,
+    check_limit,
+    check_order,
+    check_order_id,
+    check_positive,
+    check_resting,
+    check_selection,
+)
+
+__all__ = [
+    "add_order",
+    "amend_order",
+    "amount_within",
+    "available_amount",
+    "best_price",
+    "calculate_amount",
+    "calculate_price",
+    "calculate_prices",
+    "contains",
+    "count",
+    "depth",
+    "get_order",
+    "orders",
+    "place_trade",
+    "price_curve",
+    "quote",
+    "remove_order",
+    "state_hash",
+    "symbols",
+]
+
+T = TypeVar("T")
+
+_PAGE = 1_000
+_MOST_WALKS = 10
+
+# ---------------------------------------------------------------------- changes
+
+
+def add_order(
+    order_id: int, symbol: str, side: Side, amount: int, price: int, *, idempotency_key: str | None = None
+) -> Talk[None]:
+    """Rest an order, as `OrderManagement.add_order` does; but the service takes an id once and for all.
+
+    So DuplicateOrderError is raised also for an id whose order was filled or removed.
+    """
+    check_order(order_id, symbol, side, amount, price)
+    body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
+    request = change("POST", "/orders", idempotency_key, body)
+
+    def talk() -> Talk[None]:
+        answer = yield request
+        read(request, answer, as_order)
+        if answer.status == 200 and answer.key != request.key:  # an earlier call had added this very order
+            raise DuplicateOrderError(order_id)
+
+    return talk()
+
+
+def remove_order(order_id: int, *, idempotency_key: str | None = None) -> Talk[None]:
+    """Take a resting order out of its book, as `OrderManagement.remove_order` does."""
+    check_order_id(order_id)
+    return _ask(change("DELETE", f"/orders/{order_id}", idempotency_key), _nothing_of_an_order)
+
+
+def amend_order(
+    order_id: int,
+    *,
+    amount: int | None = None,
+    price: int | None = None,
+    idempotency_key: str | None = None,
+) -> Talk[Order]:
+    """Change what rests of an order, its price, or both, as `OrderManagement.amend_order` does."""
+    check_order_id(order_id)
+    if amount is None and price is None:
+        raise InvalidOrderError("amount or price", None, "given")
+    given = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
+    for name, value in given.items():
+        check_resting(name, value)
+    return _ask(change("PATCH", f"/orders/{order_id}", idempotency_key, given), as_order)
+
+
+def place_trade(
+    symbol: str,
+    side: Side,
+    amount: int,
+    *,
+    limit_price: int | None = None,
+    max_total_price: int | None = None,
+    min_total_price: int | None = None,
+    allow_partial: bool = False,
+    idempotency_key: str | None = None,
+) -> Talk[Trade]:
+    """Trade against the book, as `OrderManagement.place_trade` does."""
+    if max_total_price is not None or min_total_price is not None:
+        check_bounds(side, max_total_price, min_total_price)
+    _check_question(symbol, side, amount, limit_price, allow_partial)
+    asked = {
+        "symbol": symbol,
+        "side": side,
+        "amount": amount,
+        "limit_price": limit_price,
+        "max_total_price": max_total_price,
+        "min_total_price": min_total_price,
+        "allow_partial": allow_partial,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    return _ask(change("POST", "/trades", idempotency_key, given), as_trade)
+
+
+# ---------------------------------------------------------------------- questions about prices
+
+
+def calculate_price(symbol: str, side: Side, amount: int) -> Talk[int]:
+    """Say what a trade would cost or raise, as `OrderManagement.calculate_price` does."""
+    check_book(symbol, side)
+    check_positive("amount", amount)
+    request = question("/price", symbol=symbol, side=side, amount=amount)
+    return _ask(request, lambda found: found.whole("total_price"))
+
+
+def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Talk[list[int]]:
+    """Say what each of many amounts would cost, as `OrderManagement.calculate_prices` does.
+
+    They go in one question, so that one moment answers them: some thousands, and then InvalidOrderError.
+    """
+    check_book(symbol, side)
+    if not isinstance(amounts, Iterable):
+        raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
+    asked = list(amounts)
+    for amount in asked:
+        check_positive("amounts", amount)
+    request = question("/prices", symbol=symbol, side=side, amounts=asked)
+    return _ask(request, lambda found: found.wholes("total_prices"))
+
+
+def quote(
+    symbol: str, side: Side, amount: int, *, limit_price: int | None = None, allow_partial: bool = False
+) -> Talk[Quote]:
+    """Say what a trade would be, order by order, as `OrderManagement.quote` does."""
+    _check_question(symbol, side, amount, limit_price, allow_partial)
+    options = {"limit_price": limit_price, "allow_partial": allow_partial}
+    return _ask(question("/quote", symbol=symbol, side=side, amount=amount, **options), as_quote)
+
+
+def price_curve(symbol: str, side: Side, levels: int | None = None) -> Talk[dict[str, list[int]]]:
+    """Tabulate what the best price levels cost, as `OrderManagement.price_curve` does."""
+    columns = ("price", "amount", "cumulative_amount", "cumulative_price")
+    request = _of_levels("/curve", symbol, side, levels)
+    return _ask(request, lambda found: {name: found.wholes(name) for name in columns})
+
+
+def calculate_amount(symbol: str, side: Side, budget: int, *, limit_price: int | None = None) -> Talk[int]:
+    """Say how much a budget is good for, as `OrderManagement.calculate_amount` does."""
+    check_book(symbol, side)
+    check_positive("budget", budget)
+    check_limit(limit_price)
+    request = question("/amount", symbol=symbol, side=side, budget=budget, limit_price=limit_price)
+    return _ask(request, _amount)
+
+
+def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Talk[int]:
+    """Say how much can be traded, as `OrderManagement.available_amount` does."""
+    check_book(symbol, side)
+    check_limit(limit_price)
+    return _ask(question("/available", symbol=symbol, side=side, limit_price=limit_price), _amount)
+
+
+def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Talk[int]:
+    """Say how much can be traded within a slippage, as `OrderManagement.amount_within` does."""
+    check_book(symbol, side)
+    if type(max_slippage_bps) is not int or max_slippage_bps < 0:
+        raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
+    return _ask(question("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps), _amount)
+
+
+# ---------------------------------------------------------------------- questions about what rests
+
+
+def get_order(order_id: int) -> Talk[Order]:
+    """Look an order up by its id, as `OrderManagement.get_order` does."""
+    check_order_id(order_id)
+    return _ask(question(f"/orders/{order_id}"), as_order)
+
+
+def orders(symbol: str | None = None, side: Side | None = None) -> Talk[tuple[Order, ...]]:
+    """List the orders of a symbol, a side, both, or all, as `OrderManagement.orders` does.
+
+    More than a thousand come in pages; they are read anew if anything changed between two, so that the
+    answer is of one moment. Raises UnsteadyBooksError if something did each of ten times.
+    """
+    check_selection(symbol, side)
+
+    def talk() -> Talk[tuple[Order, ...]]:
+        for _ in range(_MOST_WALKS):
+            found = yield from _walk(symbol, side)
+            if found is not None:
+                return found
+        reason = f"the books changed on each of {_MOST_WALKS} walks through the pages"
+        raise UnsteadyBooksError("GET /orders", reason)
+
+    return talk()
+
+
+def symbols() -> Talk[tuple[str, ...]]:
+    """List the symbols for which something rests, as `OrderManagement.symbols` does."""
+    return _ask(question("/symbols"), lambda found: tuple(found.texts("symbols")))
+
+
+def best_price(symbol: str, side: Side) -> Talk[int | None]:
+    """Say at what price the next trade starts, as `OrderManagement.best_price` does."""
+    check_book(symbol, side)
+    request = question("/best-price", symbol=symbol, side=side)
+    return _ask(request, lambda found: found.whole_or_null("price"))
+
+
+def depth(symbol: str, side: Side, levels: int | None = None) -> Talk[tuple[PriceLevel, ...]]:
+    """List the best price levels, as `OrderManagement.depth` does."""
+    return _ask(_of_levels("/depth", symbol, side, levels), as_depth)
+
+
+def contains(order_id: object) -> Talk[bool]:
+    """Whether an order with this id is resting, as `in` says of an OrderManagement."""
+    if type(order_id) is not int or not 0 <= order_id <= MAX_INT:
+        return False
+    try:
+        yield from get_order(order_id)
+    except OrderNotFoundError:
+        return False
+    return True
+
+
+def count() -> Talk[int]:
+    """How many orders are resting, as `len` says of an OrderManagement."""
+    return _ask(question("/orders", limit=1), lambda found: found.whole("total"))
+
+
+def state_hash() -> Talk[str]:
+    """SHA-256 (hex) over the whole state, as `OrderManagement.state_hash` says."""
+    return _ask(question("/state-hash"), lambda found: found.text("state_hash"))
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _ask(request: Request, parse: Callable[[Fields], T]) -> Talk[T]:
+    answer = yield request
+    return read(request, answer, parse)
+
+
+def _amount(found: Fields) -> int:
+    return found.whole("amount")
+
+
+def _nothing_of_an_order(found: Fields) -> None:
+    as_order(found)  # what was removed: it must be one
+
+
+def _check_question(
+    symbol: object, side: object, amount: object, limit_price: object, allow_partial: object
+) -> None:
+    check_book(symbol, side)
+    check_positive("amount", amount)
+    check_limit(limit_price)
+    if type(allow_partial) is not bool:
+        raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+
+
+def _of_levels(path: str, symbol: str, side: Side, levels: int | None) -> Request:
+    check_book(symbol, side)
+    if levels is not None:
+        check_positive("levels", levels)
+    return question(path, symbol=symbol, side=side, levels=levels)
+
+
+def _walk(symbol: str | None, side: Side | None) -> Talk[tuple[Order, ...] | None]:
+    """The orders on all pages; None if something changed between two of them."""
+    found: list[Order] = []
+    first: int | None = None
+    after: int | None = None
+    while True:
+        request = question("/orders", symbol=symbol, side=side, after=after, limit=_PAGE)
+        answer = yield request
+        sequence, page, after = read(request, answer, _as_page)
+        if first is None:
+            first = sequence
+        elif sequence != first:
+            return None
+        found += page
+        if after is None:
+            return _in_order(request, answer, found)
+
+
+def _as_page(found: Fields) -> tuple[int, list[Order], int | None]:
+    return found.whole("sequence"), found.each("orders", as_order), found.whole_or_null("next")
+
+
+def _in_order(request: Request, answer: Answer, found: list[Order]) -> tuple[Order, ...]:
+    """Symbols sorted, BUY first, best first: the library knows how."""
+    om = OrderManagement()
+    try:
+        om.add_orders(found)
+    except OmsError as error:
+        raise unexpected(request, answer, str(error)) from None
+    return om.orders()
