@@ -46,7 +46,7 @@ def test_a_damaged_file_exits_with_1_and_names_the_place(
         connection.execute("UPDATE events SET note = 'x' WHERE sequence = 2")
     said = json.loads(out(capsys, "journal", "verify", file, "--json", code=1))
     assert (said["agrees"], said["place"]) == (False, f"{file}: events, sequence 2")
-    assert "sequence 2" in out(capsys, "journal", "verify", file, code=1).replace("\n", " ")
+    assert f"Damaged: {file}: events, sequence 2: " in out(capsys, "journal", "verify", file, code=1)
 
 
 @pytest.mark.parametrize("command", ["verify", "show", "compact", "export"])

@@ -20,7 +20,7 @@ from oms.events import Event, OrderAmended, OrdersAdded, OrdersRemoved
 from oms.journal import SqliteJournal
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
-from oms.journal.record import body_of
+from oms.journal.record import BODIES
 
 __all__ = ["app"]
 
@@ -69,7 +69,7 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
         if as_object:
             print(json.dumps({"agrees": False, "place": error.place, "problem": error.problem}))
         else:
-            new_console().print(f"Damaged: {error}", style="bold red")
+            new_console().print(f"Damaged: {error}", style="bold red", soft_wrap=True)
         raise typer.Exit(ExitCode.DISAGREES) from error
     if as_object:
         print(json.dumps({"agrees": True, **found._asdict()}))
@@ -195,5 +195,5 @@ def _described(event: Event) -> str:
 
 
 def _as_object(event: Event) -> dict[str, object]:
-    body: object = json.loads(body_of(event))
+    body: object = json.loads(BODIES[type(event)](event))
     return {"sequence": event.sequence, "note": event.note, "body": body}

@@ -28,6 +28,11 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """In autocommit: a transaction begins with BEGIN and with nothing else. Raises sqlite3.Error."""
 
+    @property
+    def total_changes(self) -> int:
+        """How many rows it has changed so far."""
+        ...
+
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Do one statement."""
         ...
