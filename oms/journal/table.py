@@ -1,0 +1,90 @@
+"""The trail as columns, chunk by chunk: for data frames, Parquet files and CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import TypeAlias
+
+from oms.errors import InvalidOrderError
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.journal.connection import Connect, connect
+from oms.journal.reading import opened_to_read
+from oms.models import Order
+
+__all__ = ["COLUMNS", "columns", "in_columns"]
+
+COLUMNS = ("sequence", "event", "note", "order_id", "symbol", "side", "price", "change")
+"""A row for each order that an event touches; `change` is the amount that came or, below 0, went."""
+
+Row: TypeAlias = tuple[int | str | None, ...]
+Columns: TypeAlias = dict[str, list[int | str | None]]
+
+
+def columns(
+    path: str | os.PathLike[str],
+    *,
+    first: int | None = None,
+    at_once: int = 100_000,
+    connect: Connect = connect,
+) -> Iterator[Columns]:
+    """The events of a file, from `first` or the beginning, as columns of at most `at_once` rows at a time.
+
+    Any data frame takes them as they are: a row for each order that an event touches, `change` the amount
+    that came to a price or, below 0, went, so that the changes add up to what rests. An amendment is
+    two rows, a trade one for each fill. All but `event`, `note`, `symbol` and `side` are integers of at most
+    64 bits. One chunk comes even where there is nothing. The file is seen as it is at the first one,
+    whatever its writer does meanwhile. Raises InvalidOrderError, and JournalError for a file that is
+    damaged. O(rows), in the memory of one chunk and one event.
+    """
+    for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
+        if type(value) is not int or value < 1:
+            raise InvalidOrderError(name, value, "an int >= 1")
+    return _columns(path, first, at_once, connect)
+
+
+def _columns(
+    path: str | os.PathLike[str], first: int | None, at_once: int, connect: Connect
+) -> Iterator[Columns]:
+    with opened_to_read(path, connect) as trail:
+        yield from in_columns(trail.events(first or trail.head("snapshot").sequence + 1), at_once)
+
+
+def in_columns(events: Iterable[Event], at_once: int) -> Iterator[Columns]:
+    """Events as columns of at most so many rows at a time, at least once."""
+    rows = chain.from_iterable(map(_rows, events))
+    some = list(islice(rows, at_once))
+    yield _turned(some)
+    while some := list(islice(rows, at_once)):
+        yield _turned(some)
+
+
+def _turned(rows: list[Row]) -> Columns:
+    return {name: [row[at] for row in rows] for at, name in enumerate(COLUMNS)}
+
+
+def _rows(event: Event) -> Iterator[Row]:
+    what = event.sequence, type(event).__name__, event.note
+    for order, sign in _changes(event):
+        yield *what, order.order_id, order.symbol, order.side.value, order.price, sign * order.amount
+
+
+def _changes(event: Event) -> Iterator[tuple[Order, int]]:
+    match event:
+        case OrderAdded(order=order):
+            yield order, 1
+        case OrdersAdded(orders=orders):
+            yield from ((order, 1) for order in orders)
+        case OrderRemoved(order=order):
+            yield order, -1
+        case OrdersRemoved(orders=orders):
+            yield from ((order, -1) for order in orders)
+        case OrderAmended(before=before, after=after):
+            yield before, -1
+            yield after, 1
+        case TradePlaced(trade=trade):
+            for order_id, amount, price in trade.fills:
+                yield Order(order_id, trade.symbol, trade.side, amount, price), -1
+        case _:  # pragma: no cover - there are no others
+            raise TypeError(type(event))
