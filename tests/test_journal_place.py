@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, journal
-from oms.journal import SqliteJournal
+from oms.journal import SqliteJournal, sqlite_journal
 
 BUY = Side.BUY
 
@@ -123,8 +123,14 @@ def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file:
 # ---------------------------------------------------------------------- what others take away
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"])
-@pytest.mark.parametrize("replaced", [True, False])
+def take_away(lost: Path, *, replaced: bool) -> None:
+    content = lost.read_bytes()
+    lost.rename(lost.with_name("taken"))
+    if replaced:
+        lost.write_bytes(content)
+
+
+@pytest.mark.parametrize(("suffix", "replaced"), [("", False), ("", True), ("-wal", False)])
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_a_journal_whose_file_or_log_is_taken_away_takes_nothing_more_and_closing_says_so(
     suffix: str, replaced: bool, durability: Any, file: Path
@@ -132,14 +138,26 @@ def test_a_journal_whose_file_or_log_is_taken_away_takes_nothing_more_and_closin
     om = journal.open(file, durability=durability, group_seconds=3600)
     om.add_order(1, "JPM", BUY, 1, 1)
     lost = file.with_name(file.name + suffix)
-    content = lost.read_bytes()
-    lost.rename(lost.with_name("taken"))
-    if replaced:
-        lost.write_bytes(content)
+    take_away(lost, replaced=replaced)
     for _ in range(2):
         with pytest.raises(JournalError, match=f"{lost.name} was removed or replaced while it was open"):
             om.add_order(2, "JPM", BUY, 1, 1)
     assert 2 not in om
+    with pytest.raises(JournalError, match="removed or replaced"):
+        om.close()
+
+
+def test_a_log_that_was_replaced_is_noticed_when_it_is_copied_into_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_journal, "_APPENDS_TO_CHECKPOINT", 3)
+    om = journal.open(file)
+    om.add_order(1, "JPM", BUY, 1, 1)
+    take_away(file.with_name("book.db-wal"), replaced=True)
+    om.add_order(2, "JPM", BUY, 1, 1)
+    om.add_order(3, "JPM", BUY, 1, 1)
+    with pytest.raises(JournalError, match=r"book\.db-wal was removed or replaced while it was open"):
+        om.add_order(4, "JPM", BUY, 1, 1)
     with pytest.raises(JournalError, match="removed or replaced"):
         om.close()
 

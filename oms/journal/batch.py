@@ -20,8 +20,10 @@ _FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?)"
 _ADD = "INSERT INTO orders VALUES (?, ?, ?, ?, ?)"
 _REMOVE = "DELETE FROM orders WHERE order_id = ?"
 _AMEND = "UPDATE orders SET amount = ?, price = ? WHERE order_id = ?"
-_HEAD = "REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)"
-_SEAL = "SELECT seal FROM heads WHERE name = 'now'"
+_HEAD = (
+    "UPDATE heads SET sequence = ?, next_trade_id = ?, orders = ?, orders_sum = ?, last_hash = ?, seal = ? "
+    "WHERE name = 'now' AND last_hash = ?"
+)
 _AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
 
 
@@ -39,10 +41,7 @@ class Batch:
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
-        """Write all of it, and return the head that it ends with."""
-        if self._connection.execute(_SEAL).fetchall() != [(self._before.seal("now"),)]:
-            problem = "somebody else has written into it since it was opened (was its -lock removed?)"
-            raise sqlite3.DatabaseError(problem)
+        """Write all of it after the head that is known here, and return the head that it ends with."""
         first, last_hash = events[0].sequence, self._before.last_hash
         trail: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
@@ -57,7 +56,7 @@ class Batch:
         head = Head(
             events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
         )
-        self._write(_HEAD, [head.row("now")])
+        self._change(_HEAD, [(*head.row("now")[1:], self._before.last_hash)])
         return head
 
     # ------------------------------------------------------------------ what events of one kind change
@@ -129,7 +128,7 @@ class Batch:
         before = self._connection.total_changes
         self._write(statement, rows)
         if self._connection.total_changes - before != len(rows):
-            raise sqlite3.DatabaseError(f"of the {len(rows)} orders that change, not all are in the file")
+            raise sqlite3.DatabaseError(f"of the {len(rows)} rows that change, not all are in the file")
 
     def _write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self.size += len(rows)

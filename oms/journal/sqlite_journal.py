@@ -188,10 +188,21 @@ class SqliteJournal:
         self._unsettled = False
         with suppress(sqlite3.Error):  # where it has rolled back by itself there is nothing to roll back
             self._connection.execute("ROLLBACK")
+        problem = str(error)
+        if self._is_overtaken():
+            problem = (
+                f"somebody else has written into it since it was opened (was its -lock removed?): {error}"
+            )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING or committing:
-            self._problem = str(error)
+            self._problem = problem
         held = "whether it holds the change is unknown until it is opened again" if committing else "not held"
-        return JournalError(str(self.path), f"{held}: {error}")
+        return JournalError(str(self.path), f"{held}: {problem}")
+
+    def _is_overtaken(self) -> bool:
+        try:
+            return self._trail.head("now") != self._head
+        except JournalError:
+            return False
 
     def _checkpoint_when_due(self) -> None:
         """Copy the log into the file now and then: what fails here makes it read-only, but undoes nothing."""
@@ -201,6 +212,7 @@ class SqliteJournal:
                 self._checkpoint()
 
     def _checkpoint(self) -> None:
+        self._check_writable(thorough=True)
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
@@ -281,12 +293,15 @@ class SqliteJournal:
         if self._closed:
             raise JournalError(str(self.path), "it is closed")
         if to_write:
-            self._problem = self._problem or self._presence.problem()
-            if self._problem is not None:
-                problem = f"it is read-only, until it is opened again: {self._problem}"
-                raise JournalError(str(self.path), problem)
+            self._check_writable()
         if self._unsettled:
             self._settle()
+
+    def _check_writable(self, *, thorough: bool = False) -> None:
+        self._problem = self._problem or self._presence.problem(thorough=thorough)
+        if self._problem is not None:
+            problem = f"it is read-only, until it is opened again: {self._problem}"
+            raise JournalError(str(self.path), problem)
 
     def _settle(self) -> None:
         """After an append that was struck: roll back what was not committed, and see what was."""
@@ -310,7 +325,7 @@ class SqliteJournal:
                 if self._problem is None:
                     self.sync()
                     self._checkpoint()
-                elif self._unsynced or self._presence.problem():
+                elif self._unsynced or self._presence.problem(thorough=True):
                     last = f"its last {self._unsynced} changes" if self._unsynced else "its changes"
                     problem = f"it is closed, but {last} may not be on the disk: {self._problem}"
                     raise JournalError(str(self.path), problem)
