@@ -14,6 +14,7 @@ import pytest
 
 from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, journal
 from oms.journal import SqliteJournal, sqlite_journal
+from oms.journal.connection import connect
 
 BUY = Side.BUY
 
@@ -117,6 +118,13 @@ def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file:
     journal.verify(file)  # a reader may leave an empty log behind
     file.with_name("book.db-wal").touch()
     file.unlink()
+    assert ids(file) == []
+
+
+def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
+    assert ids(file) == []
+    with pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"):
+        journal.open(file, connect=lambda uri: connect(uri.replace("mode=rw", "mode=ro")))
     assert ids(file) == []
 
 

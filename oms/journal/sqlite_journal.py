@@ -69,23 +69,26 @@ class SqliteJournal:
         self._unsettled = self._closed = False
         self._problem: str | None = None
         with reported(str(self.path), "it cannot be opened"), ExitStack() as undo:
-            check_name(self.path)
-            self._writer_lock = WriterLock(self.path)
-            undo.callback(self._writer_lock.release)
-            find_or_make(self.path, connect)
-            self._connection = connect(uri_of(self.path, "rw"))
-            undo.callback(self._connection.close)
-            self._trail = Trail(self._connection, str(self.path))
-            self._prepare(verify)
-            # It writes nothing. It only keeps a connection that has failed from being the last one,
-            # which would copy the log into the file on leaving: another try at what has failed.
-            self._guard = connect(uri_of(self.path, "ro"))
-            undo.callback(self._guard.close)
-            self._guard.execute("SELECT name FROM heads").fetchall()
-            self._presence = Presence(self.path)
-            if durability == "batched":
-                Thread(target=self._keep_time, name=f"oms journal {self.path.name}", daemon=True).start()
+            self._open(undo, connect, verify)
             undo.pop_all()
+
+    def _open(self, undo: ExitStack, connect: Connect, verify: bool) -> None:
+        check_name(self.path)
+        self._writer_lock = WriterLock(self.path)
+        undo.callback(self._writer_lock.release)
+        find_or_make(self.path, connect)
+        self._connection = connect(uri_of(self.path, "rw"))
+        undo.callback(self._connection.close)
+        self._trail = Trail(self._connection, str(self.path))
+        self._prepare(verify)
+        # It writes nothing. It only keeps a connection that has failed from being the last one,
+        # which would copy the log into the file on leaving: another try at what has failed.
+        self._guard = connect(uri_of(self.path, "ro"))
+        undo.callback(self._guard.close)
+        self._guard.execute("SELECT name FROM heads").fetchall()
+        self._presence = Presence(self.path)
+        if self.durability == "batched":
+            Thread(target=self._keep_time, name=f"oms journal {self.path.name}", daemon=True).start()
 
     def _prepare(self, verify: bool) -> None:
         place = str(self.path)
@@ -99,6 +102,8 @@ class SqliteJournal:
         self._connection.execute("PRAGMA synchronous=FULL")
         schema.migrate(self._connection, place)
         schema.check(self._connection, place)
+        # SQLite opens a file that can only be read, and says nothing before it is written to.
+        self._connection.execute("DELETE FROM events WHERE 0")
         self._set_synchronous(_SYNCHRONOUS[self.durability])
         self._head = self._trail.head("now")
         self._trail.check_end(self._head)
