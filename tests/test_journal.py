@@ -19,6 +19,7 @@ from sessions import do, session, state, states
 
 from oms import InvalidOrderError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
+from oms.journal.connection import Connection, connect
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -285,6 +286,30 @@ def test_a_group_that_cannot_be_synced_is_told_of_by_closing_where_no_change_cam
         pass
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] == [1]
+
+
+class LongLived:
+    """A connection that has changed all but `left` of the rows that SQLite counts in 32 bits."""
+
+    def __init__(self, connection: Connection, left: int) -> None:
+        self._connection = connection
+        self._left = left
+        self.execute, self.executemany = connection.execute, connection.executemany
+        self.close = connection.close
+
+    @property
+    def total_changes(self) -> int:
+        return (self._connection.total_changes - self._left) % 2**32 - 2**31
+
+
+@pytest.mark.parametrize("left", range(1, 10))
+def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path) -> None:
+    commands = session(5, 10)
+    with journal.open(file, connect=lambda uri: LongLived(connect(uri), left)) as om:
+        for command in commands:
+            do(command, om)
+        assert state(om) == states(commands)[-1]
+    assert journal.verify(file).state_hash == om.state_hash()
 
 
 # ---------------------------------------------------------------------- strikes

@@ -26,6 +26,8 @@ _HEAD = (
 )
 _AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
 
+_COUNTED = 2**32  # changes, and SQLite counts from the beginning again
+
 
 class Batch:
     """Writes a batch of events inside a transaction of the caller's, in O(events and orders in it).
@@ -127,7 +129,7 @@ class Batch:
     def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         before = self._connection.total_changes
         self._write(statement, rows)
-        if self._connection.total_changes - before != len(rows):
+        if (self._connection.total_changes - before) % _COUNTED != len(rows):
             raise sqlite3.DatabaseError(f"of the {len(rows)} rows that change, not all are in the file")
 
     def _write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:

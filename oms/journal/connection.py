@@ -30,7 +30,7 @@ class Connection(Protocol):
 
     @property
     def total_changes(self) -> int:
-        """How many rows it has changed so far."""
+        """How many rows it has changed so far, in 32 bits: after 2**31 - 1 comes -2**31."""
         ...
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:

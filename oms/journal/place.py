@@ -18,7 +18,7 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     What SQLite takes for a database in memory, or for a URI, is refused: as a path it would quietly
     make a file of that name. Write "./:memory:" for such a file.
     """
-    named = os.fspath(path) if isinstance(path, str | os.PathLike) else path  # pyright: ignore[reportUnnecessaryIsInstance]
+    named = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(named, str) or named in ("", ":memory:") or "\0" in named or named.startswith("file:"):
         raise InvalidOrderError("path", path, "the path of a file, as a str or an os.PathLike of str")
     return Path(os.path.realpath(named))
