@@ -152,6 +152,20 @@ def test_a_log_that_is_damaged_is_refused_or_a_prefix_of_what_was_committed(
     assert sum(opened is not None for opened in images.values()) > 5, "a damaged tail is taken for a torn one"
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
+    seed: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
+) -> None:
+    _, log, past = in_the_log
+    (tmp_path / "folder").mkdir()
+    with journal.open(tmp_path / "other.db", connect=small_pages) as om:
+        for command in session(seed, 8 * seed):
+            do(command, om)
+        past = [*past, state(om)]
+    other = (tmp_path / "other.db").read_bytes()
+    assert found(put(tmp_path / "folder", other, log)) in [None, *past]
+
+
 # ---------------------------------------------------------------------- damage by hand
 
 
