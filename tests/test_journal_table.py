@@ -60,6 +60,13 @@ def test_data_frames_take_the_columns_exactly_and_with_one_type_in_every_chunk(
                 assert table[name].dtype == pl.Int64
 
 
+def test_a_parquet_file_holds_the_columns_exactly(lived: OrderManagement, tmp_path: Path) -> None:
+    (whole,) = journal.columns(place(lived))
+    pl.DataFrame(whole).write_parquet(tmp_path / "events.parquet")
+    assert pl.read_parquet(tmp_path / "events.parquet").to_dict(as_series=False) == whole
+    assert max(whole["price"]) == 2**63 - 1  # type: ignore[type-var]  # prices are integers
+
+
 def test_the_columns_have_their_names_where_there_is_nothing(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     journal.open(file).close()
@@ -78,11 +85,15 @@ def test_the_columns_go_on_from_where_the_last_ones_ended(lived: OrderManagement
             journal.columns(place(lived), **wrong)
 
 
-def test_what_is_read_is_one_state_though_the_writer_goes_on(lived: OrderManagement) -> None:
+def test_what_is_read_is_one_state_though_the_writer_drops_it_all_and_closes(lived: OrderManagement) -> None:
     (before,) = journal.columns(place(lived))
     with journal.open(place(lived)) as om:
         reading = journal.columns(place(lived), at_once=1)
         read = [next(reading)]
         om.remove_orders()
-        read.extend(reading)
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.compact()
+    read.extend(reading)
     assert {name: [chunk[name][0] for chunk in read] for name in COLUMNS} == before
+    assert list(journal.columns(place(lived))) == [{name: [] for name in COLUMNS}]
+    assert journal.verify(place(lived)).orders == 0
