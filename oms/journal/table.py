@@ -37,6 +37,18 @@ def columns(
     64 bits. One chunk comes even where there is nothing. The file is seen as it is at the first one,
     whatever its writer does meanwhile. Raises InvalidOrderError, and JournalError for a file that is
     damaged. O(rows), in the memory of one chunk and one event.
+
+    >>> import pathlib, tempfile
+    >>> from oms import Side, journal
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with journal.open(pathlib.Path(folder.name, "book.db")) as om:
+    ...     om.add_order(1, "JPM", Side.BUY, 20, 20)
+    ...     cost = om.place_trade("JPM", Side.BUY, 5).total_price
+    >>> for chunk in columns(pathlib.Path(folder.name, "book.db")):
+    ...     print(chunk["event"], chunk["change"])
+    ['OrderAdded', 'TradePlaced'] [20, -5]
+    >>> folder.cleanup()
+
     """
     for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
         if type(value) is not int or value < 1:
