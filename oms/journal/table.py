@@ -32,11 +32,12 @@ def columns(
     """The events of a file, from `first` or the beginning, as columns of at most `at_once` rows at a time.
 
     Any data frame takes them as they are: a row for each order that an event touches, `change` the amount
-    that came to a price or, below 0, went, so that the changes add up to what rests. An amendment is
-    two rows, a trade one for each fill. All but `event`, `note`, `symbol` and `side` are integers of at most
-    64 bits. One chunk comes even where there is nothing. The file is seen as it is at the first one,
-    whatever its writer does meanwhile. Raises InvalidOrderError, and JournalError for a file that is
-    damaged. O(rows), in the memory of one chunk and one event.
+    that came to a price or, below 0, went, so that the changes add up to what rests (after a compaction,
+    together with what rested then). An amendment is two rows, a trade one for each fill. All but `event`,
+    `note`, `symbol` and `side` are integers of at most 64 bits. One chunk comes even where there is
+    nothing. The file is seen as it is at the first one, whatever its writer does meanwhile. Raises
+    InvalidOrderError, and JournalError for a file that is damaged. O(rows), in the memory of one chunk
+    and one event.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
