@@ -105,13 +105,19 @@ def test_batches_beside_a_bare_executemany(tmp_path: Path) -> None:
             {
                 "bare": lambda turn: bare.write(ready[turn]),
                 "append": lambda turn: kept.append(events[turn]),
-                "verbs with a journal": partial(verbs, whole),
+                "verbs with": partial(verbs, whole),
                 "verbs without": partial(verbs, om),
             },
         )
-    ratio = times["append"] / times["bare"]
-    print({name: f"{time * 1e6:.0f} us" for name, time in times.items()}, f"append: ratio {ratio:.2f}")
-    assert ratio < 2
+    ratio = {
+        "append": times["append"] / times["bare"],
+        "what a journal adds to the verbs": (times["verbs with"] - times["verbs without"]) / times["bare"],
+        "the verbs with it": times["verbs with"] / times["bare"],
+    }
+    print({name: f"{time * 1e6:.0f} us" for name, time in times.items()})
+    print({name: f"ratio {value:.2f}" for name, value in ratio.items()})
+    assert ratio["append"] < 2
+    assert ratio["what a journal adds to the verbs"] < 2
 
 
 def test_opening_a_million_orders_beside_a_bare_select_and_add_orders(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from oms.events import (
 )
 from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
 
-__all__ = ["to_columns"]
+__all__ = ["EVENT_COLUMNS", "event_rows", "to_columns"]
 
 Row = tuple[Any, ...]
+
+EVENT_COLUMNS = ("sequence", "event", "note", "order_id", "symbol", "side", "price", "change")
 
 
 class _Shape(NamedTuple):
@@ -108,7 +110,8 @@ def _trade(trade: Trade) -> Iterator[Row]:
     yield trade_id, symbol, side.value, amount, total_price, trade.average_price, len(fills)
 
 
-def _event(event: Event) -> Iterator[Row]:
+def event_rows(event: Event) -> Iterator[Row]:
+    """A row for each order that an event touches, as wide as EVENT_COLUMNS."""
     what = event.sequence, type(event).__name__, event.note
     for order_id, symbol, side, price, change in _CHANGES[type(event)](event.subject()):
         yield *what, order_id, symbol, side.value, price, change
@@ -158,9 +161,6 @@ _SHAPES: dict[type, _Shape] = {
     PriceLevel: _Shape(PriceLevel._fields, _itself),
     Quote: _Shape((*Quote._fields[:-1], "average_price", "slippage", "slippage_bps", "fills"), _quote),
     Trade: _Shape((*Trade._fields[:-1], "average_price", "fills"), _trade),
-    Event: _Shape(
-        ("sequence", "event", "note", "order_id", "symbol", "side", "price", "change"),
-        _event,
-    ),
+    Event: _Shape(EVENT_COLUMNS, event_rows),
 }
 _KINDS = ", ".join(kind.__name__ for kind in _SHAPES)

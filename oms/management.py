@@ -36,8 +36,10 @@ from oms.models import (
     Quote,
     Side,
     Trade,
+    check_amounts,
     check_book,
     check_bounds,
+    check_fill,
     check_limit,
     check_note,
     check_order,
@@ -451,9 +453,7 @@ class OrderManagement:
         if not isinstance(amounts, Iterable):
             raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
         asked = list(amounts)
-        if set(map(type, asked)) != {int} or min(asked) < 1:
-            for amount in asked:
-                check_positive("amounts", amount)
+        check_amounts(asked)
         with self._lock:
             return pricing.total_prices(self._find_book(symbol, side), asked)
 
@@ -622,11 +622,7 @@ class OrderManagement:
         self, symbol: str, side: Side, amount: int, limit_price: int | None, allow_partial: bool
     ) -> pricing.Filled:
         book = self._find_book(symbol, side)
-        check_positive("amount", amount)
-        if limit_price is not None:
-            check_positive("limit_price", limit_price)
-        if type(allow_partial) is not bool:
-            raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+        check_fill(amount, limit_price, allow_partial)
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:

@@ -281,6 +281,21 @@ def check_positive(field: str, value: object) -> None:
         raise InvalidOrderError(field, value, "an int >= 1")
 
 
+def check_amounts(amounts: Sequence[object]) -> None:
+    """Raise InvalidOrderError for the first that is no int >= 1."""
+    if set(map(type, amounts)) != {int} or min(cast("Sequence[int]", amounts)) < 1:
+        for amount in amounts:
+            check_positive("amounts", amount)
+
+
+def check_fill(amount: object, limit_price: object, allow_partial: object) -> None:
+    """Raise InvalidOrderError for what could not say how much to fill, and at what worst price."""
+    check_positive("amount", amount)
+    check_limit(limit_price)
+    if type(allow_partial) is not bool:
+        raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+
+
 def check_limit(limit_price: object) -> None:
     """Raise InvalidOrderError unless it is None or could be a price."""
     if limit_price is not None:

@@ -162,6 +162,10 @@ class Connection:
         self._connection = _translated(lambda: apsw.Connection(uri, flags=flags, vfs=vfs))
         self._connection.set_busy_timeout(0)
 
+    @property
+    def total_changes(self) -> int:
+        return int(self._connection.total_changes())
+
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
         return Rows(_translated(lambda: self._connection.execute(sql, tuple(parameters)).fetchall()))
 

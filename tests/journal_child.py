@@ -30,6 +30,9 @@ def main(file: str, durability: str, seed: str, done: str, way: str) -> None:
         print(number, flush=True)
         if way == "compaction" and not number % 3:
             compact(om)
+        if way == "reopening" and not number % 3:
+            om.close()
+            om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
 
 
 def become_next_version() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sqlite3
 from contextlib import closing
@@ -46,7 +45,7 @@ def test_a_damaged_file_exits_with_1_and_names_the_place(
         connection.execute("UPDATE events SET note = 'x' WHERE sequence = 2")
     said = json.loads(out(capsys, "journal", "verify", file, "--json", code=1))
     assert (said["agrees"], said["place"]) == (False, f"{file}: events, sequence 2")
-    assert "sequence 2" in out(capsys, "journal", "verify", file, code=1).replace("\n", " ")
+    assert f"Damaged: {file}: events, sequence 2: " in out(capsys, "journal", "verify", file, code=1)
 
 
 @pytest.mark.parametrize("command", ["verify", "show", "compact", "export"])
@@ -82,17 +81,51 @@ def test_a_table_shows_no_control_characters(file: str, capsys: pytest.CaptureFi
     assert "\x1b" not in shown
 
 
-def test_an_export_has_a_row_for_each_order_and_fill(
+def test_an_export_has_a_row_for_each_order_that_an_event_touches(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "events.csv"
     shown = out(capsys, "journal", "export", file)
     assert out(capsys, "journal", "export", file, "--output", str(target)) == ""
     assert target.read_bytes().decode() == shown
-    rows = list(csv.DictReader(shown.splitlines()))
-    assert [row["part"] for row in rows] == ["order", "order", "trade", "fill", "before", "after", "order"]
-    assert [row["amount"] for row in rows] == ["20", "5", "15", "15", "5", "4", "4"]
-    assert rows[2]["total_price"] == "300"
+    assert shown.splitlines() == [
+        "sequence,event,note,order_id,symbol,side,price,change",
+        "1,OrdersAdded,,1,JPM,BUY,20,20",
+        "1,OrdersAdded,,2,IBM,SELL,90,5",
+        "2,TradePlaced,a\x1b[31m note,1,JPM,BUY,20,-15",
+        "3,OrderAmended,,2,IBM,SELL,90,-5",
+        "3,OrderAmended,,2,IBM,SELL,90,4",
+        "4,OrderRemoved,,2,IBM,SELL,90,-4",
+    ]
+
+
+def test_an_export_has_whole_events_where_that_is_asked_for(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = out(capsys, "journal", "export", file, "--format", "jsonl")
+    assert lines == out(capsys, "journal", "show", file, "--json")
+    assert json.loads(lines.splitlines()[1])["body"]["total_price"] == 300
+
+
+@pytest.mark.parametrize("suffix", ["", "-lock"])
+def test_an_export_writes_over_nothing_and_least_of_all_over_the_journal(
+    suffix: str, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(file).read_bytes()
+    assert run(["journal", "export", file, "--output", f"{file}{suffix}"]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert Path(file).read_bytes() == before
+
+
+def test_an_export_that_ends_in_damage_leaves_no_half_of_it(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE events SET note = 'x' WHERE sequence = 4")
+    target = tmp_path / "events.csv"
+    assert run(["journal", "export", file, "--output", str(target)]) == 2
+    assert "events, sequence 4" in capsys.readouterr().err
+    assert not target.exists()
 
 
 def test_compacting_drops_history_on_request(file: str, capsys: pytest.CaptureFixture[str]) -> None:

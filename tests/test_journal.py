@@ -19,6 +19,7 @@ from sessions import do, session, state, states
 
 from oms import InvalidOrderError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
+from oms.journal.connection import Connection, connect
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -101,7 +102,28 @@ def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: P
     with journal.open(file) as om:
         with pytest.raises(JournalError, match="event 2 cannot follow 0"):
             kept(om).append([OrderAdded(Order(1, "JPM", BUY, 1, 1), sequence=2)])
+        with pytest.raises(JournalError, match="event 3 cannot follow 1"):
+            kept(om).append([OrderAdded(Order(n, "JPM", BUY, 1, 1), sequence=n) for n in (1, 3)])
+        kept(om).append([])
         om.add_order(1, "JPM", BUY, 1, 1)
+        assert list(kept(om).read(2)) == list(kept(om).read(2**64)) == []
+        for wrong in (0, -1, True, "1", None, 1.5):
+            with pytest.raises(InvalidOrderError, match="first must be an int >= 1"):
+                kept(om).read(wrong)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_trail_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
+    with journal.open(file) as om:
+        with om.transaction():
+            for number in range(1, 1502):
+                om.add_order(number, "JPM", BUY, 1, 1)
+        reading = kept(om).read()
+        next(reading)
+        om.remove_order(1)
+        kept(om).compact()
+        with pytest.raises(JournalError, match="it was dropped: the trail begins after 1502") as caught:
+            list(reading)
+        assert caught.value.place.endswith("events, sequence 1001")
 
 
 # ---------------------------------------------------------------------- one writer, many readers
@@ -234,17 +256,60 @@ def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file:
         assert happened.wait(30)
 
 
-def test_a_group_that_cannot_be_synced_is_told_of_by_the_next_change(file: Path) -> None:
-    disk = Disk()
-    with journal.open(file, durability="batched", group_seconds=3600, connect=disk.connect) as om:
+def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
+    """One change is acknowledged, and then the clock finds that it cannot be synced."""
+    om = journal.open(file, durability="batched", group_seconds=0.01, connect=disk.connect)
+    with kept(om)._lock:
         om.add_order(1, "JPM", BUY, 1, 1)
         disk.fail_at, disk.how = disk.steps + 1, "io"
-        with pytest.raises(JournalError):
-            kept(om).sync()
-        with pytest.raises(JournalError, match="read-only"):
-            om.add_order(2, "JPM", BUY, 1, 1)
+    (clock,) = (thread for thread in threading.enumerate() if thread.name == f"oms journal {file.name}")
+    clock.join(30)
+    assert disk.failed
+    return om
+
+
+def test_a_group_that_cannot_be_synced_is_told_of_by_the_next_change(file: Path) -> None:
+    om = a_group_that_cannot_be_synced(Disk(), file)
+    with pytest.raises(JournalError, match="read-only, until it is opened again: write fails"):
+        om.add_order(2, "JPM", BUY, 1, 1)
+    assert 2 not in om
+    with pytest.raises(JournalError, match="its last 1 changes may not be on the disk"):
+        om.close()
+    om.close()
+
+
+def test_a_group_that_cannot_be_synced_is_told_of_by_closing_where_no_change_came(file: Path) -> None:
+    with (
+        pytest.raises(JournalError, match="its last 1 changes may not be on the disk: write fails"),
+        a_group_that_cannot_be_synced(Disk(), file),
+    ):
+        pass
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] == [1]
+
+
+class LongLived:
+    """A connection that has changed all but `left` of the rows that SQLite counts in 32 bits."""
+
+    def __init__(self, connection: Connection, left: int) -> None:
+        self._connection = connection
+        self._left = left
+        self.execute, self.executemany = connection.execute, connection.executemany
+        self.close = connection.close
+
+    @property
+    def total_changes(self) -> int:
+        return (self._connection.total_changes - self._left) % 2**32 - 2**31
+
+
+@pytest.mark.parametrize("left", range(1, 10))
+def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path) -> None:
+    commands = session(5, 10)
+    with journal.open(file, connect=lambda uri: LongLived(connect(uri), left)) as om:
+        for command in commands:
+            do(command, om)
+        assert state(om) == states(commands)[-1]
+    assert journal.verify(file).state_hash == om.state_hash()
 
 
 # ---------------------------------------------------------------------- strikes

@@ -72,6 +72,8 @@ def crash(seed: int, folder: Path, durability: Durability) -> None:
     disk.fail_at = rng.randint(1, 330 if durability == "full" else 180)
     done = play(disk, file, commands, durability)
     disk.survive(folder / "left", rng)
+    if rng.random() < 0.5:
+        crash_again(folder, rng, durability)
     try:
         found = recovered(folder / "left", file)
     except JournalError:
@@ -81,6 +83,15 @@ def crash(seed: int, folder: Path, durability: Durability) -> None:
     assert found in [*before(expected[: done + 1], may_lose), *expected[done : done + 2]], (
         f"seed {seed}: {done} were acknowledged"
     )
+
+
+def crash_again(folder: Path, rng: random.Random, durability: Durability) -> None:
+    """A second crash, while what the first one left is opened, and closed."""
+    disk = Disk()
+    disk.fail_at = rng.randint(1, 12)
+    with suppress(JournalError):
+        opened(disk, folder / "left" / "book.db", durability).close()
+    disk.survive(folder / "left", rng)
 
 
 def crashes(seeds: range, tmp_path: Path, durability: Durability) -> None:

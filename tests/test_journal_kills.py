@@ -20,7 +20,7 @@ from oms import journal
 from oms.journal import schema
 
 CHILD = Path(__file__).with_name("journal_child.py")
-WAYS = ["plain", "checkpoints", "compaction", "start"]
+WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
 
 
 def killed(file: Path, durability: str, seed: int, done: int, way: str, rng: random.Random) -> int:

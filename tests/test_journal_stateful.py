@@ -69,7 +69,7 @@ class Journalled(Machine):
 
 
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-@pytest.mark.parametrize("examples", [30, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.long)])
 def test_every_verb_agrees_with_the_slowest_book_across_crashes(
     durability: Durability, examples: int
 ) -> None:

@@ -5,26 +5,33 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TextIO
 
 import typer
 
 from oms.cli.exit_codes import ExitCode
 from oms.cli.options import Json
 from oms.cli.style import new_console, new_table
+from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
-from oms.events import Event, OrderAmended, OrdersAdded, OrdersRemoved
+from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.journal import SqliteJournal
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
-from oms.journal.record import body_of
+from oms.journal.record import BODIES
+from oms.journal.table import in_columns
+from oms.models import Order, Trade
 
 __all__ = ["app"]
 
 app = typer.Typer(name="journal", help="Check, show, compact and export a journal.", no_args_is_help=True)
+
+_AT_ONCE = 10_000  # rows of an export
+_SHOWN = 3  # orders of an event
 
 JournalFile = Annotated[
     Path, typer.Argument(metavar="FILE", show_default=False, help="A journal, such as book.db.")
@@ -37,22 +44,17 @@ Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at 
 Before = Annotated[
     int | None, typer.Option("--before", min=1, metavar="N", help="Keep this event and what follows it.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write here, not to stdout.")]
 
-COLUMNS: tuple[str, ...] = (
-    "sequence",
-    "kind",
-    "note",
-    "part",
-    "trade_id",
-    "order_id",
-    "symbol",
-    "side",
-    "amount",
-    "price",
-    "total_price",
-)
-"""Of an export: a row for each order or fill that an event is about; a trade has a row of its own first."""
+
+class Format(Enum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+Form = Annotated[Format, typer.Option("--format", help="Rows of changes, or whole events.")]
+Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write here, not to stdout.")]
 
 
 @app.command()
@@ -69,7 +71,7 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
         if as_object:
             print(json.dumps({"agrees": False, "place": error.place, "problem": error.problem}))
         else:
-            new_console().print(f"Damaged: {error}", style="bold red")
+            new_console().print(f"Damaged: {error}", style="bold red", soft_wrap=True)
         raise typer.Exit(ExitCode.DISAGREES) from error
     if as_object:
         print(json.dumps({"agrees": True, **found._asdict()}))
@@ -101,7 +103,7 @@ def show(
         events = list(islice(chosen, limit))
     if as_object:
         for event in events:
-            print(json.dumps({"kind": type(event).__name__, **_as_object(event)}))
+            print(_as_json(event))
         return
     table = new_table()
     for header in ("event", "kind", "what", "note"):
@@ -130,71 +132,70 @@ def compact(file: JournalFile, *, before: Before = None) -> None:
 
 
 @app.command()
-def export(file: JournalFile, *, output: Output = None) -> None:
-    """Write all events as CSV: a row for each order, trade or fill; all numbers are whole."""
+def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
+    """Write all events: as CSV, a row for each order that one touches, or whole, one object a line."""
+    if output is None:
+        _write(file, sys.stdout, form)
+        return
+    if output.exists():
+        raise JournalError(str(output), "it exists already, and is not written over")
+    stream = output.open("x", encoding="utf-8", newline="")
+    try:
+        with stream:
+            _write(file, stream, form)
+    except BaseException:
+        output.unlink()  # half an export looks like a whole one
+        raise
+
+
+def _write(file: Path, stream: TextIO, form: Format) -> None:
     with opened_to_read(file) as trail:
-        rows = (row for event in trail.events(trail.head("snapshot").sequence + 1) for row in _rows(event))
-        if output is None:
-            _write(sys.stdout, rows)
+        events = trail.events(trail.head("snapshot").sequence + 1)
+        if form is Format.JSONL:
+            stream.writelines(f"{_as_json(event)}\n" for event in events)
             return
-        with output.open("w", encoding="utf-8", newline="") as stream:
-            _write(stream, rows)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(EVENT_COLUMNS)
+        for chunk in in_columns(events, _AT_ONCE):
+            writer.writerows(zip(*chunk.values(), strict=True))
 
 
-def _write(stream: Any, rows: Iterator[dict[str, object]]) -> None:
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-
-
-def _rows(event: Event) -> Iterator[dict[str, object]]:
-    for part, said in _parts(event):
-        common: dict[str, object] = {
-            "sequence": event.sequence,
-            "kind": type(event).__name__,
-            "note": event.note,
-            "part": part,
-        }
-        fills = said.pop("fills", ())
-        yield common | said
-        trade = {name: said[name] for name in ("trade_id", "symbol", "side") if name in said}
-        for fill in fills:
-            yield common | trade | fill._asdict() | {"part": "fill"}
-
-
-def _parts(event: Event) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The orders, or the trade, that an event is about; an amended one as before and after."""
-    subject = event.subject()
-    if isinstance(event, OrderAmended):
-        yield from (("before", subject[0]._asdict()), ("after", subject[1]._asdict()))
-    else:
-        for each in subject if isinstance(event, OrdersAdded | OrdersRemoved) else (subject,):
-            yield type(each).__name__.lower(), each._asdict()
-
-
-def _said(event: Event) -> Iterator[dict[str, Any]]:
-    return (said for _, said in _parts(event))
+def _subjects(event: Event) -> Sequence[Order | Trade]:
+    """The orders, or the trade, that an event is about."""
+    match event:
+        case OrderAdded(order=order) | OrderRemoved(order=order):
+            return (order,)
+        case OrdersAdded(orders=orders) | OrdersRemoved(orders=orders):
+            return orders
+        case OrderAmended(before=before, after=after):
+            return before, after
+        case TradePlaced(trade=trade):
+            return (trade,)
+        case _:  # pragma: no cover - there are no others
+            raise TypeError(type(event))
 
 
 def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None) -> bool:
     return kind in (None, type(event).__name__) and any(
-        symbol in (None, said["symbol"])
-        and (
-            order is None
-            or said.get("order_id") == order
-            or any(fill.order_id == order for fill in said.get("fills", ()))
-        )
-        for said in _said(event)
+        symbol in (None, subject.symbol) and (order is None or order in _ids(subject))
+        for subject in _subjects(event)
     )
 
 
+def _ids(subject: Order | Trade) -> Iterator[int]:
+    return (each.order_id for each in (subject.fills if isinstance(subject, Trade) else (subject,)))
+
+
 def _described(event: Event) -> str:
-    return "; ".join(
-        " ".join(f"{name} {value}" for name, value in said.items() if name != "fills")
-        for said in islice(_said(event), 3)
-    ) + (" ..." if len(list(islice(_said(event), 4))) > 3 else "")
+    subjects = _subjects(event)
+    said = "; ".join(
+        " ".join(f"{name} {value}" for name, value in subject._asdict().items() if name != "fills")
+        for subject in subjects[:_SHOWN]
+    )
+    return f"{said} ..." if len(subjects) > _SHOWN else said
 
 
-def _as_object(event: Event) -> dict[str, object]:
-    body: object = json.loads(body_of(event))
-    return {"sequence": event.sequence, "note": event.note, "body": body}
+def _as_json(event: Event) -> str:
+    kind = type(event)
+    body: object = json.loads(BODIES[kind](event))
+    return json.dumps({"kind": kind.__name__, "sequence": event.sequence, "note": event.note, "body": body})

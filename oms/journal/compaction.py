@@ -19,6 +19,19 @@ def drop_before(connection: Connection, trail: Trail, first: int) -> int:
     All or nothing, in one transaction; afterwards the file is made as small as it can be. The whole
     trail is verified before. Raises JournalError and sqlite3.Error. O(events).
     """
+    connection.execute("BEGIN IMMEDIATE")  # first, so that nothing changes after it was verified
+    try:
+        dropped = _drop(connection, trail, first)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    if dropped:
+        connection.execute("VACUUM")
+    return dropped
+
+
+def _drop(connection: Connection, trail: Trail, first: int) -> int:
     verify_trail(trail)
     start = trail.head("snapshot").sequence
     first = trail.batch_of(first)
@@ -30,22 +43,15 @@ def drop_before(connection: Connection, trail: Trail, first: int) -> int:
     head = Head(
         first - 1, then.__getstate__()["next_trade_id"], len(orders), sum_of(orders), trail.hash_of(first - 1)
     )
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        fills = "SELECT trade_id FROM trades WHERE sequence < ?"
-        connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
-        connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
-        connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
-        connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
-        connection.execute("DELETE FROM snapshot")
-        connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
-        for name, said in (("snapshot", head), ("noted", noted)):
-            connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", said.row(name))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("VACUUM")
+    fills = "SELECT trade_id FROM trades WHERE sequence < ?"
+    connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
+    connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
+    connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
+    connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
+    connection.execute("DELETE FROM snapshot")
+    connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
+    for name, said in (("snapshot", head), ("noted", noted)):
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", said.row(name))
     return first - 1 - start
 
 

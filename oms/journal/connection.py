@@ -28,6 +28,11 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """In autocommit: a transaction begins with BEGIN and with nothing else. Raises sqlite3.Error."""
 
+    @property
+    def total_changes(self) -> int:
+        """How many rows it has changed so far, in 32 bits: after 2**31 - 1 comes -2**31."""
+        ...
+
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Do one statement."""
         ...

@@ -11,6 +11,7 @@ from pathlib import Path
 from oms.errors import JournalError
 from oms.journal import schema
 from oms.journal.connection import Connect, Connection, connect, connected, reported, uri_of
+from oms.journal.place import check_name, real_path
 from oms.journal.trail import Trail
 
 __all__ = ["opened_to_read"]
@@ -22,11 +23,12 @@ def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> 
 
     Raises JournalError for a file that is damaged, missing, or of another version.
     """
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     place = str(real)
     with reported(place, "it cannot be read"):
-        if not real.is_file():
-            raise JournalError(place, "it is missing, or no file")
+        check_name(real)
+        if not real.exists():
+            raise JournalError(place, "it is missing")
         if not real.stat().st_size:
             raise JournalError(place, "it is empty: a journal is never so short")
         with connected(connect, _uri(real, connect)) as connection:

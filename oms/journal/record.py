@@ -16,10 +16,10 @@ from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdde
 from oms.models import Order, OrderFill, Side, Trade
 
 __all__ = [
+    "BODIES",
     "EMPTY",
     "Head",
     "SUM_MODULUS",
-    "body_of",
     "digest",
     "event_of",
     "link",
@@ -127,7 +127,7 @@ def _trade(trade: Trade) -> str:
     )
 
 
-_BODIES: dict[type[Event], Callable[[Any], str]] = {
+BODIES: dict[type[Event], Callable[[Any], str]] = {
     OrderAdded: lambda event: order_text(event.order),
     OrdersAdded: lambda event: _orders(event.orders),
     OrderRemoved: lambda event: order_text(event.order),
@@ -135,12 +135,9 @@ _BODIES: dict[type[Event], Callable[[Any], str]] = {
     OrderAmended: lambda event: _amended(event.before, event.after),
     TradePlaced: lambda event: _trade(event.trade),
 }
-_KINDS = {kind.__name__: kind for kind in _BODIES}
+"""What an event of each kind is about, as JSON."""
 
-
-def body_of(event: Event) -> str:
-    """What an event is about, as JSON."""
-    return _BODIES[type(event)](event)
+_KINDS = {kind.__name__: kind for kind in BODIES}
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:

@@ -86,7 +86,7 @@ def create(path: Path, connect: Connect) -> None:
     Raises sqlite3.Error, OSError, and JournalError where a write-ahead log is left without its file.
     """
     log = path.with_name(f"{path.name}-wal")
-    if log.exists():
+    if log.exists() and log.stat().st_size:
         raise JournalError(str(path), f"it is missing, but {log.name} is there, and may hold what it held")
     draft = path.with_name(f"{path.name}-new")
     for leftover in ("", "-journal", "-wal", "-shm"):

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
-from pathlib import Path
 from threading import Condition, RLock, Thread
 from typing import Literal, cast, get_args
 
@@ -17,6 +16,7 @@ from oms.journal import schema
 from oms.journal.batch import Batch
 from oms.journal.compaction import drop_before
 from oms.journal.connection import Connect, connect, reported, uri_of
+from oms.journal.place import Presence, check_name, find_or_make, real_path
 from oms.journal.trail import Trail
 from oms.journal.verification import Verification, verify_trail
 from oms.journal.writer_lock import WriterLock
@@ -59,7 +59,7 @@ class SqliteJournal:
         connect: Connect = connect,
     ) -> None:
         _check_arguments(durability, group_size, group_seconds)
-        self.path = Path(os.path.realpath(path))
+        self.path = real_path(path)
         self.durability: Durability = durability
         self._group_size = group_size
         self._group_seconds = group_seconds
@@ -69,20 +69,25 @@ class SqliteJournal:
         self._unsettled = self._closed = False
         self._problem: str | None = None
         with reported(str(self.path), "it cannot be opened"), ExitStack() as undo:
-            self._writer_lock = WriterLock(self.path)
-            undo.callback(self._writer_lock.release)
-            _find_or_make(self.path, connect)
-            self._connection = connect(uri_of(self.path, "rw"))
-            undo.callback(self._connection.close)
-            self._trail = Trail(self._connection, str(self.path))
-            self._prepare(verify)
-            # It writes nothing. It only keeps a connection that has failed from being the last one,
-            # which would copy the log into the file on leaving: another try at what has failed.
-            self._guard = connect(uri_of(self.path, "ro"))
-            undo.callback(self._guard.close)
-            self._guard.execute("SELECT name FROM heads").fetchall()
+            self._open(undo, connect, verify)
             undo.pop_all()
-        if durability == "batched":
+
+    def _open(self, undo: ExitStack, connect: Connect, verify: bool) -> None:
+        check_name(self.path)
+        self._writer_lock = WriterLock(self.path)
+        undo.callback(self._writer_lock.release)
+        find_or_make(self.path, connect)
+        self._connection = connect(uri_of(self.path, "rw"))
+        undo.callback(self._connection.close)
+        self._trail = Trail(self._connection, str(self.path))
+        self._prepare(verify)
+        # It writes nothing. It only keeps a connection that has failed from being the last one,
+        # which would copy the log into the file on leaving: another try at what has failed.
+        self._guard = connect(uri_of(self.path, "ro"))
+        undo.callback(self._guard.close)
+        self._guard.execute("SELECT name FROM heads").fetchall()
+        self._presence = Presence(self.path)
+        if self.durability == "batched":
             Thread(target=self._keep_time, name=f"oms journal {self.path.name}", daemon=True).start()
 
     def _prepare(self, verify: bool) -> None:
@@ -97,6 +102,8 @@ class SqliteJournal:
         self._connection.execute("PRAGMA synchronous=FULL")
         schema.migrate(self._connection, place)
         schema.check(self._connection, place)
+        # SQLite opens a file that can only be read, and says nothing before it is written to.
+        self._connection.execute("DELETE FROM events WHERE 0")
         self._set_synchronous(_SYNCHRONOUS[self.durability])
         self._head = self._trail.head("now")
         self._trail.check_end(self._head)
@@ -123,8 +130,15 @@ class SqliteJournal:
             return Snapshot(self._head.sequence, self._head.next_trade_id, orders)
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """The events from this sequence number on, each compared with its hash. Raises JournalError."""
-        events = self._trail.events(first)
+        """The events from this sequence number on, each compared with its hash.
+
+        Raises InvalidOrderError, and JournalError, also for those that were dropped.
+        """
+        if type(first) is not int or first < 1:
+            raise InvalidOrderError("first", first, "an int >= 1")
+        return self._read(self._trail.events(first))
+
+    def _read(self, events: Iterator[Event]) -> Iterator[Event]:
         while True:
             with self._own_lock():
                 self._get_ready()
@@ -156,9 +170,11 @@ class SqliteJournal:
         """Make a batch durable, as `durability` has it; O(events and orders in it). Raises JournalError."""
         with self._own_lock():
             self._get_ready(to_write=True)
-            if batch[0].sequence != self._head.sequence + 1:
-                problem = f"event {batch[0].sequence} cannot follow {self._head.sequence}"
-                raise JournalError(str(self.path), problem)
+            for before, event in enumerate(batch, self._head.sequence):
+                if event.sequence != before + 1:
+                    raise JournalError(str(self.path), f"event {event.sequence} cannot follow {before}")
+            if not batch:
+                return
             closes_group = self.durability == "batched" and self._unsynced + 1 >= self._group_size
             if closes_group:
                 self._set_synchronous("FULL")
@@ -193,10 +209,21 @@ class SqliteJournal:
         self._unsettled = False
         with suppress(sqlite3.Error):  # where it has rolled back by itself there is nothing to roll back
             self._connection.execute("ROLLBACK")
+        problem = str(error)
+        if self._is_overtaken():
+            problem = (
+                f"somebody else has written into it since it was opened (was its -lock removed?): {error}"
+            )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING or committing:
-            self._problem = f"since an error it is read-only, until it is opened again: {error}"
+            self._problem = problem
         held = "whether it holds the change is unknown until it is opened again" if committing else "not held"
-        return JournalError(str(self.path), f"{held}: {error}")
+        return JournalError(str(self.path), f"{held}: {problem}")
+
+    def _is_overtaken(self) -> bool:
+        try:
+            return self._trail.head("now") != self._head
+        except JournalError:
+            return False
 
     def _checkpoint_when_due(self) -> None:
         """Copy the log into the file now and then: what fails here makes it read-only, but undoes nothing."""
@@ -206,6 +233,7 @@ class SqliteJournal:
                 self._checkpoint()
 
     def _checkpoint(self) -> None:
+        self._check_writable(thorough=True)
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except sqlite3.Error as error:
@@ -285,10 +313,16 @@ class SqliteJournal:
         """Refuse where there is nothing to be had, and settle what was struck."""
         if self._closed:
             raise JournalError(str(self.path), "it is closed")
-        if to_write and self._problem is not None:
-            raise JournalError(str(self.path), self._problem)
+        if to_write:
+            self._check_writable()
         if self._unsettled:
             self._settle()
+
+    def _check_writable(self, *, thorough: bool = False) -> None:
+        self._problem = self._problem or self._presence.problem(thorough=thorough)
+        if self._problem is not None:
+            problem = f"it is read-only, until it is opened again: {self._problem}"
+            raise JournalError(str(self.path), problem)
 
     def _settle(self) -> None:
         """After an append that was struck: roll back what was not committed, and see what was."""
@@ -312,6 +346,10 @@ class SqliteJournal:
                 if self._problem is None:
                     self.sync()
                     self._checkpoint()
+                elif self._unsynced or self._presence.problem(thorough=True):
+                    last = f"its last {self._unsynced} changes" if self._unsynced else "its changes"
+                    problem = f"it is closed, but {last} may not be on the disk: {self._problem}"
+                    raise JournalError(str(self.path), problem)
 
     def _let_go(self) -> None:
         """Close both connections; the guard first only where the log may be copied into the file."""
@@ -333,17 +371,3 @@ def _check_arguments(durability: object, group_size: object, group_seconds: obje
         raise InvalidOrderError("group_size", group_size, "an int >= 1")
     if type(group_seconds) not in (int, float) or not 0 < cast("float", group_seconds) <= _LONGEST_GROUP:
         raise InvalidOrderError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")
-
-
-def _find_or_make(path: Path, connect: Connect) -> None:
-    """See that there is a file which can be a journal; raises JournalError, OSError and sqlite3.Error."""
-    if not path.exists():
-        schema.create(path, connect)
-    found = path.stat()
-    if not path.is_file():
-        raise JournalError(str(path), "it is no file")
-    if found.st_nlink > 1:
-        # The log is found by the file's name: under two names there would be two.
-        raise JournalError(str(path), "it has a second name (a hard link), under which it may be open too")
-    if not found.st_size:
-        raise JournalError(str(path), "it is empty: a journal is never so short")

@@ -98,18 +98,27 @@ class Trail:
     def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
         """The rows of events from a sequence number on, as above."""
         before, end = self._hash_before(first), self.head("now").sequence
+        if first > end:
+            return
         while chunk := self._chunk(first):
             for row in chunk:
                 sequence, batch, kind, note, body, found = row
-                place = f"{self.place}: events, sequence {first}"
                 if sequence != first:
-                    raise JournalError(place, f"it is missing: {sequence} comes next")
+                    raise self._missing(first, f"it is missing: {sequence} comes next")
                 if type(body) is not str or link(before, sequence, batch, kind, note, digest(body)) != found:
+                    place = f"{self.place}: events, sequence {first}"
                     raise JournalError(place, "its hash does not fit what it says, or what came before it")
                 yield row
                 first, before = first + 1, found
         if first <= end:
-            raise JournalError(f"{self.place}: events, sequence {first}", "it is missing, as is what follows")
+            raise self._missing(first, "it is missing, as is what follows")
+
+    def _missing(self, first: int, problem: str) -> JournalError:
+        """What is wrong where an event is not: it may have been dropped, also while it was being read."""
+        start = self.head("snapshot").sequence
+        if first <= start:
+            problem = f"it was dropped: the trail begins after {start}"
+        return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
         """The events that were dropped but carry a note, each compared with its hash."""
@@ -137,20 +146,18 @@ class Trail:
         return sequence
 
     def _hash_before(self, first: int) -> bytes:
-        start = self.head("snapshot")
+        start, end = self.head("snapshot"), self.head("now")
         if first <= start.sequence:
-            problem = f"it was dropped: the trail begins after {start.sequence}"
-            raise JournalError(f"{self.place}: events, sequence {first}", problem)
+            raise self._missing(first, "it was dropped")
         if first == start.sequence + 1:
             return start.last_hash
-        rows = self._chunk(first - 1, 1)
-        if rows and rows[0][0] == first - 1:
-            found: bytes = rows[0][-1]
-            return found
-        end = self.head("now")
         if first > end.sequence:
             return end.last_hash
-        raise JournalError(f"{self.place}: events, sequence {first - 1}", "it is missing")
+        rows = self._chunk(first - 1, 1)
+        if not rows or rows[0][0] != first - 1:
+            raise self._missing(first - 1, "it is missing")
+        found: bytes = rows[0][-1]
+        return found
 
     def _chunk(self, first: int, size: int = _AT_ONCE) -> list[tuple[Any, ...]]:
         with reported(f"{self.place}: events, sequence {first} or after", "it cannot be read"):

@@ -1,0 +1,289 @@
+"""Where a journal may be, and what becomes of one whose file, log or lock somebody else takes away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, journal
+from oms.journal import SqliteJournal, sqlite_journal
+from oms.journal.connection import connect
+
+BUY = Side.BUY
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "book.db"
+
+
+def kept(om: OrderManagement) -> SqliteJournal:
+    assert isinstance(om.journal, SqliteJournal)
+    return om.journal
+
+
+def ids(path: Any) -> list[int]:
+    """Of what rests by a file, verified throughout."""
+    with journal.open(path, verify=True) as om:
+        return [order.order_id for order in om]
+
+
+# ---------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b?c=1&mode=memory#d%20%00.db",
+        "\udcff\udc80.db",
+        "two\nlines",
+        "日経.db",
+        "'; --",
+        "./:memory:",
+        "x" * 240,
+    ],
+    ids=ascii,
+)
+def test_whatever_a_file_may_be_called_it_is_that_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path(name).touch()
+    except OSError:
+        pytest.skip("no file can be called that here")
+    Path(name).unlink()
+    with journal.open(name) as om:
+        om.add_order(1, "JPM", BUY, 1, 1)
+        monkeypatch.chdir("/")  # where it is was settled when it was opened
+        om.add_order(2, "JPM", BUY, 1, 1)
+        assert journal.verify(tmp_path / name).orders == 2
+    assert {path.name for path in tmp_path.iterdir()} >= {Path(name).name}
+    assert ids(tmp_path / name) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", ":memory:", "file:book.db?mode=memory", "a\0b", b"book.db", 5, None, [Path("book.db")]]
+)
+def test_what_names_no_file_is_refused_and_makes_none(
+    wrong: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for attempt in (journal.open, journal.verify, SqliteJournal):
+        with pytest.raises(InvalidOrderError, match="path must be the path of a file"):
+            attempt(wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda file: file.mkdir(), "no file"),
+        (lambda file: file.symlink_to(file), "leads to itself"),
+        (os.mkfifo, "no file"),
+        (lambda file: file.symlink_to(os.devnull), "no file"),
+    ],
+    ids=["a folder", "a loop", "a pipe", "a device"],
+)
+def test_where_something_is_that_is_no_file_nothing_is_made(
+    make: Callable[[Path], object], problem: str, file: Path
+) -> None:
+    make(file)
+    beside = set(Path(os.devnull).parent.iterdir())
+    for attempt in (journal.open, journal.verify):
+        with pytest.raises(JournalError, match=problem):
+            attempt(file)
+    assert list(file.parent.iterdir()) == [file]
+    assert f"{os.devnull}-lock" not in {str(path) for path in set(Path(os.devnull).parent.iterdir()) - beside}
+
+
+def test_a_link_that_leads_to_no_file_yet_is_a_name_of_the_file_that_is_made(file: Path) -> None:
+    link = file.with_name("link.db")
+    link.symlink_to(file)
+    assert ids(link) == []
+    assert file.is_file()
+    assert link.is_symlink()
+
+
+def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file: Path) -> None:
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", BUY, 1, 1)
+    journal.verify(file)  # a reader may leave an empty log behind
+    file.with_name("book.db-wal").touch()
+    file.unlink()
+    assert ids(file) == []
+
+
+def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
+    assert ids(file) == []
+    with pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"):
+        journal.open(file, connect=lambda uri: connect(uri.replace("mode=rw", "mode=ro")))
+    assert ids(file) == []
+
+
+# ---------------------------------------------------------------------- what others take away
+
+
+def take_away(lost: Path, *, replaced: bool) -> None:
+    content = lost.read_bytes()
+    lost.rename(lost.with_name("taken"))
+    if replaced:
+        lost.write_bytes(content)
+
+
+@pytest.mark.parametrize(("suffix", "replaced"), [("", False), ("", True), ("-wal", False)])
+@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def test_a_journal_whose_file_or_log_is_taken_away_takes_nothing_more_and_closing_says_so(
+    suffix: str, replaced: bool, durability: Any, file: Path
+) -> None:
+    om = journal.open(file, durability=durability, group_seconds=3600)
+    om.add_order(1, "JPM", BUY, 1, 1)
+    lost = file.with_name(file.name + suffix)
+    take_away(lost, replaced=replaced)
+    for _ in range(2):
+        with pytest.raises(JournalError, match=f"{lost.name} was removed or replaced while it was open"):
+            om.add_order(2, "JPM", BUY, 1, 1)
+    assert 2 not in om
+    with pytest.raises(JournalError, match="removed or replaced"):
+        om.close()
+
+
+def test_a_log_that_was_replaced_is_noticed_when_it_is_copied_into_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_journal, "_APPENDS_TO_CHECKPOINT", 3)
+    om = journal.open(file)
+    om.add_order(1, "JPM", BUY, 1, 1)
+    take_away(file.with_name("book.db-wal"), replaced=True)
+    om.add_order(2, "JPM", BUY, 1, 1)
+    om.add_order(3, "JPM", BUY, 1, 1)
+    with pytest.raises(JournalError, match=r"book\.db-wal was removed or replaced while it was open"):
+        om.add_order(4, "JPM", BUY, 1, 1)
+    with pytest.raises(JournalError, match="removed or replaced"):
+        om.close()
+
+
+@pytest.mark.parametrize("compacted", [True, False])
+def test_a_second_writer_that_a_removed_lock_let_in_makes_the_first_one_stop(
+    compacted: bool, file: Path
+) -> None:
+    first = journal.open(file)
+    first.add_order(1, "JPM", BUY, 1, 1)
+    file.with_name("book.db-lock").unlink()
+    with journal.open(file) as second:
+        second.add_order(2, "JPM", BUY, 1, 1)
+        second.add_order(3, "JPM", BUY, 1, 1)
+        if compacted:  # then no row is there that the first one's would clash with
+            kept(second).compact()
+        before = first.state_hash()
+        with pytest.raises(JournalError, match="not held: somebody else has written into it"):
+            first.add_order(4, "JPM", BUY, 1, 1)
+        with pytest.raises(JournalError, match="read-only, until it is opened again: somebody else"):
+            first.add_order(5, "JPM", BUY, 1, 1)
+        assert first.state_hash() == before
+        second.add_order(6, "JPM", BUY, 1, 1)
+        first.close()
+        second.add_order(7, "JPM", BUY, 1, 1)
+    assert ids(file) == [1, 2, 3, 6, 7]
+
+
+def test_of_many_threads_that_open_one_file_at_once_one_gets_it(file: Path) -> None:
+    start, opened, refused = threading.Barrier(8), [], []
+
+    def attempt() -> None:
+        start.wait()
+        try:
+            opened.append(journal.open(file))
+        except JournalError as error:
+            refused.append(error.problem)
+
+    threads = [threading.Thread(target=attempt) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert set(refused) == {"it is open elsewhere, and takes one writer"}
+    with opened[0] as om:
+        om.add_order(1, "JPM", BUY, 1, 1)
+    assert ids(file) == [1]
+
+
+def test_a_journal_that_one_thread_closes_is_whole_for_those_that_were_writing(file: Path) -> None:
+    om = journal.open(file)
+    done: list[int] = []
+
+    def work(first: int) -> None:
+        for number in range(first, first + 10_000):
+            try:
+                om.add_order(number, "JPM", BUY, 1, 1)
+            except JournalError as error:
+                assert error.problem == "it is closed"  # there is no other
+                return
+            done.append(number)
+
+    threads = [threading.Thread(target=work, args=(10_000 * n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(done) < 30:
+        pass
+    om.close()
+    for thread in threads:
+        thread.join()
+    assert ids(file) == sorted(done) == [order.order_id for order in om]
+
+
+LEAVES = """
+import os, sys
+from oms import Side, journal
+om = journal.open(sys.argv[1], durability=sys.argv[2])
+om.add_order(1, "JPM", Side.BUY, 1, 1)
+if not os.fork():
+    sys.exit()  # as any program ends: what it has inherited is let go of
+os.wait()
+om.add_order(2, "JPM", Side.BUY, 1, 1)
+print("acknowledged", flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("durability", ["full", "batched"])
+def test_a_forked_process_that_ends_as_any_does_takes_nothing_with_it(durability: str, file: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LEAVES, str(file), durability],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.endswith("acknowledged\n")
+    assert ids(file) == [1, 2]
+
+
+# ---------------------------------------------------------------------- sizes
+
+
+def test_a_trade_with_very_many_fills_is_one_event(file: Path) -> None:
+    many = 20_000
+    with journal.open(file) as om:
+        om.add_orders(Order(n, "JPM", BUY, 2**62, 2**62) for n in range(many))
+        trade = om.place_trade("JPM", BUY, many * 2**62 - 1)
+        assert len(trade.fills) == many
+        assert [event.trade for event in kept(om).read(2)] == [trade]  # type: ignore[attr-defined]  # a trade
+    with journal.open(file, verify=True) as om:
+        assert om.orders() == (Order(many - 1, "JPM", BUY, 1, 2**62),)
+
+
+def test_a_note_of_millions_of_characters_is_kept_as_it_is(file: Path) -> None:
+    note = "a\0ü'" * 1_000_000
+    with journal.open(file) as om, om.transaction(note):
+        om.add_order(1, "JPM", BUY, 1, 1)
+    with journal.open(file, verify=True) as om:
+        assert [event.note for event in kept(om).read()] == [note]
