@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import httpx
 import pytest
@@ -168,15 +167,3 @@ def test_a_stream_is_closed_without_the_key_and_open_with_it_or_the_cookie() -> 
         cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0], "Origin": address.http}
         with stream(address, "", **cookie) as connection:
             assert received(connection)["type"] == "snapshot"
-
-
-def test_the_page_may_load_nothing_and_runs_only_its_own_script(client: TestClient) -> None:
-    page = client.get("/")
-    policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; script-src ")
-    assert "unsafe" not in policy
-    assert "http" not in policy
-    assert page.headers["x-content-type-options"] == "nosniff"
-    html = (Path(__file__).parents[1] / "oms/api/page/index.html").read_text()
-    assert page.text == html
-    assert policy.count("'sha256-") == html.count("<script>") + html.count("<style>")
