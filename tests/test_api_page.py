@@ -131,7 +131,7 @@ def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderMana
     shows(page, "SELL", ("19", "1,500"))
     expect(page.locator("#spread")).to_have_text("1")
     dialog = review(page, "22")
-    expect(dialog.locator("dd")).to_have_text(["442", "20.0909", "21", "2 (45.5 bp)"])
+    expect(dialog.locator("dd")).to_have_text(["442", "20.0909", "21", "2 (45.45 bp)"])
     assert om.calculate_price("JPM", Side.BUY, 22) == 442  # nothing was traded yet
     dialog.get_by_role("button", name="Buy for 442").click()
     expect(dialog).to_be_hidden()
@@ -188,12 +188,15 @@ def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderM
     assert 2 not in om
 
 
-def test_more_levels_are_shown_when_asked_for(page: Page, om: OrderManagement) -> None:
+def test_more_levels_and_more_orders_are_shown_when_asked_for(page: Page, om: OrderManagement) -> None:
     om.add_orders(Order(100 + n, "JPM", Side.SELL, 1 + n, 1 + n) for n in range(30))
     expect(page.locator("#levels-SELL tr")).to_have_count(12)
     page.get_by_role("button", name="18 more price levels").click()
     expect(page.locator("#levels-SELL tr")).to_have_count(30)
     expect(page.locator("#more-SELL")).to_be_hidden()
+    expect(page.locator("#orders tr")).to_have_count(12)
+    page.get_by_role("button", name="20 more rest").click()
+    expect(page.locator("#orders tr")).to_have_count(32)
 
 
 def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
@@ -291,6 +294,62 @@ def test_a_trade_whose_answer_is_lost_is_asked_for_again_and_made_once(
     assert om.available_amount("JPM", Side.BUY) == 8
     assert len(keys) == 2
     assert len(set(keys)) == 1
+
+
+def test_a_removal_whose_answer_is_lost_is_asked_for_again_and_is_no_error(
+    page: Page, om: OrderManagement
+) -> None:
+    lost: list[str] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        if route.request.method == "DELETE" and not lost:
+            lost.append(route.fetch().text())
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/orders/*", lose_the_first_answer)
+    page.get_by_role("button", name="Remove order 4").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.locator("#orders-outcome")).to_have_text("Order 4 was removed: 10 were left of it.")
+    assert lost
+    assert 4 not in om
+
+
+def test_while_nobody_answers_the_trade_stays_open_and_is_made_once_in_the_end(
+    page: Page, om: OrderManagement
+) -> None:
+    def lose_every_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/trades", lose_every_answer)
+    dialog = review(page, "22")
+    dialog.get_by_role("button", name="Buy for 442").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Trying again never does it twice.")
+    page.unroute("**/trades")
+    dialog.get_by_role("button", name="Try again").click()
+    expect(page.locator("#trade .outcome")).to_contain_text("Bought 22 for 442")
+    assert om.available_amount("JPM", Side.BUY) == 8
+
+
+def test_an_order_whose_answers_are_lost_is_not_added_twice_under_another_id(
+    page: Page, om: OrderManagement
+) -> None:
+    def lose_every_answer(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    om.add_order(5_000, "JPM", Side.BUY, 1, 50)
+    expect(page.locator("#order-id")).to_have_value("5001")
+    page.route("**/orders", lose_every_answer)
+    add(page, "SELL", "3", "19")
+    expect(page.locator("#order-problem")).to_contain_text("The server does not answer.")
+    shows(page, "SELL", ("19", "3"))
+    page.unroute("**/orders")
+    page.get_by_role("button", name="Add the order").click()
+    expect(page.locator("#order .outcome")).to_contain_text("was added before; nothing new rests.")
+    assert om.available_amount("JPM", Side.SELL) == 3
 
 
 def test_a_change_that_got_lost_is_noticed_by_its_number_and_made_good(

@@ -25,6 +25,10 @@ const order = new OrderForm(added);
 
 askForKey(() => stream.open(chosen));
 find("reconnect").addEventListener("click", () => stream.open(chosen));
+find("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // behind the # stands the symbol
+  find("trade-amount").focus();
+});
 addEventListener("hashchange", follow);
 document.addEventListener("oms:locked", () => { if (stream.state === "live") stream.open(chosen); });
 choose(chosen);

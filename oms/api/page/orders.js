@@ -7,7 +7,8 @@ import { Form } from "./fields.js";
 import { Unanswered, change, newKey } from "./server.js";
 
 const LARGEST = 2n ** 53n - 1n; // of what the server takes
-const MOST = 50;
+const AT_FIRST = 12;
+const MORE = 50;
 
 export class OrderForm {
   #form = new Form(find("order"));
@@ -83,28 +84,34 @@ function said({ order_id, side, amount, price }) {
 }
 
 export class RestingOrders {
+  #book = null;
   #level = null;
+  #shown = AT_FIRST;
   #outcome = find("orders-outcome");
 
   constructor(onAll) {
     find("all-orders").addEventListener("click", onAll);
+    find("more-orders").addEventListener("click", () => { this.#shown += MORE; this.draw(this.#book); });
   }
 
   // Lists the orders at a price level only; at all of them, if it is null.
   choose(level) {
     this.#level = level;
+    this.#shown = AT_FIRST;
     this.#outcome.textContent = "";
   }
 
   draw(book) {
     const level = this.#level;
-    const found = book.resting(level, MOST);
+    const found = book.resting(level, this.#shown);
+    this.#book = book;
     const of = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
     find("orders-title").textContent = level ? `Orders at ${level.side} ${grouped(level.price)}` : "Resting orders";
     find("all-orders").hidden = !level;
     find("no-orders").hidden = found.length > 0;
     find("more-orders").hidden = of <= found.length;
-    find("more-orders").textContent = `${grouped(of - found.length)} more rest behind these.`;
+    find("more-orders").textContent = `${grouped(of - found.length)} more`;
+    find("more-orders").setAttribute("aria-label", `Show more orders: ${of - found.length} more rest`);
     arrange(find("orders"), found, ({ order_id }) => String(order_id), (order) => this.#create(order), update);
   }
 

@@ -21,8 +21,12 @@ export function drawSymbols(symbols, chosen) {
   const shown = chosen === null || symbols.includes(chosen) ? symbols : [chosen, ...symbols];
   arrange(find("symbols"), shown, (symbol) => symbol, create, (item, symbol) => {
     const link = item.firstElementChild;
-    if (symbol === chosen) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (symbol !== chosen) {
+      link.removeAttribute("aria-current");
+    } else if (!link.hasAttribute("aria-current")) {
+      link.setAttribute("aria-current", "page");
+      requestAnimationFrame(() => link.scrollIntoView({ block: "nearest", inline: "nearest" }));
+    }
   });
   find("no-symbols").hidden = shown.length > 0;
 }

@@ -88,8 +88,13 @@ function pairsOf(quote) {
     [side === "BUY" ? "You pay" : "You get", grouped(total_price)],
     ["Average price", divided(total_price, amount, 4)],
     ["Worst price", grouped(worst_price)],
-    ["Slippage", `${grouped(slippage)} (${divided(10_000n * slippage, best_price * amount, 1)} bp)`],
+    ["Slippage", `${grouped(slippage)} (${basisPoints(slippage, best_price * amount)} bp)`],
   ];
+}
+
+function basisPoints(slippage, atBest) {
+  const tooSmall = slippage > 0n && 2_000_000n * slippage < atBest; // it would round to 0.00
+  return tooSmall ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
 }
 
 function dialogOf(quote) {
