@@ -18,7 +18,7 @@ LENGTH = 400
 
 def main(file: str, durability: str, seed: str, done: str, way: str) -> None:
     if way == "migration":
-        become_version_two()
+        become_next_version()
     if way == "checkpoints":
         sqlite_journal._APPENDS_TO_CHECKPOINT = 2
     print("started", flush=True)
@@ -32,11 +32,11 @@ def main(file: str, durability: str, seed: str, done: str, way: str) -> None:
             compact(om)
 
 
-def become_version_two() -> None:
+def become_next_version() -> None:
     """As if there were a next version, which takes some work to come to."""
     work = ("CREATE TABLE work AS SELECT * FROM events", "DELETE FROM work", "DROP TABLE work")
-    schema.VERSION = 2
-    schema.MIGRATIONS = {1: work * 40}
+    schema.MIGRATIONS = {schema.VERSION: work * 40}
+    schema.VERSION += 1
 
 
 def compact(om: OrderManagement) -> None:

@@ -7,12 +7,13 @@ from hashlib import sha256
 from typing import Any
 
 import schemathesis
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 from schemathesis.schemas import BaseSchema
 from starlette.types import Receive, Scope, Send
 
 from oms import OrderManagement, Side
-from oms.api import Settings, create_app
+from oms.api import Settings, answers, create_app
 
 KEY = "correct-horse-battery"
 CALM = settings(
@@ -81,6 +82,33 @@ def test_no_request_breaks_what_the_document_promises(case: schemathesis.Case[An
 def test_no_request_gets_by_the_key(case: schemathesis.Case[Any]) -> None:
     give_own_key(case)
     case.call_and_validate()
+
+
+def test_the_document_can_be_read_without_anything_from_elsewhere() -> None:
+    client = TestClient(create_app(books(), Settings()))
+    page, document = client.get("/docs"), client.get("/openapi.json").json()
+    for path in document["paths"]:
+        assert f" {path}</h2>" in page.text
+    assert "<script" not in page.text
+    assert "//" not in page.text.replace("urn:", "")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_every_answer_has_an_example_that_fits_its_schema_and_every_problem_its_media_type() -> None:
+    document = create_app(books(), Settings()).openapi()
+    schemas = {name: getattr(answers, name) for name in answers.__all__}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                ((media_type, content),) = response["content"].items()
+                if status < "400":
+                    assert media_type == "application/json", path
+                    name = content["schema"]["$ref"].rpartition("/")[2]
+                    schemas[name].model_validate(content["example"])
+                else:
+                    assert media_type == "application/problem+json", path
+                    for code, example in content["examples"].items():
+                        assert answers.Problem.model_validate(example["value"]).code == code
 
 
 class AnyOrder(schema.as_state_machine()):  # type: ignore[misc]  # it is made at run time

@@ -349,6 +349,14 @@ def test_a_damaged_trail_is_not_dropped(file: Path) -> None:
             kept(om).compact()
 
 
+def test_a_journal_says_whether_it_can_be_written(file: Path) -> None:
+    om = journal.open(file)
+    kept(om).check_writable()
+    om.close()
+    with pytest.raises(JournalError, match="closed"):
+        kept(om).check_writable()
+
+
 # ---------------------------------------------------------------------- versions
 
 
@@ -400,24 +408,24 @@ def test_an_older_file_is_migrated_in_one_step_and_a_reader_says_that_it_is_olde
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_fixture(file)
-    monkeypatch.setattr(schema, "VERSION", 3)
-    monkeypatch.setattr(
-        schema, "MIGRATIONS", {1: ("CREATE TABLE t (x)",), 2: ("INSERT INTO t VALUES (1)", "DROP TABLE t")}
-    )
+    first, second = ("CREATE TABLE t (x)",), ("INSERT INTO t VALUES (1)", "DROP TABLE t")
+    now = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", now + 2)
+    monkeypatch.setattr(schema, "MIGRATIONS", {now: first, now + 1: second})
     with pytest.raises(JournalError, match="an older version"):
         journal.verify(file)
     with journal.open(file, verify=True) as om:
         assert len(om) == 1
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchall() == [(3,)]
+        assert connection.execute("PRAGMA user_version").fetchall() == [(now + 2,)]
 
 
 def test_a_migration_that_fails_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_fixture(file)
     before = dump(file)
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "VERSION", 2)
-        patch.setattr(schema, "MIGRATIONS", {1: ("DROP TABLE fills", "nonsense")})
+        patch.setattr(schema, "MIGRATIONS", {schema.VERSION: ("DROP TABLE fills", "nonsense")})
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
         with pytest.raises(JournalError, match="cannot be opened"):
             journal.open(file)
     assert dump(file) == before

@@ -13,6 +13,7 @@ import pytest
 from sessions import State, do, session, state
 
 from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
+from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect
 
 LENGTH = 12
@@ -207,6 +208,35 @@ def test_what_was_changed_by_hand_is_found_and_its_place_named(damage: str, tmp_
         with pytest.raises(JournalError) as caught:
             verify()
         assert place in caught.value.place
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    {
+        "UPDATE noted SET note = 'x' WHERE sequence = 3": "noted, sequence 3",
+        "UPDATE noted SET body = x'00' WHERE sequence = 4": "noted, sequence 4",
+        "DELETE FROM noted WHERE sequence = 3": "noted, sequence 4",
+        "DELETE FROM noted WHERE sequence = 4": "noted",
+        "INSERT INTO noted SELECT 5, kind, note, body, hash FROM noted LIMIT 1": "noted, sequence 5",
+        "DELETE FROM heads WHERE name = 'noted'": "heads, noted",
+    }.items(),
+)
+def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    with journal.open(file) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.compact()
+        assert [event.sequence for event in om.journal.history()] == [3, 4]
+        assert {event.note for event in om.journal.history()} == {"why"}
+    assert journal.verify(file).events == 0
+    by_hand(file, damage)
+    with pytest.raises(JournalError) as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith(place)
+    with journal.open(file) as om, pytest.raises(JournalError):
+        assert isinstance(om.journal, SqliteJournal)
+        list(om.journal.history())
 
 
 def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(

@@ -135,3 +135,15 @@ def test_a_subclass_copies_as_itself() -> None:
         twin = duplicate(desk)
         assert isinstance(twin, Desk)
         assert (twin.name, twin.orders()) == ("rates", (ONE,))
+
+
+def test_the_last_sequence_is_that_of_the_last_change_and_provisional_inside_a_transaction() -> None:
+    om = OrderManagement()
+    assert om.last_sequence == 0
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    om.amend_order(1, amount=20)  # changes nothing
+    assert om.last_sequence == 1
+    with om.what_if():
+        om.remove_order(1)
+        assert om.last_sequence == 2
+    assert om.last_sequence == om.copy().last_sequence == 1

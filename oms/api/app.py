@@ -11,8 +11,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
 from oms.api.description import complete
+from oms.api.documents import Documents
 from oms.api.door import Door
-from oms.api.memory import Memory
+from oms.api.memory import Memory, recall
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.problems import Refusal, respond
@@ -40,13 +41,7 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
     memory, tape = Memory(), Tape()
-    with om.transaction():  # so that nothing happens between the two
-        if om.journal is not None:
-            for event in om.journal.read():
-                memory(event)
-                tape(event)
-        om.subscribe(memory)
-        om.subscribe(tape)
+    recall(om, memory, tape)
     door = Door(om, memory)
     Orders(om, door).add_to(router)
     Trades(door).add_to(router)
@@ -79,15 +74,6 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
-    sessions = Sessions(settings)
-    sessions.add_to(router)
-    Page().add_to(router)
-    app.include_router(router)
-    app.add_middleware(Guard, settings=settings, sessions=sessions)
-    if settings.cors_origins:
-        _open_to_origins(app, settings.cors_origins)
-    app.add_exception_handler(HTTPException, _refusing(router))
-    app.add_exception_handler(Exception, _fail)
     document = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -96,6 +82,16 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
+    sessions = Sessions(settings)
+    sessions.add_to(router)
+    Page().add_to(router)
+    Documents(openapi).add_to(router)
+    app.include_router(router)
+    app.add_middleware(Guard, settings=settings, sessions=sessions)
+    if settings.cors_origins:
+        _open_to_origins(app, settings.cors_origins)
+    app.add_exception_handler(HTTPException, _refusing(router))
+    app.add_exception_handler(Exception, _fail)
     return app
 
 

@@ -73,7 +73,7 @@ _SHORT: Final = ("insufficient_liquidity",)
 _CHANGED: Final = {"sequence": 2, **_ORDER}
 
 ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
-PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 1, "orders": [_ORDER], "next": None})
+PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
 ONE_ORDER = Description(OrderAnswer, _ORDER, ("order_not_found",))
 AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, *_CHANGE))
 REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_CHANGE))

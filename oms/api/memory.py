@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
+from oms.events import Event, Journal, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
+from oms.journal import SqliteJournal
+from oms.management import OrderManagement
 from oms.models import Order, Trade
 
-__all__ = ["First", "Memory", "note_of"]
+__all__ = ["First", "Memory", "note_of", "recall"]
 
 _MARK = "oms.api"
 
@@ -26,6 +29,25 @@ def note_of(key: str | None, request: str) -> str:
     """The note of an event that comes in at this door."""
     said: dict[str, object] = {_MARK: 1} if key is None else {_MARK: 1, "key": key, "request": request}
     return json.dumps(said, separators=(",", ":"))
+
+
+def recall(om: OrderManagement, *listeners: Callable[[Event], object]) -> None:
+    """Tell listeners what the journal holds of the past, and of every event from now on; O(events).
+
+    Raises JournalError.
+    """
+    with om.transaction():  # so that nothing happens between the two
+        for event in _past(om.journal):
+            for listener in listeners:
+                listener(event)
+        for listener in listeners:
+            om.subscribe(listener)
+
+
+def _past(journal: Journal | None) -> Iterator[Event]:
+    if journal is None:
+        return iter(())
+    return journal.history() if isinstance(journal, SqliteJournal) else journal.read()
 
 
 class Memory:

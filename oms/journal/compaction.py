@@ -1,9 +1,11 @@
-"""Dropping history: what came before stays as the snapshot that the trail begins with."""
+"""Dropping history: what came before stays as the snapshot that the trail begins with, and as its notes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from oms.journal.connection import Connection
-from oms.journal.record import Head, sum_of
+from oms.journal.record import Head, digest, link, sum_of
 from oms.journal.trail import Trail
 from oms.journal.verification import state_after, verify_trail
 
@@ -13,6 +15,7 @@ __all__ = ["drop_before"]
 def drop_before(connection: Connection, trail: Trail, first: int) -> int:
     """Drop the batches before the one of a sequence number, and their trades; return how many events.
 
+    What carries a note is put by, because whoever wrote that may have to remember it.
     All or nothing, in one transaction; afterwards the file is made as small as it can be. The whole
     trail is verified before. Raises JournalError and sqlite3.Error. O(events).
     """
@@ -21,6 +24,7 @@ def drop_before(connection: Connection, trail: Trail, first: int) -> int:
     first = trail.batch_of(first)
     if first <= start + 1:
         return 0
+    noted, rows = _noted(trail, start, first)
     then = state_after(trail, first - 1)
     orders = [(order[0], order[1], order[2].value, *order[3:]) for order in then]
     head = Head(
@@ -32,13 +36,29 @@ def drop_before(connection: Connection, trail: Trail, first: int) -> int:
         connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
         connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
         connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
+        connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
         connection.execute("DELETE FROM snapshot")
         connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
-        connection.execute("DELETE FROM heads WHERE name = 'snapshot'")
-        connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("snapshot"))
+        for name, said in (("snapshot", head), ("noted", noted)):
+            connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", said.row(name))
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("VACUUM")
     return first - 1 - start
+
+
+def _noted(trail: Trail, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
+    """What is to be put by of the events after `start` and before `first`, and the head it then has."""
+    head = trail.head("noted")
+    last, count, before = head.sequence, head.orders, head.last_hash
+    rows: list[tuple[Any, ...]] = []
+    for sequence, _, kind, note, body, _ in trail.rows(start + 1):
+        if sequence >= first:
+            break
+        if note is not None:
+            before = link(before, sequence, 0, kind, note, digest(body))
+            rows.append((sequence, kind, note, body, before))
+            last, count = sequence, count + 1
+    return head._replace(sequence=last, orders=count, last_hash=before), rows

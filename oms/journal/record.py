@@ -15,7 +15,18 @@ from typing import Any, NamedTuple
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.models import Order, OrderFill, Side, Trade
 
-__all__ = ["EMPTY", "Head", "SUM_MODULUS", "body_of", "digest", "event_of", "link", "order_text", "sum_of"]
+__all__ = [
+    "EMPTY",
+    "Head",
+    "SUM_MODULUS",
+    "body_of",
+    "digest",
+    "event_of",
+    "link",
+    "literals",
+    "order_text",
+    "sum_of",
+]
 
 SUM_MODULUS = 2**256
 NO_HASH = bytes(32)
@@ -53,6 +64,11 @@ class Head(NamedTuple):
 
 EMPTY = Head(0, 1, 0, 0, NO_HASH)
 """The head of a journal that holds nothing."""
+
+
+def literals(row: Iterable[object]) -> str:
+    """A row as SQL has it, where no parameters can be given."""
+    return ", ".join(f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value) for value in row)
 
 
 def digest(text: str) -> bytes:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from oms.errors import JournalError
 from oms.journal.connection import Connect, Connection, connected, uri_of
-from oms.journal.record import EMPTY
+from oms.journal.record import EMPTY, literals
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 1
+VERSION = 2
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -54,6 +54,14 @@ TABLES = {
 ) WITHOUT ROWID""",
     # Where the trail begins, after what was dropped, and where it ends.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
+    # What was dropped from the trail and carries a note: whoever wrote that may have to remember it.
+    "noted": """CREATE TABLE noted (
+    sequence INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    note TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
+)""",
     "heads": """CREATE TABLE heads (
     name TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -66,7 +74,9 @@ TABLES = {
 ) WITHOUT ROWID""",
 }
 
-MIGRATIONS: Mapping[int, tuple[str, ...]] = {}
+MIGRATIONS: Mapping[int, tuple[str, ...]] = {
+    1: (TABLES["noted"], f"INSERT INTO heads VALUES ({literals(EMPTY.row('noted'))}, 0)"),  # noqa: S608  # constants
+}
 """The statements that make a file of each older version one of the next."""
 
 
@@ -87,7 +97,7 @@ def create(path: Path, connect: Connect) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES.values():
             connection.execute(table)
-        for name in ("snapshot", "now"):
+        for name in ("snapshot", "noted", "now"):
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
         _stamp(connection, VERSION)
         connection.execute("COMMIT")

@@ -133,6 +133,17 @@ class SqliteJournal:
                 return
             yield from some
 
+    def history(self) -> Iterator[Event]:
+        """All events that there are: those dropped that carry a note, then those of the trail.
+
+        Raises JournalError. O(events).
+        """
+        with self._own_lock():
+            self._get_ready()
+            noted, start = list(self._trail.noted()), self._trail.head("snapshot").sequence
+        yield from noted
+        yield from self.read(start + 1)
+
     def verify(self) -> Verification:
         """Replay the whole trail and compare all that the file holds with it. Raises JournalError."""
         with self._own_lock():
@@ -204,8 +215,8 @@ class SqliteJournal:
         """Drop the events before a sequence number (all, if None), on request only; return how many.
 
         What was one change is kept or dropped as one. What rested then stays as the snapshot that the
-        trail begins with. The whole trail is verified first. O(events). Raises InvalidOrderError and
-        JournalError.
+        trail begins with; of the events those that carry a note are put by, for `history`. The whole
+        trail is verified first. O(events). Raises InvalidOrderError and JournalError.
         """
         with self._own_lock():
             self._get_ready(to_write=True)

@@ -8,7 +8,7 @@ from typing import Any
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.journal.connection import Connection, reported
-from oms.journal.record import Head, digest, event_of, link, sum_of
+from oms.journal.record import EMPTY, Head, digest, event_of, link, sum_of
 from oms.models import Order, Side, check_orders, new_order
 
 __all__ = ["Trail"]
@@ -18,6 +18,7 @@ _SIDES = {side.value: side for side in Side}
 _EVENTS = (
     "SELECT sequence, batch, kind, note, body, hash FROM events WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
+_NOTED = "SELECT sequence, kind, note, body, hash FROM noted ORDER BY sequence"
 
 
 class Trail:
@@ -109,6 +110,21 @@ class Trail:
                 first, before = first + 1, found
         if first <= end:
             raise JournalError(f"{self.place}: events, sequence {first}", "it is missing, as is what follows")
+
+    def noted(self) -> Iterator[Event]:
+        """The events that were dropped but carry a note, each compared with its hash."""
+        head, place = self.head("noted"), f"{self.place}: noted"
+        with reported(place, "it cannot be read"):
+            rows = self.connection.execute(_NOTED).fetchall()
+        before = EMPTY.last_hash
+        for sequence, kind, note, body, found in rows:
+            if type(body) is not str or link(before, sequence, 0, kind, note, digest(body)) != found:
+                problem = "its hash does not fit what it says, or what came before it"
+                raise JournalError(f"{place}, sequence {sequence}", problem)
+            before = found
+            yield self.event((sequence, 0, kind, note, body, found))
+        if (len(rows), before) != (head.orders, head.last_hash):
+            raise JournalError(place, f"its {len(rows)} events are not the {head.orders} that were put there")
 
     def hash_of(self, sequence: int) -> bytes:
         """The hash that an event is written down with."""

@@ -46,6 +46,8 @@ def verify_trail(trail: Trail) -> Verification:
                 raise JournalError(trail.place, f"SQLite finds it damaged: {answer}")
     start, end = trail.head("snapshot"), trail.head("now")
     trail.check_end(end)
+    for _ in trail.noted():
+        pass
     trades = _Trades(trail)
     om = _replay(trail, end.sequence, trades.take)
     trades.check_end()

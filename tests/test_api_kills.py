@@ -1,0 +1,87 @@
+"""`oms serve` is killed amid a stream of orders and trades; what it acknowledged is there, and only once."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from test_api_rest import JPM
+
+from oms import journal
+from oms.api import Settings, create_app
+
+
+@contextmanager
+def served(*options: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """The command on a free port, and its address; killed when the block is left."""
+    command = [sys.executable, "-m", "oms", "serve", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert said.startswith("oms serves http://127.0.0.1:")
+            yield process, said.split()[-1]
+        finally:
+            process.kill()
+
+
+def request(number: int) -> tuple[str, dict[str, Any]]:
+    if number % 3 == 2:
+        return "/trades", {**JPM, "amount": 3}
+    return "/orders", {**JPM, "order_id": number, "amount": 2 + number % 7, "price": 5 + number % 4}
+
+
+def ask(client: Any, number: int) -> Any:
+    path, body = request(number)
+    return client.post(path, json=body, headers={"Idempotency-Key": f"k{number}"})
+
+
+def kills(file: Path, lives: int, rng: random.Random) -> None:
+    acknowledged: dict[int, Any] = {}
+    number = 0
+    for _ in range(lives):
+        with served("--journal", str(file)) as (process, url), httpx.Client(base_url=url) as client:
+            quiet, killer = rng.randint(0, 40), Timer(rng.uniform(0, 0.01), process.kill)
+            with suppress(httpx.TransportError):
+                for count in range(10_000):
+                    if count == quiet:
+                        killer.start()
+                    said = ask(client, number)
+                    if said.is_success:
+                        acknowledged[number] = said.json()
+                    number += 1
+            killer.join()
+        check(file, acknowledged, number)
+
+
+def check(file: Path, acknowledged: dict[int, Any], last: int) -> None:
+    """What was acknowledged is answered as before, and the one in flight is done once at most."""
+    with journal.open(file, verify=True) as om:
+        before = om.last_sequence
+        assert before in (len(acknowledged), len(acknowledged) + 1)
+        client = TestClient(create_app(om, Settings()))
+        for number, answer in acknowledged.items():
+            assert ask(client, number).json() == answer
+        assert om.last_sequence == before
+        said = ask(client, last)
+        if said.is_success:
+            acknowledged[last] = said.json()
+        assert om.last_sequence == len(acknowledged)
+
+
+def test_a_retry_after_a_kill_gets_the_first_answer(tmp_path: Path) -> None:
+    kills(tmp_path / "book.db", 3, random.Random(1))
+
+
+@pytest.mark.long
+def test_a_retry_after_a_hundred_kills_gets_the_first_answer(tmp_path: Path) -> None:
+    kills(tmp_path / "book.db", 100, random.Random(2))
