@@ -25,10 +25,19 @@ export function drawSymbols(symbols, chosen) {
       link.removeAttribute("aria-current");
     } else if (!link.hasAttribute("aria-current")) {
       link.setAttribute("aria-current", "page");
-      requestAnimationFrame(() => link.scrollIntoView({ block: "nearest", inline: "nearest" }));
+      requestAnimationFrame(() => reveal(link, find("symbols")));
     }
   });
   find("no-symbols").hidden = shown.length > 0;
+}
+
+// Not by scrollIntoView, which makes the next Tab start from there.
+function reveal(link, list) {
+  const [at, within] = [link.getBoundingClientRect(), list.getBoundingClientRect()];
+  list.scrollBy(
+    Math.min(0, at.left - within.left) + Math.max(0, at.right - within.right),
+    Math.min(0, at.top - within.top) + Math.max(0, at.bottom - within.bottom),
+  );
 }
 
 function create(symbol) {
