@@ -23,6 +23,7 @@ from test_api_stream import commands, run
 from oms import Order, OrderManagement, Side
 from oms.api import Settings, create_app
 from oms.api.page import PATHS
+from strategies import sides
 
 KEY = "a-key-of-sixteen-letters-or-more"
 HUGE = 2**63 - 1
@@ -153,8 +154,18 @@ def test_what_others_do_moves_the_ladder_and_the_quote(page: Page, address: Addr
     shows(page, "BUY", ("20", "20"), ("21", "10"))
 
 
-@given(st.lists(commands, max_size=12))
-@settings(max_examples=15, deadline=None)
+crowded = st.one_of(
+    st.tuples(
+        st.just("add_order"), st.integers(1, 30), st.just("JPM"), sides, st.integers(1, 9), st.integers(1, 6)
+    ),
+    st.tuples(st.just("place_trade"), st.just("JPM"), sides, st.integers(1, 15)),
+    commands,
+)
+"""Commands that most often meet at one symbol, and at few prices."""
+
+
+@given(st.lists(crowded, min_size=8, max_size=30))
+@settings(max_examples=25, deadline=None)
 def test_the_ladder_is_the_depth_of_the_book(
     browser: Browser, address: Address, om: OrderManagement, ladder: Page, moves: list[Any]
 ) -> None:
@@ -210,7 +221,7 @@ def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
     expect(page).to_have_title("IBM · oms")
     page.go_back()
     shows(page, "BUY", ("20", "20"), ("21", "10"))
-    add(page, "SELL", "4", "5", symbol="NEW", id="77")
+    add(page, "SELL", "4", "5", symbol="NEW")
     expect(page).to_have_url(re.compile("#/NEW$"))
     shows(page, "SELL", ("5", "4"))
     expect(page.get_by_role("link", name="NEW")).to_have_attribute("aria-current", "page")
@@ -222,7 +233,7 @@ def test_without_orders_the_page_says_so_and_wakes_with_the_first(
     om.remove_orders()
     with visiting(browser, address.http) as page:
         expect(page.locator("#nothing")).to_be_visible()
-        add(page, "BUY", "3", "7", symbol="JPM", id="6")
+        add(page, "BUY", "3", "7", symbol="JPM")
         shows(page, "BUY", ("7", "3"))
 
 
@@ -261,14 +272,17 @@ def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
 
 
 def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderManagement) -> None:
-    used = [*range(5, 12), *range(20, 25)]
-    om.add_orders(Order(order_id, "IBM", Side.SELL, 1, 1) for order_id in used)
-    shows(page, "BUY", ("20", "20"), ("21", "10"))
-    expect(page.locator("#order-id")).to_have_value("5")
+    om.add_order(6_000, "JPM", Side.BUY, 1, 50)
+    same = {"order_id": 6_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
+    origin = page.evaluate("location.origin")
+    httpx.post(f"{origin}/orders", json=same)
+    httpx.delete(f"{origin}/orders/6001")
+    om.add_orders(Order(order_id, "IBM", Side.SELL, 1, 1) for order_id in (6_002, 6_004, 6_005))
+    page.reload()
+    expect(page.locator("#order-id")).to_have_value("6001")
     add(page, "SELL", "3", "19")
     shows(page, "SELL", ("19", "3"))
-    assert [order.amount for order in om.orders("JPM", Side.SELL)] == [3]
-    assert len(om) == len(used) + 3
+    assert [order.order_id for order in om.orders("JPM", Side.SELL)] == [6_008]
 
 
 # ---------------------------------------------------------------------- lost connections
@@ -638,6 +652,37 @@ def test_nothing_keeps_anybody_from_reading_or_using_it(
         assert serious_faults(page) == []
         review(page, "22")
         assert serious_faults(page) == []
+
+
+def test_a_locked_page_and_a_stale_one_can_be_read_as_well(browser: Browser, om: OrderManagement) -> None:
+    with ExitStack() as visit:
+        with serving(create_app(om, Settings(api_key=KEY))) as address:
+            page = visit.enter_context(visiting(browser, address.http, bypass_csp=True, color_scheme="dark"))
+            page.get_by_label("API key").fill("not the key")
+            page.get_by_role("button", name="Open").click()
+            expect(page.locator("#key-problem")).not_to_be_empty()
+            assert serious_faults(page) == []
+            page.get_by_label("API key").fill(KEY)
+            page.get_by_role("button", name="Open").click()
+            shows(page, "BUY", ("20", "20"), ("21", "10"))
+        expect(page.locator("#stale")).not_to_be_empty()
+        assert serious_faults(page) == []
+        page.emulate_media(color_scheme="light")
+        assert serious_faults(page) == []
+        visit.close()
+
+
+def test_two_clicks_add_one_order(page: Page, om: OrderManagement) -> None:
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    choose(page, "order", "SELL")
+    page.fill("#order-amount", "3")
+    page.fill("#order-price", "19")
+    page.get_by_role("button", name="Add the order").dblclick()
+    shows(page, "SELL", ("19", "3"))
+    expect(page.locator("#order-amount")).to_have_value("")
+    page.get_by_role("button", name="Add the order").click()
+    expect(page.locator("#order-problem")).to_contain_text("Amount must be")
+    assert om.available_amount("JPM", Side.SELL) == 3
 
 
 def test_a_phone_is_wide_enough(browser: Browser, address: Address, om: OrderManagement) -> None:

@@ -15,11 +15,12 @@ export class OrderForm {
   #id = find("order-id");
   #next = 1n;
   #own = false; // whether the id was typed, not proposed
+  #busy = false;
 
   constructor(onAdded) {
     this.onAdded = onAdded;
     this.#id.addEventListener("input", () => { this.#own = true; });
-    find("order").addEventListener("submit", (event) => { event.preventDefault(); this.#add(); });
+    find("order").addEventListener("submit", (event) => { event.preventDefault(); this.#once(); });
     this.above(0n);
   }
 
@@ -31,6 +32,17 @@ export class OrderForm {
   above(id) {
     if (id >= this.#next) this.#next = id + 1n;
     if (!this.#own) this.#id.value = this.#next > LARGEST ? "" : String(this.#next);
+  }
+
+  // A second click while the first is under way is none, and after it there is no amount.
+  async #once() {
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      await this.#add();
+    } finally {
+      this.#busy = false;
+    }
   }
 
   async #add() {
@@ -47,6 +59,7 @@ export class OrderForm {
       const { replayed } = await (this.#own ? post(order) : this.#postFree(order));
       this.#own = false;
       this.above(order.order_id);
+      find("order-amount").value = "";
       form.say(replayed ? `Order ${order.order_id} was added before; nothing new rests.` : said(order));
       this.onAdded(order.symbol);
     } catch (error) {
@@ -61,16 +74,17 @@ export class OrderForm {
     this.#id.value = String(id);
   }
 
-  // An id that was only proposed may be used elsewhere: those further up are tried, in ever longer steps.
+  // An id that was only proposed may be used, even by an order just like this one: those further up are
+  // tried, in ever longer steps.
   async #postFree(order) {
     for (let step = 1n; ; step *= 2n) {
       try {
-        return await post(order);
+        const answer = await post(order);
+        if (!answer.replayed || answer.again) return { ...answer, replayed: false };
       } catch (error) {
-        const used = error.problem?.code === "duplicate_order";
-        if (!used || order.order_id + step > LARGEST) throw error;
-        order.order_id += step;
+        if (error.problem?.code !== "duplicate_order") throw error;
       }
+      order.order_id += step;
     }
   }
 }

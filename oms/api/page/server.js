@@ -29,22 +29,21 @@ export async function ask(path, query) {
   return answered(address(path, query), {});
 }
 
-// A change under a key is made once, so it is asked for again until there is an answer.
+// A change under a key is made once, so it is asked for again until there is an answer; `again` says whether.
 export async function change(method, path, fields, key) {
   const options = { method, headers: { "Idempotency-Key": key } };
   if (fields) {
     options.headers["Content-Type"] = "application/json";
     options.body = write(fields);
   }
-  for (const pause of PAUSES) {
+  for (let attempt = 0; ; attempt += 1) {
     try {
-      return await answered(address(path), options);
+      return { ...(await answered(address(path), options)), again: attempt > 0 };
     } catch (error) {
-      if (!(error instanceof Unanswered)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (!(error instanceof Unanswered) || attempt === PAUSES.length) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSES[attempt]));
     }
   }
-  return answered(address(path), options);
 }
 
 export function newKey() {

@@ -22,6 +22,7 @@ export class Stream {
     this.tell = tell;
     addEventListener("online", () => this.open(this.#symbol));
     addEventListener("offline", () => this.#lost());
+    document.addEventListener("visibilitychange", () => this.#look());
     setInterval(() => this.refresh(), HEARTBEAT);
   }
 
@@ -55,6 +56,13 @@ export class Stream {
     }
   }
 
+  // A page that was not looked at may have slept.
+  #look() {
+    if (document.hidden) return;
+    if (this.state === "reconnecting") this.open(this.#symbol);
+    else this.refresh();
+  }
+
   #begin(symbol) {
     clearTimeout(this.#timer);
     this.#symbol = symbol;
@@ -72,18 +80,18 @@ export class Stream {
     let book = null;
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
-      if (turn !== this.#turn) return;
+      if (turn !== this.#turn) return null;
       try {
         const message = read(data);
         if (book === null) book = new Book(message);
         else book.take(message);
       } catch (error) {
-        if (!(error instanceof Gap)) throw error;
-        this.open(this.#symbol);
-        return;
+        if (error instanceof Gap) return this.open(this.#symbol);
+        this.#lost(); // what could not be taken leaves no book to go on with
+        throw error;
       }
       this.#live();
-      this.tell.onBook(book);
+      return this.tell.onBook(book);
     };
     socket.onclose = () => { if (turn === this.#turn) this.#lost(); };
   }

@@ -13,7 +13,6 @@ export class TradeForm {
   #symbol = null;
   #asking = null;
   #again = false;
-  #quote = null;
 
   constructor(onQuote) {
     this.onQuote = onQuote;
@@ -55,7 +54,6 @@ export class TradeForm {
   }
 
   #show(quote, words) {
-    this.#quote = quote;
     find("quote").hidden = !quote;
     if (quote) facts(find("quote"), pairsOf(quote));
     find("quote-problem").textContent = words;
@@ -66,10 +64,12 @@ export class TradeForm {
     const form = this.#form;
     if (this.#symbol === null) return form.complain("There is no symbol to trade yet.");
     if (!form.number("amount", "Amount")) return form.complain("Amount must be a whole number from 1 up.", "amount");
-    await this.requote();
-    while (this.#asking) await this.#asking;
-    const quote = this.#quote;
-    if (!quote) return form.complain(find("quote-problem").textContent, "amount");
+    let quote;
+    try {
+      quote = await ask("quote", this.#question());
+    } catch (error) {
+      return form.complain(error.message, "amount");
+    }
     if (quote.total_price > LARGEST) {
       return form.complain(`A trade above ${grouped(LARGEST)} in total cannot be bound to its price here.`, "amount");
     }
