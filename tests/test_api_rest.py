@@ -329,6 +329,8 @@ def test_the_router_serves_within_another_application(om: OrderManagement) -> No
     client = TestClient(other)
     assert client.get("/book/price", params={**JPM, "amount": 22}).json()["total_price"] == 442
     assert problem(client.get("/book/orders/7"))["code"] == "order_not_found"
+    added = client.post("/book/orders", json={**ORDER, "order_id": 9})
+    assert client.get(added.headers["location"]).json()["order_id"] == 9
     assert problem(client.post("/book/orders", json=[]))["field"] == "body"
 
 

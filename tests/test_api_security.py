@@ -167,3 +167,13 @@ def test_a_stream_is_closed_without_the_key_and_open_with_it_or_the_cookie() -> 
         cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0], "Origin": address.http}
         with stream(address, "", **cookie) as connection:
             assert received(connection)["type"] == "snapshot"
+
+
+def test_the_health_and_the_page_of_an_application_within_another_are_open_too() -> None:
+    other = FastAPI()
+    other.mount("/book", create_app(settings=Settings(api_key=KEY)))
+    client = TestClient(other)
+    for path in ("health", "", "page/main.js"):
+        assert client.get(f"/book/{path}").status_code == 200
+    assert client.get("/book/symbols").status_code == 401
+    assert client.get("/book/symbols", headers=BEARER).status_code == 200

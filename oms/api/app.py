@@ -74,18 +74,11 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
-    document = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = complete(document(), needs_key=settings.api_key is not None)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
+    _complete_document(app, needs_key=settings.api_key is not None)
     sessions = Sessions(settings)
     sessions.add_to(router)
     Page().add_to(router)
-    Documents(openapi).add_to(router)
+    Documents(app.openapi).add_to(router)
     app.include_router(router)
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
@@ -93,6 +86,17 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
     app.add_exception_handler(HTTPException, _refusing(router))
     app.add_exception_handler(Exception, _fail)
     return app
+
+
+def _complete_document(app: FastAPI, *, needs_key: bool) -> None:
+    document = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = complete(document(), needs_key=needs_key)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's own documentation has it
 
 
 def _open_to_origins(app: FastAPI, origins: tuple[str, ...]) -> None:

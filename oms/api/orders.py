@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from heapq import nsmallest
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from oms.api.description import (
     AMENDED_ORDER,
@@ -48,11 +48,11 @@ class Orders:
         ):
             router.add_api_route(path, endpoint, methods=[method], **described(description, endpoint))
 
-    def add_order(self, order: NewOrder, key: Key = None) -> Response:
+    def add_order(self, request: Request, order: NewOrder, key: Key = None) -> Response:
         """Rest an order. Its id is used once: the same body again gets the first answer, with 200."""
         done = self._door.add(Order(**vars(order)), key)
-        where = {"Location": f"/orders/{order.order_id}"}
-        return changed(done, 200 if done.replayed else 201, where)
+        where = f"{request.url.path}/{order.order_id}"  # wherever the router was mounted
+        return changed(done, 200 if done.replayed else 201, {"Location": where})
 
     def orders(self, asked: Annotated[OrdersQuestion, Query()]) -> Response:
         """Page through the orders that rest, by order id. O(m) in the orders selected."""

@@ -47,7 +47,8 @@ class Guard:
         if self._settings.checks_host:
             self._check_host(request)
             self._check_site(request, required=False)
-        if self._settings.api_key is None or request.url.path in _OPEN:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if self._settings.api_key is None or path in _OPEN:
             return
         if _has_key(request, self._settings.api_key):
             return

@@ -61,13 +61,10 @@ class Streams:
 
     async def _serve(self, websocket: WebSocket, reader: Reader) -> None:
         end, sequence, snapshot = await run_in_threadpool(self._begin, reader)
-        tasks = {
-            asyncio.create_task(
-                _send(websocket, reader, sequence, snapshot)
-            ): 1011,  # it ends by failing only
-            asyncio.create_task(_listen(websocket)): TAKES_NOTHING,
-            asyncio.create_task(reader.lost.wait()): TOO_SLOW,
-        }
+        sending = asyncio.create_task(_send(websocket, reader, sequence, snapshot))
+        listening = asyncio.create_task(_listen(websocket))
+        losing = asyncio.create_task(reader.lost.wait())
+        tasks: tuple[asyncio.Task[object], ...] = (sending, listening, losing)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -75,8 +72,8 @@ class Streams:
                 task.cancel()
             await run_in_threadpool(end)
         for task in done:
-            task.result()
-        await websocket.close(max(tasks[task] for task in done))
+            task.result()  # raises what it failed with: sending ends in no other way
+        await websocket.close(TOO_SLOW if losing in done else TAKES_NOTHING)
 
     def _begin(self, reader: Reader) -> tuple[Callable[[], None], int, str]:
         """Subscribe and take the snapshot in one moment, so that nothing is lost between the two."""

@@ -74,11 +74,15 @@ def serve(
     file = _file(journal_file, demo=demo, no_journal=no_journal)
     with serving.listen(host, port) as listening, closing(_open(file, demo=demo)) as om:
         app = create_app(om, settings)
-        name = f"[{host}]" if ":" in host else host
-        print(f"oms serves http://{name}:{listening.getsockname()[1]}")
-        print(f"journal: {file.resolve()}" if file else "journal: none, the books go with the process")
-        print("API key: required" if settings.api_key else "API key: none", flush=True)
+        _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         serving.run(app, listening)
+
+
+def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
+    name = f"[{host}]" if ":" in host else host
+    print(f"oms serves http://{name}:{port}")
+    print(f"journal: {file.resolve()}" if file else "journal: none, the books go with the process")
+    print("API key: required" if needs_key else "API key: none", flush=True)
 
 
 def _explain_extra() -> None:
@@ -92,7 +96,7 @@ def _explain_extra() -> None:
 def _key(file: Path | None) -> str | None:
     """The key in the file, or in the environment."""
     if file is not None:
-        return file.read_text(encoding="utf-8").strip()
+        return file.read_text(encoding="ascii", errors="replace").strip()  # what is replaced is refused
     return os.environ.get("OMS_API_KEY")
 
 
