@@ -227,6 +227,20 @@ def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
     expect(page.get_by_role("link", name="NEW")).to_have_attribute("aria-current", "page")
 
 
+def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(page: Page) -> None:
+    page.route_web_socket(re.compile("symbol=IBM"), lambda _silent: None)
+    page.reload()
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    page.fill("#trade-amount", "22")
+    expect(page.locator("#quote")).to_be_visible()
+    page.goto(page.url.replace("JPM", "IBM"))
+    expect(page.locator("#symbol")).to_have_text("IBM")
+    expect(page.locator("#quote-problem")).to_have_text("Nothing rests on the BUY side.")
+    for rows in ("#levels-BUY tr", "#orders tr", "#trades tr", "#quote:visible"):
+        expect(page.locator(rows)).to_have_count(0)
+    expect(page.locator("#best-BUY")).to_have_text("\N{EN DASH}")
+
+
 def test_without_orders_the_page_says_so_and_wakes_with_the_first(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:

@@ -19,6 +19,14 @@ export class Ladder {
     }
   }
 
+  // Shows nothing: a book that is not here yet, rather than that of another symbol.
+  clear() {
+    this.#book = null;
+    this.#shown = AT_FIRST;
+    for (const side of ["BUY", "SELL"]) this.#drawSide(side, [], 1n);
+    drawSpread(null, null);
+  }
+
   // Marks what a trade would take.
   mark(quote) {
     this.#quote = quote;
@@ -31,7 +39,6 @@ export class Ladder {
   }
 
   draw(book) {
-    if (this.#book?.symbol !== book.symbol) this.#shown = AT_FIRST;
     this.#book = book;
     const sides = { BUY: book.ladder("BUY"), SELL: book.ladder("SELL") };
     const shown = Object.values(sides).flatMap((levels) => levels.slice(0, this.#shown));

@@ -40,7 +40,9 @@ function choose(symbol) {
   find("symbol").textContent = symbol ?? "No symbol";
   find("book").hidden = symbol === null;
   find("nothing").hidden = true;
-  for (const id of ["levels-BUY", "levels-SELL", "orders", "trades"]) find(id).replaceChildren();
+  ladder.clear();
+  orders.clear();
+  drawTape([]);
   chooseLevel(null);
   drawSymbols(symbols, chosen);
   trade.use(symbol);
@@ -51,8 +53,7 @@ function choose(symbol) {
 
 function follow() {
   const symbol = chosenSymbol();
-  if (symbol === null) history.replaceState(null, "", chosen === null ? " " : hashOf(chosen));
-  else if (symbol !== chosen) choose(symbol);
+  if (symbol !== null && symbol !== chosen) choose(symbol);
 }
 
 function added(symbol) {

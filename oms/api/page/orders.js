@@ -115,6 +115,11 @@ export class RestingOrders {
     this.#outcome.textContent = "";
   }
 
+  clear() {
+    find("orders").replaceChildren();
+    find("more-orders").hidden = true;
+  }
+
   draw(book) {
     const level = this.#level;
     const found = book.resting(level, this.#shown);

@@ -64,16 +64,15 @@ async function answered(url, options) {
   } catch {
     throw new Unanswered();
   }
-  const content = text ? content_of(text) : null;
+  const content = text ? contentOf(text) : null;
   if (!response.ok) {
-    const refused = new Refused(response.status, content ?? {});
     if (response.status === 401) document.dispatchEvent(new Event("oms:locked"));
-    throw refused;
+    throw new Refused(response.status, content ?? {});
   }
   return { ...content, replayed: response.headers.get("Idempotent-Replayed") === "true" };
 }
 
-function content_of(text) {
+function contentOf(text) {
   try {
     return read(text);
   } catch {

@@ -23,6 +23,7 @@ export class TradeForm {
   use(symbol) {
     this.#symbol = symbol;
     this.#form.say("");
+    this.#show(null, "");
     this.requote();
   }
 
@@ -42,9 +43,9 @@ export class TradeForm {
     if (!question) return this.#show(null, "");
     try {
       const quote = await ask("quote", question);
-      this.#show(quote, "");
+      if (question.symbol === this.#symbol) this.#show(quote, "");
     } catch (error) {
-      this.#show(null, error.message);
+      if (question.symbol === this.#symbol) this.#show(null, error.message);
     }
   }
 
