@@ -31,9 +31,9 @@ class Address(NamedTuple):
 
 
 @contextmanager
-def serving(app: FastAPI) -> Generator[Address]:
-    """Serve an application until the block is left."""
-    with listen("127.0.0.1", 0) as listening:
+def serving(app: FastAPI, port: int = 0) -> Generator[Address]:
+    """Serve an application until the block is left (port 0: a free one)."""
+    with listen("127.0.0.1", port) as listening:
         server = new_server(app)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -10,13 +10,14 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from oms.api.page import PATHS
 from oms.api.problems import Refusal, deny, respond
 from oms.api.sessions import COOKIE, Sessions
 from oms.api.settings import Settings
 
 __all__ = ["Guard"]
 
-_OPEN = {"/health", "/"}  # the page holds nothing until it has a key
+_OPEN = {"/health", *PATHS}  # the page holds nothing until it has a key
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 

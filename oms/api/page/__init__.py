@@ -1,53 +1,52 @@
-"""The ladder page: one file, served under a policy that lets it load nothing else."""
+"""The ladder page: files of its own, served under a policy that lets it load nothing else."""
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from hashlib import sha256
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, Response
 
-__all__ = ["Page"]
+__all__ = ["PATHS", "Page"]
 
-_FILE = Path(__file__).with_name("index.html")
-_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+_HERE = Path(__file__).parent
+_MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FILES = sorted(file for file in _HERE.iterdir() if file.suffix in _MEDIA_TYPES)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    " require-trusted-types-for 'script'; trusted-types 'none'",
+    "Cache-Control": "no-cache",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def _path(file: Path) -> str:
+    return "/" if file.name == "index.html" else f"/page/{file.name}"
+
+
+PATHS = frozenset(map(_path, _FILES))
+"""Where the page and its files are."""
 
 
 class Page:
     """Serves the page as it was when the application was made."""
 
-    def __init__(self) -> None:
-        self._html = _FILE.read_text(encoding="utf-8")
-        self._headers = {
-            "Content-Security-Policy": _policy(self._html),
-            "Cache-Control": "no-cache",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-        }
-
     def add_to(self, router: APIRouter) -> None:
-        """Put the page under a router."""
-        router.add_api_route("/", self.page, methods=["GET"], include_in_schema=False)
-
-    async def page(self) -> Response:
-        """The ladder page."""
-        return Response(self._html, headers=self._headers, media_type="text/html")
+        """Put the page and its files under a router."""
+        for file in _FILES:
+            router.add_api_route(_path(file), _serving(file), methods=["GET"], include_in_schema=False)
 
 
-def _policy(html: str) -> str:
-    """What the page may do: run its own script and style, and ask this server."""
-    script, style = (_hashes(pattern, html) for pattern in (_SCRIPT, _STYLE))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; img-src data:;"
-        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+def _serving(file: Path) -> Callable[[], Coroutine[Any, Any, Response]]:
+    content = file.read_bytes()
 
+    async def serve() -> Response:
+        return Response(content, headers=_HEADERS, media_type=_MEDIA_TYPES[file.suffix])
 
-def _hashes(pattern: re.Pattern[str], html: str) -> str:
-    digests = [sha256(text.encode()).digest() for text in pattern.findall(html)]
-    return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests) or "'none'"
+    return serve

@@ -1,0 +1,87 @@
+// The orders of one symbol, by the messages of its stream alone.
+
+export class Gap extends Error {}
+
+export class Book {
+  constructor(snapshot) {
+    this.symbol = snapshot.symbol;
+    this.sequence = snapshot.sequence;
+    this.orders = new Map();
+    this.levels = { BUY: new Map(), SELL: new Map() };
+    this.trades = snapshot.trades.reverse();
+    this.largestId = -1n;
+    for (const order of snapshot.orders) this.#add(order);
+  }
+
+  // Takes a change; a Gap is thrown if one before it was lost, and the book is of no use then.
+  take(message) {
+    if (message.previous !== this.sequence) throw new Gap();
+    this.sequence = message.sequence;
+    const { order, orders, before, after, trade } = message;
+    switch (message.type) {
+      case "OrderAdded": return this.#add(order);
+      case "OrdersAdded": return orders.forEach((each) => this.#add(each));
+      case "OrderRemoved": return this.#remove(order);
+      case "OrdersRemoved": return orders.forEach((each) => this.#remove(each));
+      case "OrderAmended": return this.#amend(before, after);
+      case "TradePlaced": return this.#trade(trade, message.sequence);
+      default: throw new Gap(); // a newer server says what this page cannot follow
+    }
+  }
+
+  // The price levels of a side, best first: a BUY takes the lowest price, a SELL the highest.
+  ladder(side) {
+    const sign = side === "BUY" ? 1 : -1;
+    return [...this.levels[side].values()].sort((a, b) => (a.price < b.price ? -sign : sign));
+  }
+
+  best(side) {
+    return this.ladder(side)[0]?.price ?? null;
+  }
+
+  // The first orders at a price level, or of the book, as they would be traded: BUY before SELL, best first.
+  resting(level, most) {
+    const levels = level
+      ? [this.levels[level.side].get(level.price)].filter(Boolean)
+      : [...this.ladder("BUY"), ...this.ladder("SELL")];
+    const found = [];
+    for (const { orders } of levels) {
+      if (found.length >= most) break;
+      found.push(...[...orders.values()].sort((a, b) => (a.order_id < b.order_id ? -1 : 1)));
+    }
+    return found.slice(0, most);
+  }
+
+  #add(order) {
+    this.orders.set(order.order_id, order);
+    if (order.order_id > this.largestId) this.largestId = order.order_id;
+    const levels = this.levels[order.side];
+    const level = levels.get(order.price) ?? { side: order.side, price: order.price, amount: 0n, orders: new Map() };
+    level.amount += order.amount;
+    level.orders.set(order.order_id, order);
+    levels.set(order.price, level);
+  }
+
+  #remove(order) {
+    this.orders.delete(order.order_id);
+    const level = this.levels[order.side].get(order.price);
+    if (!level?.orders.delete(order.order_id)) throw new Gap();
+    level.amount -= order.amount;
+    if (!level.orders.size) this.levels[order.side].delete(order.price);
+  }
+
+  #amend(before, after) {
+    this.#remove(before);
+    this.#add(after);
+  }
+
+  #trade(trade, sequence) {
+    for (const fill of trade.fills) {
+      const order = this.orders.get(fill.order_id);
+      if (!order) throw new Gap();
+      this.#remove(order);
+      if (order.amount > fill.amount) this.#add({ ...order, amount: order.amount - fill.amount });
+    }
+    this.trades = [{ ...trade, sequence }, ...this.trades].slice(0, 20);
+  }
+}

@@ -1,0 +1,58 @@
+// Numbers of any size, exact: every integer of an answer is a BigInt, and is shown digit by digit.
+
+const keepsSource = (() => {
+  let source;
+  JSON.parse("1", (_key, value, context) => { source = context?.source; return value; });
+  return source === "1";
+})();
+
+const INTEGER = /^-?\d+$/;
+const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*/g;
+
+export function read(text) {
+  return keepsSource ? readBySource(text) : readByMarks(text);
+}
+
+function readBySource(text) {
+  return JSON.parse(text, (_key, value, context) =>
+    typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : value);
+}
+
+// For browsers whose JSON.parse does not tell what was written: "#" marks integers, "=" marks texts.
+export function readByMarks(text) {
+  const marked = text.replace(TOKEN, (token, colon) => {
+    if (colon !== undefined) return token;
+    if (token[0] === '"') return `"=${token.slice(1)}`;
+    return INTEGER.test(token) ? `"#${token}"` : token;
+  });
+  return JSON.parse(marked, (_key, value) => {
+    if (typeof value !== "string") return value;
+    return value[0] === "#" ? BigInt(value.slice(1)) : value.slice(1);
+  });
+}
+
+export function write(fields) {
+  const pairs = Object.entries(fields).map(([name, value]) =>
+    `${JSON.stringify(name)}:${typeof value === "bigint" ? value : JSON.stringify(value)}`);
+  return `{${pairs.join(",")}}`;
+}
+
+const WRITTEN = /^(\d+|\d{1,3}(,\d{3})+)$/;
+
+// What somebody typed, as the page shows numbers or without commas; null if it is neither.
+export function asked(text) {
+  const trimmed = text.trim();
+  return WRITTEN.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
+}
+
+export function grouped(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+// A quotient, half rounded up, with so many places.
+export function divided(dividend, divisor, places) {
+  const scale = 10n ** BigInt(places);
+  const rounded = (2n * dividend * scale + divisor) / (2n * divisor);
+  const whole = grouped(rounded / scale);
+  return places ? `${whole}.${String(rounded % scale).padStart(places, "0")}` : whole;
+}

@@ -1,0 +1,109 @@
+// The ladder: both sides by price level, best first, with bars as long as the amounts.
+
+import { arrange, find, make } from "./elements.js";
+import { grouped } from "./exact.js";
+
+const AT_FIRST = 12;
+const MORE = 50;
+
+export class Ladder {
+  #book = null;
+  #shown = AT_FIRST;
+  #chosen = null;
+  #quote = null;
+
+  constructor(onChoose) {
+    this.onChoose = onChoose;
+    for (const side of ["BUY", "SELL"]) {
+      find(`more-${side}`).addEventListener("click", () => { this.#shown += MORE; this.draw(this.#book); });
+    }
+  }
+
+  // Shows nothing: a book that is not here yet, rather than that of another symbol.
+  clear() {
+    this.#book = null;
+    this.#shown = AT_FIRST;
+    for (const side of ["BUY", "SELL"]) this.#drawSide(side, [], 1n);
+    drawSpread(null, null);
+  }
+
+  // Marks what a trade would take.
+  mark(quote) {
+    this.#quote = quote;
+    if (this.#book) this.draw(this.#book);
+  }
+
+  choose(level) {
+    this.#chosen = level;
+    if (this.#book) this.draw(this.#book);
+  }
+
+  draw(book) {
+    this.#book = book;
+    const sides = { BUY: book.ladder("BUY"), SELL: book.ladder("SELL") };
+    const shown = Object.values(sides).flatMap((levels) => levels.slice(0, this.#shown));
+    const largest = shown.reduce((most, { amount }) => (amount > most ? amount : most), 1n);
+    for (const [side, levels] of Object.entries(sides)) this.#drawSide(side, levels, largest);
+    drawSpread(sides.BUY[0]?.price ?? null, sides.SELL[0]?.price ?? null);
+  }
+
+  #drawSide(side, levels, largest) {
+    let total = 0n;
+    const rows = levels.slice(0, this.#shown).map((level) => {
+      total += level.amount;
+      return { ...level, total, share: Number((level.amount * 1000n) / largest) / 10 };
+    });
+    arrange(find(`levels-${side}`), rows, ({ price }) => String(price), (row) => this.#create(row), (element, row) => {
+      this.#update(element, row);
+    });
+    find(`empty-${side}`).hidden = levels.length > 0;
+    const rest = levels.length - rows.length;
+    find(`more-${side}`).hidden = rest <= 0;
+    find(`more-${side}`).textContent = `${rest} more price level${rest === 1 ? "" : "s"}`;
+  }
+
+  #create({ side, price }) {
+    const choose = make("button", { type: "button", className: "choose" }, grouped(price));
+    choose.title = "Show the orders at this price";
+    choose.addEventListener("click", () => this.onChoose({ side, price }));
+    const cells = [
+      make("th", { scope: "row", className: "price" }, choose),
+      ...["amount", "total", "orders"].map((name) => make("td", { className: name })),
+    ];
+    return make("tr", {}, ...(side === "BUY" ? cells : cells.reverse()));
+  }
+
+  #update(row, level) {
+    row.style.setProperty("--share", `${level.share}%`);
+    const amount = row.querySelector(".amount");
+    const before = amount.textContent;
+    const now = grouped(level.amount);
+    if (before !== now) {
+      amount.textContent = now;
+      if (before) flash(row);
+    }
+    row.querySelector(".total").textContent = grouped(level.total);
+    row.querySelector(".orders").textContent = grouped(level.orders.size);
+    row.classList.toggle("taken", this.#takes(level));
+    const chosen = this.#chosen?.side === level.side && this.#chosen.price === level.price;
+    row.querySelector("button").setAttribute("aria-pressed", String(chosen));
+  }
+
+  #takes({ side, price }) {
+    if (this.#quote?.side !== side) return false;
+    return side === "BUY" ? price <= this.#quote.worst_price : price >= this.#quote.worst_price;
+  }
+}
+
+function drawSpread(buy, sell) {
+  find("best-BUY").textContent = buy === null ? "–" : grouped(buy);
+  find("best-SELL").textContent = sell === null ? "–" : grouped(sell);
+  const both = buy !== null && sell !== null;
+  find("spread-name").textContent = both && buy < sell ? "Crossed by" : "Spread";
+  find("spread").textContent = both ? grouped(buy < sell ? sell - buy : buy - sell) : "–";
+}
+
+function flash(row) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  row.animate([{ opacity: 0.35 }, { opacity: 1 }], { duration: 500, easing: "ease-out" });
+}
