@@ -247,12 +247,12 @@ def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
     lines = [f"165245922{second}.5: {line}" for second, line in enumerate([*session("okx"), trade])]
     recorder = Recorder(every=1, levels=1)
     replay_levels(open_capture(write(tmp_path / "capture", lines)), OrderManagement(), recorder=recorder)
-    recording = recorder.recording("XBT/USD")
-    assert recording.instrument == Instrument("0.01", "0.00001")
-    assert recording.times == [1652459220.5, 1652459221.5, 1652459222.5]
-    assert recording.best_buy == [1020, 1030, 1025]
-    assert recording.sell_levels == [((1000, 400_000),), ((1010, 7),), ((1010, 7),)]
-    assert (recording.trades.price, recording.trades.amount, recording.trades.side) == (
+    history = recorder.history("XBT/USD")
+    assert history.instrument == Instrument("0.01", "0.00001")
+    assert history.times == [1652459220.5, 1652459221.5, 1652459222.5]
+    assert history.best_buy == [1020, 1030, 1025]
+    assert history.sell_levels == [((1000, 400_000),), ((1010, 7),), ((1010, 7),)]
+    assert (history.trades.price, history.trades.amount, history.trades.side) == (
         [1020],
         [300_000],
         [ASK],
@@ -338,7 +338,7 @@ def test_what_kraken_says_of_its_instruments_is_taken_into_account(tmp_path: Pat
     recorder = Recorder()
     report = replay_levels(open_capture(path), OrderManagement(), recorder=recorder)
     assert (report.checksums_ok, report.agrees) == (1, True)
-    assert recorder.recording("XBT/USD").instrument == Instrument("0.0001", "0.00000001")
+    assert recorder.history("XBT/USD").instrument == Instrument("0.0001", "0.00000001")
 
 
 def test_a_capture_says_what_it_is(tmp_path: Path) -> None:

@@ -28,29 +28,29 @@ def record(times: list[int], **bounds: int) -> Recorder:
 def test_the_first_book_of_each_interval_is_kept_and_the_interval_doubles_as_it_must(
     times: list[int], most: int
 ) -> None:
-    recording = record(times, samples=most).recording("X")
-    assert len(recording.times) <= most
+    history = record(times, samples=most).history("X")
+    assert len(history.times) <= most
     every = next(
         every
         for every in (SECOND * 2**power for power in range(20))
-        if len(set(recording.times)) == len({int(time * SECOND) // every for time in recording.times})
+        if len(set(history.times)) == len({int(time * SECOND) // every for time in history.times})
     )
     assert every >= SECOND
-    assert recording.times[0] == times[0] / SECOND
-    amounts = [levels[0][1] for levels in recording.buy_levels]
-    assert [times[amount - 1] / SECOND for amount in amounts] == recording.times
+    assert history.times[0] == times[0] / SECOND
+    amounts = [levels[0][1] for levels in history.buy_levels]
+    assert [times[amount - 1] / SECOND for amount in amounts] == history.times
 
 
 def test_no_interval_between_two_samples_is_shorter_than_asked_for() -> None:
-    recording = record([n * SECOND // 4 for n in range(41)]).recording("X")
-    assert recording.times == [float(second) for second in range(11)]
+    history = record([n * SECOND // 4 for n in range(41)]).history("X")
+    assert history.times == [float(second) for second in range(11)]
 
 
 def test_memory_is_bounded_however_long_the_session() -> None:
     recorder = record([n * SECOND for n in range(5_000)], samples=64)
-    recording = recorder.recording("X")
-    assert 32 <= len(recording.times) <= 64
-    gaps = {later - earlier for earlier, later in zip(recording.times, recording.times[1:], strict=False)}
+    history = recorder.history("X")
+    assert 32 <= len(history.times) <= 64
+    gaps = {later - earlier for earlier, later in zip(history.times, history.times[1:], strict=False)}
     assert gaps == {128.0}
 
 
@@ -61,19 +61,19 @@ def test_of_too_many_trades_the_largest_are_kept_in_order_of_time(amounts: list[
     recorder.begin("X", Instrument("0.1", "1"))
     for time, amount in enumerate(amounts):
         recorder.trade("X", time * SECOND, Side.SELL, 7, amount)
-    trades = recorder.recording("X").trades
+    trades = recorder.history("X").trades
     assert sorted(trades.amount) == sorted(amounts)[-most:]
     assert trades.time == sorted(trades.time)
     assert all(amounts[int(time)] == amount for time, amount in zip(trades.time, trades.amount, strict=True))
-    assert recorder.recording("X").trades_seen == len(amounts)
+    assert recorder.history("X").trades_seen == len(amounts)
 
 
 def test_an_empty_side_has_no_best_price_and_no_levels() -> None:
     recorder = Recorder()
     recorder.see(OrderManagement(), "X", 5)
-    recording = recorder.recording("X")
-    assert (recording.best_buy, recording.best_sell) == ([None], [None])
-    assert (recording.buy_levels, recording.sell_levels) == ([()], [()])
+    history = recorder.history("X")
+    assert (history.best_buy, history.best_sell) == ([None], [None])
+    assert (history.buy_levels, history.sell_levels) == ([()], [()])
 
 
 @pytest.mark.parametrize("bound", ["every", "levels", "samples", "trades"])
@@ -87,7 +87,7 @@ def test_what_was_not_recorded_cannot_be_had() -> None:
     recorder = record([1])
     assert recorder.symbols == ("X",)
     with pytest.raises(InvalidOrderError, match="symbol must be one that was recorded: X, not 'Y'"):
-        recorder.recording("Y")
+        recorder.history("Y")
 
 
 def test_a_replay_of_orders_is_recorded_with_its_executions() -> None:
@@ -99,18 +99,18 @@ def test_a_replay_of_orders_is_recorded_with_its_executions() -> None:
     ]
     recorder = Recorder()
     replay(session, OrderManagement(), symbol="X", recorder=recorder)
-    recording = recorder.recording("X")
-    assert recording.buy_levels == [((101, 10),), ((101, 10),), ((101, 6),), ((101, 6),)]
-    assert recording.best_sell == [None, 99, 99, 99]
-    assert recording.trades.side == [Side.BUY, Side.SELL]
-    assert recording.trades.time == [2.0, 3.0]
+    history = recorder.history("X")
+    assert history.buy_levels == [((101, 10),), ((101, 10),), ((101, 6),), ((101, 6),)]
+    assert history.best_sell == [None, 99, 99, 99]
+    assert history.trades.side == [Side.BUY, Side.SELL]
+    assert history.trades.time == [2.0, 3.0]
 
 
 @needed
 def test_a_lobster_file_is_recorded_in_its_own_ticks() -> None:
-    recorder, recording = Recorder(every=0.5, levels=3), lobster.read(AAPL_L10)
-    replay(recording, OrderManagement(), symbol="AAPL", recorder=recorder)
-    recorded = recorder.recording("AAPL")
+    recorder, history = Recorder(every=0.5, levels=3), lobster.read(AAPL_L10)
+    replay(history, OrderManagement(), symbol="AAPL", recorder=recorder)
+    recorded = recorder.history("AAPL")
     assert recorded.instrument == Instrument("0.0001", "1")
     assert 34_200 <= recorded.times[0] < recorded.times[-1] < 36_000
     assert max(map(len, recorded.buy_levels)) == 3

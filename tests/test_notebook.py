@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 
 import strategies as our
 from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms.feeds.history import BookHistory, TradeColumns
 from oms.feeds.instrument import Instrument
-from oms.feeds.recording import Recording, TradeColumns
 from oms.notebook import cost_curve, depth_chart, heatmap, ladder, liquidity_bands
 from oms.notebook.canvas import luminance, palette_for
 from oms.notebook.units import Units
@@ -44,7 +44,7 @@ def book(orders: int = 60, best: int = 58_700) -> OrderManagement:
     return om
 
 
-def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) -> Recording:
+def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) -> BookHistory:
     """A walk of a book over half an hour, the same each time; once both sides are empty."""
     rng = random.Random(2)
     mid, times, offers, bids = 58_700, [], [], []
@@ -55,7 +55,7 @@ def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) 
         bids.append(tuple((mid - k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
     offers[samples // 3] = bids[samples // 3] = ()
     at = range(1, samples, 3)
-    return Recording(
+    return BookHistory(
         "XYZ",
         instrument,
         times,
@@ -72,7 +72,7 @@ def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) 
     )
 
 
-EMPTY = Recording("XYZ", CENTS, [], [], [], [], [], TradeColumns([], [], [], []))
+EMPTY = BookHistory("XYZ", CENTS, [], [], [], [], [], TradeColumns([], [], [], []))
 
 Plot = Callable[[Axes | None], Axes]
 PLOTS: dict[str, Plot] = {
@@ -457,7 +457,7 @@ def test_a_recording_of_a_moment_is_drawn(samples: int) -> None:
     none = TradeColumns([], [], [], [])
     bests = [101] * samples
     times = [float(n) for n in range(samples)]
-    one = Recording("XYZ", CENTS, times, [*bests], [*bests], levels, levels, none)
+    one = BookHistory("XYZ", CENTS, times, [*bests], [*bests], levels, levels, none)
     for plot in (heatmap, liquidity_bands):
         rendered(plot(one, ax=new_axes()))
 
@@ -527,7 +527,7 @@ def test_times_have_the_digits_that_say_something(span: float, shown: str) -> No
 def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
     none = TradeColumns([], [], [], [])
     offers_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
-    moment = Recording("XYZ", CENTS, [0.0], [1001], [999], [offers_then], [bids_then], none)
+    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [offers_then], [bids_then], none)
     offers, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
     assert max(y for _, y in heights_of(offers)) == 5
     assert min(y for _, y in heights_of(bids)) == -3

@@ -6,8 +6,8 @@ from heapq import heappush, heappushpop
 from math import inf
 
 from oms.errors import InvalidOrderError
+from oms.feeds.history import BookHistory, TradeColumns
 from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
-from oms.feeds.recording import Recording, TradeColumns
 from oms.management import OrderManagement
 from oms.models import Side, check_positive
 
@@ -30,8 +30,8 @@ class Recorder:
     >>> for second in range(3):
     ...     om.add_order(second, "XYZ", Side.BUY, 10, 103 - second)
     ...     recorder.see(om, "XYZ", second * 10**9)
-    >>> recording = recorder.recording("XYZ")
-    >>> recording.times, recording.best_buy, recording.buy_levels[1]
+    >>> history = recorder.history("XYZ")
+    >>> history.times, history.best_buy, history.buy_levels[1]
     ([0.0, 1.0, 2.0], [103, 102, 101], ((102, 10), (103, 10)))
 
     """
@@ -82,11 +82,11 @@ class Recorder:
         else:
             heappushpop(track.trades, trade)
 
-    def recording(self, symbol: str) -> Recording:
+    def history(self, symbol: str) -> BookHistory:
         """Hand over what was seen of a symbol; raises InvalidOrderError if that is nothing. O(all of it)."""
         if symbol not in self._tracks:
             raise InvalidOrderError("symbol", symbol, f"one that was recorded: {', '.join(self.symbols)}")
-        return self._tracks[symbol].recording(symbol)
+        return self._tracks[symbol].history(symbol)
 
     def _track(self, symbol: str) -> _Track:
         track = self._tracks.get(symbol)
@@ -113,9 +113,9 @@ class _Track:
         del self.samples[1::2]
         self.due = (self.samples[-1][0] // self.every + 1) * self.every
 
-    def recording(self, symbol: str) -> Recording:
+    def history(self, symbol: str) -> BookHistory:
         trades = sorted(self.trades, key=lambda trade: -trade[1])
-        return Recording(
+        return BookHistory(
             symbol=symbol,
             instrument=self.instrument,
             times=[time / _SECOND for time, _, _ in self.samples],

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import StrMethodFormatter
 
-from oms.feeds.recording import Recording
+from oms.feeds.history import BookHistory
 from oms.models import Side
 from oms.notebook.canvas import (
     add_legend,
@@ -37,34 +37,34 @@ _OUTLIERS = 50  # one level in so many, on each end, may lie outside of the pict
 Levels = tuple[tuple[int, int], ...]
 
 
-def heatmap(recording: Recording, *, ax: Axes | None = None) -> Axes:
+def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     """Draw the amounts at each price over time, on a logarithmic scale of colours, and the trades over them.
 
     The image has at most 120 rows (of so many ticks each as the scale of colours says) and 400 columns, each
-    the book at one time of the recording. Prices far outside of what is mostly recorded are left out; best
+    the book at one time of the history. Prices far outside of what is mostly recorded are left out; best
     prices and trades never are. Of more than 300 trades the largest are drawn, as the legend then says.
     O(p log p) for p levels recorded.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.feeds.instrument import Instrument
-    >>> from oms.feeds.recording import TradeColumns
+    >>> from oms.feeds.history import TradeColumns
     >>> book = [((101, 5), (102, 9))] * 3, [((99, 4),)] * 3
     >>> none = TradeColumns(time=[], price=[], amount=[], side=[])
-    >>> session = Recording("XYZ", Instrument(), [0.0, 1.0, 2.0], [101] * 3, [99] * 3, *book, none)
+    >>> session = BookHistory("XYZ", Instrument(), [0.0, 1.0, 2.0], [101] * 3, [99] * 3, *book, none)
     >>> heatmap(session, ax=Figure().add_subplot()).get_title()
     'XYZ: depth and trades over time'
 
     """
     ax = axes_or_new(ax)
-    units = Units(recording.instrument)
-    label_axes(ax, f"{recording.symbol}: depth and trades over time", "time", f"price ({units.price})")
-    columns = _columns(recording) if recording.times else []
+    units = Units(history.instrument)
+    label_axes(ax, f"{history.symbol}: depth and trades over time", "time", f"price ({units.price})")
+    columns = _columns(history) if history.times else []
     if not any(column.levels for column in columns):
-        return say_empty(ax, f"no depth of {recording.symbol} was recorded")
-    rows = _rows(recording, columns)
+        return say_empty(ax, f"no depth of {history.symbol} was recorded")
+    rows = _rows(history, columns)
     _draw_depth(ax, columns, rows, units)
-    _draw_best(ax, recording, units)
-    _draw_trades(ax, recording, columns[0].start, columns[-1].end, units)
+    _draw_best(ax, history, units)
+    _draw_trades(ax, history, columns[0].start, columns[-1].end, units)
     time_axis(ax, columns[0].start, columns[-1].end)
     ax.grid(visible=False)
     return ax
@@ -86,19 +86,19 @@ class _Rows(NamedTuple):
     number: int
 
 
-def _columns(recording: Recording) -> list[_Column]:
-    times = recording.times
+def _columns(history: BookHistory) -> list[_Column]:
+    times = history.times
     chosen = range(0, len(times), max(1, math.ceil(len(times) / _COLUMNS)))
     starts = [times[at] for at in chosen]
-    books = (recording.buy_levels[at] + recording.sell_levels[at] for at in chosen)
+    books = (history.buy_levels[at] + history.sell_levels[at] for at in chosen)
     return [_Column(*each) for each in zip(starts, ends_of(starts), books, strict=True)]
 
 
-def _rows(recording: Recording, columns: Sequence[_Column]) -> _Rows:
+def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     prices = sorted(price for column in columns for price, _ in column.levels)
     cut = len(prices) // _OUTLIERS
-    must = [price for price in (*recording.best_buy, *recording.best_sell) if price is not None]
-    must += recording.trades.price
+    must = [price for price in (*history.best_buy, *history.best_sell) if price is not None]
+    must += history.trades.price
     low = min(prices[cut], *must)
     high = max(prices[-1 - cut], *must)
     # Where a market uses only every nth tick, rows of no multiple of n would leave stripes.
@@ -139,15 +139,15 @@ def _by_row(levels: Levels, rows: _Rows) -> dict[int, int]:
     return amounts
 
 
-def _draw_best(ax: Axes, recording: Recording, units: Units) -> None:
+def _draw_best(ax: Axes, history: BookHistory, units: Units) -> None:
     """The two edges of the spread; where a side is empty, a gap."""
-    for best in (recording.best_buy, recording.best_sell):
+    for best in (history.best_buy, history.best_sell):
         prices = [math.nan if price is None else units.prices([price])[0] for price in best]
-        ax.step(recording.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
+        ax.step(history.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
 
 
-def _draw_trades(ax: Axes, recording: Recording, start: float, end: float, units: Units) -> None:
-    trades = recording.trades
+def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units: Units) -> None:
+    trades = history.trades
     seen = [at for at, time in enumerate(trades.time) if start <= time <= end]
     shown = sorted(seen, key=lambda at: trades.amount[at], reverse=True)[:_TRADES]
     for side, marker, face, edge in ((Side.BUY, "^", "white", "black"), (Side.SELL, "v", "black", "white")):
@@ -165,6 +165,6 @@ def _draw_trades(ax: Axes, recording: Recording, start: float, end: float, units
                 label=f"{side} trades",
             )
     if shown:
-        dropped = max(0, recording.trades_seen - len(trades.time))  # by the recorder, the smallest first
+        dropped = max(0, history.trades_seen - len(trades.time))  # by the recorder, the smallest first
         of = len(seen) + dropped
         add_legend(ax, title=f"the largest {len(shown):,} of {of:,}" if len(shown) < of else None)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from oms.errors import InvalidOrderError
-from oms.feeds.recording import Recording
+from oms.feeds.history import BookHistory
 from oms.models import Side, check_positive
 from oms.notebook.canvas import (
     Numbers,
@@ -41,7 +41,7 @@ class _Amounts(Numbers):
 
 
 def liquidity_bands(
-    recording: Recording, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
+    history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
 ) -> Axes:
     """Draw the amounts within so many basis points of the mid price: offers above 0, bids below.
 
@@ -51,10 +51,10 @@ def liquidity_bands(
 
     >>> from matplotlib.figure import Figure
     >>> from oms.feeds.instrument import Instrument
-    >>> from oms.feeds.recording import TradeColumns
+    >>> from oms.feeds.history import TradeColumns
     >>> book = [((1001, 5), (1002, 9))] * 3, [((999, 4), (995, 9))] * 3
     >>> none = TradeColumns(time=[], price=[], amount=[], side=[])
-    >>> session = Recording("XYZ", Instrument(), [0.0, 1.0, 2.0], [1001] * 3, [999] * 3, *book, none)
+    >>> session = BookHistory("XYZ", Instrument(), [0.0, 1.0, 2.0], [1001] * 3, [999] * 3, *book, none)
     >>> ax = liquidity_bands(session, bps=[10, 20], ax=Figure().add_subplot())
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['within 10 bps', 'within 20 bps: at least']
@@ -62,22 +62,22 @@ def liquidity_bands(
     """
     widths = _widths(bps)
     ax = axes_or_new(ax)
-    units = Units(recording.instrument)
+    units = Units(history.instrument)
     label_axes(
         ax,
-        f"{recording.symbol}: liquidity around the mid price",
+        f"{history.symbol}: liquidity around the mid price",
         "time of day",
         f"bids ← amount ({units.amount}) → offers",
     )
-    sums = [_sum_of(*best) for best in zip(recording.best_buy, recording.best_sell, strict=True)]
+    sums = [_sum_of(*best) for best in zip(history.best_buy, history.best_sell, strict=True)]
     if all(both is None for both in sums):
-        return say_empty(ax, f"no time with offers and bids of {recording.symbol} was recorded")
+        return say_empty(ax, f"no time with offers and bids of {history.symbol} was recorded")
     incomplete: set[int] = set()
-    for side, levels in ((Side.BUY, recording.buy_levels), (Side.SELL, recording.sell_levels)):
-        incomplete |= _draw(ax, side, recording.times, levels, sums, widths, units)
+    for side, levels in ((Side.BUY, history.buy_levels), (Side.SELL, history.sell_levels)):
+        incomplete |= _draw(ax, side, history.times, levels, sums, widths, units)
     ax.axhline(0, color=palette_for(ax).ink, linewidth=0.8)
     _explain(ax, widths, incomplete)
-    time_axis(ax, recording.times[0], ends_of(recording.times)[-1])
+    time_axis(ax, history.times[0], ends_of(history.times)[-1])
     return ax
 
 

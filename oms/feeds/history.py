@@ -1,6 +1,6 @@
 """What a replay has seen of one symbol, sampled over time: what plots need, in bounded memory.
 
-(`oms.feeds.Recording` is the file that a replay reads.)
+(`oms.feeds.BookHistory` is the file that a replay reads.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from oms.feeds.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["Recording", "TradeColumns"]
+__all__ = ["BookHistory", "TradeColumns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class TradeColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class BookHistory:
     """A book at chosen times, and the trades between them.
 
     `times`, `best_buy`, `best_sell`, `buy_levels` and `sell_levels` are columns of one length. Times are
@@ -37,7 +37,7 @@ class Recording:
     descending ones. `instrument` says what ticks and lots are: `float(price * instrument.tick)` is a price
     to plot. Of `trades_seen` trades in all the largest are kept, if there were more than fit.
 
-    >>> recording = Recording(
+    >>> history = BookHistory(
     ...     symbol="XYZ",
     ...     instrument=Instrument(tick_size="0.01", lot_size="1"),
     ...     times=[0.0, 1.0],
@@ -47,7 +47,7 @@ class Recording:
     ...     sell_levels=[((99, 4),), ()],
     ...     trades=TradeColumns(time=[0.5], price=[99], amount=[4], side=[Side.SELL]),
     ... )
-    >>> recording.buy_levels[0][1], recording.best_sell[1], recording.trades.price
+    >>> history.buy_levels[0][1], history.best_sell[1], history.trades.price
     ((103, 7), None, [99])
 
     """
