@@ -198,20 +198,17 @@ class OrderBook:
 
     def _shift_total(self, rank: int, change: int) -> None:
         totals = self.totals
-        opened = 0
         total = totals.get(rank, 0) + change
         if total == change:
             self._ranks.add(rank)
             totals[rank] = total
-            opened = 1
         elif total:
             totals[rank] = total
         else:  # every order holds at least 1, so an empty total is an empty level
             del totals[rank]
             self._ranks.remove(rank)
-            opened = -1
         if rank <= self._sums.worst:
-            self._sums.shift(rank, change, opened)
+            self._sums.shift(rank, change, total)
 
     # ------------------------------------------------------------------ the truth
 

@@ -15,15 +15,15 @@ MOST_SHIFTS = 8
 NOWHERE = -(2**63)
 """A rank better than any price has."""
 
-Shift = tuple[int, int, int]
-"""Before which row a changed level stands, its rank, and by how much its amount changed."""
+Shift = tuple[int, int, int, int]
+"""After which row a changed level stands, its rank, by how much its amount changed, and what it holds now."""
 
 Known = tuple[list[int], list[int], list[int], tuple[Shift, ...], int]
 """Rows, a column each: a level's rank; all amount down to it; and the offset that makes what an amount ending
-there costs offset + amount * rank. Then the shifts, best first, and how many of the book's levels are no
-worse than the last row."""
+there costs offset + amount * rank. Row 0 stands before all levels. Then the shifts, best first, and how many
+of the book's levels are no worse than the last row."""
 
-NOTHING: Known = ([], [], [], (), 0)
+NOTHING: Known = ([NOWHERE], [0], [0], (), 0)
 
 
 class PriceSums:
@@ -52,30 +52,17 @@ class PriceSums:
     def price(self, amount: int) -> int | None:
         """What an amount costs, in O(log k); None if the rows do not reach so far."""
         ranks, reach, offsets, shifts, _ = self._known
-        if shifts:
-            return self._shifted_price(ranks, reach, offsets, shifts, amount)
+        paid = 0
+        for row, rank, change, held in shifts:
+            left = amount - reach[row]
+            if left <= held:
+                if left <= 0:
+                    break
+                return abs(offsets[row] + reach[row] * ranks[row] + paid + left * rank)
+            # Past it all is as in the rows, for as much less as the level holds more.
+            amount -= change
+            paid += change * rank
         row = bisect_left(reach, amount)
-        if row == len(reach):
-            return None
-        return abs(offsets[row] + amount * ranks[row])
-
-    def _shifted_price(
-        self, ranks: list[int], reach: list[int], offsets: list[int], shifts: tuple[Shift, ...], amount: int
-    ) -> int | None:
-        start = more = paid = 0
-        for row, rank, shift in shifts:
-            better = spent = 0
-            if row:
-                better = reach[row - 1]
-                spent = offsets[row - 1] + better * ranks[row - 1]
-            left = amount - more - better
-            if left <= 0:
-                break
-            if left <= self._totals.get(rank, 0):
-                return abs(spent + paid + left * rank)
-            start, more, paid = row, more + shift, paid + shift * rank
-        amount -= more
-        row = bisect_left(reach, amount, start)
         if row == len(reach):
             return None
         return abs(offsets[row] + paid + amount * ranks[row])
@@ -86,40 +73,34 @@ class PriceSums:
         Returns what they hold in the end, at most so much less as the book holds too little.
         """
         ranks, reach, offsets, shifts, known = self._known
-        more = sum(shift for _, _, shift in shifts)
-        reached = reach[-1] if reach else 0
+        more = sum(change for _, _, change, _ in shifts)
+        ends = [reach[-1]]
         added: list[int] = []
-        ends = [reached]
         for rank in islice(levels, known, None):
-            if reached + more >= amount:
+            if ends[-1] + more >= amount:
                 break
-            reached += self._totals[rank]
-            ends.append(reached)
+            ends.append(ends[-1] + self._totals[rank])
             added.append(rank)
         if added:
             # At the end of a level the next one takes over: what it costs there is the same by either.
-            before = [ranks[-1] if ranks else 0, *added]
-            steps = map(mul, ends, map(sub, before, added))
-            start = offsets[-1] if offsets else 0
+            steps = map(mul, ends, map(sub, [ranks[-1], *added], added))
             self.worst = added[-1]
             self._known = (
                 ranks + added,
                 reach + ends[1:],
-                offsets + list(accumulate(steps, initial=start))[1:],
+                offsets + list(accumulate(steps, initial=offsets[-1]))[1:],
                 shifts,
                 known + len(added),
             )
-        return reached + more
+        return ends[-1] + more
 
-    def shift(self, rank: int, change: int, opened: int) -> None:
-        """Take note that the amount at a rank no worse than `worst` changed, in O(log k).
-
-        `opened` is 1 if the level is new, -1 if it is gone, else 0.
-        """
+    def shift(self, rank: int, change: int, held: int) -> None:
+        """Take note that a level no worse than `worst` now holds so much, `change` more, in O(log k)."""
         ranks, reach, offsets, shifts, known = self._known
-        row = bisect_left(ranks, rank)
-        if row == len(ranks):
+        row = bisect_left(ranks, rank) - 1
+        if row + 1 == len(ranks):
             return  # a question was struck before it had its rows
+        known += (held > 0) - (held > change)
         at = rest = bisect_left(shifts, (row, rank))
         if at < len(shifts) and shifts[at][1] == rank:
             change += shifts[at][2]
@@ -127,24 +108,25 @@ class PriceSums:
         elif len(shifts) == MOST_SHIFTS:
             self.forget()
             return
-        now = ((row, rank, change),) if change else ()
-        self._known = (ranks, reach, offsets, shifts[:at] + now + shifts[rest:], known + opened)
+        now = ((row, rank, change, held),) if change else ()
+        self._known = (ranks, reach, offsets, shifts[:at] + now + shifts[rest:], known)
 
     def _check(self, levels: Iterable[int]) -> None:
         """Assert that all that is known is true of the book's levels, best first."""
         ranks, reach, offsets, shifts, known = self._known
-        worst = ranks[-1] if ranks else NOWHERE
+        worst = ranks[-1]
         assert self.worst >= worst, "every change within the rows is told"
         assert known == sum(rank <= worst for rank in levels), "levels within the rows are counted"
-        assert ranks == sorted(set(ranks)), "rows are best first"
+        assert ranks == [NOWHERE, *sorted(set(ranks[1:]))], "rows are best first"
         assert list(shifts) == sorted(shifts), "shifts are best first"
         assert len(shifts) <= MOST_SHIFTS, "shifts are few"
         within = {rank: held for rank, held in self._totals.items() if rank <= worst}
-        for _, rank, change in shifts:
-            within[rank] = within.get(rank, 0) - change
-        held = {rank: within.pop(rank, 0) for rank in ranks}
+        for _, rank, change, held in shifts:
+            assert held == within.get(rank, 0), "a shift says what its level holds"
+            within[rank] = held - change
+        original = [within.pop(rank, 0) for rank in ranks]
         assert not any(within.values()), "a level without a row has come since, and is a shift"
-        assert reach == list(accumulate(held.values())), "sums of amounts are true but for the shifts"
-        spent = list(accumulate(map(mul, held, held.values())))
+        assert reach == list(accumulate(original)), "sums of amounts are true but for the shifts"
+        spent = accumulate(map(mul, ranks, original))
         ends = [cost - end * rank for cost, end, rank in zip(spent, reach, ranks, strict=True)]
         assert offsets == ends, "so is what they cost"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oms.price_sums import MOST_SHIFTS, PriceSums
+from oms.price_sums import MOST_SHIFTS, NOWHERE, PriceSums
 
 ranks = st.integers(-9, 9).filter(bool)
 amounts = st.integers(1, 5)
@@ -31,7 +31,7 @@ def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -
     if amount:
         totals[rank] = amount
     if amount != before and rank <= sums.worst:
-        sums.shift(rank, amount - before, bool(amount) - bool(before))
+        sums.shift(rank, amount - before, amount)
 
 
 @given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
@@ -109,12 +109,16 @@ def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
     [
         (lambda sums: setattr(sums, "worst", 20), "every change within the rows is told"),
         (lambda sums: _set(sums, known=1), "levels within the rows are counted"),
-        (lambda sums: _set(sums, ranks=[21, 20]), "levels within the rows are counted|rows are best first"),
-        (lambda sums: _set(sums, shifts=((1, 21, 1), (0, 20, 1))), "shifts are best first"),
-        (lambda sums: _set(sums, shifts=((0, 20, 1),) * (MOST_SHIFTS + 1)), "shifts are few"),
-        (lambda sums: _set(sums, ranks=[19, 21]), "a level without a row"),
-        (lambda sums: _set(sums, reach=[5, 11]), "sums of amounts are true"),
-        (lambda sums: _set(sums, offsets=[0, -6]), "so is what they cost"),
+        (
+            lambda sums: _set(sums, ranks=[NOWHERE, 21, 20]),
+            "levels within the rows are counted|rows are best first",
+        ),
+        (lambda sums: _set(sums, shifts=((1, 21, 1, 5), (0, 20, 1, 5))), "shifts are best first"),
+        (lambda sums: _set(sums, shifts=((0, 20, 1, 5),) * (MOST_SHIFTS + 1)), "shifts are few"),
+        (lambda sums: _set(sums, shifts=((0, 20, 1, 4),)), "a shift says what its level holds"),
+        (lambda sums: _set(sums, ranks=[NOWHERE, 19, 21]), "a level without a row"),
+        (lambda sums: _set(sums, reach=[0, 5, 11]), "sums of amounts are true"),
+        (lambda sums: _set(sums, offsets=[0, 0, -6]), "so is what they cost"),
     ],
 )
 def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
