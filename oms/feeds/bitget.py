@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from oms.feeds.checksums import ALTERNATING
-from oms.feeds.level_messages import BookMessage, LevelMessage, TradeMessage
-from oms.feeds.okx import SIDES, checksum_of, levels_of, milliseconds
+from oms.feeds.level_messages import LevelMessage, TradeMessage
+from oms.feeds.okx import SIDES, book_messages, milliseconds
 
 __all__ = ["Bitget"]
 
@@ -47,19 +47,7 @@ class Bitget:
         kind = message["arg"].get("instType", "")
         symbol = name if self._kinds.setdefault(name, kind) == kind else f"{name} ({kind})"
         if channel == "books":
-            snapshot = {"snapshot": True, "update": False}[message["action"]]
-            for data in message["data"]:
-                yield BookMessage(
-                    row,
-                    milliseconds(data["ts"]) if time is None else time,
-                    symbol,
-                    snapshot,
-                    levels_of(data["asks"]),
-                    levels_of(data["bids"]),
-                    checksum_of(data, "seq"),
-                    int(data["seq"]) if "seq" in data else None,
-                    int(data["pseq"]) if "pseq" in data and not snapshot else None,
-                )
+            yield from book_messages(message, symbol, row, time, numbers=("seq", "pseq"))
         elif channel == "trade" and message["action"] == "update":  # its snapshot is what was before
             for data in message["data"]:
                 when, price, amount, side = _trade(data)

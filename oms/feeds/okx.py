@@ -13,7 +13,7 @@ from oms.feeds.checksums import ALTERNATING
 from oms.feeds.level_messages import BookMessage, LevelMessage, Levels, TradeMessage
 from oms.models import Side
 
-__all__ = ["Okx", "SIDES", "checksum_of", "levels_of", "milliseconds"]
+__all__ = ["Okx", "SIDES", "book_messages", "milliseconds"]
 
 _BOOKS = ("books", "books-l2-tbt", "books50-l2-tbt")
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
@@ -43,27 +43,34 @@ class Okx:
         message = cast("dict[str, Any]", sent)
         channel, symbol = message["arg"]["channel"], message["arg"]["instId"]
         if channel in _BOOKS:
-            snapshot = {"snapshot": True, "update": False}[message["action"]]
-            for data in message["data"]:
-                yield BookMessage(
-                    row,
-                    milliseconds(data["ts"]) if time is None else time,
-                    symbol,
-                    snapshot,
-                    levels_of(data["asks"]),
-                    levels_of(data["bids"]),
-                    checksum_of(data, "seqId"),
-                    int(data["seqId"]) if "seqId" in data else None,
-                    int(data["prevSeqId"]) if "prevSeqId" in data and not snapshot else None,
-                )
+            yield from book_messages(message, symbol, row, time, numbers=("seqId", "prevSeqId"))
         elif channel == "trades":
             for data in message["data"]:
                 when = milliseconds(data["ts"]) if time is None else time
                 yield TradeMessage(row, when, symbol, SIDES[data["side"]], data["px"], data["sz"])
 
 
-def levels_of(rows: list[list[str]]) -> Levels:
-    """Take price and amount of each row."""
+def book_messages(
+    message: dict[str, Any], symbol: str, row: int, time: int | None, numbers: tuple[str, str]
+) -> Iterator[BookMessage]:
+    """Translate the books of a message; `numbers` are the names of its own number and the previous one's."""
+    own, previous = numbers
+    snapshot = {"snapshot": True, "update": False}[message["action"]]
+    for data in message["data"]:
+        yield BookMessage(
+            row,
+            milliseconds(data["ts"]) if time is None else time,
+            symbol,
+            snapshot,
+            _levels_of(data["asks"]),
+            _levels_of(data["bids"]),
+            _checksum_of(data, own),
+            int(data[own]) if own in data else None,
+            int(data[previous]) if previous in data and not snapshot else None,
+        )
+
+
+def _levels_of(rows: list[list[str]]) -> Levels:
     return tuple((price, amount) for price, amount, *_ in rows)
 
 
@@ -72,7 +79,7 @@ def milliseconds(text: str) -> int:
     return int(text) * 1_000_000
 
 
-def checksum_of(data: dict[str, str], number: str) -> int | None:
+def _checksum_of(data: dict[str, str], number: str) -> int | None:
     """Read a checksum; where messages are numbered, 0 stands for none."""
     if "checksum" not in data:
         return None
