@@ -129,7 +129,15 @@ def test_without_a_check_of_hosts_any_is_served_as_in_another_application() -> N
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8080"]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "http://127.0.0.1:9999",
+        "https://localhost:8080",
+        "http://[",
+        "http://[::1",
+    ],
 )
 def test_another_origin_is_refused_even_with_the_key(client: TestClient, origin: str) -> None:
     headers = {**BEARER, "Origin": origin}

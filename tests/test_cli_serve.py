@@ -109,6 +109,15 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     assert "oms-orderbook[api,cli]" in ended.stderr
 
 
+def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["serve", "--demo", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.startswith(f"oms: 127.0.0.1, port {port}: ")
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_the_lines_of_the_readme_work_as_printed() -> None:
     section = README.read_text().partition("## A service")[2].partition("\n## ")[0]

@@ -119,3 +119,17 @@ def test_importing_oms_loads_no_adapter_and_nothing_but_the_standard_library_and
     assert {name for name in loaded if name.split(".")[0] == "oms"} <= core
     outside = {name.split(".")[0] for name in loaded} - {"oms"} - OUTSIDE
     assert outside <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "needed", "extra"), [("notebook", "matplotlib", "notebook"), ("api", "fastapi", "api")]
+)
+def test_an_adapter_without_its_extra_says_what_to_install(adapter: str, needed: str, extra: str) -> None:
+    script = f"import sys; sys.modules[{needed!r}] = None; import oms.{adapter}"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert (
+        ended.stderr.rstrip()
+        .splitlines()[-1]
+        .startswith(f"oms.{adapter} needs an extra: install oms-orderbook[{extra}]")
+    )

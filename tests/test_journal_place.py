@@ -104,6 +104,13 @@ def test_where_something_is_that_is_no_file_nothing_is_made(
     assert f"{os.devnull}-lock" not in {str(path) for path in set(Path(os.devnull).parent.iterdir()) - beside}
 
 
+def test_a_folder_that_is_not_there_is_said_to_be_missing(file: Path) -> None:
+    for attempt in (journal.open, journal.verify):
+        with pytest.raises(JournalError, match="its folder is missing"):
+            attempt(file.parent / "nowhere" / "book.db")
+    assert list(file.parent.iterdir()) == []
+
+
 def test_a_link_that_leads_to_no_file_yet_is_a_name_of_the_file_that_is_made(file: Path) -> None:
     link = file.with_name("link.db")
     link.symlink_to(file)

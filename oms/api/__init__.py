@@ -10,17 +10,25 @@
 
 """
 
-from oms.api.app import create_app, create_router
-from oms.api.client import AsyncClient, Client
-from oms.api.errors import (
-    ApiError,
-    RequestRefusedError,
-    ServiceUnavailableError,
-    UnexpectedAnswerError,
-    UnsteadyBooksError,
-)
-from oms.api.in_process import InProcess
-from oms.api.settings import Settings
+try:
+    from oms.api.app import create_app, create_router
+    from oms.api.client import AsyncClient, Client
+    from oms.api.errors import (
+        ApiError,
+        RequestRefusedError,
+        ServiceUnavailableError,
+        UnexpectedAnswerError,
+        UnsteadyBooksError,
+    )
+    from oms.api.in_process import InProcess
+    from oms.api.settings import Settings
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] in {"fastapi", "httpx", "pydantic", "starlette"}:
+        error.add_note(
+            "oms.api needs an extra: install oms-orderbook[api]"
+            " (in a checkout of the project: pip install '.[api]')"
+        )
+    raise
 
 __all__ = [
     "ApiError",

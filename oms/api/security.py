@@ -69,7 +69,7 @@ class Guard:
         """Refuse what a page of another site has a browser ask; others than browsers name no site."""
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
-            own = urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower() != ""
+            own = _place(origin) == request.headers.get("host", "").lower() != ""
             fine = own or origin in self._settings.cors_origins
         else:
             safe = request.scope.get("method") in _SAFE
@@ -82,6 +82,14 @@ def _has_key(request: HTTPConnection, key: str) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     # Headers are latin-1; compared as bytes, in a time that says nothing of where they differ.
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
+
+
+def _place(origin: str) -> str | None:
+    """The host and port that an Origin names, or None where it names none that can be read."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str | None:

@@ -28,7 +28,14 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that its address can be told; raises OSError."""
+    """A socket that listens already, so that its address can be told; raises OSError, which names it."""
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        raise OSError(error.errno, f"{host}, port {port}: {error.strerror}") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     # Of a socket that does not say it is TCP's asyncio holds answers back, until the other side has
     # confirmed their heads: 40 ms a request.

@@ -30,6 +30,8 @@ def check_name(path: Path) -> None:
         raise JournalError(str(path), "it is a symbolic link that leads to itself")
     if path.exists() and not path.is_file():
         raise JournalError(str(path), "it is no file")
+    if not path.parent.exists():
+        raise JournalError(str(path), "its folder is missing")
 
 
 def find_or_make(path: Path, connect: Connect) -> None:

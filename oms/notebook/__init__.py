@@ -14,10 +14,18 @@ says what ticks and lots are, else the axes count them. Where nothing rests the 
 
 """
 
-from oms.notebook.cost_curve import cost_curve
-from oms.notebook.depth_chart import depth_chart
-from oms.notebook.heatmap import heatmap
-from oms.notebook.ladder import ladder
-from oms.notebook.liquidity_bands import liquidity_bands
+try:
+    from oms.notebook.cost_curve import cost_curve
+    from oms.notebook.depth_chart import depth_chart
+    from oms.notebook.heatmap import heatmap
+    from oms.notebook.ladder import ladder
+    from oms.notebook.liquidity_bands import liquidity_bands
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] in {"matplotlib"}:
+        error.add_note(
+            "oms.notebook needs an extra: install oms-orderbook[notebook]"
+            " (in a checkout of the project: pip install '.[notebook]')"
+        )
+    raise
 
 __all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands"]
