@@ -89,6 +89,21 @@ def test_the_page_trades_the_key_for_a_cookie_that_no_script_reads(client: TestC
     assert client.get("/symbols").status_code == 401
 
 
+def test_a_cookie_buys_no_other_cookie(client: TestClient) -> None:
+    client.post("/session", headers=BEARER)
+    assert client.get("/symbols").status_code == 200
+    assert problem(client.post("/session", headers={"Origin": OWN}))["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])
+def test_the_cookie_of_a_browser_that_came_by_https_stays_there(
+    client: TestClient, scheme: str, secure: bool
+) -> None:
+    origin = OWN.replace("http", scheme)  # a proxy has taken the rest of it off
+    opened = client.post("/session", headers={**BEARER, "Origin": origin})
+    assert ("secure" in opened.headers["set-cookie"].lower()) is secure
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-site"}]
 )
@@ -129,7 +144,7 @@ def test_without_a_check_of_hosts_any_is_served_as_in_another_application() -> N
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8080"]
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://localhost:8080", "http://["]
 )
 def test_another_origin_is_refused_even_with_the_key(client: TestClient, origin: str) -> None:
     headers = {**BEARER, "Origin": origin}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from hashlib import sha256
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import HTTPConnection
 
+from oms.api.problems import Refusal
 from oms.api.settings import Settings
 
-__all__ = ["COOKIE", "Sessions"]
+__all__ = ["COOKIE", "Sessions", "has_key", "unauthorized"]
 
 COOKIE = "oms_session"
 _SECONDS = 12 * 3600
@@ -36,9 +39,11 @@ class Sessions:
         return token is not None and time.monotonic() < self._ends.get(_digest(token), 0)
 
     async def open_session(self, request: Request) -> Response:
-        """Give a cookie to whoever was let in; none where everybody is."""
+        """Give a cookie for the key, so that no cookie prolongs itself; none where everybody is let in."""
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
+            if not has_key(request, self._settings.api_key):
+                raise unauthorized()
             token = secrets.token_urlsafe(32)
             self._ends[_digest(token)] = time.monotonic() + _SECONDS
             if len(self._ends) > _MOST:
@@ -47,7 +52,7 @@ class Sessions:
                 COOKIE,
                 token,
                 max_age=_SECONDS,
-                secure=request.url.scheme == "https",
+                secure=_is_secure(request),
                 httponly=True,
                 samesite="strict",
             )
@@ -59,6 +64,24 @@ class Sessions:
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
+
+
+def has_key(request: HTTPConnection, key: str) -> bool:
+    """Whether a request carries the key."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # Headers are latin-1; compared as bytes, in a time that says nothing of where they differ.
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
+
+
+def unauthorized() -> Refusal:
+    """The refusal of whoever has no key."""
+    detail = "give the API key as Authorization: Bearer"
+    return Refusal("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether the browser came by https, be it through a proxy that goes on without."""
+    return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 
 def _digest(token: str) -> bytes:
