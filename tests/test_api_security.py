@@ -82,6 +82,7 @@ def test_the_page_trades_the_key_for_a_cookie_that_no_script_reads(client: TestC
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     assert client.get("/symbols").status_code == 200
+    assert client.get("/session").json() == {"open": True}
     assert client.post("/orders", json=ORDER, headers={"Origin": OWN}).status_code == 201
     assert client.delete("/orders/1", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
     assert client.delete("/session", headers={"Origin": OWN}).status_code == 204

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from oms.api.problems import Refusal
 from oms.api.settings import Settings
+from oms.api.wire import answer
 
 __all__ = ["COOKIE", "Sessions", "has_key", "unauthorized"]
 
@@ -29,10 +30,12 @@ class Sessions:
 
     def add_to(self, router: APIRouter) -> None:
         """Put the endpoints under a router."""
-        for endpoint, method in ((self.open_session, "POST"), (self.close_session, "DELETE")):
-            router.add_api_route(
-                "/session", endpoint, methods=[method], status_code=204, include_in_schema=False
-            )
+        for endpoint, method in (
+            (self.open_session, "POST"),
+            (self.tell_session, "GET"),
+            (self.close_session, "DELETE"),
+        ):
+            router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
 
     def knows(self, token: str | None) -> bool:
         """Whether a token was given out and has not ended."""
@@ -57,6 +60,10 @@ class Sessions:
                 samesite="strict",
             )
         return response
+
+    async def tell_session(self, request: Request) -> Response:
+        """Say whether the request comes with a session that could be closed."""
+        return answer({"open": self.knows(request.cookies.get(COOKIE))})
 
     async def close_session(self, request: Request) -> Response:
         """Forget a session."""
