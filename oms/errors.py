@@ -2,7 +2,7 @@
 
     OmsError (Exception)
     ├── InvalidOrderError (ValueError)             a field or a question that no book can take
-    ├── DuplicateOrderError (ValueError)           the id rests already
+    ├── DuplicateOrderError (ValueError)           the id is taken already
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
     ├── PriceBoundError (ValueError)               it can, but not at the price that was asked for
@@ -78,10 +78,10 @@ class InvalidOrderError(OmsError, ValueError):
 
 
 class DuplicateOrderError(OmsError, ValueError):
-    """An order with this id is resting already; `order_id` says which.
+    """An order with this id is resting already, or was, where an id is taken once; `order_id` says which.
 
     >>> print(DuplicateOrderError(7))
-    an order with id 7 is resting already
+    order id 7 is taken already
 
     """
 
@@ -90,7 +90,7 @@ class DuplicateOrderError(OmsError, ValueError):
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"an order with id {self.order_id} is resting already"
+        return f"order id {self.order_id} is taken already"
 
 
 class OrderNotFoundError(OmsError, LookupError):

@@ -290,6 +290,7 @@ def test_an_answer_for_each_verb_is_read_strictly() -> None:
         "levels": None,
         "symbols": [1],
         "state_hash": 1,
+        "count": "1",
     }
     asks: list[Callable[[Client], object]] = [
         lambda om: om.get_order(1),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from memory_journal import MemoryJournal
 from test_api_rest import JPM, ORDER, books, client_of, problem
 
-from oms import JournalError, OmsError, Order, OrderManagement, Side, journal
+from oms import JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
 from oms.api import Settings, create_app
 from oms.api.door import Door
 from oms.api.memory import Memory, recall
@@ -115,7 +115,8 @@ def test_an_id_that_something_else_has_used_is_used_up_here_too(
     om.add_orders([Order(70, "JPM", Side.BUY, 1, 1)])
     om.remove_order(70)
     gone = {**ORDER, "order_id": 70, "amount": 1, "price": 1}
-    assert problem(client.post("/orders", json=gone))["code"] == "duplicate_order"
+    said = problem(client.post("/orders", json=gone))
+    assert (said["code"], said["detail"]) == ("duplicate_order", "order id 70 is taken already")
 
 
 def test_the_first_answer_stays_although_something_else_uses_the_id_later(
@@ -176,6 +177,22 @@ def test_a_retry_after_history_was_dropped_gets_the_first_answer(tmp_path: Path)
             om.journal.compact(drop and om.last_sequence - 5 + drop)
             assert om.last_sequence == 5
     assert answers[1:] == answers[:1] * 3
+
+
+def test_a_subscriber_that_refuses_what_was_done_does_not_make_it_undone(om: OrderManagement) -> None:
+    client = client_of(om)
+
+    def refuse(_event: Any) -> None:
+        raise OrderNotFoundError(99)
+
+    end = om.subscribe(refuse)
+    said = problem(client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k")))
+    assert (said["status"], said["code"]) == (500, "internal_error")
+    end()
+    again = client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k"))
+    assert (again.status_code, again.json()["amount"]) == (201, 5)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert om.available_amount("JPM", Side.BUY) == 25
 
 
 class FailingJournal(MemoryJournal):

@@ -113,6 +113,7 @@ def test_every_question_of_the_library_is_answered_as_the_library_does(
         found = client.get(path, params={**JPM, **more})
         assert (found.status_code, found.json()) == (200, {**JPM, **expected}), path
     assert client.get("/symbols").json() == {"symbols": ["JPM"]}
+    assert client.get("/count").json() == {"count": 2}
     assert client.get("/best-price", params={"symbol": "X", "side": "BUY"}).json()["price"] is None
     partial: dict[str, Any] = {**JPM, "amount": 99, "limit_price": 20, "allow_partial": "true"}
     assert client.get("/quote", params=partial).json()["shortfall"] == 79

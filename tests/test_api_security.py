@@ -82,11 +82,27 @@ def test_the_page_trades_the_key_for_a_cookie_that_no_script_reads(client: TestC
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     assert client.get("/symbols").status_code == 200
+    assert client.get("/session").json() == {"open": True}
     assert client.post("/orders", json=ORDER, headers={"Origin": OWN}).status_code == 201
     assert client.delete("/orders/1", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
     assert client.delete("/session", headers={"Origin": OWN}).status_code == 204
     client.cookies.set("oms_session", cookie.partition(";")[0].partition("=")[2])
     assert client.get("/symbols").status_code == 401
+
+
+def test_a_cookie_buys_no_other_cookie(client: TestClient) -> None:
+    client.post("/session", headers=BEARER)
+    assert client.get("/symbols").status_code == 200
+    assert problem(client.post("/session", headers={"Origin": OWN}))["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])
+def test_the_cookie_of_a_browser_that_came_by_https_stays_there(
+    client: TestClient, scheme: str, secure: bool
+) -> None:
+    origin = OWN.replace("http", scheme)  # a proxy has taken the rest of it off
+    opened = client.post("/session", headers={**BEARER, "Origin": origin})
+    assert ("secure" in opened.headers["set-cookie"].lower()) is secure
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from time import monotonic, sleep
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from websockets.sync.client import ClientConnection
 
 from oms import OmsError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
+from oms.api import serving as server
 from oms.api.stream import TOO_SLOW
 from strategies import amounts, order_ids, prices, sides, symbols
 
@@ -200,6 +203,36 @@ def test_no_more_streams_are_open_than_may_be(address: Address) -> None:
         with pytest.raises(InvalidStatus) as refused, stream(address):
             pass
     assert json.loads(refused.value.response.body or b"")["code"] == "too_many_streams"
+
+
+def wait_for_a_place(address: Address) -> None:
+    deadline = monotonic() + 30
+    while True:
+        try:
+            with stream(address, "?symbol=X") as reader:
+                assert received(reader)["type"] == "snapshot"
+        except InvalidStatus:
+            assert monotonic() < deadline
+            sleep(0.1)
+        else:
+            return
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up what nobody takes")
+def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_STUCK", 200)
+    om = OrderManagement()
+    om.add_orders(Order(number, "J" * 300, Side.BUY, 1, 1) for number in range(20_000))
+    with serving(create_app(om, Settings(most_streams=1))) as address:
+        stuck = socket.create_connection(address)
+        handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        stuck.sendall(f"GET /stream HTTP/1.1\r\nHost: x\r\n{handshake}{key}".encode())
+        assert stuck.recv(12) == b"HTTP/1.1 101"
+        wait_for_a_place(address)
+        stuck.close()
 
 
 def test_the_end_of_the_server_closes_its_streams() -> None:

@@ -10,12 +10,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import httpx
 import pytest
+import uvicorn
 from test_api_kills import served
 
 from oms import journal
+from oms.api import Settings, create_app, serving
 from oms.api.serving import asked_workers
 from oms.cli import run
 
@@ -81,7 +84,29 @@ def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert run(["serve", "--no-journal", "--port", port]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"127.0.0.1, port {port}" in said
+
+
+def test_a_signal_that_comes_before_the_server_is_up_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_, hung = uvicorn.Server.run, []
+
+    def struck(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        run_(server, sockets)
+
+    def end_at_last() -> None:
+        hung.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(uvicorn.Server, "run", struck)
+    rescue = Timer(20, end_at_last)
+    rescue.start()
+    with serving.listen("127.0.0.1", 0) as listening:
+        serving.run(create_app(settings=Settings()), listening)
+    rescue.cancel()
+    assert not hung
 
 
 @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

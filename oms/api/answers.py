@@ -15,6 +15,7 @@ __all__ = [
     "BookAnswer",
     "BudgetAnswer",
     "ChangedOrder",
+    "CountAnswer",
     "CurveAnswer",
     "DepthAnswer",
     "FillAnswer",
@@ -61,6 +62,13 @@ class OrdersPage(BaseModel):
     total: int = Field(description="How many orders are selected, on all pages.")
     orders: list[OrderAnswer]
     next: int | None
+
+
+class CountAnswer(BaseModel):
+    """How many orders rest."""
+
+    model_config = _STRICT
+    count: int
 
 
 class FillAnswer(BaseModel):

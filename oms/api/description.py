@@ -12,6 +12,7 @@ from oms.api.answers import (
     BestPriceAnswer,
     BudgetAnswer,
     ChangedOrder,
+    CountAnswer,
     CurveAnswer,
     DepthAnswer,
     HealthAnswer,
@@ -35,6 +36,7 @@ __all__ = [
     "AMOUNT",
     "AVAILABLE",
     "BEST_PRICE",
+    "COUNT",
     "CURVE",
     "DEPTH",
     "HEALTH",
@@ -116,6 +118,7 @@ AVAILABLE = Description(AvailableAnswer, {**_JPM, "limit_price": 20, "amount": 2
 WITHIN = Description(WithinAnswer, {**_JPM, "max_slippage_bps": 50, "amount": 22})
 BEST_PRICE = Description(BestPriceAnswer, {**_JPM, "price": 20})
 DEPTH = Description(DepthAnswer, {**_JPM, "levels": [{"price": 20, "amount": 20, "orders": 1}]})
+COUNT = Description(CountAnswer, {"count": 2})
 SYMBOLS = Description(SymbolsAnswer, {"symbols": ["IBM", "JPM"]})
 HEALTH = Description(HealthAnswer, {"alive": True})
 READY = Description(ReadyAnswer, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",))

@@ -36,7 +36,7 @@ class Documents:
 def _html(document: Mapping[str, Any]) -> Iterator[str]:
     yield "<!doctype html><html lang=en><meta charset=utf-8><title>oms: the API</title>"
     yield '<meta name=viewport content="width=device-width"><h1>oms: the API</h1>'
-    yield "<p>For programs: <a href=/openapi.json>openapi.json</a>. Streams: WS /stream?symbol=</p>"
+    yield "<p>For programs: <a href=openapi.json>openapi.json</a>. Streams: WS /stream?symbol=</p>"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield f"<h2>{method.upper()} {escape(path)}</h2><p>{escape(operation['summary'])}</p><dl>"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from oms.api.memory import First, Memory, note_of
 from oms.api.problems import Refusal
 from oms.api.wire import NewTrade
+from oms.errors import JournalError, OmsError
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
@@ -43,25 +44,38 @@ class Door:
     def once(
         self, key: str | None, request: tuple[object, ...], act: Callable[[], Order | Trade | First]
     ) -> Done:
-        """Do what a request under a key (None: as often as it comes) asks for."""
+        """Do what a request under a key (None: as often as it comes) asks for.
+
+        Raises RuntimeError where a subscriber refuses what was done: that is no refusal of the request.
+        """
         digest = _digest(request)
-        with self._om.transaction(note_of(key, digest)):
-            first = None if key is None else self._memory.under(key)
-            if first is not None:
-                if first.request != digest:
-                    detail = "the Idempotency-Key was used for another request"
-                    raise Refusal("idempotency_key_reused", detail)
-                return Done(first.sequence, first.subject, replayed=True, own=first.own)
-            before = self._om.last_sequence
-            made = act()
-            after = self._om.last_sequence
-            done = (
-                Done(made.sequence, made.subject, replayed=True, own=False)
-                if isinstance(made, First)
-                else Done(after, made)
-            )
-            if key is not None and after == before:  # no event will carry it
-                self._memory.keep(key, First(done.sequence, done.subject, digest, done.own))
+        done: Done | None = None
+        try:
+            with self._om.transaction(note_of(key, digest)):
+                done = self._done(key, digest, act)
+        except OmsError as error:
+            if done is None or isinstance(error, JournalError):
+                raise
+            raise RuntimeError("a subscriber failed after the change was made") from error
+        return done
+
+    def _done(self, key: str | None, digest: str, act: Callable[[], Order | Trade | First]) -> Done:
+        first = None if key is None else self._memory.under(key)
+        if first is not None:
+            if first.request != digest:
+                detail = "the Idempotency-Key was used for another request"
+                raise Refusal("idempotency_key_reused", detail)
+            return Done(first.sequence, first.subject, replayed=True, own=first.own)
+        before = self._om.last_sequence
+        made = act()
+        after = self._om.last_sequence
+        done = (
+            Done(made.sequence, made.subject, replayed=True, own=False)
+            if isinstance(made, First)
+            else Done(after, made)
+        )
+        if key is not None and after == before:  # no event will carry it
+            self._memory.keep(key, First(done.sequence, done.subject, digest, done.own))
         return done
 
     def add(self, order: Order, key: str | None) -> Done:

@@ -44,6 +44,7 @@ class Questions:
             ("/best-price", self.best_price, description.BEST_PRICE),
             ("/depth", self.depth, description.DEPTH),
             ("/symbols", self.symbols, description.SYMBOLS),
+            ("/count", self.count, description.COUNT),
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **described(of, endpoint))
 
@@ -87,6 +88,10 @@ class Questions:
     def symbols(self) -> Response:
         """The symbols for which something rests, sorted."""
         return answer({"symbols": self._om.symbols()})
+
+    def count(self) -> Response:
+        """How many orders rest, in O(1)."""
+        return answer({"count": len(self._om)})
 
 
 def _about(asked: BookQuestion, **found: Any) -> Response:

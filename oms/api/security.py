@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from oms.api.page import PATHS
 from oms.api.problems import Refusal, deny, respond
-from oms.api.sessions import COOKIE, Sessions
+from oms.api.sessions import COOKIE, Sessions, has_key, unauthorized
 from oms.api.settings import Settings
 
 __all__ = ["Guard"]
@@ -50,11 +49,10 @@ class Guard:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.api_key is None or path in _OPEN:
             return
-        if _has_key(request, self._settings.api_key):
+        if has_key(request, self._settings.api_key):
             return
         if not self._sessions.knows(request.cookies.get(COOKIE)):
-            detail = "give the API key as Authorization: Bearer"
-            raise Refusal("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+            raise unauthorized()
         if method not in _SAFE:  # a browser sends the cookie along whoever it was that asked
             self._check_site(request, required=True)
 
@@ -69,7 +67,7 @@ class Guard:
         """Refuse what a page of another site has a browser ask; others than browsers name no site."""
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
-            own = _place(origin) == request.headers.get("host", "").lower() != ""
+            own = _site(origin) == request.headers.get("host", "").lower() != ""
             fine = own or origin in self._settings.cors_origins
         else:
             safe = request.scope.get("method") in _SAFE
@@ -78,13 +76,7 @@ class Guard:
             raise Refusal("origin_refused", "asked from a site that is not listed")
 
 
-def _has_key(request: HTTPConnection, key: str) -> bool:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # Headers are latin-1; compared as bytes, in a time that says nothing of where they differ.
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
-
-
-def _place(origin: str) -> str | None:
+def _site(origin: str) -> str | None:
     """The host and port that an Origin names, or None where it names none that can be read."""
     try:
         return urlsplit(origin).netloc.lower()

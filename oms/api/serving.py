@@ -18,6 +18,7 @@ from oms.errors import InvalidOrderError
 __all__ = ["asked_workers", "is_loopback", "listen", "new_server", "refuse_workers", "run"]
 
 _PATIENCE = 10  # seconds that open requests are given at the end
+_STUCK = 30_000  # milliseconds after which a reader that takes nothing is cut off
 
 
 def is_loopback(host: str) -> bool:
@@ -28,11 +29,11 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that its address can be told; raises OSError, which names it."""
+    """A socket that listens already, so that its address can be told; raises OSError."""
     try:
         return _listen(host, port)
     except OSError as error:
-        raise OSError(error.errno, f"{host}, port {port}: {error.strerror}") from error
+        raise OSError(error.errno, f"{host}, port {port}: {error.strerror or error}") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -42,6 +43,10 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if (
+            sys.platform == "linux"
+        ):  # what is accepted inherits it; no one else can give up what asyncio sends
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK)
         listening.bind(address)
         listening.listen(2048)
     except OSError:
@@ -67,16 +72,17 @@ def new_server(app: FastAPI) -> uvicorn.Server:
 
 def run(app: FastAPI, listening: socket.socket) -> None:
     """Serve until the process is told to end (SIGTERM) or interrupted (SIGINT, which is raised)."""
-    # Once it has ended, uvicorn sends itself the signal again, to the handler that was there before.
-    before = signal.signal(signal.SIGTERM, _go_on)
+    server = new_server(app)
+
+    def end(_number: int, _frame: object) -> None:
+        server.should_exit = True
+
+    # Until uvicorn has a handler of its own; and once it has ended, it sends itself the signal again.
+    before = signal.signal(signal.SIGTERM, end)
     try:
-        new_server(app).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _go_on(_number: int, _frame: object) -> None:
-    pass
 
 
 def refuse_workers(workers: int) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from hashlib import sha256
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import HTTPConnection
 
+from oms.api.problems import Refusal
 from oms.api.settings import Settings
+from oms.api.wire import answer
 
-__all__ = ["COOKIE", "Sessions"]
+__all__ = ["COOKIE", "Sessions", "has_key", "unauthorized"]
 
 COOKIE = "oms_session"
 _SECONDS = 12 * 3600
@@ -26,19 +30,23 @@ class Sessions:
 
     def add_to(self, router: APIRouter) -> None:
         """Put the endpoints under a router."""
-        for endpoint, method in ((self.open_session, "POST"), (self.close_session, "DELETE")):
-            router.add_api_route(
-                "/session", endpoint, methods=[method], status_code=204, include_in_schema=False
-            )
+        for endpoint, method in (
+            (self.open_session, "POST"),
+            (self.tell_session, "GET"),
+            (self.close_session, "DELETE"),
+        ):
+            router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
 
     def knows(self, token: str | None) -> bool:
         """Whether a token was given out and has not ended."""
         return token is not None and time.monotonic() < self._ends.get(_digest(token), 0)
 
     async def open_session(self, request: Request) -> Response:
-        """Give a cookie to whoever was let in; none where everybody is."""
+        """Give a cookie for the key, so that no cookie prolongs itself; none where everybody is let in."""
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
+            if not has_key(request, self._settings.api_key):
+                raise unauthorized()
             token = secrets.token_urlsafe(32)
             self._ends[_digest(token)] = time.monotonic() + _SECONDS
             if len(self._ends) > _MOST:
@@ -47,11 +55,15 @@ class Sessions:
                 COOKIE,
                 token,
                 max_age=_SECONDS,
-                secure=request.url.scheme == "https",
+                secure=_is_secure(request),
                 httponly=True,
                 samesite="strict",
             )
         return response
+
+    async def tell_session(self, request: Request) -> Response:
+        """Say whether the request comes with a session that could be closed."""
+        return answer({"open": self.knows(request.cookies.get(COOKIE))})
 
     async def close_session(self, request: Request) -> Response:
         """Forget a session."""
@@ -59,6 +71,24 @@ class Sessions:
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
+
+
+def has_key(request: HTTPConnection, key: str) -> bool:
+    """Whether a request carries the key."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # Headers are latin-1; compared as bytes, in a time that says nothing of where they differ.
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
+
+
+def unauthorized() -> Refusal:
+    """The refusal of whoever has no key."""
+    detail = "give the API key as Authorization: Bearer"
+    return Refusal("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether the browser came by https, be it through a proxy that goes on without."""
+    return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 
 def _digest(token: str) -> bytes:

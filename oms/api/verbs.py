@@ -266,7 +266,7 @@ def contains(order_id: object) -> Talk[bool]:
 
 def count() -> Talk[int]:
     """How many orders are resting, as `len` says of an OrderManagement."""
-    return _ask(question("/orders", limit=1), lambda found: found.whole("total"))
+    return _ask(question("/count"), lambda found: found.whole("count"))
 
 
 def state_hash() -> Talk[str]:

@@ -2,7 +2,7 @@
 
 import { find } from "./elements.js";
 import { Form } from "./fields.js";
-import { openSession } from "./server.js";
+import { ask, closeSession, openSession } from "./server.js";
 
 const KEY = /^[!-~]+$/; // what fits a header
 
@@ -19,5 +19,25 @@ export function askForKey(onOpened) {
     } catch (error) {
       return form.complain(error.message, "key");
     }
+  });
+}
+
+// Shows the way out to whoever came in by a session.
+export async function offerSignOut() {
+  try {
+    find("sign-out").hidden = !(await ask("session")).open;
+  } catch {
+    find("sign-out").hidden = true; // locked, or away: then there is nothing to leave
+  }
+}
+
+export function onSignOut(left) {
+  find("sign-out").addEventListener("click", async () => {
+    try {
+      await closeSession();
+    } catch {
+      // It is not known to be closed: the page goes on, and shows whether it is.
+    }
+    left();
   });
 }

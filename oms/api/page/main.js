@@ -2,7 +2,7 @@
 
 import { find } from "./elements.js";
 import { grouped } from "./exact.js";
-import { askForKey } from "./key.js";
+import { askForKey, offerSignOut, onSignOut } from "./key.js";
 import { Ladder } from "./ladder.js";
 import { OrderForm, RestingOrders } from "./orders.js";
 import { Stream } from "./stream.js";
@@ -23,7 +23,8 @@ const orders = new RestingOrders(() => chooseLevel(null));
 const trade = new TradeForm((quote) => ladder.mark(quote));
 const order = new OrderForm(added);
 
-askForKey(() => stream.open(chosen));
+askForKey(enter);
+onSignOut(enter);
 find("reconnect").addEventListener("click", () => stream.open(chosen));
 find("skip").addEventListener("click", (event) => {
   event.preventDefault(); // behind the # stands the symbol
@@ -31,7 +32,14 @@ find("skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", follow);
 document.addEventListener("oms:locked", () => { if (stream.state === "live") stream.open(chosen); });
-choose(chosen);
+enter();
+
+// Begins anew, with nothing of before: the one who looks may be another.
+function enter() {
+  onSymbols([]);
+  choose(chosen);
+  offerSignOut();
+}
 
 function choose(symbol) {
   chosen = symbol;
@@ -108,5 +116,6 @@ function onState(state, pause) {
   if (locked && find("door").hidden) find("confirm").close();
   find("door").hidden = !locked;
   find("content").hidden = locked;
+  if (locked) find("sign-out").hidden = true;
   if (locked) find("api-key").focus();
 }

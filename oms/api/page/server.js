@@ -55,6 +55,10 @@ export async function openSession(key) {
   await answered(address("session"), { method: "POST", headers: { Authorization: `Bearer ${key}` } });
 }
 
+export async function closeSession() {
+  await answered(address("session"), { method: "DELETE" });
+}
+
 async function answered(url, options) {
   let response;
   let text;
