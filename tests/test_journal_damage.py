@@ -309,7 +309,7 @@ def lost_but_for_its_log(file: Path) -> None:
         (other_file, "no journal of oms"),
         (second_name, "second name"),
         (lost_but_for_its_log, "may hold what it held"),
-        (lambda file: shutil.rmtree(file.parent), "cannot be opened"),
+        (lambda file: shutil.rmtree(file.parent), "folder is missing"),
     ],
 )
 def test_what_is_no_journal_is_refused(make: Callable[[Path], object], problem: str, tmp_path: Path) -> None:
