@@ -73,8 +73,9 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
         if _kind_of(value) is not kind:
             raise InvalidOrderError("values", value, f"all of one kind, here {kind.__name__}")
     names, rows = _SHAPES[kind]
-    columns = zip(*(row for value in held for row in rows(value)), strict=True)
-    return dict(zip(names, map(list, columns), strict=True)) if held else {name: [] for name in names}
+    table = [row for value in held for row in rows(value)]
+    columns = zip(*table, strict=True)
+    return dict(zip(names, map(list, columns), strict=True)) if table else {name: [] for name in names}
 
 
 def _kind_of(value: object) -> type:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
-__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded_fields", "table"]
+__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "table"]
 
 SHOWN = 10
 """How many fills, or price levels of a side, are shown of however many there are."""
@@ -39,6 +39,23 @@ class Bar(NamedTuple):
     colour: str
 
 
+def bounded(value: object) -> object:
+    """The value itself, or what is said in its place if it is too long to show.
+
+    >>> bounded("JPM"), bounded(2**1000), bounded("J" * 1000)  # doctest: +ELLIPSIS
+    ('JPM', <an int of 1001 bits>, 'JJJ...JJJ' ... 940 more)
+
+    """
+    if isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
+        return (*items[:SHOWN], Aside(f"... {len(items) - SHOWN} more")) if len(items) > SHOWN else items
+    if type(value) is int and value.bit_length() > _PRINTABLE_BITS:
+        return Aside(f"<an int of {value.bit_length()} bits>")
+    if type(value) is str and len(value) > _LONGEST_TEXT:
+        return Aside(f"{value[:_LONGEST_TEXT]!r} ... {len(value) - _LONGEST_TEXT} more")
+    return value
+
+
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
     """Name and value of each field, in the shape that rich asks for; what is too long is cut.
 
@@ -46,7 +63,7 @@ def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[t
     [('fills', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 990 more))]
 
     """
-    return zip(names, map(_bounded, values), strict=True)
+    return zip(names, map(bounded, values), strict=True)
 
 
 def as_text(name: str, fields: Iterable[tuple[str, object]]) -> str:
@@ -77,15 +94,6 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
     return f"<table><caption>{_escaped(caption)}</caption>{_row('th', header)}{lines}</table>"
 
 
-def _bounded(value: object) -> object:
-    if isinstance(value, tuple):
-        items = cast("tuple[object, ...]", value)
-        return (*items[:SHOWN], Aside(f"... {len(items) - SHOWN} more")) if len(items) > SHOWN else items
-    if type(value) is int and value.bit_length() > _PRINTABLE_BITS:
-        return Aside(f"<an int of {value.bit_length()} bits>")
-    return value
-
-
 def _row(tag: str, cells: Sequence[Cell]) -> str:
     sides = ["left", *["right"] * (len(cells) - 1)]
     drawn = (
@@ -101,7 +109,7 @@ def _drawn(cell: Cell) -> str:
         return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.colour}"></div>'
     if isinstance(cell, str):
         return _escaped(cell)
-    shown = _bounded(cell)
+    shown = bounded(cell)
     return f"{cell:,}" if shown is cell else _escaped(repr(shown))
 
 

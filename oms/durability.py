@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from _thread import start_new_thread
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
-from time import sleep
 from typing import Any
 
 from oms.books import APPLY, Books
 from oms.errors import JournalError
 from oms.events import Event, Journal
-from oms.ledger import Ledger, Savepoint
+from oms.ledger import Ledger, Savepoint, see_through
 
 __all__ = ["DurableLedger"]
 
@@ -50,7 +47,7 @@ class DurableLedger(Ledger):
             super().commit(kind, subject)
         except BaseException:
             if self.sequence < self._reached:  # struck before memory had it
-                _see_through(self._follow)
+                see_through(self._follow)
             raise
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
@@ -61,7 +58,7 @@ class DurableLedger(Ledger):
             super().close(savepoint, failed=failed)
         except BaseException as error:  # where it had been closed, only the telling failed
             if savepoint in self._open or (self._provisional and not self._open):
-                _see_through(partial(self._finish, savepoint, refused=isinstance(error, JournalError)))
+                see_through(partial(self._finish, savepoint, refused=isinstance(error, JournalError)))
             raise
 
     def _make_durable(self, savepoint: Savepoint) -> None:
@@ -111,20 +108,3 @@ class DurableLedger(Ledger):
                     self._provisional = []
                 self._note = savepoint.outer_note
                 self._settle()
-
-
-def _see_through(call: Callable[[], None]) -> None:
-    """Call in a thread of its own, which has a fresh stack and no interrupts, and wait until it is done."""
-    done: list[bool] = []
-
-    def run() -> None:
-        with suppress(BaseException):  # what it leaves undone shows in the numbers
-            call()
-        done.append(True)
-
-    start_new_thread(run, ())
-    while not done:
-        try:
-            sleep(1e-4)
-        except BaseException:  # noqa: S112  # a second interrupt must not let anyone in
-            continue

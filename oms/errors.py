@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 
+_LONGEST_SYMBOL = 60
+
+
 def _shown(value: object) -> str:
     """Any value as bounded text: a message must not fail, whatever it was given."""
     if type(value) is int and value.bit_length() > 256:
@@ -137,7 +140,8 @@ class InsufficientLiquidityError(OmsError, ValueError):
 
     def __str__(self) -> str:
         requested, available = _shown(self.requested), _shown(self.available)
-        return f"{self.symbol} {self.side}: {self.unit} {requested} requested, {available} available"
+        symbol = self.symbol if len(self.symbol) <= _LONGEST_SYMBOL else f"{self.symbol[:_LONGEST_SYMBOL]}…"
+        return f"{symbol} {self.side}: {self.unit} {requested} requested, {available} available"
 
 
 class PriceBoundError(OmsError, ValueError):

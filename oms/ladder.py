@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 from oms.books import Books
-from oms.display import SHOWN, Bar, Cell, table
+from oms.display import SHOWN, Bar, Cell, bounded, table
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
 
@@ -41,7 +41,7 @@ def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
     with om._lock:
         books = om._books
         best = {
-            symbol: {str(book.side): book.best_price() for book in books.select(symbol, None)}
+            bounded(symbol): {str(book.side): book.best_price() for book in books.select(symbol, None)}
             for symbol in _first_symbols(books)
         }
         fields = {"orders": len(books.orders), "books": len(books.by_name), "best_prices": best}

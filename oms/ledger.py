@@ -6,6 +6,7 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from time import sleep
 from typing import Any
 
@@ -14,17 +15,18 @@ from oms.errors import OpenTransactionError
 from oms.events import Event, TradePlaced
 from oms.models import OrderRow, Trade
 
-__all__ = ["Ledger", "Savepoint"]
+__all__ = ["Ledger", "Savepoint", "see_through"]
 
 Callback = Callable[[Event], object]
 
 
 class Savepoint:
-    """Where an open transaction or what-if began: after how many provisional events, under which note."""
+    """Where an open transaction or what-if began: inside how many, after how many provisional events."""
 
-    __slots__ = ("events", "keep", "outer_note")
+    __slots__ = ("depth", "events", "keep", "outer_note")
 
-    def __init__(self, events: int, outer_note: str | None, *, keep: bool) -> None:
+    def __init__(self, depth: int, events: int, outer_note: str | None, *, keep: bool) -> None:
+        self.depth = depth
         self.events = events
         self.outer_note = outer_note
         self.keep = keep
@@ -121,14 +123,16 @@ class Ledger:
 
     # ------------------------------------------------------------------ transactions
 
-    def open(self, note: str | None, *, keep: bool) -> Savepoint:
+    def savepoint(self, *, keep: bool) -> Savepoint:
+        """Say where a transaction would begin."""
+        return Savepoint(len(self._open), len(self._provisional), self._note, keep=keep)
+
+    def open(self, savepoint: Savepoint, note: str | None) -> None:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        savepoint = Savepoint(len(self._provisional), self._note, keep=keep)
-        if note is not None:
-            self._note = note
         self.version |= 1
         self._open.append(savepoint)
-        return savepoint
+        if note is not None:
+            self._note = note
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
         """Undo what came after the savepoint, or keep it; at the outermost exit tell what is kept.
@@ -138,23 +142,28 @@ class Ledger:
         if savepoint not in self._open:
             raise OpenTransactionError("leaving a transaction whose outer one was left before it")
         in_order = self._open[-1] is savepoint
+        keep = savepoint.keep and in_order and not failed
+        batch: list[Event] = []
         try:
-            if failed or not savepoint.keep or not in_order:
+            if not keep:
                 self._undo_to(savepoint.events)
         finally:
-            del self._open[self._open.index(savepoint) :]
-            self._note = savepoint.outer_note
-            self._settle()
-        if not self._open:
-            batch, self._provisional = self._provisional, []
-            self._tell(batch)
-        if not in_order:
+            # An interrupt strikes where something is called, and there is no call from here to the end of the
+            # block. Where one has struck before all was undone, it stays open, to be abandoned.
+            if keep or not self._provisional[savepoint.events :]:
+                del self._open[savepoint.depth :]
+                self._note = savepoint.outer_note
+                if not self._open:
+                    self.version = (self.version | 1) + 1
+                    batch, self._provisional = self._provisional, []
+        self._tell(batch)
+        if not (in_order or failed):
             raise OpenTransactionError("leaving an outer transaction before an inner one")
 
     def abandon(self, savepoint: Savepoint) -> None:
-        """Undo what came after a savepoint whose closing was struck before it began."""
+        """Undo what came after a savepoint, unless it has been closed."""
         if savepoint in self._open:
-            self.close(savepoint, failed=True)
+            see_through(partial(self.close, savepoint, failed=True))
 
     def _undo_to(self, savepoint: int) -> None:
         while len(self._provisional) > savepoint:
@@ -231,3 +240,20 @@ class Ledger:
                     with suppress(Exception):  # a frozen exception takes no note
                         error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
                     yield error
+
+
+def see_through(call: Callable[[], None]) -> None:
+    """Call in a thread of its own, which has a fresh stack and no interrupts, and wait until it is done."""
+    done: list[bool] = []
+
+    def run() -> None:
+        with suppress(BaseException):  # what it leaves undone shows in the numbers
+            call()
+        done.append(True)
+
+    start_new_thread(run, ())
+    while not done:
+        try:
+            sleep(1e-4)
+        except BaseException:  # noqa: S112  # a second interrupt must not let anyone in
+            continue

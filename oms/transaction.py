@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from threading import RLock, get_ident
 from typing import TypeVar
@@ -22,22 +23,19 @@ class Transaction(AbstractContextManager[T]):
 
     def __init__(self, subject: T, lock: RLock, ledger: Ledger, *, keep: bool, note: str | None) -> None:
         self._subject = subject
-        self._lock = lock
         self._ledger = ledger
-        self._keep = keep
-        self._note = note
+        self._hold = _hold(lock, ledger, note, keep=keep)
         self._thread: int | None = None
         self._savepoint: Savepoint | None = None
 
     def __enter__(self) -> T:
         if self._thread is not None:
             raise OpenTransactionError("entering the same transaction a second time")
-        self._lock.acquire()
         try:
             self._thread = get_ident()
-            self._savepoint = self._ledger.open(self._note, keep=self._keep)
+            self._savepoint = next(self._hold)
         except BaseException:
-            self._lock.release()
+            self._hold.close()
             raise
         return self._subject
 
@@ -46,9 +44,23 @@ class Transaction(AbstractContextManager[T]):
             raise OpenTransactionError("leaving a transaction that this thread has not entered")
         try:
             self._ledger.close(self._savepoint, failed=kind is not None)
-        except BaseException:
-            self._ledger.abandon(self._savepoint)
-            raise
         finally:
             self._savepoint = None
-            self._lock.release()
+            self._hold.close()
+
+
+def _hold(lock: RLock, ledger: Ledger, note: str | None, *, keep: bool) -> Generator[Savepoint]:
+    """Hold the lock and a transaction, until this is closed or forgotten: then undo what nobody has closed.
+
+    A generator, because no interrupt gets between the lock and the block that gives it back, and because
+    it ends also where one has struck on the very threshold of `__exit__`, once its exception is let go.
+    """
+    with lock:
+        thread = get_ident()
+        savepoint = ledger.savepoint(keep=keep)
+        try:
+            ledger.open(savepoint, note)
+            yield savepoint
+        finally:
+            if thread == get_ident():
+                ledger.abandon(savepoint)

@@ -24,6 +24,7 @@ from oms import (
     OrderAdded,
     OrderFill,
     OrderManagement,
+    OrdersAdded,
     PriceLevel,
     Quote,
     Side,
@@ -200,6 +201,10 @@ def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> No
 
 def test_events_of_different_types_are_one_kind() -> None:
     assert set(to_columns(VALUES[Event])["event"]) == {"OrdersAdded", "TradePlaced", "OrderAmended"}
+
+
+def test_an_event_about_no_order_has_columns_without_rows() -> None:
+    assert to_columns([OrdersAdded((), 1)]) == to_columns([], kind=Event)
 
 
 def test_no_values_of_no_kind_are_refused() -> None:

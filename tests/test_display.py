@@ -183,6 +183,8 @@ def test_a_hostile_symbol_is_text(symbol: str) -> None:
         assert "script" not in shown(value).tags
         assert symbol.replace("\0", "")[:30] in shown(value).text.replace("\ufffd", "").replace("\0", "")
         assert len(shown(value).text) < 500
+        assert len(repr(value)) < 600
+        assert len(in_rich(value)) < 1500
 
 
 def test_a_quote_shows_its_figures_and_its_fills() -> None:
@@ -226,6 +228,16 @@ def test_a_shown_value_evaluates_to_itself_and_a_cut_one_does_not_evaluate() -> 
     assert eval(text, dict(vars(oms))) == QUOTE  # noqa: S307  # our own text
     with pytest.raises(SyntaxError):
         compile(repr(LONG_QUOTE), "", "eval")
+
+
+def test_a_long_symbol_is_cut_and_two_that_begin_alike_stay_two() -> None:
+    om = OrderManagement()
+    om.add_order(1, "x" * 100 + "y", BUY, 20, 20)
+    om.add_order(2, "x" * 100 + "z", BUY, 20, 21)
+    assert f"symbol='{'x' * 60}' ... 41 more," in repr(om.quote("x" * 100 + "y", BUY, 1))
+    *_, (_, best_prices) = om.__rich_repr__()
+    assert isinstance(best_prices, dict)
+    assert list(best_prices.values()) == [{"BUY": 20}, {"BUY": 21}]
 
 
 def test_an_amount_of_many_thousand_digits_is_shown_by_its_size() -> None:

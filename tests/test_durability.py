@@ -66,8 +66,7 @@ class Strike(BaseException):
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is finished in a thread of its own is out of sight of a coverage tracer, so here it is not."""
-    for module in ("oms.ledger", "oms.durability"):
-        monkeypatch.setattr(f"{module}.start_new_thread", lambda function, given: function(*given))
+    monkeypatch.setattr("oms.ledger.start_new_thread", lambda function, given: function(*given))
 
 
 def assert_memory_is_the_journal(om: OrderManagement) -> None:
@@ -391,9 +390,9 @@ def test_a_second_interrupt_does_not_cut_the_following_short(monkeypatch: pytest
         waiting.pop()()
 
     monkeypatch.setattr(
-        "oms.durability.start_new_thread", lambda call, given: waiting.extend([call, lambda: None])
+        "oms.ledger.start_new_thread", lambda call, given: waiting.extend([call, lambda: None])
     )
-    monkeypatch.setattr("oms.durability.sleep", nap)
+    monkeypatch.setattr("oms.ledger.sleep", nap)
     journal = StruckJournal()
     om = filled(journal)
     journal.error, journal.holds = Strike(), True
@@ -414,8 +413,8 @@ def test_a_change_without_stack_to_run_on_is_in_both_or_in_neither(change: str) 
             deep(om, levels)
         except RecursionError:
             refused += 1
-        if not om._ledger.is_open:
-            assert_memory_is_the_journal(om)
+        assert not om._ledger.is_open
+        assert_memory_is_the_journal(om)
     assert refused
 
 

@@ -83,6 +83,7 @@ def test_a_message_is_printable_for_a_value_that_cannot_show_itself() -> None:
 
 def test_a_message_is_short_for_a_long_value() -> None:
     assert len(str(InvalidOrderError("symbol", ["x"] * 10_000, "a str"))) < 200
+    assert len(str(InsufficientLiquidityError("x" * 10_000, "BUY", 2, 1))) < 120
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=repr)

@@ -316,6 +316,9 @@ def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tm
         '[0,{"as":[],"bs":[]},"book-0","XBT/USD"]',
         '[0,{"as":[["1.5","2.0"]],"bs":[]},"book-10","XBT/USD"]',  # and no time anywhere
         '{"channel":"book","type":"snapshot","data":[{"symbol":"XBT/USD","asks":[{"price":NaN,"qty":1}]}]}',
+        '[0,{"as":[["1.5","2.0","1e900000"]],"bs":[]},"book-10","XBT/USD"]',
+        '{"channel":"instrument","data":{"pairs":[{"symbol":"X","price_precision":5000000000000,"qty_precision":8}]}}',
+        '{"channel":"instrument","data":{"pairs":[{"symbol":"X","price_precision":2,"qty_precision":41}]}}',
         '{"channel":"book","type":"rumour","data":[{"symbol":"XBT/USD"}]}',
         '{"channel":"book","type":"update","data":[{"symbol":""}]}',
         '{"method":"subscribe","result":{"channel":"book","depth":-5,"symbol":"XBT/USD"}}',

@@ -188,6 +188,18 @@ def test_zeros_that_a_recorder_lost_are_put_back_where_kraken_says_how_many_ther
     assert feed["XBT/USD"].instrument == XBT
 
 
+@pytest.mark.parametrize("price", ["1e300000000", "1E-300000000", "0e300000000"])
+def test_an_exponent_that_would_fill_the_memory_is_no_price(price: str) -> None:
+    level = f'{{"price":{price},"qty":1.0}}'
+    [message] = kraken_messages(
+        f'{{"channel":"book","type":"snapshot","data":[{{"symbol":"XBT/USD","bids":[{level}]}}]}}'
+    )
+    assert isinstance(message, BookMessage)
+    assert message.bids == ((price, "1.0"),)
+    stale = follow(OrderManagement(), Kraken()).apply(message).stale
+    assert stale == f"row 1: price must be a plain decimal such as 12.5, not '{price}' (str)"
+
+
 # ---------------------------------------------------------------------- kraken's depth
 
 

@@ -326,3 +326,99 @@ def test_a_transaction_that_cannot_begin_gives_the_lock_back(monkeypatch: pytest
     other.start()
     other.join(10)
     assert not other.is_alive()
+
+
+def interrupted(at: int, call: Callable[[], object]) -> bool:
+    """Raise at the so-many-th place inside the ledger at which Python looks for an interrupt.
+
+    They are the beginning of each function, and the return from each one written in C; not where a
+    generator goes on because it is closed.
+    """
+    inside = {str(Path(oms.__file__).parent / name) for name in ("ledger.py", "transaction.py")}
+    places = 0
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        nonlocal places
+        begins = event == "call" and frame.f_lineno == frame.f_code.co_firstlineno
+        if (begins or event == "c_return") and frame.f_code.co_filename in inside:
+            places += 1
+            if places == at:
+                sys.setprofile(None)
+                raise Strike
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        call()
+    except Strike:
+        return True
+    finally:
+        sys.setprofile(before)
+    return False
+
+
+def undone_what_if(om: OrderManagement) -> None:
+    with om.what_if():
+        om.place_trade("JPM", BUY, 22)
+        with om.what_if():
+            om.remove_orders("IBM")
+        om.add_order(9, "JPM", BUY, 5, 22)
+
+
+def undone_transaction(om: OrderManagement) -> None:
+    with suppress(KeyError), om.transaction("outer"):
+        om.place_trade("JPM", BUY, 22)
+        with om.transaction("inner"):
+            om.remove_orders("IBM")
+        raise KeyError
+
+
+@pytest.mark.parametrize("undone", [undone_what_if, undone_transaction])
+def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
+    undone: Callable[[OrderManagement], None],
+) -> None:
+    at = 1
+    while True:
+        om = book()
+        before = om.state_hash()
+        hit = interrupted(at, partial(undone, om))
+        om._check()
+        assert om.state_hash() == before
+        assert not om._ledger.is_open
+        other = threading.Thread(target=om.symbols, daemon=True)
+        other.start()
+        other.join(10)
+        assert not other.is_alive(), f"the lock has been given back, place {at}"
+        told: list[Event] = []
+        om.subscribe(told.append)
+        om.remove_order(4)
+        assert [event.note for event in told] == [None], "no transaction is left open, and no note of one"
+        assert om._ledger.version % 2 == 0
+        if not hit:
+            break
+        at += 1
+    assert at > 30
+
+
+def test_a_transaction_is_kept_or_undone_as_a_whole_wherever_an_interrupt_strikes() -> None:
+    def keep(om: OrderManagement) -> None:
+        with om.transaction("outer"):
+            om.place_trade("JPM", BUY, 22)
+            with om.transaction():
+                om.remove_orders("IBM")
+
+    kept = book()
+    keep(kept)
+    at = 1
+    while True:
+        om = book()
+        before = om.state_hash()
+        hit = interrupted(at, partial(keep, om))
+        om._check()
+        assert om.state_hash() in (before, kept.state_hash())
+        assert not om._ledger.is_open
+        assert not om._ledger._provisional
+        if not hit:
+            break
+        at += 1
+    assert at > 30

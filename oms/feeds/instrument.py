@@ -10,9 +10,12 @@ from functools import cached_property
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT
 
-__all__ = ["Instrument", "TICKS_AND_LOTS", "decimals_of", "ratio"]
+__all__ = ["Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
-_DECIMAL = re.compile(r"(\d{1,40})(?:\.(\d{1,40}))?", re.ASCII)
+MOST_DIGITS = 40
+"""How many digits a decimal may have before its point, and behind it."""
+
+_DECIMAL = re.compile(rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?", re.ASCII)
 _PLAIN = "a plain decimal such as 12.5"
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 from oms.feeds.checksums import ASKS_THEN_BIDS
+from oms.feeds.instrument import MOST_DIGITS
 from oms.feeds.level_messages import BookMessage, InstrumentMessage, LevelMessage, Levels, TradeMessage
 from oms.feeds.okx import SIDES
 from oms.models import Side
@@ -137,6 +138,8 @@ class Kraken:
 
     def _instrument(self, pair: dict[str, str], row: int, time: int | None) -> InstrumentMessage:
         decimals = _Decimals(int(pair["price_precision"]), int(pair["qty_precision"]))
+        if not 0 <= min(decimals) <= max(decimals) <= MOST_DIGITS:
+            raise ValueError(decimals)
         self._decimals[pair["symbol"]] = decimals
         tick, lot = (f"{Decimal((0, (1,), -places)):f}" for places in decimals)
         return InstrumentMessage(row, _when("0", time), pair["symbol"], tick, lot)
@@ -152,7 +155,10 @@ def _depth(text: str | int) -> int:
 def _plain(text: str, decimals: int) -> str:
     """Write a number as the exchange sums it up: whoever recorded it may have lost the last zeros."""
     if "e" in text.lower():
-        text = f"{Decimal(text):f}"
+        number = Decimal(text)
+        if abs(number.adjusted()) > MOST_DIGITS:
+            return text  # written out it could fill the memory; as it is, no instrument takes it
+        text = f"{number:f}"
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
 
@@ -163,4 +169,7 @@ def _when(text: str, received: int | None) -> int:
         return received
     if "T" in text:
         return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1) * 1000
-    return int(Decimal(text) * 1_000_000_000)
+    seconds = Decimal(text)
+    if seconds.adjusted() > MOST_DIGITS:
+        raise ValueError(text)
+    return int(seconds * 1_000_000_000)
