@@ -220,6 +220,21 @@ def test_what_could_not_be_made_durable_was_not_made_and_may_be_asked_for_again(
     assert client.post("/orders", json=ORDER, headers=keyed("k")).status_code == 201
 
 
+def test_whether_a_change_is_on_the_disk_is_not_said_where_it_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = MemoryJournal()
+    client = client_of(OrderManagement(kept))
+
+    def fail(_batch: Any) -> None:
+        raise JournalError("book.db", "whether it holds the change is unknown until it is opened again")
+
+    monkeypatch.setattr(kept, "append", fail)
+    said = problem(client.post("/orders", json=ORDER))
+    assert "is unknown" in said["detail"]
+    assert "not made" not in said["title"]
+
+
 def test_a_journal_that_takes_nothing_is_not_ready_and_says_why(tmp_path: Path) -> None:
     om = journal.open(tmp_path / "book.db")
     client = client_of(om)

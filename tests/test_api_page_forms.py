@@ -61,6 +61,22 @@ def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderMa
     assert [order.order_id for order in om.orders("JPM", Side.SELL)] == [6_008]
 
 
+def test_the_order_of_somebody_else_is_not_taken_for_the_one_whose_answer_was_lost(
+    page: Page, om: OrderManagement
+) -> None:
+    om.add_order(8_000, "JPM", Side.BUY, 1, 50)
+    same = {"order_id": 8_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
+    origin = page.evaluate("location.origin")
+    httpx.post(f"{origin}/orders", json=same)
+    httpx.delete(f"{origin}/orders/8001")
+    page.reload()
+    expect(page.locator("#order-id")).to_have_value("8001")
+    page.route("**/orders", lambda route: route.abort(), times=1)
+    add(page, "SELL", "3", "19")
+    shows(page, "SELL", ("19", "3"))
+    assert [order.order_id for order in om.orders("JPM", Side.SELL)] == [8_002]
+
+
 def test_two_clicks_add_one_order(page: Page, om: OrderManagement) -> None:
     shows(page, "BUY", ("20", "20"), ("21", "10"))
     choose(page, "order", "SELL")

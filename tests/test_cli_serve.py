@@ -51,6 +51,11 @@ def test_a_key_that_is_none_is_refused_and_not_shown(
     assert not key or key not in said
 
 
+def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, "--api-key-file", str(tmp_path))
+    assert tmp_path.name in said
+
+
 def test_more_workers_than_one_are_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert "memory of one process" in refusal(capsys, "--workers", "2")
 

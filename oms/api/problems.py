@@ -40,7 +40,7 @@ PROBLEMS: Final[Mapping[str, Kind]] = {
     "insufficient_liquidity": Kind(409, "The book cannot serve the whole request"),
     "price_bound": Kind(409, "The book can serve it, but not at that price"),
     "order_not_found": Kind(404, "No resting order has the id"),
-    "journal_failed": Kind(503, "The change could not be made durable, so it was not made"),
+    "journal_failed": Kind(503, "The change could not be made durable"),
     "not_ready": Kind(503, "Changes are not taken"),
     "too_many_streams": Kind(503, "As many streams are open as may be"),
     "unauthorized": Kind(401, "The API key is missing or wrong"),

@@ -43,9 +43,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if (
-            sys.platform == "linux"
-        ):  # what is accepted inherits it; no one else can give up what asyncio sends
+        if sys.platform == "linux":
+            # What is accepted inherits it. Nothing above it gives up on a reader that takes nothing.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK)
         listening.bind(address)
         listening.listen(2048)

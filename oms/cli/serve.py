@@ -29,7 +29,11 @@ NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep nothing.")]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
-        "--api-key-file", metavar="FILE", help="Holds the API key; or set OMS_API_KEY.", exists=True
+        "--api-key-file",
+        metavar="FILE",
+        help="Holds the API key; or set OMS_API_KEY.",
+        exists=True,
+        dir_okay=False,
     ),
 ]
 AllowedHosts = Annotated[

@@ -56,11 +56,11 @@ export class OrderForm {
       if (order[name] === null) return;
     }
     try {
-      const { replayed } = await (this.#own ? post(order) : this.#postFree(order));
+      const { own } = await (this.#own ? post(order) : this.#postFree(order));
       this.#own = false;
       this.above(order.order_id);
       find("order-amount").value = "";
-      form.say(replayed ? `Order ${order.order_id} was added before; nothing new rests.` : said(order));
+      form.say(own ? said(order) : `Order ${order.order_id} was added before; nothing new rests.`);
       this.onAdded(order.symbol);
     } catch (error) {
       if (error instanceof Unanswered) this.#keep(order.order_id);
@@ -80,7 +80,7 @@ export class OrderForm {
     for (let step = 1n; ; step *= 2n) {
       try {
         const answer = await post(order);
-        if (!answer.replayed || answer.again) return { ...answer, replayed: false };
+        if (answer.own) return answer;
       } catch (error) {
         if (error.problem?.code !== "duplicate_order") throw error;
       }

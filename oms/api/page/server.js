@@ -29,7 +29,8 @@ export async function ask(path, query) {
   return answered(address(path, query), {});
 }
 
-// A change under a key is made once, so it is asked for again until there is an answer; `again` says whether.
+// A change under a key is made once, so it is asked for again until there is an answer. Of a new order `own`
+// says whether it was added under this key.
 export async function change(method, path, fields, key) {
   const options = { method, headers: { "Idempotency-Key": key } };
   if (fields) {
@@ -38,7 +39,8 @@ export async function change(method, path, fields, key) {
   }
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return { ...(await answered(address(path), options)), again: attempt > 0 };
+      const answer = await answered(address(path), options);
+      return { ...answer, own: answer.key === key };
     } catch (error) {
       if (!(error instanceof Unanswered) || attempt === PAUSES.length) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSES[attempt]));
@@ -73,7 +75,7 @@ async function answered(url, options) {
     if (response.status === 401) document.dispatchEvent(new Event("oms:locked"));
     throw new Refused(response.status, content ?? {});
   }
-  return { ...content, replayed: response.headers.get("Idempotent-Replayed") === "true" };
+  return { ...content, key: response.headers.get("Idempotency-Key") };
 }
 
 function contentOf(text) {
