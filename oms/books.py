@@ -140,14 +140,11 @@ class Books:
 
     def refuse_duplicates(self, incoming: Sequence[Order]) -> None:
         """Raise DuplicateOrderError for the first id that rests already, or comes twice."""
-        seen: set[int] = set(map(_ORDER_ID, incoming))
-        if len(seen) == len(incoming) and self.orders.keys().isdisjoint(seen):
-            return
-        seen.clear()
-        for order in incoming:
-            if order.order_id in self.orders or order.order_id in seen:
-                raise DuplicateOrderError(order.order_id)
-            seen.add(order.order_id)
+        ids = list(map(_ORDER_ID, incoming))
+        first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
+        if len(first) < len(ids) or not self.orders.keys().isdisjoint(first):
+            taken = (each for at, each in enumerate(ids) if first[each] < at or each in self.orders)
+            raise DuplicateOrderError(next(taken))
 
     def _open(self, symbol: str, side: Side) -> OrderBook:
         book = self.by_name.get((symbol, side))

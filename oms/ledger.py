@@ -106,8 +106,7 @@ class Ledger:
             self.books.recover(before, after)
             if kind is TradePlaced:
                 self.books.next_trade_id = subject.trade_id
-            if self._provisional and self._provisional[-1].sequence > sequence:
-                del self._provisional[-1]
+            self._provisional = [event for event in self._provisional if event.sequence <= sequence]
             self.sequence = sequence
             self._settle()
         finally:
