@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -347,3 +348,15 @@ def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: O
         answers = [client.post("/orders", json=order, headers=headers) for _ in range(2)]
         assert [answer.headers.get("idempotency-key") for answer in answers] == [named, named]
         assert {answer.json()["sequence"] for answer in answers} == {3}
+
+
+def test_a_misspelled_field_is_named_before_the_one_that_is_missing(still: TestClient) -> None:
+    body = {"order_id": 9, "symbol": "JPM", "side": "BUY", "amount": 1, "prize": 3}
+    problem = still.post("/orders", json=body).json()
+    assert (problem["field"], problem["allowed"]) == ("prize", "left out: it is unknown")
+
+
+def test_the_limits_of_integers_are_integers_in_the_document(still: TestClient) -> None:
+    text = still.get("/openapi.json").text
+    assert '"maximum":9007199254740991' in text
+    assert re.findall(r'"(?:maximum|minimum)":\d+\.', text) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
@@ -210,4 +210,14 @@ def complete(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
             },
         }
         document["security"] = [{"key": []}, {"session": []}]
-    return document
+    return cast("dict[str, Any]", _whole(document))
+
+
+def _whole(part: Any) -> Any:
+    """The same with integers for whole floats, which FastAPI makes of the limits of integers."""
+    if isinstance(part, dict):
+        return {name: _whole(each) for name, each in cast("dict[str, Any]", part).items()}
+    if isinstance(part, list):
+        items: list[Any] = part
+        return [_whole(each) for each in items]
+    return int(part) if isinstance(part, float) and part.is_integer() else part

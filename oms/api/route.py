@@ -143,8 +143,11 @@ def _check_media_type(request: Request) -> None:
 
 
 def first_problem(errors: Sequence[Any]) -> Refusal:
-    """The refusal that the first of several validation errors is."""
-    error = errors[0]
+    """The refusal that the first of several validation errors is; one with a word for it, if there is any.
+
+    A misspelled field is unknown, and the right one is missing: what was written says more.
+    """
+    error = min(errors, key=lambda each: each["type"] == "missing")
     names = [part for part in error["loc"] if isinstance(part, str)]
     field = names[-1]
     match error["type"]:
