@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel
@@ -218,6 +218,5 @@ def _whole(part: Any) -> Any:
     if isinstance(part, dict):
         return {name: _whole(each) for name, each in cast("dict[str, Any]", part).items()}
     if isinstance(part, list):
-        items: list[Any] = part
-        return [_whole(each) for each in items]
+        return [_whole(each) for each in cast("Sequence[Any]", part)]
     return int(part) if isinstance(part, float) and part.is_integer() else part
