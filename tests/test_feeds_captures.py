@@ -88,6 +88,21 @@ def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("pair", [True, False])
+def test_a_recorder_may_put_message_and_time_into_one_value(
+    form: Format, pair: bool, as_text: bool, tmp_path: Path
+) -> None:
+    lines = [json.dumps(line) if as_text else line for line in (ANSWERS[form], *session(form))]
+    wrapper = "[1652459225.5, {}]" if pair else '{{"timestamp": "1652459225.5", "message": {}}}'
+    path = write(tmp_path / "capture", lines, wrapper)
+    assert feed_of(path) == form.rstrip("12")
+    report = replay_levels(open_capture(path), OrderManagement())
+    assert (report.messages, report.agrees, sum(report.passed_over.values())) == (3, True, 1)
+    assert {message.time for message in open_capture(path)} == {1652459225500000000}
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_compressed_or_not_a_capture_is_the_same(form: Format, tmp_path: Path) -> None:
     path = tmp_path / "capture.gz"
     path.write_bytes(gzip.compress("\n".join(session(form)).encode()))

@@ -7,14 +7,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from oms.feeds.checksums import ChecksumRule
 from oms.feeds.csv_file import CsvFile
 from oms.feeds.level_messages import LevelMessage, Translator
 from oms.models import check_symbol
 
-__all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in"]
+__all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
 
 LONGEST_LINE = 1 << 24  # bytes: a book of thousands of levels is one line
 _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
@@ -28,10 +28,10 @@ UNREADABLE = "cut short, or not of the exchange's form"
 class Capture:
     """A file of messages; each iteration streams it once more from its first line.
 
-    A line is `JSON`, or `time: JSON` with a time in seconds (or ms, us, ns) since 1970. Everything else is
-    a note of whoever recorded it, and passed over. `passed_over` counts, by reason, what the latest
-    iteration left out; `first_rows` says where it did so first. Iterating raises FeedError for a file that
-    cannot be read.
+    A line is `JSON`, or `time: JSON` with a time in seconds (or ms, us, ns) since 1970, or has the two as
+    `[time, JSON]` or `{"timestamp": time, "message": JSON}`. Everything else is a note of whoever recorded
+    it, and passed over. `passed_over` counts, by reason, what the latest iteration left out; `first_rows`
+    says where it did so first. Iterating raises FeedError for a file that cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
@@ -75,7 +75,8 @@ class Capture:
                 continue
             time, body = found
             try:
-                messages = list(translator.translate(parsed(body), row, time))
+                time, sent = unwrapped(time, parsed(body))
+                messages = list(translator.translate(sent, row, time))
                 for message in messages:
                     check_symbol(message.symbol)
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
@@ -104,11 +105,39 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
 
     """
     match = _LINE.fullmatch(line)
-    if match is None:
-        return None
-    time = _TIME.match(match[1] or "")
+    return None if match is None else (_time_in(match[1] or ""), match[2])
+
+
+def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
+    """Take what was sent out of what a recorder has put it into beside its time; as it is, if nothing.
+
+    No exchange sends a pair, or an object with these two names. Raises ValueError.
+
+    >>> unwrapped(None, ["1652459225.5", {"event": "subscribe"}])
+    (1652459225500000000, {'event': 'subscribe'})
+    >>> unwrapped(None, {"timestamp": "1652459225.5", "message": '["0", {}, "book-10", "XBT/USD"]'})
+    (1652459225500000000, ['0', {}, 'book-10', 'XBT/USD'])
+
+    """
+    pair = _fields_of(sent)
+    if len(pair) != 2:
+        return time, sent
+    when, inner = pair
+    found = _time_in(when) if isinstance(when, str) else None
+    return (time if found is None else found), (parsed(inner) if isinstance(inner, str) else inner)
+
+
+def _fields_of(wrapper: object) -> list[object]:
+    if isinstance(wrapper, dict):
+        fields = cast("dict[str, object]", wrapper)
+        return [fields[name] for name in ("timestamp", "message") if name in fields]
+    return cast("list[object]", wrapper) if isinstance(wrapper, list) else []
+
+
+def _time_in(text: str) -> int | None:
+    time = _TIME.match(text)
     # Seconds have ten digits until 2286: any more are decimals, with a point before them or without.
-    return (int(time[1] + time[2].ljust(9, "0")) if time else None), match[2]
+    return int(time[1] + time[2].ljust(9, "0")) if time else None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -12,7 +12,7 @@ from typing import Literal, cast, get_args
 from oms.errors import InvalidOrderError
 from oms.feeds import bitstamp, lobster
 from oms.feeds.bitget import Bitget
-from oms.feeds.capture import LONGEST_LINE, Capture, parsed, sent_in
+from oms.feeds.capture import LONGEST_LINE, Capture, parsed, sent_in, unwrapped
 from oms.feeds.csv_file import CsvFile
 from oms.feeds.errors import UnknownFeedError
 from oms.feeds.kraken import Kraken
@@ -60,7 +60,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
 def _feed_of_line(text: str) -> LevelFeedName | None:
     found = sent_in(text)
     try:
-        sent = parsed(found[1]) if found else None
+        sent = unwrapped(None, parsed(found[1]))[1] if found else None
     except (ValueError, RecursionError):
         return None
     if isinstance(sent, list):
