@@ -41,8 +41,8 @@ def serve() -> None:
     """The server's process: 1,000 orders on 100 levels, and the empty endpoint beside them."""
     from fastapi import FastAPI  # noqa: PLC0415  # the client needs none of it
 
-    from oms import Order, OrderManagement, Side  # noqa: PLC0415
-    from oms.api import Settings, create_app, serving  # noqa: PLC0415
+    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # as above
+    from oms.api import Settings, create_app, serving  # noqa: PLC0415  # as above
 
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", Side.BUY, 10, 100 + n % 100) for n in range(1_000))

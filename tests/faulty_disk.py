@@ -40,12 +40,12 @@ class _File(apsw.VFSFile):
         self._disk.step("write", lambda: part(len(data) // 2))
         part(len(data))
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802
+    def xTruncate(self, size: int) -> None:  # noqa: N802  # as SQLite has it
         self._disk.step("truncate")
         super().xTruncate(size)
         self._disk.wrote(self._path, size, None)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802  # as SQLite has it
         self._disk.step("sync")
         super().xSync(flags)
         self._disk.synced(self._path)
@@ -58,10 +58,10 @@ class _Vfs(apsw.VFS):
         super().__init__(name, "")
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802  # as SQLite has it
         return _File(self._disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # as SQLite has it
         self._disk.step("delete")
         super().xDelete(filename, syncdir)
         self._disk.deleted(filename, synced=syncdir)
