@@ -360,3 +360,15 @@ def test_the_limits_of_integers_are_integers_in_the_document(still: TestClient) 
     text = still.get("/openapi.json").text
     assert '"maximum":9007199254740991' in text
     assert re.findall(r'"(?:maximum|minimum)":\d+\.', text) == []
+
+
+def test_a_body_that_nobody_reads_is_bounded_too(still: TestClient) -> None:
+    answer = still.request("DELETE", "/orders/1", content=b"x" * 70_000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert still.get("/orders/1").status_code == 200
+
+
+def test_two_keys_for_one_request_are_refused(still: TestClient) -> None:
+    answer = still.delete("/orders/1", headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+    assert still.get("/orders/1").status_code == 200

@@ -69,7 +69,8 @@ class Description(NamedTuple):
 _JPM: Final = {"symbol": "JPM", "side": "BUY"}
 _ORDER: Final = {"order_id": 4, **_JPM, "amount": 10, "price": 21}
 _FILLS: Final = [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}]
-_BODY: Final = ("malformed_json", "body_too_large", "unsupported_media_type", "request_timeout")
+_UNREAD: Final = ("body_too_large", "request_timeout")
+_BODY: Final = ("malformed_json", *_UNREAD, "unsupported_media_type")
 _CHANGE: Final = ("idempotency_key_reused", "journal_failed")
 _SHORT: Final = ("insufficient_liquidity",)
 _CHANGED: Final = {"sequence": 2, **_ORDER}
@@ -78,7 +79,7 @@ ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_
 PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
 ONE_ORDER = Description(OrderAnswer, _ORDER, ("order_not_found",))
 AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, *_CHANGE))
-REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_CHANGE))
+REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_UNREAD, *_CHANGE))
 TRADE_PLACED = Description(
     TradeAnswer,
     {"sequence": 3, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},

@@ -92,8 +92,11 @@ class _StrictRoute(APIRoute):
             strict.limits = self.limits
             try:
                 check_query(request.scope["query_string"], parameters)
+                _check_key(request)
                 if self.body_field is not None:
                     _check_media_type(request)
+                if request.method != "GET":
+                    await strict.body()  # bounded also where nobody reads it
                 return await handler(strict)
             except RequestValidationError as error:
                 return respond(first_problem(error.errors()))
@@ -105,6 +108,12 @@ class _StrictRoute(APIRoute):
                 return Response(status_code=400)
 
         return handle
+
+
+def _check_key(request: Request) -> None:
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise invalid("Idempotency-Key", ", ".join(keys), "given once")
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
