@@ -150,7 +150,7 @@ def test_a_slow_reader_is_dropped_and_a_quick_one_is_not() -> None:
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
         assert received(quick)["type"] == "snapshot"
         with reader_of_nothing(address) as slow:
-            for _ in range(100):  # more than any buffers on the way hold
+            for _ in range(45):  # more than any buffers on the way hold
                 om.add_orders(crowd)
                 assert received(quick)["type"] == "OrdersAdded"
                 om.remove_orders()
