@@ -102,8 +102,7 @@ class DurableLedger(Ledger):
                 if not kept:
                     self._undo_to(savepoint.events)
             finally:
-                if savepoint in self._open:
-                    del self._open[self._open.index(savepoint) :]
+                del self._open[savepoint.depth :]
                 if not self._open:
                     self._provisional = []
                 self._note = savepoint.outer_note

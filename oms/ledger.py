@@ -143,18 +143,15 @@ class Ledger:
         in_order = self._open[-1] is savepoint
         keep = savepoint.keep and in_order and not failed
         batch: list[Event] = []
-        try:
-            if not keep:
-                self._undo_to(savepoint.events)
-        finally:
-            # An interrupt strikes where something is called, and there is no call from here to the end of the
-            # block. Where one has struck before all was undone, it stays open, to be abandoned.
-            if keep or not self._provisional[savepoint.events :]:
-                del self._open[savepoint.depth :]
-                self._note = savepoint.outer_note
-                if not self._open:
-                    self.version = (self.version | 1) + 1
-                    batch, self._provisional = self._provisional, []
+        if not keep:
+            self._undo_to(savepoint.events)
+        # An interrupt strikes where something is called, and there is no call from here to the telling. Where one
+        # has struck before, the savepoint stays open, to be abandoned.
+        del self._open[savepoint.depth :]
+        self._note = savepoint.outer_note
+        if not self._open:
+            self.version = (self.version | 1) + 1
+            batch, self._provisional = self._provisional, []
         self._tell(batch)
         if not (in_order or failed):
             raise OpenTransactionError("leaving an outer transaction before an inner one")

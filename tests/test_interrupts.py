@@ -422,3 +422,26 @@ def test_a_transaction_is_kept_or_undone_as_a_whole_wherever_an_interrupt_strike
             break
         at += 1
     assert at > 30
+
+
+@pytest.mark.parametrize("inside", ["what_if", "transaction"])
+def test_an_undoing_that_is_broken_off_is_done_all_the_same(
+    inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 20, 20)
+    before, undo, tries = om.state_hash(), Ledger._undo_to, iter([True])
+
+    def broken(self: Ledger, savepoint: int) -> None:
+        if next(tries, False):
+            raise KeyboardInterrupt
+        undo(self, savepoint)
+
+    monkeypatch.setattr(Ledger, "_undo_to", broken)
+    with pytest.raises(KeyboardInterrupt), getattr(om, inside)():
+        om.remove_order(1)
+        om.add_order(2, "IBM", BUY, 20, 20)
+        raise KeyboardInterrupt
+    assert om.state_hash() == before
+    assert not om._ledger.is_open
+    om._check()
