@@ -145,8 +145,8 @@ class Ledger:
         batch: list[Event] = []
         if not keep:
             self._undo_to(savepoint.events)
-        # An interrupt strikes where something is called, and there is no call from here to the telling. Where one
-        # has struck before, the savepoint stays open, to be abandoned.
+        # An interrupt strikes where something is called; from here to the telling nothing is. Where one
+        # struck before, the savepoint stays open, to be abandoned.
         del self._open[savepoint.depth :]
         self._note = savepoint.outer_note
         if not self._open:
