@@ -18,7 +18,7 @@ from oms.cli.options import Json
 from oms.cli.style import new_console, new_table
 from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.events import Event
 from oms.journal import SqliteJournal
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
@@ -162,17 +162,8 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
 
 def _subjects(event: Event) -> Sequence[Order | Trade]:
     """The orders, or the trade, that an event is about."""
-    match event:
-        case OrderAdded(order=order) | OrderRemoved(order=order):
-            return (order,)
-        case OrdersAdded(orders=orders) | OrdersRemoved(orders=orders):
-            return orders
-        case OrderAmended(before=before, after=after):
-            return before, after
-        case TradePlaced(trade=trade):
-            return (trade,)
-        case _:  # pragma: no cover - there are no others
-            raise TypeError(type(event))
+    subject: Order | Trade | tuple[Order, ...] = event.subject()
+    return (subject,) if isinstance(subject, Order | Trade) else subject
 
 
 def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None) -> bool:

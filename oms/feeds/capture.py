@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn, cast
 
 from oms.feeds.checksums import ChecksumRule
-from oms.feeds.csv_file import CsvFile
+from oms.feeds.csv_file import CsvFile, Streamed
 from oms.feeds.level_messages import LevelMessage, Translator
 from oms.models import check_symbol
 
@@ -25,7 +25,7 @@ _OTHER = "about no book"
 UNREADABLE = "cut short, or not of the exchange's form"
 
 
-class Capture:
+class Capture(Streamed):
     """A file of messages; each iteration streams it once more from its first line.
 
     A line is `JSON`, or `time: JSON` with a time in seconds (or ms, us, ns) since 1970, or has the two as
@@ -35,7 +35,7 @@ class Capture:
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
-        self._file = CsvFile(path, LONGEST_LINE)
+        super().__init__(CsvFile(path, LONGEST_LINE))
         self._translator = translator
         self.feed = feed
         self.passed_over = Counter[str]()
@@ -43,21 +43,6 @@ class Capture:
 
     def __repr__(self) -> str:
         return f"<{self.feed} capture: {self.path}>"
-
-    @property
-    def path(self) -> str:
-        """Where the file is."""
-        return self._file.path
-
-    @property
-    def size(self) -> int:
-        """How many bytes the file has; raises FeedError."""
-        return self._file.size
-
-    @property
-    def position(self) -> int:
-        """How many of those bytes have been read: `position / size` is the progress."""
-        return self._file.position
 
     @property
     def rule(self) -> ChecksumRule:

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from oms.feeds.errors import FeedError
 
-__all__ = ["Column", "CsvFile", "RowFormat", "scaled"]
+__all__ = ["Column", "CsvFile", "RowFormat", "Streamed", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
 """A number that may not fit a book (the book says so), but that is cheap to read."""
@@ -179,3 +179,25 @@ class RowFormat:
             if not re.fullmatch(column.pattern, value, re.ASCII):
                 return f"{column.name} must be {column.allowed}, not {reprlib.repr(value)}"
         raise AssertionError(f"nothing is wrong with {text!r}")
+
+
+class Streamed:
+    """What is read from a file, as often as one likes, and how far the latest reading has got."""
+
+    def __init__(self, file: CsvFile) -> None:
+        self._file = file
+
+    @property
+    def path(self) -> str:
+        """Where the file is."""
+        return self._file.path
+
+    @property
+    def size(self) -> int:
+        """How many bytes the file has; raises FeedError."""
+        return self._file.size
+
+    @property
+    def position(self) -> int:
+        """How many of those bytes have been read: `position / size` is the progress."""
+        return self._file.position

@@ -6,7 +6,7 @@ has to be cut after every message. Version 2 sends numbers: they have to be kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, cast
@@ -60,15 +60,14 @@ class Kraken:
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
         """Translate one value of JSON; see `Translator`."""
         if isinstance(sent, list):
-            # mypy takes what is in a list for Any, pyright for unknown
-            return self._translate_array(cast("list[Any]", sent), row, time)  # type: ignore[redundant-cast]
+            return self._translate_array(cast("Sequence[Any]", sent), row, time)
         if isinstance(sent, dict):
             return self._translate_object(cast("dict[str, Any]", sent), row, time)
         return iter(())
 
     # ------------------------------------------------------------------ version 1
 
-    def _translate_array(self, sent: list[Any], row: int, time: int | None) -> Iterator[LevelMessage]:
+    def _translate_array(self, sent: Sequence[Any], row: int, time: int | None) -> Iterator[LevelMessage]:
         if len(sent) < 4:
             return
         _, *parts, channel, symbol = sent

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from oms.feeds.csv_file import CsvFile
+from oms.feeds.csv_file import CsvFile, Streamed
 from oms.feeds.instrument import Instrument
 from oms.models import Side
 
@@ -77,7 +77,7 @@ class Top(NamedTuple):
     sell: Level | None
 
 
-class Recording:
+class Recording(Streamed):
     """A file of messages; each iteration streams it once more from its first row.
 
     `feed` is who recorded it, `symbol` what its name says that it records, `units` what its ticks and lots
@@ -92,7 +92,7 @@ class Recording:
         symbol: str,
         units: Instrument,
     ) -> None:
-        self._file = CsvFile(path)
+        super().__init__(CsvFile(path))
         self._parse = parse
         self.feed: Feed = feed
         self.symbol = symbol
@@ -103,21 +103,6 @@ class Recording:
 
     def __repr__(self) -> str:
         return f"<{self.feed} recording of {self.symbol}: {self.path}>"
-
-    @property
-    def path(self) -> str:
-        """Where the file is."""
-        return self._file.path
-
-    @property
-    def size(self) -> int:
-        """How many bytes the file has; raises FeedError."""
-        return self._file.size
-
-    @property
-    def position(self) -> int:
-        """How many of those bytes have been read: `position / size` is the progress."""
-        return self._file.position
 
 
 _BEFORE_THE_DOT = re.compile(r"([^.]+)")
