@@ -367,7 +367,7 @@ class OrderManagement:
             return self._find_book(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """List the best `levels` price levels (all if None), best first, in O(levels * log n).
+        """List the best `levels` price levels (all if None), best first, in O(levels * log n + orders in them).
 
         Raises InvalidOrderError.
 
@@ -440,7 +440,7 @@ class OrderManagement:
         """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
 
         Raises InvalidOrderError, and InsufficientLiquidityError for the first amount that the book
-        cannot serve. At most O(k) for the largest, besides sorting the amounts.
+        cannot serve. At most O(k) for the largest, and O(log k) for each.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)

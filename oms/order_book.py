@@ -97,7 +97,7 @@ class OrderBook:
         return self._sign * self._ranks[0] if self._ranks else None
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """The best `levels` price levels (all if None), in O(levels * log n)."""
+        """The best `levels` price levels (all if None), in O(levels * log n + orders in them)."""
         return tuple(
             PriceLevel(self._sign * rank, self.totals[rank], self._count(rank))
             for rank in self._ranks.islice(stop=levels)
