@@ -367,7 +367,7 @@ class OrderManagement:
             return self._find_book(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """List the best `levels` price levels (all if None), best first, in O(levels * log n + orders in them).
+        """List the best `levels` price levels (all if None), best first, in O(levels * log n).
 
         Raises InvalidOrderError.
 

@@ -9,7 +9,7 @@ from operator import itemgetter, neg
 from sortedcontainers import SortedList
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import MAX_INT, Order, OrderFill, OrderRow, PriceLevel, Side, new_order
+from oms.models import Order, OrderFill, OrderRow, PriceLevel, Side, new_order
 from oms.order_keys import ID_BITS, OrderKeys, id_of
 from oms.price_sums import PriceSums
 
@@ -97,15 +97,11 @@ class OrderBook:
         return self._sign * self._ranks[0] if self._ranks else None
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """The best `levels` price levels (all if None), in O(levels * log n + orders in them)."""
+        """The best `levels` price levels (all if None), in O(levels * log n)."""
         return tuple(
-            PriceLevel(self._sign * rank, self.totals[rank], self._count(rank))
+            PriceLevel(self._sign * rank, self.totals[rank], self._keys.count_rank(rank))
             for rank in self._ranks.islice(stop=levels)
         )
-
-    def _count(self, rank: int) -> int:
-        # By position it would be O(log n), but a list that knows positions must keep them up at each change.
-        return sum(1 for _ in self._keys.irange(rank << ID_BITS, rank << ID_BITS | MAX_INT))
 
     # ------------------------------------------------------------------ prices
 

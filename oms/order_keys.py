@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from sortedcontainers import SortedList
 
 from oms.models import MAX_INT
@@ -32,6 +34,20 @@ class OrderKeys(SortedList[int]):
     _load: int
     _index: list[int]
     _len: int
+    _maxes: list[int]
+
+    def count_rank(self, rank: int) -> int:
+        """How many orders have a rank, in O(log n) and a step for each list of theirs.
+
+        Two positions would tell it too, but a list that is asked for positions keeps them up at each change.
+        """
+        first, after = rank << ID_BITS, (rank + 1) << ID_BITS
+        start, stop = bisect_left(self._maxes, first), bisect_left(self._maxes, after)
+        before, until = (
+            bisect_left(self._lists[at], key) if at < len(self._lists) else 0
+            for at, key in ((start, first), (stop, after))
+        )
+        return sum(map(len, self._lists[start:stop])) + until - before
 
     def drop(self, count: int) -> None:
         """Take out the first ones: as one slice where they are in the first list and it can spare them."""

@@ -42,3 +42,18 @@ def test_dropping_the_first_leaves_the_others_whatever_the_lengths_inside(
         ours._check()  # type: ignore[attr-defined]  # the container's own, left out of its stubs
         if not plain:
             break
+
+
+@given(
+    held=st.dictionaries(st.integers(-3, 3), st.integers(0, 700), max_size=7),
+    dropped=st.integers(0, 300),
+)
+def test_the_orders_of_a_rank_are_counted_without_an_index(held: dict[int, int], dropped: int) -> None:
+    plain = sorted(key(rank, order_id) for rank, count in held.items() for order_id in range(count))
+    ours = OrderKeys(plain)
+    if dropped < len(plain):
+        ours.drop(dropped)
+        del plain[:dropped]
+    for rank in range(-4, 5):
+        assert ours.count_rank(rank) == sum(each >> ID_BITS == rank for each in plain)
+    assert not ours._index

@@ -27,7 +27,7 @@ def ladder(
     """Draw the best `levels` price levels of both books: offers above, lowest at the spread; bids below.
 
     Beside each bar stand its amount and, if they are several, how many orders it is of. Raises
-    InvalidOrderError. O(levels log n + orders in them).
+    InvalidOrderError. O(levels log n).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
