@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
@@ -19,9 +20,10 @@ from oms.errors import (
     PriceBoundError,
 )
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond"]
+__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond", "without_folders"]
 
 MEDIA_TYPE = "application/problem+json"
+_FOLDERS = re.compile(r"""(?<![\w.~/-])(?:[A-Za-z]:[/\\]|/)(?:[^/\\'":\n]*[/\\])*""")
 _LONGEST_ECHO = 1_000  # characters of JSON
 
 
@@ -116,9 +118,14 @@ def problem_of(error: OmsError) -> Refusal:
     return Refusal("internal_error", "the request could not be served")
 
 
+def without_folders(text: str) -> str:
+    """Shorten absolute paths to the names of files: where a file lies is not a client's business."""
+    return _FOLDERS.sub("", text)
+
+
 def _of_journal(error: JournalError) -> Refusal:
-    place = PurePath(error.place).name  # where the file lies is no business of a client's
-    return Refusal("journal_failed", f"{place}: {error.problem}", {"place": place, "problem": error.problem})
+    place, problem = PurePath(error.place).name, without_folders(error.problem)
+    return Refusal("journal_failed", f"{place}: {problem}", {"place": place, "problem": problem})
 
 
 def _with(code: str, *names: str) -> Callable[[Any], Refusal]:
