@@ -76,7 +76,8 @@ def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
     assert capture.feed == feed_of(path) == form.rstrip("12")
     om = OrderManagement()
     report = replay_levels(capture, om)
-    assert (report.messages, report.checksums_failed, report.stale, report.agrees) == (3, 0, (), True)
+    assert (report.messages, report.checksums_failed, report.stale, report.followed) == (3, 0, (), True)
+    assert (report.unread, report.agrees) == (1, False)
     assert report.checksums_ok == (2 if form == "kraken1" else 3)
     assert report.symbols["XBT/USD"].instrument == Instrument("0.01", "0.00001")
     assert [(level.price, level.amount) for level in om.depth("XBT/USD", Side.BUY)] == [
@@ -141,7 +142,8 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
         report = replay_levels(open_capture(path, "kraken"), OrderManagement())
     except FeedError:
         return
-    assert (report.messages, report.checksums_ok, report.agrees) == (3, 3, True)
+    assert (report.messages, report.checksums_ok, report.followed) == (3, 3, True)
+    assert report.agrees is (report.unread == 0)
 
 
 @settings(deadline=None)
