@@ -276,6 +276,21 @@ def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_path: Path) -> None:
+    exchange = NaiveExchange(form)
+    lines: list[str] = []
+    for second, price in enumerate(("0.25", "0.253")):
+        exchange.books = ({price: "2.0"}, {})
+        lines.append(f"165245922{second}.5: {exchange.snapshot()}")
+    recorder = Recorder(every=1)
+    capture = open_capture(write(tmp_path / "capture", lines))
+    replay_levels(capture, OrderManagement(), instruments=Instrument("0.01", "0.1"), recorder=recorder)
+    history = recorder.history("XBT/USD")
+    assert history.instrument == Instrument("0.001", "0.1")
+    assert history.buy_levels == [((250, 20),), ((253, 20),)]
+
+
 # ---------------------------------------------------------------------- what exchanges sent
 
 

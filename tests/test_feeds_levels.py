@@ -331,6 +331,15 @@ def test_a_spoilt_price_does_not_keep_a_book_from_the_next_snapshot(om: OrderMan
     assert (om.best_price("X", BUY), feed["X"].instrument.tick_size) == (10_002, "0.1")
 
 
+def test_a_finer_price_in_a_snapshot_whose_checksum_is_wrong_changes_no_tick(om: OrderManagement) -> None:
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1.2": "5"}))
+    assert not feed.apply(book(snapshot=True, asks={"1.2000001": "5"}, checksum=7)).applied
+    assert feed.apply(book(snapshot=True, asks={"1.2": "5"})).applied
+    assert feed["X"].instrument.tick_size == "0.1"
+    assert feed.reports()["X"].finer_ticks == 0
+
+
 def test_a_first_snapshot_that_does_not_fit_the_given_tick_is_not_followed(om: OrderManagement) -> None:
     feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
     assert feed.apply(book(snapshot=True, asks={"1.25": "5"})).stale is not None

@@ -77,18 +77,17 @@ class _BookSide:
             rank, _ = self._levels.popitem()
             self._touched.add(rank)
 
-    def parts(self, levels: int) -> list[str]:
-        """Return the parts of the checksum of the best levels, in the exchange's letters; O(levels)."""
-        held = self._levels
-        return [held[rank].part for rank in held.islice(stop=levels)]
+    def parts(self, rule: ChecksumRule, zeros_of: Instrument | None) -> list[str]:
+        """Return the parts of the checksum of the best levels; O(levels).
 
-    def parts_with_zeros(self, levels: int, instrument: Instrument, rule: ChecksumRule) -> list[str]:
-        """Return the same parts with as many decimals as the tick and the lot have; O(levels)."""
+        They are in the letters that were sent, or have as many decimals as an instrument's tick and lot.
+        """
+        best = [(rank, self._levels[rank]) for rank in self._levels.islice(stop=rule.levels)]
+        if zeros_of is None:
+            return [held.part for _, held in best]
         return [
-            rule.part(
-                instrument.price_text(self._sign * rank), instrument.amount_text(self._levels[rank].amount)
-            )
-            for rank in self._levels.islice(stop=levels)
+            rule.part(zeros_of.price_text(self._sign * rank), zeros_of.amount_text(held.amount))
+            for rank, held in best
         ]
 
     def best(self) -> Level | None:
@@ -173,10 +172,15 @@ class LevelBook:
         if not message.snapshot and self.why_stale is not None:
             self.tally.ignored += 1
             return False
+        before = self.instrument
         problem = self._gap(message) or self._take_in(message)
         if problem is not None:
+            self.instrument = before
             self._go_stale(problem)
             return False
+        if message.snapshot:
+            self.tally.finer_ticks += self.last is not None and self.instrument != before
+            self._next_instrument = self.instrument
         self.why_stale = f"the orders could not be changed as row {message.row} says"  # if this raises
         self._settle()
         self.why_stale = None
@@ -224,20 +228,16 @@ class LevelBook:
 
         What an update needs is kept for the next snapshot: its own book counts in the coarser one.
         """
-        before = self.instrument
         try:
-            self._change(message, self._next_instrument if message.snapshot else before)
+            self._change(message, self._next_instrument if message.snapshot else self.instrument)
         except InvalidOrderError:
             if self.last is None:
                 raise  # what was given never fitted, so it is wrong
-            finer = _finer_for(before, message)
+            finer = _finer_for(self.instrument, message)
             if not message.snapshot:
                 self.expect(finer)
                 raise
             self._change(message, finer)
-        if self.instrument != before:
-            self.tally.finer_ticks += self.last is not None
-        self._next_instrument = self.instrument if message.snapshot else self._next_instrument
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
         tally = self.tally
@@ -255,21 +255,14 @@ class LevelBook:
 
     def _sums_up_to(self, checksum: int) -> bool:
         """Return True if the checksum is that of the best levels, as they were sent or with its zeros."""
-        tried = (self._puts_zeros_back, not self._puts_zeros_back) if self._rule.fixed_decimals else (False,)
-        for with_zeros in tried:
-            if (
-                self._rule.crc32(self._parts(self._asks, with_zeros), self._parts(self._bids, with_zeros))
-                == checksum
-            ):
+        rule = self._rule
+        latest = self._puts_zeros_back
+        for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
+            zeros_of = self.instrument if with_zeros else None
+            if rule.crc32(self._asks.parts(rule, zeros_of), self._bids.parts(rule, zeros_of)) == checksum:
                 self._puts_zeros_back = with_zeros
                 return True
         return False
-
-    def _parts(self, side: _BookSide, with_zeros: bool) -> list[str]:
-        levels = self._rule.levels
-        return (
-            side.parts_with_zeros(levels, self.instrument, self._rule) if with_zeros else side.parts(levels)
-        )
 
     def _go_stale(self, why: str) -> None:
         self.tally.times_stale += 1
