@@ -20,6 +20,7 @@ ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
 FLOW = [
     "errors",
     "display",
+    "conversions",
     "models",
     "events",
     "columns",
