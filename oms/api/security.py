@@ -52,7 +52,7 @@ class Guard:
         if has_key(request, self._settings.api_key):
             return
         if not self._sessions.knows(request.cookies.get(COOKIE)):
-            raise unauthorized()
+            raise unauthorized(request)
         if method not in _SAFE:  # a browser sends the cookie along whoever it was that asked
             self._check_site(request, required=True)
 
