@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from oms import InvalidOrderError
 from oms.api import Settings, create_app, sessions
+from oms.api.page import PATHS
 
 KEY = "correct horse battery".replace(" ", "-")
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -202,6 +203,17 @@ def test_another_origin_is_refused_even_with_the_key(client: TestClient, origin:
     ):
         pass
     assert denied.value.status_code == 403
+
+
+def test_the_files_of_the_page_are_given_to_any_site_and_say_nothing(client: TestClient) -> None:
+    elsewhere = {"Origin": "http://evil.example"}
+    for path in PATHS:
+        answer = client.get(path, headers=elsewhere)
+        assert answer.status_code == 200, path
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in answer.headers
+    for path in ("/health", "/symbols", "/openapi.json"):
+        assert client.get(path, headers={**BEARER, **elsewhere}).status_code == 403
 
 
 def test_a_listed_origin_may_ask_and_read_and_no_other_is_told_that_it_may() -> None:

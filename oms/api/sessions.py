@@ -10,7 +10,7 @@ from hashlib import sha256
 from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
 
-from oms.api.problems import Refusal
+from oms.api.problems import Refusal, log_refusal
 from oms.api.settings import Settings
 from oms.api.wire import answer
 
@@ -46,7 +46,9 @@ class Sessions:
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
             if not has_key(request, self._settings.api_key):
-                raise unauthorized(request)
+                refusal = unauthorized(request)
+                log_refusal(request, refusal)
+                raise refusal
             token = secrets.token_urlsafe(32)
             self._ends[_digest(token)] = time.monotonic() + _SECONDS
             if len(self._ends) > _MOST:
@@ -55,6 +57,7 @@ class Sessions:
                 COOKIE,
                 token,
                 max_age=_SECONDS,
+                path=_path(request),
                 secure=_is_secure(request),
                 httponly=True,
                 samesite="strict",
@@ -69,7 +72,7 @@ class Sessions:
         """Forget a session."""
         self._ends.pop(_digest(request.cookies.get(COOKIE, "")), None)
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="strict")
         return response
 
 
@@ -95,6 +98,11 @@ def unauthorized(request: HTTPConnection) -> Refusal:
     else:
         detail, challenge = "give the API key as Authorization: Bearer", "Bearer"
     return Refusal("unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def _path(request: Request) -> str:
+    """Where the cookie is sent: to this application, and to no other on the same host."""
+    return request.scope.get("root_path") or "/"
 
 
 def _is_secure(request: Request) -> bool:
