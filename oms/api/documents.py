@@ -49,13 +49,20 @@ def _html(document: Mapping[str, Any]) -> Iterator[str]:
 def _asked(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
     for parameter in operation.get("parameters", ()):
         needed = "" if parameter["required"] else ", may be left out"
-        yield _item(f"{parameter['name']} ({parameter['in']}{needed})", parameter["schema"])
+        schema = _named(parameter["schema"], document)
+        yield _item(f"{parameter['name']} ({parameter['in']}{needed})", schema)
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        model = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        model = _named(operation["requestBody"]["content"]["application/json"]["schema"], document)
         for name, field in model["properties"].items():
             needed = "" if name in model.get("required", ()) else ", may be left out"
-            yield _item(f"{name} (body{needed})", field)
+            yield _item(f"{name} (body{needed})", _named(field, document))
+
+
+def _named(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema itself, where it is given by its name."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
+    return found
 
 
 def _answered(responses: Mapping[str, Any]) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 from fastapi import HTTPException, Response, WebSocket
+from starlette.requests import HTTPConnection
 
 from oms.errors import (
     DuplicateOrderError,
@@ -20,9 +22,20 @@ from oms.errors import (
     PriceBoundError,
 )
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond", "without_folders"]
+__all__ = [
+    "MEDIA_TYPE",
+    "PROBLEMS",
+    "Refusal",
+    "deny",
+    "invalid",
+    "log_refusal",
+    "problem_of",
+    "respond",
+    "without_folders",
+]
 
 MEDIA_TYPE = "application/problem+json"
+_LOG = logging.getLogger("oms.api")
 _FOLDERS = re.compile(r"""(?<![\w.~/-])(?:[A-Za-z]:[/\\]|/)(?:[^/\\'":\n]*[/\\])*""")
 _LONGEST_ECHO = 1_000  # characters of JSON
 
@@ -86,6 +99,14 @@ def respond(refusal: Refusal) -> Response:
     content = json.dumps(refusal.problem(), allow_nan=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
     return Response(content, refusal.status_code, headers, MEDIA_TYPE)
+
+
+def log_refusal(request: HTTPConnection, refusal: Refusal) -> None:
+    """Log that a request was not let in, and why; its headers and its query are not logged."""
+    method = request.scope.get("method", "WebSocket")
+    client = request.client.host if request.client else "an unknown address"
+    detail = f"{refusal.status_code} {refusal.code}: {refusal.detail}"
+    _LOG.warning("refused %s %.200r from %s: %s", method, request.scope["path"], client, detail)
 
 
 async def deny(websocket: WebSocket, refusal: Refusal) -> None:

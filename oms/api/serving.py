@@ -73,10 +73,11 @@ class _WebSockets(WebSocketsSansIOProtocol):
             self.handshake_complete = True
 
 
-def new_server(app: FastAPI) -> uvicorn.Server:
-    """A server that is not started."""
+def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
+    """A server that is not started; a proxy before it takes `root_path` off each path."""
     config = uvicorn.Config(
         app,
+        root_path=root_path,
         access_log=False,
         log_level="warning",
         proxy_headers=False,
@@ -88,9 +89,9 @@ def new_server(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def run(app: FastAPI, listening: socket.socket) -> None:
+def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     """Serve until the process is told to end (SIGTERM) or interrupted (SIGINT, which is raised)."""
-    server = new_server(app)
+    server = new_server(app, root_path)
 
     def end(_number: int, _frame: object) -> None:
         server.should_exit = True
