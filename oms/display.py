@@ -32,11 +32,11 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar for `value` where the longest stands for `of`, in a colour that lets the background through."""
+    """A bar for `value` where the longest stands for `of`, in a color that is seen on light and on dark."""
 
     value: int
     of: int
-    colour: str
+    color: str
 
 
 def bounded(value: object) -> object:
@@ -80,7 +80,7 @@ Cell = str | int | Bar
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """An HTML table that needs nothing but itself: text escaped, styles inline, colours inherited.
+    """An HTML table that needs nothing but itself: text escaped, styles inline, colors inherited.
 
     The first column names the row. A bar, which a reader without styles does not see, says nothing that a
     number beside it does not say.
@@ -106,7 +106,7 @@ def _row(tag: str, cells: Sequence[Cell]) -> str:
 def _drawn(cell: Cell) -> str:
     if isinstance(cell, Bar):
         width = 10 * cell.value / cell.of
-        return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.colour}"></div>'
+        return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.color}"></div>'
     if isinstance(cell, str):
         return _escaped(cell)
     shown = bounded(cell)

@@ -11,13 +11,11 @@ from oms.books import Books
 from oms.display import SHOWN, Bar, Cell, bounded, table
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
+from oms.palette import SHADES_OF, name_of
 
 __all__ = ["as_fields", "as_html", "as_text"]
 
 _SYMBOLS = 3
-_NAMES = {Side.BUY: "BUY (offers)", Side.SELL: "SELL (bids)"}
-# Half transparent, for light and dark pages; an orange and a blue, which every eye tells apart.
-_COLOURS = {Side.BUY: "rgba(230,140,0,.6)", Side.SELL: "rgba(50,130,220,.6)"}
 
 
 class _Holder(Protocol):
@@ -74,7 +72,7 @@ def _first_symbols(books: Books) -> list[str]:
 
 
 def _ladder(books: Books, symbol: str) -> str:
-    """Offers above, lowest at the spread; bids below."""
+    """Draw the asks above, lowest at the spread; the bids below."""
     found = {book.side: book for book in books.select(symbol, None)}
     depth = {side: book.depth(SHOWN) for side, book in found.items()}
     widest = max(level.amount for levels in depth.values() for level in levels)
@@ -91,10 +89,10 @@ def _ladder(books: Books, symbol: str) -> str:
 
 
 def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:
-    bar = Bar(level.amount, widest, _COLOURS[side])
-    return [_NAMES[side], level.price, level.orders, level.amount, bar]
+    bar = Bar(level.amount, widest, SHADES_OF[side].on_any)
+    return [name_of(side), level.price, level.orders, level.amount, bar]
 
 
 def _spread(found: dict[Side, OrderBook]) -> str | int:
-    offer, bid = (found[side].best_price() if side in found else None for side in Side)
-    return "none" if offer is None or bid is None else offer - bid
+    ask, bid = (found[side].best_price() if side in found else None for side in Side)
+    return "none" if ask is None or bid is None else ask - bid

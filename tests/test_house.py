@@ -21,6 +21,7 @@ FLOW = [
     "errors",
     "display",
     "models",
+    "palette",
     "events",
     "columns",
     "order_keys",
