@@ -97,7 +97,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
 def _row(tag: str, cells: Sequence[Cell]) -> str:
     sides = ["left", *["right"] * (len(cells) - 1)]
     drawn = (
-        f'<{tag} style="padding:.1em .6em;text-align:{side}">{_drawn(cell)}</{tag}>'
+        f'<{tag} style="padding:.1em .6em;text-align:{side};white-space:nowrap">{_drawn(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
     )
     return f"<tr>{''.join(drawn)}</tr>"

@@ -161,7 +161,7 @@ def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(p
     expect(page.locator("#quote")).to_be_visible()
     page.goto(page.url.replace("JPM", "IBM"))
     expect(page.locator("#symbol")).to_have_text("IBM")
-    expect(page.locator("#quote-problem")).to_have_text("Nothing rests on the BUY side.")
+    expect(page.locator("#quote-problem")).to_have_text("There are no asks.")
     for part in ("#levels-BUY tr", "#orders tr", "#trades tr", "#quote:visible"):
         expect(page.locator(part)).to_have_count(0)
     expect(page.locator("#best-BUY")).to_have_text("\N{EN DASH}")

@@ -246,7 +246,7 @@ def test_a_larger_amount_is_further_from_the_background_of_a_heatmap_also_in_gre
     assert seen == sorted(seen)
 
 
-def test_colours_are_chosen_by_the_figure_where_the_axes_are_transparent() -> None:
+def test_colors_are_chosen_by_the_figure_where_the_axes_are_transparent() -> None:
     ax = Figure(facecolor="black").add_subplot(facecolor="none")
     assert palette_for(ax).ink == "#ffffff"
 
