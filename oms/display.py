@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
-__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "table"]
+__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
 
 SHOWN = 10
 """How many fills, or price levels of a side, are shown of however many there are."""
@@ -54,6 +54,16 @@ def bounded(value: object) -> object:
     if type(value) is str and len(value) > _LONGEST_TEXT:
         return Aside(f"{value[:_LONGEST_TEXT]!r} ... {len(value) - _LONGEST_TEXT} more")
     return value
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless there is one.
+
+    >>> counted(1, "order"), counted(2000, "order")
+    ('1 order', '2,000 orders')
+
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 from oms.books import Books
-from oms.display import SHOWN, Bar, Cell, bounded, table
+from oms.display import SHOWN, Bar, Cell, bounded, counted, table
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
 from oms.palette import SHADES_OF, name_of
@@ -57,12 +57,12 @@ def as_html(om: _Holder) -> str:
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)
         more = len(books.by_name) - shown
-        rest = f"<p>{more:,} more books are not shown.</p>" if more else ""
+        rest = f"<p>Not shown: {counted(more, 'more book')}.</p>" if more else ""
         return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{rest}</div>"
 
 
 def _count(books: Books) -> str:
-    return f"{len(books.orders)} orders in {len(books.by_name)} books"
+    return f"{counted(len(books.orders), 'order')} in {counted(len(books.by_name), 'book')}"
 
 
 def _first_symbols(books: Books) -> list[str]:
@@ -82,7 +82,7 @@ def _ladder(books: Books, symbol: str) -> str:
     for side, book in found.items():
         hidden = book.count_levels() - len(depth[side])
         if hidden:
-            rows[side].append([f"{hidden:,} more levels", "", "", "", ""])
+            rows[side].append([counted(hidden, "more level"), "", "", "", ""])
     spread: list[Cell] = ["spread", _spread(found), "", "", ""]
     lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
     return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)

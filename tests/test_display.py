@@ -116,6 +116,14 @@ def test_a_book_with_one_side_has_no_spread(side: Side) -> None:
     assert len(shown(om).rows) == 3
 
 
+def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 20, 20)
+    assert repr(om) == "<OrderManagement: 1 order in 1 book>"
+    om.add_orders(Order(n, "JPM", BUY, 20, 20 + n) for n in range(2, 12))
+    assert shown(om).rows[1][0] == "1 more level"
+
+
 def test_an_empty_book_says_so() -> None:
     assert shown(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
 
@@ -149,7 +157,7 @@ def test_ten_levels_of_a_side_are_shown_and_the_rest_is_counted() -> None:
 def test_three_symbols_are_shown_and_the_other_books_counted() -> None:
     page = shown(deep(levels=2, symbols=500))
     assert len(page.rows) == 3 * 6
-    assert page.text.endswith("994 more books are not shown.")
+    assert page.text.endswith("Not shown: 994 more books.")
 
 
 def test_showing_a_large_book_looks_at_no_more_than_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
