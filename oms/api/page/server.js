@@ -97,11 +97,13 @@ function contentOf(text) {
   }
 }
 
+const bookOf = (side) => (side === "BUY" ? "asks" : "bids");
+
 const WORDS = {
   insufficient_liquidity: ({ side, requested, available }) =>
     available > 0n
-      ? `Only ${grouped(available)} of ${grouped(requested)} can be traded on the ${side} side.`
-      : `Nothing rests on the ${side} side.`,
+      ? `Only ${grouped(available)} of ${grouped(requested)} are available: the ${bookOf(side)} hold no more.`
+      : `There are no ${bookOf(side)}.`,
   price_bound: ({ bound, total_price }) =>
     `The price has moved from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
   duplicate_order: ({ order_id }) => `Order id ${order_id} was used before. Take another.`,
