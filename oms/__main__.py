@@ -22,8 +22,7 @@ def main() -> None:
 
 def _what_to_install() -> int:
     print(
-        "oms: the command needs its extra: install oms-orderbook[cli]"
-        " (in a checkout of the project: pip install '.[cli]')",
+        "oms: the command needs the extra cli: in a checkout of the project, pip install '.[cli]'",
         file=sys.stderr,
     )
     return 2

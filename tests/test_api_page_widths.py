@@ -126,6 +126,18 @@ def test_the_two_sides_are_beside_each_other_while_their_numbers_fit(
             assert (bids["x"] < asks["x"]) is beside
 
 
+def test_the_chosen_symbol_is_in_sight_however_many_there_are(
+    browser: Browser, address: Address, om: OrderManagement
+) -> None:
+    om.remove_orders()
+    om.add_orders(Order(n, f"SYM{n:02}/USD", Side.BUY, 1, 1) for n in range(40))
+    for symbol in ("SYM39/USD", "SYM20/USD"):
+        path = f"/#/{symbol.replace('/', '%2F')}"
+        with visiting(browser, address.http, path, viewport={"width": 390, "height": 844}) as page:
+            expect(page.locator("#symbols li")).to_have_count(40)
+            expect(page.get_by_role("link", name=symbol)).to_be_in_viewport(ratio=0.9)
+
+
 def test_the_two_books_are_called_asks_and_bids(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:

@@ -87,7 +87,7 @@ def test_without_its_extra_it_says_in_one_line_what_to_install(missing: str) -> 
     ended = command("-c", script)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1
-    assert "install oms-orderbook[cli]" in ended.stderr
+    assert "in a checkout of the project, pip install '.[cli]'" in ended.stderr
 
 
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:

@@ -136,7 +136,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1
-    assert "oms-orderbook[api,cli]" in ended.stderr
+    assert "pip install '.[api,cli]'" in ended.stderr
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,8 +130,10 @@ def test_an_adapter_without_its_extra_says_what_to_install(adapter: str, needed:
     script = f"import sys; sys.modules[{needed!r}] = None; import oms.{adapter}"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert (
-        ended.stderr.rstrip()
-        .splitlines()[-1]
-        .startswith(f"oms.{adapter} needs an extra: install oms-orderbook[{extra}]")
-    )
+    note = f"oms.{adapter} needs the extra {extra}: in a checkout of the project, pip install '.[{extra}]'"
+    assert ended.stderr.rstrip().splitlines()[-1] == note
+
+
+@pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_is_told_to_install_from_an_index_where_a_stranger_may_own_the_name(path: Path) -> None:
+    assert "install oms" not in path.read_text()

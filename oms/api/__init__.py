@@ -24,10 +24,7 @@ try:
     from oms.api.settings import Settings
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in {"fastapi", "httpx", "pydantic", "starlette"}:
-        error.add_note(
-            "oms.api needs an extra: install oms-orderbook[api]"
-            " (in a checkout of the project: pip install '.[api]')"
-        )
+        error.add_note("oms.api needs the extra api: in a checkout of the project, pip install '.[api]'")
     raise
 
 __all__ = [

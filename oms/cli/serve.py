@@ -100,8 +100,7 @@ def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> No
 
 def _explain_extra() -> None:
     print(
-        "oms: serving needs an extra: install oms-orderbook[api,cli]"
-        " (in a checkout of the project: pip install '.[api,cli]')",
+        "oms: serving needs the extras api and cli: in a checkout of the project, pip install '.[api,cli]'",
         file=sys.stderr,
     )
 

@@ -23,8 +23,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in {"matplotlib"}:
         error.add_note(
-            "oms.notebook needs an extra: install oms-orderbook[notebook]"
-            " (in a checkout of the project: pip install '.[notebook]')"
+            "oms.notebook needs the extra notebook: in a checkout of the project, pip install '.[notebook]'"
         )
     raise
 

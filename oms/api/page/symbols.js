@@ -18,12 +18,13 @@ export function hashOf(symbol) {
 }
 
 export function drawSymbols(symbols, chosen) {
+  const alone = find("symbols").childElementCount < 2; // the chosen one, before the others are here
   const shown = chosen === null || symbols.includes(chosen) ? symbols : [chosen, ...symbols];
   arrange(find("symbols"), shown, (symbol) => symbol, create, (item, symbol) => {
     const link = item.firstElementChild;
     if (symbol !== chosen) {
       link.removeAttribute("aria-current");
-    } else if (!link.hasAttribute("aria-current")) {
+    } else if (alone || !link.hasAttribute("aria-current")) {
       link.setAttribute("aria-current", "page");
       requestAnimationFrame(() => reveal(link, find("symbols")));
     }
