@@ -253,6 +253,32 @@ def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str
         list(om.journal.history())
 
 
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    {
+        "UPDATE replies SET reply = 'x' WHERE number = 1": "replies, number 1",
+        "UPDATE replies SET reply = x'00' WHERE number = 2": "replies, number 2",
+        "DELETE FROM replies WHERE number = 1": "replies, number 2",
+        "DELETE FROM replies WHERE number = 2": "replies",
+        "INSERT INTO replies SELECT 3, reply, hash FROM replies LIMIT 1": "replies, number 3",
+        "DELETE FROM heads WHERE name = 'replies'": "heads, replies",
+        "DELETE FROM log": "log",
+        "UPDATE log SET state = 'x'": "log",
+    }.items(),
+)
+def test_replies_are_compared_with_their_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.keep_reply("one")
+        om.journal.keep_reply("two")
+    by_hand(file, damage)
+    for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert caught.value.place.endswith(place)
+
+
 def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
     tmp_path: Path,
 ) -> None:

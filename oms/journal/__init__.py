@@ -20,12 +20,13 @@ import os
 
 from oms.journal.connection import Connect, connect
 from oms.journal.reading import opened_to_read
+from oms.journal.replies import ReplyKeeper
 from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
 from oms.journal.verification import Verification, verify_trail
 from oms.management import OrderManagement
 
-__all__ = ["Durability", "SqliteJournal", "Verification", "columns", "open", "verify"]
+__all__ = ["Durability", "ReplyKeeper", "SqliteJournal", "Verification", "columns", "open", "verify"]
 
 
 def open(  # noqa: A001  # journal.open reads as what it is

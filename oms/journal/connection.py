@@ -79,7 +79,7 @@ def reported(place: str, doing: str) -> Generator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without folders: the place of a JournalError says where, and an API leaves that out."""
+    """What went wrong, without folders: the place of a JournalError says where."""
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {PurePath(error.filename).name}"
     return str(error)

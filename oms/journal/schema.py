@@ -8,12 +8,13 @@ from pathlib import Path
 
 from oms.errors import JournalError
 from oms.journal.connection import Connect, Connection, connected, uri_of
+from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 2
+VERSION = 3
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -62,6 +63,16 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
+    # What was acknowledged although it changed nothing, as the text that its acknowledger will need again.
+    "replies": """CREATE TABLE replies (
+    number INTEGER PRIMARY KEY,
+    reply TEXT NOT NULL,
+    hash BLOB NOT NULL
+)""",
+    # One row: whether part of the journal may be in its write-ahead log. See log_state.py.
+    "log": """CREATE TABLE log (
+    state TEXT NOT NULL
+)""",
     "heads": """CREATE TABLE heads (
     name TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -74,8 +85,16 @@ TABLES = {
 ) WITHOUT ROWID""",
 }
 
+_CLOSED = f"INSERT INTO log VALUES ('{CLOSED}')"  # noqa: S608  # a constant
+
+
+def _first_head(name: str) -> str:
+    return f"INSERT INTO heads VALUES ({literals(EMPTY.row(name))}, 0)"  # noqa: S608  # constants
+
+
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    1: (TABLES["noted"], f"INSERT INTO heads VALUES ({literals(EMPTY.row('noted'))}, 0)"),  # noqa: S608  # constants
+    1: (TABLES["noted"], _first_head("noted")),
+    2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
 }
 """The statements that make a file of each older version one of the next."""
 
@@ -97,8 +116,9 @@ def create(path: Path, connect: Connect) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES.values():
             connection.execute(table)
-        for name in ("snapshot", "noted", "now"):
+        for name in ("snapshot", "noted", "replies", "now"):
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
+        connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
         # Here, not under its own name: what a crash brings back of the old journal then fits no file.

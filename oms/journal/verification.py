@@ -17,6 +17,7 @@ from oms.events import (
     TradePlaced,
 )
 from oms.journal.connection import reported
+from oms.journal.log_state import read_state
 from oms.journal.trail import Trail
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
@@ -48,6 +49,8 @@ def verify_trail(trail: Trail) -> Verification:
     trail.check_end(end)
     for _ in trail.noted():
         pass
+    trail.replies()
+    read_state(trail.connection, trail.place)
     trades = _Trades(trail)
     om = _replay(trail, end.sequence, trades.take)
     trades.check_end()
