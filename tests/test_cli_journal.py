@@ -130,9 +130,40 @@ def test_an_export_that_ends_in_damage_leaves_no_half_of_it(
 
 def test_compacting_drops_history_on_request(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = journal.verify(file)
-    assert "2 events dropped" in out(capsys, "journal", "compact", file, "--before", "3")
+    said = out(capsys, "journal", "compact", file, "--before", "3").splitlines()
+    assert said == ["Dropping 2 events, 1 to 2, and the rows of 1 trade.", "2 events dropped."]
     after = journal.verify(file)
     assert (after.first, after.last, after.state_hash) == (3, 4, before.state_hash)
+
+
+def test_all_history_is_dropped_only_where_all_is_asked_for(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = journal.verify(file)
+    for options in ([], ["--all", "--before", "3"]):
+        assert run(["journal", "compact", file, *options]) == 2
+        assert "it has 4 events, 1 to 4; say what to drop, with either --before N or --all" in (
+            capsys.readouterr().err
+        )
+        assert journal.verify(file) == before
+    said = out(capsys, "journal", "compact", file, "--all").splitlines()
+    assert said == ["Dropping 4 events, 1 to 4, and the rows of 1 trade.", "4 events dropped."]
+    after = journal.verify(file)
+    assert (after.events, after.last, after.state_hash) == (0, 4, before.state_hash)
+    assert out(capsys, "journal", "compact", file, "--all") == "0 events dropped.\n"
+    assert run(["journal", "compact", file]) == 2
+    assert "it is empty; say what to drop" in capsys.readouterr().err
+
+
+def test_what_was_one_change_is_announced_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 1, 1)
+        with om.transaction():
+            om.add_order(2, "JPM", Side.BUY, 1, 1)
+            om.add_order(3, "JPM", Side.BUY, 1, 1)
+    said = out(capsys, "journal", "compact", str(file), "--before", "3").splitlines()
+    assert said == ["Dropping 1 event, 1 to 1, and the rows of 0 trades.", "1 event dropped."]
 
 
 def test_a_replay_writes_a_new_journal_and_no_other(

@@ -46,6 +46,9 @@ Before = Annotated[
 ]
 
 
+All = Annotated[bool, typer.Option("--all", help="Drop every event.")]
+
+
 class Format(Enum):
     """What an export is written as."""
 
@@ -119,16 +122,32 @@ def show(
 
 
 @app.command()
-def compact(file: JournalFile, *, before: Before = None) -> None:
-    """Drop the history before an event, or all; what rests then stays as the snapshot it begins with."""
+def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
+    """Drop the history before an event, or with --all the whole of it.
+
+    It says first what it will drop. The resting orders stay, as the snapshot that the event log begins with.
+    """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
+    if (before is None) != everything:
+        raise JournalError(str(file), f"{_extent(file)}; say what to drop, with either --before N or --all")
     kept = SqliteJournal(file)
     try:
-        dropped = kept.compact(before)
+        plan = kept.droppable(before)
+        if plan.events:
+            events, trades = _count(plan.events, "event"), _count(plan.trades, "trade")
+            new_console().print(f"Dropping {events}, {plan.first} to {plan.last}, and the rows of {trades}.")
+        new_console().print(f"{_count(kept.compact(before), 'event')} dropped.")
     finally:
         kept.close()
-    new_console().print(f"{dropped} events dropped.")
+
+
+def _extent(file: Path) -> str:
+    with opened_to_read(file) as trail:
+        first, last = trail.head("snapshot").sequence + 1, trail.head("now").sequence
+    return (
+        f"it has {_count(last - first + 1, 'event')}, {first} to {last}" if first <= last else "it is empty"
+    )
 
 
 @app.command()
@@ -146,6 +165,10 @@ def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV)
     except BaseException:
         output.unlink()  # half an export looks like a whole one
         raise
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _write(file: Path, stream: TextIO, form: Format) -> None:

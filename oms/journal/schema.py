@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
@@ -11,7 +11,7 @@ from oms.journal.connection import Connect, Connection, connected, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "create", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
 VERSION = 3
@@ -178,10 +178,22 @@ def check(connection: Connection, place: str) -> None:
         raise JournalError(
             f"{place}: header", "it is of an older version: open it to write, and it is migrated"
         )
-    objects = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    found: dict[str, str] = {name: sql for name, sql in objects}  # noqa: C416  # rows are of Any
-    for name in (*TABLES, *found):
-        if found.get(name) != TABLES.get(name):
+    check_tables(connection, place, TABLES)
+
+
+def check_tables(connection: Connection, place: str, names: Iterable[str]) -> None:
+    """Raise JournalError unless these tables are those of this version, and nothing changes them by itself.
+
+    Indexes and views that somebody has added change nothing, nor do SQLite's statistics.
+    """
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    for kind, name, _ in rows:
+        if kind == "trigger":
+            problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
+            raise JournalError(f"{place}: schema, trigger {name}", problem)
+    tables = {name: sql for kind, name, sql in rows if kind == "table" and not name.startswith("sqlite_")}
+    for name in (*names, *(tables.keys() - TABLES.keys())):
+        if tables.get(name) != TABLES.get(name):
             raise JournalError(
                 f"{place}: schema, table {name}", f"it is not what version {VERSION} has there"
             )

@@ -16,7 +16,7 @@ from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event, Snapshot
 from oms.journal import log_state, schema
 from oms.journal.batch import Batch
-from oms.journal.compaction import drop_before
+from oms.journal.compaction import Droppable, drop_before, droppable_before
 from oms.journal.connection import Connect, connect, reported, uri_of
 from oms.journal.place import Presence, check_name, find_or_make, real_path
 from oms.journal.record import Head
@@ -288,6 +288,21 @@ class SqliteJournal:
         if not to_close:
             log_state.mark(self._connection, log_state.OPEN)
 
+    def droppable(self, before: int | None = None) -> Droppable:
+        """Return what `compact` will drop, and drop nothing. O(trades).
+
+        Raises InvalidOrderError and JournalError.
+        """
+        with self._own_lock():
+            self._get_ready()
+            return droppable_before(self._trail, self._first_kept(before))
+
+    def _first_kept(self, before: int | None) -> int:
+        first = self._head.sequence + 1 if before is None else before
+        if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
+            raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
+        return first
+
     def compact(self, before: int | None = None) -> int:
         """Drop the events before a sequence number (all, if None), on request only; return how many.
 
@@ -297,9 +312,7 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready(to_write=True)
-            first = self._head.sequence + 1 if before is None else before
-            if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
-                raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
+            first = self._first_kept(before)
             self.sync()
             try:
                 dropped = drop_before(self._connection, self._trail, first)
