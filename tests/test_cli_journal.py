@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -164,6 +165,34 @@ def test_what_was_one_change_is_announced_as_one(tmp_path: Path, capsys: pytest.
             om.add_order(3, "JPM", Side.BUY, 1, 1)
     said = out(capsys, "journal", "compact", str(file), "--before", "3").splitlines()
     assert said == ["Dropping 1 event, 1 to 1, and the rows of 0 trades.", "1 event dropped."]
+
+
+def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = [str(tmp_path / f"{number}.db") for number in range(2)]
+    assert "The copy is complete." in out(capsys, "journal", "backup", file, copies[0])
+    said = json.loads(out(capsys, "journal", "backup", file, copies[1], "--json"))
+    assert said == journal.verify(file)._asdict() == journal.verify(copies[0])._asdict()
+    assert run(["journal", "backup", file, copies[0]]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run(["journal", "backup", str(tmp_path / "none.db"), str(tmp_path / "to.db")]) == 2
+    assert "missing" in capsys.readouterr().err
+    assert not (tmp_path / "to.db").exists()
+
+
+def test_a_copy_without_its_log_is_warned_of(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = str(tmp_path / "copy.db")
+    with journal.open(file) as om:
+        om.add_order(9, "JPM", Side.BUY, 1, 1)
+        shutil.copy(file, copy)
+    assert "Warning: it ends with event 4, and later events may be" in out(capsys, "journal", "verify", copy)
+    said = json.loads(out(capsys, "journal", "verify", copy, "--json"))
+    assert (said["agrees"], said["last"]) == (True, 4)
+    assert said["warning"].startswith("it ends with event 4")
+    assert "Warning" not in out(capsys, "journal", "verify", file)
 
 
 def test_a_replay_writes_a_new_journal_and_no_other(

@@ -295,7 +295,7 @@ class LongLived:
         self._connection = connection
         self._left = left
         self.execute, self.executemany = connection.execute, connection.executemany
-        self.close = connection.close
+        self.backup, self.close = connection.backup, connection.close
 
     @property
     def total_changes(self) -> int:

@@ -19,7 +19,8 @@ from oms.cli.style import new_console, new_table
 from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
 from oms.events import Event
-from oms.journal import SqliteJournal
+from oms.journal import SqliteJournal, Verification
+from oms.journal import backup as backup_file
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
 from oms.journal.record import BODIES
@@ -35,6 +36,9 @@ _SHOWN = 3  # orders of an event
 
 JournalFile = Annotated[
     Path, typer.Argument(metavar="FILE", show_default=False, help="A journal, such as book.db.")
+]
+Copy = Annotated[
+    Path, typer.Argument(metavar="TO", show_default=False, help="A file that does not exist yet.")
 ]
 First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="Begin with this event.")]
 Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="Such as TradePlaced.")]
@@ -79,13 +83,34 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
     if as_object:
         print(json.dumps({"agrees": True, **found._asdict()}))
         return
+    _print(found)
+    new_console().print("The file agrees with its trail.", style="bold green")
+
+
+def _print(found: Verification) -> None:
     table = new_table()
     table.add_column("what")
     table.add_column("", overflow="fold")
     for name, value in found._asdict().items():
-        table.add_row(name.replace("_", " "), str(value))
+        if name != "warning":
+            table.add_row(name.replace("_", " "), str(value))
     new_console().print(table)
-    new_console().print("The file agrees with its trail.", style="bold green")
+    if found.warning is not None:
+        new_console().print(f"Warning: {found.warning}", style="bold yellow", soft_wrap=True)
+
+
+@app.command()
+def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
+    """Copy a journal to a new file, also while it is open, and verify the copy.
+
+    The new file appears only when it is complete. Exit codes: 0 it is there, 2 it is not (and why).
+    """
+    found = backup_file(file, to)
+    if as_object:
+        print(json.dumps(found._asdict()))
+        return
+    _print(found)
+    new_console().print("The copy is complete.", style="bold green")
 
 
 @app.command()

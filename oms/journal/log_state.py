@@ -23,7 +23,7 @@ from typing import Final
 from oms.errors import JournalError
 from oms.journal.connection import Connection, reported
 
-__all__ = ["AWAY", "CLOSED", "OPEN", "is_without_its_log", "mark", "read_state", "warning"]
+__all__ = ["AWAY", "CLOSED", "OPEN", "is_without_its_log", "mark", "read_state", "warning_about"]
 
 AWAY: Final = "away"
 OPEN: Final = "open"
@@ -52,8 +52,10 @@ def is_without_its_log(connection: Connection, path: Path) -> bool:
     return read_state(connection, str(path)) == AWAY and not (log.exists() and log.stat().st_size)
 
 
-def warning(last: int) -> str:
-    """What to tell about a file without its log, whose last event is number `last`."""
+def warning_about(connection: Connection, path: Path, last: int) -> str | None:
+    """Return what to tell about a file that lacks its log, and whose last event is number `last`."""
+    if not is_without_its_log(connection, path):
+        return None
     return (
         f"it ends with event {last}, and later events may be missing: it was copied while it was open, "
         "without its -wal file, or has lost that file; copy an open journal with `oms journal backup`"

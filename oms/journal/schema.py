@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connect, Connection, connected, uri_of
+from oms.journal.connection import Connect, Connection, connected, sync_folder, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
@@ -124,17 +123,7 @@ def create(path: Path, connect: Connect) -> None:
         # Here, not under its own name: what a crash brings back of the old journal then fits no file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
-    _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the name of a file as durable as its content, where a folder can be synced at all."""
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path)
 
 
 def _stamp(connection: Connection, version: int) -> None:

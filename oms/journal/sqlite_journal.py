@@ -107,16 +107,15 @@ class SqliteJournal:
         self._connection.execute("PRAGMA synchronous=FULL")
         schema.migrate(self._connection, place)
         schema.check(self._connection, place)
-        lost_log = log_state.is_without_its_log(self._connection, self.path)
         # SQLite opens a file that can only be read, and says nothing before it is written to.
         self._connection.execute("DELETE FROM events WHERE 0")
         self._set_synchronous(_SYNCHRONOUS[self.durability])
         self._head = self._trail.head("now")
         self._trail.check_end(self._head)
+        if warning := log_state.warning_about(self._connection, self.path, self._head.sequence):
+            _log.warning("%s: %s", place, warning)
         if verify:
             verify_trail(self._trail)
-        if lost_log:
-            _log.warning("%s: %s", place, log_state.warning(self._head.sequence))
         self._copy_log()
         _log.info("%s is open, and its last event is %d", place, self._head.sequence)
 

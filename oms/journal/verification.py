@@ -29,7 +29,10 @@ _DIGITS_OF_64_BITS = 18
 
 
 class Verification(NamedTuple):
-    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`."""
+    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`.
+
+    `warning` says that events after `last` may be missing, or is None; see `verify`.
+    """
 
     first: int
     last: int
@@ -37,6 +40,7 @@ class Verification(NamedTuple):
     trades: int
     orders: int
     state_hash: str
+    warning: str | None = None
 
 
 def verify_trail(trail: Trail) -> Verification:
