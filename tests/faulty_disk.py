@@ -158,6 +158,7 @@ class Connection:
     def __init__(self, uri: str, vfs: str) -> None:
         flags = apsw.SQLITE_OPEN_URI
         flags |= apsw.SQLITE_OPEN_READONLY if "mode=ro" in uri else apsw.SQLITE_OPEN_READWRITE
+        self._only_reads = bool(flags & apsw.SQLITE_OPEN_READONLY)
         flags |= apsw.SQLITE_OPEN_CREATE if "mode=rwc" in uri else 0
         self._connection = _translated(lambda: apsw.Connection(uri, flags=flags, vfs=vfs))
         self._connection.set_busy_timeout(0)
@@ -172,8 +173,28 @@ class Connection:
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
         return _translated(lambda: self._connection.executemany(sql, parameters).fetchall())
 
+    def backup(self, target: Connection) -> None:
+        def copy() -> None:
+            work = target._connection.backup("main", self._connection, "main")
+            try:
+                work.step(-1)
+            finally:
+                try:
+                    work.close(True)
+                    len("")  # a failure of the disk that apsw has not raised surfaces in the next call
+                except (apsw.Error, SystemError):
+                    pass
+
+        _translated(copy)
+
     def close(self) -> None:
-        _translated(lambda: self._connection.close(True))
+        try:
+            _translated(lambda: self._connection.close(True))
+        except sqlite3.OperationalError:
+            # The last to close asks for an exclusive lock, which a file that is only read does not give.
+            # SQLite passes over that. What it passes over, apsw raises.
+            if not self._only_reads:
+                raise
 
 
 class Rows(list[Any]):

@@ -12,6 +12,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.batches: list[tuple[Event, ...]] = []
+        self.kept: list[str] = []
         self.closed = False
 
     @property
@@ -35,6 +36,14 @@ class MemoryJournal:
             self.last_sequence + n for n in range(1, len(batch) + 1)
         ]
         self.batches.append(tuple(batch))
+
+    def keep_reply(self, reply: str) -> None:
+        if self.closed:
+            raise JournalError("memory", "it is closed")
+        self.kept.append(reply)
+
+    def replies(self) -> Iterator[str]:
+        return iter(self.kept)
 
     def close(self) -> None:
         self.closed = True

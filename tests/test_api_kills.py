@@ -78,6 +78,44 @@ def check(file: Path, acknowledged: dict[int, Any], last: int) -> None:
         assert om.last_sequence == len(acknowledged)
 
 
+def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
+    """Kill the service while it answers amendments that change nothing, each under a key of its own."""
+    order = {**JPM, "order_id": 1, "amount": 5, "price": 5}
+    with journal.open(file) as om:
+        TestClient(create_app(om, Settings())).post("/orders", json=order)
+    acknowledged: dict[str, tuple[Any, Any]] = {}
+    for life in range(lives):
+        body = {"amount": 5 + life}
+        with served("--journal", str(file)) as (process, url), httpx.Client(base_url=url) as client:
+            quiet, killer = rng.randint(0, 20), Timer(rng.uniform(0, 0.01), process.kill)
+            with suppress(httpx.TransportError):
+                for count in range(10_000):
+                    if count == quiet:
+                        killer.start()
+                    key = f"{life}.{count}"
+                    said = client.patch("/orders/1", json=body, headers={"Idempotency-Key": key})
+                    acknowledged[key] = body, said.json()
+            killer.join()
+        with journal.open(file, verify=True) as om:
+            om.amend_order(1, amount=6 + life)
+            again = TestClient(create_app(om, Settings()))
+            for key, (asked, answer) in acknowledged.items():
+                retried = again.patch("/orders/1", json=asked, headers={"Idempotency-Key": key})
+                assert retried.json() == answer
+            assert om.get_order(1).amount == 6 + life
+            assert om.last_sequence == 2 + life
+    assert len(acknowledged) > lives
+
+
+def test_a_key_under_which_nothing_changed_is_remembered_after_a_kill(tmp_path: Path) -> None:
+    quiet_kills(tmp_path / "book.db", 2, random.Random(1))
+
+
+@pytest.mark.long
+def test_keys_under_which_nothing_changed_are_remembered_after_fifty_kills(tmp_path: Path) -> None:
+    quiet_kills(tmp_path / "book.db", 50, random.Random(2))
+
+
 def test_a_retry_after_a_kill_gets_the_first_answer(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 3, random.Random(1))
 

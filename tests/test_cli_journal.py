@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -130,9 +131,68 @@ def test_an_export_that_ends_in_damage_leaves_no_half_of_it(
 
 def test_compacting_drops_history_on_request(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = journal.verify(file)
-    assert "2 events dropped" in out(capsys, "journal", "compact", file, "--before", "3")
+    said = out(capsys, "journal", "compact", file, "--before", "3").splitlines()
+    assert said == ["Dropping 2 events, 1 to 2, and the rows of 1 trade.", "2 events dropped."]
     after = journal.verify(file)
     assert (after.first, after.last, after.state_hash) == (3, 4, before.state_hash)
+
+
+def test_all_history_is_dropped_only_where_all_is_asked_for(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = journal.verify(file)
+    for options in ([], ["--all", "--before", "3"]):
+        assert run(["journal", "compact", file, *options]) == 2
+        assert "it has 4 events, 1 to 4; say what to drop, with either --before N or --all" in (
+            capsys.readouterr().err
+        )
+        assert journal.verify(file) == before
+    said = out(capsys, "journal", "compact", file, "--all").splitlines()
+    assert said == ["Dropping 4 events, 1 to 4, and the rows of 1 trade.", "4 events dropped."]
+    after = journal.verify(file)
+    assert (after.events, after.last, after.state_hash) == (0, 4, before.state_hash)
+    assert out(capsys, "journal", "compact", file, "--all") == "0 events dropped.\n"
+    assert run(["journal", "compact", file]) == 2
+    assert "it is empty; say what to drop" in capsys.readouterr().err
+
+
+def test_what_was_one_change_is_announced_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 1, 1)
+        with om.transaction():
+            om.add_order(2, "JPM", Side.BUY, 1, 1)
+            om.add_order(3, "JPM", Side.BUY, 1, 1)
+    said = out(capsys, "journal", "compact", str(file), "--before", "3").splitlines()
+    assert said == ["Dropping 1 event, 1 to 1, and the rows of 0 trades.", "1 event dropped."]
+
+
+def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = [str(tmp_path / f"{number}.db") for number in range(2)]
+    assert "The copy is complete." in out(capsys, "journal", "backup", file, copies[0])
+    said = json.loads(out(capsys, "journal", "backup", file, copies[1], "--json"))
+    assert said == journal.verify(file)._asdict() == journal.verify(copies[0])._asdict()
+    assert run(["journal", "backup", file, copies[0]]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run(["journal", "backup", str(tmp_path / "none.db"), str(tmp_path / "to.db")]) == 2
+    assert "missing" in capsys.readouterr().err
+    assert not (tmp_path / "to.db").exists()
+
+
+def test_a_copy_without_its_log_is_warned_of(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = str(tmp_path / "copy.db")
+    with journal.open(file) as om:
+        om.add_order(9, "JPM", Side.BUY, 1, 1)
+        shutil.copy(file, copy)
+    assert "Warning: it ends with event 4, and later events may be" in out(capsys, "journal", "verify", copy)
+    said = json.loads(out(capsys, "journal", "verify", copy, "--json"))
+    assert (said["agrees"], said["last"]) == (True, 4)
+    assert said["warning"].startswith("it ends with event 4")
+    assert "Warning" not in out(capsys, "journal", "verify", file)
 
 
 def test_a_replay_writes_a_new_journal_and_no_other(

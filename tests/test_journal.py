@@ -295,7 +295,7 @@ class LongLived:
         self._connection = connection
         self._left = left
         self.execute, self.executemany = connection.execute, connection.executemany
-        self.close = connection.close
+        self.backup, self.close = connection.backup, connection.close
 
     @property
     def total_changes(self) -> int:
@@ -448,6 +448,8 @@ def write_fixture(file: Path) -> None:
         om.add_order(6, "IBM", BUY, 1, 1)
         om.remove_order(6)
         om.remove_orders("日経")
+        kept(om).keep_reply("a 'reply'")
+        kept(om).keep_reply("日経")
 
 
 @pytest.mark.parametrize(
@@ -461,7 +463,32 @@ def test_a_file_of_every_released_version_opens_for_ever(fixture: Path, file: Pa
         assert [event.sequence for event in kept(om).read(2)] == [2, 3, 4, 5, 6, 7, 8]
         assert {event.note for event in kept(om).read(3)} == {"a 'note'", None}
         assert om.state_hash() == "6037637c42ce829d8ec334f7d4b33fb7ff72769f6eccba6b4ea6d8d7cf60d4eb"
+        assert list(kept(om).replies()) == (["a 'reply'", "日経"] if fixture.stem[-1] >= "3" else [])
         om.add_order(7, "JPM", BUY, 1, 1)
+        kept(om).keep_reply("another")
+    assert journal.verify(file).last == 9
+
+
+@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def test_a_reply_that_no_event_carries_is_kept_and_compaction_keeps_it(
+    durability: Durability, file: Path
+) -> None:
+    replies = ["", "a 'reply'", "日経\0", "a 'reply'"]
+    for number, reply in enumerate(replies):
+        with journal.open(file, durability=durability, verify=True) as om:
+            assert list(kept(om).replies()) == replies[:number]
+            kept(om).keep_reply(reply)
+            om.add_order(number, "JPM", BUY, 1, 1)
+            assert kept(om).compact() == 1
+            assert list(kept(om).replies()) == replies[: number + 1]
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"x", "\ud800"])
+def test_what_is_no_text_is_no_reply(wrong: Any, file: Path) -> None:
+    with journal.open(file) as om:
+        with pytest.raises(InvalidOrderError, match="reply must be a str of valid Unicode"):
+            kept(om).keep_reply(wrong)
+        assert list(kept(om).replies()) == []
 
 
 def test_there_is_a_fixture_of_every_version() -> None:

@@ -193,7 +193,11 @@ DAMAGE: dict[str, tuple[str, str]] = {
     "a head lost": ("DELETE FROM heads WHERE name = 'snapshot'", "heads, snapshot"),
     "a seal of another type": ("UPDATE heads SET orders_sum = 1 WHERE name = 'now'", "heads, now"),
     "a table lost": ("DROP TABLE fills", "schema, table fills"),
-    "a table too many": ("CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END", "table t"),
+    "a table too many": ("CREATE TABLE t (x)", "schema, table t"),
+    "a trigger": (
+        "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END",
+        "schema, trigger t",
+    ),
 }
 
 
@@ -251,6 +255,51 @@ def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str
     with journal.open(file) as om, pytest.raises(JournalError):
         assert isinstance(om.journal, SqliteJournal)
         list(om.journal.history())
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    {
+        "UPDATE replies SET reply = 'x' WHERE number = 1": "replies, number 1",
+        "UPDATE replies SET reply = x'00' WHERE number = 2": "replies, number 2",
+        "DELETE FROM replies WHERE number = 1": "replies, number 2",
+        "DELETE FROM replies WHERE number = 2": "replies",
+        "INSERT INTO replies SELECT 3, reply, hash FROM replies LIMIT 1": "replies, number 3",
+        "DELETE FROM heads WHERE name = 'replies'": "heads, replies",
+        "DELETE FROM log": "log",
+        "UPDATE log SET state = 'x'": "log",
+    }.items(),
+)
+def test_replies_are_compared_with_their_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.keep_reply("one")
+        om.journal.keep_reply("two")
+    by_hand(file, damage)
+    for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert caught.value.place.endswith(place)
+
+
+def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_opening(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    by_hand(
+        file,
+        "CREATE INDEX by_symbol ON orders (symbol)",
+        "CREATE UNIQUE INDEX by_place ON fills (trade_id, position, order_id)",
+        "CREATE VIEW totals AS SELECT symbol, sum(amount) FROM orders GROUP BY symbol",
+        "ANALYZE",
+    )
+    with journal.open(file, verify=True) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.compact(2)
+        om.add_order(9, "JPM", Side.BUY, 1, 1)
+    assert journal.verify(file).last == 5
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
 
 
 def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(

@@ -18,6 +18,8 @@ from sessions import do, session, state, states
 
 from oms import journal
 from oms.journal import schema
+from oms.journal.log_state import is_without_its_log
+from oms.journal.reading import opened_to_read
 
 CHILD = Path(__file__).with_name("journal_child.py")
 WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
@@ -58,6 +60,11 @@ def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
         if not file.exists():
             assert done == 0
             continue
+        if rng.random() < 0.3:  # another program copies the log into the file, and removes it
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("SELECT * FROM heads").fetchall()
+        with opened_to_read(file) as trail:
+            assert not is_without_its_log(trail.connection, file)
         with journal.open(file, verify=True) as om:
             if way == "compaction":
                 found: object = om.state_hash()

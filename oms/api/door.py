@@ -7,10 +7,11 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-from oms.api.memory import First, Memory, note_of
+from oms.api.memory import First, Memory, note_of, reply_of
 from oms.api.problems import Refusal
 from oms.api.wire import NewTrade
 from oms.errors import JournalError, OmsError
+from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
@@ -75,8 +76,14 @@ class Door:
             else Done(after, made)
         )
         if key is not None and after == before:  # no event will carry it
-            self._memory.keep(key, First(done.sequence, done.subject, digest, done.own))
+            self._keep(key, First(done.sequence, done.subject, digest, done.own))
         return done
+
+    def _keep(self, key: str, first: First) -> None:
+        """Remember an answer that no event carries, in the journal before anybody is given it."""
+        if isinstance(self._om.journal, ReplyKeeper):
+            self._om.journal.keep_reply(reply_of(key, first))
+        self._memory.keep(key, first)
 
     def add(self, order: Order, key: str | None) -> Done:
         """Rest an order whose id was never used here; the very same order again is answered as before."""

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
 from oms.events import Event, Journal, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
-from oms.journal import SqliteJournal
+from oms.journal import ReplyKeeper, SqliteJournal
 from oms.management import OrderManagement
-from oms.models import Order, Trade
+from oms.models import Order, Side, Trade
 
-__all__ = ["First", "Memory", "note_of", "recall"]
+__all__ = ["First", "Memory", "note_of", "recall", "reply_of"]
 
 _MARK = "oms.api"
 
@@ -29,21 +29,35 @@ class First(NamedTuple):
     own: bool = True
 
 
+def reply_of(key: str, first: First) -> str:
+    """The text of an answer that no event carries, as a journal keeps it."""
+    assert isinstance(first.subject, Order)  # there is no trade without an event
+    order = {**first.subject._asdict(), "side": first.subject.side.value}
+    said = {_MARK: 1, "key": key, "request": first.request, "sequence": first.sequence, "own": first.own}
+    return json.dumps({**said, "order": order}, separators=(",", ":"))
+
+
 def note_of(key: str | None, request: str) -> str:
     """The note of an event that comes in at this door."""
     said: dict[str, object] = {_MARK: 1} if key is None else {_MARK: 1, "key": key, "request": request}
     return json.dumps(said, separators=(",", ":"))
 
 
-def recall(om: OrderManagement, *listeners: Callable[[Event], object]) -> None:
-    """Tell listeners what the journal holds of the past, and of every event from now on; O(events).
+def recall(om: OrderManagement, memory: Memory, *others: Callable[[Event], object]) -> None:
+    """Tell a memory and others what the journal holds of the past, and of every event from now on.
 
-    Raises JournalError.
+    The memory is also given the replies that no event carries. Raises JournalError. O(events).
     """
+    listeners: tuple[Callable[[Event], object], ...] = (memory, *others)
     with om.transaction():  # so that nothing happens between the two
         for event in _past(om.journal):
             for listener in listeners:
                 listener(event)
+        if isinstance(om.journal, ReplyKeeper):
+            # Backwards, because the first that is given stays. Of two replies under one key, or of an
+            # event and a reply, one was interrupted before it was sent: the reply, or the earlier one.
+            for reply in reversed(list(om.journal.replies())):
+                memory.keep_reply(reply)
         for listener in listeners:
             om.subscribe(listener)
 
@@ -80,6 +94,13 @@ class Memory:
     def keep(self, key: str, first: First) -> None:
         """Remember an answer under a key, if it is the first."""
         self._keys.setdefault(key, first)
+
+    def keep_reply(self, reply: str) -> None:
+        """Remember what `reply_of` wrote, if it is the first under its key; ignore other texts."""
+        said = _read(reply)
+        if said:
+            order = Order(**(said["order"] | {"side": Side(said["order"]["side"])}))
+            self.keep(said["key"], First(said["sequence"], order, said["request"], said["own"]))
 
     def under(self, key: str) -> First | None:
         """What was answered first under a key."""

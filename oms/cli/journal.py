@@ -19,7 +19,8 @@ from oms.cli.style import new_console, new_table
 from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
 from oms.events import Event
-from oms.journal import SqliteJournal
+from oms.journal import SqliteJournal, Verification
+from oms.journal import backup as backup_file
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
 from oms.journal.record import BODIES
@@ -36,6 +37,9 @@ _SHOWN = 3  # orders of an event
 JournalFile = Annotated[
     Path, typer.Argument(metavar="FILE", show_default=False, help="A journal, such as book.db.")
 ]
+Copy = Annotated[
+    Path, typer.Argument(metavar="TO", show_default=False, help="A file that does not exist yet.")
+]
 First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="Begin with this event.")]
 Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="Such as TradePlaced.")]
 OfSymbol = Annotated[str | None, typer.Option("--symbol", metavar="NAME", help="Of this symbol only.")]
@@ -44,6 +48,9 @@ Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at 
 Before = Annotated[
     int | None, typer.Option("--before", min=1, metavar="N", help="Keep this event and what follows it.")
 ]
+
+
+All = Annotated[bool, typer.Option("--all", help="Drop every event.")]
 
 
 class Format(Enum):
@@ -76,13 +83,34 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
     if as_object:
         print(json.dumps({"agrees": True, **found._asdict()}))
         return
+    _print(found)
+    new_console().print("The file agrees with its trail.", style="bold green")
+
+
+def _print(found: Verification) -> None:
     table = new_table()
     table.add_column("what")
     table.add_column("", overflow="fold")
     for name, value in found._asdict().items():
-        table.add_row(name.replace("_", " "), str(value))
+        if name != "warning":
+            table.add_row(name.replace("_", " "), str(value))
     new_console().print(table)
-    new_console().print("The file agrees with its trail.", style="bold green")
+    if found.warning is not None:
+        new_console().print(f"Warning: {found.warning}", style="bold yellow", soft_wrap=True)
+
+
+@app.command()
+def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
+    """Copy a journal to a new file, also while it is open, and verify the copy.
+
+    The new file appears only when it is complete. Exit codes: 0 it is there, 2 it is not (and why).
+    """
+    found = backup_file(file, to)
+    if as_object:
+        print(json.dumps(found._asdict()))
+        return
+    _print(found)
+    new_console().print("The copy is complete.", style="bold green")
 
 
 @app.command()
@@ -119,16 +147,32 @@ def show(
 
 
 @app.command()
-def compact(file: JournalFile, *, before: Before = None) -> None:
-    """Drop the history before an event, or all; what rests then stays as the snapshot it begins with."""
+def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
+    """Drop the history before an event, or with --all the whole of it.
+
+    It says first what it will drop. The resting orders stay, as the snapshot that the event log begins with.
+    """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
+    if (before is None) != everything:
+        raise JournalError(str(file), f"{_extent(file)}; say what to drop, with either --before N or --all")
     kept = SqliteJournal(file)
     try:
-        dropped = kept.compact(before)
+        plan = kept.droppable(before)
+        if plan.events:
+            events, trades = _count(plan.events, "event"), _count(plan.trades, "trade")
+            new_console().print(f"Dropping {events}, {plan.first} to {plan.last}, and the rows of {trades}.")
+        new_console().print(f"{_count(kept.compact(before), 'event')} dropped.")
     finally:
         kept.close()
-    new_console().print(f"{dropped} events dropped.")
+
+
+def _extent(file: Path) -> str:
+    with opened_to_read(file) as trail:
+        first, last = trail.head("snapshot").sequence + 1, trail.head("now").sequence
+    return (
+        f"it has {_count(last - first + 1, 'event')}, {first} to {last}" if first <= last else "it is empty"
+    )
 
 
 @app.command()
@@ -146,6 +190,10 @@ def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV)
     except BaseException:
         output.unlink()  # half an export looks like a whole one
         raise
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _write(file: Path, stream: TextIO, form: Format) -> None:

@@ -19,13 +19,26 @@ from __future__ import annotations
 import os
 
 from oms.journal.connection import Connect, connect
+from oms.journal.copying import backup
+from oms.journal.log_state import warning_about
+from oms.journal.place import real_path
 from oms.journal.reading import opened_to_read
+from oms.journal.replies import ReplyKeeper
 from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
 from oms.journal.verification import Verification, verify_trail
 from oms.management import OrderManagement
 
-__all__ = ["Durability", "SqliteJournal", "Verification", "columns", "open", "verify"]
+__all__ = [
+    "Durability",
+    "ReplyKeeper",
+    "SqliteJournal",
+    "Verification",
+    "backup",
+    "columns",
+    "open",
+    "verify",
+]
 
 
 def open(  # noqa: A001  # journal.open reads as what it is
@@ -39,6 +52,7 @@ def open(  # noqa: A001  # journal.open reads as what it is
 ) -> OrderManagement:
     """Open the journal at `path`, or make it, and return an OrderManagement as it was left.
 
+    Where the file was copied without its log, the log `oms.journal` warns; see `verify`.
     The arguments are those of SqliteJournal; close what is returned. Raises InvalidOrderError, and
     JournalError for a file that is damaged, of a newer version, or open elsewhere. O(orders) for what
     rests, O(events) with `verify`.
@@ -61,7 +75,10 @@ def open(  # noqa: A001  # journal.open reads as what it is
 def verify(path: str | os.PathLike[str], *, connect: Connect = connect) -> Verification:
     """Replay the whole trail of a file, which its writer may have open, and compare all with it.
 
-    Raises JournalError, which names the place of the first damage. O(events).
+    A file that was copied while it was open, without its -wal file, is sound but lacks the last events.
+    As far as that can be told, `warning` says so. Raises JournalError, which names the place of the first
+    damage. O(events).
     """
     with opened_to_read(path, connect) as trail:
-        return verify_trail(trail)
+        found = verify_trail(trail)
+        return found._replace(warning=warning_about(trail.connection, real_path(path), found.last))

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from oms.journal.connection import Connection
+from oms.journal.connection import Connection, reported
 from oms.journal.record import Head, digest, link, sum_of
 from oms.journal.trail import Trail
 from oms.journal.verification import state_after, verify_trail
 
-__all__ = ["drop_before"]
+__all__ = ["Droppable", "drop_before", "droppable_before"]
+
+
+class Droppable(NamedTuple):
+    """What a compaction will drop: the events from `first` to `last`, and how many trades they made."""
+
+    first: int
+    last: int
+    events: int
+    trades: int
+
+
+def droppable_before(trail: Trail, first: int) -> Droppable:
+    """Return what `drop_before` will drop. Raises JournalError. O(trades)."""
+    start = trail.head("snapshot").sequence
+    last = max(start, trail.batch_of(first) - 1)
+    with reported(trail.place, "it cannot be read"):
+        ((trades,),) = trail.connection.execute(
+            "SELECT count(*) FROM trades WHERE sequence <= ?", (last,)
+        ).fetchall()
+    return Droppable(start + 1, last, last - start, trades)
 
 
 def drop_before(connection: Connection, trail: Trail, first: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from oms.errors import JournalError
 
-__all__ = ["Connect", "Connection", "Cursor", "connect", "connected", "reported", "uri_of"]
+__all__ = ["Connect", "Connection", "Cursor", "connect", "connected", "reported", "sync_folder", "uri_of"]
 
 Row = tuple[Any, ...]
 
@@ -39,6 +40,10 @@ class Connection(Protocol):
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
         """Do one statement for each of many parameters."""
+        ...
+
+    def backup(self, target: Any, /) -> None:
+        """Copy all pages, as they are at one moment, into another connection of the same kind."""
         ...
 
     def close(self) -> None:
@@ -79,7 +84,7 @@ def reported(place: str, doing: str) -> Generator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without folders: the place of a JournalError says where, and an API leaves that out."""
+    """What went wrong, without folders: the place of a JournalError says where."""
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {PurePath(error.filename).name}"
     return str(error)
@@ -93,3 +98,13 @@ def connected(connect: Connect, uri: str) -> Generator[Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def sync_folder(path: Path) -> None:
+    """Make the name of a file as durable as its content, where a folder can be synced at all."""
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,7 +1,7 @@
 """How events and orders are written down, and the hashes that show whether they still say the same.
 
-Three kinds of text are hashed, and each has its own word, so that none can stand for another: what an
-event says (which may be an order), an event with the hash of the one before it, and a head.
+Several kinds of text are hashed, and each has its own word, so that none can stand for another: what an
+event or a reply says (which may be an order), each of them with the hash of the one before it, and a head.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "link",
     "literals",
     "order_text",
+    "reply_link",
     "sum_of",
 ]
 
@@ -80,6 +81,11 @@ def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, 
     """The hash of an event, chained to that of the one before it; `said` is the digest of its body."""
     noted = "-" if note is None else f"+{note}"  # the last, so that nothing follows what may hold anything
     return sha256(before + said + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
+
+
+def reply_link(before: bytes, number: int, said: bytes) -> bytes:
+    """The hash of a reply, chained to that of the one before it; `said` is the digest of its text."""
+    return sha256(before + said + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connect, Connection, connected, uri_of
+from oms.journal.connection import Connect, Connection, connected, sync_folder, uri_of
+from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "create", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 2
+VERSION = 3
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -62,6 +62,16 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
+    # What was acknowledged although it changed nothing, as the text that its acknowledger will need again.
+    "replies": """CREATE TABLE replies (
+    number INTEGER PRIMARY KEY,
+    reply TEXT NOT NULL,
+    hash BLOB NOT NULL
+)""",
+    # One row: whether part of the journal may be in its write-ahead log. See log_state.py.
+    "log": """CREATE TABLE log (
+    state TEXT NOT NULL
+)""",
     "heads": """CREATE TABLE heads (
     name TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -74,8 +84,16 @@ TABLES = {
 ) WITHOUT ROWID""",
 }
 
+_CLOSED = f"INSERT INTO log VALUES ('{CLOSED}')"  # noqa: S608  # a constant
+
+
+def _first_head(name: str) -> str:
+    return f"INSERT INTO heads VALUES ({literals(EMPTY.row(name))}, 0)"  # noqa: S608  # constants
+
+
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    1: (TABLES["noted"], f"INSERT INTO heads VALUES ({literals(EMPTY.row('noted'))}, 0)"),  # noqa: S608  # constants
+    1: (TABLES["noted"], _first_head("noted")),
+    2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
 }
 """The statements that make a file of each older version one of the next."""
 
@@ -97,24 +115,15 @@ def create(path: Path, connect: Connect) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES.values():
             connection.execute(table)
-        for name in ("snapshot", "noted", "now"):
+        for name in ("snapshot", "noted", "replies", "now"):
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
+        connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
         # Here, not under its own name: what a crash brings back of the old journal then fits no file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
-    _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the name of a file as durable as its content, where a folder can be synced at all."""
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(path)
 
 
 def _stamp(connection: Connection, version: int) -> None:
@@ -158,10 +167,22 @@ def check(connection: Connection, place: str) -> None:
         raise JournalError(
             f"{place}: header", "it is of an older version: open it to write, and it is migrated"
         )
-    objects = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    found: dict[str, str] = {name: sql for name, sql in objects}  # noqa: C416  # rows are of Any
-    for name in (*TABLES, *found):
-        if found.get(name) != TABLES.get(name):
+    check_tables(connection, place, TABLES)
+
+
+def check_tables(connection: Connection, place: str, names: Iterable[str]) -> None:
+    """Raise JournalError unless these tables are those of this version, and nothing changes them by itself.
+
+    Indexes and views that somebody has added change nothing, nor do SQLite's statistics.
+    """
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    for kind, name, _ in rows:
+        if kind == "trigger":
+            problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
+            raise JournalError(f"{place}: schema, trigger {name}", problem)
+    tables = {name: sql for kind, name, sql in rows if kind == "table" and not name.startswith("sqlite_")}
+    for name in (*names, *(tables.keys() - TABLES.keys())):
+        if tables.get(name) != TABLES.get(name):
             raise JournalError(
                 f"{place}: schema, table {name}", f"it is not what version {VERSION} has there"
             )

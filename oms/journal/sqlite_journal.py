@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import islice
 from threading import Condition, RLock, Thread
 from typing import Literal, cast, get_args
 
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event, Snapshot
-from oms.journal import schema
+from oms.journal import log_state, schema
 from oms.journal.batch import Batch
-from oms.journal.compaction import drop_before
+from oms.journal.compaction import Droppable, drop_before, droppable_before
 from oms.journal.connection import Connect, connect, reported, uri_of
 from oms.journal.place import Presence, check_name, find_or_make, real_path
+from oms.journal.record import Head
+from oms.journal.replies import ROWS, check_reply, write_reply
 from oms.journal.trail import Trail
 from oms.journal.verification import Verification, verify_trail
 from oms.journal.writer_lock import WriterLock
@@ -109,8 +112,12 @@ class SqliteJournal:
         self._set_synchronous(_SYNCHRONOUS[self.durability])
         self._head = self._trail.head("now")
         self._trail.check_end(self._head)
+        if warning := log_state.warning_about(self._connection, self.path, self._head.sequence):
+            _log.warning("%s: %s", place, warning)
         if verify:
             verify_trail(self._trail)
+        self._copy_log()
+        _log.info("%s is open, and its last event is %d", place, self._head.sequence)
 
     def _set_synchronous(self, level: str) -> None:
         self._connection.execute(f"PRAGMA synchronous={level}")
@@ -160,6 +167,12 @@ class SqliteJournal:
         yield from noted
         yield from self.read(start + 1)
 
+    def replies(self) -> Iterator[str]:
+        """The texts given to `keep_reply`, each compared with its hash. Raises JournalError. O(replies)."""
+        with self._own_lock():
+            self._get_ready()
+            return iter(self._trail.replies())
+
     def verify(self) -> Verification:
         """Replay the whole trail and compare all that the file holds with it. Raises JournalError."""
         with self._own_lock():
@@ -175,36 +188,56 @@ class SqliteJournal:
             for before, event in enumerate(batch, self._head.sequence):
                 if event.sequence != before + 1:
                     raise JournalError(str(self.path), f"event {event.sequence} cannot follow {before}")
-            if not batch:
-                return
-            closes_group = self.durability == "batched" and self._unsynced + 1 >= self._group_size
-            if closes_group:
-                self._set_synchronous("FULL")
-            self._unsettled = True
-            self._write(batch)
-            self._unsettled = False
-            if self.durability == "batched":
-                self._count_unsynced(closes_group)
-            self._checkpoint_when_due()
+            if batch:
+                self._make_durable(partial(self._write_batch, batch))
+
+    def keep_reply(self, reply: str) -> None:
+        """Keep a text that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
+
+        Raises InvalidOrderError for what is no text, and JournalError.
+        """
+        check_reply(reply)
+        with self._own_lock():
+            self._get_ready(to_write=True)
+            self._make_durable(partial(self._write_reply, reply))
+
+    def _make_durable(self, write: Callable[[], tuple[Head, int]]) -> None:
+        closes_group = self.durability == "batched" and self._unsynced + 1 >= self._group_size
+        if closes_group:
+            self._set_synchronous("FULL")
+        self._unsettled = True
+        self._write(write)
+        self._unsettled = False
+        if self.durability == "batched":
+            self._count_unsynced(closes_group)
+        self._checkpoint_when_due()
 
     def check_writable(self) -> None:
         """Raise JournalError if an append would be refused: it is closed, or read-only since an error."""
         with self._own_lock():
             self._get_ready(to_write=True)
 
-    def _write(self, batch: Sequence[Event]) -> None:
+    def _write(self, write: Callable[[], tuple[Head, int]]) -> None:
+        """Write in one transaction; `write` returns the head that follows, and how many rows it wrote."""
         committing = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            rows = Batch(self._connection, self._head)
-            head = rows.write(batch)
+            head, rows = write()
             committing = True
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure(error, committing) from error
         self._head = head
         self._appends += 1
-        self._rows += rows.size
+        self._rows += rows
+
+    def _write_batch(self, batch: Sequence[Event]) -> tuple[Head, int]:
+        rows = Batch(self._connection, self._head)
+        return rows.write(batch), rows.size
+
+    def _write_reply(self, reply: str) -> tuple[Head, int]:
+        write_reply(self._connection, self._trail, self._head, reply)
+        return self._head, ROWS
 
     def _failure(self, error: sqlite3.Error, committing: bool) -> JournalError:
         """What is known after SQLite has failed."""
@@ -240,12 +273,34 @@ class SqliteJournal:
             with suppress(JournalError):
                 self._checkpoint()
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, to_close: bool = False) -> None:
         self._check_writable(thorough=True)
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            self._copy_log(to_close=to_close)
         except sqlite3.Error as error:
             raise self._failure(error, committing=False) from error
+
+    def _copy_log(self, *, to_close: bool = False) -> None:
+        """Copy the log into the file, which from then on says how it was left; see log_state.py."""
+        log_state.mark(self._connection, log_state.CLOSED if to_close else log_state.AWAY)
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if not to_close:
+            log_state.mark(self._connection, log_state.OPEN)
+
+    def droppable(self, before: int | None = None) -> Droppable:
+        """Return what `compact` will drop, and drop nothing. O(trades).
+
+        Raises InvalidOrderError and JournalError.
+        """
+        with self._own_lock():
+            self._get_ready()
+            return droppable_before(self._trail, self._first_kept(before))
+
+    def _first_kept(self, before: int | None) -> int:
+        first = self._head.sequence + 1 if before is None else before
+        if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
+            raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
+        return first
 
     def compact(self, before: int | None = None) -> int:
         """Drop the events before a sequence number (all, if None), on request only; return how many.
@@ -256,9 +311,7 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready(to_write=True)
-            first = self._head.sequence + 1 if before is None else before
-            if type(first) is not int or not 1 <= first <= self._head.sequence + 1:
-                raise InvalidOrderError("before", before, f"an int in 1..{self._head.sequence + 1}")
+            first = self._first_kept(before)
             self.sync()
             try:
                 dropped = drop_before(self._connection, self._trail, first)
@@ -354,7 +407,7 @@ class SqliteJournal:
                 leaving.callback(self._let_go)
                 if self._problem is None:
                     self.sync()
-                    self._checkpoint()
+                    self._checkpoint(to_close=True)
                 elif self._unsynced or self._presence.problem(thorough=True):
                     last = f"its last {self._unsynced} changes" if self._unsynced else "its changes"
                     problem = f"it is closed, but {last} may not be on the disk: {self._problem}"

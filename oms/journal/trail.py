@@ -8,7 +8,7 @@ from typing import Any
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.journal.connection import Connection, reported
-from oms.journal.record import EMPTY, Head, digest, event_of, link, sum_of
+from oms.journal.record import EMPTY, Head, digest, event_of, link, reply_link, sum_of
 from oms.models import Order, Side, check_orders, new_order
 
 __all__ = ["Trail"]
@@ -18,6 +18,7 @@ _SIDES = {side.value: side for side in Side}
 _EVENTS = (
     "SELECT sequence, batch, kind, note, body, hash FROM events WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
+_REPLIES = "SELECT number, reply, hash FROM replies ORDER BY number"
 _NOTED = "SELECT sequence, kind, note, body, hash FROM noted ORDER BY sequence"
 
 
@@ -134,6 +135,22 @@ class Trail:
             yield self.event((sequence, 0, kind, note, body, found))
         if (len(rows), before) != (head.orders, head.last_hash):
             raise JournalError(place, f"its {len(rows)} events are not the {head.orders} that were put there")
+
+    def replies(self) -> list[str]:
+        """The replies that were kept, each compared with its hash."""
+        head, place = self.head("replies"), f"{self.place}: replies"
+        with reported(place, "it cannot be read"):
+            rows = self.connection.execute(_REPLIES).fetchall()
+        before = EMPTY.last_hash
+        for count, (number, reply, found) in enumerate(rows, 1):
+            sound = number == count and type(reply) is str
+            if not sound or reply_link(before, number, digest(reply)) != found:
+                problem = "its hash does not fit what it says, or what came before it"
+                raise JournalError(f"{place}, number {number}", problem)
+            before = found
+        if (len(rows), before) != (head.orders, head.last_hash):
+            raise JournalError(place, f"its {len(rows)} replies are not the {head.orders} that were kept")
+        return [reply for _, reply, _ in rows]
 
     def hash_of(self, sequence: int) -> bytes:
         """The hash that an event is written down with."""

@@ -17,6 +17,7 @@ from oms.events import (
     TradePlaced,
 )
 from oms.journal.connection import reported
+from oms.journal.log_state import read_state
 from oms.journal.trail import Trail
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
@@ -28,7 +29,10 @@ _DIGITS_OF_64_BITS = 18
 
 
 class Verification(NamedTuple):
-    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`."""
+    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`.
+
+    `warning` says that events after `last` may be missing, or is None; see `verify`.
+    """
 
     first: int
     last: int
@@ -36,6 +40,7 @@ class Verification(NamedTuple):
     trades: int
     orders: int
     state_hash: str
+    warning: str | None = None
 
 
 def verify_trail(trail: Trail) -> Verification:
@@ -48,6 +53,8 @@ def verify_trail(trail: Trail) -> Verification:
     trail.check_end(end)
     for _ in trail.noted():
         pass
+    trail.replies()
+    read_state(trail.connection, trail.place)
     trades = _Trades(trail)
     om = _replay(trail, end.sequence, trades.take)
     trades.check_end()

@@ -65,4 +65,4 @@ def _problem(error: sqlite3.Error, beside: Path) -> str:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "it is open elsewhere, and takes one writer"
     problem = f"{beside.name} cannot be written, and without it a second writer would be let in: {error}"
-    return f"{problem}; make it and its folder writable for this user, or open the journal as the user that owns it"
+    return f"{problem}; make it and its folder writable, or open the journal as the user that owns them"

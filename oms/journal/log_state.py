@@ -1,0 +1,62 @@
+"""Whether a file is whole by itself, or lacks a write-ahead log that held part of it.
+
+The problem: while a journal is open, its last changes are in the log beside the file (`-wal`). A copy of
+the file alone is a sound database of an earlier state, and nothing in it says that changes are missing.
+
+So one row of the file says how it was left. It is AWAY before each copying of the log into the file
+(a checkpoint), so that this is what the file itself says from then on. It is OPEN directly afterwards,
+and that is in the log only. It is CLOSED when the journal closes, before the last checkpoint.
+
+- A file that says AWAY, without a log beside it, was copied without its log, or has lost it.
+- A killed process leaves its log, and with the log the row says OPEN.
+- Where another program copies the log of a killed process into the file, and removes the log, the file
+  says OPEN and is whole.
+
+It cannot be told where a long read kept a checkpoint from being complete: then the file says OPEN too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from oms.errors import JournalError
+from oms.journal.connection import Connection, reported
+
+__all__ = ["AWAY", "CLOSED", "OPEN", "is_without_its_log", "mark", "read_state", "warning_about"]
+
+AWAY: Final = "away"
+OPEN: Final = "open"
+CLOSED: Final = "closed"
+
+
+def mark(connection: Connection, state: str) -> None:
+    """Write how the file is left. Raises sqlite3.Error."""
+    connection.execute("UPDATE log SET state = ?", (state,))
+
+
+def read_state(connection: Connection, path: str) -> str:
+    """Return how the file was left. Raises JournalError."""
+    place = f"{path}: log"
+    with reported(place, "it cannot be read"):
+        rows = connection.execute("SELECT state FROM log").fetchall()
+    for state in (AWAY, OPEN, CLOSED):
+        if rows == [(state,)]:
+            return state
+    raise JournalError(place, "it must have one row, which says away, open, or closed")
+
+
+def is_without_its_log(connection: Connection, path: Path) -> bool:
+    """Return True if the file was copied without its log, or has lost it. Raises JournalError, OSError."""
+    log = path.with_name(f"{path.name}-wal")
+    return read_state(connection, str(path)) == AWAY and not (log.exists() and log.stat().st_size)
+
+
+def warning_about(connection: Connection, path: Path, last: int) -> str | None:
+    """Return what to tell about a file that lacks its log, and whose last event is number `last`."""
+    if not is_without_its_log(connection, path):
+        return None
+    return (
+        f"it ends with event {last}, and later events may be missing: it was copied while it was open, "
+        "without its -wal file, or has lost that file; copy an open journal with `oms journal backup`"
+    )
