@@ -119,7 +119,7 @@ def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", ["id,price", "101,5,99,7", HEADER.upper(), "hello"])
 def test_a_file_of_no_known_feed_is_an_error_that_says_what_is_known(tmp_path: Path, first: str) -> None:
     path = write(tmp_path / "orders.csv", first)
-    problem = r"not a LOBSTER message file \(6 columns\) nor a Bitstamp one \(7 columns with a header\)$"
+    problem = r"not a LOBSTER message file \(6 or 7 columns\) nor a Bitstamp one \(7 columns with a header\)$"
     with pytest.raises(UnknownFeedError, match=problem):
         open_recording(path)
 

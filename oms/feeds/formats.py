@@ -36,7 +36,7 @@ _LINES_TO_LOOK_AT = 1000  # a capture begins with notes and answers to subscript
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
     """Tell which feed recorded a file.
 
-    Bitstamp's has a header, LOBSTER's as many columns as a message; a capture is told by the form of its
+    Bitstamp's has a header, LOBSTER's the columns of a message; a capture is told by the form of its
     first messages. Raises FeedError if its beginning cannot be read, and UnknownFeedError if it is of none
     of them. O(1).
     """
@@ -51,7 +51,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
             if feed is not None:
                 return feed
     problem = (
-        "no capture of Bitget, Kraken or OKX, not a LOBSTER message file (6 columns) "
+        "no capture of Bitget, Kraken or OKX, not a LOBSTER message file (6 or 7 columns) "
         "nor a Bitstamp one (7 columns with a header)"
     )
     raise UnknownFeedError(file.path, None, problem)
