@@ -63,21 +63,28 @@ class OmsError(Exception):
 class InvalidOrderError(OmsError, ValueError):
     """A field of an order, or an argument of a question, is of the wrong type or out of range.
 
-    `field` is the argument's name, `value` what was given, `allowed` what would do.
+    `field` is the argument's name, `value` what was given, `allowed` what is accepted, and `remedy` the
+    call that helps ("" where there is none).
 
     >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
     amount must be an int in 1..9, not 0 (int)
+    >>> print(InvalidOrderError("side", "BUY", "Side.BUY or Side.SELL", "convert with Side('BUY')"))
+    side must be Side.BUY or Side.SELL, not 'BUY' (str); convert with Side('BUY')
 
     """
 
-    def __init__(self, field: str, value: object, allowed: str) -> None:
-        super().__init__(field, value, allowed)
+    def __init__(self, field: str, value: object, allowed: str, remedy: str = "") -> None:
+        super().__init__(field, value, allowed, remedy)
         self.field = field
         self.value = value
         self.allowed = allowed
+        self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.field} must be {self.allowed}, not {_shown(self.value)} ({type(self.value).__name__})"
+        given = f"{_shown(self.value)} ({type(self.value).__name__})"
+        return f"{self.field} must be {self.allowed}, not {given}" + (
+            f"; {self.remedy}" if self.remedy else ""
+        )
 
 
 class DuplicateOrderError(OmsError, ValueError):

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple, cast
 
 from oms import display
+from oms.conversions import as_bool, as_number, as_order, as_side, as_text
 from oms.errors import InvalidOrderError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
@@ -24,7 +25,7 @@ MAX_INT = 2**63 - 1
 class Side(StrEnum):
     """The trade that an order serves: BUY trades consume BUY orders, SELL trades SELL orders.
 
-    So the BUY book is what a market-data feed calls asks or offers, the SELL book its bids.
+    So the BUY book is what a market-data feed calls asks, the SELL book its bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>
@@ -224,7 +225,7 @@ def check_orders(orders: Sequence[object]) -> None:
         return
     for order in orders:
         if type(order) is not Order:
-            raise InvalidOrderError("orders", order, "an iterable of Order")
+            raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
         check_order(*order)
 
 
@@ -248,7 +249,11 @@ def _are_sound(orders: Sequence[Order]) -> bool:
 def check_order_id(order_id: object) -> None:
     """Raise InvalidOrderError unless an order could have this id."""
     if type(order_id) is not int or not 0 <= order_id <= MAX_INT:
-        raise InvalidOrderError("order_id", order_id, f"an int in 0..{MAX_INT}")
+        raise _not_an_int("order_id", order_id, f"an int in 0..{MAX_INT}")
+
+
+def _not_an_int(field: str, value: object, allowed: str) -> InvalidOrderError:
+    return InvalidOrderError(field, value, allowed, as_number(field, value))
 
 
 def check_book(symbol: object, side: object) -> None:
@@ -260,25 +265,27 @@ def check_book(symbol: object, side: object) -> None:
 def check_symbol(symbol: object) -> None:
     """Raise InvalidOrderError unless the symbol is text that any file or screen can take."""
     if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
-        raise InvalidOrderError("symbol", symbol, "a non-empty str of valid Unicode")
+        raise InvalidOrderError(
+            "symbol", symbol, "a non-empty str of valid Unicode", as_text("symbol", symbol)
+        )
 
 
 def check_side(side: object) -> None:
     """Raise InvalidOrderError unless the side is a member of Side."""
     if type(side) is not Side:
-        raise InvalidOrderError("side", side, "Side.BUY or Side.SELL")
+        raise InvalidOrderError("side", side, "Side.BUY or Side.SELL", as_side(side))
 
 
 def check_resting(field: str, value: object) -> None:
     """Raise InvalidOrderError unless the value could be the amount or the price of a resting order."""
     if type(value) is not int or not 1 <= value <= MAX_INT:
-        raise InvalidOrderError(field, value, f"an int in 1..{MAX_INT}")
+        raise _not_an_int(field, value, f"an int in 1..{MAX_INT}")
 
 
 def check_positive(field: str, value: object) -> None:
     """Raise InvalidOrderError unless the value is an int >= 1: what is merely asked has no upper end."""
     if type(value) is not int or value < 1:
-        raise InvalidOrderError(field, value, "an int >= 1")
+        raise _not_an_int(field, value, "an int >= 1")
 
 
 def check_amounts(amounts: Sequence[object]) -> None:
@@ -293,7 +300,8 @@ def check_fill(amount: object, limit_price: object, allow_partial: object) -> No
     check_positive("amount", amount)
     check_limit(limit_price)
     if type(allow_partial) is not bool:
-        raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+        remedy = as_bool("allow_partial", allow_partial)
+        raise InvalidOrderError("allow_partial", allow_partial, "True or False", remedy)
 
 
 def check_limit(limit_price: object) -> None:
@@ -320,13 +328,14 @@ def check_bounds(side: Side, max_total_price: object, min_total_price: object) -
         if bound is not None:
             check_positive(field, bound)
             if side is not guarded:
-                raise InvalidOrderError(field, bound, f"left out for a {side}: it bounds a {guarded}")
+                allowed = f"left out for a {side} trade (it bounds a {guarded} trade)"
+                raise InvalidOrderError(field, bound, allowed)
 
 
 def check_note(note: object) -> None:
     """Raise InvalidOrderError unless the note is None or text that any file can take."""
     if note is not None and not (type(note) is str and _encodes(note)):
-        raise InvalidOrderError("note", note, "a str of valid Unicode, or None")
+        raise InvalidOrderError("note", note, "a str of valid Unicode, or None", as_text("note", note))
 
 
 def _encodes(text: str) -> bool:

@@ -74,7 +74,7 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
 ) -> None:
     path = Path(capture(tmp_path / "capture", "okx"))
     path.write_text(f"a note\n{path.read_text()}\n{{\n")
-    assert run(["replay", str(path), "--quote", "15"]) == 0
+    assert run(["replay", str(path), "--quote", "15"]) == 1
     shown = out(capsys)
     assert "2 symbols, captured from okx" in shown
     assert "XBT/USD 4 4 0 0 0 10.2 10.1" in shown
@@ -82,7 +82,110 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
     assert "BUY (asks) 1.5 15.30" in shown
     assert "lines passed over: 1, no message of the exchange, first in row 1" in shown
     assert "lines passed over: 1, cut short, or not of the exchange's form, first in row 8" in shown
-    assert shown.endswith("All 6 checksums are those of the books, but lines not read: 1.")
+    assert shown.endswith(
+        "Every book followed what was read of its feed, but not every line was read: - lines not read: 1, "
+        "the first is row 8: cut short, or not of the exchange's form; what they said is in no book"
+    )
+
+
+@pytest.mark.parametrize("checked", [False, True])
+@pytest.mark.parametrize("part", ["beginning", "end"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_line_of_which_a_part_is_missing_is_named_in_text_in_json_and_by_the_exit_code(
+    form: Format, part: str, checked: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(capture(tmp_path / "capture", form))
+    lines = path.read_text().splitlines()
+    if not checked:  # neither a checksum nor a number: nothing but the line itself shows that it is cut
+        lines = [re.sub(r', "c(hecksum)?": "?-?\d+"?', "", line) for line in lines]
+    half = len(lines[1]) // 2
+    lines[1] = lines[1][:half] if part == "end" else lines[1][half:]
+    path.write_text("\n".join(lines))
+    feed = form.rstrip("12")
+    assert run(["replay", str(path), "--format", feed, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["unread"], found["agrees"], found["stale"]) == (1, False, [])
+    [sentence] = found["disagreements"]
+    assert sentence.startswith("lines not read: 1, the first is row 2:")
+    assert run(["replay", str(path), "--format", feed]) == 1
+    assert sentence in out(capsys)
+
+
+def test_a_note_of_a_recorder_is_no_line_that_was_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(capture(tmp_path / "capture", "okx"))
+    notes = ["connected [1]", 'wss://a.b <- 1652459225.2: {"op":"subscribe"}', "note {", "{}"]
+    path.write_text("\n".join([*notes, path.read_text()]))
+    assert run(["replay", str(path), "--format", "okx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unread"] == 0
+
+
+def test_the_tick_and_the_lot_put_back_zeros_that_a_recorder_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "capture"
+    path.write_text(
+        '{"channel":"book","type":"snapshot","data":[{"symbol":"X/USD","bids":[],'
+        '"asks":[{"price":0.5,"qty":2}],"checksum":149617455}]}\n'
+    )
+    assert run(["replay", str(path)]) == 1
+    assert "(--tick and --lot, or instruments)" in out(capsys)
+    assert run(["replay", str(path), "--tick", "0.00001", "--lot", "0.00000001"]) == 0
+    assert out(capsys).endswith("All 1 checksums are those of the books.")
+
+
+def test_wrong_checksums_may_be_ignored_and_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = capture(tmp_path / "capture", "okx", spoil=1)
+    assert run(["replay", path, "--checksums", "verify"]) == 1
+    capsys.readouterr()
+    assert run(["replay", path, "--checksums", "ignore", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["checksums_failed"], found["stale"], found["agrees"]) == (2, [], True)
+    assert found["symbols"]["XBT/USD"]["best_sell"] == 101
+    assert run(["replay", path, "--checksums", "ignore"]) == 0
+    assert out(capsys).endswith("Every book followed its feed; wrong checksums ignored: 2.")
+
+
+def test_a_capture_of_another_channel_is_an_error_that_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(capture(tmp_path / "capture", "okx"))
+    path.write_text(path.read_text().replace('"books"', '"books-elp"'))
+    assert run(["replay", str(path)]) == 2
+    says = "it holds no book of okx; channel 'books-elp' is not supported, but only 'books', "
+    error = " ".join(capsys.readouterr().err.split())
+    assert says in error
+    assert "'bbo-tbt' (lines: 6)" in error
+
+
+def test_many_channels_that_are_not_supported_are_not_named_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(capture(tmp_path / "capture", "okx"))
+    lines = path.read_text().splitlines()
+    more = [lines[0].replace('"books"', f'"books-{n}"') for n in range(50)]
+    path.write_text("\n".join([*lines, *more]))
+    assert run(["replay", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["passed_over"]
+    assert len(found) == 11
+    assert found["other channels are not supported"] == 40
+
+
+def test_version_3_of_bitget_is_told_by_its_messages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "capture"
+    path.write_text(
+        '{"event":"subscribe","arg":{"instType":"spot","topic":"books","symbol":"BTCUSDT"}}\n'
+        '{"action":"snapshot","arg":{"instType":"spot","topic":"books","symbol":"BTCUSDT"},'
+        '"data":[{"a":[["100.2","1.5"]],"b":[],"seq":5,"pseq":0,"ts":"1787727614175"}]}\n'
+    )
+    assert run(["replay", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["symbols"]["BTCUSDT"]["best_buy"]) == ("bitget", 1002)
 
 
 def test_ticks_and_lots_may_be_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,8 @@ def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
     assert capture.feed == feed_of(path) == form.rstrip("12")
     om = OrderManagement()
     report = replay_levels(capture, om)
-    assert (report.messages, report.checksums_failed, report.stale, report.agrees) == (3, 0, (), True)
+    assert (report.messages, report.checksums_failed, report.stale, report.followed) == (3, 0, (), True)
+    assert (report.unread, report.agrees) == (1, False)
     assert report.checksums_ok == (2 if form == "kraken1" else 3)
     assert report.symbols["XBT/USD"].instrument == Instrument("0.01", "0.00001")
     assert [(level.price, level.amount) for level in om.depth("XBT/USD", Side.BUY)] == [
@@ -141,7 +142,8 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
         report = replay_levels(open_capture(path, "kraken"), OrderManagement())
     except FeedError:
         return
-    assert (report.messages, report.checksums_ok, report.agrees) == (3, 3, True)
+    assert (report.messages, report.checksums_ok, report.followed) == (3, 3, True)
+    assert report.agrees is (report.unread == 0)
 
 
 @settings(deadline=None)
@@ -272,6 +274,21 @@ def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
         [300_000],
         [ASK],
     )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_path: Path) -> None:
+    exchange = NaiveExchange(form)
+    lines: list[str] = []
+    for second, price in enumerate(("0.25", "0.253")):
+        exchange.books = ({price: "2.0"}, {})
+        lines.append(f"165245922{second}.5: {exchange.snapshot()}")
+    recorder = Recorder(every=1)
+    capture = open_capture(write(tmp_path / "capture", lines))
+    replay_levels(capture, OrderManagement(), instruments=Instrument("0.01", "0.1"), recorder=recorder)
+    history = recorder.history("XBT/USD")
+    assert history.instrument == Instrument("0.001", "0.1")
+    assert history.buy_levels == [((250, 20),), ((253, 20),)]
 
 
 # ---------------------------------------------------------------------- what exchanges sent

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pickle
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from math import gcd
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from oms import InvalidOrderError
 from oms.feeds import Instrument
+from oms.feeds.instrument import ExactNumber
 from oms.models import MAX_INT
 from strategies import NOT_INTS
 
@@ -64,14 +68,97 @@ def test_a_text_with_as_many_decimals_as_the_tick_comes_back_letter_by_letter(
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", " 1", "1 ", "1\n", "+1", "-1", "-0", "1e3", "1E-2", ".5", "5.", "1,000", "1_000", "NaN"),
-        *("inf", "٣", "0x1", "1.2.3", "1" * 41, "0." + "0" * 41, 1, 1.0, Decimal(1), None, b"1"),
+        *(
+            "",
+            " ",
+            " 1",
+            "1 ",
+            "1\n",
+            "+1",
+            "-1",
+            "-0",
+            ".5",
+            "5.",
+            "1,000",
+            "1_000",
+            "NaN",
+            "inf",
+            "٣",
+            "0x1",
+        ),
+        *("1.2.3", "1" * 41, "0." + "0" * 41, "1e", "e1", "1e1.0", "1e+-1", "1e41", "1e-41", "1e999999999"),
+        *(Decimal("NaN"), Decimal("Infinity"), Decimal(-1), Decimal("1e41"), Decimal("0e999999999")),
+        Decimal("1e-999999999"),
     ],
 )
-def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
+def test_what_is_no_decimal_is_refused(text: str | Decimal) -> None:
     for read in (Instrument().to_ticks, Instrument().to_lots):
-        with pytest.raises(InvalidOrderError, match="a plain decimal such as"):
+        with pytest.raises(InvalidOrderError, match="a decimal >= 0 such as"):
             read(text)
+
+
+@pytest.mark.parametrize("value", [-1, Fraction(-1)])
+def test_a_negative_number_is_refused(value: int | Fraction) -> None:
+    with pytest.raises(InvalidOrderError, match="price must be 0 or more"):
+        Instrument().to_ticks(value)
+
+
+@pytest.mark.parametrize(
+    "value", [1.0, 1e-300, float("nan"), True, None, b"1", [1], np.int64(1), np.float64(1), np.bool_(True)]
+)
+def test_what_is_not_exact_is_refused(value: str) -> None:
+    for read in (Instrument().to_ticks, Instrument().to_lots):
+        with pytest.raises(
+            InvalidOrderError, match=r"must be exact: text such as '12\.5', an int, a Decimal"
+        ):
+            read(value)
+
+
+@pytest.mark.parametrize("value", [12.5, np.float64(12.5), np.float32(12.5), 0.1, 1e-5, 1e13])
+def test_the_message_about_a_float_names_the_call_that_reads_its_text(value: float) -> None:
+    instrument = Instrument("0.00001")
+    with pytest.raises(InvalidOrderError) as caught:
+        instrument.to_ticks(value)  # type: ignore[arg-type] # the mistake
+    call = caught.value.remedy.removeprefix("convert with ")
+    read = eval(f"instrument.{call}", {"instrument": instrument})  # noqa: S307 - our own message
+    assert read == Fraction(str(value)) * 10**5
+
+
+@settings(deadline=None)
+@given(sizes, st.decimals("0", "1e6", places=8), st.integers(-6, 6))
+def test_every_exact_form_of_a_number_is_the_same_number(size: str, number: Decimal, shift: int) -> None:
+    instrument = Instrument(size)
+    with localcontext(prec=60):
+        written = f"{number.scaleb(-shift):f}e{shift}"
+    ticks = Fraction(number) / Fraction(size)
+    forms: list[ExactNumber] = [number, Fraction(number), f"{number:f}", written, written.replace("e", "E")]
+    if number == int(number):
+        forms.append(int(number))
+    for form in forms:
+        if ticks.denominator == 1:
+            assert instrument.to_ticks(form) == ticks
+        else:
+            with pytest.raises(InvalidOrderError, match=f"a multiple of {size}"):
+                instrument.to_ticks(form)
+
+
+def test_text_with_an_exponent_is_read_exactly() -> None:
+    instrument = Instrument("0.001", "1")
+    assert [instrument.to_ticks(text) for text in ("1e-3", "25E-2", "1E+2", "0e9", "1.250e1")] == [
+        *(1, 250, 100_000, 0, 12_500),
+    ]
+
+
+@settings(deadline=None)
+@given(sizes, sizes)
+def test_the_finer_of_two_instruments_counts_both_in_whole_ticks_and_is_the_coarsest_that_does(
+    one: str, other: str
+) -> None:
+    finer = Instrument(one, one).finer(Instrument(other, other))
+    ratios = [Fraction(size) / Fraction(finer.tick_size) for size in (one, other)]
+    assert [ratio.denominator for ratio in ratios] == [1, 1]
+    assert gcd(*(ratio.numerator for ratio in ratios)) == 1
+    assert finer.lot_size == finer.tick_size
 
 
 def test_more_than_a_book_can_hold_is_refused() -> None:
@@ -82,10 +169,21 @@ def test_more_than_a_book_can_hold_is_refused() -> None:
 
 @pytest.mark.parametrize("size", ["0", "0.00", "-1", "1e-8", "", " 1", 1, 0.1, Decimal("0.1"), None])
 def test_a_size_that_nothing_can_be_counted_in_is_refused(size: str) -> None:
-    with pytest.raises(InvalidOrderError, match="tick_size must be a plain decimal"):
+    with pytest.raises(InvalidOrderError, match="tick_size must be decimal text above 0"):
         Instrument(size)
-    with pytest.raises(InvalidOrderError, match="lot_size must be a plain decimal"):
+    with pytest.raises(InvalidOrderError, match="lot_size must be decimal text above 0"):
         Instrument("1", size)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0.1, "0.1"), (1e-8, "0.00000001"), ("1e-8", "0.00000001"), (1, "1"), (Decimal("0.50"), "0.50")],
+)
+def test_a_size_of_another_type_is_shown_as_the_text_to_write(size: str, text: str) -> None:
+    with pytest.raises(InvalidOrderError) as caught:
+        Instrument(size)
+    assert caught.value.remedy == f"write {text!r}"
+    assert Instrument(text).tick == Decimal(str(size))
 
 
 @pytest.mark.parametrize("value", [-1, *NOT_INTS])

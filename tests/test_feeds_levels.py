@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +28,7 @@ from oms.feeds import (
     StaleBookError,
     TradeMessage,
     Translator,
+    UnsupportedChannelError,
 )
 from oms.feeds.capture import parsed
 from strategies import level_changes
@@ -171,8 +175,185 @@ def test_numbers_of_kraken_are_summed_up_as_they_were_written() -> None:
     translator = Kraken()
     feed = follow(OrderManagement(), translator)
     assert feed.apply(translated(translator, exchange.snapshot())).applied
+    finer = LevelFeed(OrderManagement(), translator.rule, Instrument("0.01", "0.00001"))
+    assert finer.apply(translated(translator, exchange.snapshot())).applied
     cut = exchange.snapshot().replace("0.10000", "0.1").replace("10.0", "10")
-    assert feed.apply(translated(translator, cut)).stale == "the checksum of row 1 failed"
+    assert finer.apply(translated(translator, cut)).stale == "the checksum of row 1 failed"
+
+
+ONE_LEVEL = (
+    '{"channel":"book","type":"snapshot","data":[{"symbol":"X/USD","bids":[],'
+    '"asks":[{"price":0.5,"qty":2}],"checksum":149617455}]}'
+)
+
+
+def test_zeros_that_a_recorder_lost_are_put_back_by_the_tick_and_lot_that_are_given() -> None:
+    assert crc32(b"50000200000000") == 149617455
+    feed = LevelFeed(OrderManagement(), Kraken.rule, {"X/USD": Instrument("0.00001", "0.00000001")})
+    message = translated(Kraken(), ONE_LEVEL)
+    assert feed.apply(message).stale is None
+    assert feed.apply(message).stale is None
+    assert feed.reports()["X/USD"].checksums_ok == 2
+
+
+def test_without_the_tick_and_the_lot_the_message_about_lost_zeros_says_what_helps() -> None:
+    feed = LevelFeed(OrderManagement(), Kraken.rule, Instrument("0.1", "1"))
+    assert feed.apply(translated(Kraken(), ONE_LEVEL)).stale == (
+        "the checksum of row 1 failed; if the recorder lost zeros at the ends of numbers, the exchange's own "
+        "tick and lot put them back (--tick and --lot, or instruments)"
+    )
+
+
+@settings(deadline=None)
+@given(batches=level_changes, data=st.data())
+def test_a_recorder_that_writes_numbers_as_floats_loses_nothing_that_tick_and_lot_do_not_put_back(
+    batches: list[list[tuple[int, str, str]]], data: st.DataObject
+) -> None:
+    exchange = NaiveExchange("kraken2", depth=400)
+    om = OrderManagement()
+    feed = follow(om, Kraken())
+    for changes in [[], *batches]:
+        sent = exchange.update(changes) if changes else exchange.snapshot()
+        if data.draw(st.booleans()):
+            sent = re.sub(r"\d+\.\d+", lambda number: repr(float(number[0])), sent)
+        assert feed.apply(translated(Kraken(400), sent)).stale is None
+        assert shown(om, exchange.symbol) == expected(exchange.shown)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_where_checksums_are_ignored_a_book_whose_checksum_is_wrong_is_kept_and_the_failure_counted(
+    form: Format,
+) -> None:
+    exchange = NaiveExchange(form)
+    translator = translator_of(exchange)
+    om = OrderManagement()
+    feed = LevelFeed(om, translator.rule, XBT, checksums="ignore")
+    exchange.books = ({"1.2": "5.00000"}, {})
+    feed.apply(translated(translator, exchange.snapshot()))
+    outcome = feed.apply(translated(translator, exchange.update([(0, "1.3", "4.00000")], spoil=1), 2))
+    assert (outcome.applied, outcome.stale) == (True, None)
+    assert shown(om, exchange.symbol) == expected(exchange.shown)
+    report = feed.reports()[exchange.symbol]
+    assert (report.checksums_failed, report.times_stale) == (1, 0)
+
+
+def test_what_to_do_about_checksums_is_one_of_two_words() -> None:
+    with pytest.raises(InvalidOrderError, match="checksums must be 'verify' or 'ignore', not 'none'"):
+        LevelFeed(OrderManagement(), ALTERNATING, XBT, checksums="none")  # type: ignore[arg-type] # the mistake
+
+
+# ---------------------------------------------------------------------- a finer tick
+
+
+def one_ask(form: Format, price: str, amount: str = "2.0", *, kind: str = "snapshot") -> str:
+    """A message about one ask, without a checksum."""
+    exchange = NaiveExchange(form)
+    exchange.books = ({price: amount}, {})
+    sent = exchange.snapshot() if kind == "snapshot" else exchange.update([])
+    if kind == "update":
+        exchange.books = ({}, {})
+        exchange.snapshot()
+        sent = exchange.update([(0, price, amount)])
+    return re.sub(r', "c(hecksum)?": "?-?\d+"?', "", sent)
+
+
+def precision(places: int) -> str:
+    pair = f'{{"symbol":"XBT/USD","price_precision":{places},"qty_precision":1}}'
+    return f'{{"channel":"instrument","type":"update","data":{{"pairs":[{pair}]}}}}'
+
+
+def listed(tick: str) -> str:
+    data = f'[{{"instId":"XBT/USD","tickSz":"{tick}","lotSz":"0.1"}},{{"instId":"Y","tickSz":"","lotSz":""}}]'
+    return f'{{"arg":{{"channel":"instruments","instType":"SPOT"}},"data":{data}}}'
+
+
+@pytest.mark.parametrize(
+    ("form", "translator", "words"),
+    [
+        ("kraken2", Kraken(), (precision(2), precision(3))),
+        ("okx", Okx(), (listed("0.01"), listed("0.001"))),
+    ],
+)
+def test_a_tick_that_the_exchange_makes_finer_holds_from_the_next_snapshot_on(
+    form: Format, translator: Translator, words: tuple[str, str]
+) -> None:
+    om = OrderManagement()
+    feed = LevelFeed(om, translator.rule, {})
+    for said, price, ticks, tick in ((words[0], "0.25", 25, "0.01"), (words[1], "0.253", 253, "0.001")):
+        feed.apply(translated(translator, said))
+        outcome = feed.apply(translated(translator, one_ask(form, price)))
+        assert (outcome.applied, outcome.stale) == (True, None)
+        assert om.best_price("XBT/USD", BUY) == ticks
+        assert feed["XBT/USD"].instrument == feed.instrument("XBT/USD") == Instrument(tick, "0.1")
+    feed.apply(translated(translator, words[0]))
+    feed.apply(translated(translator, one_ask(form, "0.25")))
+    assert om.best_price("XBT/USD", BUY) == 250  # a coarser tick is counted in the finer one
+    assert feed.reports()["XBT/USD"].finer_ticks == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("instruments", [Instrument("0.01", "0.1"), {"XBT/USD": Instrument("0.01", "0.1")}])
+def test_a_snapshot_with_finer_prices_or_amounts_is_counted_in_the_finer_ones_for_every_feed(
+    form: Format, instruments: Instrument | dict[str, Instrument]
+) -> None:
+    translator = translator_of(NaiveExchange(form))
+    om = OrderManagement()
+    feed = LevelFeed(om, translator.rule, instruments)
+    for price, amount in (("0.25", "2.0"), ("0.253", "2.0"), ("0.253", "2.05"), ("0.25", "2.0")):
+        assert feed.apply(translated(translator, one_ask(form, price, amount))).stale is None
+    assert om.depth("XBT/USD", BUY)[0][:2] == (250, 200)
+    assert feed["XBT/USD"].instrument == Instrument("0.001", "0.01")
+    assert feed.reports()["XBT/USD"].finer_ticks == 2
+    om._check()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_update_with_a_finer_price_leaves_the_book_stale_and_the_next_snapshot_counts_in_the_finer_tick(
+    form: Format,
+) -> None:
+    translator = translator_of(NaiveExchange(form))
+    om = OrderManagement()
+    feed = LevelFeed(om, translator.rule, Instrument("0.01", "0.1"))
+    feed.apply(translated(translator, one_ask(form, "0.25")))
+    outcome = feed.apply(translated(translator, one_ask(form, "0.253", kind="update"), 2))
+    assert outcome.stale == "row 2: price must be a multiple of 0.01, not '0.253' (str)"
+    assert len(om) == 0
+    assert feed.apply(translated(translator, one_ask(form, "0.25"))).stale is None
+    assert om.best_price("XBT/USD", BUY) == 250
+    assert feed.apply(translated(translator, one_ask(form, "0.253", kind="update"), 4)).stale is None
+
+
+def test_a_spoilt_price_does_not_keep_a_book_from_the_next_snapshot(om: OrderManagement) -> None:
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1000.2": "5"}))
+    feed.apply(book(asks={f"0.{'0' * 20}1": "5"}))
+    assert feed.apply(book(snapshot=True, asks={"1000.2": "5"})).stale is None
+    assert (om.best_price("X", BUY), feed["X"].instrument.tick_size) == (10_002, "0.1")
+
+
+def test_a_finer_price_in_a_snapshot_whose_checksum_is_wrong_changes_no_tick(om: OrderManagement) -> None:
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1.2": "5"}))
+    assert not feed.apply(book(snapshot=True, asks={"1.2000001": "5"}, checksum=7)).applied
+    assert feed.apply(book(snapshot=True, asks={"1.2": "5"})).applied
+    assert feed["X"].instrument.tick_size == "0.1"
+    assert feed.reports()["X"].finer_ticks == 0
+
+
+def test_a_first_snapshot_that_does_not_fit_the_given_tick_is_not_followed(om: OrderManagement) -> None:
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    assert feed.apply(book(snapshot=True, asks={"1.25": "5"})).stale is not None
+    assert feed.apply(book(snapshot=True, asks={"1.25": "5"})).stale is not None
+    assert feed.instrument("X").tick_size == "0.1"
+
+
+def test_what_a_refused_snapshot_counted_before_it_was_tried_again_is_not_counted_twice(
+    om: OrderManagement,
+) -> None:
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True))
+    assert feed.apply(book(snapshot=True, asks={"0": "3", "9.9": "0", "1.25": "5"})).applied
+    assert (feed.reports()["X"].unholdable, feed.reports()["X"].unknown_deletes) == (1, 1)
 
 
 def test_zeros_that_a_recorder_lost_are_put_back_where_kraken_says_how_many_there_are() -> None:
@@ -197,7 +378,126 @@ def test_an_exponent_that_would_fill_the_memory_is_no_price(price: str) -> None:
     assert isinstance(message, BookMessage)
     assert message.bids == ((price, "1.0"),)
     stale = follow(OrderManagement(), Kraken()).apply(message).stale
-    assert stale == f"row 1: price must be a plain decimal such as 12.5, not '{price}' (str)"
+    allowed = "a decimal >= 0 such as '12.5' or '1e-3', of at most 40 digits on either side of its point"
+    assert stale == f"row 1: price must be {allowed}, not '{price}' (str)"
+
+
+# ---------------------------------------------------------------------- channels
+
+
+def as_version_3(sent: str, topic: str = "books") -> str:
+    """Write a message of Bitget in the words of version 3."""
+    message = json.loads(sent)
+    [data] = message["data"]
+    numbers = {name: value for name, value in data.items() if name in ("seq", "pseq", "checksum", "ts")}
+    levels = {new: [level[:2] for level in data[old]] for new, old in (("a", "asks"), ("b", "bids"))}
+    argument = {"instType": "spot", "topic": topic, "symbol": message["arg"]["instId"]}
+    return json.dumps({"action": message["action"], "arg": argument, "data": [{**levels, **numbers}]})
+
+
+@settings(deadline=None)
+@given(batches=level_changes, lost=st.integers(0, 25))
+def test_version_3_of_bitget_is_followed_by_its_numbers(
+    batches: list[list[tuple[int, str, str]]], lost: int
+) -> None:
+    exchange = NaiveExchange("bitget", numbered=True, depth=400)
+    om, bitget = OrderManagement(), Bitget()
+    feed = follow(om, bitget)
+    feed.apply(translated(bitget, as_version_3(exchange.snapshot())))
+    for row, changes in enumerate(batches, 2):
+        sent = as_version_3(exchange.update(changes))
+        if row == lost:
+            continue
+        outcome = feed.apply(translated(bitget, sent, row))
+        assert outcome.applied is (not 1 < lost < row)
+        assert shown(om, exchange.symbol) == (expected(exchange.shown) if outcome.applied else [[], []])
+
+
+def test_the_message_of_version_3_that_bitget_publishes_is_read() -> None:
+    sent = (
+        '{"action":"snapshot","arg":{"instType":"spot","topic":"books","symbol":"BTCUSDT"},'
+        '"data":[{"a":[["100.2","1.5"]],"b":[],"seq":5,"pseq":0,"ts":"1787727614175"}]}'
+    )
+    message = translated(Bitget(), sent)
+    assert message == BookMessage(
+        *(1, 1_787_727_614_175_000_000, "BTCUSDT", True, (("100.2", "1.5"),), ()), sequence=5
+    )
+
+
+def in_channel(form: Format, channel: str) -> str:
+    """A snapshot as a channel sends it that sends nothing else: OKX names no action then."""
+    exchange = NaiveExchange(form, "X", numbered=True)
+    exchange.books = ({"1.2": "5.00000"}, {"1.1": "3.00000"})
+    message = json.loads(exchange.snapshot())
+    message["arg"]["channel"] = channel
+    message["data"][0].pop("checksum")
+    if form == "okx":
+        del message["action"]
+    return json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    ("form", "channel"),
+    [
+        *(("okx", channel) for channel in ("books5", "bbo-tbt")),
+        *(("bitget", channel) for channel in ("books1", "books5", "books15")),
+        *(("version 3", channel) for channel in ("books1", "books5", "books15", "books50")),
+    ],
+)
+def test_each_message_of_a_channel_of_the_best_levels_is_the_whole_book(
+    form: str, channel: str, om: OrderManagement
+) -> None:
+    feed = LevelFeed(om, ALTERNATING, XBT)
+    translator = Okx() if form == "okx" else Bitget()
+    first = in_channel("okx" if form == "okx" else "bitget", channel)
+    for sent in (first, first.replace('"1.2"', '"1.3"').replace('"5.00000"', '"7.00000"')):
+        outcome = feed.apply(
+            translated(translator, as_version_3(sent, channel) if form == "version 3" else sent)
+        )
+        assert (outcome.applied, outcome.stale) == (True, None)
+    assert shown(om, "X") == [[("1.3", "7.00000")], [("1.1", "3.00000")]]
+    assert feed.reports()["X"].snapshots == 2
+
+
+@pytest.mark.parametrize(("form", "channel"), [("okx", "books5"), ("bitget", "books15")])
+def test_two_channels_of_one_market_are_two_books(form: Format, channel: str, om: OrderManagement) -> None:
+    exchange = NaiveExchange(form, "X")
+    exchange.books = ({"1.2": "5.00000", "1.3": "4.00000"}, {})
+    translator = translator_of(exchange)
+    feed = LevelFeed(om, ALTERNATING, XBT)
+    for sent in (exchange.snapshot(), in_channel(form, channel), exchange.update([(0, "1.2", "0")])):
+        assert feed.apply(translated(translator, sent)).stale is None
+    assert shown(om, "X") == [[("1.3", "4.00000")], []]
+    assert shown(om, f"X ({channel})") == [[("1.2", "5.00000")], [("1.1", "3.00000")]]
+
+
+@pytest.mark.parametrize(
+    ("translator", "sent", "says"),
+    [
+        (
+            Okx(),
+            '{"arg":{"channel":"books-elp","instId":"X"},"data":[{"asks":[],"bids":[]}]}',
+            "channel 'books-elp' is not supported, but only 'books', 'books-l2-tbt', 'books50-l2-tbt', "
+            "'books5', 'bbo-tbt'",
+        ),
+        (
+            Bitget(),
+            '{"arg":{"instType":"spot","topic":"books500","symbol":"X"},"data":[{"a":[],"b":[]}]}',
+            "channel 'books500' is not supported, but only 'books', 'books1', 'books5', 'books15', 'books50'",
+        ),
+        (
+            Kraken(),
+            '{"channel":"level3","type":"snapshot","data":[{"symbol":"X"}]}',
+            "channel 'level3' is not supported, but only 'book'",
+        ),
+    ],
+)
+def test_a_channel_of_books_that_is_not_supported_is_an_error_that_names_it(
+    translator: Translator, sent: str, says: str
+) -> None:
+    with pytest.raises(UnsupportedChannelError) as caught:
+        list(translator.translate(parsed(sent), 1, None))
+    assert str(caught.value) == says
 
 
 # ---------------------------------------------------------------------- kraken's depth
@@ -324,7 +624,7 @@ def test_a_level_at_price_zero_counts_for_the_checksum_but_rests_nowhere(om: Ord
 
 @pytest.mark.parametrize(
     ("price", "amount"),
-    [("1.25", "5"), ("1e1", "5"), ("-1.0", "5"), ("1.2", "0.5"), ("", "5"), ("1.2", "9" * 20)],
+    [("1.25", "5"), ("1e99", "5"), ("-1.0", "5"), ("1.2", "0.5"), ("", "5"), ("1.2", "9" * 20)],
 )
 def test_what_no_book_can_hold_makes_it_stale_and_the_rest_of_its_message_is_not_applied(
     om: OrderManagement, feed: LevelFeed, price: str, amount: str
@@ -441,6 +741,11 @@ def trades_sent() -> Iterator[tuple[Translator, str]]:
         Bitget(),
         (f'{{"action":"update",{argument},"data":[{{"ts":"1500","price":"1.2","size":"3","side":"sell"}}]}}'),
     )
+    yield (
+        Bitget(),
+        '{"action":"update","arg":{"instType":"spot","topic":"publicTrade","symbol":"X"},'
+        '"data":[{"i":"9","p":"1.2","v":"3","S":"sell","T":"1500"}]}',
+    )
     yield Kraken(), '[7,[["1.2","3","1.5","s","l",""]],"trade","X"]'
     yield (
         Kraken(),
@@ -476,6 +781,9 @@ def test_markets_of_bitget_that_share_a_name_are_books_of_their_own() -> None:
         '{"event":"systemStatus","status":"online","version":"1.9.6"}',
         '{"arg":{"channel":"tickers","instId":"X"},"data":[{"last":"1"}]}',
         '{"action":"snapshot","arg":{"instType":"sp","channel":"ticker","instId":"X"},"data":[{}]}',
+        '{"action":"snapshot","arg":{"instType":"UTA","topic":"account"},"data":[{}]}',
+        '{"arg":{"channel":"status"},"data":[{}]}',
+        '{"arg":{},"data":[{}]}',
         '{"channel":"trade","type":"snapshot","data":[{"symbol":"X"}]}',
         '[320,{"a":["1.0",1,"1.0"]},"ticker","X"]',
         "[]",

@@ -115,3 +115,17 @@ def test_a_lobster_file_is_recorded_in_its_own_ticks() -> None:
     assert 34_200 <= recorded.times[0] < recorded.times[-1] < 36_000
     assert max(map(len, recorded.buy_levels)) == 3
     assert recorded.trades_seen == len(recorded.trades.time) > 50
+
+
+def test_trades_and_levels_are_counted_in_the_finer_tick_and_lot_that_come_later() -> None:
+    om, recorder = OrderManagement(), Recorder(every=1)
+    om.add_order(1, "X", Side.SELL, 7, 24)
+    recorder.see(om, "X", 0)  # before anybody has said what a tick is
+    recorder.begin("X", Instrument("0.01", "1"))
+    recorder.trade("X", 0, Side.BUY, 25, 3)
+    recorder.begin("X", Instrument("0.001", "0.1"))
+    history = recorder.history("X")
+    assert (history.trades.price, history.trades.amount) == ([250], [30])
+    assert history.sell_levels == [((240, 70),)]
+    with pytest.raises(InvalidOrderError, match=r"instrument must be one in which 1 tick = 0\.001"):
+        recorder.begin("X", Instrument("0.01", "1"))

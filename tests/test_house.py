@@ -20,7 +20,9 @@ ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
 FLOW = [
     "errors",
     "display",
+    "conversions",
     "models",
+    "palette",
     "events",
     "columns",
     "order_keys",

@@ -15,8 +15,8 @@ from oms.cli.costs import cost_table, costs
 from oms.cli.progress import DrivenLevels, drive_levels
 from oms.cli.style import STYLE_OF, heading, new_console, new_table
 from oms.cli.summary import points
-from oms.feeds import Capture, SymbolReport
-from oms.feeds.capture import UNREADABLE
+from oms.display import counted
+from oms.feeds import Capture, Checksums, SymbolReport
 
 __all__ = ["replay_capture"]
 
@@ -26,12 +26,15 @@ def replay_capture(
     *,
     tick_size: str | None,
     lot_size: str | None,
+    checksums: Checksums,
     quote: Sequence[int],
     journal: Path | None,
     as_object: bool,
 ) -> bool:
-    """Replay a capture and print what was found; say whether every book followed its feed to the end."""
-    driven = drive_levels(capture, tick_size=tick_size, lot_size=lot_size, journal=journal)
+    """Replay a capture and print what was found; return True if every book followed all lines of its feed."""
+    driven = drive_levels(
+        capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal
+    )
     if as_object:
         print(json.dumps(_as_json(capture, driven, quote)))
     else:
@@ -48,6 +51,7 @@ def _as_json(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> di
         "checksums_ok": report.checksums_ok,
         "checksums_failed": report.checksums_failed,
         "gaps": report.gaps,
+        "unread": report.unread,
         "stale": report.stale,
         "agrees": report.agrees,
         "disagreements": report.disagreements,
@@ -80,7 +84,7 @@ def _symbol_as_json(
 
 def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
     console, report = new_console(), driven.report
-    console.print(heading(f"{len(report.symbols):,} symbols, captured from {capture.feed}"))
+    console.print(heading(f"{counted(len(report.symbols), 'symbol')}, captured from {capture.feed}"))
     console.print(_table(driven))
     for symbol, found in report.symbols.items() if quote else ():
         console.print(heading(f"{symbol} ({found.instrument.describe()})"))
@@ -123,14 +127,13 @@ def _best(om: OrderManagement, symbol: str, found: SymbolReport) -> Iterator[Tex
 
 def _verdict(driven: DrivenLevels) -> Text:
     report = driven.report
-    if not report.agrees:
+    if not report.followed:
         return Text("Not every book followed its feed:", "bold red")
+    if report.unread:
+        return Text("Every book followed what was read of its feed, but not every line was read:", "bold red")
+    if report.checksums_failed:
+        verdict = f"Every book followed its feed; wrong checksums ignored: {report.checksums_failed:,}."
+        return Text(verdict, "bold yellow")
     if not report.checksums_ok:
         return Text("Every book followed its feed; there was no checksum to compare it with.", "bold")
-    unread = report.passed_over.get(UNREADABLE)
-    if unread:
-        agreement = (
-            f"All {report.checksums_ok:,} checksums are those of the books, but lines not read: {unread:,}."
-        )
-        return Text(agreement, "bold yellow")
     return Text(f"All {report.checksums_ok:,} checksums are those of the books.", "bold green")

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
 
     FINE = 0
     DISAGREES = 1
-    """The data disagree with what they are compared with."""
+    """The data disagree with what they are compared with, or lines of a capture were not read."""
     WRONG_USE = 2
     """Options that do not fit, or a file that cannot be read to its end."""
     INTERRUPTED = 130

@@ -14,10 +14,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from oms.feeds import AnyFeed, Unknown
+from oms.feeds import AnyFeed, Checksums, Unknown
 
 __all__ = [
     "BookFile",
+    "ChecksumPolicy",
     "Depth",
     "Format",
     "Ignored",
@@ -107,6 +108,14 @@ LotSize = Annotated[
     str | None,
     typer.Option(
         "--lot", metavar="SIZE", help="Bitget, Kraken, OKX: the lot; by default what the amounts show."
+    ),
+]
+ChecksumPolicy = Annotated[
+    Checksums | None,
+    typer.Option(
+        "--checksums",
+        help="Bitget, Kraken, OKX: what a wrong checksum does. By default (verify) its book is stale until "
+        "the next snapshot; ignore keeps the book, and counts.",
     ),
 ]
 Ignored = Annotated[

@@ -15,6 +15,7 @@ from oms.cli.style import new_console
 from oms.errors import JournalError
 from oms.feeds import (
     Capture,
+    Checksums,
     Instrument,
     LevelReplay,
     LevelReport,
@@ -117,6 +118,7 @@ def drive_levels(
     *,
     tick_size: str | None = None,
     lot_size: str | None = None,
+    checksums: Checksums = "verify",
     journal: Path | None = None,
 ) -> DrivenLevels:
     """Replay a capture into new books; ticks and lots that are not given are found in it.
@@ -133,6 +135,7 @@ def drive_levels(
                 symbol: Instrument(tick_size or seen.tick_size, lot_size or seen.lot_size)
                 for symbol, seen in found.items()
             },
+            checksums=checksums,
         )
         for _ in _counted(capture, run, progress, "replaying"):
             pass

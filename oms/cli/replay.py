@@ -15,6 +15,7 @@ from oms.cli.exit_codes import ExitCode
 from oms.cli.ladder import ladder
 from oms.cli.options import (
     BookFile,
+    ChecksumPolicy,
     Depth,
     Format,
     Ignored,
@@ -60,6 +61,7 @@ def replay(
     depth: Depth = None,
     tick: TickSize = None,
     lot: LotSize = None,
+    checksums: ChecksumPolicy = None,
     journal: JournalFile = None,
     as_object: Json = False,
 ) -> None:
@@ -67,7 +69,7 @@ def replay(
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 fine, 1 the data disagree with what they are compared with,
+    Exit codes: 0 fine, 1 the data disagree with what they are compared with, or lines were not read,
     2 wrong use, or a file that cannot be read to its end.
     """
     found = _feed_of(file, feed)
@@ -75,12 +77,18 @@ def replay(
         found,
         unknown,
         {"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol}
-        | {"depth": depth, "tick": tick, "lot": lot},
+        | {"depth": depth, "tick": tick, "lot": lot, "checksums": checksums},
     )
     if found in get_args(LevelFeedName):
         capture = open_capture(file, found, depth)
         if not replay_capture(
-            capture, tick_size=tick, lot_size=lot, quote=quote or (), journal=journal, as_object=as_object
+            capture,
+            tick_size=tick,
+            lot_size=lot,
+            checksums=checksums or "verify",
+            quote=quote or (),
+            journal=journal,
+            as_object=as_object,
         ):
             raise typer.Exit(ExitCode.DISAGREES)
         return
@@ -117,6 +125,7 @@ _APPLIES_TO: dict[str, tuple[AnyFeed, ...]] = {
     "depth": ("kraken",),
     "tick": ("bitget", "kraken", "okx"),
     "lot": ("bitget", "kraken", "okx"),
+    "checksums": ("bitget", "kraken", "okx"),
 }
 
 

@@ -28,11 +28,13 @@ from oms.feeds.kraken import Kraken
 from oms.feeds.level_feed import BookState, LevelFeed, Outcome
 from oms.feeds.level_messages import (
     BookMessage,
+    Checksums,
     InstrumentMessage,
     LevelFeedName,
     LevelMessage,
     TradeMessage,
     Translator,
+    UnsupportedChannelError,
 )
 from oms.feeds.level_replayer import LevelReplay, find_instruments, replay_levels
 from oms.feeds.level_report import LevelReport, SymbolReport
@@ -53,6 +55,7 @@ __all__ = [
     "BookState",
     "Capture",
     "ChecksumRule",
+    "Checksums",
     "DEFAULT_UNKNOWN",
     "Feed",
     "FeedError",
@@ -83,6 +86,7 @@ __all__ = [
     "Unknown",
     "UnknownFeedError",
     "UnknownOrderError",
+    "UnsupportedChannelError",
     "bitstamp",
     "feed_of",
     "find_instruments",

@@ -11,18 +11,22 @@ from typing import NoReturn, cast
 
 from oms.feeds.checksums import ChecksumRule
 from oms.feeds.csv_file import CsvFile, Streamed
-from oms.feeds.level_messages import LevelMessage, Translator
+from oms.feeds.level_messages import LevelMessage, Translator, UnsupportedChannelError
 from oms.models import check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
 
 LONGEST_LINE = 1 << 24  # bytes: a book of thousands of levels is one line
 _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
+_BRACKET = re.compile(r"[\[{]")
 _TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
 
+_MOST_CHANNELS = 10  # that are named one by one
 _NOTE = "no message of the exchange"
 _OTHER = "about no book"
+_MORE_CHANNELS = "other channels are not supported"
 UNREADABLE = "cut short, or not of the exchange's form"
+"""Why a line was not read that may have changed a book."""
 
 
 class Capture(Streamed):
@@ -56,7 +60,7 @@ class Capture(Streamed):
         for row, text in self._file.lines():
             found = sent_in(text)
             if found is None:
-                self._pass_over(_NOTE, row)
+                self._pass_over(UNREADABLE if _is_cut_off(text) else _NOTE, row)
                 continue
             time, body = found
             try:
@@ -64,6 +68,10 @@ class Capture(Streamed):
                 messages = list(translator.translate(sent, row, time))
                 for message in messages:
                     check_symbol(message.symbol)
+            except UnsupportedChannelError as error:
+                known = str(error) in self.passed_over or len(self.passed_over) < _MOST_CHANNELS
+                self._pass_over(str(error) if known else _MORE_CHANNELS, row)
+                continue
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
                 self._pass_over(UNREADABLE, row)
                 continue
@@ -91,6 +99,18 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
     """
     match = _LINE.fullmatch(line)
     return None if match is None else (_time_in(match[1] or ""), match[2])
+
+
+def _is_cut_off(line: str) -> bool:
+    """Return True for a line that ends like JSON and lacks its beginning, which a note of a recorder has."""
+    if not line.rstrip().endswith(("]", "}")):
+        return False
+    bracket = _BRACKET.search(line)
+    try:
+        parsed(line[bracket.start() :].strip() if bracket else "")
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:

@@ -13,6 +13,9 @@ __all__ = ["ALTERNATING", "ASKS_THEN_BIDS", "ChecksumRule"]
 class ChecksumRule(NamedTuple):
     """How many levels a side are summed up, the part of one level, and how the parts are joined.
 
+    `fixed_decimals` says that the exchange writes every price of a symbol with as many decimals as its tick,
+    and every amount with as many as its lot, so that zeros which a recorder lost can be put back.
+
     >>> asks = [ALTERNATING.part("100.5", "2"), ALTERNATING.part("101.0", "7")]
     >>> ALTERNATING.crc32(asks, [ALTERNATING.part("99.0", "3")]) == crc32(b"99.0:3:100.5:2:101.0:7")
     True
@@ -25,6 +28,7 @@ class ChecksumRule(NamedTuple):
     levels: int
     part: Callable[[str, str], str]
     join: Callable[[Sequence[str], Sequence[str]], str]
+    fixed_decimals: bool = False
 
     def crc32(self, asks: Sequence[str], bids: Sequence[str]) -> int:
         """Sum up the parts of the best levels, best first: an unsigned number of 32 bits."""
@@ -50,5 +54,5 @@ def _asks_then_bids(asks: Sequence[str], bids: Sequence[str]) -> str:
 ALTERNATING = ChecksumRule(25, _price_and_amount, _alternating)
 """OKX and Bitget: the best bid, the best ask, the next bid, ... of 25 levels a side, all joined by colons."""
 
-ASKS_THEN_BIDS = ChecksumRule(10, _digits, _asks_then_bids)
+ASKS_THEN_BIDS = ChecksumRule(10, _digits, _asks_then_bids, fixed_decimals=True)
 """Kraken: 10 asks, then 10 bids, their digits without the point and without leading zeros."""

@@ -70,7 +70,7 @@ def _feed_of_line(text: str) -> LevelFeedName | None:
         return None
     names = cast("dict[str, object]", sent)
     argument = names.get("arg")
-    if isinstance(argument, dict) and "instId" in argument:
+    if isinstance(argument, dict) and {"instId", "symbol"} & argument.keys():
         return "bitget" if "instType" in argument else "okx"
     speaks_kraken = {"channel", "type"} <= names.keys() or "method" in names or "channelID" in names
     return "kraken" if speaks_kraken or names.get("event") == "systemStatus" else None

@@ -5,18 +5,31 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
+from math import gcd
+from typing import TypeAlias
 
+from oms.conversions import as_int, exact_text
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT
 
-__all__ = ["Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
+__all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
 MOST_DIGITS = 40
 """How many digits a decimal may have before its point, and behind it."""
 
-_DECIMAL = re.compile(rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?", re.ASCII)
-_PLAIN = "a plain decimal such as 12.5"
+ExactNumber: TypeAlias = str | int | Decimal | Fraction
+"""A number as text ("12.5", "1e-3"), an int, a Decimal or a Fraction: never a float, which is rounded."""
+
+_DIGITS = rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?"
+_PLAIN = re.compile(_DIGITS, re.ASCII)
+_DECIMAL = re.compile(_DIGITS + r"(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
+_SIZE = "decimal text above 0, such as '0.01'"
+_TEXT = (
+    f"a decimal >= 0 such as '12.5' or '1e-3', of at most {MOST_DIGITS} digits on either side of its point"
+)
+_EXACT = "exact: text such as '12.5', an int, a Decimal or a Fraction"
 
 
 class _Unit:
@@ -24,26 +37,41 @@ class _Unit:
 
     __slots__ = ("decimals", "size", "step")
 
-    def __init__(self, name: str, size: str) -> None:
-        whole, fraction = _split(name, size)
-        self.size = size
+    def __init__(self, name: str, size: object) -> None:
+        match = _PLAIN.fullmatch(size) if type(size) is str else None
+        if match is None:
+            raise InvalidOrderError(name, size, _SIZE, _as_size(size))
+        whole, fraction = match[1], match[2] or ""
+        self.size = match[0]
         self.step = int(whole + fraction)
         self.decimals = len(fraction)
         if not self.step:
-            raise InvalidOrderError(name, size, f"{_PLAIN}, above 0")
+            raise InvalidOrderError(name, size, _SIZE)
 
-    def count(self, name: str, text: str) -> int:
-        """Say how many units a text is; raises InvalidOrderError."""
-        whole, fraction = _split(name, text)
+    def count(self, name: str, value: object) -> int:
+        """Return how many units a number is; raises InvalidOrderError."""
+        match = _PLAIN.fullmatch(value) if type(value) is str else None
+        if match is not None:
+            whole, fraction = match[1], match[2] or ""
+        elif type(value) is int or type(value) is Fraction:
+            return self._whole(
+                name, value, value.numerator * 10**self.decimals, value.denominator * self.step
+            )
+        else:
+            whole, fraction = _split(name, value)
         step, surplus = self.step, len(fraction) - self.decimals
         if surplus > 0:
             fraction = fraction.rstrip("0")
             step *= 10 ** max(0, len(fraction) - self.decimals)
-        units, rest = divmod(int(whole + fraction.ljust(self.decimals, "0")), step)
+        return self._whole(name, value, int(whole + fraction.ljust(self.decimals, "0")), step)
+
+    def _whole(self, name: str, value: object, numerator: int, denominator: int) -> int:
+        units, rest = divmod(numerator, denominator)
         if rest:
-            raise InvalidOrderError(name, text, f"a multiple of {self.size}")
-        if units > MAX_INT:
-            raise InvalidOrderError(name, text, f"at most {self.text(MAX_INT)}")
+            raise InvalidOrderError(name, value, f"a multiple of {self.size}")
+        if not 0 <= units <= MAX_INT:
+            allowed = f"at most {self.text(MAX_INT)}" if units > 0 else "0 or more"
+            raise InvalidOrderError(name, value, allowed)
         return units
 
     def text(self, units: int) -> str:
@@ -52,22 +80,66 @@ class _Unit:
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
 
-def _split(name: str, text: object) -> tuple[str, str]:
-    match = _DECIMAL.fullmatch(text) if type(text) is str else None
+def _split(name: str, value: object) -> tuple[str, str]:
+    """Split a number into the digits before its point and those behind it; raises InvalidOrderError."""
+    text = _plain_text(value) if type(value) is Decimal else value
+    if type(text) is not str:
+        raise InvalidOrderError(name, value, _EXACT, _as_exact(name, value))
+    digits = _digits(text)
+    if digits is None:
+        raise InvalidOrderError(name, value, _TEXT)
+    return digits
+
+
+def _digits(text: str) -> tuple[str, str] | None:
+    """Split decimal text at its point, its exponent worked in; None is text of another form, or too long."""
+    match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise InvalidOrderError(name, text, _PLAIN)
-    return match[1], match[2] or ""
+        return None
+    whole, fraction = match[1], match[2] or ""
+    if match[3]:  # at most three digits, so that writing it out cannot fill the memory
+        point = len(whole) + int(match[3])
+        digits = (whole + fraction).rjust(len(whole + fraction) + max(0, 1 - point), "0")
+        point = max(1, point)
+        whole = digits.ljust(point, "0")[:point].lstrip("0") or "0"
+        fraction = digits[point:].rstrip("0")
+        if max(len(whole), len(fraction)) > MOST_DIGITS:
+            return None
+    return whole, fraction
+
+
+def _plain_text(value: Decimal) -> str:
+    """Write a Decimal without an exponent; as it is, where that would be long, and no instrument takes it."""
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or max(abs(exponent), abs(value.adjusted())) > MOST_DIGITS:
+        return f"{type(value).__name__} out of range"
+    return f"{value:f}"
+
+
+def _as_size(size: object) -> str:
+    """Return the call that makes a size out of another type, or out of text with an exponent."""
+    digits = _digits(exact_text(size))
+    if digits is None:
+        return ""
+    text = ".".join(part for part in digits if part)
+    return f"write {text!r}"
+
+
+def _as_exact(name: str, value: object) -> str:
+    text = exact_text(value)
+    call = "to_ticks" if name == "price" else "to_lots"
+    return as_int(name, value) or (f"convert with {call}({text!r})" if text else "")
 
 
 def decimals_of(text: str) -> int:
-    """How many decimals a text needs, zeros at its end apart; 0 for what is no plain decimal.
+    """Return how many decimals a text needs, zeros at its end apart; 0 for what is no decimal.
 
-    >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8")
-    (2, 0, 0)
+    >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8"), decimals_of("no number")
+    (2, 0, 8, 0)
 
     """
-    match = _DECIMAL.fullmatch(text) if type(text) is str else None
-    return len((match[2] or "").rstrip("0")) if match else 0
+    digits = _digits(text) if type(text) is str else None
+    return len(digits[1].rstrip("0")) if digits else 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +153,8 @@ class Instrument:
     (41, 1500)
     >>> instrument.price_text(41), instrument.amount_text(1500), instrument.tick * 41
     ('20.5', '1.500', Decimal('20.5'))
+    >>> [instrument.to_ticks(price) for price in (Decimal("20.5"), Fraction(41, 2), 20, "2e1")]
+    [41, 41, 40, 40]
     >>> instrument.to_ticks("20.75")
     Traceback (most recent call last):
         ...
@@ -112,6 +186,18 @@ class Instrument:
         """
         return cls(f"{Decimal((0, (1,), -price)):f}", f"{Decimal((0, (1,), -amount)):f}")
 
+    def finer(self, other: Instrument) -> Instrument:
+        """Return the coarsest instrument in which both count in whole ticks and lots: itself, if it is one.
+
+        >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
+        Instrument(tick_size='0.001', lot_size='1')
+        >>> Instrument("0.05", "1").finer(Instrument("0.02", "1")).tick_size
+        '0.01'
+
+        """
+        tick, lot = _common(self._price, other._price), _common(self._amount, other._amount)
+        return self if (tick, lot) == (self.tick_size, self.lot_size) else Instrument(tick, lot)
+
     @property
     def tick(self) -> Decimal:
         """What 1 in a price stands for."""
@@ -124,17 +210,18 @@ class Instrument:
 
     # ------------------------------------------------------------------ exact, for machines
 
-    def to_ticks(self, text: str) -> int:
-        """Read a price as ticks.
+    def to_ticks(self, price: ExactNumber) -> int:
+        """Return a price as ticks.
 
-        Raises InvalidOrderError for what is no plain decimal (a sign, a blank, an exponent, NaN), no
-        multiple of the tick, or more ticks than a price can have.
+        Text may have an exponent, as in "1e-3". Raises InvalidOrderError for a float, for what is negative,
+        infinite or not a number, for what is not a multiple of the tick, and for more ticks than a price can
+        have.
         """
-        return self._price.count("price", text)
+        return self._price.count("price", price)
 
-    def to_lots(self, text: str) -> int:
-        """Read an amount as lots; raises InvalidOrderError as `to_ticks` does."""
-        return self._amount.count("amount", text)
+    def to_lots(self, amount: ExactNumber) -> int:
+        """Return an amount as lots; raises InvalidOrderError as `to_ticks` does."""
+        return self._amount.count("amount", amount)
 
     def price_text(self, ticks: int) -> str:
         """Write a price with as many decimals as the tick; raises InvalidOrderError for no int >= 0."""
@@ -178,9 +265,21 @@ TICKS_AND_LOTS = Instrument()
 """For those who count in ticks and lots themselves."""
 
 
+def _common(one: _Unit, other: _Unit) -> str:
+    """Return the largest size of which both sizes are multiples."""
+    decimals = max(one.decimals, other.decimals)
+    steps = [unit.step * 10 ** (decimals - unit.decimals) for unit in (one, other)]
+    step = gcd(*steps)
+    for unit, its_step in zip((one, other), steps, strict=True):
+        if its_step == step:
+            return unit.size  # in its own letters
+    digits = str(step).rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+
+
 def _checked(name: str, value: object) -> int:
     if type(value) is not int or value < 0:
-        raise InvalidOrderError(name, value, "an int >= 0")
+        raise InvalidOrderError(name, value, "an int >= 0", as_int(name, value))
     return value
 
 

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple, cast
 
 from oms.feeds.checksums import ASKS_THEN_BIDS
 from oms.feeds.instrument import MOST_DIGITS
-from oms.feeds.level_messages import BookMessage, InstrumentMessage, LevelMessage, Levels, TradeMessage
+from oms.feeds.level_messages import (
+    BookMessage,
+    InstrumentMessage,
+    LevelMessage,
+    Levels,
+    TradeMessage,
+    UnsupportedChannelError,
+)
 from oms.feeds.okx import SIDES
 from oms.models import Side
 
@@ -104,6 +111,8 @@ class Kraken:
         elif channel == "instrument":
             for pair in sent["data"]["pairs"]:
                 yield self._instrument(pair, row, time)
+        elif channel == "level3":
+            raise UnsupportedChannelError(channel, ("book",))
         elif sent.get("method") == "subscribe" and sent.get("result", {}).get("channel") == "book":
             self._said_depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from sortedcontainers import SortedDict
 
 from oms.errors import InvalidOrderError
 from oms.feeds.checksums import ChecksumRule
-from oms.feeds.instrument import Instrument
+from oms.feeds.instrument import Instrument, decimals_of
 from oms.feeds.level_messages import BookMessage, Levels
 from oms.feeds.level_report import LevelTally
 from oms.feeds.messages import ASK, BID, Level
@@ -21,6 +21,10 @@ __all__ = ["LevelBook", "NO_SNAPSHOT"]
 
 _MANY = 20  # orders from which on one sort is quicker than as many inserts
 NO_SNAPSHOT = "no snapshot has been seen"
+_LOST_ZEROS = (
+    "; if the recorder lost zeros at the ends of numbers, the exchange's own tick and lot put them back "
+    "(--tick and --lot, or instruments)"
+)
 
 
 class _Held(NamedTuple):
@@ -73,10 +77,18 @@ class _BookSide:
             rank, _ = self._levels.popitem()
             self._touched.add(rank)
 
-    def parts(self, levels: int) -> list[str]:
-        """The parts of the checksum of the best levels; O(levels)."""
-        held = self._levels
-        return [held[rank].part for rank in held.islice(stop=levels)]
+    def parts(self, rule: ChecksumRule, zeros_of: Instrument | None) -> list[str]:
+        """Return the parts of the checksum of the best levels; O(levels).
+
+        They are in the letters that were sent, or have as many decimals as an instrument's tick and lot.
+        """
+        best = [(rank, self._levels[rank]) for rank in self._levels.islice(stop=rule.levels)]
+        if zeros_of is None:
+            return [held.part for _, held in best]
+        return [
+            rule.part(zeros_of.price_text(self._sign * rank), zeros_of.amount_text(held.amount))
+            for rank, held in best
+        ]
 
     def best(self) -> Level | None:
         if not self._levels:
@@ -122,8 +134,13 @@ class LevelBook:
         instrument: Instrument,
         rule: ChecksumRule,
         new_ids: Iterator[int],
+        *,
+        ignores_checksums: bool = False,
     ) -> None:
         self._om = om
+        self._ignores_checksums = ignores_checksums
+        self._next_instrument = instrument  # from the next snapshot on
+        self._puts_zeros_back = False
         self._rule = rule
         self._new_ids = new_ids
         self._asks, self._bids = _BookSide(ASK), _BookSide(BID)
@@ -141,6 +158,10 @@ class LevelBook:
     def __len__(self) -> int:
         return len(self._asks) + len(self._bids)
 
+    def expect(self, instrument: Instrument) -> None:
+        """Count in what is finer, from the next snapshot on."""
+        self._next_instrument = self._next_instrument.finer(instrument)
+
     def apply(self, message: BookMessage) -> bool:
         """Apply a message as a whole, or say that it was not; O((k + d) log n) for k levels of it.
 
@@ -148,16 +169,18 @@ class LevelBook:
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
-        if message.snapshot:
-            self._asks.clear()
-            self._bids.clear()
-        elif self.why_stale is not None:
+        if not message.snapshot and self.why_stale is not None:
             self.tally.ignored += 1
             return False
+        before = self.instrument
         problem = self._gap(message) or self._take_in(message)
         if problem is not None:
+            self.instrument = before
             self._go_stale(problem)
             return False
+        if message.snapshot:
+            self.tally.finer_ticks += self.last is not None and self.instrument != before
+            self._next_instrument = self.instrument
         self.why_stale = f"the orders could not be changed as row {message.row} says"  # if this raises
         self._settle()
         self.why_stale = None
@@ -182,8 +205,7 @@ class LevelBook:
     def _take_in(self, message: BookMessage) -> str | None:
         """Change the levels; say why they cannot be right."""
         try:
-            self._asks.change(message.asks, self.instrument, self._rule, self.tally)
-            self._bids.change(message.bids, self.instrument, self._rule, self.tally)
+            self._change_finely(message)
         except InvalidOrderError as error:
             self.tally.refused += 1
             return f"row {message.row}: {error}"
@@ -192,12 +214,55 @@ class LevelBook:
             self._bids.cut(message.depth)
         if message.checksum is None:
             return None
-        levels = self._rule.levels
-        if self._rule.crc32(self._asks.parts(levels), self._bids.parts(levels)) != message.checksum % 2**32:
-            self.tally.checksums_failed += 1
-            return f"the checksum of row {message.row} failed"
-        self.tally.checksums_ok += 1
-        return None
+        if self._sums_up_to(message.checksum % 2**32):
+            self.tally.checksums_ok += 1
+            return None
+        self.tally.checksums_failed += 1
+        if self._ignores_checksums:
+            return None
+        hint = _LOST_ZEROS if self._rule.fixed_decimals and not self.tally.checksums_ok else ""
+        return f"the checksum of row {message.row} failed{hint}"
+
+    def _change_finely(self, message: BookMessage) -> None:
+        """Change the levels, in a finer tick or lot if a snapshot needs one; raises InvalidOrderError.
+
+        What an update needs is kept for the next snapshot: its own book counts in the coarser one.
+        """
+        try:
+            self._change(message, self._next_instrument if message.snapshot else self.instrument)
+        except InvalidOrderError:
+            if self.last is None:
+                raise  # what was given never fitted, so it is wrong
+            finer = _finer_for(self.instrument, message)
+            if not message.snapshot:
+                self.expect(finer)
+                raise
+            self._change(message, finer)
+
+    def _change(self, message: BookMessage, instrument: Instrument) -> None:
+        tally = self.tally
+        counted = tally.unholdable, tally.unknown_deletes
+        if message.snapshot:
+            self._asks.clear()
+            self._bids.clear()
+        try:
+            self._asks.change(message.asks, instrument, self._rule, tally)
+            self._bids.change(message.bids, instrument, self._rule, tally)
+        except InvalidOrderError:
+            tally.unholdable, tally.unknown_deletes = counted
+            raise
+        self.instrument = instrument
+
+    def _sums_up_to(self, checksum: int) -> bool:
+        """Return True if the checksum is that of the best levels, as they were sent or with its zeros."""
+        rule = self._rule
+        latest = self._puts_zeros_back
+        for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
+            zeros_of = self.instrument if with_zeros else None
+            if rule.crc32(self._asks.parts(rule, zeros_of), self._bids.parts(rule, zeros_of)) == checksum:
+                self._puts_zeros_back = with_zeros
+                return True
+        return False
 
     def _go_stale(self, why: str) -> None:
         self.tally.times_stale += 1
@@ -228,6 +293,33 @@ class LevelBook:
     def _look(self) -> None:
         ask, bid = self._asks.best(), self._bids.best()
         self.tally.crossed += ask is not None and bid is not None and ask.price <= bid.price
+
+
+def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
+    """Return the instrument, or the decimal one beyond it, in which the levels of a message are counted."""
+    pairs = [*message.asks, *message.bids]
+    price, amount = (
+        max((decimals_of(text) for text in texts if not _is_counted(read, text)), default=None)
+        for read, texts in (
+            (instrument.to_ticks, [price for price, _ in pairs]),
+            (instrument.to_lots, [amount for _, amount in pairs]),
+        )
+    )
+    finer = Instrument.of_decimals(price or 0, amount or 0)
+    return instrument.finer(
+        Instrument(
+            instrument.tick_size if price is None else finer.tick_size,
+            instrument.lot_size if amount is None else finer.lot_size,
+        )
+    )
+
+
+def _is_counted(read: Callable[[str], int], text: str) -> bool:
+    try:
+        read(text)
+    except InvalidOrderError:
+        return False
+    return True
 
 
 def _change(om: OrderManagement, before: int | None, after: Order | None) -> None:

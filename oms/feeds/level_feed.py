@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from oms.errors import InvalidOrderError
 from oms.feeds.checksums import ChecksumRule
 from oms.feeds.errors import StaleBookError
 from oms.feeds.instrument import Instrument
 from oms.feeds.level_book import NO_SNAPSHOT, LevelBook
-from oms.feeds.level_messages import InstrumentMessage, LevelMessage, TradeMessage
+from oms.feeds.level_messages import Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.level_report import SymbolReport
 from oms.feeds.messages import ASK, BID, Level
 from oms.management import OrderManagement
@@ -51,9 +51,13 @@ class LevelFeed:
     """Rests one order for each level of each book, and keeps them as the exchange says.
 
     `instruments` says what the ticks and lots of each symbol are, or those of all; where it does not, an
-    InstrumentMessage has to. Orders get the ids from `first_order_id` up, and a new one when a level comes
-    back; whoever rests orders of his own beside them takes others. A message is one transaction. What
-    rests of a stale book is taken out of `om`, so that nobody is answered from what is wrong.
+    InstrumentMessage has to. If the exchange makes its tick or lot finer, the book counts in the finer one
+    from the next snapshot on, and `instrument` says so; a first snapshot that does not fit `instruments`
+    leaves its book stale. `checksums` "ignore" keeps a book whose checksum is wrong, and counts.
+
+    Orders get the ids from `first_order_id` up, and a new one when a level comes back; whoever rests orders
+    of his own beside them takes others. A message is one transaction. What rests of a stale book is taken out
+    of `om`, so that nobody is answered from what is wrong.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import ALTERNATING, BookMessage, Instrument
@@ -78,11 +82,16 @@ class LevelFeed:
         rule: ChecksumRule,
         instruments: Mapping[str, Instrument] | Instrument,
         first_order_id: int = 1,
+        checksums: Checksums = "verify",
     ) -> None:
+        if checksums not in get_args(Checksums):
+            raise InvalidOrderError("checksums", checksums, "'verify' or 'ignore'")
         self.om = om
         self._rule = rule
         self._default = instruments if isinstance(instruments, Instrument) else None
         self._instruments = {} if isinstance(instruments, Instrument) else dict(instruments)
+        self._said: set[str] = set()  # symbols whose instruments are those of the exchange
+        self._ignores_checksums = checksums == "ignore"
         self._books: dict[str, LevelBook] = {}
         self._trades = Counter[str]()
         self._new_ids = count(first_order_id)
@@ -113,8 +122,7 @@ class LevelFeed:
         levels of it, d = levels that the checksum covers.
         """
         if isinstance(message, InstrumentMessage):
-            if message.symbol not in self._instruments:
-                self._instruments[message.symbol] = Instrument(message.tick_size, message.lot_size)
+            self._hear(message.symbol, Instrument(message.tick_size, message.lot_size))
             return Outcome(message, True, None)
         if isinstance(message, TradeMessage):
             self._trades[message.symbol] += 1
@@ -129,11 +137,25 @@ class LevelFeed:
         return tuple(sorted(self._books))
 
     def instrument(self, symbol: str) -> Instrument:
-        """Say what the ticks and lots of a symbol are; raises InvalidOrderError if nobody has said it."""
+        """Return the instrument that a book counts in; raises InvalidOrderError if nobody has given one."""
+        book = self._books.get(symbol)
+        if book is not None:
+            return book.instrument
         found = self._instruments.get(symbol, self._default)
         if found is None:
-            raise InvalidOrderError("symbol", symbol, "one whose Instrument is known")
+            remedy = f"give instruments={{{symbol!r}: Instrument(tick_size, lot_size)}}"
+            raise InvalidOrderError("symbol", symbol, "one whose Instrument is known", remedy)
         return found
+
+    def _hear(self, symbol: str, instrument: Instrument) -> None:
+        """Take the word of the exchange, unless the caller has given his own."""
+        if symbol in self._said:
+            self._instruments[symbol] = self._instruments[symbol].finer(instrument)
+        elif symbol not in self._instruments:
+            self._said.add(symbol)
+            self._instruments[symbol] = instrument
+        if symbol in self._said and symbol in self._books:
+            self._books[symbol].expect(instrument)
 
     def reports(self) -> dict[str, SymbolReport]:
         """Say what has been counted so far, by symbol."""
@@ -152,5 +174,12 @@ class LevelFeed:
         if book is None:
             check_symbol(symbol)
             instrument = self.instrument(symbol)
-            book = self._books[symbol] = LevelBook(self.om, symbol, instrument, self._rule, self._new_ids)
+            book = self._books[symbol] = LevelBook(
+                self.om,
+                symbol,
+                instrument,
+                self._rule,
+                self._new_ids,
+                ignores_checksums=self._ignores_checksums,
+            )
         return book

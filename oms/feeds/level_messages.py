@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
+from oms.errors import OmsError
 from oms.feeds.checksums import ChecksumRule
 from oms.models import Side
 
 __all__ = [
     "BookMessage",
+    "Checksums",
     "InstrumentMessage",
     "LevelFeedName",
     "LevelMessage",
     "Levels",
     "TradeMessage",
     "Translator",
+    "UnsupportedChannelError",
 ]
+
+Checksums = Literal["verify", "ignore"]
+"""What a wrong checksum does: it makes its book stale, or it is counted and the book is kept."""
 
 LevelFeedName = Literal["bitget", "kraken", "okx"]
 """The level-2 feeds that a capture may come from."""
@@ -68,6 +74,24 @@ class InstrumentMessage(NamedTuple):
 LevelMessage: TypeAlias = BookMessage | TradeMessage | InstrumentMessage
 
 
+class UnsupportedChannelError(OmsError, ValueError):
+    """A message is about a book, but of a `channel` that is not read; `supported` names those that are.
+
+    >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
+    channel 'books-elp' is not supported, but only 'books', 'books5'
+
+    """
+
+    def __init__(self, channel: str, supported: tuple[str, ...]) -> None:
+        super().__init__(channel, supported)
+        self.channel = channel
+        self.supported = supported
+
+    def __str__(self) -> str:
+        names = ", ".join(map(repr, self.supported))
+        return f"channel {self.channel[:40]!r} is not supported, but only {names}"
+
+
 class Translator(Protocol):
     """Turns what one exchange sends into messages; it may remember what earlier ones said."""
 
@@ -76,7 +100,8 @@ class Translator(Protocol):
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
         """Translate one object of JSON, its numbers left as text; nothing comes of what is about no book.
 
-        `time` is when it was received, None where nobody wrote it down. Raises LookupError, TypeError or
-        ValueError for what is about a book, but not of its form.
+        `time` is when it was received, None where nobody wrote it down. Raises UnsupportedChannelError for a
+        book of a channel that is not read, and LookupError, TypeError or ValueError for what is about a book,
+        but not of its form.
         """
         ...

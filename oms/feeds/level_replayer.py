@@ -12,7 +12,7 @@ from oms.feeds.capture import Capture
 from oms.feeds.errors import FeedError
 from oms.feeds.instrument import Instrument, decimals_of
 from oms.feeds.level_feed import LevelFeed, Outcome
-from oms.feeds.level_messages import BookMessage, InstrumentMessage, LevelMessage, TradeMessage
+from oms.feeds.level_messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.level_report import LevelReport
 from oms.feeds.recorder import Recorder
 from oms.management import OrderManagement
@@ -27,12 +27,13 @@ def replay_levels(
     instruments: Mapping[str, Instrument] | Instrument | None = None,
     recorder: Recorder | None = None,
     on_message: Callable[[OrderManagement, Outcome], object] | None = None,
+    checksums: Checksums = "verify",
 ) -> LevelReport:
     r"""Apply every message of a capture to the books of its symbols, and report.
 
-    `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`
-    and `recorder` are those of `LevelReplay`. Raises FeedError and InvalidOrderError. O((k + d) log n) a
-    message of k levels, d = levels that the checksum covers.
+    `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`,
+    `recorder` and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidOrderError.
+    O((k + d) log n) a message of k levels, d = levels that the checksum covers.
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side
@@ -50,7 +51,7 @@ def replay_levels(
     (Instrument(tick_size='0.1', lot_size='0.1'), 5203)
 
     """
-    run = LevelReplay(capture, om, instruments=instruments, recorder=recorder)
+    run = LevelReplay(capture, om, instruments=instruments, recorder=recorder, checksums=checksums)
     for outcome in run:
         if on_message is not None:
             on_message(om, outcome)
@@ -62,7 +63,7 @@ class LevelReplay:
 
     `instruments` says what the ticks and lots of each symbol are, or those of all. If it is not given, the
     capture is read once before, and they are what `find_instruments` finds. `recorder` sees each book after
-    each message. `feed[symbol]` is the state of a book.
+    each message. `checksums` is that of `LevelFeed`. `feed[symbol]` is the state of a book.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class LevelReplay:
         *,
         instruments: Mapping[str, Instrument] | Instrument | None = None,
         recorder: Recorder | None = None,
+        checksums: Checksums = "verify",
     ) -> None:
         """Read the capture once if it has to be; raises FeedError."""
         found = find_instruments(capture) if instruments is None else instruments
-        self.feed = LevelFeed(om, capture.rule, found)
+        self.feed = LevelFeed(om, capture.rule, found, checksums=checksums)
         self._capture = capture
         self._recorder = recorder
         self._steps = self._run()
@@ -100,7 +102,11 @@ class LevelReplay:
                 self._record(self._recorder, message)
             yield outcome
         if not self.feed.symbols:
-            raise FeedError(self._capture.path, None, f"it holds no book of {self._capture.feed}")
+            raise FeedError(self._capture.path, None, self._why_no_book())
+
+    def _why_no_book(self) -> str:
+        reasons = [f"{reason} (lines: {lines:,})" for reason, lines in self._capture.passed_over.items()]
+        return "; ".join([f"it holds no book of {self._capture.feed}", *reasons])
 
     def _record(self, recorder: Recorder, message: LevelMessage) -> None:
         if isinstance(message, InstrumentMessage):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from oms.feeds.capture import UNREADABLE
 from oms.feeds.instrument import Instrument
 
 __all__ = ["LevelReport", "LevelTally", "SymbolReport"]
@@ -25,6 +26,7 @@ class LevelTally:
     crossed: int = 0
     unknown_deletes: int = 0
     unholdable: int = 0
+    finer_ticks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class SymbolReport:
     crossed: messages after which the best ask was not above the best bid
     unknown_deletes: deletions of levels that were not there
     unholdable: changes of levels at price 0, which count for the checksum but for no order
+    finer_ticks: snapshots from which on a finer tick or lot than before is counted in
     """
 
     instrument: Instrument
@@ -56,6 +59,7 @@ class SymbolReport:
     crossed: int
     unknown_deletes: int
     unholdable: int
+    finer_ticks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,28 @@ class LevelReport:
 
     @property
     def agrees(self) -> bool:
-        """Whether every book has followed its feed to the end, and never failed on the way."""
+        """True if every book has followed its feed to the end and never failed, and every line was read."""
+        return self.followed and not self.unread
+
+    @property
+    def followed(self) -> bool:
+        """True if every book has followed what was read, to the end, and never failed on the way."""
         return not any(symbol.stale or symbol.times_stale for symbol in self.symbols.values())
 
     @property
+    def unread(self) -> int:
+        """Lines that may have changed a book, but are cut short or not of the exchange's form."""
+        return self.passed_over.get(UNREADABLE, 0)
+
+    @property
     def disagreements(self) -> tuple[str, ...]:
-        """What went wrong, a sentence for each symbol."""
-        return tuple(_problems(self.symbols.items()))
+        """What went wrong: a sentence for each symbol, and one for the lines that were not read."""
+        problems = tuple(_problems(self.symbols.items()))
+        if not self.unread:
+            return problems
+        row = self.first_rows[UNREADABLE]
+        lines = f"lines not read: {self.unread:,}, the first is row {row:,}: {UNREADABLE}; "
+        return (*problems, f"{lines}what they said is in no book")
 
 
 def _problems(symbols: Iterable[tuple[str, SymbolReport]]) -> Iterator[str]:

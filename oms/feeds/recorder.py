@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from heapq import heappush, heappushpop
 from math import inf
 
@@ -56,8 +57,15 @@ class Recorder:
         return tuple(sorted(self._tracks))
 
     def begin(self, symbol: str, instrument: Instrument) -> None:
-        """Say what the ticks and lots of a symbol are; without it they are 1."""
-        self._track(symbol).instrument = instrument
+        """Say what the ticks and lots of a symbol are; without it they are 1.
+
+        If they become finer later, what was kept before is counted in the finer ones too. Raises
+        InvalidOrderError for an instrument in which that is not whole. O(1) while nothing changes.
+        """
+        track = self._track(symbol)
+        if track.is_begun and track.instrument != instrument:
+            track.recount(instrument)
+        track.instrument, track.is_begun = instrument, True
 
     def see(self, om: OrderManagement, symbol: str, time: int) -> None:
         """Look at a book if it is time to (ns); O(1) if it is not, O(levels) if it is."""
@@ -85,7 +93,10 @@ class Recorder:
     def history(self, symbol: str) -> BookHistory:
         """Hand over what was seen of a symbol; raises InvalidOrderError if that is nothing. O(all of it)."""
         if symbol not in self._tracks:
-            raise InvalidOrderError("symbol", symbol, f"one that was recorded: {', '.join(self.symbols)}")
+            recorded = (
+                f"recorded: {', '.join(self.symbols)}" if self.symbols else "recorded (nothing was yet)"
+            )
+            raise InvalidOrderError("symbol", symbol, f"one that was {recorded}")
         return self._tracks[symbol].history(symbol)
 
     def _track(self, symbol: str) -> _Track:
@@ -98,12 +109,13 @@ class Recorder:
 class _Track:
     """What is kept of one symbol."""
 
-    __slots__ = ("due", "every", "instrument", "samples", "trades", "trades_seen")
+    __slots__ = ("due", "every", "instrument", "is_begun", "samples", "trades", "trades_seen")
 
     def __init__(self, every: int) -> None:
         self.every = every
         self.due = 0
         self.instrument = TICKS_AND_LOTS
+        self.is_begun = False
         self.samples: list[tuple[int, _Levels, _Levels]] = []
         self.trades: list[tuple[int, int, int, int, Side]] = []  # a heap, the smallest first
         self.trades_seen = 0
@@ -112,6 +124,23 @@ class _Track:
         self.every *= 2
         del self.samples[1::2]
         self.due = (self.samples[-1][0] // self.every + 1) * self.every
+
+    def recount(self, instrument: Instrument) -> None:
+        tick = Fraction(self.instrument.tick) / Fraction(instrument.tick)
+        lot = Fraction(self.instrument.lot) / Fraction(instrument.lot)
+        if tick.denominator > 1 or lot.denominator > 1:
+            allowed = f"one in which {self.instrument.describe()} is whole ticks and lots"
+            raise InvalidOrderError("instrument", instrument, allowed)
+        ticks, lots = tick.numerator, lot.numerator
+
+        def recounted(levels: _Levels) -> _Levels:
+            return tuple((price * ticks, amount * lots) for price, amount in levels)
+
+        self.samples = [(time, recounted(buy), recounted(sell)) for time, buy, sell in self.samples]
+        self.trades = [
+            (amount * lots, rank, time, price * ticks, side)
+            for amount, rank, time, price, side in self.trades
+        ]
 
     def history(self, symbol: str) -> BookHistory:
         trades = sorted(self.trades, key=lambda trade: -trade[1])

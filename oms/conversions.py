@@ -1,0 +1,111 @@
+"""The calls that convert what users often hold into what the verbs take: the last part of an error message.
+
+A function returns "" where no call helps: for a value that is of the right type already and out of range,
+and for one whose meaning would be a guess, such as a bool for an amount or "bid" for a side.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import cast
+
+__all__ = ["as_bool", "as_int", "as_number", "as_order", "as_side", "as_text", "exact_text"]
+
+_LONGEST = 40  # characters of a number in a message, and decimals of it
+_OF_PRICES = {"price", "limit_price"}
+_OF_AMOUNTS = {"amount", "amounts"}
+
+
+def as_number(field: str, value: object) -> str:
+    """Return the call that converts a value into the ticks of a price, the lots of an amount, or another int.
+
+    >>> as_number("price", 20.25), as_number("order_id", 7.0)
+    ("convert with Instrument('0.01', '1').to_ticks('20.25')", 'convert with int(order_id)')
+
+    """
+    call, text = as_int(field, value), exact_text(value)
+    if call or not text:
+        return call
+    if field not in _OF_PRICES | _OF_AMOUNTS:
+        return "" if Decimal(text) % 1 else f"convert with int({field})"
+    size = f"{Decimal((0, (1,), min(0, int(Decimal(text).normalize().as_tuple().exponent)))):f}"
+    if field in _OF_AMOUNTS:
+        return f"convert with Instrument('0.01', '{size}').to_lots({text!r})"
+    return f"convert with Instrument('{size if len(size) > 4 else '0.01'}', '1').to_ticks({text!r})"
+
+
+def as_int(field: str, value: object) -> str:
+    """Return the call that converts an integer of another type, such as numpy's, or an array of them.
+
+    >>> import numpy
+    >>> as_int("amount", numpy.int64(5))
+    'convert with int(amount), or a whole array with .tolist()'
+
+    """
+    kind = type(value)
+    if _is_array(value):
+        return "convert an array with .tolist()"
+    if kind is int or isinstance(value, bool) or not hasattr(kind, "__index__") or _is_bool(value):
+        return ""
+    return f"convert with int({field}), or a whole array with .tolist()"
+
+
+def exact_text(value: object) -> str:
+    """Return a number of any type as the text that a person would write, "" for what is no number above 0.
+
+    A float is written with the fewest digits that are read as the same float.
+
+    >>> exact_text(0.1), exact_text("1e-8"), exact_text(float("nan")), exact_text(-1.0), exact_text(True)
+    ('0.1', '1e-8', '', '', '')
+
+    """
+    is_number = isinstance(value, str | Decimal | float | int) or hasattr(type(value), "__float__")
+    if not is_number or isinstance(value, bool) or _is_bool(value) or _is_array(value):
+        return ""
+    try:
+        text = str(value)
+        number = Decimal(text) if text.isascii() and len(text) <= _LONGEST else Decimal("nan")
+    except (InvalidOperation, ValueError, TypeError):
+        return ""
+    is_decimal = number.is_finite() and number > 0 and abs(number.adjusted()) < _LONGEST
+    return text if is_decimal and set(text) <= set("0123456789.eE+-") else ""
+
+
+def as_side(value: object) -> str:
+    """Return the call that converts the name of a side, or a member of another enum, into a Side.
+
+    >>> as_side("buy"), as_side("bid")
+    ("convert with Side('BUY')", '')
+
+    """
+    name = value.name if isinstance(value, Enum) else value
+    text = str(name).upper() if isinstance(name, str) else ""
+    return f"convert with Side({text!r})" if text in {"BUY", "SELL"} else ""
+
+
+def as_text(field: str, value: object) -> str:
+    """Return the call that converts bytes, or a str of another class such as numpy's, into a str."""
+    if isinstance(value, bytes):
+        return f"convert with {field}.decode()"
+    return f"convert with str({field})" if isinstance(value, str) and type(value) is not str else ""
+
+
+def as_bool(field: str, value: object) -> str:
+    """Return the call that converts 0, 1 or the bool of another library into a bool."""
+    is_number = type(value) is int and value in (0, 1)
+    return f"convert with bool({field})" if is_number or _is_bool(value) else ""
+
+
+def as_order(value: object) -> str:
+    """Return the call that makes an Order of a plain tuple or list of its five fields."""
+    row = cast("tuple[object, ...]", value) if isinstance(value, tuple | list) else ()
+    return "convert with Order(*row)" if len(row) == 5 else ""
+
+
+def _is_array(value: object) -> bool:
+    return hasattr(type(value), "tolist") and hasattr(type(value), "__len__")
+
+
+def _is_bool(value: object) -> bool:
+    return type(value).__name__.rstrip("_") == "bool"
