@@ -103,12 +103,18 @@ def open_capture(
 
 
 def open_recording(
-    path: str | os.PathLike[str], feed: AnyFeed | None = None, symbol: str | None = None
+    path: str | os.PathLike[str],
+    feed: AnyFeed | None = None,
+    symbol: str | None = None,
+    *,
+    tick_size: str | None = None,
+    lot_size: str | None = None,
 ) -> Recording:
     r"""Open a recording of the feed given, or of the one that its first row shows.
 
-    The symbol is by default what the file's name says. Raises FeedError, and InvalidOrderError for any feed
-    but Bitstamp and LOBSTER; `open_capture` opens the others.
+    The symbol is by default what the file's name says. `tick_size` and `lot_size` are for Bitstamp, as in
+    `bitstamp.read`. Raises FeedError, and InvalidOrderError for any feed but Bitstamp and LOBSTER;
+    `open_capture` opens the others.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -121,4 +127,9 @@ def open_recording(
     found = feed_of(path) if feed is None else feed
     if found not in get_args(Feed):
         raise InvalidOrderError("feed", found, "'bitstamp' or 'lobster'")
-    return bitstamp.read(path, symbol) if found == "bitstamp" else lobster.read(path, symbol)
+    if found == "bitstamp":
+        return bitstamp.read(path, symbol, tick_size=tick_size, lot_size=lot_size)
+    for name, size in (("tick_size", tick_size), ("lot_size", lot_size)):
+        if size is not None:
+            raise InvalidOrderError(name, size, "left out for LOBSTER, whose tick and lot are known")
+    return lobster.read(path, symbol)

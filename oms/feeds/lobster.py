@@ -89,7 +89,7 @@ def is_message(text: str) -> bool:
     return form is _ATTRIBUTED or first is not None or form.fits(text)
 
 
-def _messages(file: CsvFile) -> Iterator[Message]:
+def _messages(file: CsvFile, _: Instrument) -> Iterator[Message]:
     form, number = None, None
     for row, text in below_header(file, _NAMES, least=6):
         if form is None:
