@@ -11,6 +11,7 @@ AAPL = DATA / "lobster_AAPL_L50_30min" / "AAPL_2012-06-21_34200000_36000000_mess
 AAPL_BOOK = AAPL.with_name("AAPL_2012-06-21_34200000_36000000_orderbook_1.csv.gz")
 AMZN = DATA / "lobster_AMZN_L1" / "AMZN_2012-06-21_34200000_57600000_message_1.csv.gz"
 AMZN_BOOK = AMZN.with_name("AMZN_2012-06-21_34200000_57600000_orderbook_1.csv.gz")
+AMZN_2021 = DATA / "lobster_AMZN_2021" / "AMZN_2021-04-12_34200000_57600000_message_10.csv"
 AAPL_L10 = DATA / "lobster_AAPL_L10_1000" / "AAPL_2012-06-21_34200000_57600000_message_10.csv.gz"
 AAPL_L10_BOOK = AAPL_L10.with_name("AAPL_2012-06-21_34200000_57600000_orderbook_10.csv.gz")
 BITSTAMP = DATA / "bitstamp_L3_2015" / "orders.csv.gz"

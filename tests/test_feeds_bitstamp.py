@@ -65,11 +65,7 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
     [
         ("7,1500,1000,236.47,5,created", "must have 7 columns, not 6"),
         ("7.0,1500,1000,236.47,5,created,ask", "id must be an integer, not '7.0'"),
-        (
-            "7,1500,1000,236.475,5,created,ask",
-            "price must be a number with at most 2 decimals, not '236.475'",
-        ),
-        ("7,1500,1000,-1,5,created,ask", "price must be a number with at most 2 decimals, not '-1'"),
+        ("7,1500,1000,-1,5,created,ask", "price must be a number with at most 18 decimals, not '-1'"),
         ("7,1500,1000,236.47,5,moved,ask", "action must be created, changed or deleted, not 'moved'"),
         ("7,1500,1000,236.47,5,created,buy", "direction must be bid or ask, not 'buy'"),
         (
@@ -87,7 +83,7 @@ def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: st
 
 def test_trades_are_read_exactly(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", TRADES + "1430438406.337,236.47,178.0,sell,1,2,7,8\n")
-    assert list(bitstamp.trades(path)) == [bitstamp.InferredTrade(2, 1_430_438_406_337_000_000, 178, 7)]
+    assert list(bitstamp.trades(path)) == [bitstamp.PublishedTrade(2, 1_430_438_406_337_000_000, 178, 7)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +101,83 @@ def test_a_bad_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: 
     assert (caught.value.row, caught.value.problem) == (2, problem)
 
 
+XRP = HEADER + "7,1500,1000,0.5,5,created,ask\n7,1600,1000,0.51234,4,changed,ask\n"
+
+
+def test_the_tick_is_found_by_the_decimals_that_prices_need(tmp_path: Path) -> None:
+    path = write(tmp_path / "XRPUSD.csv", XRP)
+    recording = open_recording(path)
+    assert [message.price for message in recording] == [50_000, 51_234]
+    assert (recording.units.tick_size, recording.units.lot_size) == ("0.00001", "0.00000001")
+    coarse = bitstamp.read(write(tmp_path / "c.csv", HEADER + "7,1500,1000,236,5,created,ask\n"))
+    assert ([message.price for message in coarse], coarse.units) == ([23_600], bitstamp.UNITS)
+
+
+def test_a_tick_and_a_lot_that_are_given_are_believed(tmp_path: Path) -> None:
+    path = write(tmp_path / "XRPUSD.csv", XRP)
+    recording = open_recording(path, tick_size="0.000005", lot_size="0.1")
+    assert [message.price for message in recording] == [100_000, 102_468]
+    assert recording.units.show_amount(5) == "0.5"
+    with pytest.raises(FeedError, match=r"row 3: price must be a multiple of 0\.01, not '0\.51234'"):
+        list(bitstamp.read(path, tick_size="0.01"))
+    with pytest.raises(InvalidOrderError, match="lot_size"):
+        bitstamp.read(path, lot_size="0")
+    other = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
+    with pytest.raises(InvalidOrderError, match="tick_size must be left out for LOBSTER"):
+        open_recording(other, tick_size="0.01")
+
+
+REPORTED = "trade_id,timestamp,exchange_timestamp,price,amount,buy_order_id,sell_order_id,side\n"
+
+
+@pytest.mark.parametrize("time", ["1430438406.337", "1430438406337", "1430438406337000"])
+def test_reported_trades_name_the_maker_on_the_other_side_of_the_taker(tmp_path: Path, time: str) -> None:
+    rows = f"1,{time},{time},0.51234,1.5,7,8,buy\n2,{time},,0.5,0.00000001,7,8,sell\n"
+    second = 1_430_438_405_337_000_000  # so early its order may show the fill
+    assert list(bitstamp.trades(write(tmp_path / "t.csv", REPORTED + rows))) == [
+        bitstamp.PublishedTrade(2, second, 150_000_000, 8),
+        bitstamp.PublishedTrade(3, second, 1, 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("1,1430438406,,0.5,1.5,7,8,0", "side must be buy or sell, not '0'"),
+        (
+            "1,yesterday,,0.5,1.5,7,8,buy",
+            "timestamp must be seconds, milliseconds or microseconds since 1970",
+        ),
+        ("1,1430438406,,0.5,0.000000001,7,8,buy", "amount must be a multiple of 0.00000001"),
+    ],
+)
+def test_a_bad_reported_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        list(bitstamp.trades(write(tmp_path / "t.csv", f"{REPORTED}{row}\n")))
+    assert caught.value.row == 2
+    assert caught.value.problem.startswith(problem)
+
+
+def test_the_makers_of_reported_trades_head_their_book_or_do_not(tmp_path: Path) -> None:
+    orders = write(
+        tmp_path / "o.csv",
+        HEADER
+        + "1,1430438400000,1,0.51,100000000,created,bid\n"
+        + "2,1430438400001,1,0.52,100000000,created,bid\n"
+        + "2,1430438406300,1,0.52,50000000,changed,bid\n"
+        + "1,1430438407300,1,0.51,90000000,changed,bid\n",
+    )
+    rows = "1,1430438406337,,0.52,0.5,2,9,sell\n2,1430438407299,,0.51,0.1,1,9,sell\n"
+    report = replay(
+        open_recording(orders),
+        OrderManagement(),
+        symbol="X",
+        unknown="skip",
+        trades=write(tmp_path / "t.csv", REPORTED + rows),
+    )
+    assert (report.makers, report.makers_at_head, report.makers_not_found) == (2, 1, 0)
+
+
 def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
     ours = write(tmp_path / "orders.csv", HEADER)
     other = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
@@ -119,7 +192,7 @@ def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", ["id,price", "101,5,99,7", HEADER.upper(), "hello"])
 def test_a_file_of_no_known_feed_is_an_error_that_says_what_is_known(tmp_path: Path, first: str) -> None:
     path = write(tmp_path / "orders.csv", first)
-    problem = r"not a LOBSTER message file \(6 columns\) nor a Bitstamp one \(7 columns with a header\)$"
+    problem = r"not a LOBSTER message file \(6 or 7 columns\) nor a Bitstamp one \(7 columns with a header\)$"
     with pytest.raises(UnknownFeedError, match=problem):
         open_recording(path)
 

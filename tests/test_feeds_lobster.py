@@ -7,8 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from oms import Side
-from oms.feeds import FeedError, Kind, Level, Message, Top, bitstamp, lobster
+from oms import OrderManagement, Side
+from oms.feeds import FeedError, Kind, Level, Message, Top, bitstamp, feed_of, lobster, replay
+from recordings import AMZN_2021, needed
 
 
 def messages(tmp_path: Path, text: str) -> list[Message]:
@@ -67,7 +68,7 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
         ("34200.1,1,7,1.5,1000000,-1", "size must be an integer, not '1.5'"),
         ("34200.1,1,7,1_0,1000000,-1", "size must be an integer, not '1_0'"),
         ("34200.1,1,7, 10,1000000,-1", "size must be an integer, not ' 10'"),
-        ("34200.1,1,7,10,1e6,-1", "price must be an integer, not '1e6'"),
+        ("34200.1,1,7,10,1.00001e6,-1", "price must be an integer, not '1.00001e6'"),
         ("34200.1,1,7,10,\u0661,-1", "price must be an integer, not '\u0661'"),
         ("34200.1,1,7,10,1000000,0", "direction must be 1 or -1, not '0'"),
         ("34200.1,1,7,10,1000000,", "direction must be 1 or -1, not ''"),
@@ -118,6 +119,88 @@ def test_a_recording_is_streamed_afresh_each_time(tmp_path: Path) -> None:
     recording = lobster.read(path)
     assert list(recording) == list(recording)
     assert recording.position == recording.size == len(path.read_bytes())
+
+
+TODAY = "34200.1,1,7,10,1000000,-1,null\n34200.2,4,7,10,1000000,-1,UBSS\n"
+OLD = "34200.1,1,7,10,1000000,-1\n34200.2,4,7,10,1000000,-1\n"
+
+
+def test_a_seventh_column_says_who_attributed_the_order(tmp_path: Path) -> None:
+    path = tmp_path / "AMZN_2021-04-12_34200000_57600000_message_10.csv"
+    path.write_text(TODAY)
+    assert feed_of(path) == "lobster"
+    report = replay(lobster.read(path), OrderManagement(), symbol="AMZN")
+    assert (report.events, report.trades, report.trades_equal_cost, report.trades_equal_fills) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TODAY,
+        "Time,Type,OrderID,Size,Price,Direction\n" + OLD,
+        '"time","event_type","order id","volume","price","direction","mpid"\n' + TODAY,
+        '"34200.1","1","7","10","1000000","-1"\n"34200.2","4","7","10","1000000","-1"\n',
+        "34200.1,1,7,10,1e+06,-1\n34200.2,4,7,10,1e+06,-1\n",
+        "34200.10,1.0,7.0,10.0,1000000.0,-1.0\n3.42002e+04,4.0,7.0,10.0,1000000.0,-1.0,\n".replace(
+            "0,\n", "0\n"
+        ),
+        "0,34200.1,1,7,10,1000000,-1\n1,34200.2,4,7,10,1000000,-1\n",
+        '"1",34200.1,1,7,10,1000000,-1,null\n"2",34200.2,4,7,10,1000000,-1,UBSS\n',
+        ",time,type,order_id,size,price,direction\n0,34200.1,1,7,10,1e6,-1.0\n1,34200.2,4,7,10,1e6,-1.0\n",
+    ],
+)
+def test_what_another_program_has_written_is_read_where_it_is_beyond_doubt(tmp_path: Path, text: str) -> None:
+    expected = [message[1:] for message in messages(tmp_path, OLD)]
+    assert [message[1:] for message in messages(tmp_path, text)] == expected
+    assert feed_of(tmp_path / "m.csv") == "lobster"
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "problem"),
+    [
+        (
+            "when,what,who,much,price,way\n" + OLD,
+            1,
+            "no header expected, or one that names time, type, orderid",
+        ),
+        ("type,time,orderid,size,price,direction\n" + OLD, 1, "no header expected"),
+        (OLD + "time,type,orderid,size,price,direction\n", 3, "time must be seconds"),
+        (TODAY + OLD, 3, "must have 7 columns, not 6"),
+        (OLD + TODAY, 3, "must have 6 columns, not 7"),
+        (TODAY + "34200.3,1,8,10,1000000,-1,\n", 3, "attribution must be null or the code of a participant"),
+        (
+            "0,34200.1,1,7,10,1000000,-1\n2,34200.2,4,7,10,1000000,-1\n",
+            2,
+            "the first column counts the rows, and must be 1 here",
+        ),
+        ("5,34200.1,1,7,10,1000000,-1\n", 1, "must have 6 columns, not 7"),
+        ("34200.1,1,1.61136e+07,10,1000000,-1\n", 1, "order id must be an integer, not '1.61136e+07'"),
+        ("34200.1,1,7,10.5,1000000,-1\n", 1, "size must be an integer, not '10.5'"),
+        ("time,type,orderid,size,price,direction\n", None, "the file is empty below its header"),
+    ],
+)
+def test_what_is_in_doubt_is_named(tmp_path: Path, text: str, row: int | None, problem: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        messages(tmp_path, text)
+    assert caught.value.row == row
+    assert caught.value.problem.startswith(problem)
+
+
+def test_an_order_book_file_may_have_been_written_again_too(tmp_path: Path) -> None:
+    expected = [top for _, top in tops(tmp_path, "101,5,99,7,102,1,98,1\n")]
+    header = "ask_price_1,ask_size_1,bid_price_1,bid_size_1,ask_price_2,ask_size_2,bid_price_2,bid_size_2\n"
+    for text in (header + "101,5,99,7,102,1,98,1\n", '"101","5.0",99.0,7,102,1,98,1\n'):
+        assert [top for _, top in tops(tmp_path, text)] == expected
+    with pytest.raises(FeedError, match="row 1: no header expected"):
+        tops(tmp_path, "bid,ask\n101,5,99,7\n")
+
+
+@needed
+def test_a_file_of_today_replays_to_every_published_cost() -> None:
+    report = replay(lobster.read(AMZN_2021), OrderManagement(), symbol="AMZN")
+    assert report.events == 59
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (22, 22, 22)
+    assert report.agrees
 
 
 def test_an_order_book_row_gives_its_best_level_whatever_its_depth(tmp_path: Path) -> None:

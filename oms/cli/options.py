@@ -78,7 +78,9 @@ BookFile = Annotated[
 TradesFile = Annotated[
     Path | None,
     typer.Option(
-        "--trades", metavar="FILE", help="Bitstamp: inferred trades, whose makers should head their book."
+        "--trades",
+        metavar="FILE",
+        help="Bitstamp: trades, inferred or reported, whose makers should head their book.",
     ),
 ]
 UnknownOrders = Annotated[
@@ -101,13 +103,18 @@ Depth = Annotated[
 TickSize = Annotated[
     str | None,
     typer.Option(
-        "--tick", metavar="SIZE", help="Bitget, Kraken, OKX: the tick; by default what the prices show."
+        "--tick",
+        metavar="SIZE",
+        help="Bitget, Bitstamp, Kraken, OKX: the tick; by default what the prices show.",
     ),
 ]
 LotSize = Annotated[
     str | None,
     typer.Option(
-        "--lot", metavar="SIZE", help="Bitget, Kraken, OKX: the lot; by default what the amounts show."
+        "--lot",
+        metavar="SIZE",
+        help="Bitget, Kraken, OKX: the lot; by default what the amounts show. Bitstamp: what 1 in a volume "
+        "is worth; by default 1e-8.",
     ),
 ]
 ChecksumPolicy = Annotated[

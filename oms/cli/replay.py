@@ -92,7 +92,7 @@ def replay(
         ):
             raise typer.Exit(ExitCode.DISAGREES)
         return
-    recording = open_recording(file, found, symbol)
+    recording = open_recording(file, found, symbol, tick_size=tick, lot_size=lot)
     policy = unknown or DEFAULT_UNKNOWN[recording.feed]
     driven = drive(
         recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades, journal=journal
@@ -123,8 +123,8 @@ _APPLIES_TO: dict[str, tuple[AnyFeed, ...]] = {
     "ignore": ("bitstamp", "lobster"),
     "symbol": ("bitstamp", "lobster"),
     "depth": ("kraken",),
-    "tick": ("bitget", "kraken", "okx"),
-    "lot": ("bitget", "kraken", "okx"),
+    "tick": ("bitget", "bitstamp", "kraken", "okx"),
+    "lot": ("bitget", "bitstamp", "kraken", "okx"),
     "checksums": ("bitget", "kraken", "okx"),
 }
 

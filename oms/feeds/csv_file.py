@@ -154,10 +154,15 @@ class RowFormat:
 
     def read(self, file: CsvFile, row: int, text: str) -> tuple[str, ...]:
         """Split a row into its columns; raises FeedError."""
-        match = self._pattern.fullmatch(text)
-        if match is None:
+        fields = self.split(text)
+        if fields is None:
             raise file.error(row, self.problem(text))
-        return match.groups()
+        return fields
+
+    def split(self, text: str) -> tuple[str, ...] | None:
+        """Split a row into its columns; None if it is not of this form."""
+        match = self._pattern.fullmatch(text)
+        return None if match is None else match.groups()
 
     def fits(self, text: str) -> bool:
         """Whether a row has as many columns."""

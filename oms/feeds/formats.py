@@ -36,7 +36,7 @@ _LINES_TO_LOOK_AT = 1000  # a capture begins with notes and answers to subscript
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
     """Tell which feed recorded a file.
 
-    Bitstamp's has a header, LOBSTER's as many columns as a message; a capture is told by the form of its
+    Bitstamp's has a header, LOBSTER's the columns of a message; a capture is told by the form of its
     first messages. Raises FeedError if its beginning cannot be read, and UnknownFeedError if it is of none
     of them. O(1).
     """
@@ -51,7 +51,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
             if feed is not None:
                 return feed
     problem = (
-        "no capture of Bitget, Kraken or OKX, not a LOBSTER message file (6 columns) "
+        "no capture of Bitget, Kraken or OKX, not a LOBSTER message file (6 or 7 columns) "
         "nor a Bitstamp one (7 columns with a header)"
     )
     raise UnknownFeedError(file.path, None, problem)
@@ -103,12 +103,18 @@ def open_capture(
 
 
 def open_recording(
-    path: str | os.PathLike[str], feed: AnyFeed | None = None, symbol: str | None = None
+    path: str | os.PathLike[str],
+    feed: AnyFeed | None = None,
+    symbol: str | None = None,
+    *,
+    tick_size: str | None = None,
+    lot_size: str | None = None,
 ) -> Recording:
     r"""Open a recording of the feed given, or of the one that its first row shows.
 
-    The symbol is by default what the file's name says. Raises FeedError, and InvalidOrderError for any feed
-    but Bitstamp and LOBSTER; `open_capture` opens the others.
+    The symbol is by default what the file's name says. `tick_size` and `lot_size` are for Bitstamp, as in
+    `bitstamp.read`. Raises FeedError, and InvalidOrderError for any feed but Bitstamp and LOBSTER;
+    `open_capture` opens the others.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -121,4 +127,9 @@ def open_recording(
     found = feed_of(path) if feed is None else feed
     if found not in get_args(Feed):
         raise InvalidOrderError("feed", found, "'bitstamp' or 'lobster'")
-    return bitstamp.read(path, symbol) if found == "bitstamp" else lobster.read(path, symbol)
+    if found == "bitstamp":
+        return bitstamp.read(path, symbol, tick_size=tick_size, lot_size=lot_size)
+    for name, size in (("tick_size", tick_size), ("lot_size", lot_size)):
+        if size is not None:
+            raise InvalidOrderError(name, size, "left out for LOBSTER, whose tick and lot are known")
+    return lobster.read(path, symbol)

@@ -1,8 +1,12 @@
 """LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each of them.
 
 A message row is: time (seconds after midnight), type, order id, size, price (USD x 10,000),
-direction of the resting order. An order-book row is: ask price 1, ask size 1, bid price 1,
-bid size 1, and so on for the deeper levels. Neither file has a header.
+direction of the resting order; in newer files also the participant to whom the order is attributed, or
+null. An order-book row is: ask price 1, ask size 1, bid price 1, bid size 1, and so on for the deeper levels.
+
+Neither file has a header. Files that another program has written again are read too if their meaning is
+beyond doubt: with a header that names these columns in this order, fields in quotes, whole numbers such as
+`1000000.0` or `1e+06`, or a first column that counts the rows.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import re
 from collections.abc import Iterator
 
 from oms.feeds.csv_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.feeds.exported_rows import below_header, names_are, plain, uncounted
 from oms.feeds.instrument import Instrument
 from oms.feeds.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
 
@@ -30,7 +35,7 @@ _KINDS = {
     "7": Kind.HALT,
 }
 _SIDES = {"1": BID, "-1": ASK}
-_MESSAGE = RowFormat(
+_COLUMNS = (
     Column("time", r"\d{1,9}(?:\.\d{1,15})?", "seconds with at most 15 decimals"),
     Column("type", "[1-7]", "a message type in 1..7"),
     Column("order id", INTEGER, "an integer"),
@@ -38,6 +43,19 @@ _MESSAGE = RowFormat(
     Column("price", INTEGER, "an integer"),
     Column("direction", "1|-1", "1 or -1"),
 )
+_ATTRIBUTION = Column("attribution", "[A-Za-z0-9]{1,16}", "null or the code of a participant")
+_MESSAGE = RowFormat(*_COLUMNS)
+_ATTRIBUTED = RowFormat(*_COLUMNS, _ATTRIBUTION)
+_NAMES = (
+    "time|timestamp",
+    "type|eventtype|event",
+    "orderid|id",
+    "size|volume|quantity|shares",
+    "price",
+    "direction|side|buysellflag",
+    "attribution|mpid|participant",
+)
+_BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
 _BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
 _NO_LEVEL = 9_999_999_999  # with either sign: the sample files and their ReadMe differ
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
@@ -64,16 +82,45 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
 
 
 def is_message(text: str) -> bool:
-    """Whether a row has as many columns as a message."""
-    return _MESSAGE.fits(text)
+    """Return True if a first row has as many columns as a message, or names them."""
+    if names_are(text, _NAMES, least=6):
+        return True
+    form, first = _form_of(text)
+    return form is _ATTRIBUTED or first is not None or form.fits(text)
 
 
-def _messages(file: CsvFile) -> Iterator[Message]:
-    for row, text in file.rows():
-        time, kind, order_id, size, price, direction = _MESSAGE.read(file, row, text)
+def _messages(file: CsvFile, _: Instrument) -> Iterator[Message]:
+    form, number = None, None
+    for row, text in below_header(file, _NAMES, least=6):
+        if form is None:
+            form, number = _form_of(text)
+        if number is not None:
+            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - the rest of it
+        fields = form.split(text) or form.read(file, row, plain(text))
+        time, kind, order_id, size, price, direction = fields[:6]
         yield Message(
             row, _nanoseconds(time), _KINDS[kind], int(order_id), _SIDES[direction], int(size), int(price)
         )
+    if form is None:
+        raise file.error(None, "the file is empty below its header")
+
+
+def _form_of(text: str) -> tuple[RowFormat, int | None]:
+    """The form of a file by its first row of values, and where its rows are counted, the first number."""
+    if _ATTRIBUTED.split(plain(text)):
+        return _ATTRIBUTED, None
+    number, rest = uncounted(text) or (None, "")
+    for form in (_MESSAGE, _ATTRIBUTED):
+        if form.split(plain(rest)):
+            return form, number
+    return _MESSAGE, None
+
+
+def _counted(file: CsvFile, row: int, text: str, number: int) -> str:
+    found = uncounted(text, number)
+    if found is None:
+        raise file.error(row, f"the first column counts the rows, and must be {number} here")
+    return found[1]
 
 
 def _nanoseconds(time: str) -> int:
@@ -88,8 +135,8 @@ def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
     """
     file = CsvFile(path)
     columns = 0
-    for row, text in file.rows():
-        match = _BOOK_ROW.fullmatch(text)
+    for row, text in below_header(file, _BOOK_NAMES, least=4):
+        match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
         found = text.count(",") + 1
         if match is None or found % 4 or found != (columns or found):
             raise file.error(row, _book_problem(found, columns))

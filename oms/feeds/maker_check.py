@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from oms.feeds import bitstamp
+from oms.feeds.instrument import Instrument
 from oms.feeds.messages import Message
 from oms.models import Order
 
@@ -24,15 +25,15 @@ class MakerCheck:
     those of them that headed their book.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], units: Instrument) -> None:
         """Open the file; raises FeedError if its first rows cannot be read."""
         self.trades = 0
         self.found = 0
         self.at_head = 0
         self.first_behind: int | None = None
-        self._published = bitstamp.trades(path)
+        self._published = bitstamp.trades(path, units)
         self._next = next(self._published, None)
-        self._pending: deque[bitstamp.InferredTrade] = deque()
+        self._pending: deque[bitstamp.PublishedTrade] = deque()
 
     def before(self, heads_its_book: Callable[[Order], bool], order: Order, message: Message) -> None:
         """Look at a resting order that a message is about to shrink; raises FeedError."""

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -87,19 +88,25 @@ class Recording(Streamed):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        parse: Callable[[CsvFile], Iterator[Message]],
+        parse: Callable[[CsvFile, Instrument], Iterator[Message]],
         feed: Feed,
         symbol: str,
-        units: Instrument,
+        units: Instrument | Callable[[], Instrument],
     ) -> None:
+        """Name the file and what reads it; `units` may be found out when they are first wanted."""
         super().__init__(CsvFile(path))
         self._parse = parse
         self.feed: Feed = feed
         self.symbol = symbol
-        self.units = units
+        self._units = units
+
+    @cached_property
+    def units(self) -> Instrument:
+        """Return what the ticks and lots of the messages are. O(rows) once if the prices must say so."""
+        return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
-        return self._parse(self._file)
+        return self._parse(self._file, self.units)
 
     def __repr__(self) -> str:
         return f"<{self.feed} recording of {self.symbol}: {self.path}>"

@@ -114,14 +114,14 @@ class Replay:
         if unknown not in get_args(Unknown):
             raise InvalidOrderError("unknown", unknown, "'seed', 'skip' or 'raise'")
         self._recording = recording
+        self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._om = om
         self._symbol = symbol
         self._unknown = unknown
         self._ignore = frozenset(ignore)
         self._book_check = None if book is None else BookCheck(book)
-        self._maker_check = None if trades is None else MakerCheck(trades)
+        self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._time: int | None = None
         self._steps = self._run()
 
