@@ -18,7 +18,7 @@ from oms.api.attempts import Failure, Pause, Reply, Talk, persist
 from oms.api.replies import Answer
 from oms.api.requests import Request
 from oms.errors import InvalidOrderError
-from oms.models import Order
+from oms.models import Order, check_positive
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -262,7 +262,7 @@ def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, A
             "base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key"
         )
     if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
-        raise InvalidOrderError("timeout", timeout, "a number of seconds > 0, not infinite")
+        raise InvalidOrderError("timeout", timeout, "a finite number of seconds > 0")
     if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
         raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
@@ -270,8 +270,7 @@ def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, A
 
 
 def _checked_attempts(attempts: int) -> int:
-    if type(attempts) is not int or attempts < 1:
-        raise InvalidOrderError("attempts", attempts, "an int >= 1")
+    check_positive("attempts", attempts)
     return attempts
 
 
