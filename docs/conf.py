@@ -28,7 +28,6 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*"),
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
     (r"py:class", r"oms\.journal\.connection\.Connection"),  # of sqlite3, but for a disk that fails in tests
-    (r"py:class", r"oms\.api\.(requests\.Request|replies\.Answer)"),  # how a client talks, inside
     (r"py:class", "Levels"),  # a name for pairs of price and amount, in the fields of named tuples
 ]
 default_role = "code"  # docstrings write a name in single backticks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
-__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "table"]
+__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
 
 SHOWN = 10
 """How many fills, or price levels of a side, are shown of however many there are."""
@@ -32,11 +32,11 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar for `value` where the longest stands for `of`, in a colour that lets the background through."""
+    """A bar for `value` where the longest stands for `of`, in a color that is seen on light and on dark."""
 
     value: int
     of: int
-    colour: str
+    color: str
 
 
 def bounded(value: object) -> object:
@@ -54,6 +54,16 @@ def bounded(value: object) -> object:
     if type(value) is str and len(value) > _LONGEST_TEXT:
         return Aside(f"{value[:_LONGEST_TEXT]!r} ... {len(value) - _LONGEST_TEXT} more")
     return value
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and its noun, in the plural unless there is one.
+
+    >>> counted(1, "order"), counted(2000, "order")
+    ('1 order', '2,000 orders')
+
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
@@ -80,7 +90,7 @@ Cell = str | int | Bar
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """An HTML table that needs nothing but itself: text escaped, styles inline, colours inherited.
+    """An HTML table that needs nothing but itself: text escaped, styles inline, colors inherited.
 
     The first column names the row. A bar, which a reader without styles does not see, says nothing that a
     number beside it does not say.
@@ -97,7 +107,7 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
 def _row(tag: str, cells: Sequence[Cell]) -> str:
     sides = ["left", *["right"] * (len(cells) - 1)]
     drawn = (
-        f'<{tag} style="padding:.1em .6em;text-align:{side}">{_drawn(cell)}</{tag}>'
+        f'<{tag} style="padding:.1em .6em;text-align:{side};white-space:nowrap">{_drawn(cell)}</{tag}>'
         for side, cell in zip(sides, cells, strict=True)
     )
     return f"<tr>{''.join(drawn)}</tr>"
@@ -106,7 +116,7 @@ def _row(tag: str, cells: Sequence[Cell]) -> str:
 def _drawn(cell: Cell) -> str:
     if isinstance(cell, Bar):
         width = 10 * cell.value / cell.of
-        return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.colour}"></div>'
+        return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.color}"></div>'
     if isinstance(cell, str):
         return _escaped(cell)
     shown = bounded(cell)

@@ -8,16 +8,14 @@ from itertools import islice
 from typing import Protocol
 
 from oms.books import Books
-from oms.display import SHOWN, Bar, Cell, bounded, table
+from oms.display import SHOWN, Bar, Cell, bounded, counted, table
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
+from oms.palette import SHADES_OF, name_of
 
 __all__ = ["as_fields", "as_html", "as_text"]
 
 _SYMBOLS = 3
-_NAMES = {Side.BUY: "BUY (offers)", Side.SELL: "SELL (bids)"}
-# Half transparent, for light and dark pages; an orange and a blue, which every eye tells apart.
-_COLOURS = {Side.BUY: "rgba(230,140,0,.6)", Side.SELL: "rgba(50,130,220,.6)"}
 
 
 class _Holder(Protocol):
@@ -59,12 +57,12 @@ def as_html(om: _Holder) -> str:
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)
         more = len(books.by_name) - shown
-        rest = f"<p>{more:,} more books are not shown.</p>" if more else ""
+        rest = f"<p>Not shown: {counted(more, 'more book')}.</p>" if more else ""
         return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{rest}</div>"
 
 
 def _count(books: Books) -> str:
-    return f"{len(books.orders)} orders in {len(books.by_name)} books"
+    return f"{counted(len(books.orders), 'order')} in {counted(len(books.by_name), 'book')}"
 
 
 def _first_symbols(books: Books) -> list[str]:
@@ -74,7 +72,7 @@ def _first_symbols(books: Books) -> list[str]:
 
 
 def _ladder(books: Books, symbol: str) -> str:
-    """Offers above, lowest at the spread; bids below."""
+    """Draw the asks above, lowest at the spread; the bids below."""
     found = {book.side: book for book in books.select(symbol, None)}
     depth = {side: book.depth(SHOWN) for side, book in found.items()}
     widest = max(level.amount for levels in depth.values() for level in levels)
@@ -84,17 +82,17 @@ def _ladder(books: Books, symbol: str) -> str:
     for side, book in found.items():
         hidden = book.count_levels() - len(depth[side])
         if hidden:
-            rows[side].append([f"{hidden:,} more levels", "", "", "", ""])
+            rows[side].append([counted(hidden, "more level"), "", "", "", ""])
     spread: list[Cell] = ["spread", _spread(found), "", "", ""]
     lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
     return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)
 
 
 def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:
-    bar = Bar(level.amount, widest, _COLOURS[side])
-    return [_NAMES[side], level.price, level.orders, level.amount, bar]
+    bar = Bar(level.amount, widest, SHADES_OF[side].on_any)
+    return [name_of(side), level.price, level.orders, level.amount, bar]
 
 
 def _spread(found: dict[Side, OrderBook]) -> str | int:
-    offer, bid = (found[side].best_price() if side in found else None for side in Side)
-    return "none" if offer is None or bid is None else offer - bid
+    ask, bid = (found[side].best_price() if side in found else None for side in Side)
+    return "none" if ask is None or bid is None else ask - bid

@@ -25,7 +25,7 @@ MAX_INT = 2**63 - 1
 class Side(StrEnum):
     """The trade that an order serves: BUY trades consume BUY orders, SELL trades SELL orders.
 
-    So the BUY book is what a market-data feed calls asks or offers, the SELL book its bids.
+    So the BUY book is what a market-data feed calls asks, the SELL book its bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>

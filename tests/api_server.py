@@ -31,10 +31,10 @@ class Address(NamedTuple):
 
 
 @contextmanager
-def serving(app: FastAPI, port: int = 0) -> Generator[Address]:
+def serving(app: FastAPI, port: int = 0, root_path: str = "") -> Generator[Address]:
     """Serve an application until the block is left (port 0: a free one)."""
     with listen("127.0.0.1", port) as listening:
-        server = new_server(app)
+        server = new_server(app, root_path)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zlib
 from dataclasses import dataclass, field
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -31,6 +33,13 @@ def documented_names(site: Path) -> set[str]:
     lines = (site / "objects.inv").read_bytes().split(b"\n", 4)
     listed = zlib.decompress(lines[4]).decode().splitlines()
     return {line.split()[0] for line in listed if line.split()[1].startswith("py:")}
+
+
+def signatures(page: Path) -> dict[str, str]:
+    """Every signature on a page of the reference as a reader sees it, by the name that it belongs to."""
+    found = re.findall(r'<dt class="sig[^>]*id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.DOTALL)
+    texts = ((name, unescape(re.sub(r"<[^>]+>", "", html))) for name, html in found)
+    return {name: " ".join(text.split()) for name, text in texts}
 
 
 @dataclass

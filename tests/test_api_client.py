@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from threading import Barrier
-from typing import Any
+from types import GenericAlias, NoneType, UnionType
+from typing import Any, get_type_hints
 
 import pytest
 from clients import DOORS, Door
@@ -66,16 +68,51 @@ def told(call: Callable[[], object]) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_every_verb_takes_what_that_of_the_library_takes(client: type) -> None:
+def test_every_verb_takes_and_returns_what_that_of_the_library_does(client: type) -> None:
     both = vars(client).keys() & vars(OrderManagement).keys()
     names = {name for name in both if not name.startswith("_") and name != "close"}
     assert len(names) == 17, names
     for name in names:
-        ours = inspect.signature(getattr(OrderManagement, name)).parameters
-        theirs = dict(inspect.signature(getattr(client, name)).parameters)
-        key = theirs.pop("idempotency_key", None)
+        ours = inspect.signature(getattr(OrderManagement, name), eval_str=True)
+        theirs = inspect.signature(getattr(client, name))
+        parameters = dict(theirs.parameters)
+        key = parameters.pop("idempotency_key", None)
         assert key is None or (key.kind, key.default) == (key.KEYWORD_ONLY, None)
-        assert list(theirs.values()) == list(ours.values()), name
+        assert list(parameters.values()) == list(ours.parameters.values()), name
+        assert theirs.return_annotation == (ours.return_annotation or NoneType), name
+
+
+def methods_of(client: type) -> dict[str, Callable[..., object]]:
+    """The verbs and questions of a client, also those that Python has operators for."""
+    operators = {"__contains__", "__len__"}
+    return {
+        name: method
+        for name, method in vars(client).items()
+        if inspect.isfunction(method) and (not name.startswith("_") or name in operators)
+    }
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_every_method_of_a_client_shows_the_types_that_it_takes_and_returns(client: type) -> None:
+    methods = methods_of(client)
+    assert len(methods) == 20
+    for name, method in methods.items():
+        hints = get_type_hints(method)
+        signature = inspect.signature(method, eval_str=True)
+        own, *parameters = signature.parameters.values()
+        assert own.name == "self", name
+        assert {each.name: each.annotation for each in parameters} | {"return": hints["return"]} == hints
+        assert signature.return_annotation in (hints["return"], None), name
+        assert isinstance(hints["return"], type | UnionType | GenericAlias), name
+        assert "Generator" not in str(signature), name
+        assert (method.__name__, method.__qualname__) == (name, f"{client.__name__}.{name}")
+        assert method.__module__ == client.__module__ == "oms.api.client"
+        assert inspect.iscoroutinefunction(method) is (client is AsyncClient), name
+        assert method.__doc__, name
+    shown = pydoc.plain(pydoc.render_doc(client))
+    assert "Generator[" not in shown
+    assert "quote(self, symbol: str, side: oms.models.Side, amount: int, *, " in shown
+    assert "allow_partial: bool = False) -> oms.models.Quote\n" in shown
 
 
 def test_the_worked_example(om: Door) -> None:

@@ -315,11 +315,11 @@ def test_an_answer_for_each_verb_is_read_strictly() -> None:
 
 
 def test_orders_that_no_books_could_hold_are_no_answer() -> None:
-    order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 1, "price": 1}
-    page = {"sequence": 1, "total": 2, "orders": [order, order], "next": None}
+    order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 0, "price": 1}
+    page = {"sequence": 1, "total": 1, "orders": [order], "next": None}
     with (
         over(saying(httpx.Response(200, json=page))) as om,
-        pytest.raises(UnexpectedAnswerError, match="id 1"),
+        pytest.raises(UnexpectedAnswerError, match="amount must be"),
     ):
         om.orders()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -244,6 +245,45 @@ def test_a_journal_that_takes_nothing_is_not_ready_and_says_why(tmp_path: Path) 
     assert (said["status"], said["code"], said["reason"]) == (503, "not_ready", "it is closed")
     assert client.get("/health").json() == {"alive": True}
     assert problem(client.post("/orders", json=ORDER))["code"] == "journal_failed"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed here")
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_what_is_wrong_with_a_journal_is_said_without_where_it_lies(suffix: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a secret folder"
+    folder.mkdir()
+    om = journal.open(folder / "book.db")
+    client = client_of(om)
+    (folder / f"book.db{suffix}").unlink()
+    ready, refused = problem(client.get("/ready")), problem(client.post("/orders", json=ORDER))
+    for said in (ready, refused):
+        assert f"book.db{suffix} was removed or replaced" in said["detail"]
+        assert "secret" not in json.dumps(said)
+        assert str(tmp_path) not in json.dumps(said)
+    with pytest.raises(JournalError):
+        om.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("/srv/secret/book.db was removed", "book.db was removed"),
+        ("[Errno 28] No space left on device: '/srv/secret/a b/book.db-wal'", "device: 'book.db-wal'"),
+        ("it is read-only: C:\\secret\\book.db: gone", "it is read-only: book.db: gone"),
+        ("1/2 of it, and/or more", "1/2 of it, and/or more"),
+    ],
+)
+def test_a_reason_names_files_but_not_their_folders(said: str, shown: str) -> None:
+    kept = MemoryJournal()
+    client = client_of(OrderManagement(kept))
+
+    def fail(_batch: Any) -> None:
+        raise JournalError("/srv/secret/book.db", said)
+
+    kept.append = fail  # type: ignore[method-assign]  # it fails
+    refused = problem(client.post("/orders", json=ORDER))
+    assert shown in refused["detail"]
+    assert "secret" not in json.dumps(refused)
 
 
 requests = st.one_of(

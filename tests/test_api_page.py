@@ -58,7 +58,9 @@ def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderMana
     expect(page.locator("#state")).to_have_text("Live")
     expect(page.locator("#empty-SELL")).to_be_visible()
     add(page, "SELL", "1,500", "19")
-    expect(page.locator("#order .outcome")).to_have_text(re.compile(r"^Order \d+ rests: SELL 1,500 at 19.$"))
+    expect(page.locator("#order .outcome")).to_have_text(
+        re.compile(r"^Order \d+ rests: bid of 1,500 at 19.$")
+    )
     shows(page, "SELL", ("19", "1,500"))
     expect(page.locator("#spread")).to_have_text("1")
     dialog = review(page, "22")
@@ -113,7 +115,7 @@ def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderM
     shows(page, "BUY", ("20", "27"), ("21", "10"))
     expect(page.locator("#orders th")).to_have_text(["1", "2", "4"])
     page.get_by_role("button", name="20", exact=True).click()
-    expect(page.locator("#orders-title")).to_have_text("Orders at BUY 20")
+    expect(page.locator("#orders-title")).to_have_text("Asks at 20")
     expect(page.locator("#orders th")).to_have_text(["1", "2"])
     page.get_by_role("button", name="Remove order 2").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
@@ -159,7 +161,7 @@ def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(p
     expect(page.locator("#quote")).to_be_visible()
     page.goto(page.url.replace("JPM", "IBM"))
     expect(page.locator("#symbol")).to_have_text("IBM")
-    expect(page.locator("#quote-problem")).to_have_text("Nothing rests on the BUY side.")
+    expect(page.locator("#quote-problem")).to_have_text("There are no asks.")
     for part in ("#levels-BUY tr", "#orders tr", "#trades tr", "#quote:visible"):
         expect(page.locator(part)).to_have_count(0)
     expect(page.locator("#best-BUY")).to_have_text("\N{EN DASH}")

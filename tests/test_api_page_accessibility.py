@@ -54,7 +54,7 @@ def test_the_keyboard_alone_adds_trades_and_removes(page: Page, om: OrderManagem
     shows(page, "SELL", ("19", "5"))
     tab_to("#levels-SELL .choose")
     page.keyboard.press("Space")
-    expect(page.locator("#orders-title")).to_have_text("Orders at SELL 19")
+    expect(page.locator("#orders-title")).to_have_text("Bids at 19")
     tab_to("#orders button")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")

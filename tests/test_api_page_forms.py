@@ -40,11 +40,34 @@ def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
     add(page, "BUY", "1.5", "1", id="5")
     expect(problem).to_have_text("Amount must be a whole number, such as 1,200.")
     page.fill("#trade-amount", "31")
-    expect(page.locator("#quote-problem")).to_have_text("Only 30 of 31 can be traded on the BUY side.")
+    expect(page.locator("#quote-problem")).to_have_text("Only 30 of 31 are available: the asks hold no more.")
     choose(page, "trade", "SELL")
-    expect(page.locator("#quote-problem")).to_have_text("Nothing rests on the SELL side.")
+    expect(page.locator("#quote-problem")).to_have_text("There are no bids.")
     page.get_by_role("button", name="Review the trade").click()
-    expect(page.locator("#trade-problem")).to_have_text("Nothing rests on the SELL side.")
+    expect(page.locator("#trade-problem")).to_have_text("There are no bids.")
+    expect(page.locator("#quote-problem")).to_be_empty()
+
+
+def test_an_error_of_a_trade_stands_in_one_place_and_for_as_long_as_it_is_true(
+    page: Page, om: OrderManagement
+) -> None:
+    note, problem = page.locator("#quote-problem"), page.locator("#trade-problem")
+    page.fill("#trade-amount", "31")
+    expect(note).to_have_text("Only 30 of 31 are available: the asks hold no more.")
+    page.get_by_role("button", name="Review the trade").click()
+    expect(problem).to_have_text("Only 30 of 31 are available: the asks hold no more.")
+    expect(note).to_be_empty()
+    page.locator("#order-amount").focus()
+    om.remove_order(4)
+    expect(problem).to_have_text("Only 20 of 31 are available: the asks hold no more.")
+    expect(note).to_be_empty()
+    expect(page.locator("#order-amount")).to_be_focused()
+    om.add_order(3, "JPM", Side.BUY, 50, 22)
+    expect(page.locator("#quote dd").first).to_have_text("642")
+    expect(problem).to_be_empty()
+    page.fill("#trade-amount", "71")
+    expect(note).to_have_text("Only 70 of 71 are available: the asks hold no more.")
+    expect(problem).to_be_empty()
 
 
 def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderManagement) -> None:

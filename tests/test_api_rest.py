@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
+import httpx
 import pytest
+from api_server import serving
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from oms import Event, Order, OrderManagement, Side
 from oms.api import Settings, create_app, create_router
+from oms.api.page import PATHS
 
 ORDER = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
 JPM = {"symbol": "JPM", "side": "BUY"}
@@ -279,7 +285,11 @@ def test_answers_are_exact_integers_of_any_size(client: TestClient, om: OrderMan
 
 
 def test_a_method_that_is_none_is_told_which_there_are(still: TestClient) -> None:
-    for path, allowed in (("/orders", "GET, POST"), ("/orders/1", "DELETE, GET, PATCH"), ("/", "GET")):
+    for path, allowed in (
+        ("/orders", "GET, HEAD, POST"),
+        ("/orders/1", "DELETE, GET, HEAD, PATCH"),
+        ("/", "GET, HEAD"),
+    ):
         refused = still.put(path)
         assert problem(refused)["code"] == "method_not_allowed"
         assert refused.headers["allow"] == allowed
@@ -372,3 +382,132 @@ def test_two_keys_for_one_request_are_refused(still: TestClient) -> None:
     answer = still.delete("/orders/1", headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
     assert still.get("/orders/1").status_code == 200
+
+
+# ---------------------------------------------------------------------- HEAD
+
+
+def paths_of(app: FastAPI) -> set[str]:
+    """All paths that answer GET, with the id of an order that is there and of one that is not."""
+    paths = {path for path, operations in app.openapi()["paths"].items() if "get" in operations}
+    known = {path.replace("{order_id}", order_id) for path in paths for order_id in ("1", "7")}
+    return known | {"/docs", "/openapi.json", "/session", *PATHS}
+
+
+def test_every_path_that_answers_get_answers_head_with_the_same_head_and_no_body(
+    om: OrderManagement,
+) -> None:
+    app = create_app(om, Settings())
+    query = "symbol=JPM&side=BUY&amount=5&budget=9&max_slippage_bps=1&amounts=3&levels=1"
+    with serving(app) as address, httpx.Client(base_url=address.http) as client:
+        for path in sorted(paths_of(app)):
+            for asked in (path, f"{path}?{query}", f"{path}?symbol=JPM&side=BUY&amount=5"):
+                whole, head = client.get(asked), client.head(asked)
+                assert head.status_code == whole.status_code, asked
+                assert head.content == b"", asked
+                assert int(head.headers["content-length"]) == len(whole.content) > 0, asked
+                one, other = (
+                    {*each.headers.items()} - {("date", each.headers["date"])} for each in (whole, head)
+                )
+                assert one == other, asked
+    assert len(paths_of(app)) > 20
+
+
+def test_head_is_answered_on_a_real_connection_which_then_goes_on(om: OrderManagement) -> None:
+    with serving(create_app(om, Settings())) as address, socket.create_connection(address) as connection:
+        for method in (b"HEAD", b"HEAD", b"GET"):
+            close = b"" if method == b"HEAD" else b"Connection: close\r\n"
+            connection.sendall(method + b" /count HTTP/1.1\r\nHost: x\r\n" + close + b"\r\n")
+        said = b""
+        while some := connection.recv(65536):
+            said += some
+    first, second, last = said.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    for head in (first, second):
+        assert b"content-length: 11\r\n" in head.lower()
+        assert head.endswith(b"\r\n\r\n")
+    assert last.endswith(b'\r\n\r\n{"count":2}')
+
+
+def test_head_is_answered_in_another_application_too(om: OrderManagement) -> None:
+    other = FastAPI()
+    other.include_router(create_router(om), prefix="/book")
+    head = TestClient(other).head("/book/count")
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "11", b"")
+
+
+def test_head_changes_nothing_in_the_document(still: TestClient) -> None:
+    document = still.get("/openapi.json").json()
+    assert not any("head" in operations for operations in document["paths"].values())
+
+
+# ---------------------------------------------------------------------- null
+
+
+@pytest.mark.parametrize(
+    "null", [{}, {"limit_price": None}, {"max_total_price": None, "allow_partial": None}]
+)
+def test_a_field_that_may_be_left_out_may_be_null(client: TestClient, null: dict[str, None]) -> None:
+    trade = {**JPM, "amount": 22, **null}
+    first = client.post("/trades", json=trade, headers={"Idempotency-Key": "once"})
+    assert (first.status_code, first.json()["total_price"]) == (201, 442)
+    every = ("limit_price", "max_total_price", "min_total_price", "allow_partial")
+    for same in ({**JPM, "amount": 22}, {**JPM, "amount": 22, **dict.fromkeys(every)}):
+        again = client.post("/trades", json=same, headers={"Idempotency-Key": "once"})
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert again.headers["idempotent-replayed"] == "true"
+
+
+def test_null_does_not_change_what_is_remembered_of_a_request(
+    client: TestClient, om: OrderManagement
+) -> None:
+    notes: list[str | None] = []
+    om.subscribe(lambda event: notes.append(event.note))
+    client.post("/trades", json={**JPM, "amount": 1, "limit_price": None}, headers={"Idempotency-Key": "k"})
+    amended = client.patch("/orders/4", json={"amount": 7, "price": None}, headers={"Idempotency-Key": "l"})
+    assert (amended.json()["amount"], amended.json()["price"]) == (7, 21)
+    digests = [json.loads(note or "")["request"] for note in notes]
+    # As journals have them that were written before null was read.
+    assert digests == ["9c8a502f1ad821b706ddfa7d5c915031", "135af6657b64182cd560027fa5e649bf"]
+
+
+@pytest.mark.parametrize("body", [{}, {"amount": None}, {"price": None}, {"amount": None, "price": None}])
+def test_an_amendment_of_nothing_but_null_amends_nothing(still: TestClient, body: dict[str, None]) -> None:
+    assert problem(still.patch("/orders/1", json=body))["field"] == "amount or price"
+
+
+@pytest.mark.parametrize("field", list(ORDER))
+def test_a_field_that_must_be_given_is_not_null(still: TestClient, field: str) -> None:
+    assert problem(still.post("/orders", json={**ORDER, "order_id": 9, field: None}))["field"] == field
+
+
+def test_null_in_a_query_is_a_text_like_any_other(still: TestClient) -> None:
+    for value in ("null", ""):
+        path = f"/quote?symbol=JPM&side=BUY&amount=1&limit_price={value}"
+        assert problem(still.get(path))["field"] == "limit_price"
+
+
+# ---------------------------------------------------------------------- one schema of a side
+
+
+def test_every_side_in_the_document_is_the_one_named_schema(still: TestClient) -> None:
+    document = still.get("/openapi.json").json()
+    assert document["components"]["schemas"]["Side"]["enum"] == ["BUY", "SELL"]
+    assert json.dumps(document).count('"enum": ["BUY", "SELL"]') == 1
+    sides = list(schemas_of("side", document))
+    assert len(sides) > 20
+    assert {schema["$ref"] for schema in sides} == {"#/components/schemas/Side"}
+    assert '"enum": ["BUY", "SELL"]' in unescape(still.get("/docs").text)  # people see the words
+
+
+def schemas_of(name: str, part: Any) -> Iterator[dict[str, Any]]:
+    """The schemas of all fields and parameters of that name."""
+    if isinstance(part, list):
+        for each in part:
+            yield from schemas_of(name, each)
+    elif isinstance(part, dict):
+        if part.get("name") == name and "schema" in part:
+            yield part["schema"]
+        if part.get("type") == "object" and name in part.get("properties", {}):
+            yield part["properties"][name]
+        for each in part.values():
+            yield from schemas_of(name, each)

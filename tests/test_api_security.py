@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import json
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -14,7 +16,8 @@ from test_api_rest import ORDER, problem
 from websockets.exceptions import InvalidStatus
 
 from oms import InvalidOrderError
-from oms.api import Settings, create_app
+from oms.api import Settings, create_app, sessions
+from oms.api.page import PATHS
 
 KEY = "correct horse battery".replace(" ", "-")
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -59,6 +62,42 @@ def test_all_but_the_page_and_the_health_is_closed_without_the_key(client: TestC
 def test_a_wrong_key_is_refused_whatever_it_is(client: TestClient, given: str) -> None:
     refused = client.get("/symbols", headers=[("Authorization", given.encode("latin-1"))])  # type: ignore[arg-type]  # bytes are what it sends
     assert problem(refused)["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("path", ["/symbols", "/session"])
+def test_a_wrong_key_is_told_from_a_missing_one_and_from_a_session_that_has_ended(
+    client: TestClient, path: str
+) -> None:
+    method = "POST" if path == "/session" else "GET"
+
+    def refused(**headers: str) -> tuple[str, str]:
+        answer = client.request(method, path, headers={"Origin": OWN, **headers})
+        assert answer.status_code == 401
+        return problem(answer)["detail"], answer.headers["www-authenticate"]
+
+    missing = ("give the API key as Authorization: Bearer", "Bearer")
+    for given in ({}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {KEY}"}, {"Authorization": KEY}):
+        assert refused(**given) == missing
+    wrong = ("the API key is not valid", 'Bearer error="invalid_token"')
+    for key in ("x", KEY[:-1], KEY + "x", "x" * 10_000):
+        assert refused(Authorization=f"Bearer {key}") == wrong
+        assert refused(Authorization=f"bearer  {key} ", Cookie="oms_session=x") == wrong
+    assert refused(Cookie="oms_session=x")[0] == "the session has ended: give the API key again"
+
+
+def test_every_key_that_is_given_is_compared_in_constant_time(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+
+    def compare(given: bytes, key: bytes) -> bool:
+        compared.append(given)
+        return hmac.compare_digest(given, key)
+
+    monkeypatch.setattr(sessions, "hmac", SimpleNamespace(compare_digest=compare))
+    for key in ("x", KEY[:-1], KEY):
+        client.get("/symbols", headers={"Authorization": f"Bearer {key}"})
+    assert compared == [b"x", KEY[:-1].encode(), KEY.encode()]
 
 
 def test_the_key_is_not_taken_from_a_query_and_is_shown_nowhere(client: TestClient) -> None:
@@ -164,6 +203,17 @@ def test_another_origin_is_refused_even_with_the_key(client: TestClient, origin:
     ):
         pass
     assert denied.value.status_code == 403
+
+
+def test_the_files_of_the_page_are_given_to_any_site_and_say_nothing(client: TestClient) -> None:
+    elsewhere = {"Origin": "http://evil.example"}
+    for path in PATHS:
+        answer = client.get(path, headers=elsewhere)
+        assert answer.status_code == 200, path
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in answer.headers
+    for path in ("/health", "/symbols", "/openapi.json"):
+        assert client.get(path, headers={**BEARER, **elsewhere}).status_code == 403
 
 
 def test_a_listed_origin_may_ask_and_read_and_no_other_is_told_that_it_may() -> None:

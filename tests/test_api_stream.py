@@ -205,6 +205,23 @@ def test_no_more_streams_are_open_than_may_be(address: Address) -> None:
     assert json.loads(refused.value.response.body or b"")["code"] == "too_many_streams"
 
 
+def test_a_stream_that_is_refused_is_no_error_in_the_log_of_the_server(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key = "k" * 40
+    with serving(create_app(settings=Settings(api_key=key, most_streams=0))) as address:
+        for query, headers, status in (
+            ("", {}, 401),
+            ("?x=1", {"Authorization": f"Bearer {key}"}, 422),
+            ("", {"Authorization": f"Bearer {key}"}, 503),
+        ):
+            with pytest.raises(InvalidStatus) as refused, stream(address, query, **headers):
+                pass
+            assert refused.value.response.status_code == status
+            assert refused.value.response.body
+    assert "ERROR" not in capsys.readouterr().err
+
+
 def wait_for_a_place(address: Address) -> None:
     deadline = monotonic() + 30
     while True:

@@ -85,7 +85,7 @@ LONG_TRADE = deep().place_trade("S0000", SELL, 400_000)
 EVERYTHING = [deep(), QUOTE, LONG_QUOTE, LONG_TRADE, OrderManagement()]
 
 
-def test_a_ladder_has_offers_above_and_bids_below_both_best_at_the_spread() -> None:
+def test_a_ladder_has_asks_above_and_bids_below_both_best_at_the_spread() -> None:
     om = OrderManagement()
     om.add_orders(
         [Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 1000, 21), Order(2, "JPM", SELL, 15, 17)]
@@ -93,8 +93,8 @@ def test_a_ladder_has_offers_above_and_bids_below_both_best_at_the_spread() -> N
     om.add_orders([Order(3, "JPM", SELL, 30, 16), Order(5, "JPM", SELL, 5, 17)])
     assert shown(om).rows == [
         ["book", "price (ticks)", "orders", "amount (lots)", ""],
-        ["BUY (offers)", "21", "1", "1,000", ""],
-        ["BUY (offers)", "20", "1", "20", ""],
+        ["BUY (asks)", "21", "1", "1,000", ""],
+        ["BUY (asks)", "20", "1", "20", ""],
         ["spread", "3", "", "", ""],
         ["SELL (bids)", "17", "2", "20", ""],
         ["SELL (bids)", "16", "1", "30", ""],
@@ -116,6 +116,14 @@ def test_a_book_with_one_side_has_no_spread(side: Side) -> None:
     assert len(shown(om).rows) == 3
 
 
+def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 20, 20)
+    assert repr(om) == "<OrderManagement: 1 order in 1 book>"
+    om.add_orders(Order(n, "JPM", BUY, 20, 20 + n) for n in range(2, 12))
+    assert shown(om).rows[1][0] == "1 more level"
+
+
 def test_an_empty_book_says_so() -> None:
     assert shown(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
 
@@ -126,7 +134,7 @@ def test_html_is_a_table_without_scripts_sheets_or_anything_from_outside(value: 
     assert page.tags <= {"div", "p", "table", "caption", "tr", "th", "td"}
     assert page.attributes <= {"style"}
     assert not any("url" in style or "color:" in style for style in page.styles)
-    assert all("rgba" in style for style in page.styles if "background" in style)
+    assert all(re.search("background:#[0-9a-f]{6}", style) for style in page.styles if "background" in style)
 
 
 @pytest.mark.parametrize("value", EVERYTHING, ids=lambda value: type(value).__name__)
@@ -149,7 +157,7 @@ def test_ten_levels_of_a_side_are_shown_and_the_rest_is_counted() -> None:
 def test_three_symbols_are_shown_and_the_other_books_counted() -> None:
     page = shown(deep(levels=2, symbols=500))
     assert len(page.rows) == 3 * 6
-    assert page.text.endswith("994 more books are not shown.")
+    assert page.text.endswith("Not shown: 994 more books.")
 
 
 def test_showing_a_large_book_looks_at_no_more_than_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

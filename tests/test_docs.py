@@ -8,14 +8,15 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 import pytest
-from site_pages import ROOT, Page, build, documented_names
+from site_pages import ROOT, Page, build, documented_names, signatures
 from typer.main import get_command
 
 import oms
+from oms.api import AsyncClient, Client
 from oms.cli import app
 
 FOR_PEOPLE_WHO_TYPE = {"cli"}  # a command is described by its page, not by its modules
@@ -103,6 +104,25 @@ def names_in(module: ModuleType) -> Iterator[str]:
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     missing = set(public_names()) - documented_names(site)
     assert missing == set(), "docs/reference/ must name them"
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_the_reference_shows_what_each_method_of_a_client_returns(site: Path, client: type) -> None:
+    shown = signatures(site / "reference" / "api.html")
+    names = [name for name, each in vars(client).items() if inspect.isfunction(each) and name[0] != "_"]
+    assert len(names) >= 18
+    for name in names:
+        signature = inspect.signature(getattr(client, name), eval_str=True)
+        said = shown[f"oms.api.{client.__name__}.{name}"]
+        returned = inspect.formatannotation(signature.return_annotation or NoneType)
+        returned = returned.replace("oms.models.", "").replace("NoneType", "None")
+        assert said.removesuffix("¶").endswith(f"→ {returned}"), said
+        assert said.startswith("async ") is (client is AsyncClient), said
+        for parameter in list(signature.parameters.values())[1:]:
+            annotation = inspect.formatannotation(parameter.annotation).replace("oms.models.", "")
+            annotation = annotation.replace("collections.abc.", "")
+            assert f"{parameter.name}: {annotation}" in said, said
+    assert "Generator[" not in " ".join(shown.values())
 
 
 def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
 import pickle
+import random
+import sys
 import tracemalloc
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from oms import OmsError
-from oms.feeds import FeedError, UnknownOrderError
+from oms.feeds import FeedError, UnknownOrderError, feed_of
 from oms.feeds.csv_file import CsvFile, scaled
 
 
@@ -34,6 +41,147 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv"])
 def test_a_compressed_file_is_known_by_its_content(tmp_path: Path, name: str) -> None:
     assert read(write(tmp_path / name, gzip.compress(b"a\nb\n"))) == [(1, "a"), (2, "b")]
+
+
+def zipped(*members: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def zstd_compressed(content: bytes) -> bytes:
+    module = pytest.importorskip(
+        "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
+        reason="nothing here reads zst",
+    )
+    packed: bytes = module.compress(content)
+    return packed
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "gz in two parts": lambda content: gzip.compress(content[:3]) + gzip.compress(content[3:]),
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zip": lambda content: zipped(("m.csv", content)),
+    "zip, stored": lambda content: zipped(("m.csv", content), compression=zipfile.ZIP_STORED),
+    "zip with a folder": lambda content: zipped(
+        ("day/", b""), ("day/m.csv", content), ("__MACOSX/._m", b"x")
+    ),
+    "zst": zstd_compressed,
+}
+packed_as = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
+
+
+@packed_as
+@pytest.mark.parametrize("name", ["a.csv", "a.7z"])
+def test_a_compressed_file_is_read_whatever_its_name(
+    tmp_path: Path, pack: Callable[[bytes], bytes], name: str
+) -> None:
+    file = CsvFile(write(tmp_path / name, pack(b"a\nb\n")))
+    assert list(file.rows()) == list(file.rows()) == [(1, "a"), (2, "b")]
+    assert file.position <= file.size
+
+
+@packed_as
+def test_a_truncated_archive_is_a_feed_error_that_names_the_file(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    rng = random.Random(1)
+    whole = pack("".join(f"{rng.random()}\n" for _ in range(20_000)).encode())
+    for length in (len(whole) // 2, len(whole) - 1, len(whole) - 9, 20):
+        path = write(tmp_path / "a.csv", whole[:length])
+        with pytest.raises(FeedError, match=r"a\.csv: .*(damaged|cannot be read)"):
+            read(path)
+
+
+@packed_as
+def test_a_damaged_archive_is_a_feed_error(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    rng = random.Random(1)
+    content = "".join(f"{rng.random()}\n" for _ in range(3_000)).encode()
+    whole = bytearray(pack(content))
+    for place in (len(whole) // 3, len(whole) // 2):
+        whole[place : place + 20] = bytes(20)
+    try:
+        rows = read(write(tmp_path / "a.csv", bytes(whole)))
+    except FeedError as error:
+        assert error.path == str(tmp_path / "a.csv")
+    else:  # zst has no check of its content unless it is asked for one
+        assert pack is zstd_compressed
+        assert rows
+
+
+@packed_as
+def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = write(tmp_path / "a.csv", pack((b"x" * 1_000 + b"\n") * 20_000))
+    tracemalloc.start()
+    for _ in CsvFile(path).rows():
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # What xz was packed with says how much it looks back: 8 MB by default. Unpacked it is 20 MB.
+    assert peak < (10_000_000 if pack is lzma.compress else 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"7z\xbc\xaf\x27\x1c\0\4", "a 7z archive: unpack it first"),
+        (b"Rar!\x1a\x07\x01\0", "a rar archive: unpack it first"),
+        (b"\x04\x22\x4d\x18abc", "an lz4 file: unpack it first"),
+        (b"\x1f\x9d\x90abc", "a compress (.Z) file: unpack it first"),
+        (b"m.csv".ljust(257, b"\0") + b"ustar\x0000", "a tar archive: unpack it first"),
+        (
+            gzip.compress(b"m".ljust(257, b"\0") + b"ustar\x0000"),
+            "a tar archive inside a gz file: unpack it first",
+        ),
+        (zipped(("m.csv.gz", gzip.compress(b"a\n"))), "a gz file inside a zip archive: unpack it first"),
+        (zipped(("a", b"a"), ("b", b"b")), "a zip archive with 2 members, not 1: unpack it first"),
+        (zipped(("a/", b"")), "a zip archive with 0 members, not 1: unpack it first"),
+        (
+            zipped(("a", b"a"), compression=zipfile.ZIP_LZMA),
+            "a zip archive packed by another method than deflate: unpack it first",
+        ),
+        (zipped(), "an empty zip archive: unpack it first"),
+        (b"PAR1abc", "a Parquet file: unpack it first"),
+    ],
+)
+def test_a_file_that_must_be_unpacked_first_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
+    with pytest.raises(FeedError) as caught:
+        read(write(tmp_path / "a.csv", content))
+    assert (caught.value.row, caught.value.problem) == (None, problem)
+    with pytest.raises(FeedError, match="unpack it first"):
+        feed_of(tmp_path / "a.csv")
+
+
+def test_a_member_that_needs_a_password_is_a_feed_error(tmp_path: Path) -> None:
+    content = bytearray(zipped(("m.csv", b"a\n")))
+    content[6] |= 1  # in the head of the member
+    content[content.index(b"PK\1\2") + 8] |= 1  # and in the directory
+    with pytest.raises(FeedError, match=r"the zip archive cannot be read: .*password"):
+        read(write(tmp_path / "a.csv", bytes(content)))
+
+
+def test_a_zst_file_that_nothing_reads_names_what_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.feeds.compression._ZSTD_MODULES", ("no.such.module",))
+    with pytest.raises(FeedError, match=r"a zst file: unpack it first, or install oms-orderbook\[zstd\]"):
+        read(write(tmp_path / "a.csv", b"\x28\xb5\x2f\xfdabc"))
+
+
+def test_a_lack_of_memory_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: object, size: int = -1) -> bytes:
+        raise MemoryError
+
+    path = write(tmp_path / "a.csv", gzip.compress(b"a\n"))
+    monkeypatch.setattr("gzip.GzipFile.read1", fail)
+    monkeypatch.setattr("gzip.GzipFile.read", fail)
+    monkeypatch.setattr("gzip.GzipFile.readinto", fail, raising=False)
+    with pytest.raises(MemoryError):
+        read(path)
 
 
 def test_a_file_may_be_streamed_again_and_again(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ FLOW = [
     "display",
     "conversions",
     "models",
+    "palette",
     "events",
     "columns",
     "order_keys",

@@ -168,6 +168,24 @@ def assert_read_only(om: OrderManagement, before: State) -> None:
     assert state(om) == before
 
 
+@pytest.mark.parametrize("durability", ["full", "batched"])
+@pytest.mark.parametrize("how", ["full", "io", "short"])
+def test_a_journal_that_turns_read_only_says_so_and_why_in_the_log_once(
+    how: str, durability: Durability, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = Disk()
+    om = opened(disk, tmp_path / "book.db", durability)
+    disk.fail_at, disk.how = disk.steps + 1, how
+    caplog.clear()
+    for _ in range(GROUP):
+        with pytest.raises(JournalError):
+            om.add_order(1, "JPM", Side.BUY, 1, 1)
+    om.close()
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("oms.journal", "ERROR")
+    assert record.message.endswith("book.db is read-only, until it is opened again: write fails")
+
+
 FULL_DISK = """
 import resource, sys
 from oms import JournalError, Side, journal
@@ -193,6 +211,7 @@ def test_a_disk_that_is_really_full_refuses_and_loses_nothing(tmp_path: Path) ->
     )
     done, _, error = run.stdout.splitlines()[1].partition(" ")
     assert "unknown until it is opened again" in error
+    assert "book.db is read-only, until it is opened again: " in run.stderr
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] in (
             list(range(int(done) + 1)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -272,6 +273,84 @@ def test_a_forked_process_that_ends_as_any_does_takes_nothing_with_it(durability
     )
     assert run.stdout.endswith("acknowledged\n")
     assert ids(file) == [1, 2]
+
+
+# ---------------------------------------------------------------------- a lock that locks nothing
+
+READ_ONLY_LOCK = """
+import os, sys, tempfile
+from oms import JournalError, Side, journal
+with tempfile.TemporaryDirectory() as folder:
+    path = f"{folder}/book.db"
+    with journal.open(path) as om:
+        om.add_order(1, "JPM", Side.BUY, 10, 20)
+    os.chmod(f"{path}-lock", 0o444)
+    if os.getuid() == 0:  # root may write anywhere
+        for each in (folder, path):
+            os.chown(each, 65534, 65534)
+        os.seteuid(65534)
+    try:
+        journal.open(path)
+    except JournalError as error:
+        print(error.problem)
+    os.seteuid(os.getuid())
+    os.chmod(f"{path}-lock", 0o666)
+    with journal.open(path) as om:
+        print(len(om))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such permissions here")
+def test_a_lock_file_that_cannot_be_written_is_no_lock_and_the_journal_does_not_open() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", READ_ONLY_LOCK], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert run[0].startswith("book.db-lock cannot be written, and without it a second writer would be let in")
+    assert "make it and its folder writable" in run[0]
+    assert run[1] == "1"
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda lock: lock.mkdir(), "is not a plain file"),
+        (lambda lock: lock.symlink_to(os.devnull), "is not a plain file"),
+        (lambda lock: lock.symlink_to(lock.with_name("nowhere")), "is not a plain file"),
+        (lambda lock: lock.symlink_to(lock), "is not a plain file"),
+        (os.mkfifo, "is not a plain file"),
+        (lambda lock: lock.write_bytes(b"not empty" * 1000), "cannot be written"),
+    ],
+    ids=["a folder", "a device", "a link to nothing", "a loop", "a pipe", "another file"],
+)
+def test_what_cannot_be_the_lock_is_named_and_the_journal_does_not_open(
+    make: Callable[[Path], object], problem: str, file: Path
+) -> None:
+    lock = file.with_name("book.db-lock")
+    make(lock)
+    with pytest.raises(JournalError, match=f"book.db-lock {problem}"):
+        journal.open(file)
+    assert list(file.parent.iterdir()) == [lock]
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_PERM])
+def test_where_the_system_has_no_locks_the_journal_does_not_open(
+    code: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(JournalError, match="book.db-lock cannot be written"):
+        journal.open(file)
+
+
+def test_the_lock_file_stays_empty(file: Path) -> None:
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", BUY, 1, 1)
+        assert file.with_name("book.db-lock").read_bytes() == b""
+    assert file.with_name("book.db-lock").read_bytes() == b""
 
 
 # ---------------------------------------------------------------------- sizes

@@ -170,7 +170,7 @@ def test_orders_may_come_from_a_generator_that_asks_the_book_itself(om: OrderMan
 def test_the_representation_is_short() -> None:
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", BUY, 1, n + 1) for n in range(1000))
-    assert repr(om) == "<OrderManagement: 1000 orders in 1 books>"
+    assert repr(om) == "<OrderManagement: 1,000 orders in 1 book>"
 
 
 # ---------------------------------------------------------------------- refusals

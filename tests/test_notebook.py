@@ -47,21 +47,21 @@ def book(orders: int = 60, best: int = 58_700) -> OrderManagement:
 def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) -> BookHistory:
     """A walk of a book over half an hour, the same each time; once both sides are empty."""
     rng = random.Random(2)
-    mid, times, offers, bids = 58_700, [], [], []
+    mid, times, asks, bids = 58_700, [], [], []
     for n in range(samples):
         mid += rng.randint(-2, 2)
         times.append(34_200.0 + 15 * n)
-        offers.append(tuple((mid + k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
+        asks.append(tuple((mid + k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
         bids.append(tuple((mid - k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
-    offers[samples // 3] = bids[samples // 3] = ()
+    asks[samples // 3] = bids[samples // 3] = ()
     at = range(1, samples, 3)
     return BookHistory(
         "XYZ",
         instrument,
         times,
-        [levels[0][0] if levels else None for levels in offers],
+        [levels[0][0] if levels else None for levels in asks],
         [levels[0][0] if levels else None for levels in bids],
-        offers,
+        asks,
         bids,
         TradeColumns(
             time=[times[n] - 1 for n in at],
@@ -231,9 +231,9 @@ def test_both_books_stand_out_from_the_background_and_from_each_other_also_in_gr
         ax = new_axes()
         palette = palette_for(ax)
         background = ax.get_facecolor()
-    assert contrast(palette.offers, background) > 2.7
+    assert contrast(palette.asks, background) > 2.7
     assert contrast(palette.bids, background) > 2.7
-    assert contrast(palette.offers, palette.bids) > 1.8
+    assert contrast(palette.asks, palette.bids) > 1.8
     assert contrast(palette.ink, background) > 15
 
 
@@ -246,7 +246,7 @@ def test_a_larger_amount_is_further_from_the_background_of_a_heatmap_also_in_gre
     assert seen == sorted(seen)
 
 
-def test_colours_are_chosen_by_the_figure_where_the_axes_are_transparent() -> None:
+def test_colors_are_chosen_by_the_figure_where_the_axes_are_transparent() -> None:
     ax = Figure(facecolor="black").add_subplot(facecolor="none")
     assert palette_for(ax).ink == "#ffffff"
 
@@ -276,12 +276,12 @@ def test_a_depth_chart_steps_through_the_cumulative_amounts_of_both_books() -> N
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 21), Order(4, "JPM", BUY, 10, 23), Order(2, "JPM", SELL, 15, 19)])
     ax = depth_chart(om, "JPM", ax=new_axes())
-    offers, bids = lines_of(ax)
-    assert list(offers.get_xydata()[:3].tolist()) == [[21, 0], [21, 20], [23, 30]]
-    assert offers.get_xydata()[3].tolist() == [24, 30]
+    asks, bids = lines_of(ax)
+    assert list(asks.get_xydata()[:3].tolist()) == [[21, 0], [21, 20], [23, 30]]
+    assert asks.get_xydata()[3].tolist() == [24, 30]
     assert bids.get_xydata().tolist() == [[19, 0], [19, 15], [18, 15]]
     assert legend(ax) == [
-        "offers (BUY trades take these)",
+        "asks (BUY trades take these)",
         "bids (SELL trades take these)",
         "spread 2 (1,000 bps)",
     ]
@@ -300,7 +300,7 @@ def test_any_book_can_be_drawn_and_ends_at_what_its_levels_hold(
     ends = {line.get_label(): float(np.asarray(line.get_ydata())[-1]) for line in lines_of(ax)}
     assert ends == {
         label: float(sum(level.amount for level in depth[side]))
-        for side, label in ((BUY, "offers (BUY trades take these)"), (SELL, "bids (SELL trades take these)"))
+        for side, label in ((BUY, "asks (BUY trades take these)"), (SELL, "bids (SELL trades take these)"))
         if depth[side]
     }
     assert sum(name.startswith("spread") for name in legend(ax)) == all(depth.values())
@@ -346,7 +346,7 @@ def test_a_cost_curve_of_few_lots_asks_for_each_amount_once() -> None:
     ]
 
 
-def test_a_ladder_has_a_bar_for_each_level_offers_above_and_bids_below() -> None:
+def test_a_ladder_has_a_bar_for_each_level_asks_above_and_bids_below() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 2010), Order(4, "JPM", BUY, 1000, 2105)])
     om.add_orders([Order(2, "JPM", SELL, 15, 1900), Order(3, "JPM", SELL, 5, 1900)])
@@ -483,9 +483,9 @@ def test_a_liquidity_band_is_as_high_as_what_rests_within_it(bps: list[int]) -> 
         for width in sorted(bps, reverse=True):
             corners = heights_of(next(drawn))
             for at in range(len(recording.times)):
-                offer, bid = recording.best_buy[at], recording.best_sell[at]
-                if offer is not None and bid is not None:
-                    height = sign * within(levels[at], Fraction(offer + bid, 2), width)
+                ask, bid = recording.best_buy[at], recording.best_sell[at]
+                if ask is not None and bid is not None:
+                    height = sign * within(levels[at], Fraction(ask + bid, 2), width)
                     assert {(recording.times[at], height), (ends[at], height)} <= corners
 
 
@@ -526,10 +526,10 @@ def test_times_have_the_digits_that_say_something(span: float, shown: str) -> No
 
 def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
     none = TradeColumns([], [], [], [])
-    offers_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
-    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [offers_then], [bids_then], none)
-    offers, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
-    assert max(y for _, y in heights_of(offers)) == 5
+    asks_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
+    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [asks_then], [bids_then], none)
+    asks, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
+    assert max(y for _, y in heights_of(asks)) == 5
     assert min(y for _, y in heights_of(bids)) == -3
 
 

@@ -57,7 +57,7 @@ class MarketMaker:
         """Book what a trade took from its orders."""
         if isinstance(event, TradePlaced):
             for order_id, amount, price in event.trade.fills:
-                if order_id in self.quotes:  # a BUY trade takes what it offers
+                if order_id in self.quotes:  # a BUY trade takes its ask
                     sold = amount if event.trade.side is Side.BUY else -amount
                     self.held -= sold
                     self.cash += sold * price
@@ -67,9 +67,9 @@ class MarketMaker:
         middle = worth - self.held // 10
         with self.om.transaction(note="market maker"):
             self.take_out()
-            offer = self.rest(Side.BUY, min(self.amount, self.most + self.held), middle + self.half_spread)
+            ask = self.rest(Side.BUY, min(self.amount, self.most + self.held), middle + self.half_spread)
             bid = self.rest(Side.SELL, min(self.amount, self.most - self.held), middle - self.half_spread)
-        self.quotes = offer | bid
+        self.quotes = ask | bid
 
     def rest(self, side: Side, amount: int, price: int) -> dict[int, Side]:
         """Rest a quote, unless there is no room for one; return it."""

@@ -18,7 +18,7 @@ from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.problems import Refusal, respond
 from oms.api.questions import Questions
-from oms.api.route import route_class
+from oms.api.route import answer_head, route_class
 from oms.api.security import Guard
 from oms.api.service import Service
 from oms.api.serving import asked_workers, refuse_workers
@@ -48,6 +48,7 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     Questions(om).add_to(router)
     Service(om).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, tape, settings).stream)
+    answer_head(router)
     return router
 
 
@@ -79,6 +80,7 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
     sessions.add_to(router)
     Page().add_to(router)
     Documents(app.openapi).add_to(router)
+    answer_head(router)
     app.include_router(router)
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
@@ -103,7 +105,7 @@ def _open_to_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
         expose_headers=["Location", "Idempotent-Replayed"],
     )

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args, get_type_hints
 
 import httpx
 
 from oms.api import verbs
 from oms.api.attempts import Failure, Pause, Reply, Talk, persist
-from oms.api.replies import Answer
+from oms.api.connection import ANSWER_LIMIT, AnswerBody, Bounded, Endpoint, deadline
 from oms.api.requests import Request
-from oms.errors import InvalidOrderError
-from oms.models import Order, check_positive
+from oms.models import Order
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -26,43 +22,53 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Asked = TypeVar("Asked", bound=Callable[..., Any])
 
-_VISIBLE = re.compile(r"[!-~]+")
+# A verb is written once, as a talk (see verbs.py), and both kinds of client have it as a method. A checker
+# of types sees what `_asking` and `_awaiting` say. At run time `help()`, `inspect.signature`,
+# `typing.get_type_hints` and the reference see what `_as_method` says: real types, none of them of a talk.
 
 
-def _as_method_of(talk: Callable[..., object], method: Asked) -> Asked:
-    """Show a method with the arguments of the talk that it has."""
+def _as_method(talk: Callable[..., object], owner: str, method: Asked, name: str | None = None) -> Asked:
+    """Show a method as what it is: named, documented and typed like its talk, returning what that returns."""
+    hints = get_type_hints(talk)
+    *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Answer, what it returns]
     signature = inspect.signature(talk)
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [own, *signature.parameters.values()]
-    shown = signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
-    method.__signature__ = shown  # type: ignore[attr-defined]  # inspect looks for it
+    parameters = [each.replace(annotation=hints[each.name]) for each in signature.parameters.values()]
+    method.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect looks for it
+        [own, *parameters], return_annotation=hints["return"]
+    )
+    method.__annotations__ = hints
+    method.__doc__ = talk.__doc__
+    method.__name__ = name or talk.__name__
+    method.__qualname__ = f"{owner}.{method.__name__}"
     return method
 
 
-def _asking(talk: Callable[P, Talk[T]]) -> Callable[Concatenate[Client, P], T]:
-    @wraps(talk)
+def _asking(talk: Callable[P, Talk[T]], name: str | None = None) -> Callable[Concatenate[Client, P], T]:
     def ask(self: Client, /, *args: P.args, **options: P.kwargs) -> T:
         return self._hold(talk(*args, **options))
 
-    return _as_method_of(talk, ask)
+    return _as_method(talk, "Client", ask, name)
 
 
 def _awaiting(talk: Callable[P, Talk[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    @wraps(talk)
     async def ask(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> T:
         return await self._hold(talk(*args, **options))
 
-    return _as_method_of(talk, ask)
+    return _as_method(talk, "AsyncClient", ask)
 
 
 class Client:
     """OrderManagement in another process: the same verbs and questions, values and errors.
 
-    `base_url` is where the service is, `api_key` what it lets in. `timeout` is how long (seconds) each
-    wait may take: for a connection, and for each part of an answer. What is not answered, or by a proxy
-    with 502, 503 or 504, is sent again, `attempts` times in all, with pauses of 0.1, 0.2, 0.4 .. 2
+    `base_url` is where the service is, `api_key` what it lets in. `timeout` is how long (seconds) an
+    attempt may take in all, from connecting to the last byte of the answer. What is not answered, or by a
+    proxy with 502, 503 or 504, is sent again, `attempts` times in all, with pauses of 0.1, 0.2, 0.4 .. 2
     seconds; a change carries a key of its own, under which the service makes it once, however often it
-    comes. Redirects are not followed. Threads may share one client.
+    comes. An answer of more than `answer_limit` bytes (64 MiB), a compressed one, and one about something
+    else than what was asked is an UnexpectedAnswerError. Redirects are not followed. Proxies are those of
+    the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but none leads to this machine. Threads may share
+    one client.
 
     Beside what `OrderManagement` raises: ApiError, and InvalidOrderError for what JSON cannot carry (in a
     change an int beyond 2^53-1, in a question one of more than 100 digits). `transport` is another way to
@@ -90,12 +96,14 @@ class Client:
         api_key: str | None = None,
         timeout: float = 10.0,
         attempts: int = 4,
+        answer_limit: int = ANSWER_LIMIT,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._attempts = _checked_attempts(attempts)
+        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, answer_limit)
         self._sleep = sleep
-        self._http = httpx.Client(transport=transport, **_settings(base_url, api_key, timeout))
+        transport = transport or Bounded(self._endpoint.proxy)
+        self._http = httpx.Client(transport=transport, **self._endpoint.options())
 
     add_order = _asking(verbs.add_order)
     remove_order = _asking(verbs.remove_order)
@@ -114,15 +122,15 @@ class Client:
     best_price = _asking(verbs.best_price)
     depth = _asking(verbs.depth)
     state_hash = _asking(verbs.state_hash)
-    __contains__ = _asking(verbs.contains)
-    __len__ = _asking(verbs.count)
+    __contains__ = _asking(verbs.contains, "__contains__")
+    __len__ = _asking(verbs.count, "__len__")
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
         return iter(self.orders())
 
     def _hold(self, talk: Talk[T]) -> T:
-        dialogue = persist(talk, self._attempts)
+        dialogue = persist(talk, self._endpoint.attempts)
         reply: Reply = None
         try:
             while True:
@@ -138,7 +146,11 @@ class Client:
 
     def _send(self, request: Request) -> Reply:
         try:
-            return _answer(self._http.request(request.method, request.path, **_sent(request)))
+            with deadline(self._endpoint.timeout), self._http.stream(**_sent(request)) as response:
+                body = AnswerBody(request, response, self._endpoint.answer_limit)
+                for part in response.iter_bytes():
+                    body.take(part)
+                return body.answer()
         except httpx.RequestError as error:
             return Failure(error)
 
@@ -182,12 +194,16 @@ class AsyncClient:
         api_key: str | None = None,
         timeout: float = 10.0,
         attempts: int = 4,
+        answer_limit: int = ANSWER_LIMIT,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._attempts = _checked_attempts(attempts)
+        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, answer_limit)
         self._sleep = sleep
-        self._http = httpx.AsyncClient(transport=transport, **_settings(base_url, api_key, timeout))
+        proxy = None if transport else self._endpoint.proxy
+        verify = httpx.create_ssl_context()
+        options = self._endpoint.options()
+        self._http = httpx.AsyncClient(transport=transport, proxy=proxy, verify=verify, **options)
 
     add_order = _awaiting(verbs.add_order)
     remove_order = _awaiting(verbs.remove_order)
@@ -215,7 +231,7 @@ class AsyncClient:
             yield order
 
     async def _hold(self, talk: Talk[T]) -> T:
-        dialogue = persist(talk, self._attempts)
+        dialogue = persist(talk, self._endpoint.attempts)
         reply: Reply = None
         try:
             while True:
@@ -230,10 +246,24 @@ class AsyncClient:
             return result
 
     async def _send(self, request: Request) -> Reply:
+        stage = ""
+
+        async def trace(event: str, _info: object) -> None:
+            nonlocal stage
+            stage = event
+
+        sent: Mapping[str, Any] = {**_sent(request), "extensions": {"trace": trace}}
         try:
-            return _answer(await self._http.request(request.method, request.path, **_sent(request)))
+            async with asyncio.timeout(self._endpoint.timeout), self._http.stream(**sent) as response:
+                body = AnswerBody(request, response, self._endpoint.answer_limit)
+                async for part in response.aiter_bytes():
+                    body.take(part)
+                return body.answer()
         except httpx.RequestError as error:
             return Failure(error)
+        except TimeoutError:  # while it connects, nothing has been sent
+            late = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
+            return Failure(late("the time of the whole request is up"))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -249,38 +279,13 @@ class AsyncClient:
         return f"<AsyncClient of {self._http.base_url}>"
 
 
-def _settings(base_url: str, api_key: str | None, timeout: float) -> dict[str, Any]:
-    """What both kinds of client tell httpx; raises InvalidOrderError."""
-    try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError):
-        url = httpx.URL()
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL")
-    if url.userinfo:
-        raise InvalidOrderError(
-            "base_url", url.copy_with(userinfo=b""), "without a user: there is an api_key"
-        )
-    if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
-        raise InvalidOrderError("timeout", timeout, "a finite number of seconds > 0")
-    if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
-        raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
-    headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
-    return {"base_url": url, "headers": headers, "timeout": timeout, "follow_redirects": False}
-
-
-def _checked_attempts(attempts: int) -> int:
-    check_positive("attempts", attempts)
-    return attempts
-
-
 def _sent(request: Request) -> Mapping[str, Any]:
     """How httpx is told of a request."""
     key = {} if request.key is None else {"Idempotency-Key": request.key}
-    return {"params": request.query, "json": request.body, "headers": key}
-
-
-def _answer(response: httpx.Response) -> Answer:
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    key = response.headers.get("idempotency-key")
-    return Answer(response.status_code, media_type, response.content, key)
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": request.query,
+        "json": request.body,
+        "headers": key,
+    }

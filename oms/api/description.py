@@ -200,6 +200,8 @@ def complete(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
                     response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
             if path == "/health":
                 operation["security"] = []
+    side = document["components"]["schemas"]["Side"]
+    side["description"] = side["description"].partition("\n")[0]
     if needs_key:
         document["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "The API key."},

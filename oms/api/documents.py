@@ -1,4 +1,4 @@
-"""The OpenAPI document as a plain page: nothing to load from elsewhere, nothing that runs."""
+"""The OpenAPI document as a page: nothing to load from elsewhere, nothing that runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fastapi import APIRouter, Response
 __all__ = ["Documents"]
 
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none';"
+    " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -35,27 +36,37 @@ class Documents:
 
 def _html(document: Mapping[str, Any]) -> Iterator[str]:
     yield "<!doctype html><html lang=en><meta charset=utf-8><title>oms: the API</title>"
-    yield '<meta name=viewport content="width=device-width"><h1>oms: the API</h1>'
+    yield '<meta name=viewport content="width=device-width, initial-scale=1">'
+    yield "<link rel=stylesheet href=page/theme.css><link rel=stylesheet href=page/docs.css>"
+    yield "<main><h1>oms: the API</h1>"
     yield "<p>For programs: <a href=openapi.json>openapi.json</a>. Streams: WS /stream?symbol=</p>"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            yield f"<h2>{method.upper()} {escape(path)}</h2><p>{escape(operation['summary'])}</p><dl>"
+            yield f"<section><h2>{method.upper()} {escape(path)}</h2>"
+            yield f"<p>{escape(operation['summary'])}</p><dl>"
             yield from _asked(operation, document)
             yield from _answered(operation["responses"])
-            yield "</dl>"
-    yield "</html>"
+            yield "</dl></section>"
+    yield "</main></html>"
 
 
 def _asked(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
     for parameter in operation.get("parameters", ()):
         needed = "" if parameter["required"] else ", may be left out"
-        yield _item(f"{parameter['name']} ({parameter['in']}{needed})", parameter["schema"])
+        schema = _named(parameter["schema"], document)
+        yield _item(f"{parameter['name']} ({parameter['in']}{needed})", schema)
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        model = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        model = _named(operation["requestBody"]["content"]["application/json"]["schema"], document)
         for name, field in model["properties"].items():
             needed = "" if name in model.get("required", ()) else ", may be left out"
-            yield _item(f"{name} (body{needed})", field)
+            yield _item(f"{name} (body{needed})", _named(field, document))
+
+
+def _named(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema itself, where it is given by its name."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
+    return found
 
 
 def _answered(responses: Mapping[str, Any]) -> Iterator[str]:

@@ -75,7 +75,10 @@ class ServiceUnavailableError(ApiError, ConnectionError):
 
 
 class UnexpectedAnswerError(ApiError, ValueError):
-    """What came back is not an answer of the service: a proxy's page, a redirect, another program's JSON."""
+    """An answer that is not the service's to this request, or that is longer than the client reads.
+
+    Such as a proxy's page, a redirect, another program's JSON, or the order of another request.
+    """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, Final, NamedTuple
 
 from fastapi import HTTPException, Response, WebSocket
+from starlette.requests import HTTPConnection
 
 from oms.errors import (
     DuplicateOrderError,
@@ -19,9 +22,21 @@ from oms.errors import (
     PriceBoundError,
 )
 
-__all__ = ["MEDIA_TYPE", "PROBLEMS", "Refusal", "deny", "invalid", "problem_of", "respond"]
+__all__ = [
+    "MEDIA_TYPE",
+    "PROBLEMS",
+    "Refusal",
+    "deny",
+    "invalid",
+    "log_refusal",
+    "problem_of",
+    "respond",
+    "without_folders",
+]
 
 MEDIA_TYPE = "application/problem+json"
+_LOG = logging.getLogger("oms.api")
+_FOLDERS = re.compile(r"""(?<![\w.~/-])(?:[A-Za-z]:[/\\]|/)(?:[^/\\'":\n]*[/\\])*""")
 _LONGEST_ECHO = 1_000  # characters of JSON
 
 
@@ -86,6 +101,14 @@ def respond(refusal: Refusal) -> Response:
     return Response(content, refusal.status_code, headers, MEDIA_TYPE)
 
 
+def log_refusal(request: HTTPConnection, refusal: Refusal) -> None:
+    """Log that a request was not let in, and why; its headers and its query are not logged."""
+    method = request.scope.get("method", "WebSocket")
+    client = request.client.host if request.client else "an unknown address"
+    detail = f"{refusal.status_code} {refusal.code}: {refusal.detail}"
+    _LOG.warning("refused %s %.200r from %s: %s", method, request.scope["path"], client, detail)
+
+
 async def deny(websocket: WebSocket, refusal: Refusal) -> None:
     """Refuse a stream before it is open: with the answer, where the server can send one."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
@@ -116,9 +139,14 @@ def problem_of(error: OmsError) -> Refusal:
     return Refusal("internal_error", "the request could not be served")
 
 
+def without_folders(text: str) -> str:
+    """Shorten absolute paths to the names of files: where a file lies is not a client's business."""
+    return _FOLDERS.sub("", text)
+
+
 def _of_journal(error: JournalError) -> Refusal:
-    place = PurePath(error.place).name  # where the file lies is no business of a client's
-    return Refusal("journal_failed", f"{place}: {error.problem}", {"place": place, "problem": error.problem})
+    place, problem = PurePath(error.place).name, without_folders(error.problem)
+    return Refusal("journal_failed", f"{place}: {problem}", {"place": place, "problem": problem})
 
 
 def _with(code: str, *names: str) -> Callable[[Any], Refusal]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.api.errors import RequestRefusedError, UnexpectedAnswerError
@@ -109,6 +109,23 @@ class Fields:
         """A list of objects, each parsed."""
         return [parse(Fields(found)) for found in cast("list[object]", self._get(name, list))]
 
+    def check_repeated(self, expected: Mapping[str, object]) -> None:
+        """Check that each of these fields has the value that the request gave it."""
+        for name, value in expected.items():
+            found = self._found.get(name)
+            if type(found) is not type(value) or found != value:
+                raise _NotUnderstoodError(f"{name} is {_excerpt(found)}, but {_excerpt(value)} was asked")
+
+    def check_at_most(self, name: str, most: int) -> None:
+        """Check that a field is an int in 1..most."""
+        if not 1 <= self.whole(name) <= most:
+            raise _NotUnderstoodError(f"{name} is {_excerpt(self._found[name])}, but {most} was asked")
+
+    def check_length(self, name: str, length: int) -> None:
+        """Check how long a list is."""
+        if len(cast("list[object]", self._get(name, list))) != length:
+            raise _NotUnderstoodError(f"{name} is not a list of {length}")
+
     def anything(self, name: str) -> object:
         """Whatever is there, None if nothing is."""
         return self._found.get(name)
@@ -119,7 +136,9 @@ def read(request: Request, answer: Answer, parse: Callable[[Fields], T]) -> T:
     try:
         if answer.status not in (200, 201):
             raise _refusal(request, answer)
-        return parse(_fields(answer, "application/json"))
+        fields = _fields(answer, "application/json")
+        fields.check_repeated(request.repeated)
+        return parse(fields)
     except _NotUnderstoodError as error:
         raise unexpected(request, answer, str(error)) from None
 
@@ -215,11 +234,19 @@ def _refusal(request: Request, answer: Answer) -> OmsError:
         raise _NotUnderstoodError(f"{_excerpt(answer.content)} is no problem of the service's")
     found = _fields(answer, MEDIA_TYPE)
     if code in _EXCEPTIONS:
+        names = request.repeated.keys() & _REPEATED_IN_PROBLEMS.get(code, set())
+        found.check_repeated({name: request.repeated[name] for name in names})
         return _EXCEPTIONS[code](found)
     # Otherwise it was refused before it was tried.
     key = request.key if answer.status >= 500 or answer.in_doubt else None
     return RequestRefusedError(request.name, found.text("detail"), key, code)
 
+
+_REPEATED_IN_PROBLEMS = {
+    "duplicate_order": {"order_id"},
+    "order_not_found": {"order_id"},
+    "insufficient_liquidity": {"symbol", "side"},
+}
 
 _EXCEPTIONS: dict[str, Callable[[Fields], OmsError]] = {
     "invalid_order": lambda found: InvalidOrderError(

@@ -6,6 +6,7 @@ In a body an integer is at most 2^53-1, in a query it has at most 100 digits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -19,13 +20,17 @@ _LONGEST_QUERY = 60_000  # bytes; a server takes some 64 KiB for a request's hea
 
 
 class Request(NamedTuple):
-    """What is asked of the service. One that may change something has a `key`."""
+    """What is asked of the service. One that may change something has a `key`.
+
+    `repeated` are the fields that the answer must repeat, with the values that they must have.
+    """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, object] | None = None
     key: str | None = None
+    repeated: Mapping[str, object] = MappingProxyType({})
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from fastapi.routing import APIRoute
@@ -21,7 +21,7 @@ from oms.api.problems import Refusal, invalid, problem_of, respond
 from oms.api.settings import Settings
 from oms.errors import OmsError
 
-__all__ = ["check_query", "first_problem", "route_class"]
+__all__ = ["answer_head", "check_query", "first_problem", "route_class"]
 
 
 def route_class(settings: Settings) -> type[APIRoute]:
@@ -31,6 +31,21 @@ def route_class(settings: Settings) -> type[APIRoute]:
         limits = settings
 
     return Route
+
+
+def answer_head(router: APIRouter) -> None:
+    """Have every path of a router that answers GET answer HEAD too: the same head, and no body.
+
+    A route of its own, because the document lists the methods of those that it shows, and HEAD says nothing
+    new there. The server leaves the body out and keeps its length.
+    """
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    answered = {route.path for route in routes if route.methods == {"HEAD"}}
+    for route in routes:
+        if route.methods == {"GET"} and route.path not in answered:
+            router.add_api_route(
+                route.path, route.endpoint, methods=["HEAD"], include_in_schema=False, response_model=None
+            )
 
 
 class _StrictRequest(Request):
@@ -95,7 +110,7 @@ class _StrictRoute(APIRoute):
                 _check_key(request)
                 if self.body_field is not None:
                     _check_media_type(request)
-                if request.method != "GET":
+                if request.method not in ("GET", "HEAD"):
                     await strict.body()  # bounded also where nobody reads it
                 return await handler(strict)
             except RequestValidationError as error:

@@ -10,13 +10,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from oms.api.page import PATHS
-from oms.api.problems import Refusal, deny, respond
+from oms.api.problems import Refusal, deny, log_refusal, respond
 from oms.api.sessions import COOKIE, Sessions, has_key, unauthorized
 from oms.api.settings import Settings
 
 __all__ = ["Guard"]
 
 _OPEN = {"/health", *PATHS}  # the page holds nothing until it has a key
+_LONGEST_NAME = 100
+_NGINX = "nginx: proxy_set_header Host $http_host"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -34,6 +36,7 @@ class Guard:
             if scope["type"] != "lifespan":
                 self._check(HTTPConnection(scope))
         except Refusal as refusal:
+            log_refusal(HTTPConnection(scope), refusal)
             if scope["type"] == "websocket":
                 await deny(WebSocket(scope, receive, send), refusal)
             else:
@@ -43,16 +46,17 @@ class Guard:
 
     def _check(self, request: HTTPConnection) -> None:
         method = request.scope.get("method", "CONNECT")  # a stream may do as much as any request
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
-            self._check_site(request, required=False)
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+            if path not in PATHS:  # so that the page can say which Host its proxy should pass on
+                self._check_site(request, required=False)
         if self._settings.api_key is None or path in _OPEN:
             return
         if has_key(request, self._settings.api_key):
             return
         if not self._sessions.knows(request.cookies.get(COOKIE)):
-            raise unauthorized()
+            raise unauthorized(request)
         if method not in _SAFE:  # a browser sends the cookie along whoever it was that asked
             self._check_site(request, required=True)
 
@@ -61,7 +65,12 @@ class Guard:
         hosts = request.headers.getlist("host")
         name = _name(hosts[0]) if len(hosts) == 1 else None
         if name is None or not (_is_address(name) or name in self._settings.hosts):
-            raise Refusal("host_refused", "the Host is neither an IP address nor a name that is served here")
+            shown = ", ".join(hosts)[:_LONGEST_NAME]
+            raise Refusal(
+                "host_refused",
+                f"the Host {shown!r} is neither an IP address nor a name that is served here: have the proxy"
+                f" pass on the Host that it got ({_NGINX}), or start with --allowed-host NAME",
+            )
 
     def _check_site(self, request: HTTPConnection, *, required: bool) -> None:
         """Refuse what a page of another site has a browser ask; others than browsers name no site."""
@@ -73,7 +82,17 @@ class Guard:
             safe = request.scope.get("method") in _SAFE
             fine = site == "same-origin" or (not required and (safe or site in (None, "none")))
         if not fine:
-            raise Refusal("origin_refused", "asked from a site that is not listed")
+            raise Refusal("origin_refused", _of_another_site(request, origin))
+
+
+def _of_another_site(request: HTTPConnection, origin: str | None) -> str:
+    if origin is None:
+        return "a request that comes with a session, or from another site, must name its Origin"
+    host = request.headers.get("host", "")
+    return (
+        f"asked from the site {origin[:_LONGEST_NAME]!r}, but the Host is {host[:_LONGEST_NAME]!r}: have the"
+        f" proxy pass on the Host that it got ({_NGINX}), or start with --cors-origin URL"
+    )
 
 
 def _site(origin: str) -> str | None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from oms.api import description
 from oms.api.description import described
-from oms.api.problems import Refusal
+from oms.api.problems import Refusal, without_folders
 from oms.api.wire import answer
 from oms.errors import JournalError
 from oms.journal import SqliteJournal
@@ -40,7 +40,8 @@ class Service:
             try:
                 _check_writable(self._om)
             except JournalError as error:
-                raise Refusal("not_ready", error.problem, {"reason": error.problem}) from None
+                reason = without_folders(error.problem)
+                raise Refusal("not_ready", reason, {"reason": reason}) from None
             sequence, orders = self._om.last_sequence, len(self._om)
         durable = self._om.journal is not None
         return answer({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})

@@ -9,11 +9,16 @@ import sys
 from contextlib import suppress
 from ipaddress import ip_address
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from oms.errors import InvalidOrderError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 __all__ = ["asked_workers", "is_loopback", "listen", "new_server", "refuse_workers", "run"]
 
@@ -54,24 +59,39 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def new_server(app: FastAPI) -> uvicorn.Server:
-    """A server that is not started."""
+class _WebSockets(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, which takes a refusal for the answer that it is.
+
+    Without this it logs an error for every stream that is refused with a body, such as 401: that the
+    application has left a handshake incomplete.
+    """
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send as uvicorn does, and note that a refusal has ended the handshake."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
+
+
+def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
+    """A server that is not started; a proxy before it takes `root_path` off each path."""
     config = uvicorn.Config(
         app,
+        root_path=root_path,
         access_log=False,
         log_level="warning",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_PATIENCE,
-        ws="websockets-sansio",  # in older versions of uvicorn "auto" is one that warns that it will go
+        ws=_WebSockets,  # in older versions of uvicorn "auto" is one that warns that it will go
         ws_max_size=1024,  # streams take nothing
     )
     return uvicorn.Server(config)
 
 
-def run(app: FastAPI, listening: socket.socket) -> None:
+def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     """Serve until the process is told to end (SIGTERM) or interrupted (SIGINT, which is raised)."""
-    server = new_server(app)
+    server = new_server(app, root_path)
 
     def end(_number: int, _frame: object) -> None:
         server.should_exit = True

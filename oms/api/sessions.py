@@ -10,7 +10,7 @@ from hashlib import sha256
 from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
 
-from oms.api.problems import Refusal
+from oms.api.problems import Refusal, log_refusal
 from oms.api.settings import Settings
 from oms.api.wire import answer
 
@@ -46,7 +46,9 @@ class Sessions:
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
             if not has_key(request, self._settings.api_key):
-                raise unauthorized()
+                refusal = unauthorized(request)
+                log_refusal(request, refusal)
+                raise refusal
             token = secrets.token_urlsafe(32)
             self._ends[_digest(token)] = time.monotonic() + _SECONDS
             if len(self._ends) > _MOST:
@@ -55,6 +57,7 @@ class Sessions:
                 COOKIE,
                 token,
                 max_age=_SECONDS,
+                path=_path(request),
                 secure=_is_secure(request),
                 httponly=True,
                 samesite="strict",
@@ -69,21 +72,37 @@ class Sessions:
         """Forget a session."""
         self._ends.pop(_digest(request.cookies.get(COOKIE, "")), None)
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, path=_path(request), httponly=True, samesite="strict")
         return response
 
 
 def has_key(request: HTTPConnection, key: str) -> bool:
-    """Whether a request carries the key."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    """Return True if a request carries the key."""
+    given = _given(request)
     # Headers are latin-1; compared as bytes, in a time that says nothing of where they differ.
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), key.encode())
+    return given is not None and hmac.compare_digest(given.encode("latin-1"), key.encode())
 
 
-def unauthorized() -> Refusal:
-    """The refusal of whoever has no key."""
-    detail = "give the API key as Authorization: Bearer"
-    return Refusal("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+def _given(request: HTTPConnection) -> str | None:
+    """The key that a request carries, right or wrong; None if it carries none."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return (given.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def unauthorized(request: HTTPConnection) -> Refusal:
+    """The refusal of a request without the key: it has none, a wrong one, or a session that has ended."""
+    if _given(request) is not None:
+        detail, challenge = "the API key is not valid", 'Bearer error="invalid_token"'
+    elif COOKIE in request.cookies:
+        detail, challenge = "the session has ended: give the API key again", "Bearer"
+    else:
+        detail, challenge = "give the API key as Authorization: Bearer", "Bearer"
+    return Refusal("unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def _path(request: Request) -> str:
+    """Where the cookie is sent: to this application, and to no other on the same host."""
+    return request.scope.get("root_path") or "/"
 
 
 def _is_secure(request: Request) -> bool:

@@ -6,7 +6,8 @@ carry, before anything is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import TypeVar
 
 from oms.api.attempts import Talk
@@ -83,7 +84,7 @@ def add_order(
     """
     check_order(order_id, symbol, side, amount, price)
     body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
-    request = change("POST", "/orders", idempotency_key, body)
+    request = change("POST", "/orders", idempotency_key, body)._replace(repeated=_as_json(body))
 
     def talk() -> Talk[None]:
         answer = yield request
@@ -97,7 +98,8 @@ def add_order(
 def remove_order(order_id: int, *, idempotency_key: str | None = None) -> Talk[None]:
     """Take a resting order out of its book, as `OrderManagement.remove_order` does."""
     check_order_id(order_id)
-    return _ask(change("DELETE", f"/orders/{order_id}", idempotency_key), _nothing_of_an_order)
+    request = change("DELETE", f"/orders/{order_id}", idempotency_key)
+    return _ask(request, _nothing_of_an_order, order_id=order_id)
 
 
 def amend_order(
@@ -114,7 +116,8 @@ def amend_order(
     given = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
     for name, value in given.items():
         check_resting(name, value)
-    return _ask(change("PATCH", f"/orders/{order_id}", idempotency_key, given), as_order)
+    request = change("PATCH", f"/orders/{order_id}", idempotency_key, given)
+    return _ask(request, as_order, order_id=order_id, **given)
 
 
 def place_trade(
@@ -142,7 +145,14 @@ def place_trade(
         "allow_partial": allow_partial,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    return _ask(change("POST", "/trades", idempotency_key, given), as_trade)
+
+    def parse(found: Fields) -> Trade:
+        found.check_at_most("amount", amount)
+        return as_trade(found)
+
+    whole = {} if allow_partial else {"amount": amount}
+    request = change("POST", "/trades", idempotency_key, given)
+    return _ask(request, parse, symbol=symbol, side=side, **whole)
 
 
 # ---------------------------------------------------------------------- questions about prices
@@ -153,7 +163,7 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Talk[int]:
     check_book(symbol, side)
     check_positive("amount", amount)
     request = question("/price", symbol=symbol, side=side, amount=amount)
-    return _ask(request, lambda found: found.whole("total_price"))
+    return _ask(request, lambda found: found.whole("total_price"), symbol=symbol, side=side, amount=amount)
 
 
 def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Talk[list[int]]:
@@ -164,7 +174,13 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Talk[li
     check_book(symbol, side)
     asked = as_amounts(amounts)
     request = question("/prices", symbol=symbol, side=side, amounts=asked)
-    return _ask(request, lambda found: found.wholes("total_prices"))
+
+    def parse(found: Fields) -> list[int]:
+        total_prices = found.wholes("total_prices")
+        found.check_length("total_prices", len(asked))
+        return total_prices
+
+    return _ask(request, parse, symbol=symbol, side=side, amounts=asked)
 
 
 def quote(
@@ -173,14 +189,23 @@ def quote(
     """Say what a trade would be, order by order, as `OrderManagement.quote` does."""
     _check_question(symbol, side, amount, limit_price, allow_partial)
     options = {"limit_price": limit_price, "allow_partial": allow_partial}
-    return _ask(question("/quote", symbol=symbol, side=side, amount=amount, **options), as_quote)
+    request = question("/quote", symbol=symbol, side=side, amount=amount, **options)
+
+    def parse(found: Fields) -> Quote:
+        found.check_at_most("amount", amount)
+        return as_quote(found)
+
+    whole = {} if allow_partial else {"amount": amount}
+    return _ask(request, parse, symbol=symbol, side=side, requested=amount, **whole)
 
 
 def price_curve(symbol: str, side: Side, levels: int | None = None) -> Talk[dict[str, list[int]]]:
     """Tabulate what the best price levels cost, as `OrderManagement.price_curve` does."""
     columns = ("price", "amount", "cumulative_amount", "cumulative_price")
     request = _of_levels("/curve", symbol, side, levels)
-    return _ask(request, lambda found: {name: found.wholes(name) for name in columns})
+    return _ask(
+        request, lambda found: {name: found.wholes(name) for name in columns}, symbol=symbol, side=side
+    )
 
 
 def calculate_amount(symbol: str, side: Side, budget: int, *, limit_price: int | None = None) -> Talk[int]:
@@ -189,21 +214,23 @@ def calculate_amount(symbol: str, side: Side, budget: int, *, limit_price: int |
     check_positive("budget", budget)
     check_limit(limit_price)
     request = question("/amount", symbol=symbol, side=side, budget=budget, limit_price=limit_price)
-    return _ask(request, _amount)
+    return _ask(request, _amount, symbol=symbol, side=side, budget=budget, limit_price=limit_price)
 
 
 def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Talk[int]:
     """Say how much can be traded, as `OrderManagement.available_amount` does."""
     check_book(symbol, side)
     check_limit(limit_price)
-    return _ask(question("/available", symbol=symbol, side=side, limit_price=limit_price), _amount)
+    request = question("/available", symbol=symbol, side=side, limit_price=limit_price)
+    return _ask(request, _amount, symbol=symbol, side=side, limit_price=limit_price)
 
 
 def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Talk[int]:
     """Say how much can be traded within a slippage, as `OrderManagement.amount_within` does."""
     check_book(symbol, side)
     check_slippage(max_slippage_bps)
-    return _ask(question("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps), _amount)
+    request = question("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
+    return _ask(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
 
 
 # ---------------------------------------------------------------------- questions about what rests
@@ -212,7 +239,7 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Talk[int]:
 def get_order(order_id: int) -> Talk[Order]:
     """Look an order up by its id, as `OrderManagement.get_order` does."""
     check_order_id(order_id)
-    return _ask(question(f"/orders/{order_id}"), as_order)
+    return _ask(question(f"/orders/{order_id}"), as_order, order_id=order_id)
 
 
 def orders(symbol: str | None = None, side: Side | None = None) -> Talk[tuple[Order, ...]]:
@@ -243,12 +270,12 @@ def best_price(symbol: str, side: Side) -> Talk[int | None]:
     """Say at what price the next trade starts, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
     request = question("/best-price", symbol=symbol, side=side)
-    return _ask(request, lambda found: found.whole_or_null("price"))
+    return _ask(request, lambda found: found.whole_or_null("price"), symbol=symbol, side=side)
 
 
 def depth(symbol: str, side: Side, levels: int | None = None) -> Talk[tuple[PriceLevel, ...]]:
     """List the best price levels, as `OrderManagement.depth` does."""
-    return _ask(_of_levels("/depth", symbol, side, levels), as_depth)
+    return _ask(_of_levels("/depth", symbol, side, levels), as_depth, symbol=symbol, side=side)
 
 
 def contains(order_id: object) -> Talk[bool]:
@@ -275,9 +302,16 @@ def state_hash() -> Talk[str]:
 # ---------------------------------------------------------------------- inside
 
 
-def _ask(request: Request, parse: Callable[[Fields], T]) -> Talk[T]:
+def _ask(request: Request, parse: Callable[[Fields], T], **repeated: object) -> Talk[T]:
+    """Ask, and read an answer that repeats these fields of the request."""
+    request = request._replace(repeated=_as_json(repeated))
     answer = yield request
     return read(request, answer, parse)
+
+
+def _as_json(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return fields as an answer has them: a side is a text."""
+    return {name: value.value if isinstance(value, Side) else value for name, value in fields.items()}
 
 
 def _amount(found: Fields) -> int:
@@ -305,23 +339,49 @@ def _of_levels(path: str, symbol: str, side: Side, levels: int | None) -> Reques
 def _walk(symbol: str | None, side: Side | None) -> Talk[tuple[Order, ...] | None]:
     """The orders on all pages; None if something changed between two of them."""
     found: list[Order] = []
-    first: int | None = None
+    first: tuple[int, int] | None = None
     after: int | None = None
     while True:
         request = question("/orders", symbol=symbol, side=side, after=after, limit=_PAGE)
         answer = yield request
-        sequence, page, after = read(request, answer, _as_page)
+        moment, page, following = read(request, answer, _as_page)
         if first is None:
-            first = sequence
-        elif sequence != first:
+            first = moment
+        elif moment != first:
             return None
         found += page
+        _check_page(request, answer, page, symbol, side, after=after, following=following)
+        after = following
         if after is None:
+            if len(found) != moment[1]:
+                raise unexpected(request, answer, f"{len(found)} orders came, not the total of {moment[1]}")
             return _in_order(request, answer, found)
 
 
-def _as_page(found: Fields) -> tuple[int, list[Order], int | None]:
-    return found.whole("sequence"), found.each("orders", as_order), found.whole_or_null("next")
+def _as_page(found: Fields) -> tuple[tuple[int, int], list[Order], int | None]:
+    moment = found.whole("sequence"), found.whole("total")
+    return moment, found.each("orders", as_order), found.whole_or_null("next")
+
+
+def _check_page(
+    request: Request,
+    answer: Answer,
+    page: list[Order],
+    symbol: str | None,
+    side: Side | None,
+    *,
+    after: int | None,
+    following: int | None,
+) -> None:
+    """Check that a page holds what was asked: so a walk comes to its end, whatever the other side says."""
+    ids = [-1 if after is None else after, *(order.order_id for order in page)]
+    if not all(one < other for one, other in pairwise(ids)):
+        raise unexpected(request, answer, "the orders do not go on in the order of their ids")
+    if following not in (None, ids[-1]) or (following is not None and not page):
+        raise unexpected(request, answer, f"next is {following}, not the last id of the page")
+    for order in page:
+        if (symbol or order.symbol, side or order.side) != (order.symbol, order.side):
+            raise unexpected(request, answer, f"order {order.order_id} is of another book than was asked")
 
 
 def _in_order(request: Request, answer: Answer, found: list[Order]) -> tuple[Order, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
 from oms.errors import InvalidOrderError
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade, check_symbol
@@ -35,6 +35,8 @@ __all__ = [
     "answer",
     "as_fields",
 ]
+
+T = TypeVar("T")
 
 LARGEST = 2**53 - 1
 """The largest integer in a body: beyond it, JSON readers that count in floats lose digits."""
@@ -64,6 +66,19 @@ def _whole_schema(least: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": least, "maximum": LARGEST})
 
 
+def _or_absent(read: Callable[[object], T], absent: T) -> Callable[[object], T]:
+    """Read null as a field that is not there, as models that a generator made of the document write it."""
+
+    def read_or_absent(value: object) -> T:
+        return absent if value is None else read(value)
+
+    return read_or_absent
+
+
+def _nullable(schema: Mapping[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [dict(schema), {"type": "null"}]})
+
+
 def _symbol(value: object) -> str:
     try:
         check_symbol(value)
@@ -84,18 +99,16 @@ def _truth(value: object) -> bool:
     return value
 
 
-def _without_default(schema: dict[str, Any]) -> None:
-    schema.pop("default", None)  # what is left out is left out; null is refused
-
-
 Id = Annotated[int, PlainValidator(_whole(0)), _whole_schema(0)]
 Count = Annotated[int, PlainValidator(_whole(1)), _whole_schema(1)]
 MaybeCount = Annotated[
-    int | None, PlainValidator(_whole(1)), _whole_schema(1), Field(json_schema_extra=_without_default)
+    int | None,
+    PlainValidator(_or_absent(_whole(1), None)),
+    _nullable({"type": "integer", "minimum": 1, "maximum": LARGEST}),
 ]
 Symbol = Annotated[str, PlainValidator(_symbol), WithJsonSchema({"type": "string", "minLength": 1})]
-SideName = Annotated[Side, PlainValidator(_side), WithJsonSchema({"type": "string", "enum": ["BUY", "SELL"]})]
-Truth = Annotated[bool, PlainValidator(_truth), WithJsonSchema({"type": "boolean"})]
+SideName = Annotated[Side, PlainValidator(_side, json_schema_input_type=Side)]  # one schema, by its name
+MaybeTruth = Annotated[bool, PlainValidator(_or_absent(_truth, False)), _nullable({"type": "boolean"})]
 
 
 class _Body(BaseModel):
@@ -115,7 +128,11 @@ class NewOrder(_Body):
 class Amendment(_Body):
     """What an order becomes: at least one of the two."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "not": {"properties": {"amount": {"type": "null"}, "price": {"type": "null"}}}  # or left out
+        }
+    )
 
     amount: MaybeCount = None
     price: MaybeCount = None
@@ -127,7 +144,12 @@ class NewTrade(_Body):
     model_config = ConfigDict(
         json_schema_extra={
             "allOf": [
-                {"not": {"properties": {"side": {"const": other}}, "required": ["side", bound]}}
+                {
+                    "not": {
+                        "properties": {"side": {"const": other}, bound: {"type": "integer"}},
+                        "required": ["side", bound],
+                    }
+                }
                 for other, bound in (("SELL", "max_total_price"), ("BUY", "min_total_price"))
             ]
         }
@@ -139,7 +161,7 @@ class NewTrade(_Body):
     limit_price: MaybeCount = None
     max_total_price: MaybeCount = None
     min_total_price: MaybeCount = None
-    allow_partial: Truth = False
+    allow_partial: MaybeTruth = False
 
 
 # ---------------------------------------------------------------------- values in paths and queries
@@ -182,9 +204,7 @@ OrderId = Annotated[int, PlainValidator(_digits(0)), _whole_schema(0)]
 SymbolOrNone = Annotated[
     str | None, PlainValidator(_symbol), WithJsonSchema({"type": "string", "minLength": 1})
 ]
-SideOrNone = Annotated[
-    Side | None, PlainValidator(_side), WithJsonSchema({"type": "string", "enum": ["BUY", "SELL"]})
-]
+SideOrNone = Annotated[Side | None, PlainValidator(_side, json_schema_input_type=Side)]
 Limit = Annotated[
     int, PlainValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000})
 ]

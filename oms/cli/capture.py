@@ -15,6 +15,7 @@ from oms.cli.costs import cost_table, costs
 from oms.cli.progress import DrivenLevels, drive_levels
 from oms.cli.style import STYLE_OF, heading, new_console, new_table
 from oms.cli.summary import points
+from oms.display import counted
 from oms.feeds import Capture, Checksums, SymbolReport
 
 __all__ = ["replay_capture"]
@@ -83,7 +84,7 @@ def _symbol_as_json(
 
 def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
     console, report = new_console(), driven.report
-    console.print(heading(f"{len(report.symbols):,} symbols, captured from {capture.feed}"))
+    console.print(heading(f"{counted(len(report.symbols), 'symbol')}, captured from {capture.feed}"))
     console.print(_table(driven))
     for symbol, found in report.symbols.items() if quote else ():
         console.print(heading(f"{symbol} ({found.instrument.describe()})"))

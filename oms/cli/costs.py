@@ -8,8 +8,9 @@ from typing import NamedTuple
 from rich.table import Table
 
 from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
-from oms.cli.style import BOOK_OF, new_table
+from oms.cli.style import new_table
 from oms.feeds.instrument import Instrument, ratio
+from oms.palette import name_of
 
 __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
@@ -58,8 +59,7 @@ def cost_table(answers: Iterable[Cost], units: Instrument) -> Table:
         if last not in (None, answer.side):
             table.add_section()
         last = answer.side
-        trade = f"{answer.side} ({BOOK_OF[answer.side]})"
-        table.add_row(trade, units.show_amount(answer.amount), *_answer(answer, units))
+        table.add_row(name_of(answer.side), units.show_amount(answer.amount), *_answer(answer, units))
     return table
 
 

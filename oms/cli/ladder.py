@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from oms import OrderManagement, PriceLevel, Side
-from oms.cli.style import BOOK_OF, STYLE_OF, new_table
+from oms.cli.style import STYLE_OF, new_table
 from oms.feeds.instrument import Instrument
+from oms.palette import name_of
 
 __all__ = ["Bar", "ladder"]
 
@@ -61,14 +62,14 @@ def _add_levels(
     style = STYLE_OF[side]
     for level in levels:
         table.add_row(
-            f"{side} ({BOOK_OF[side]})",
+            name_of(side),
             Text(units.show_price(level.price), style),
             f"{level.orders:,}",
             units.show_amount(level.amount),
             Bar(level.amount, widest, style),
         )
     if not levels:
-        table.add_row(f"{side} ({BOOK_OF[side]})", "nothing")
+        table.add_row(name_of(side), "nothing")
 
 
 def _add_rest(table: Table, rest: tuple[PriceLevel, ...], units: Instrument) -> None:

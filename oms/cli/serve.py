@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from oms.cli.exit_codes import ExitCode
 __all__ = ["serve"]
 
 _DEFAULT_FILE = Path("oms.db")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 _NEEDED = {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "httpx"}
 
 Host = Annotated[str, typer.Option("--host", help="Where to listen; other than loopback needs a key.")]
@@ -42,6 +44,9 @@ AllowedHosts = Annotated[
 Origins = Annotated[
     list[str] | None, typer.Option("--cors-origin", metavar="URL", help="A site that may ask from a browser.")
 ]
+RootPath = Annotated[
+    str, typer.Option("--root-path", metavar="PATH", help="What a proxy takes off each path, such as /oms.")
+]
 Workers = Annotated[int, typer.Option("--workers", hidden=True)]
 
 
@@ -55,6 +60,7 @@ def serve(
     api_key_file: KeyFile = None,
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
+    root_path: RootPath = "",
     workers: Workers = 1,
 ) -> None:
     """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documents, the ladder page."""
@@ -66,6 +72,7 @@ def serve(
         _explain_extra()
         raise typer.Exit(ExitCode.WRONG_USE) from None
     serving.refuse_workers(workers)
+    root_path = _root_path(root_path)
     settings = Settings(
         api_key=_key(api_key_file),
         checks_host=True,
@@ -79,7 +86,9 @@ def serve(
     with serving.listen(host, port) as listening, closing(_open(file, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
-        serving.run(app, listening)
+        if root_path:
+            print(f"root path: {root_path}/, as a proxy before it has it", flush=True)
+        serving.run(app, listening, root_path)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
@@ -95,6 +104,14 @@ def _explain_extra() -> None:
         " (in a checkout of the project: pip install '.[api,cli]')",
         file=sys.stderr,
     )
+
+
+def _root_path(given: str) -> str:
+    """The path without the slash at its end; none is as good as a slash."""
+    path = given.removesuffix("/")
+    if not _ROOT_PATH.fullmatch(path):
+        raise typer.BadParameter(f"--root-path must be a path such as /oms, not {given!r}")
+    return path
 
 
 def _key(file: Path | None) -> str | None:

@@ -1,4 +1,4 @@
-"""How the command looks: the names of the two books, their colours, and the look of a table."""
+"""How the command looks: the colors of the two books, and the look of a table."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from oms import Side
+from oms.palette import SHADES_OF
 
-__all__ = ["BOOK_OF", "STYLE_OF", "heading", "new_console", "new_table"]
+__all__ = ["STYLE_OF", "heading", "new_console", "new_table"]
 
-# A BUY trade consumes BUY orders, which a feed calls asks; a SELL trade consumes its bids.
-BOOK_OF = {Side.BUY: "asks", Side.SELL: "bids"}
-STYLE_OF = {Side.BUY: "red", Side.SELL: "green"}
+# Nobody knows whether a terminal is light or dark.
+STYLE_OF = {side: shades.on_any for side, shades in SHADES_OF.items()}
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console that prints what it is given: no text is taken for markup, nothing is coloured by guess."""
+    """A console that prints what it is given: no text is taken for markup, nothing is colored by guess."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 

@@ -35,7 +35,7 @@ class _Session:
     """A market of people who add, cut and withdraw orders, and sometimes trade."""
 
     def __init__(self, seed: int) -> None:
-        # Of all that Random offers, Python promises the same numbers for ever only of this.
+        # Python promises the same numbers in every version only of this method of Random.
         self._random = Random(seed).random  # noqa: S311 - a repeatable session, not a secret
         self._om = OrderManagement()
         self._ids: list[int] = []

@@ -1,17 +1,16 @@
-"""A .csv or .csv.gz file as a stream of rows: bounded memory, and an error names its row."""
+"""A text file, compressed or not, as a stream of rows: bounded memory, and an error names its row."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import reprlib
-import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import count
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
+from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
 __all__ = ["Column", "CsvFile", "RowFormat", "Streamed", "scaled"]
@@ -19,7 +18,6 @@ __all__ = ["Column", "CsvFile", "RowFormat", "Streamed", "scaled"]
 INTEGER = r"-?\d{1,19}"
 """A number that may not fit a book (the book says so), but that is cheap to read."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_ROW = 1 << 16  # bytes: a file that is not text must not fill the memory in search of a line's end
 
 
@@ -106,7 +104,9 @@ class CsvFile:
     def _read(self, stream: BinaryIO, row: int) -> bytes:
         try:
             line = stream.readline(self._longest_row)
-        except (OSError, EOFError, zlib.error) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # each library that unpacks has errors of its own
             raise self.error(row, f"the file is damaged: {error}") from error
         if len(line) == self._longest_row and not line.endswith(b"\n"):
             raise self.error(row, f"no row has {self._longest_row} bytes")
@@ -121,12 +121,10 @@ class CsvFile:
         with raw:
             self._raw = raw
             try:
-                # The content decides, not the name: a .csv may have been compressed on its way.
-                if raw.peek(2).startswith(_GZIP_MAGIC):
-                    with gzip.open(raw) as unpacked:
-                        yield cast(BinaryIO, unpacked)
-                else:
-                    yield raw
+                with unpacked(raw) as stream:
+                    yield stream
+            except UnreadableError as error:
+                raise self.error(None, str(error)) from error
             finally:
                 self._position = raw.tell()
                 self._raw = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 
 from oms.feeds import bitstamp
 from oms.feeds.messages import Message
-from oms.management import OrderManagement
 from oms.models import Order
 
 __all__ = ["MakerCheck"]
@@ -34,7 +34,7 @@ class MakerCheck:
         self._next = next(self._published, None)
         self._pending: deque[bitstamp.InferredTrade] = deque()
 
-    def before(self, om: OrderManagement, order: Order, message: Message) -> None:
+    def before(self, heads_its_book: Callable[[Order], bool], order: Order, message: Message) -> None:
         """Look at a resting order that a message is about to shrink; raises FeedError."""
         self._advance(message.time)
         taken = order.amount - message.amount
@@ -42,7 +42,7 @@ class MakerCheck:
             if trade.maker == order.order_id and trade.amount == taken:
                 self._pending.remove(trade)
                 self.found += 1
-                if next(iter(om.orders(order.symbol, order.side))) == order:
+                if heads_its_book(order):
                     self.at_head += 1
                 elif self.first_behind is None:
                     self.first_behind = message.row

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Literal, get_args
 
 from oms.errors import InvalidOrderError
@@ -60,11 +61,12 @@ def replay(
     run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
     if recorder is not None:
         recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
-    for messages in run:
-        if recorder is not None:
-            _record(recorder, om, symbol, messages)
-        if on_event is not None:
-            on_event(messages)
+    with closing(run):
+        for messages in run:
+            if recorder is not None:
+                _record(recorder, om, symbol, messages)
+            if on_event is not None:
+                on_event(messages)
     return run.report()
 
 
@@ -130,21 +132,25 @@ class Replay:
         """
         return self._steps
 
+    def close(self) -> None:
+        """End the replay where it is; further iteration yields nothing."""
+        self._steps.close()
+
     def report(self) -> Report:
         """Say what has been counted so far."""
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
-    def _run(self) -> Iterator[tuple[Message, ...]]:
-        followed = self._follow()
-        for run in runs(self._recording):
-            wanted = self._count(run)
-            if wanted and wanted[0].kind is Kind.EXECUTED:
-                self._sweep(followed, wanted)
-            elif wanted:
-                self._check_maker(wanted[0])
-                followed.apply(wanted[0])
-            self._look(followed, run[-1].row)
-            yield run
+    def _run(self) -> Generator[tuple[Message, ...]]:
+        with closing(self._follow()) as followed:
+            for run in runs(self._recording):
+                wanted = self._count(run)
+                if wanted and wanted[0].kind is Kind.EXECUTED:
+                    self._sweep(followed, wanted)
+                elif wanted:
+                    self._check_maker(followed, wanted[0])
+                    followed.apply(wanted[0])
+                self._look(followed, run[-1].row)
+                yield run
         for check in (self._book_check, self._maker_check):
             if check is not None:
                 check.finish()
@@ -177,25 +183,25 @@ class Replay:
         fills = followed.fills_of(executions)
         if self._book_check is not None and len(fills) > 1:
             # The exchange's book shows each fill of what is one step here.
-            levels = self._om.depth(self._symbol, side, len(fills) + 1)
+            levels = followed.levels(side, len(fills) + 1)
             other = followed.best(side.opposite)
             for best in best_levels_during(levels, fills):
                 self._book_check.see(Top(best, other) if side is Side.BUY else Top(other, best), row)
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
-        published = sum(message.amount * message.price for message in executions)
-        self._tally.count_trade(row, followed.execute(side, fills, whole), published)
+        swept = followed.execute(side, fills, whole)
+        if swept is not None:
+            published = sum(message.amount * message.price for message in executions)
+            self._tally.count_trade(row, swept, published)
 
-    def _check_maker(self, message: Message) -> None:
-        if (
-            self._maker_check is not None
-            and message.kind in (Kind.CHANGED, Kind.DELETED)
-            and message.order_id in self._om
-        ):
-            self._maker_check.before(self._om, self._om.get_order(message.order_id), message)
+    def _check_maker(self, followed: FollowedBook, message: Message) -> None:
+        if self._maker_check is not None and message.kind in (Kind.CHANGED, Kind.DELETED):
+            order = followed.recorded(message.order_id)
+            if order is not None:
+                self._maker_check.before(followed.heads_its_book, order, message)
 
     def _look(self, followed: FollowedBook, row: int) -> None:
         if self._book_check is None:
-            buy, sell = (self._om.best_price(self._symbol, side) for side in Side)
+            buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
         else:
             top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
             self._book_check.see(top, row)

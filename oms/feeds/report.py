@@ -75,6 +75,12 @@ class Report:
     times_passed_over: int = 0
     crossed: int = 0
     """Events after which the best BUY price was at or below the best SELL price; a sweep is one."""
+    own_fills: int = 0
+    """Fills of orders that the replay did not submit. No other count of this report includes your orders."""
+    own_amount: int = 0
+    """The lots of these fills."""
+    taken_from: int = 0
+    """Orders of the recording that something other than the replay had shrunk or removed."""
     states: int | None = None
     states_equal: int | None = None
     first_difference: StateDifference | None = None
@@ -110,6 +116,16 @@ class Report:
             said.append(f"at equal cost, the exchange executed {trades} out of priority")
         if self.makers_not_found:
             said.append(f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found resting")
+        if self.own_fills:
+            fills = _counted(self.own_fills, "fill")
+            lots = self.units.show_amount(self.own_amount)
+            said.append(f"your own orders had {fills}, {lots} in all; the recording does not know of them")
+        if self.taken_from:
+            orders = _counted(self.taken_from, "order")
+            said.append(
+                f"{orders} of the recording had been changed by something other than the replay: "
+                "trades that name them are not compared"
+            )
         if self.ignored_in_vain:
             ids = ", ".join(map(str, self.ignored_in_vain[:_MOST_IDS]))
             if len(self.ignored_in_vain) > _MOST_IDS:

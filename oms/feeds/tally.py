@@ -45,12 +45,17 @@ class Tally:
     first_unequal_trade: UnequalTrade | None = None
     passed_over: Counter[int] = field(default_factory=Counter)
     crossed: int = 0
+    own_fills: int = 0
+    own_amount: int = 0
+    taken_from: set[int] = field(default_factory=set)
 
     def count_trade(self, row: int, swept: Swept, published: int) -> None:
         """Count the trade that begins at a row, and that cost what was published."""
         self.trades += 1
         self.trades_equal_cost += swept.equal_cost
         self.trades_equal_fills += swept.equal_fills
+        self.own_fills += len(swept.own_fills)
+        self.own_amount += sum(fill.amount for fill in swept.own_fills)
         if not swept.equal_cost:
             self.passed_over.update(swept.passed_over)
             if self.first_unequal_trade is None:
@@ -82,6 +87,9 @@ class Tally:
             passed_over=passed_over,
             times_passed_over=times,
             crossed=self.crossed,
+            own_fills=self.own_fills,
+            own_amount=self.own_amount,
+            taken_from=len(self.taken_from),
         )
         if book_check is not None:
             report = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
 from oms.errors import JournalError
@@ -75,7 +75,14 @@ def reported(place: str, doing: str) -> Generator[None]:
     except JournalError:
         raise
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last from text that is damaged
-        raise JournalError(place, f"{doing}: {error}") from error
+        raise JournalError(place, f"{doing}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without folders: the place of a JournalError says where, and an API leaves that out."""
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"{error.strerror}: {PurePath(error.filename).name}"
+    return str(error)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from oms.errors import InvalidOrderError, JournalError
 from oms.journal import schema
@@ -60,11 +60,11 @@ class Presence:
         """What has happened to them, if anything has; a log that was replaced, only if `thorough`."""
         file, log = self._before
         if _identity(self._file) != file:
-            return f"{self._file} was removed or replaced while it was open"
+            return f"{PurePath(self._file).name} was removed or replaced while it was open"
         # Not before every append: to ask for the times of a log that is being written has the file system
         # keep them to the nanosecond, and that makes the next sync of it half as slow again.
         there = _identity(self._log) == log if thorough else os.access(self._log, os.F_OK)
-        return None if there else f"{self._log} was removed or replaced while it was open"
+        return None if there else f"{PurePath(self._log).name} was removed or replaced while it was open"
 
 
 def _identity(file: str) -> tuple[int, int] | None:

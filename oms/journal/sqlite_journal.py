@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from oms.models import check_positive
 __all__ = ["Durability", "SqliteJournal"]
 
 Durability = Literal["full", "batched", "off"]
+_log = logging.getLogger("oms.journal")
 _SYNCHRONOUS = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
 _APPENDS_TO_CHECKPOINT = 1_000
 _ROWS_TO_CHECKPOINT = 20_000
@@ -215,9 +217,15 @@ class SqliteJournal:
                 f"somebody else has written into it since it was opened (was its -lock removed?): {error}"
             )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING or committing:
-            self._problem = problem
+            self._turn_read_only(problem)
         held = "whether it holds the change is unknown until it is opened again" if committing else "not held"
         return JournalError(str(self.path), f"{held}: {problem}")
+
+    def _turn_read_only(self, problem: str) -> None:
+        """Take no more changes. The log says why, once: the error reaches only who asked for a change."""
+        if self._problem is None:
+            self._problem = problem
+            _log.error("%s is read-only, until it is opened again: %s", self.path, problem)
 
     def _is_overtaken(self) -> bool:
         try:
@@ -319,7 +327,8 @@ class SqliteJournal:
             self._settle()
 
     def _check_writable(self, *, thorough: bool = False) -> None:
-        self._problem = self._problem or self._presence.problem(thorough=thorough)
+        if self._problem is None and (problem := self._presence.problem(thorough=thorough)):
+            self._turn_read_only(problem)
         if self._problem is not None:
             problem = f"it is read-only, until it is opened again: {self._problem}"
             raise JournalError(str(self.path), problem)

@@ -1,4 +1,4 @@
-"""What the plots share of their looks: axes to draw on, colours for their background, words for the sides."""
+"""What the plots share of their looks: axes to draw on, colors for their background, words for the sides."""
 
 # pyright: reportUnknownMemberType=false
 # because matplotlib does not say what its keyword arguments are.
@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, Scala
 from matplotlib.typing import ColorType
 
 from oms.models import Side
+from oms.palette import BOOK_OF, SHADES_OF
 
 __all__ = [
     "BOOKS",
@@ -32,11 +33,8 @@ __all__ = [
     "time_axis",
 ]
 
-BOOKS = {
-    Side.BUY: "offers (BUY trades take these)",
-    Side.SELL: "bids (SELL trades take these)",
-}
-"""What the market calls the two books, and what they are here."""
+BOOKS = {side: f"{name} ({side} trades take these)" for side, name in BOOK_OF.items()}
+"""The names of the two books in a legend."""
 
 _TOO_LONG = 1e9  # to be written out beside an axis
 
@@ -62,21 +60,22 @@ class Numbers(ScalarFormatter):
 
 
 class Palette(NamedTuple):
-    """Colours that every eye tells apart: an orange and a blue, one light and one dark also in grey."""
+    """The colors for one background; the two books differ in lightness too, for a print in gray."""
 
-    offers: str
+    asks: str
     bids: str
     ink: str
     amounts: str
 
     def of(self, side: Side) -> str:
-        """The colour of a side's book."""
-        return self.offers if side is Side.BUY else self.bids
+        """Return the color of a side's book."""
+        return self.asks if side is Side.BUY else self.bids
 
 
 # The further an amount is from the background the larger it is, so the map is turned round in the dark.
-_ON_LIGHT = Palette(offers="#e07b00", bids="#003f7f", ink="#000000", amounts="viridis_r")
-_ON_DARK = Palette(offers="#ffc266", bids="#3a8fd8", ink="#ffffff", amounts="viridis")
+_ASKS, _BIDS = SHADES_OF[Side.BUY], SHADES_OF[Side.SELL]
+_ON_LIGHT = Palette(_ASKS.on_light, _BIDS.on_light, ink="#000000", amounts="viridis_r")
+_ON_DARK = Palette(_ASKS.on_dark, _BIDS.on_dark, ink="#ffffff", amounts="viridis")
 
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _DAY = 86_400
@@ -87,15 +86,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
-def luminance(colour: ColorType) -> float:
-    """How light a colour is, from 0 for black to 1 for white: what is left of it in grey."""
-    red, green, blue, _ = to_rgba(colour)
+def luminance(color: ColorType) -> float:
+    """How light a color is, from 0 for black to 1 for white: what is left of it in gray."""
+    red, green, blue, _ = to_rgba(color)
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def palette_for(ax: Axes) -> Palette:
-    """The colours that stand out from the background of these axes."""
+    """The colors that stand out from the background of these axes."""
     face = ax.get_facecolor()
     if to_rgba(face)[3] == 0:
         face = ax.figure.get_facecolor()

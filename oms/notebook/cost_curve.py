@@ -57,11 +57,11 @@ def cost_curve(
         return say_empty(ax, f"nothing rests for a {side} trade of {symbol}")
     best = units.prices(curve["price"][:1])[0]
     averages = [Fraction(total, amount) for total, amount in zip(totals, amounts, strict=True)]
-    colour = palette_for(ax).of(side)
-    _draw_worst(ax, curve, colour, units)
+    color = palette_for(ax).of(side)
+    _draw_worst(ax, curve, color, units)
     x, y = units.amounts(amounts), units.prices(averages)
-    ax.plot(x, y, color=colour, linewidth=2.2, label="average price")
-    ax.fill_between(x, y, best, color=colour, alpha=0.2, linewidth=0, label="slippage")
+    ax.plot(x, y, color=color, linewidth=2.2, label="average price")
+    ax.fill_between(x, y, best, color=color, alpha=0.2, linewidth=0, label="slippage")
     words = f"best price {units.show_price(curve['price'][0])}"
     ax.axhline(best, color=palette_for(ax).ink, linestyle=":", linewidth=1.2, label=words)
     ax.set_xlim(left=0)
@@ -70,10 +70,10 @@ def cost_curve(
     return ax
 
 
-def _draw_worst(ax: Axes, curve: dict[str, list[int]], colour: str, units: Units) -> None:
+def _draw_worst(ax: Axes, curve: dict[str, list[int]], color: str, units: Units) -> None:
     x = units.amounts([0, *curve["cumulative_amount"]])
     y = units.prices([curve["price"][0], *curve["price"]])
-    ax.step(x, y, where="pre", color=colour, linestyle="--", linewidth=1.5, label="worst price")
+    ax.step(x, y, where="pre", color=color, linestyle="--", linewidth=1.5, label="worst price")
 
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:

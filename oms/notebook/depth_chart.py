@@ -39,7 +39,7 @@ def depth_chart(
     >>> om.add_order(2, "JPM", Side.SELL, 15, 18)
     >>> ax = depth_chart(om, "JPM", ax=Figure().add_subplot())
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['offers (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
+    ['asks (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
 
     """
     with om.what_if():  # both sides of one moment
@@ -76,13 +76,13 @@ def _draw(ax: Axes, side: Side, curve: Curve, margin: Fraction, units: Units) ->
     beyond = worst + margin if side is Side.BUY else worst - margin
     x = units.prices([curve["price"][0], *curve["price"], beyond])
     y = units.amounts([0, *curve["cumulative_amount"], curve["cumulative_amount"][-1]])
-    colour = palette_for(ax).of(side)
-    ax.step(x, y, where="post", color=colour, linewidth=1.8, label=BOOKS[side])
-    ax.fill_between(x, y, step="post", color=colour, alpha=0.3, linewidth=0)
+    color = palette_for(ax).of(side)
+    ax.step(x, y, where="post", color=color, linewidth=1.8, label=BOOKS[side])
+    ax.fill_between(x, y, step="post", color=color, alpha=0.3, linewidth=0)
 
 
-def _draw_spread(ax: Axes, offer: int, bid: int, units: Units) -> None:
-    bps = 20_000 * (offer - bid) / (offer + bid)
-    words = f"spread {units.show_price(offer - bid)} ({round(bps, 1):,.10g} bps)"
-    left, right = units.prices(sorted([bid, offer]))
+def _draw_spread(ax: Axes, ask: int, bid: int, units: Units) -> None:
+    bps = 20_000 * (ask - bid) / (ask + bid)
+    words = f"spread {units.show_price(ask - bid)} ({round(bps, 1):,.10g} bps)"
+    left, right = units.prices(sorted([bid, ask]))
     ax.axvspan(left, right, color=palette_for(ax).ink, alpha=0.12, linewidth=0, label=words)

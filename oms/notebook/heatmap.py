@@ -38,9 +38,9 @@ Levels = tuple[tuple[int, int], ...]
 
 
 def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
-    """Draw the amounts at each price over time, on a logarithmic scale of colours, and the trades over them.
+    """Draw the amounts at each price over time, on a logarithmic scale of colors, and the trades over them.
 
-    The image has at most 120 rows (of so many ticks each as the scale of colours says) and 400 columns, each
+    The image has at most 120 rows (of so many ticks each as the scale of colors says) and 400 columns, each
     the book at one time of the history. Prices far outside of what is mostly recorded are left out; best
     prices and trades never are. Of more than 300 trades the largest are drawn, as the legend then says.
     O(p log p) for p levels recorded.

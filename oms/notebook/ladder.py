@@ -24,7 +24,7 @@ def ladder(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the best `levels` price levels of both books: offers above, lowest at the spread; bids below.
+    """Draw the best `levels` price levels of both books: asks above, lowest at the spread; bids below.
 
     Beside each bar stand its amount and, if they are several, how many orders it is of. Raises
     InvalidOrderError. O(levels log n).
@@ -43,14 +43,14 @@ def ladder(
     ax = axes_or_new(ax)
     units = Units(instrument)
     label_axes(ax, f"{symbol}: ladder", f"amount ({units.amount})", f"price ({units.price})")
-    offers, bids = depth[Side.BUY], depth[Side.SELL]
-    if not offers and not bids:
+    asks, bids = depth[Side.BUY], depth[Side.SELL]
+    if not asks and not bids:
         return say_empty(ax, f"nothing rests for {symbol}")
-    # Heights count from the spread at 0, offers upwards and bids downwards.
-    size = letters(ax, len(offers) + 1 + len(bids))
-    _draw(ax, Side.BUY, offers, range(1, len(offers) + 1), units, size)
+    # Heights count from the spread at 0, asks upwards and bids downwards.
+    size = letters(ax, len(asks) + 1 + len(bids))
+    _draw(ax, Side.BUY, asks, range(1, len(asks) + 1), units, size)
     _draw(ax, Side.SELL, bids, range(-1, -len(bids) - 1, -1), units, size)
-    _name_rows(ax, offers, bids, units)
+    _name_rows(ax, asks, bids, units)
     ax.grid(visible=False, axis="y")
     add_legend(ax)
     return ax
@@ -68,14 +68,14 @@ def _draw(
     ax.margins(x=0.3)  # room for the labels and the legend
 
 
-def _name_rows(ax: Axes, offers: tuple[PriceLevel, ...], bids: tuple[PriceLevel, ...], units: Units) -> None:
-    prices = [level.price for level in (*reversed(offers), *bids)]
-    if offers and bids:
-        *names, spread = units.show_prices([*prices, offers[0].price - bids[0].price])
+def _name_rows(ax: Axes, asks: tuple[PriceLevel, ...], bids: tuple[PriceLevel, ...], units: Units) -> None:
+    prices = [level.price for level in (*reversed(asks), *bids)]
+    if asks and bids:
+        *names, spread = units.show_prices([*prices, asks[0].price - bids[0].price])
     else:
         names, spread = units.show_prices(prices), "none"
-    names.insert(len(offers), f"spread {spread}")
-    ax.set_yticks(range(len(offers), -len(bids) - 1, -1), names, fontsize=letters(ax, len(names)))
+    names.insert(len(asks), f"spread {spread}")
+    ax.set_yticks(range(len(asks), -len(bids) - 1, -1), names, fontsize=letters(ax, len(names)))
 
 
 def _label(level: PriceLevel, units: Units) -> str:

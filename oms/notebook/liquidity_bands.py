@@ -43,7 +43,7 @@ class _Amounts(Numbers):
 def liquidity_bands(
     history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
 ) -> Axes:
-    """Draw the amounts within so many basis points of the mid price: offers above 0, bids below.
+    """Draw the amounts within so many basis points of the mid price: asks above 0, bids below.
 
     Prices are compared as integers. While a side is empty there is no mid price, and a gap. Where the
     recorded levels end inside a band there may be more than was recorded: its name says "at least". Raises
@@ -67,11 +67,11 @@ def liquidity_bands(
         ax,
         f"{history.symbol}: liquidity around the mid price",
         "time of day",
-        f"bids ← amount ({units.amount}) → offers",
+        f"bids ← amount ({units.amount}) → asks",
     )
     sums = [_sum_of(*best) for best in zip(history.best_buy, history.best_sell, strict=True)]
     if all(both is None for both in sums):
-        return say_empty(ax, f"no time with offers and bids of {history.symbol} was recorded")
+        return say_empty(ax, f"no time with asks and bids of {history.symbol} was recorded")
     incomplete: set[int] = set()
     for side, levels in ((Side.BUY, history.buy_levels), (Side.SELL, history.sell_levels)):
         incomplete |= _draw(ax, side, history.times, levels, sums, widths, units)
@@ -93,9 +93,9 @@ def _widths(bps: Iterable[int]) -> list[int]:
     return sorted(set(widths))
 
 
-def _sum_of(offer: int | None, bid: int | None) -> int | None:
+def _sum_of(ask: int | None, bid: int | None) -> int | None:
     """Twice the mid price, which is an integer; None if there is none."""
-    return None if offer is None or bid is None else offer + bid
+    return None if ask is None or bid is None else ask + bid
 
 
 def _is_within(price: int, both: int, width: int) -> bool:
@@ -127,11 +127,11 @@ def _draw(
         # The narrower band lies on the wider one: its layer adds what its shade lacks.
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
-        colour = palette_for(ax).of(side)
+        color = palette_for(ax).of(side)
         # Each height from one time to the next, so that the last one before a gap is seen too.
         spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
         ends = [height for height in heights for _ in range(2)]
-        ax.fill_between(spans, ends, color=colour, alpha=layer, linewidth=0)
+        ax.fill_between(spans, ends, color=color, alpha=layer, linewidth=0)
     return incomplete
 
 

@@ -1,11 +1,15 @@
 // The dialog before a change that cannot be taken back.
 
-import { find, make } from "./elements.js";
+import { find, make, write } from "./elements.js";
 import { Unanswered } from "./server.js";
 
 export function facts(list, pairs) {
   list.replaceChildren(...pairs.map(([name, ...value]) =>
-    make("div", {}, make("dt", {}, name), make("dd", {}, ...value))));
+    make("div", {}, make("dt", {}, name), fact(value))));
+}
+
+function fact([value, ...more]) {
+  return typeof value === "string" && !more.length ? write(make("dd"), value) : make("dd", {}, value, ...more);
 }
 
 // Shows what is about to be done, and does it once it is confirmed. Resolves to what `act` answers, or to

@@ -13,6 +13,26 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// What the market calls the book of a side, and one order in it.
+export const BOOK_OF = { BUY: "asks", SELL: "bids" };
+export const ORDER_OF = { BUY: "ask", SELL: "bid" };
+
+const LONG = /[\d,.]{15}/; // longer than 9,999,999,999 and three places
+const LONGER = /[\d,.]{18}/; // longer than 9,999,999,999,999
+const LONGEST = /[\d,.]{34}/; // longer than the largest amount, with places: products of two large numbers
+
+// Writes numbers, smaller if they are long. They stay in one line; the longest may go on in the next one, but
+// only after a comma.
+export function write(element, text) {
+  const longest = LONGEST.test(text);
+  const groups = longest ? text.split(/(?<=,)/) : [text];
+  element.replaceChildren(...groups.flatMap((group, at) => (at ? [make("wbr"), group] : [group])));
+  element.classList.toggle("long", LONG.test(text));
+  element.classList.toggle("longer", LONGER.test(text));
+  element.classList.toggle("longest", longest);
+  return element;
+}
+
 // Makes the children those of the items, in order. The element of an item that stays is kept where it is:
 // it may have the focus.
 export function arrange(parent, items, keyOf, create, update) {

@@ -1,6 +1,6 @@
 // The ladder: both sides by price level, best first, with bars as long as the amounts.
 
-import { arrange, find, make } from "./elements.js";
+import { arrange, find, make, write } from "./elements.js";
 import { grouped } from "./exact.js";
 
 const AT_FIRST = 12;
@@ -63,7 +63,7 @@ export class Ladder {
   }
 
   #create({ side, price }) {
-    const choose = make("button", { type: "button", className: "choose" }, grouped(price));
+    const choose = write(make("button", { type: "button", className: "choose" }), grouped(price));
     choose.title = "Show the orders at this price";
     choose.addEventListener("click", () => this.onChoose({ side, price }));
     const cells = [
@@ -79,10 +79,10 @@ export class Ladder {
     const before = amount.textContent;
     const now = grouped(level.amount);
     if (before !== now) {
-      amount.textContent = now;
+      write(amount, now);
       if (before) flash(row);
     }
-    row.querySelector(".total").textContent = grouped(level.total);
+    write(row.querySelector(".total"), grouped(level.total));
     row.querySelector(".orders").textContent = grouped(level.orders.size);
     row.classList.toggle("taken", this.#takes(level));
     const chosen = this.#chosen?.side === level.side && this.#chosen.price === level.price;
@@ -96,11 +96,11 @@ export class Ladder {
 }
 
 function drawSpread(buy, sell) {
-  find("best-BUY").textContent = buy === null ? "–" : grouped(buy);
-  find("best-SELL").textContent = sell === null ? "–" : grouped(sell);
+  write(find("best-BUY"), buy === null ? "–" : grouped(buy));
+  write(find("best-SELL"), sell === null ? "–" : grouped(sell));
   const both = buy !== null && sell !== null;
   find("spread-name").textContent = both && buy < sell ? "Crossed by" : "Spread";
-  find("spread").textContent = both ? grouped(buy < sell ? sell - buy : buy - sell) : "–";
+  write(find("spread"), both ? grouped(buy < sell ? sell - buy : buy - sell) : "–");
 }
 
 function flash(row) {

@@ -10,7 +10,7 @@ import { chosenSymbol, drawSymbols, hashOf } from "./symbols.js";
 import { drawTape } from "./tape.js";
 import { TradeForm } from "./trade.js";
 
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", locked: "Locked" };
+const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", refused: "Not connected", locked: "Locked" };
 
 let book = null;
 let chosen = chosenSymbol();
@@ -104,14 +104,18 @@ function onSymbols(found) {
   }
 }
 
-function onState(state, pause) {
+function onState(next, pause, reason) {
+  const refusal = find("refusal");
+  const state = next === "connecting" && !refusal.hidden ? "refused" : next; // the reason stays during the next try
+  if (next !== "connecting" && refusal.textContent !== (reason ?? "")) refusal.textContent = reason ?? "";
+  refusal.hidden = state !== "refused";
   const stale = state !== "live" && book !== null;
-  document.body.dataset.state = state;
+  document.body.dataset.state = state === "refused" ? "reconnecting" : state; // looks the same
   document.body.classList.toggle("stale", stale);
   find("state").textContent = WORDS[state];
   find("stale").textContent = stale ? "What is shown is stale." : "";
   find("retry").textContent = pause === undefined ? "" : `Next try in ${Math.ceil(pause / 1000)} s.`;
-  find("reconnect").hidden = state !== "reconnecting";
+  find("reconnect").hidden = !["reconnecting", "refused"].includes(state);
   const locked = state === "locked";
   if (locked && find("door").hidden) find("confirm").close();
   find("door").hidden = !locked;

@@ -1,9 +1,10 @@
 // Orders: one is added by a form; those that rest are listed, and each can be removed.
 
 import { confirmed } from "./confirm.js";
-import { arrange, find, make, symbolName } from "./elements.js";
+import { BOOK_OF, ORDER_OF, arrange, find, make, symbolName, write } from "./elements.js";
 import { grouped } from "./exact.js";
 import { Form } from "./fields.js";
+import { fit } from "./lists.js";
 import { Unanswered, change, newKey } from "./server.js";
 
 const LARGEST = 2n ** 53n - 1n; // of what the server takes
@@ -94,7 +95,7 @@ function post(order) {
 }
 
 function said({ order_id, side, amount, price }) {
-  return `Order ${order_id} rests: ${side} ${grouped(amount)} at ${grouped(price)}.`;
+  return `Order ${order_id} rests: ${ORDER_OF[side]} of ${grouped(amount)} at ${grouped(price)}.`;
 }
 
 export class RestingOrders {
@@ -125,22 +126,23 @@ export class RestingOrders {
     const found = book.resting(level, this.#shown);
     this.#book = book;
     const of = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
-    find("orders-title").textContent = level ? `Orders at ${level.side} ${grouped(level.price)}` : "Resting orders";
+    find("orders-title").textContent = level ? `${titled(BOOK_OF[level.side])} at ${grouped(level.price)}` : "Resting orders";
     find("all-orders").hidden = !level;
     find("no-orders").hidden = found.length > 0;
     find("more-orders").hidden = of <= found.length;
     find("more-orders").textContent = `${grouped(of - found.length)} more`;
     find("more-orders").setAttribute("aria-label", `Show more orders: ${of - found.length} more rest`);
     arrange(find("orders"), found, ({ order_id }) => String(order_id), (order) => this.#create(order), update);
+    fit("orders");
   }
 
   #create({ order_id }) {
-    const row = make("tr", {}, make("th", { scope: "row" }, order_id));
-    for (const name of ["side", "amount", "price"]) row.append(make("td", { className: `of-${name}` }));
+    const row = make("tr", {}, write(make("th", { scope: "row", data: { name: "Id" } }), String(order_id)));
+    for (const name of ["Book", "Amount", "Price"]) row.append(make("td", { className: `of-${name.toLowerCase()}`, data: { name } }));
     const remove = make("button", { type: "button", className: "quiet" }, "Remove");
     remove.setAttribute("aria-label", `Remove order ${order_id}`);
     remove.addEventListener("click", () => this.#remove(row.order));
-    row.append(make("td", {}, remove));
+    row.append(make("td", { data: { name: "" } }, remove));
     return row;
   }
 
@@ -150,7 +152,7 @@ export class RestingOrders {
       title: [`Remove order ${order.order_id}`],
       pairs: [
         ["Symbol", symbolName(order.symbol)],
-        ["Side", order.side],
+        ["Side", `${order.side} (${ORDER_OF[order.side]})`],
         ["Amount", grouped(order.amount)],
         ["Price", grouped(order.price)],
       ],
@@ -164,11 +166,15 @@ export class RestingOrders {
   }
 }
 
+function titled(word) {
+  return word[0].toUpperCase() + word.slice(1);
+}
+
 function update(row, order) {
   row.order = order;
-  row.querySelector(".of-side").replaceChildren(
-    make("span", { className: "side", data: { side: order.side } }, order.side),
+  row.querySelector(".of-book").replaceChildren(
+    make("span", { className: "side", data: { side: order.side } }, BOOK_OF[order.side]),
   );
-  row.querySelector(".of-amount").textContent = grouped(order.amount);
-  row.querySelector(".of-price").textContent = grouped(order.price);
+  write(row.querySelector(".of-amount"), grouped(order.amount));
+  write(row.querySelector(".of-price"), grouped(order.price));
 }

@@ -3,6 +3,7 @@
 import { grouped, read, write } from "./exact.js";
 
 const PATIENCE = 5_000; // milliseconds for one answer
+export const NOT_LET_IN = [401, 403, 421];
 const PAUSES = [200, 600, 1_800];
 
 export class Refused extends Error {
@@ -61,6 +62,16 @@ export async function closeSession() {
   await answered(address("session"), { method: "DELETE" });
 }
 
+// Asks what a stream is refused for, which a socket does not say: as one that comes from this page, but by a method
+// that nothing answers.
+export async function checkStream() {
+  try {
+    await answered(address("stream"), { method: "POST" });
+  } catch (error) {
+    if (error instanceof Unanswered || NOT_LET_IN.includes(error.status)) throw error;
+  }
+}
+
 async function answered(url, options) {
   let response;
   let text;
@@ -86,17 +97,21 @@ function contentOf(text) {
   }
 }
 
+const bookOf = (side) => (side === "BUY" ? "asks" : "bids");
+
 const WORDS = {
   insufficient_liquidity: ({ side, requested, available }) =>
     available > 0n
-      ? `Only ${grouped(available)} of ${grouped(requested)} can be traded on the ${side} side.`
-      : `Nothing rests on the ${side} side.`,
+      ? `Only ${grouped(available)} of ${grouped(requested)} are available: the ${bookOf(side)} hold no more.`
+      : `There are no ${bookOf(side)}.`,
   price_bound: ({ bound, total_price }) =>
     `The price has moved from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
   duplicate_order: ({ order_id }) => `Order id ${order_id} was used before. Take another.`,
   order_not_found: ({ order_id }) => `Order ${order_id} does not rest any more: it was filled or removed.`,
   invalid_order: ({ field, allowed }) => `${FIELDS[field] ?? field} must be ${allowed}.`,
   unauthorized: () => "The API key is missing or wrong.",
+  origin_refused: ({ detail }) => `The server does not let this page in: ${detail}.`,
+  host_refused: ({ detail }) => `The server does not let this page in: ${detail}.`,
 };
 
 const FIELDS = { order_id: "Order id", symbol: "Symbol", amount: "Amount", price: "Price", side: "Side" };

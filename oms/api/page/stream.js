@@ -2,15 +2,16 @@
 
 import { Book, Gap } from "./book.js";
 import { read } from "./exact.js";
-import { Refused, address, ask } from "./server.js";
+import { NOT_LET_IN, Refused, address, ask, checkStream } from "./server.js";
 
 const FIRST_PAUSE = 250; // milliseconds
 const LONGEST_PAUSE = 10_000;
 const HEARTBEAT = 3_000;
+const NO_STREAM = "The server answers, but no stream opens: a proxy before it must pass on WebSockets.";
 
-// Tells `onBook(book)` after every change, `onSymbols(symbols)` now and then, and `onState(state, ms)`:
-// connecting, live, reconnecting (in so many milliseconds) or locked. A book that is shown while the state
-// is not live is stale.
+// Tells `onBook(book)` after every change, `onSymbols(symbols)` now and then, and `onState(state, ms, reason)`:
+// connecting, live, reconnecting (in so many milliseconds), refused (the same, for a reason) or locked. A book
+// that is shown while the state is not live is stale.
 export class Stream {
   #symbol = null;
   #socket = null;
@@ -59,7 +60,7 @@ export class Stream {
   // A page that was not looked at may have slept.
   #look() {
     if (document.hidden) return;
-    if (this.state === "reconnecting") this.open(this.#symbol);
+    if (["reconnecting", "refused"].includes(this.state)) this.open(this.#symbol);
     else this.refresh();
   }
 
@@ -93,7 +94,21 @@ export class Stream {
       this.#live();
       return this.tell.onBook(book);
     };
-    socket.onclose = () => { if (turn === this.#turn) this.#lost(); };
+    socket.onclose = () => {
+      if (turn !== this.#turn) return;
+      if (book === null) this.#explain(turn);
+      else this.#lost();
+    };
+  }
+
+  // Finds out why a socket was closed before anything came.
+  async #explain(turn) {
+    try {
+      await checkStream();
+      if (turn === this.#turn) this.#lost(NO_STREAM);
+    } catch (error) {
+      if (turn === this.#turn) this.#failed(error);
+    }
   }
 
   #live() {
@@ -107,17 +122,17 @@ export class Stream {
       this.state = "locked";
       this.tell.onState("locked");
     } else {
-      this.#lost();
+      this.#lost(error instanceof Refused && NOT_LET_IN.includes(error.status) ? error.message : undefined);
     }
   }
 
-  #lost() {
+  #lost(reason) {
     this.#begin(this.#symbol);
-    this.state = "reconnecting";
+    this.state = reason === undefined ? "reconnecting" : "refused";
     const most = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failures);
     const pause = most * (0.5 + Math.random() / 2); // so that not all pages come back at once
     this.#failures += 1;
     this.#timer = setTimeout(() => this.open(this.#symbol), pause);
-    this.tell.onState("reconnecting", pause);
+    this.tell.onState(this.state, pause, reason);
   }
 }

@@ -1,21 +1,23 @@
 // The tape: the last trades, newest first.
 
-import { arrange, find, make } from "./elements.js";
+import { arrange, find, make, write } from "./elements.js";
 import { divided, grouped } from "./exact.js";
+import { fit } from "./lists.js";
 
 export function drawTape(trades) {
   arrange(find("trades"), trades, ({ trade_id }) => String(trade_id), create, () => {});
   find("no-trades").hidden = trades.length > 0;
+  fit("trades");
 }
 
 function create(trade) {
   return make(
     "tr",
     {},
-    make("th", { scope: "row" }, grouped(trade.trade_id)),
-    make("td", {}, make("span", { className: "side", data: { side: trade.side } }, trade.side)),
-    make("td", {}, grouped(trade.amount)),
-    make("td", { className: "average" }, divided(trade.total_price, trade.amount, 2)),
-    make("td", {}, grouped(trade.total_price)),
+    write(make("th", { scope: "row", data: { name: "Trade" } }), grouped(trade.trade_id)),
+    make("td", { data: { name: "Side" } }, make("span", { className: "side", data: { side: trade.side } }, trade.side)),
+    write(make("td", { data: { name: "Amount" } }), grouped(trade.amount)),
+    write(make("td", { className: "average", data: { name: "Average" } }), divided(trade.total_price, trade.amount, 2)),
+    write(make("td", { data: { name: "Total" } }), grouped(trade.total_price)),
   );
 }

@@ -13,16 +13,17 @@ export class TradeForm {
   #symbol = null;
   #asking = null;
   #again = false;
+  #refused = false; // whether the form already shows the error of the quote, which is then shown nowhere else
 
   constructor(onQuote) {
     this.onQuote = onQuote;
-    find("trade").addEventListener("input", () => this.requote());
+    find("trade").addEventListener("input", () => { this.#accept(); this.requote(); });
     find("trade").addEventListener("submit", (event) => { event.preventDefault(); this.#review(); });
   }
 
   use(symbol) {
     this.#symbol = symbol;
-    this.#form.say("");
+    this.#accept();
     this.#show(null, "");
     this.requote();
   }
@@ -57,8 +58,16 @@ export class TradeForm {
   #show(quote, words) {
     find("quote").hidden = !quote;
     if (quote) facts(find("quote"), pairsOf(quote));
-    find("quote-problem").textContent = words;
+    if (this.#refused && words === "") this.#accept();
+    find("quote-problem").textContent = this.#refused ? "" : words;
+    if (this.#refused) find("trade-problem").textContent = words;
     this.onQuote(quote);
+  }
+
+  // The error is no longer true: the book has moved, or the amount or the symbol is another one.
+  #accept() {
+    this.#refused = false;
+    this.#form.say("");
   }
 
   async #review() {
@@ -69,7 +78,9 @@ export class TradeForm {
     try {
       quote = await ask("quote", this.#question());
     } catch (error) {
-      return form.complain(error.message, "amount");
+      form.complain(error.message, "amount");
+      this.#refused = true;
+      return this.#show(null, error.message);
     }
     if (quote.total_price > LARGEST) {
       return form.complain(`A trade above ${grouped(LARGEST)} in total cannot be bound to its price here.`, "amount");
