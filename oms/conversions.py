@@ -6,7 +6,7 @@ and for one whose meaning would be a guess, such as a bool for an amount or "bid
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from typing import cast
 
@@ -66,7 +66,7 @@ def exact_text(value: object) -> str:
     try:
         text = str(value)
         number = Decimal(text) if text.isascii() and len(text) <= _LONGEST else Decimal("nan")
-    except (InvalidOperation, ValueError, TypeError):
+    except Exception:  # whatever the value is, there must be a message about it
         return ""
     is_decimal = number.is_finite() and number > 0 and abs(number.adjusted()) < _LONGEST
     return text if is_decimal and set(text) <= set("0123456789.eE+-") else ""
@@ -98,7 +98,9 @@ def as_bool(field: str, value: object) -> str:
 
 
 def as_order(value: object) -> str:
-    """Return the call that makes an Order of a plain tuple or list of its five fields."""
+    """Return the call that makes an Order of a plain row of its five fields, or a list of one named tuple."""
+    if hasattr(value, "_fields"):
+        return "write [order]"
     row = cast("tuple[object, ...]", value) if isinstance(value, tuple | list) else ()
     return "convert with Order(*row)" if len(row) == 5 else ""
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from oms import ladder, pricing
 from oms.books import Books
+from oms.conversions import as_order
 from oms.durability import DurableLedger
 from oms.errors import (
     DuplicateOrderError,
@@ -36,7 +37,7 @@ from oms.models import (
     Quote,
     Side,
     Trade,
-    check_amounts,
+    as_amounts,
     check_book,
     check_bounds,
     check_fill,
@@ -48,6 +49,7 @@ from oms.models import (
     check_positive,
     check_resting,
     check_selection,
+    check_slippage,
     new_order,
 )
 from oms.order_book import OrderBook
@@ -242,8 +244,8 @@ class OrderManagement:
         1000
 
         """
-        if not isinstance(orders, Iterable):
-            raise InvalidOrderError("orders", orders, "an iterable of Order")
+        if not isinstance(orders, Iterable) or isinstance(orders, Order):  # whose fields can be iterated too
+            raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
         incoming = list(orders)
         check_orders(incoming)
         with self._lock:
@@ -450,10 +452,7 @@ class OrderManagement:
 
         """
         check_book(symbol, side)
-        if not isinstance(amounts, Iterable):
-            raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
-        asked = list(amounts)
-        check_amounts(asked)
+        asked = as_amounts(amounts)
         with self._lock:
             return pricing.total_prices(self._find_book(symbol, side), asked)
 
@@ -530,8 +529,7 @@ class OrderManagement:
 
         """
         check_book(symbol, side)
-        if type(max_slippage_bps) is not int or max_slippage_bps < 0:
-            raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
+        check_slippage(max_slippage_bps)
         with self._lock:
             return pricing.amount_within(self._find_book(symbol, side).levels(), max_slippage_bps)
 

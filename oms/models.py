@@ -5,7 +5,7 @@ They are named tuples because those are built, hashed and compared in C, and pic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -288,11 +288,22 @@ def check_positive(field: str, value: object) -> None:
         raise _not_an_int(field, value, "an int >= 1")
 
 
-def check_amounts(amounts: Sequence[object]) -> None:
-    """Raise InvalidOrderError for the first that is no int >= 1."""
-    if set(map(type, amounts)) != {int} or min(cast("Sequence[int]", amounts)) < 1:
-        for amount in amounts:
+def as_amounts(amounts: object) -> list[int]:
+    """Return what may be an iterable of amounts as a list; raises InvalidOrderError for anything else."""
+    if not isinstance(amounts, Iterable):
+        remedy = "" if amounts is None else "write [amount]"
+        raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
+    listed = list(cast("Iterable[int]", amounts))
+    if set(map(type, listed)) != {int} or min(listed) < 1:
+        for amount in listed:
             check_positive("amounts", amount)
+    return listed
+
+
+def check_slippage(max_slippage_bps: object) -> None:
+    """Raise InvalidOrderError unless the value is an int >= 0 of basis points."""
+    if type(max_slippage_bps) is not int or max_slippage_bps < 0:
+        raise _not_an_int("max_slippage_bps", max_slippage_bps, "an int >= 0")
 
 
 def check_fill(amount: object, limit_price: object, allow_partial: object) -> None:

@@ -363,7 +363,7 @@ def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: O
 def test_a_misspelled_field_is_named_before_the_one_that_is_missing(still: TestClient) -> None:
     body = {"order_id": 9, "symbol": "JPM", "side": "BUY", "amount": 1, "prize": 3}
     problem = still.post("/orders", json=body).json()
-    assert (problem["field"], problem["allowed"]) == ("prize", "left out: it is unknown")
+    assert (problem["field"], problem["allowed"]) == ("prize", "left out (it is unknown)")
 
 
 def test_the_limits_of_integers_are_integers_in_the_document(still: TestClient) -> None:

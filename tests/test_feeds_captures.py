@@ -231,9 +231,9 @@ def test_a_depth_is_krakens_alone_and_cuts_the_book(tmp_path: Path) -> None:
     om = OrderManagement()
     replay_levels(open_capture(path, depth=2), om)
     assert len(om) == 3
-    with pytest.raises(InvalidOrderError, match="depth must be an int >= 1, for a capture of Kraken"):
+    with pytest.raises(InvalidOrderError, match="depth must be an int >= 1, not 0"):
         open_capture(path, depth=0)
-    with pytest.raises(InvalidOrderError, match="depth must be"):
+    with pytest.raises(InvalidOrderError, match="depth must be left out for a capture of okx"):
         open_capture(write(tmp_path / "okx", session("okx")), depth=10)
 
 

@@ -36,6 +36,7 @@ from oms.api.errors import UnexpectedAnswerError
 from oms.api.replies import Answer
 from oms.api.requests import Request
 from oms.errors import InvalidOrderError
+from oms.models import check_positive
 
 __all__ = ["ANSWER_LIMIT", "AnswerBody", "Bounded", "Endpoint", "deadline"]
 
@@ -68,12 +69,11 @@ class Endpoint(NamedTuple):
     ) -> Endpoint:
         """Check what a client is given; raises InvalidOrderError."""
         if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
-            raise InvalidOrderError("timeout", timeout, "a number of seconds > 0, not infinite")
+            raise InvalidOrderError("timeout", timeout, "a finite number of seconds > 0")
         if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
             raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
         for name, value in (("attempts", attempts), ("answer_limit", answer_limit)):
-            if type(value) is not int or value < 1:
-                raise InvalidOrderError(name, value, "an int >= 1")
+            check_positive(name, value)
         return cls(_checked_url(base_url), api_key, timeout, attempts, answer_limit)
 
     @property
@@ -108,7 +108,7 @@ def _checked_url(base_url: str) -> httpx.URL:
         raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL")
     if url.userinfo:
         shown = url.copy_with(userinfo=b"")
-        raise InvalidOrderError("base_url", shown, "without a user: there is an api_key")
+        raise InvalidOrderError("base_url", shown, "free of a user and a password", "give api_key=...")
     return url
 
 

@@ -157,7 +157,7 @@ def check_query(query: bytes, parameters: dict[str, bool]) -> None:
 
 def _unknown(parameters: dict[str, bool]) -> str:
     known = ", ".join(sorted(parameters)) or "none"
-    return f"left out: it is unknown (known are: {known})"
+    return f"left out (it is unknown; known are {known})"
 
 
 def _check_media_type(request: Request) -> None:
@@ -178,7 +178,7 @@ def first_problem(errors: Sequence[Any]) -> Refusal:
         case "missing":
             return invalid(field, None, "given")
         case "extra_forbidden":
-            return invalid(field, error["input"], "left out: it is unknown")
+            return invalid(field, error["input"], "left out (it is unknown)")
         case "value_error":
             return invalid(field, error["input"], str(error["ctx"]["error"]))
         case _:

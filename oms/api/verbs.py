@@ -32,14 +32,17 @@ from oms.models import (
     Quote,
     Side,
     Trade,
+    as_amounts,
     check_book,
     check_bounds,
+    check_fill,
     check_limit,
     check_order,
     check_order_id,
     check_positive,
     check_resting,
     check_selection,
+    check_slippage,
 )
 
 __all__ = [
@@ -169,11 +172,7 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Talk[li
     They go in one question, so that one moment answers them: some thousands, and then InvalidOrderError.
     """
     check_book(symbol, side)
-    if not isinstance(amounts, Iterable):
-        raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1")
-    asked = list(amounts)
-    for amount in asked:
-        check_positive("amounts", amount)
+    asked = as_amounts(amounts)
     request = question("/prices", symbol=symbol, side=side, amounts=asked)
 
     def parse(found: Fields) -> list[int]:
@@ -229,8 +228,7 @@ def available_amount(symbol: str, side: Side, *, limit_price: int | None = None)
 def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Talk[int]:
     """Say how much can be traded within a slippage, as `OrderManagement.amount_within` does."""
     check_book(symbol, side)
-    if type(max_slippage_bps) is not int or max_slippage_bps < 0:
-        raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
+    check_slippage(max_slippage_bps)
     request = question("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
     return _ask(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
 
@@ -328,10 +326,7 @@ def _check_question(
     symbol: object, side: object, amount: object, limit_price: object, allow_partial: object
 ) -> None:
     check_book(symbol, side)
-    check_positive("amount", amount)
-    check_limit(limit_price)
-    if type(allow_partial) is not bool:
-        raise InvalidOrderError("allow_partial", allow_partial, "True or False")
+    check_fill(amount, limit_price, allow_partial)
 
 
 def _of_levels(path: str, symbol: str, side: Side, levels: int | None) -> Request:

@@ -20,6 +20,7 @@ from oms.feeds.level_messages import LevelFeedName, Translator
 from oms.feeds.messages import Feed, Recording
 from oms.feeds.okx import Okx
 from oms.feeds.replayer import Unknown
+from oms.models import check_positive
 
 __all__ = ["AnyFeed", "DEFAULT_UNKNOWN", "feed_of", "open_capture", "open_recording"]
 
@@ -97,8 +98,9 @@ def open_capture(
         raise InvalidOrderError("feed", found, "'bitget', 'kraken' or 'okx'")
     if depth is None:
         return Capture(path, found, _TRANSLATORS[found])
-    if found != "kraken" or type(depth) is not int or depth < 1:
-        raise InvalidOrderError("depth", depth, "an int >= 1, for a capture of Kraken")
+    if found != "kraken":
+        raise InvalidOrderError("depth", depth, f"left out for a capture of {found} (Kraken's has a depth)")
+    check_positive("depth", depth)
     return Capture(path, found, partial(Kraken, depth))
 
 

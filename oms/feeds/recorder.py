@@ -41,8 +41,8 @@ class Recorder:
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
         """Choose the bounds; raises InvalidOrderError for what bounds nothing."""
-        if not 0 < every < inf:
-            raise InvalidOrderError("every", every, "a finite number above 0")
+        if type(every) not in (int, float) or not 0 < every < inf:
+            raise InvalidOrderError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
             check_positive(name, value)
         self._every = max(1, round(every * _SECOND))

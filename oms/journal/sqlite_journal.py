@@ -24,6 +24,7 @@ from oms.journal.replies import ROWS, check_reply, write_reply
 from oms.journal.trail import Trail
 from oms.journal.verification import Verification, verify_trail
 from oms.journal.writer_lock import WriterLock
+from oms.models import check_positive
 
 __all__ = ["Durability", "SqliteJournal"]
 
@@ -143,8 +144,7 @@ class SqliteJournal:
 
         Raises InvalidOrderError, and JournalError, also for those that were dropped.
         """
-        if type(first) is not int or first < 1:
-            raise InvalidOrderError("first", first, "an int >= 1")
+        check_positive("first", first)
         return self._read(self._trail.events(first))
 
     def _read(self, events: Iterator[Event]) -> Iterator[Event]:
@@ -429,7 +429,6 @@ class SqliteJournal:
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:
     if durability not in get_args(Durability):
         raise InvalidOrderError("durability", durability, "'full', 'batched' or 'off'")
-    if type(group_size) is not int or group_size < 1:
-        raise InvalidOrderError("group_size", group_size, "an int >= 1")
+    check_positive("group_size", group_size)
     if type(group_seconds) not in (int, float) or not 0 < cast("float", group_seconds) <= _LONGEST_GROUP:
         raise InvalidOrderError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")

@@ -8,10 +8,10 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from oms.columns import EVENT_COLUMNS, Row, event_rows
-from oms.errors import InvalidOrderError
 from oms.events import Event
 from oms.journal.connection import Connect, connect
 from oms.journal.reading import opened_to_read
+from oms.models import check_positive
 
 __all__ = ["columns", "in_columns"]
 
@@ -48,8 +48,7 @@ def columns(
 
     """
     for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
-        if type(value) is not int or value < 1:
-            raise InvalidOrderError(name, value, "an int >= 1")
+        check_positive(name, value)
     return _columns(path, first, at_once, connect)
 
 
