@@ -162,14 +162,26 @@ def test_a_server_that_drips_is_given_up_when_the_time_of_the_request_is_up(kind
     with listening(DRIPS[name]) as url:
         began = time.monotonic()
         with pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
-            ask(kind, url, timeout=0.2)
+            ask(kind, url, timeout=0.5)
         assert time.monotonic() - began < 10  # no drip ends by itself
+
+
+@both
+def test_a_proxy_that_drips_is_given_up_too(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening(DRIPS["a head"]) as url:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        for scheme in ("http", "https"):
+            with pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
+                ask(kind, f"{scheme}://service.test", timeout=0.5)
 
 
 @both
 def test_a_change_that_was_dripped_upon_is_unknown(kind: type) -> None:
     with listening(DRIPS["a body"]) as url, pytest.raises(ServiceUnavailableError) as caught:
-        ask(kind, url, "remove_order", 1, timeout=0.1)
+        ask(kind, url, "remove_order", 1, timeout=0.5)
     assert caught.value.outcome_unknown
 
 
@@ -192,6 +204,17 @@ def test_a_change_that_found_no_connection_in_time_was_not_made(
         for each in waiting:
             each.close()
     assert not caught.value.outcome_unknown
+
+
+def test_a_transport_that_does_not_say_how_far_it_came_leaves_a_change_unknown() -> None:
+    class Hangs(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            raise AssertionError("it waits for ever")
+
+    with pytest.raises(ServiceUnavailableError, match="ReadTimeout") as caught:
+        ask(AsyncClient, "http://x", "remove_order", 1, timeout=0.02, transport=Hangs())
+    assert caught.value.outcome_unknown
 
 
 def test_all_addresses_of_a_host_share_the_time_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,6 +200,7 @@ class AsyncClient:
     ) -> None:
         self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, answer_limit)
         self._sleep = sleep
+        self._traced = transport is None  # another transport need not say how far it has come
         proxy = None if transport else self._endpoint.proxy
         verify = httpx.create_ssl_context()
         options = self._endpoint.options()
@@ -246,7 +247,7 @@ class AsyncClient:
             return result
 
     async def _send(self, request: Request) -> Reply:
-        stage = ""
+        stage = "connection." if self._traced else ""
 
         async def trace(event: str, _info: object) -> None:
             nonlocal stage
