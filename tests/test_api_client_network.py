@@ -141,7 +141,9 @@ def test_this_machine_is_known_by_every_way_to_write_its_address(host: str) -> N
 def drip(before: bytes, drop: bytes) -> Callable[[socket.socket, Event], None]:
     def speak(connection: socket.socket, over: Event) -> None:
         connection.sendall(before)
-        while not over.wait(0.02):
+        for _ in range(250):  # an end by itself is seen as another error than the one that is expected
+            if over.wait(0.02):
+                break
             connection.sendall(drop)
 
     return speak
@@ -159,11 +161,8 @@ DRIPS = {
 @both
 @pytest.mark.parametrize("name", DRIPS)
 def test_a_server_that_drips_is_given_up_when_the_time_of_the_request_is_up(kind: type, name: str) -> None:
-    with listening(DRIPS[name]) as url:
-        began = time.monotonic()
-        with pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
-            ask(kind, url, timeout=0.5)
-        assert time.monotonic() - began < 10  # no drip ends by itself
+    with listening(DRIPS[name]) as url, pytest.raises(ServiceUnavailableError, match="ReadTimeout"):
+        ask(kind, url, timeout=0.5)
 
 
 @both
@@ -239,7 +238,9 @@ def test_all_addresses_of_a_host_share_the_time_of_the_request(monkeypatch: pyte
 def flood(head: bytes, part: bytes) -> Callable[[socket.socket, Event], None]:
     def speak(connection: socket.socket, over: Event) -> None:
         connection.sendall(head)
-        while not over.is_set():
+        for _ in range(1_000):  # 65 MB
+            if over.is_set():
+                break
             connection.sendall(part)
 
     return speak
