@@ -370,7 +370,7 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
     [
         (["--book", "any"], "'--book': it applies to lobster, and this is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
-        (["--format", "lobster"], "row 1: must have 6 columns, not 7"),
+        (["--format", "lobster"], "row 1: no header expected, or one that names time, type, orderid"),
     ],
 )
 def test_an_option_of_the_other_feed_is_an_error_of_one_line(

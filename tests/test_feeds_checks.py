@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,7 @@ def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
 def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
     early = compared(tmp_path, STATES[:-1])
     assert (early.states, early.states_equal) == (7, 6)
+    assert early.rows is None
     assert early.disagreements[0].endswith(
         "state 7: BUY 7 @ 0.0102, SELL nothing after row 9, but the file has ended"
     )
@@ -79,6 +81,86 @@ def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
     assert late.disagreements[0].endswith(
         "state 8: the replay has ended, but the file has BUY 1 @ 0.0103, SELL 10 @ 0.0099 in its row 8"
     )
+
+
+def session_of(length: int) -> tuple[list[str], list[str]]:
+    """A long session in which the best ask is replaced at every tenth row, and its book row by row."""
+    rows, book = ["1.0,1,1,10,100,1", "1.5,1,2,10,200,-1"], ["9999999999,0,100,10", "200,10,100,10"]
+    for n in range(3, length):
+        if n % 10 == 0:
+            ask = 199 if n % 20 == 0 else 198
+            rows += [f"{n}.0,1,{n},{n},{ask},-1"]
+            book += [f"{ask},{n},100,10"]
+        elif n % 10 == 5 and n > 10:
+            ask = 199 if (n - 5) % 20 == 0 else 198
+            rows += [f"{n}.0,3,{n - 5},{n - 5},{ask},-1", f"{n}.0,1,{n},5,{ask - 1},-1"]
+            book += ["200,10,100,10", f"{ask - 1},5,100,10"]
+        elif n % 10 == 7 and n > 10:
+            ask = 199 if (n - 7) % 20 == 0 else 198
+            rows += [f"{n}.0,3,{n - 2},5,{ask - 1},-1"]
+            book += ["200,10,100,10"]
+        else:
+            rows += [f"{n}.0,5,0,{n},150,-1"]
+            book += [book[-1]]
+    return rows, book
+
+
+def check_of(tmp_path: Path, rows: list[str], book: list[str]) -> Report:
+    recording = lobster.read(write(tmp_path / "m.csv", "\n".join(rows)))
+    return replay(recording, OrderManagement(), symbol="X", book=write(tmp_path / "b.csv", "\n".join(book)))
+
+
+def test_rows_that_differ_are_counted_one_by_one_where_there_is_one_for_each_message(tmp_path: Path) -> None:
+    rows, book = session_of(1_000)
+    assert check_of(tmp_path, rows, book).agrees
+    replaced = [place for place in range(len(rows) - 1) if rows[place].split(",")[1] == "3"]
+    at_once = [n for n in replaced if rows[n].split(",")[0] == rows[n + 1].split(",")[0]]
+    for place in at_once[:32]:  # a file in which a replacement is one step
+        book[place] = book[place - 1]
+    report = check_of(tmp_path, rows, book)
+    assert (report.rows, report.row_differences) == (
+        len(rows),
+        {"deleted rows followed at the same time by a submitted row": 32},
+    )
+    assert report.disagreements[0].startswith(
+        f"32 of {len(rows):,} rows differ from the book file's, "
+        "all of them deleted rows followed at the same time by a submitted row; the first: BUY 10 @ 0.0200"
+    )
+    assert report.states is not None
+    assert report.states_equal is not None
+    assert report.states - report.states_equal <= 32
+
+
+@pytest.mark.parametrize("change", ["one more", "one less", "other", "three more", "forty less"])
+def test_a_difference_of_states_does_not_make_the_later_ones_differ(tmp_path: Path, change: str) -> None:
+    rows, book = session_of(2_000)
+    distinct = [state for state, _ in groupby(book)]
+    middle = len(distinct) // 2
+    more = {
+        "one more": ["555,5,100,10"],
+        "other": ["555,5,100,10"],
+        "three more": [f"55{n},5,100,10" for n in "123"],
+    }
+    less = {"one less": 1, "other": 1, "forty less": 40}
+    distinct[middle : middle + less.get(change, 0)] = more.get(change, [])
+    report = check_of(tmp_path, rows, distinct)
+    assert not report.agrees
+    assert report.rows is None
+    assert report.states is not None
+    assert report.states_equal is not None
+    most = {"one more": 1, "one less": 2, "other": 1, "three more": 3, "forty less": 42}[change]
+    assert 1 <= report.states - report.states_equal <= most
+    assert report.first_difference is not None
+    assert abs(report.first_difference.state - middle) <= 4
+
+
+def test_a_book_file_of_another_session_is_read_to_its_end_and_differs(tmp_path: Path) -> None:
+    rows, _ = session_of(1_000)
+    other = [f"{7_000 + n},1,6000,1" for n in range(900)]
+    report = check_of(tmp_path, rows, other)
+    assert report.states_equal == 0
+    assert report.states is not None
+    assert report.states >= 900
 
 
 def test_a_bad_book_file_is_an_error_before_anything_is_done(tmp_path: Path) -> None:

@@ -144,12 +144,13 @@ class Replay:
         with closing(self._follow()) as followed:
             for run in runs(self._recording):
                 wanted = self._count(run)
+                between: list[Top] = []
                 if wanted and wanted[0].kind is Kind.EXECUTED:
-                    self._sweep(followed, wanted)
+                    between = self._sweep(followed, wanted)
                 elif wanted:
                     self._check_maker(followed, wanted[0])
                     followed.apply(wanted[0])
-                self._look(followed, run[-1].row)
+                self._look(followed, run, between)
                 yield run
         for check in (self._book_check, self._maker_check):
             if check is not None:
@@ -178,7 +179,9 @@ class Replay:
         raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
-    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> None:
+    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
+        """Trade as the exchange did; return the best levels after each fill but the last."""
+        between: list[Top] = []
         side, row = executions[0].side, executions[0].row
         fills = followed.fills_of(executions)
         if self._book_check is not None and len(fills) > 1:
@@ -186,12 +189,13 @@ class Replay:
             levels = followed.levels(side, len(fills) + 1)
             other = followed.best(side.opposite)
             for best in best_levels_during(levels, fills):
-                self._book_check.see(Top(best, other) if side is Side.BUY else Top(other, best), row)
+                between.append(Top(best, other) if side is Side.BUY else Top(other, best))  # noqa: PERF401
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
         swept = followed.execute(side, fills, whole)
         if swept is not None:
             published = sum(message.amount * message.price for message in executions)
             self._tally.count_trade(row, swept, published)
+        return between
 
     def _check_maker(self, followed: FollowedBook, message: Message) -> None:
         if self._maker_check is not None and message.kind in (Kind.CHANGED, Kind.DELETED):
@@ -199,12 +203,13 @@ class Replay:
             if order is not None:
                 self._maker_check.before(followed.heads_its_book, order, message)
 
-    def _look(self, followed: FollowedBook, row: int) -> None:
+    def _look(self, followed: FollowedBook, run: tuple[Message, ...], between: list[Top]) -> None:
         if self._book_check is None:
             buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
         else:
             top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
-            self._book_check.see(top, row)
+            # A message of a sweep that the book could not follow leaves the state as it was.
+            self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
             buy, sell = (level and level.price for level in top)
         if buy is not None and sell is not None and buy <= sell:
             self._tally.crossed += 1

@@ -84,6 +84,11 @@ class Report:
     states: int | None = None
     states_equal: int | None = None
     first_difference: StateDifference | None = None
+    """Of the rows if the book file has one for each message, else of the states."""
+    rows: int | None = None
+    """Rows of the book file, compared one by one; None if there is not one for each message."""
+    row_differences: dict[str, int] = field(default_factory=dict)
+    """Rows that differ: how many after each kind of message."""
     makers: int | None = None
     """Published trades whose maker was found resting."""
     makers_at_head: int | None = None
@@ -157,19 +162,28 @@ class Report:
 
     def _differences(self) -> list[str]:
         said: list[str] = []
-        if self.states is not None and self.states_equal != self.states:
-            first = self.first_difference.describe(self.units) if self.first_difference else "an unknown one"
+        first = self.first_difference
+        if self.rows is not None and self.row_differences:
+            different = sum(self.row_differences.values())
+            verb = "differs" if different == 1 else "differ"
+            said.append(
+                f"{different:,} of {self.rows:,} rows {verb} from the book file's, "
+                f"{_kinds(self.row_differences)}; "
+                f"the first: {first.sides(self.units) if first else 'an unknown one'}"
+            )
+        if self.rows is None and self.states_equal != self.states:
+            where = first.describe(self.units) if first else "an unknown one"
             said.append(
                 f"{self.states_equal:,} of {self.states:,} best-price states equal the book file's; "
-                f"the first difference is at {first}"
+                f"the first difference is at {where}"
             )
         if self.trades_equal_cost != self.trades:
-            first = "an unknown row"
+            begins = "an unknown row"
             if self.first_unequal_trade is not None:
-                first = self.first_unequal_trade.describe(self.units)
+                begins = self.first_unequal_trade.describe(self.units)
             said.append(
                 f"{self.trades_equal_cost:,} of {self.trades:,} trades cost what the exchange published; "
-                f"the first that did not begins at {first}"
+                f"the first that did not begins at {begins}"
             )
         if self.makers_at_head != self.makers:
             said.append(
@@ -216,3 +230,15 @@ def _counted(count: int, noun: str) -> str:
 
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    """Write how many are of each kind.
+
+    >>> _kinds({"deleted rows": 32}), _kinds({"deleted rows": 2, "executed rows": 1})
+    ('all of them deleted rows', '2 of them deleted rows, 1 of them executed rows')
+
+    """
+    if len(counts) == 1:
+        return f"all of them {next(iter(counts))}"
+    return ", ".join(f"{count:,} of them {kind}" for kind, count in counts.items())

@@ -97,6 +97,8 @@ class Tally:
                 states=book_check.states,
                 states_equal=book_check.equal,
                 first_difference=book_check.first_difference,
+                rows=book_check.rows,
+                row_differences=book_check.row_differences,
             )
         if maker_check is not None:
             report = replace(
