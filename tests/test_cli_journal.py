@@ -49,7 +49,7 @@ def test_a_damaged_file_exits_with_1_and_names_the_place(
     assert f"Damaged: {file}: events, sequence 2: " in out(capsys, "journal", "verify", file, code=1)
 
 
-@pytest.mark.parametrize("command", ["verify", "show", "compact", "export"])
+@pytest.mark.parametrize("command", ["verify", "show", "compact", "export", "rebuild"])
 def test_a_file_that_is_missing_is_wrong_use(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +179,22 @@ def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
     assert run(["journal", "backup", str(tmp_path / "none.db"), str(tmp_path / "to.db")]) == 2
     assert "missing" in capsys.readouterr().err
     assert not (tmp_path / "to.db").exists()
+
+
+def test_what_is_derived_is_rebuilt_and_a_damaged_trail_is_not(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = journal.verify(file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("DELETE FROM fills")
+    out(capsys, "journal", "verify", file, code=1)
+    assert "The journal is rebuilt." in out(capsys, "journal", "rebuild", file)
+    assert json.loads(out(capsys, "journal", "rebuild", file, "--json")) == whole._asdict()
+    assert journal.verify(file) == whole
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE events SET note = 'x' WHERE sequence = 2")
+    assert run(["journal", "rebuild", file]) == 2
+    assert "events, sequence 2" in capsys.readouterr().err
 
 
 def test_a_copy_without_its_log_is_warned_of(

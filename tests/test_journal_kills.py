@@ -18,7 +18,7 @@ from sessions import do, session, state, states
 
 from oms import journal
 from oms.journal import schema
-from oms.journal.log_state import is_without_its_log
+from oms.journal.log_state import AWAY, is_without_its_log, read_state
 from oms.journal.reading import opened_to_read
 
 CHILD = Path(__file__).with_name("journal_child.py")
@@ -60,7 +60,8 @@ def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
         if not file.exists():
             assert done == 0
             continue
-        if rng.random() < 0.3:  # another program copies the log into the file, and removes it
+        if rng.random() < 0.3 and not killed_while_away(file):
+            # Another program copies the log into the file, and removes it.
             with closing(sqlite3.connect(file)) as connection:
                 connection.execute("SELECT * FROM heads").fetchall()
         with opened_to_read(file) as trail:
@@ -74,6 +75,12 @@ def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
                 possible = [*expected[done : done + 2]]
             assert found in possible, f"{done} were acknowledged"
             done += possible.index(found)
+
+
+def killed_while_away(file: Path) -> bool:
+    """Whether it was killed in the moment in which it cannot be told that the file alone is whole."""
+    with opened_to_read(file) as trail:
+        return read_state(trail.connection, str(file)) == AWAY
 
 
 def test_what_was_acknowledged_survives_a_hundred_kills(tmp_path: Path) -> None:

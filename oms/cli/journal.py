@@ -21,6 +21,7 @@ from oms.errors import JournalError
 from oms.events import Event
 from oms.journal import SqliteJournal, Verification
 from oms.journal import backup as backup_file
+from oms.journal import rebuild as rebuild_file
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
 from oms.journal.record import BODIES
@@ -173,6 +174,20 @@ def _extent(file: Path) -> str:
     return (
         f"it has {_count(last - first + 1, 'event')}, {first} to {last}" if first <= last else "it is empty"
     )
+
+
+@app.command()
+def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
+    """Make orders, trades and fills anew from the events, where only they are damaged.
+
+    All or nothing. It refuses where the events are damaged. Indexes and views that were added are lost.
+    """
+    found = rebuild_file(file)
+    if as_object:
+        print(json.dumps(found._asdict()))
+        return
+    _print(found)
+    new_console().print("The journal is rebuilt.", style="bold green")
 
 
 @app.command()

@@ -23,6 +23,7 @@ from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
 from oms.journal.place import real_path
 from oms.journal.reading import opened_to_read
+from oms.journal.rebuilding import rebuild
 from oms.journal.replies import ReplyKeeper
 from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
@@ -37,6 +38,7 @@ __all__ = [
     "backup",
     "columns",
     "open",
+    "rebuild",
     "verify",
 ]
 

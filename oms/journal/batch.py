@@ -12,7 +12,7 @@ from oms.journal.connection import Connection
 from oms.journal.record import BODIES, SUM_MODULUS, Head, digest, link, order_text
 from oms.models import MAX_INT, Order, Trade
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "trade_rows"]
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
@@ -83,11 +83,10 @@ class Batch:
         self._sum += _sum(_digests(after)) - _sum(_digests(before))
 
     def _traded(self, events: Sequence[TradePlaced], _: object) -> None:
-        self._write(_TRADE, [_trade_row(event) for event in events])
+        rows = trade_rows(events)
+        self._write(_TRADE, rows["trades"])
+        self._write(_FILL, rows["fills"])
         trades = [event.trade for event in events]
-        self._write(
-            _FILL, [(each.trade_id, at, *fill) for each in trades for at, fill in enumerate(each.fills)]
-        )
         for trade in trades:
             self._take(trade)
         self._next_trade_id = trades[-1].trade_id + 1
@@ -146,6 +145,15 @@ def _digests(orders: Sequence[Order]) -> list[bytes]:
 
 def _sum(digests: Sequence[bytes]) -> int:
     return sum(map(int.from_bytes, digests))
+
+
+def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of trades, and those of their fills."""
+    trades = [event.trade for event in events]
+    fills: list[tuple[object, ...]] = [
+        (each.trade_id, at, *fill) for each in trades for at, fill in enumerate(each.fills)
+    ]
+    return {"trades": [_trade_row(event) for event in events], "fills": fills}
 
 
 def _trade_row(event: TradePlaced) -> tuple[object, ...]:

@@ -12,6 +12,9 @@ and that is in the log only. It is CLOSED when the journal closes, before the la
 - Where another program copies the log of a killed process into the file, and removes the log, the file
   says OPEN and is whole.
 
+Nothing can tell a file apart that was killed in the moment between AWAY and OPEN, and whose log another
+program has then copied into it: that one is whole, but says AWAY. The moment is that of one commit.
+
 It cannot be told where a long read kept a checkpoint from being complete: then the file says OPEN too.
 """
 

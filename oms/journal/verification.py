@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from oms.errors import JournalError, OmsError
@@ -22,7 +23,7 @@ from oms.journal.trail import Trail
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
 
-__all__ = ["Verification", "restored", "state_after", "verify_trail"]
+__all__ = ["Verification", "replayed", "restored", "state_after", "verify_trail"]
 
 
 _DIGITS_OF_64_BITS = 18
@@ -55,9 +56,9 @@ def verify_trail(trail: Trail) -> Verification:
         pass
     trail.replies()
     read_state(trail.connection, trail.place)
-    trades = _Trades(trail)
-    om = _replay(trail, end.sequence, trades.take)
-    trades.check_end()
+    with closing(_Trades(trail)) as trades:
+        om = replayed(trail, end.sequence, trades.take)
+        trades.check_end()
     now = restored(Snapshot(end.sequence, end.next_trade_id, trail.orders("orders", end)))
     if now.state_hash() != om.state_hash():
         raise JournalError(f"{trail.place}: orders", "they are not what the events come to")
@@ -73,7 +74,7 @@ def verify_trail(trail: Trail) -> Verification:
 
 def state_after(trail: Trail, sequence: int) -> OrderManagement:
     """The books as they were after an event, by replaying all before it. Raises JournalError."""
-    return _replay(trail, sequence, lambda _: None)
+    return replayed(trail, sequence, lambda _: None)
 
 
 def restored(snapshot: Snapshot) -> OrderManagement:
@@ -83,7 +84,8 @@ def restored(snapshot: Snapshot) -> OrderManagement:
     return om
 
 
-def _replay(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
+def replayed(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
+    """The books as they were after an event; every trade on the way is given to `also`."""
     start = trail.head("snapshot")
     orders = trail.orders("snapshot", start)
     om = restored(Snapshot(start.sequence, start.next_trade_id, orders))
@@ -161,7 +163,11 @@ class _Trades:
         if more is not None:
             raise JournalError(self._place, f"there is one too many: {more}")
 
-    def _read(self, trail: Trail) -> Iterator[tuple[int, Trade]]:
+    def close(self) -> None:
+        """End the reading: a query that is left halfway keeps the file locked, as long as its error lives."""
+        self._rows.close()
+
+    def _read(self, trail: Trail) -> Generator[tuple[int, Trade]]:
         execute = trail.connection.execute
         fills = iter(execute("SELECT * FROM fills ORDER BY trade_id, position"))
         fill = next(fills, None)
