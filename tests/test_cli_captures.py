@@ -235,10 +235,8 @@ def test_a_lobster_file_has_no_tick_to_be_given(tmp_path: Path, capsys: pytest.C
     path = tmp_path / "m.csv"
     path.write_text("34200.1,1,7,10,1000000,-1\n")
     assert run(["replay", str(path), "--tick", "0.01"]) == 2
-    assert (
-        "'--tick': it applies to bitget, bitstamp, kraken, okx, and this is lobster"
-        in capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert "'--tick': it applies to bitget, bitstamp, kraken, okx, and this is lobster" in error
 
 
 def test_a_capture_that_is_cut_off_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

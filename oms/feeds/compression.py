@@ -93,7 +93,7 @@ def _zstd(raw: BinaryIO) -> Any:
         except ImportError:
             continue
         return module.ZstdFile(raw)
-    raise UnreadableError("a zst file: unpack it first, or install oms-orderbook[zstd], which reads it")
+    raise UnreadableError("a zst file: unpack it first, or use Python 3.14 or the extra zstd, which read it")
 
 
 class _Form(NamedTuple):
