@@ -196,6 +196,8 @@ def test_the_object_for_machines_is_all_that_is_printed(
         "trades_equal_cost": 1,
         "trades_equal_fills": 1,
         "crossed": 0,
+        "rows": None,
+        "row_differences": {},
         "states": None,
         "states_equal": None,
         "makers": None,

@@ -31,7 +31,7 @@ def test_the_first_thousand_messages_of_aapl_are_fine(capsys: pytest.CaptureFixt
 def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AAPL_L10), "--book", str(AAPL_L10_BOOK)]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "0 of 485 best-price states equal the book file's" in out
+    assert "16 of 999 rows differ from the book file's, 11 of them submitted rows, 5 of them deleted" in out
     assert "SELL 50 @ 585.4000 after row 1, but the file has BUY 200 @ 585.9400" in out
     assert "9 orders were never submitted in the recording" in out
 

@@ -36,6 +36,9 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     if report.trades:
         fills = f"{report.trades_equal_fills:,} with the same fills"
         yield "trades", report.trades, f"{report.trades_equal_cost:,} at the published cost, {fills}"
+    if report.rows is not None:
+        equal = report.rows - sum(report.row_differences.values())
+        yield "rows of the book file", report.rows, f"{equal:,} equal"
     if report.states is not None:
         yield "best-price states", report.states, f"{report.states_equal:,} equal to the book file's"
     if report.makers is not None:
@@ -101,6 +104,8 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "trades_equal_cost": report.trades_equal_cost if compares_trades else None,
         "trades_equal_fills": report.trades_equal_fills if compares_trades else None,
         "crossed": report.crossed,
+        "rows": report.rows,
+        "row_differences": report.row_differences,
         "states": report.states,
         "states_equal": report.states_equal,
         "makers": report.makers,

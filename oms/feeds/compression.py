@@ -93,7 +93,9 @@ def _zstd(raw: BinaryIO) -> Any:
         except ImportError:
             continue
         return module.ZstdFile(raw)
-    raise UnreadableError("a zst file: unpack it first, or use Python 3.14 or the extra zstd, which read it")
+    raise UnreadableError(
+        "a zst file: unpack it first, or add backports.zstd (the extra zstd of this project), which reads it"
+    )
 
 
 class _Form(NamedTuple):
