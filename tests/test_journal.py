@@ -196,7 +196,8 @@ def test_a_reader_in_another_process_sees_one_state_while_the_writer_works(file:
             read = [line.split() for line in reader.stdout]
     assert reader.returncode == 0
     assert len(read) == 20
-    assert {line[-1] for line in read} <= hashes
+    assert {line[-2] for line in read} <= hashes
+    assert {line[-1] for line in read} == {"None"}  # no warning, although the writer has it open
     assert [int(line[1]) for line in read] == sorted(int(line[1]) for line in read)
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 
+from oms.journal.compaction import Droppable
 from oms.journal.connection import Connect, connect
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
@@ -31,6 +32,7 @@ from oms.journal.verification import Verification, verify_trail
 from oms.management import OrderManagement
 
 __all__ = [
+    "Droppable",
     "Durability",
     "ReplyKeeper",
     "SqliteJournal",
