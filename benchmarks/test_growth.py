@@ -49,7 +49,7 @@ def test_the_time_of_a_price_does_not_depend_on_the_size_of_the_book() -> None:
 
 
 def test_adding_and_removing_near_the_market_grow_as_the_logarithm_of_the_book() -> None:
-    """The other rows are shown beside it: docs/performance.md says what memory does to them."""
+    """The other rows are shown beside it: docs/explanation/performance.md says what memory does to them."""
     books: dict[str, dict[int, Book]] = {"oms": {}, "bare": {}}
     for size in (SMALL, LARGE):
         om = crowd(size)

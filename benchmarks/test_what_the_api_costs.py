@@ -42,7 +42,11 @@ def serve() -> None:
     from fastapi import FastAPI  # noqa: PLC0415  # the client needs none of it
 
     from oms import Order, OrderManagement, Side  # noqa: PLC0415  # as above
-    from oms.api import Settings, create_app, serving  # noqa: PLC0415  # as above
+    from oms.api import (  # noqa: PLC0415  # as above
+        Settings,
+        create_app,
+        server,  # as above
+    )
 
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", Side.BUY, 10, 100 + n % 100) for n in range(1_000))
@@ -53,9 +57,9 @@ def serve() -> None:
         return {}
 
     app.mount("/book", create_app(om, Settings(checks_host=True)))
-    with serving.listen("127.0.0.1", 0) as listening:
+    with server.listen("127.0.0.1", 0) as listening:
         print(listening.getsockname()[1], flush=True)
-        serving.run(app, listening)
+        server.run(app, listening)
 
 
 def ask(connection: socket.socket, method: str, path: str, body: str = "") -> float:

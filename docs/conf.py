@@ -35,7 +35,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
-OUTSIDE = {"../benchmarks/peers/README.md": "peers.md"}
+OUTSIDE = {"../../benchmarks/peers/README.md": "peers.md"}
 """Pages that lie elsewhere in the project, and those of the site that include them."""
 
 

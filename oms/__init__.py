@@ -33,12 +33,14 @@ from oms.events import (
     Snapshot,
     TradePlaced,
 )
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
     "DuplicateOrderError",
     "Event",
+    "Instrument",
     "InsufficientLiquidityError",
     "InvalidOrderError",
     "Journal",

@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,28 +18,36 @@ from oms import columns, errors, events, models
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
 ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
-FLOW = [
-    "errors",
-    "display",
-    "conversions",
-    "models",
-    "palette",
-    "events",
-    "columns",
-    "order_keys",
-    "price_sums",
-    "order_book",
-    "pricing",
-    "execution",
-    "books",
-    "ladder",
-    "ledger",
-    "durability",
-    "transaction",
-    "management",
-    "__init__",
-]
+STOREYS = {
+    "values": {
+        "errors",
+        "display",
+        "conversions",
+        "contract",
+        "palette",
+        "models",
+        "events",
+        "instrument",
+        "columns",
+    },
+    "book": {"order_keys", "price_sums", "order_book", "pricing", "execution"},
+    "books": {"books", "ladder", "ledger", "durability", "transaction"},
+    "facade": {"management", "__init__"},
+}
+"""The core, from the bottom up: a file imports only from its own storey and from those below."""
+
+ROOMS: dict[str, set[str]] = {
+    "feeds": set(),
+    "journal": set(),
+    "client": set(),
+    "api": {"journal"},
+    "notebook": {"feeds"},
+    "cli": {"api", "feeds", "journal"},
+}
+"""The adapters, and the other adapters that each may import."""
+
 OUTSIDE = {"sortedcontainers"}
+MODULES = {".".join(["oms", *path.relative_to(ROOT).with_suffix("").parts]) for path in CORE + ADAPTERS}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -49,11 +58,9 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: imports are absolute"
             assert node.module is not None
-            yield from (
-                (f"{node.module}.{name.name}" for name in node.names)
-                if node.module == "oms"
-                else [node.module]
-            )
+            for name in node.names:
+                within = f"{node.module}.{name.name}"
+                yield within if node.module == "oms" or within in MODULES else node.module
 
 
 def lines_of_code(path: Path) -> int:
@@ -73,20 +80,44 @@ def lines_of_code(path: Path) -> int:
     )
 
 
-def test_the_flow_names_every_core_file() -> None:
-    assert {path.stem for path in CORE} == set(FLOW)
+def module_name(path: Path) -> str:
+    return ".".join(["oms", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_the_storeys_name_every_core_file_once() -> None:
+    named = [name for storey in STOREYS.values() for name in storey]
+    assert sorted(path.stem for path in CORE) == sorted(named)
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
-def test_a_core_file_imports_only_the_standard_library_sortedcontainers_and_what_is_above_it(
+def test_a_core_file_imports_only_the_standard_library_sortedcontainers_and_its_own_storey_or_below(
     path: Path,
 ) -> None:
-    above = {f"oms.{name}" for name in FLOW[: FLOW.index(path.stem)]}
+    floor = next(n for n, storey in enumerate(STOREYS.values()) if path.stem in storey)
+    below = {f"oms.{name}" for storey in list(STOREYS.values())[: floor + 1] for name in storey}
     for module in imported(path):
         if module.split(".")[0] == "oms":
-            assert module in above, f"{path.name} imports {module} against the flow"
+            assert module in below, f"{path.name} imports {module}, which is above it"
         else:
             assert module.split(".")[0] in sys.stdlib_module_names | OUTSIDE, f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_adapter_imports_core_itself_and_the_adapters_listed_for_it(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    for module in imported(path):
+        root, _, rest = module.partition(".")
+        other = rest.split(".")[0]
+        if root == "oms" and other in ROOMS and other != room:
+            assert other in ROOMS[room], f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    every = {module_name(path): path for path in CORE + ADAPTERS}
+    order = TopologicalSorter(
+        {name: set(imported(path)) & (every.keys() - {name}) for name, path in every.items()}
+    )
+    order.prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
@@ -96,7 +127,7 @@ def test_a_core_file_stays_under_three_hundred_lines_of_code(path: Path) -> None
 
 @pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_public_list_is_sorted_and_true(path: Path) -> None:
-    name = ".".join(["oms", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__")
+    name = module_name(path)
     module = importlib.import_module(name)
     listed = getattr(module, "__all__", None)
     if path.name == "__main__.py":
@@ -108,7 +139,7 @@ def test_a_public_list_is_sorted_and_true(path: Path) -> None:
 
 def test_the_front_door_exports_every_value_and_every_error() -> None:
     listed = {*columns.__all__, *errors.__all__, *events.__all__, *models.__all__}
-    public = listed - {"EVENT_COLUMNS", "MAX_INT", "event_rows"} | {"OrderManagement"}
+    public = listed - {"EVENT_COLUMNS", "MAX_INT", "event_rows"} | {"Instrument", "OrderManagement"}
     assert public == set(oms.__all__)
 
 

@@ -1,4 +1,4 @@
-"""The library as a service: REST, a live stream, a ladder page, and clients (extra `api`).
+"""The library as a service: REST, a live stream, and a ladder page (extra `api`).
 
 >>> from fastapi.testclient import TestClient
 >>> from oms import OrderManagement, Side
@@ -12,15 +12,6 @@
 
 try:
     from oms.api.app import create_app, create_router
-    from oms.api.client import AsyncClient, Client
-    from oms.api.errors import (
-        ApiError,
-        RequestRefusedError,
-        ServiceUnavailableError,
-        UnexpectedAnswerError,
-        UnsteadyBooksError,
-    )
-    from oms.api.in_process import InProcess
     from oms.api.settings import Settings
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] in {"fastapi", "httpx", "pydantic", "starlette"}:
@@ -28,15 +19,7 @@ except ModuleNotFoundError as error:
     raise
 
 __all__ = [
-    "ApiError",
-    "AsyncClient",
-    "Client",
-    "InProcess",
-    "RequestRefusedError",
-    "ServiceUnavailableError",
     "Settings",
-    "UnexpectedAnswerError",
-    "UnsteadyBooksError",
     "create_app",
     "create_router",
 ]

@@ -10,18 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
-from oms.api.description import complete
-from oms.api.documents import Documents
-from oms.api.door import Door
-from oms.api.memory import Memory, recall
+from oms.api.auth import Guard
+from oms.api.health import Service
+from oms.api.idempotency import Door
+from oms.api.openapi import complete
+from oms.api.openapi_page import Documents
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.problems import Refusal, respond
 from oms.api.questions import Questions
+from oms.api.remembered import Memory, recall
 from oms.api.route import answer_head, route_class
-from oms.api.security import Guard
-from oms.api.service import Service
-from oms.api.serving import asked_workers, refuse_workers
+from oms.api.server import asked_workers, refuse_workers
 from oms.api.sessions import Sessions
 from oms.api.settings import Settings
 from oms.api.stream import Streams

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from oms.api.description import (
+from oms.api.idempotency import Done, Door
+from oms.api.openapi import (
     AMENDED_ORDER,
     ONE_ORDER,
     ORDER_ADDED,
@@ -16,8 +17,15 @@ from oms.api.description import (
     REMOVED_ORDER,
     described,
 )
-from oms.api.door import Done, Door
-from oms.api.wire import Amendment, IdempotencyKey, NewOrder, OrderId, OrdersQuestion, answer, as_fields
+from oms.api.request_models import (
+    Amendment,
+    IdempotencyKey,
+    NewOrder,
+    OrderId,
+    OrdersQuestion,
+    answer,
+    as_fields,
+)
 from oms.management import OrderManagement
 from oms.models import Order
 

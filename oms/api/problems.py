@@ -7,11 +7,12 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
+from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -23,8 +24,6 @@ from oms.errors import (
 )
 
 __all__ = [
-    "MEDIA_TYPE",
-    "PROBLEMS",
     "Refusal",
     "deny",
     "invalid",
@@ -34,42 +33,9 @@ __all__ = [
     "without_folders",
 ]
 
-MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger("oms.api")
 _FOLDERS = re.compile(r"""(?<![\w.~/-])(?:[A-Za-z]:[/\\]|/)(?:[^/\\'":\n]*[/\\])*""")
 _LONGEST_ECHO = 1_000  # characters of JSON
-
-
-class Kind(NamedTuple):
-    """What all problems of one code share."""
-
-    status: int
-    title: str
-
-
-PROBLEMS: Final[Mapping[str, Kind]] = {
-    "invalid_order": Kind(422, "A field or a question that no book can take"),
-    "malformed_json": Kind(422, "The body is no JSON, or says something twice"),
-    "idempotency_key_reused": Kind(422, "The key belongs to another request"),
-    "duplicate_order": Kind(409, "The order id is used already"),
-    "insufficient_liquidity": Kind(409, "The book cannot serve the whole request"),
-    "price_bound": Kind(409, "The book can serve it, but not at that price"),
-    "order_not_found": Kind(404, "No resting order has the id"),
-    "journal_failed": Kind(503, "The change could not be made durable"),
-    "not_ready": Kind(503, "Changes are not taken"),
-    "too_many_streams": Kind(503, "As many streams are open as may be"),
-    "unauthorized": Kind(401, "The API key is missing or wrong"),
-    "origin_refused": Kind(403, "Asked from another site"),
-    "host_refused": Kind(421, "This host is not served here"),
-    "not_found": Kind(404, "Nothing is here"),
-    "method_not_allowed": Kind(405, "Not with this method"),
-    "request_timeout": Kind(408, "The body took too long"),
-    "body_too_large": Kind(413, "The body is too large"),
-    "unsupported_media_type": Kind(415, "A body must be application/json"),
-    "http_error": Kind(400, "The request was refused"),
-    "internal_error": Kind(500, "A fault of the server"),
-}
-"""Every code, with its status and its title."""
 
 
 class Refusal(HTTPException):
@@ -98,7 +64,7 @@ def respond(refusal: Refusal) -> Response:
     """The answer that a refusal is."""
     content = json.dumps(refusal.problem(), allow_nan=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(content, refusal.status_code, headers, MEDIA_TYPE)
+    return Response(content, refusal.status_code, headers, PROBLEM_MEDIA_TYPE)
 
 
 def log_refusal(request: HTTPConnection, refusal: Refusal) -> None:

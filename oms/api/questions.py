@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from oms.api import description
-from oms.api.description import described
-from oms.api.wire import (
+from oms.api import openapi
+from oms.api.openapi import described
+from oms.api.request_models import (
     AmountQuestion,
     AvailableQuestion,
     BookQuestion,
@@ -34,17 +34,17 @@ class Questions:
     def add_to(self, router: APIRouter) -> None:
         """Put the endpoints under a router."""
         for path, endpoint, of in (
-            ("/price", self.calculate_price, description.PRICE),
-            ("/quote", self.quote, description.QUOTE),
-            ("/prices", self.calculate_prices, description.PRICES),
-            ("/curve", self.price_curve, description.CURVE),
-            ("/amount", self.calculate_amount, description.AMOUNT),
-            ("/available", self.available_amount, description.AVAILABLE),
-            ("/within", self.amount_within, description.WITHIN),
-            ("/best-price", self.best_price, description.BEST_PRICE),
-            ("/depth", self.depth, description.DEPTH),
-            ("/symbols", self.symbols, description.SYMBOLS),
-            ("/count", self.count, description.COUNT),
+            ("/price", self.calculate_price, openapi.PRICE),
+            ("/quote", self.quote, openapi.QUOTE),
+            ("/prices", self.calculate_prices, openapi.PRICES),
+            ("/curve", self.price_curve, openapi.CURVE),
+            ("/amount", self.calculate_amount, openapi.AMOUNT),
+            ("/available", self.available_amount, openapi.AVAILABLE),
+            ("/within", self.amount_within, openapi.WITHIN),
+            ("/best-price", self.best_price, openapi.BEST_PRICE),
+            ("/depth", self.depth, openapi.DEPTH),
+            ("/symbols", self.symbols, openapi.SYMBOLS),
+            ("/count", self.count, openapi.COUNT),
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **described(of, endpoint))
 

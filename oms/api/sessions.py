@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
 
 from oms.api.problems import Refusal, log_refusal
+from oms.api.request_models import answer
 from oms.api.settings import Settings
-from oms.api.wire import answer
 
 __all__ = ["COOKIE", "Sessions", "has_key", "unauthorized"]
 

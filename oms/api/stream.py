@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from oms.api.problems import Refusal, deny
+from oms.api.request_models import StreamQuestion, as_fields
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
 from oms.api.tape import Tape
-from oms.api.wire import StreamQuestion, as_fields
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.management import OrderManagement
 

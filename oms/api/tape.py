@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from oms.api.wire import as_fields
+from oms.api.request_models import as_fields
 from oms.events import Event, TradePlaced
 from oms.models import Trade
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from oms.api.description import TRADE_PLACED, described
-from oms.api.door import Door
+from oms.api.idempotency import Door
+from oms.api.openapi import TRADE_PLACED, described
 from oms.api.orders import Key, changed
-from oms.api.wire import NewTrade
+from oms.api.request_models import NewTrade
 
 __all__ = ["Trades"]
 

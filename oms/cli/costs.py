@@ -9,7 +9,7 @@ from rich.table import Table
 
 from oms import InsufficientLiquidityError, OrderManagement, Side, Trade
 from oms.cli.style import new_table
-from oms.feeds.instrument import Instrument, ratio
+from oms.instrument import Instrument, ratio
 from oms.palette import name_of
 
 __all__ = ["Cost", "cost_table", "costs", "fill_table"]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oms import OrderManagement, PriceLevel, Side
 from oms.cli.style import STYLE_OF, new_table
-from oms.feeds.instrument import Instrument
+from oms.instrument import Instrument
 from oms.palette import name_of
 
 __all__ = ["Bar", "ladder"]

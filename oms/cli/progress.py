@@ -10,13 +10,12 @@ from typing import NamedTuple, TypeVar
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from oms import OrderManagement
+from oms import Instrument, OrderManagement
 from oms.cli.style import new_console
 from oms.errors import JournalError
 from oms.feeds import (
     Capture,
     Checksums,
-    Instrument,
     LevelReplay,
     LevelReport,
     Message,

@@ -65,13 +65,17 @@ def serve(
 ) -> None:
     """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documents, the ladder page."""
     try:
-        from oms.api import Settings, create_app, serving  # noqa: PLC0415 - an extra of its own
+        from oms.api import (  # noqa: PLC0415 - an extra of its own
+            Settings,
+            create_app,
+            server,
+        )
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
         _explain_extra()
         raise typer.Exit(ExitCode.WRONG_USE) from None
-    serving.refuse_workers(workers)
+    server.refuse_workers(workers)
     root_path = _root_path(root_path)
     settings = Settings(
         api_key=_key(api_key_file),
@@ -79,16 +83,16 @@ def serve(
         hosts=("localhost", host.lower(), *(name.lower() for name in allowed_host or ())),
         cors_origins=tuple(cors_origin or ()),
     )
-    if settings.api_key is None and not serving.is_loopback(host):
+    if settings.api_key is None and not server.is_loopback(host):
         problem = f"{host} can be reached from other machines: that needs an API key (--api-key-file)"
         raise typer.BadParameter(problem)
     file = _file(journal_file, demo=demo, no_journal=no_journal)
-    with serving.listen(host, port) as listening, closing(_open(file, demo=demo)) as om:
+    with server.listen(host, port) as listening, closing(_open(file, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         if root_path:
             print(f"root path: {root_path}/, as a proxy before it has it", flush=True)
-        serving.run(app, listening, root_path)
+        server.run(app, listening, root_path)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:

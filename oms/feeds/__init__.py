@@ -16,17 +16,14 @@ r"""Market data in: recordings of exchanges, streamed as messages, drive an Orde
 
 """
 
-from oms.feeds import bitstamp, lobster
-from oms.feeds.bitget import Bitget
-from oms.feeds.book_check import StateDifference
-from oms.feeds.capture import Capture
-from oms.feeds.checksums import ALTERNATING, ASKS_THEN_BIDS, ChecksumRule
 from oms.feeds.errors import FeedError, StaleBookError, UnknownFeedError, UnknownOrderError
 from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed, feed_of, open_capture, open_recording
-from oms.feeds.instrument import Instrument
-from oms.feeds.kraken import Kraken
-from oms.feeds.level_feed import BookState, LevelFeed, Outcome
-from oms.feeds.level_messages import (
+from oms.feeds.levels.bitget import Bitget
+from oms.feeds.levels.capture import Capture
+from oms.feeds.levels.checksums import ALTERNATING, ASKS_THEN_BIDS, ChecksumRule
+from oms.feeds.levels.feed import BookState, LevelFeed, Outcome
+from oms.feeds.levels.kraken import Kraken
+from oms.feeds.levels.messages import (
     BookMessage,
     Checksums,
     InstrumentMessage,
@@ -36,13 +33,15 @@ from oms.feeds.level_messages import (
     Translator,
     UnsupportedChannelError,
 )
-from oms.feeds.level_replayer import LevelReplay, find_instruments, replay_levels
-from oms.feeds.level_report import LevelReport, SymbolReport
-from oms.feeds.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
-from oms.feeds.okx import Okx
+from oms.feeds.levels.okx import Okx
+from oms.feeds.levels.replayer import LevelReplay, find_instruments, replay_levels
+from oms.feeds.levels.report import LevelReport, SymbolReport
+from oms.feeds.orders import bitstamp, lobster
+from oms.feeds.orders.book_check import StateDifference
+from oms.feeds.orders.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
+from oms.feeds.orders.replayer import Replay, Unknown, replay
+from oms.feeds.orders.report import Report, UnequalTrade
 from oms.feeds.recorder import Recorder
-from oms.feeds.replayer import Replay, Unknown, replay
-from oms.feeds.report import Report, UnequalTrade
 
 __all__ = [
     "ALTERNATING",
@@ -59,7 +58,6 @@ __all__ = [
     "DEFAULT_UNKNOWN",
     "Feed",
     "FeedError",
-    "Instrument",
     "InstrumentMessage",
     "Kind",
     "Kraken",

@@ -10,16 +10,16 @@ from itertools import islice
 from typing import Literal, cast, get_args
 
 from oms.errors import InvalidOrderError
-from oms.feeds import bitstamp, lobster
-from oms.feeds.bitget import Bitget
-from oms.feeds.capture import LONGEST_LINE, Capture, parsed, sent_in, unwrapped
-from oms.feeds.csv_file import CsvFile
 from oms.feeds.errors import UnknownFeedError
-from oms.feeds.kraken import Kraken
-from oms.feeds.level_messages import LevelFeedName, Translator
-from oms.feeds.messages import Feed, Recording
-from oms.feeds.okx import Okx
-from oms.feeds.replayer import Unknown
+from oms.feeds.levels.bitget import Bitget
+from oms.feeds.levels.capture import LONGEST_LINE, Capture, parsed, sent_in, unwrapped
+from oms.feeds.levels.kraken import Kraken
+from oms.feeds.levels.messages import LevelFeedName, Translator
+from oms.feeds.levels.okx import Okx
+from oms.feeds.orders import bitstamp, lobster
+from oms.feeds.orders.messages import Feed, Recording
+from oms.feeds.orders.replayer import Unknown
+from oms.feeds.text_file import CsvFile
 from oms.models import check_positive
 
 __all__ = ["AnyFeed", "DEFAULT_UNKNOWN", "feed_of", "open_capture", "open_recording"]

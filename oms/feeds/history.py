@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oms.feeds.instrument import Instrument
+from oms.instrument import Instrument
 from oms.models import Side
 
 __all__ = ["BookHistory", "TradeColumns"]

@@ -8,7 +8,7 @@ from math import inf
 
 from oms.errors import InvalidOrderError
 from oms.feeds.history import BookHistory, TradeColumns
-from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_positive
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side
 from oms.notebook.canvas import Numbers, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from matplotlib.axes import Axes
 
-from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side
 from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, palette_for, say_empty

@@ -46,7 +46,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     O(p log p) for p levels recorded.
 
     >>> from matplotlib.figure import Figure
-    >>> from oms.feeds.instrument import Instrument
+    >>> from oms.instrument import Instrument
     >>> from oms.feeds.history import TradeColumns
     >>> book = [((101, 5), (102, 9))] * 3, [((99, 4),)] * 3
     >>> none = TradeColumns(time=[], price=[], amount=[], side=[])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from oms.feeds.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import PriceLevel, Side
 from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty

@@ -50,7 +50,7 @@ def liquidity_bands(
     InvalidOrderError unless `bps` are ints >= 1. O(levels recorded) for each band.
 
     >>> from matplotlib.figure import Figure
-    >>> from oms.feeds.instrument import Instrument
+    >>> from oms.instrument import Instrument
     >>> from oms.feeds.history import TradeColumns
     >>> book = [((1001, 5), (1002, 9))] * 3, [((999, 4), (995, 9))] * 3
     >>> none = TradeColumns(time=[], price=[], amount=[], side=[])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from oms.feeds.instrument import Instrument
+from oms.instrument import Instrument
 
 __all__ = ["Units"]
 

@@ -1,0 +1,39 @@
+"""Remote clients: the interface of OrderManagement over HTTP (extra `client`).
+
+>>> from oms import OrderManagement, Side
+>>> from oms.api import create_app
+>>> from oms.client import Client, InProcess
+>>> with Client("http://localhost", transport=InProcess(create_app(OrderManagement()))) as client:
+...     client.add_order(1, "JPM", Side.BUY, amount=20, price=20)
+...     client.calculate_price("JPM", Side.BUY, 10)
+200
+
+"""
+
+try:
+    from oms.client.clients import AsyncClient, Client
+    from oms.client.errors import (
+        ApiError,
+        RequestRefusedError,
+        ServiceUnavailableError,
+        UnexpectedAnswerError,
+        UnsteadyBooksError,
+    )
+    from oms.client.in_process import InProcess
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] == "httpx":
+        error.add_note(
+            "oms.client needs the extra client: in a checkout of the project, pip install '.[client]'"
+        )
+    raise
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "Client",
+    "InProcess",
+    "RequestRefusedError",
+    "ServiceUnavailableError",
+    "UnexpectedAnswerError",
+    "UnsteadyBooksError",
+]

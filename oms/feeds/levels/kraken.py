@@ -1,0 +1,183 @@
+"""Kraken (channel `book`, both versions): a snapshot, then changes of levels with a CRC32.
+
+The exchange keeps the depth that was subscribed and says nothing of levels that fall out of it, so a book
+has to be cut after every message. Version 2 sends numbers: they have to be kept as they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple, cast
+
+from oms.feeds.levels.checksums import ASKS_THEN_BIDS
+from oms.feeds.levels.messages import (
+    BookMessage,
+    InstrumentMessage,
+    LevelMessage,
+    Levels,
+    TradeMessage,
+    UnsupportedChannelError,
+)
+from oms.feeds.levels.okx import SIDES
+from oms.instrument import MOST_DIGITS
+from oms.models import Side
+
+__all__ = ["DEPTHS", "Kraken"]
+
+DEPTHS = (10, 25, 100, 500, 1000)
+"""How many levels a side can be subscribed."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_V1_SIDES = {"b": Side.BUY, "s": Side.SELL}
+
+
+class _Decimals(NamedTuple):
+    price: int = 0
+    amount: int = 0
+
+
+class Kraken:
+    """Translates what Kraken sends, version 1 (arrays) and version 2 (objects).
+
+    `depth` is how many levels a side were subscribed; by default what the exchange says, and where it does
+    not, the smallest depth that it offers in which the snapshot has room.
+
+    >>> kraken = Kraken()
+    >>> snapshot = {"as": [["5541.30000", "2.50700000", "1534614248.123678"]], "bs": []}
+    >>> [message] = kraken.translate(["0", snapshot, "book-100", "XBT/USD"], row=1, time=None)
+    >>> message.symbol, message.snapshot, message.asks, message.depth, message.time
+    ('XBT/USD', True, (('5541.30000', '2.50700000'),), 100, 1534614248123678000)
+    >>> data = {"symbol": "BTC/USD", "bids": [], "asks": [{"price": "45285.2", "qty": "0.00100000"}]}
+    >>> [message] = kraken.translate({"channel": "book", "type": "snapshot", "data": [data]}, row=2, time=5)
+    >>> message.symbol, message.asks, message.depth, message.time
+    ('BTC/USD', (('45285.2', '0.00100000'),), 10, 5)
+
+    """
+
+    rule = ASKS_THEN_BIDS
+
+    def __init__(self, depth: int | None = None) -> None:
+        self._depth = depth
+        self._said_depths: dict[str, int] = {}
+        self._seen_depths: dict[str, int] = {}
+        self._decimals: dict[str, _Decimals] = {}
+
+    def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
+        """Translate one value of JSON; see `Translator`."""
+        if isinstance(sent, list):
+            return self._translate_array(cast("Sequence[Any]", sent), row, time)
+        if isinstance(sent, dict):
+            return self._translate_object(cast("dict[str, Any]", sent), row, time)
+        return iter(())
+
+    # ------------------------------------------------------------------ version 1
+
+    def _translate_array(self, sent: Sequence[Any], row: int, time: int | None) -> Iterator[LevelMessage]:
+        if len(sent) < 4:
+            return
+        _, *parts, channel, symbol = sent
+        if channel == "trade":
+            for price, amount, when, side, *_ in parts[0]:
+                yield TradeMessage(row, _when(when, time), symbol, _V1_SIDES[side], price, amount)
+        elif channel == "book" or channel.startswith("book-"):
+            fields = {name: value for part in parts for name, value in part.items()}
+            snapshot = "as" in fields or "bs" in fields
+            asks, bids = (fields.get(name, []) for name in (("as", "bs") if snapshot else ("a", "b")))
+            yield BookMessage(
+                row,
+                max((_when(level[2], None) for level in (*asks, *bids)), default=0) if time is None else time,
+                symbol,
+                snapshot,
+                tuple((price, amount) for price, amount, *_ in asks),
+                tuple((price, amount) for price, amount, *_ in bids),
+                int(fields["c"]) if "c" in fields else None,
+                depth=self._depth or _depth(channel.partition("-")[2] or DEPTHS[0]),
+            )
+
+    # ------------------------------------------------------------------ version 2
+
+    def _translate_object(self, sent: dict[str, Any], row: int, time: int | None) -> Iterator[LevelMessage]:
+        channel = sent.get("channel")
+        if channel == "book":
+            for data in sent["data"]:
+                yield self._book(data, sent["type"], row, time)
+        elif channel == "trade" and sent["type"] == "update":  # its snapshot is what was before
+            for data in sent["data"]:
+                price, amount = self._texts(data["symbol"], data["price"], data["qty"])
+                when = _when(data["timestamp"], time)
+                yield TradeMessage(row, when, data["symbol"], SIDES[data["side"]], price, amount)
+        elif channel == "instrument":
+            for pair in sent["data"]["pairs"]:
+                yield self._instrument(pair, row, time)
+        elif channel == "level3":
+            raise UnsupportedChannelError(channel, ("book",))
+        elif sent.get("method") == "subscribe" and sent.get("result", {}).get("channel") == "book":
+            self._said_depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
+
+    def _book(self, data: dict[str, Any], kind: str, row: int, time: int | None) -> BookMessage:
+        symbol = data["symbol"]
+        snapshot = {"snapshot": True, "update": False}[kind]
+        asks, bids = (self._levels(symbol, data.get(side, ())) for side in ("asks", "bids"))
+        if snapshot:
+            most = max(len(asks), len(bids))
+            self._seen_depths[symbol] = next((depth for depth in DEPTHS if most <= depth), most)
+        return BookMessage(
+            row,
+            _when(data.get("timestamp", "0"), time),
+            symbol,
+            snapshot,
+            asks,
+            bids,
+            int(data["checksum"]) if "checksum" in data else None,
+            depth=self._depth or self._said_depths.get(symbol, self._seen_depths.get(symbol)),
+        )
+
+    def _levels(self, symbol: str, levels: Iterable[dict[str, str]]) -> Levels:
+        return tuple(self._texts(symbol, level["price"], level["qty"]) for level in levels)
+
+    def _texts(self, symbol: str, price: str, amount: str) -> tuple[str, str]:
+        decimals = self._decimals.get(symbol)
+        if decimals is None and "e" not in f"{price}{amount}".lower():
+            return price, amount
+        price_decimals, amount_decimals = decimals or _Decimals()
+        return _plain(price, price_decimals), _plain(amount, amount_decimals)
+
+    def _instrument(self, pair: dict[str, str], row: int, time: int | None) -> InstrumentMessage:
+        decimals = _Decimals(int(pair["price_precision"]), int(pair["qty_precision"]))
+        if not 0 <= min(decimals) <= max(decimals) <= MOST_DIGITS:
+            raise ValueError(decimals)
+        self._decimals[pair["symbol"]] = decimals
+        tick, lot = (f"{Decimal((0, (1,), -places)):f}" for places in decimals)
+        return InstrumentMessage(row, _when("0", time), pair["symbol"], tick, lot)
+
+
+def _depth(text: str | int) -> int:
+    depth = int(text)
+    if depth < 1:
+        raise ValueError(text)
+    return depth
+
+
+def _plain(text: str, decimals: int) -> str:
+    """Write a number as the exchange sums it up: whoever recorded it may have lost the last zeros."""
+    if "e" in text.lower():
+        number = Decimal(text)
+        if abs(number.adjusted()) > MOST_DIGITS:
+            return text  # written out it could fill the memory; as it is, no instrument takes it
+        text = f"{number:f}"
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
+
+
+def _when(text: str, received: int | None) -> int:
+    """Nanoseconds since 1970, of seconds (version 1) or of a date (version 2)."""
+    if received is not None:
+        return received
+    if "T" in text:
+        return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1) * 1000
+    seconds = Decimal(text)
+    if seconds.adjusted() > MOST_DIGITS:
+        raise ValueError(text)
+    return int(seconds * 1_000_000_000)

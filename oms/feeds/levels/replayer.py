@@ -1,0 +1,145 @@
+"""Drives an OrderManagement with a capture of a level-2 feed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
+
+from oms.errors import InvalidOrderError
+from oms.feeds.errors import FeedError
+from oms.feeds.levels.capture import Capture
+from oms.feeds.levels.feed import LevelFeed, Outcome
+from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
+from oms.feeds.levels.report import LevelReport
+from oms.feeds.recorder import Recorder
+from oms.instrument import Instrument, decimals_of
+from oms.management import OrderManagement
+
+__all__ = ["LevelReplay", "find_instruments", "replay_levels"]
+
+
+def replay_levels(
+    capture: Capture,
+    om: OrderManagement,
+    *,
+    instruments: Mapping[str, Instrument] | Instrument | None = None,
+    recorder: Recorder | None = None,
+    on_message: Callable[[OrderManagement, Outcome], object] | None = None,
+    checksums: Checksums = "verify",
+) -> LevelReport:
+    r"""Apply every message of a capture to the books of its symbols, and report.
+
+    `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`,
+    `recorder` and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidOrderError.
+    O((k + d) log n) a message of k levels, d = levels that the checksum covers.
+
+    >>> import pathlib, tempfile
+    >>> from oms import OrderManagement, Side
+    >>> from oms.feeds import open_capture
+    >>> snapshot = '["0",{"as":[["10.2","5.0","1.5"]],"bs":[["10.1","4.0","1.5"]]},"book-10","XBT/USD"]'
+    >>> update = '["0",{"a":[["10.3","2.5","2.5"]],"c":"3617920322"},"book-10","XBT/USD"]'
+    >>> om = OrderManagement()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "capture")
+    ...     _ = path.write_text(f"{snapshot}\n{update}\n")
+    ...     report = replay_levels(open_capture(path), om)
+    >>> report.messages, report.checksums_ok, report.checksums_failed, report.stale
+    (2, 1, 0, ())
+    >>> report.symbols["XBT/USD"].instrument, om.calculate_price("XBT/USD", Side.BUY, 51)
+    (Instrument(tick_size='0.1', lot_size='0.1'), 5203)
+
+    """
+    run = LevelReplay(capture, om, instruments=instruments, recorder=recorder, checksums=checksums)
+    for outcome in run:
+        if on_message is not None:
+            on_message(om, outcome)
+    return run.report()
+
+
+class LevelReplay:
+    """A replay that its caller drives: each step of an iteration applies one message.
+
+    `instruments` says what the ticks and lots of each symbol are, or those of all. If it is not given, the
+    capture is read once before, and they are what `find_instruments` finds. `recorder` sees each book after
+    each message. `checksums` is that of `LevelFeed`. `feed[symbol]` is the state of a book.
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        om: OrderManagement,
+        *,
+        instruments: Mapping[str, Instrument] | Instrument | None = None,
+        recorder: Recorder | None = None,
+        checksums: Checksums = "verify",
+    ) -> None:
+        """Read the capture once if it has to be; raises FeedError."""
+        found = find_instruments(capture) if instruments is None else instruments
+        self.feed = LevelFeed(om, capture.rule, found, checksums=checksums)
+        self._capture = capture
+        self._recorder = recorder
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[Outcome]:
+        """Apply message after message.
+
+        Raises FeedError, also where the capture holds no book at all, and InvalidOrderError for a symbol
+        whose ticks and lots nobody has said. A loop that was left goes on with the next message.
+        """
+        return self._steps
+
+    def report(self) -> LevelReport:
+        """Say what has been counted so far."""
+        passed_over, first_rows = self._capture.passed_over, self._capture.first_rows
+        return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
+
+    def _run(self) -> Iterator[Outcome]:
+        for message in self._capture:
+            outcome = self.feed.apply(message)
+            if self._recorder is not None:
+                self._record(self._recorder, message)
+            yield outcome
+        if not self.feed.symbols:
+            raise FeedError(self._capture.path, None, self._why_no_book())
+
+    def _why_no_book(self) -> str:
+        reasons = [f"{reason} (lines: {lines:,})" for reason, lines in self._capture.passed_over.items()]
+        return "; ".join([f"it holds no book of {self._capture.feed}", *reasons])
+
+    def _record(self, recorder: Recorder, message: LevelMessage) -> None:
+        if isinstance(message, InstrumentMessage):
+            return
+        instrument = self.feed.instrument(message.symbol)
+        recorder.begin(message.symbol, instrument)
+        if isinstance(message, TradeMessage):
+            with suppress(InvalidOrderError):  # a trade at a price that no order can have is on no plot
+                price, amount = instrument.to_ticks(message.price), instrument.to_lots(message.amount)
+                recorder.trade(message.symbol, message.time, message.side, price, amount)
+        else:
+            recorder.see(self.feed.om, message.symbol, message.time)
+
+
+def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
+    """Find the coarsest decimal tick and lot of which all prices and amounts are multiples, for each symbol.
+
+    Texts that are no plain decimals are passed over. O(all levels) time, O(symbols) memory.
+
+    >>> find_instruments([BookMessage(1, 0, "XYZ", True, asks=(("10.250", "1.00000"),), bids=())])
+    {'XYZ': Instrument(tick_size='0.01', lot_size='1')}
+
+    """
+    decimals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for message in messages:
+        found = decimals[message.symbol]
+        if isinstance(message, BookMessage):
+            pairs: Iterable[tuple[str, str]] = chain(message.asks, message.bids)
+        elif isinstance(message, TradeMessage):
+            pairs = ((message.price, message.amount),)
+        else:
+            pairs = ((message.tick_size, message.lot_size),)
+        for price, amount in pairs:
+            found[0] = max(found[0], decimals_of(price))
+            found[1] = max(found[1], decimals_of(amount))
+    return {symbol: Instrument.of_decimals(*found) for symbol, found in decimals.items()}

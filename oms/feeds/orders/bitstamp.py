@@ -1,0 +1,183 @@
+"""Bitstamp order events as the R package obAnalytics records them, and trades: inferred by it, or reported.
+
+An order row is: id, time received and time at the exchange (milliseconds since 1970), price (decimal),
+volume (1e-8 of the coin, or what `lot_size` says), action, direction; below a header. No row says execution:
+a fill shows as a smaller volume, or as a deletion that leaves 0.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from oms.errors import InvalidOrderError
+from oms.feeds.errors import FeedError
+from oms.feeds.orders.messages import ASK, BID, Kind, Message, Recording, symbol_from_name
+from oms.feeds.text_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.instrument import Instrument, decimals_of
+
+__all__ = ["PublishedTrade", "UNITS", "is_header", "read", "trades"]
+
+UNITS = Instrument.of_decimals(price=2, amount=8)
+"""A tick is 0.01, a lot is 1e-8, unless the prices need more decimals or the caller says otherwise."""
+
+_KINDS = {"created": Kind.CREATED, "changed": Kind.CHANGED, "deleted": Kind.DELETED}
+_SIDES = {"bid": BID, "ask": ASK}
+_DECIMAL = r"\d{1,17}(?:\.\d{1,18})?"
+_A_DECIMAL = "a number with at most 18 decimals"
+_ORDER = RowFormat(
+    Column("id", INTEGER, "an integer"),
+    Column("timestamp", r"\d{1,16}", "milliseconds since 1970"),
+    Column("exchange.timestamp", r"\d{1,16}", "milliseconds since 1970"),
+    Column("price", _DECIMAL, _A_DECIMAL),
+    Column("volume", INTEGER, "an integer"),
+    Column("action", "created|changed|deleted", "created, changed or deleted"),
+    Column("direction", "bid|ask", "bid or ask"),
+)
+_TRADE = RowFormat(
+    Column("timestamp", r"\d{1,13}(?:\.\d{1,9})?", "seconds since 1970"),
+    Column("price", _DECIMAL, _A_DECIMAL),
+    Column("volume", r"\d{1,19}(?:\.0+)?", "a whole number"),
+    Column("direction", "buy|sell", "buy or sell"),
+    Column("maker.event.id", INTEGER, "an integer"),
+    Column("taker.event.id", INTEGER, "an integer"),
+    Column("maker", INTEGER, "an integer"),
+    Column("taker", INTEGER, "an integer"),
+)
+_TIME = r"\d{9,17}(?:\.\d{1,9})?"
+_REPORTED = RowFormat(
+    Column("trade_id", INTEGER, "an integer"),
+    Column("timestamp", _TIME, "seconds, milliseconds or microseconds since 1970"),
+    Column("exchange_timestamp", f"(?:{_TIME})?", "as timestamp, or empty"),
+    Column("price", _DECIMAL, _A_DECIMAL),
+    Column("amount", _DECIMAL, _A_DECIMAL),
+    Column("buy_order_id", INTEGER, "an integer"),
+    Column("sell_order_id", INTEGER, "an integer"),
+    Column("side", "buy|sell", "buy or sell"),
+)
+_EARLIER = 1_000_000_000  # ns by which the row of an order may come before the report of its trade
+
+
+def read(
+    path: str | os.PathLike[str],
+    symbol: str | None = None,
+    *,
+    tick_size: str | None = None,
+    lot_size: str | None = None,
+) -> Recording:
+    r"""Open a file of order events, to be streamed.
+
+    Nothing in the file says what was traded: the symbol is by default the file's name. A tick is
+    `tick_size`; by default 0.01, or 1 of the last decimal that any price needs if that is finer: `units`
+    reads the file once to find out. A lot is 1 in the column of volumes, and `lot_size` says what that is
+    worth: by default 1e-8. Raises InvalidOrderError for sizes of no use; iterating raises FeedError for a
+    bad file or row. O(1) memory.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "XRPUSD.csv")
+    ...     header = "id,timestamp,exchange.timestamp,price,volume,action,direction"
+    ...     _ = path.write_text(f"{header}\n7,1500,1000,0.51234,5,created,ask\n")
+    ...     recording = read(path)
+    ...     message = next(iter(recording))
+    >>> message.price, recording.units.tick_size, recording.units.price_text(message.price)
+    (51234, '0.00001', '0.51234')
+
+    """
+    if symbol is None:
+        symbol = symbol_from_name(path)
+    lot = lot_size or UNITS.lot_size
+    if tick_size is None:
+        _ = Instrument(UNITS.tick_size, lot)  # a size of no use is an error here
+        return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
+    return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
+
+
+def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
+    """Find the tick that all prices are multiples of; what is wrong with the file, its messages say."""
+    most = decimals_of(UNITS.tick_size)
+    try:
+        for _, text in CsvFile(path).rows():
+            fields = _ORDER.split(text)
+            if fields is not None:
+                most = max(most, decimals_of(fields[3]))
+    except FeedError:
+        pass
+    return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
+
+
+def is_header(text: str) -> bool:
+    """Whether a file that begins with this row is a recording of this kind."""
+    return text == _ORDER.header
+
+
+def _messages(file: CsvFile, units: Instrument) -> Iterator[Message]:
+    rows = file.rows()
+    _ORDER.read_header(file, *next(rows))
+    row = 1
+    for row, text in rows:
+        order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
+        try:
+            ticks = units.to_ticks(price)
+        except InvalidOrderError as error:
+            raise file.error(row, str(error)) from error
+        yield Message(
+            row,
+            int(time) * 1_000_000,
+            _KINDS[action],
+            int(order_id),
+            _SIDES[direction],
+            int(volume),
+            ticks,
+        )
+    if row == 1:
+        raise file.error(None, "the file is empty below its header")
+
+
+class PublishedTrade(NamedTuple):
+    """A trade that was published: its time (ns since 1970), amount (lots), and whose order made it."""
+
+    row: int
+    time: int
+    amount: int
+    maker: int
+
+
+def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[PublishedTrade]:
+    """Stream trades in order of time: those that obAnalytics inferred, or those that the exchange reported.
+
+    The header says which. An inferred volume is in lots; a reported amount is a decimal, and its maker is
+    the order on the other side than `side`, the taker's. Raises FeedError. O(1) memory.
+    """
+    file = CsvFile(path)
+    rows = file.rows()
+    row, header = next(rows)
+    if header == _REPORTED.header:
+        yield from _reported(file, rows, units)
+        return
+    if header != _TRADE.header:
+        raise file.error(
+            row, f"the header must be {_TRADE.header} or {_REPORTED.header}, not {header[:80]!r}"
+        )
+    for row, text in rows:
+        time, _, volume, _, _, _, maker, _ = _TRADE.read(file, row, text)
+        yield PublishedTrade(row, scaled(time, 9), int(volume.partition(".")[0]), int(maker))
+
+
+def _reported(file: CsvFile, rows: Iterator[tuple[int, str]], units: Instrument) -> Iterator[PublishedTrade]:
+    for row, text in rows:
+        _, time, _, _, amount, buyer, seller, side = _REPORTED.read(file, row, text)
+        try:
+            lots = units.to_lots(amount)
+        except InvalidOrderError as error:
+            raise file.error(row, str(error)) from error
+        maker = seller if side == "buy" else buyer
+        yield PublishedTrade(row, _nanoseconds(time) - _EARLIER, lots, int(maker))
+
+
+def _nanoseconds(time: str) -> int:
+    """Read seconds (9 to 11 digits), milliseconds (12 to 14) or microseconds (15 to 17) since 1970."""
+    digits = len(time.partition(".")[0])
+    return scaled(time, 9) // 10 ** (0 if digits < 12 else 3 if digits < 15 else 6)

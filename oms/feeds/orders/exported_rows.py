@@ -1,0 +1,87 @@
+"""Rows that another program has written again: what it added is taken off where that is beyond doubt.
+
+Such programs add a header, put fields in quotes, count the rows in a first column, or write whole numbers
+as `1000000.0` or `1e+06`. Nothing is guessed: a header must name the columns that are expected, in their
+order; the counting column must count; a number must be whole, and one that shows six digits before an
+exponent may have been rounded to six, so that it is left as it is, for the caller to reject.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterator
+
+from oms.feeds.text_file import CsvFile
+
+__all__ = ["below_header", "names_are", "plain", "uncounted"]
+
+_NUMBER = re.compile(r"(-?)(\d{1,40})(?:\.(\d{0,40}))?(?:[eE]([+-]?\d{1,2}))?", re.ASCII)
+_ROUNDED_DIGITS = 6  # what C's %g shows
+
+
+def plain(text: str) -> str:
+    """Take quotes off the fields of a row, and write its numbers without an exponent or empty decimals.
+
+    >>> plain('"34200.50",1,1e+06,585330.0,-1.0')
+    '34200.5,1,1000000,585330,-1'
+    >>> plain("1.61136e+07")  # it may have been 16113575
+    '1.61136e+07'
+
+    """
+    return ",".join(map(_plain_field, text.split(",")))
+
+
+def _plain_field(field: str) -> str:
+    if len(field) > 1 and field[0] == field[-1] == '"':
+        field = field[1:-1]
+    match = _NUMBER.fullmatch(field)
+    if match is None:
+        return field
+    sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or 0)
+    digits, shift = whole + fraction, exponent - len(fraction)
+    if shift > 0 and exponent and len(digits.lstrip("0")) >= _ROUNDED_DIGITS:
+        return field
+    digits = digits + "0" * shift if shift > 0 else digits.rjust(1 - shift, "0")
+    whole, fraction = (digits[:shift], digits[shift:].rstrip("0")) if shift < 0 else (digits, "")
+    return f"{sign}{whole.lstrip('0') or '0'}" + (f".{fraction}" if fraction else "")
+
+
+def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
+    """Split off a first column that counts the rows: its number, and the rest; None if it does not.
+
+    It begins at 0 or 1; `number` is the one to expect.
+
+    >>> uncounted("0,34200.5,1"), uncounted("8,34200.5,1", 8), uncounted("9,34200.5,1", 8)
+    ((0, '34200.5,1'), (8, '34200.5,1'), None)
+
+    """
+    first, _, rest = text.partition(",")
+    first = first.strip('"')
+    expected = ("0", "1") if number is None else (str(number),)
+    return (int(first), rest) if rest and first in expected else None
+
+
+def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
+    """Return True if a row names columns by these patterns, in this order, at least so many.
+
+    The counting column before the first may have any name, and so may what follows the last. Case and
+    punctuation make no difference.
+
+    >>> names_are('"","Time","Order ID"', ("time", "orderid", "price"), least=2)
+    True
+
+    """
+    found = [re.sub("[^a-z0-9]", "", name.lower()) for name in text.split(",")]
+    return any(len(each) >= least and all(map(re.fullmatch, names, each)) for each in (found, found[1:]))
+
+
+def below_header(file: CsvFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
+    """Stream the rows of a file below its header, if it has one; raises FeedError for any other header."""
+    for row, text in file.rows():
+        if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
+            if names_are(text, names, least):
+                continue
+            columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
+            raise file.error(1, f"no header expected, or one that names {columns}, not {reprlib.repr(text)}")
+        yield row, text

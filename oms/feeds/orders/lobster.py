@@ -1,0 +1,155 @@
+"""LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each of them.
+
+A message row is: time (seconds after midnight), type, order id, size, price (USD x 10,000),
+direction of the resting order; in newer files also the participant to whom the order is attributed, or
+null. An order-book row is: ask price 1, ask size 1, bid price 1, bid size 1, and so on for the deeper levels.
+
+Neither file has a header. Files that another program has written again are read too if their meaning is
+beyond doubt: with a header that names these columns in this order, fields in quotes, whole numbers such as
+`1000000.0` or `1e+06`, or a first column that counts the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from oms.feeds.orders.exported_rows import below_header, names_are, plain, uncounted
+from oms.feeds.orders.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
+from oms.feeds.text_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.instrument import Instrument
+
+__all__ = ["UNITS", "is_message", "read", "tops"]
+
+UNITS = Instrument.of_decimals(price=4, amount=0)
+"""A tick is USD 0.0001, a lot is 1 share."""
+
+_KINDS = {
+    "1": Kind.SUBMITTED,
+    "2": Kind.REDUCED,
+    "3": Kind.DELETED,
+    "4": Kind.EXECUTED,
+    "5": Kind.HIDDEN,
+    "6": Kind.CROSS,
+    "7": Kind.HALT,
+}
+_SIDES = {"1": BID, "-1": ASK}
+_COLUMNS = (
+    Column("time", r"\d{1,9}(?:\.\d{1,15})?", "seconds with at most 15 decimals"),
+    Column("type", "[1-7]", "a message type in 1..7"),
+    Column("order id", INTEGER, "an integer"),
+    Column("size", INTEGER, "an integer"),
+    Column("price", INTEGER, "an integer"),
+    Column("direction", "1|-1", "1 or -1"),
+)
+_ATTRIBUTION = Column("attribution", "[A-Za-z0-9]{1,16}", "null or the code of a participant")
+_MESSAGE = RowFormat(*_COLUMNS)
+_ATTRIBUTED = RowFormat(*_COLUMNS, _ATTRIBUTION)
+_NAMES = (
+    "time|timestamp",
+    "type|eventtype|event",
+    "orderid|id",
+    "size|volume|quantity|shares",
+    "price",
+    "direction|side|buysellflag",
+    "attribution|mpid|participant",
+)
+_BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
+_BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
+_NO_LEVEL = 9_999_999_999  # with either sign: the sample files and their ReadMe differ
+_TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
+
+
+def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
+    r"""Open a message file, to be streamed; the symbol is by default the ticker in its name.
+
+    Iterating raises FeedError for a bad file or row. O(1) memory.
+
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "XYZ_2020-01-02_34200000_57600000_message_5.csv")
+    ...     _ = path.write_text("34200.5,1,7,10,1000000,-1\n")
+    ...     recording = read(path)
+    ...     message = next(iter(recording))
+    >>> recording.symbol, message.kind, message.side, message.time
+    ('XYZ', <Kind.SUBMITTED: 'submitted'>, <Side.BUY: 'BUY'>, 34200500000000)
+
+    """
+    if symbol is None:
+        symbol = symbol_from_name(path, _TICKER)
+    return Recording(path, _messages, "lobster", symbol, UNITS)
+
+
+def is_message(text: str) -> bool:
+    """Return True if a first row has as many columns as a message, or names them."""
+    if names_are(text, _NAMES, least=6):
+        return True
+    form, first = _form_of(text)
+    return form is _ATTRIBUTED or first is not None or form.fits(text)
+
+
+def _messages(file: CsvFile, _: Instrument) -> Iterator[Message]:
+    form, number = None, None
+    for row, text in below_header(file, _NAMES, least=6):
+        if form is None:
+            form, number = _form_of(text)
+        if number is not None:
+            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - the rest of it
+        fields = form.split(text) or form.read(file, row, plain(text))
+        time, kind, order_id, size, price, direction = fields[:6]
+        yield Message(
+            row, _nanoseconds(time), _KINDS[kind], int(order_id), _SIDES[direction], int(size), int(price)
+        )
+    if form is None:
+        raise file.error(None, "the file is empty below its header")
+
+
+def _form_of(text: str) -> tuple[RowFormat, int | None]:
+    """The form of a file by its first row of values, and where its rows are counted, the first number."""
+    if _ATTRIBUTED.split(plain(text)):
+        return _ATTRIBUTED, None
+    number, rest = uncounted(text) or (None, "")
+    for form in (_MESSAGE, _ATTRIBUTED):
+        if form.split(plain(rest)):
+            return form, number
+    return _MESSAGE, None
+
+
+def _counted(file: CsvFile, row: int, text: str, number: int) -> str:
+    found = uncounted(text, number)
+    if found is None:
+        raise file.error(row, f"the first column counts the rows, and must be {number} here")
+    return found[1]
+
+
+def _nanoseconds(time: str) -> int:
+    # Some files went through a float on their way, and show its noise behind the ninth decimal.
+    return (scaled(time, 15) + 500_000) // 1_000_000
+
+
+def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
+    """Stream (row number, best level of each side) from an order-book file of any number of levels.
+
+    Raises FeedError for a bad file or row. O(1) memory.
+    """
+    file = CsvFile(path)
+    columns = 0
+    for row, text in below_header(file, _BOOK_NAMES, least=4):
+        match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
+        found = text.count(",") + 1
+        if match is None or found % 4 or found != (columns or found):
+            raise file.error(row, _book_problem(found, columns))
+        columns = found
+        ask_price, ask_size, bid_price, bid_size = map(int, match.groups())
+        yield row, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+
+
+def _level(price: int, size: int) -> Level | None:
+    return None if abs(price) == _NO_LEVEL else Level(price, size)
+
+
+def _book_problem(found: int, columns: int) -> str:
+    if found % 4 or found != (columns or found):
+        return f"must have {f'{columns} columns' if columns else 'four columns a level'}, not {found}"
+    return "an order-book row must hold integers only"

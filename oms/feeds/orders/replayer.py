@@ -1,0 +1,215 @@
+"""Drives an OrderManagement with the messages of any feed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from typing import Literal, get_args
+
+from oms.errors import InvalidOrderError
+from oms.feeds.orders.book_check import BookCheck
+from oms.feeds.orders.followed_book import FollowedBook
+from oms.feeds.orders.maker_check import MakerCheck
+from oms.feeds.orders.messages import Kind, Message, Top
+from oms.feeds.orders.report import Report
+from oms.feeds.orders.seeding import Seeds, find_seeds
+from oms.feeds.orders.sweep import best_levels_during, runs
+from oms.feeds.orders.tally import Tally
+from oms.feeds.recorder import Recorder
+from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.management import OrderManagement
+from oms.models import Side, check_symbol
+
+__all__ = ["Replay", "Unknown", "replay"]
+
+Unknown = Literal["seed", "skip", "raise"]
+"""What to do about an order that is referred to but was never submitted."""
+
+
+def replay(
+    recording: Iterable[Message],
+    om: OrderManagement,
+    *,
+    symbol: str,
+    unknown: Unknown = "seed",
+    ignore: Iterable[int] = (),
+    book: str | os.PathLike[str] | None = None,
+    trades: str | os.PathLike[str] | None = None,
+    on_event: Callable[[tuple[Message, ...]], object] | None = None,
+    recorder: Recorder | None = None,
+) -> Report:
+    """Apply every message of a recording to the books of `symbol`, and report.
+
+    `on_event` is called after each event with its messages (one, or all of a sweep). `recorder` sees the
+    books after each event, and the executions. The other arguments are those of `Replay`. Raises FeedError,
+    UnknownOrderError and InvalidOrderError. O(m log n) for m messages.
+
+    >>> from oms import OrderManagement, Side
+    >>> from oms.feeds import Kind, Message
+    >>> om = OrderManagement()
+    >>> session = [
+    ...     Message(1, 0, Kind.SUBMITTED, 7, Side.BUY, 10, 101),
+    ...     Message(2, 5, Kind.REDUCED, 7, Side.BUY, 4, 101),
+    ...     Message(3, 9, Kind.EXECUTED, 7, Side.BUY, 1, 101),
+    ... ]
+    >>> report = replay(session, om, symbol="XYZ")
+    >>> om.get_order(7).amount, report.events, report.trades_equal_cost, report.agrees
+    (5, 3, 1, True)
+
+    """
+    run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
+    if recorder is not None:
+        recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
+    with closing(run):
+        for messages in run:
+            if recorder is not None:
+                _record(recorder, om, symbol, messages)
+            if on_event is not None:
+                on_event(messages)
+    return run.report()
+
+
+def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tuple[Message, ...]) -> None:
+    for message in messages:
+        if message.kind in (Kind.EXECUTED, Kind.HIDDEN):
+            recorder.trade(symbol, message.time, message.side, message.price, message.amount)
+    recorder.see(om, symbol, messages[-1].time)
+
+
+class Replay:
+    """A replay that its caller drives: each step of an iteration applies one event and yields its messages.
+
+    `unknown` says what to do about orders referred to but never submitted: "seed" them (the recording is
+    then read twice before), "skip" what is said of them, or "raise" UnknownOrderError. Rows about the ids
+    in `ignore` are dropped. `book` is an order-book file in LOBSTER's format, whose best-price states are
+    compared; `trades` one of inferred Bitstamp trades, whose makers are. Whatever is dropped, refused or
+    different is counted; an event is applied as a whole or not at all.
+
+    >>> from oms import OrderManagement, Side
+    >>> from oms.feeds import Kind, Message
+    >>> om = OrderManagement()
+    >>> run = Replay([Message(1, 0, Kind.SUBMITTED, 7, Side.SELL, 10, 99)], om, symbol="XYZ")
+    >>> for messages in run:
+    ...     print(messages[0].row, om.best_price("XYZ", Side.SELL))
+    1 99
+    >>> run.report().kinds
+    {'submitted': 1}
+
+    """
+
+    def __init__(
+        self,
+        recording: Iterable[Message],
+        om: OrderManagement,
+        *,
+        symbol: str,
+        unknown: Unknown = "seed",
+        ignore: Iterable[int] = (),
+        book: str | os.PathLike[str] | None = None,
+        trades: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Open the files to compare with; raises FeedError and InvalidOrderError."""
+        check_symbol(symbol)
+        if unknown not in get_args(Unknown):
+            raise InvalidOrderError("unknown", unknown, "'seed', 'skip' or 'raise'")
+        self._recording = recording
+        self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
+        self._om = om
+        self._symbol = symbol
+        self._unknown = unknown
+        self._ignore = frozenset(ignore)
+        self._book_check = None if book is None else BookCheck(book)
+        self._maker_check = None if trades is None else MakerCheck(trades, self._units)
+        self._tally = Tally(to_ignore=self._ignore)
+        self._time: int | None = None
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[tuple[Message, ...]]:
+        """Apply event after event; raises FeedError, UnknownOrderError and InvalidOrderError.
+
+        A loop that was left goes on with the next event.
+        """
+        return self._steps
+
+    def close(self) -> None:
+        """End the replay where it is; further iteration yields nothing."""
+        self._steps.close()
+
+    def report(self) -> Report:
+        """Say what has been counted so far."""
+        return self._tally.report(self._units, self._book_check, self._maker_check)
+
+    def _run(self) -> Generator[tuple[Message, ...]]:
+        with closing(self._follow()) as followed:
+            for run in runs(self._recording):
+                wanted = self._count(run)
+                between: list[Top] = []
+                if wanted and wanted[0].kind is Kind.EXECUTED:
+                    between = self._sweep(followed, wanted)
+                elif wanted:
+                    self._check_maker(followed, wanted[0])
+                    followed.apply(wanted[0])
+                self._look(followed, run, between)
+                yield run
+        for check in (self._book_check, self._maker_check):
+            if check is not None:
+                check.finish()
+
+    def _count(self, run: tuple[Message, ...]) -> list[Message]:
+        """Count the messages of an event; say which of them are not to be ignored."""
+        first = run[0]
+        if self._time is not None and first.time < self._time:
+            self._tally.contradictions.add("a time before that of the row above", first.row)
+        self._time = first.time
+        wanted: list[Message] = []
+        for message in run:
+            self._tally.kinds[message.kind.value] += 1
+            if message.order_id in self._ignore:
+                self._tally.ignored[message.order_id] += 1
+            else:
+                wanted.append(message)
+        return wanted
+
+    def _follow(self) -> FollowedBook:
+        if self._unknown == "seed":
+            seeds = find_seeds(self._recording, self._symbol, self._ignore)
+        else:
+            seeds = Seeds((), None)
+        raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
+        return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
+
+    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
+        """Trade as the exchange did; return the best levels after each fill but the last."""
+        between: list[Top] = []
+        side, row = executions[0].side, executions[0].row
+        fills = followed.fills_of(executions)
+        if self._book_check is not None and len(fills) > 1:
+            # The exchange's book shows each fill of what is one step here.
+            levels = followed.levels(side, len(fills) + 1)
+            other = followed.best(side.opposite)
+            for best in best_levels_during(levels, fills):
+                between.append(Top(best, other) if side is Side.BUY else Top(other, best))  # noqa: PERF401
+        whole = [fill.amount for fill in fills] == [message.amount for message in executions]
+        swept = followed.execute(side, fills, whole)
+        if swept is not None:
+            published = sum(message.amount * message.price for message in executions)
+            self._tally.count_trade(row, swept, published)
+        return between
+
+    def _check_maker(self, followed: FollowedBook, message: Message) -> None:
+        if self._maker_check is not None and message.kind in (Kind.CHANGED, Kind.DELETED):
+            order = followed.recorded(message.order_id)
+            if order is not None:
+                self._maker_check.before(followed.heads_its_book, order, message)
+
+    def _look(self, followed: FollowedBook, run: tuple[Message, ...], between: list[Top]) -> None:
+        if self._book_check is None:
+            buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
+        else:
+            top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
+            # A message of a sweep that the book could not follow leaves the state as it was.
+            self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
+            buy, sell = (level and level.price for level in top)
+        if buy is not None and sell is not None and buy <= sell:
+            self._tally.crossed += 1

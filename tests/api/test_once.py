@@ -1,0 +1,415 @@
+"""What is asked for again is answered as before, and nothing happens twice: also after a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oms import JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
+from oms.api import Settings, create_app
+from oms.api.idempotency import Door
+from oms.api.problems import Refusal
+from oms.api.remembered import Memory, recall
+from oms.api.request_models import NewTrade
+from oms.journal import SqliteJournal
+from support.api_books import JPM, ORDER, books, client_of, problem
+from support.memory_journal import MemoryJournal
+from support.strategies import amounts, order_ids, prices, sides, symbols
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    return books()
+
+
+@pytest.fixture
+def client(om: OrderManagement) -> TestClient:
+    return client_of(om)
+
+
+def keyed(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key}
+
+
+CHANGES = [
+    ("POST", "/orders", {**ORDER, "order_id": 9}),
+    ("POST", "/trades", {**JPM, "amount": 22}),
+    ("PATCH", "/orders/4", {"amount": 3}),
+    ("PATCH", "/orders/4", {"amount": 10}),  # which it has: no event says so
+    ("DELETE", "/orders/4", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_a_retry_under_its_key_gets_the_first_answer_and_changes_nothing(
+    client: TestClient, om: OrderManagement, method: str, path: str, body: object
+) -> None:
+    first = client.request(method, path, json=body, headers=keyed("k"))
+    assert first.is_success
+    om.add_order(50, "JPM", Side.BUY, 1, 1)  # a retry comes when the book has moved on
+    om.remove_order(50)
+    state = om.state_hash()
+    again = client.request(method, path, json=body, headers=keyed("k"))
+    assert again.json() == first.json()
+    assert again.status_code == (200 if path == "/orders" else first.status_code)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    assert om.state_hash() == state
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+def test_another_request_under_the_key_is_refused(
+    client: TestClient, om: OrderManagement, method: str, path: str, body: object
+) -> None:
+    assert client.post("/trades", json={**JPM, "amount": 1}, headers=keyed("k")).status_code == 201
+    state = om.state_hash()
+    refused = client.request(method, path, json=body, headers=keyed("k"))
+    assert problem(refused)["code"] == "idempotency_key_reused"
+    assert refused.status_code == 422
+    assert om.state_hash() == state
+
+
+def test_only_what_was_done_is_remembered(client: TestClient, om: OrderManagement) -> None:
+    asked = {**JPM, "amount": 31}
+    assert client.post("/trades", json=asked, headers=keyed("k")).status_code == 409
+    om.add_order(5, "JPM", Side.BUY, 1, 30)
+    assert client.post("/trades", json=asked, headers=keyed("k")).status_code == 201
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "\xe9", "x" * 256, "\t"])
+def test_a_key_is_visible_ascii(client: TestClient, key: str) -> None:
+    refused = client.request("DELETE", "/orders/4", headers=[("Idempotency-Key", key.encode("latin-1"))])  # type: ignore[arg-type]  # bytes are what it sends
+    assert problem(refused)["field"] == "Idempotency-Key"
+
+
+def test_of_many_at_once_under_one_key_one_is_done_and_all_are_answered_alike(
+    client: TestClient, om: OrderManagement
+) -> None:
+    start = Barrier(8)
+
+    def ask(_number: int) -> tuple[str, bool]:
+        start.wait()
+        answer = client.post("/trades", json={**JPM, "amount": 3}, headers=keyed("k"))
+        return answer.text, "idempotent-replayed" in answer.headers
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(8)))
+    assert len({text for text, _ in answers}) == 1
+    assert sorted(replayed for _, replayed in answers) == [False] + [True] * 7
+    assert om.available_amount("JPM", Side.BUY) == 27
+
+
+def test_an_id_that_something_else_has_used_is_used_up_here_too(
+    client: TestClient, om: OrderManagement
+) -> None:
+    resting = {**ORDER, "order_id": 4, "amount": 10, "price": 21}  # the very order, but not of this door
+    assert problem(client.post("/orders", json=resting))["code"] == "duplicate_order"
+    om.add_orders([Order(70, "JPM", Side.BUY, 1, 1)])
+    om.remove_order(70)
+    gone = {**ORDER, "order_id": 70, "amount": 1, "price": 1}
+    said = problem(client.post("/orders", json=gone))
+    assert (said["code"], said["detail"]) == ("duplicate_order", "order id 70 is taken already")
+
+
+def test_the_first_answer_stays_although_something_else_uses_the_id_later(
+    client: TestClient, om: OrderManagement
+) -> None:
+    first = client.post("/orders", json={**ORDER, "order_id": 9}).json()
+    om.remove_order(9)
+    om.add_order(9, "IBM", Side.SELL, 1, 1)
+    assert client.post("/orders", json={**ORDER, "order_id": 9}).json() == first
+    other = client.post("/orders", json={**ORDER, "order_id": 9, "price": 1})
+    assert problem(other)["code"] == "duplicate_order"
+
+
+def test_notes_of_others_are_nobodys_keys(om: OrderManagement) -> None:
+    client = client_of(om)
+    for number, note in enumerate(["x", "oms.api", '["oms.api"]', '{"key": "k"}', "{"]):
+        with om.transaction(note):
+            om.add_order(100 + number, "JPM", Side.BUY, 1, 1)
+    assert client.delete("/orders/100", headers=keyed("k")).status_code == 200
+
+
+def test_a_retry_after_a_restart_gets_the_first_answer(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    answers: list[dict[str, Any]] = []
+    for _ in range(2):
+        with journal.open(file) as om:
+            client = TestClient(create_app(om, Settings()))
+            answers.append({})
+            for number, (method, path, body) in enumerate(LIFE):
+                said = client.request(method, path, json=body, headers=keyed(f"k{number}"))
+                assert said.is_success, said.text
+                answers[-1][f"{number} {path}"] = said.json()
+            trades = client.websocket_connect("/stream")
+            with trades as connection:
+                assert [trade["sequence"] for trade in connection.receive_json()["trades"]] == [3]
+            assert om.last_sequence == 5
+    assert answers[0] == answers[1]
+
+
+LIFE = [
+    ("POST", "/orders", ORDER),
+    ("POST", "/orders", {**ORDER, "order_id": 4, "amount": 10, "price": 21}),
+    ("POST", "/trades", {**JPM, "amount": 22}),
+    ("PATCH", "/orders/4", {"amount": 3, "price": 9}),
+    ("DELETE", "/orders/4", None),
+]
+
+
+QUIET: list[tuple[str, str, Any]] = [
+    ("PATCH", "/orders/4", {"amount": 10}),  # which it has
+    ("PATCH", "/orders/4", {"amount": 10, "price": 21}),
+    ("POST", "/orders", {**ORDER, "order_id": 4, "amount": 10, "price": 21}),  # under a second key
+]
+
+
+def quiet_answers(om: OrderManagement) -> list[tuple[Any, str | None, str | None]]:
+    client = client_of(om)
+    said = [client.request(m, p, json=b, headers=keyed(f"q{n}")) for n, (m, p, b) in enumerate(QUIET)]
+    names = ("idempotent-replayed", "idempotency-key")
+    return [(each.json(), each.headers.get(names[0]), each.headers.get(names[1])) for each in said]
+
+
+@pytest.mark.parametrize("compacted", [True, False])
+def test_a_key_under_which_nothing_changed_is_remembered_after_a_restart(
+    compacted: bool, tmp_path: Path
+) -> None:
+    def restarted() -> OrderManagement:
+        return journal.open(tmp_path / "book.db", verify=True)
+
+    with restarted() as om:
+        client_of(om).post("/orders", json=QUIET[2][2], headers=keyed("first"))
+        first = quiet_answers(om)
+        om.amend_order(4, amount=7)
+    for _ in range(2):
+        with restarted() as om:
+            again = quiet_answers(om)
+            assert [said[0] for said in again] == [said[0] for said in first]
+            assert {said[1] for said in again} == {"true"}
+            assert {said[2] for said in again} == {None}  # it was another key that added the order
+            assert (om.get_order(4).amount, om.last_sequence) == (7, 2)
+            reused = client_of(om).patch("/orders/4", json={"amount": 1}, headers=keyed("q0"))
+            assert problem(reused)["code"] == "idempotency_key_reused"
+            if compacted:
+                assert isinstance(om.journal, SqliteJournal)
+                om.journal.compact()
+
+
+def test_with_a_journal_and_without_one_the_same_keys_are_remembered(tmp_path: Path) -> None:
+    answers: list[list[Any]] = []
+    with journal.open(tmp_path / "book.db") as kept:
+        for om in (OrderManagement(), OrderManagement(MemoryJournal()), kept):
+            client = client_of(om)
+            client.post("/orders", json=QUIET[2][2])
+            answers.append([])
+            for _ in range(2):
+                for number, (method, path, body) in enumerate(QUIET):
+                    said = client.request(method, path, json=body, headers=keyed(f"q{number}"))
+                    answers[-1].append((said.json(), said.headers.get("idempotent-replayed")))
+    assert answers[1:] == answers[:1] * 2
+
+
+def test_an_answer_that_cannot_be_kept_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = MemoryJournal()
+    client = client_of(OrderManagement(kept))
+    assert client.post("/orders", json=QUIET[2][2]).status_code == 201
+
+    def fail(_reply: str) -> None:
+        raise JournalError("book.db", "the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "keep_reply", fail)
+        said = problem(client.patch("/orders/4", json={"amount": 10}, headers=keyed("q")))
+        assert (said["status"], said["code"]) == (503, "journal_failed")
+    again = client.patch("/orders/4", json={"amount": 10}, headers=keyed("q"))
+    assert (again.status_code, again.headers.get("idempotent-replayed")) == (200, None)
+
+
+def test_a_retry_after_history_was_dropped_gets_the_first_answer(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    answers: list[list[Any]] = []
+    for drop in (3, None, None, 1):
+        with journal.open(file, verify=True) as om:
+            client = client_of(om)
+            asked = (client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(LIFE))
+            answers.append([said.json() for said in asked])
+            assert isinstance(om.journal, SqliteJournal)
+            om.journal.compact(drop and om.last_sequence - 5 + drop)
+            assert om.last_sequence == 5
+    assert answers[1:] == answers[:1] * 3
+
+
+def test_a_subscriber_that_refuses_what_was_done_does_not_make_it_undone(om: OrderManagement) -> None:
+    client = client_of(om)
+
+    def refuse(_event: Any) -> None:
+        raise OrderNotFoundError(99)
+
+    end = om.subscribe(refuse)
+    said = problem(client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k")))
+    assert (said["status"], said["code"]) == (500, "internal_error")
+    end()
+    again = client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k"))
+    assert (again.status_code, again.json()["amount"]) == (201, 5)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert om.available_amount("JPM", Side.BUY) == 25
+
+
+class FailingJournal(MemoryJournal):
+    """Takes nothing while it fails."""
+
+    fails = False
+
+    def append(self, batch: Any) -> None:
+        if self.fails:
+            raise JournalError("/srv/secret/book.db", "the disk is full")
+        super().append(batch)
+
+
+def test_what_could_not_be_made_durable_was_not_made_and_may_be_asked_for_again() -> None:
+    kept = FailingJournal()
+    om = OrderManagement(kept)
+    client = client_of(om)
+    kept.fails = True
+    said = problem(client.post("/orders", json=ORDER, headers=keyed("k")))
+    assert (said["status"], said["code"]) == (503, "journal_failed")
+    assert (said["place"], said["problem"]) == ("book.db", "the disk is full")
+    assert "secret" not in json.dumps(said)
+    assert client.get("/orders").json()["total"] == 0
+    kept.fails = False
+    assert client.post("/orders", json=ORDER, headers=keyed("k")).status_code == 201
+
+
+def test_whether_a_change_is_on_the_disk_is_not_said_where_it_is_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = MemoryJournal()
+    client = client_of(OrderManagement(kept))
+
+    def fail(_batch: Any) -> None:
+        raise JournalError("book.db", "whether it holds the change is unknown until it is opened again")
+
+    monkeypatch.setattr(kept, "append", fail)
+    said = problem(client.post("/orders", json=ORDER))
+    assert "is unknown" in said["detail"]
+    assert "not made" not in said["title"]
+
+
+def test_a_journal_that_takes_nothing_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    om = journal.open(tmp_path / "book.db")
+    client = client_of(om)
+    assert client.get("/ready").json() == {"ready": True, "durable": True, "sequence": 0, "orders": 0}
+    om.close()
+    said = problem(client.get("/ready"))
+    assert (said["status"], said["code"], said["reason"]) == (503, "not_ready", "it is closed")
+    assert client.get("/health").json() == {"alive": True}
+    assert problem(client.post("/orders", json=ORDER))["code"] == "journal_failed"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed here")
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_what_is_wrong_with_a_journal_is_said_without_where_it_lies(suffix: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a secret folder"
+    folder.mkdir()
+    om = journal.open(folder / "book.db")
+    client = client_of(om)
+    (folder / f"book.db{suffix}").unlink()
+    ready, refused = problem(client.get("/ready")), problem(client.post("/orders", json=ORDER))
+    for said in (ready, refused):
+        assert f"book.db{suffix} was removed or replaced" in said["detail"]
+        assert "secret" not in json.dumps(said)
+        assert str(tmp_path) not in json.dumps(said)
+    with pytest.raises(JournalError):
+        om.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("/srv/secret/book.db was removed", "book.db was removed"),
+        ("[Errno 28] No space left on device: '/srv/secret/a b/book.db-wal'", "device: 'book.db-wal'"),
+        ("it is read-only: C:\\secret\\book.db: gone", "it is read-only: book.db: gone"),
+        ("1/2 of it, and/or more", "1/2 of it, and/or more"),
+    ],
+)
+def test_a_reason_names_files_but_not_their_folders(
+    said: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = MemoryJournal()
+    client = client_of(OrderManagement(kept))
+
+    def fail(_batch: Any) -> None:
+        raise JournalError("/srv/secret/book.db", said)
+
+    monkeypatch.setattr(kept, "append", fail)
+    refused = problem(client.post("/orders", json=ORDER))
+    assert shown in refused["detail"]
+    assert "secret" not in json.dumps(refused)
+
+
+requests = st.one_of(
+    st.tuples(st.just("add"), st.builds(Order, order_ids, symbols, sides, amounts, prices)),
+    st.tuples(st.just("remove"), order_ids),
+    st.tuples(st.just("amend"), order_ids, st.none() | amounts, prices),
+    st.tuples(
+        st.just("trade"),
+        st.builds(
+            lambda symbol, side, amount: NewTrade.model_construct(symbol=symbol, side=side, amount=amount),
+            symbols,
+            sides,
+            amounts,
+        ),
+    ),
+)
+
+
+@given(st.lists(requests, max_size=25), st.data())
+@settings(max_examples=60, deadline=None)
+def test_with_any_retries_and_restarts_all_is_as_if_each_had_come_once(
+    asked: list[tuple[Any, ...]], data: st.DataObject
+) -> None:
+    once, kept = Asker(MemoryJournal()), MemoryJournal()
+    again = Asker(kept)
+    for number, (verb, *arguments) in enumerate(asked):
+        key = f"k{number}" if data.draw(st.booleans()) or verb != "add" else None
+        assert again.ask(verb, *arguments, key) == once.ask(verb, *arguments, key)
+        if data.draw(st.booleans()):
+            again = Asker(kept, again.done)
+        if again.done:
+            again.retry(data.draw(st.integers(0, len(again.done) - 1)))
+    assert again.om.state_hash() == once.om.state_hash()
+
+
+class Asker:
+    """Asks a door over a journal, and knows what was done, and how it was answered."""
+
+    def __init__(self, kept: MemoryJournal, done: list[tuple[str, Any, Any]] | None = None) -> None:
+        memory = Memory()
+        self.om = OrderManagement(kept)
+        recall(self.om, memory)
+        self.door = Door(self.om, memory)
+        self.done = done or []
+
+    def ask(self, verb: str, *arguments: Any) -> Any:
+        """The sequence number and the subject, or the refusal."""
+        try:
+            answered = getattr(self.door, verb)(*arguments)[:2]
+        except (OmsError, Refusal) as refused:
+            return repr(refused)
+        self.done.append((verb, arguments, answered))
+        return answered
+
+    def retry(self, number: int) -> None:
+        """Ask again for what was done, and be told the same."""
+        verb, arguments, answered = self.done[number]
+        assert self.ask(verb, *arguments) == answered

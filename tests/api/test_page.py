@@ -1,0 +1,177 @@
+"""The ladder page in a real browser: what is shown is what is true."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page, expect
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app
+from oms.api.page import PATHS
+from support import ladder_page
+from support.api_server import Address
+from support.book_commands import commands, run
+from support.chromium import visiting
+from support.ladder_page import KEY, add, review, rows, shows
+from support.strategies import sides
+
+browser = ladder_page.browser
+om = ladder_page.om
+address = ladder_page.address
+worked_example = ladder_page.worked_example
+page = ladder_page.page
+ladder = ladder_page.ladder
+
+
+def test_the_page_may_load_nothing_but_its_own_files_and_ask_nobody_else() -> None:
+    client = TestClient(create_app(settings=Settings(api_key=KEY)))
+    for path in PATHS:
+        served = client.get(path)
+        assert served.status_code == 200
+        policy = served.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
+        assert "unsafe" not in policy
+        assert served.headers["x-content-type-options"] == "nosniff"
+        assert (
+            re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", served.text) is None
+        )
+        assert set(re.findall(r"https?://[^\s\"']+", served.text)) <= {"http://www.w3.org/2000/svg"}
+    html = client.get("/").text
+    assert (
+        re.search(
+            r"<style|<script(?! type=\"module\" src=\"page/main.js\"></script>)|\son\w+=|\sstyle=", html
+        )
+        is None
+    )
+    assert {f"/{path}" for path in re.findall(r"page/[\w.]+", html)} <= PATHS
+    assert client.get("/page/__init__.py").status_code == 401
+
+
+def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderManagement) -> None:
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    expect(page.locator("#state")).to_have_text("Live")
+    expect(page.locator("#empty-SELL")).to_be_visible()
+    add(page, "SELL", "1,500", "19")
+    expect(page.locator("#order .outcome")).to_have_text(
+        re.compile(r"^Order \d+ rests: bid of 1,500 at 19.$")
+    )
+    shows(page, "SELL", ("19", "1,500"))
+    expect(page.locator("#spread")).to_have_text("1")
+    dialog = review(page, "22")
+    expect(dialog.locator("dd")).to_have_text(["442", "20.0909", "21", "2 (45.45 bp)"])
+    assert om.calculate_price("JPM", Side.BUY, 22) == 442  # nothing was traded yet
+    dialog.get_by_role("button", name="Buy for 442").click()
+    expect(dialog).to_be_hidden()
+    shows(page, "BUY", ("21", "8"))
+    expect(page.locator("#trade .outcome")).to_contain_text("Bought 22 for 442")
+    expect(page.locator("#trades tr").first).to_contain_text("442")
+    assert om.get_order(4).amount == 8
+
+
+def test_what_others_do_moves_the_ladder_and_the_quote(page: Page, address: Address) -> None:
+    page.fill("#trade-amount", "22")
+    expect(page.locator("#quote dd").first).to_have_text("442")
+    order = {"order_id": 9, "symbol": "JPM", "side": "BUY", "amount": 5, "price": 18}
+    assert httpx.post(f"{address.http}/orders", json=order).status_code == 201
+    shows(page, "BUY", ("18", "5"), ("20", "20"), ("21", "10"))
+    expect(page.locator("#quote dd").first).to_have_text(str(5 * 18 + 17 * 20))
+    expect(page.locator("#levels-BUY .taken")).to_have_count(2)
+    assert httpx.delete(f"{address.http}/orders/9").status_code == 200
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+
+
+crowded = st.one_of(
+    st.tuples(
+        st.just("add_order"), st.integers(1, 30), st.just("JPM"), sides, st.integers(1, 9), st.integers(1, 6)
+    ),
+    st.tuples(st.just("place_trade"), st.just("JPM"), sides, st.integers(1, 15)),
+    commands,
+)
+"""Commands that most often meet at one symbol, and at few prices."""
+
+
+@given(st.lists(crowded, min_size=8, max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_the_ladder_is_the_depth_of_the_book(
+    browser: Browser, address: Address, om: OrderManagement, ladder: Page, moves: list[Any]
+) -> None:
+    om.remove_orders()
+    run(om, moves)
+    om.add_order(10**6, "JPM", Side.SELL, 1, 1)  # the last of them, whatever they were
+    expect(ladder.locator("#sequence")).to_have_text(f"#{om.last_sequence:,}")
+    for side in Side:
+        depth = [(f"{level.price:,}", f"{level.amount:,}") for level in om.depth("JPM", side)]
+        assert rows(ladder, side) == depth[:12]
+
+
+def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderManagement) -> None:
+    om.add_order(2, "JPM", Side.BUY, 7, 20)
+    shows(page, "BUY", ("20", "27"), ("21", "10"))
+    expect(page.locator("#orders th")).to_have_text(["1", "2", "4"])
+    page.get_by_role("button", name="20", exact=True).click()
+    expect(page.locator("#orders-title")).to_have_text("Asks at 20")
+    expect(page.locator("#orders th")).to_have_text(["1", "2"])
+    page.get_by_role("button", name="Remove order 2").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    expect(page.locator("#orders-outcome")).to_have_text("Order 2 was removed: 7 were left of it.")
+    expect(page.locator("#orders-title")).to_be_focused()
+    assert 2 not in om
+
+
+def test_more_levels_and_more_orders_are_shown_when_asked_for(page: Page, om: OrderManagement) -> None:
+    om.add_orders(Order(100 + n, "JPM", Side.SELL, 1 + n, 1 + n) for n in range(30))
+    expect(page.locator("#levels-SELL tr")).to_have_count(12)
+    page.get_by_role("button", name="18 more price levels").click()
+    expect(page.locator("#levels-SELL tr")).to_have_count(30)
+    expect(page.locator("#more-SELL")).to_be_hidden()
+    expect(page.locator("#orders tr")).to_have_count(12)
+    page.get_by_role("button", name="20 more rest").click()
+    expect(page.locator("#orders tr")).to_have_count(32)
+
+
+def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
+    page: Page, om: OrderManagement
+) -> None:
+    om.add_order(7, "IBM", Side.SELL, 3, 90)
+    page.goto(page.url.replace("JPM", "IBM"))
+    expect(page.locator("#symbol")).to_have_text("IBM")
+    shows(page, "SELL", ("90", "3"))
+    shows(page, "BUY")
+    expect(page).to_have_title("IBM · oms")
+    page.go_back()
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    add(page, "SELL", "4", "5", symbol="NEW")
+    expect(page).to_have_url(re.compile("#/NEW$"))
+    shows(page, "SELL", ("5", "4"))
+    expect(page.get_by_role("link", name="NEW")).to_have_attribute("aria-current", "page")
+
+
+def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(page: Page) -> None:
+    page.route_web_socket(re.compile("symbol=IBM"), lambda _silent: None)
+    page.reload()
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+    page.fill("#trade-amount", "22")
+    expect(page.locator("#quote")).to_be_visible()
+    page.goto(page.url.replace("JPM", "IBM"))
+    expect(page.locator("#symbol")).to_have_text("IBM")
+    expect(page.locator("#quote-problem")).to_have_text("There are no asks.")
+    for part in ("#levels-BUY tr", "#orders tr", "#trades tr", "#quote:visible"):
+        expect(page.locator(part)).to_have_count(0)
+    expect(page.locator("#best-BUY")).to_have_text("\N{EN DASH}")
+
+
+def test_without_orders_the_page_says_so_and_wakes_with_the_first(
+    browser: Browser, address: Address, om: OrderManagement
+) -> None:
+    om.remove_orders()
+    with visiting(browser, address.http) as page:
+        expect(page.locator("#nothing")).to_be_visible()
+        add(page, "BUY", "3", "7", symbol="JPM")
+        shows(page, "BUY", ("7", "3"))

@@ -1,0 +1,144 @@
+"""The ladder page for everybody: by keyboard, on a phone, light and dark, and still."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.sync_api import Browser, Page, expect
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app
+from support import ladder_page
+from support.api_server import Address, serving
+from support.chromium import visiting
+from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, shows
+
+browser = ladder_page.browser
+om = ladder_page.om
+address = ladder_page.address
+worked_example = ladder_page.worked_example
+page = ladder_page.page
+
+
+def test_the_keyboard_alone_adds_trades_and_removes(page: Page, om: OrderManagement) -> None:
+    shows(page, "BUY", ("20", "20"), ("21", "10"))
+
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"the Tab key never comes to {selector}")
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # the link that skips to the trade form
+    expect(page.locator("#trade-amount")).to_be_focused()
+    expect(page).to_have_url(re.compile("#/JPM$"))
+    page.keyboard.type("22")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    tab_to("#confirm-yes")
+    page.keyboard.press("Enter")
+    shows(page, "BUY", ("21", "8"))
+    expect(page.locator("#trade-amount")).to_be_focused()
+    tab_to("#order input[value=BUY]")
+    page.keyboard.press("ArrowRight")
+    for field, text in (("#order-amount", "5"), ("#order-price", "19")):
+        tab_to(field)
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    shows(page, "SELL", ("19", "5"))
+    tab_to("#levels-SELL .choose")
+    page.keyboard.press("Space")
+    expect(page.locator("#orders-title")).to_have_text("Bids at 19")
+    tab_to("#orders button")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    shows(page, "SELL", ("19", "5"))
+    page.keyboard.press("Enter")
+    tab_to("#confirm-yes")
+    page.keyboard.press("Enter")
+    shows(page, "SELL")
+    assert [order.order_id for order in om.orders()] == [4]
+
+
+@contextmanager
+def looking(browser: Browser, address: Address, scheme: str, size: dict[str, int]) -> Iterator[Page]:
+    with visiting(
+        browser, address.http, "/#/JPM", color_scheme=scheme, viewport=size, bypass_csp=True
+    ) as page:
+        shows(page, "BUY", ("20", "20"), ("21", "10"))
+        yield page
+
+
+def serious_faults(page: Page) -> list[tuple[str, str]]:
+    found = Axe().run(page).response["violations"]
+    return [
+        (fault["id"], node["html"])
+        for fault in found
+        for node in fault["nodes"]
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_keeps_anybody_from_reading_or_using_it(
+    browser: Browser, address: Address, om: OrderManagement, scheme: str, size: dict[str, int]
+) -> None:
+    om.add_order(5, "JPM", Side.SELL, 5, 19)
+    om.place_trade("JPM", Side.SELL, 2)
+    with looking(browser, address, scheme, size) as page:
+        page.fill("#trade-amount", "22")
+        expect(page.locator("#levels-BUY .taken")).to_have_count(2)
+        page.locator("#levels-SELL .choose").click()
+        add(page, "BUY", "1", "1", id="4")
+        expect(page.locator("#order-problem")).not_to_be_empty()
+        assert serious_faults(page) == []
+        review(page, "22")
+        assert serious_faults(page) == []
+
+
+def test_a_locked_page_and_a_stale_one_can_be_read_as_well(browser: Browser, om: OrderManagement) -> None:
+    with ExitStack() as visit:
+        with serving(create_app(om, Settings(api_key=KEY))) as address:
+            page = visit.enter_context(visiting(browser, address.http, bypass_csp=True, color_scheme="dark"))
+            page.get_by_label("API key").fill("not the key")
+            page.get_by_role("button", name="Open").click()
+            expect(page.locator("#key-problem")).not_to_be_empty()
+            assert serious_faults(page) == []
+            page.get_by_label("API key").fill(KEY)
+            page.get_by_role("button", name="Open").click()
+            shows(page, "BUY", ("20", "20"), ("21", "10"))
+        expect(page.locator("#stale")).not_to_be_empty()
+        assert serious_faults(page) == []
+        page.emulate_media(color_scheme="light")
+        assert serious_faults(page) == []
+        visit.close()
+
+
+def test_a_phone_is_wide_enough(browser: Browser, address: Address, om: OrderManagement) -> None:
+    om.add_orders([Order(HUGE, "W" * 200, Side.SELL, HUGE, HUGE), Order(6, "W" * 200, Side.BUY, 1, 1)])
+    om.place_trade("W" * 200, Side.SELL, HUGE - 1)
+    with visiting(browser, address.http, f"/#/{'W' * 200}", viewport=PHONE) as page:
+        shows(page, "SELL", (f"{HUGE:,}", "1"))
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        review(page, "1")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_nothing_moves_for_those_who_want_it_still(
+    browser: Browser, address: Address, om: OrderManagement, motion: str
+) -> None:
+    with visiting(browser, address.http, "/#/JPM", reduced_motion=motion) as page:
+        shows(page, "BUY", ("20", "20"), ("21", "10"))
+        page.evaluate("() => { Element.prototype.animate = () => { window.moved = true; }; }")
+        om.amend_order(4, amount=3)
+        shows(page, "BUY", ("20", "20"), ("21", "3"))
+        assert page.evaluate("window.moved === true") is (motion == "no-preference")

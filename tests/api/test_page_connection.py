@@ -1,0 +1,99 @@
+"""The connection of the ladder page: opened with a key, lost, and whole again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from playwright.sync_api import Browser, WebSocketRoute, expect
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app
+from support import ladder_page
+from support.api_server import Address, serving
+from support.chromium import visiting
+from support.ladder_page import KEY, add, review, shows
+
+browser = ladder_page.browser
+om = ladder_page.om
+address = ladder_page.address
+worked_example = ladder_page.worked_example
+
+
+def test_a_change_that_got_lost_is_noticed_by_its_number_and_made_good(
+    browser: Browser, address: Address, om: OrderManagement
+) -> None:
+    lost: list[str | bytes] = []
+
+    def lose_one(reader: WebSocketRoute) -> None:
+        def pass_on(message: str | bytes) -> None:
+            if not lost and "OrderRemoved" in str(message):
+                lost.append(message)
+            else:
+                reader.send(message)
+
+        reader.connect_to_server().on_message(pass_on)
+
+    with visiting(browser, address.http) as page:
+        page.route_web_socket("**/stream*", lose_one)
+        page.goto(f"{address.http}/?#/JPM")
+        shows(page, "BUY", ("20", "20"), ("21", "10"))
+        om.remove_order(1)
+        om.amend_order(4, amount=9)
+        shows(page, "BUY", ("21", "9"))
+        expect(page.locator("#state")).to_have_text("Live")
+    assert lost
+
+
+def test_the_ladder_comes_back_whole_after_the_server_was_away(browser: Browser) -> None:
+    om = OrderManagement()
+    om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)])
+    with ExitStack() as visit:
+        with serving(create_app(om, Settings())) as address:
+            page = visit.enter_context(visiting(browser, address.http, "/#/JPM"))
+            shows(page, "BUY", ("20", "20"), ("21", "10"))
+        expect(page.locator("#state")).to_have_text("Reconnecting")
+        expect(page.locator("#stale")).to_have_text("What is shown is stale.")
+        shows(page, "BUY", ("20", "20"), ("21", "10"))
+        om.place_trade("JPM", Side.BUY, 25)
+        om.add_order(5, "JPM", Side.SELL, 6, 19)
+        with serving(create_app(om, Settings()), address.port):
+            expect(page.locator("#state")).to_have_text("Live")
+            shows(page, "BUY", ("21", "5"))
+            shows(page, "SELL", ("19", "6"))
+            expect(page.locator("#stale")).to_be_empty()
+            visit.close()
+
+
+def test_a_wrong_key_stays_outside_and_the_right_one_opens(browser: Browser) -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    guarded = create_app(om, Settings(api_key=KEY, checks_host=True))
+    with serving(guarded) as address, visiting(browser, address.http, "/#/JPM") as page:
+        field = page.get_by_label("API key")
+        expect(field).to_be_focused()
+        expect(page.locator("#content")).to_be_hidden()
+        for wrong in ("nonsense-of-some-length", "schlüssel", ""):
+            field.fill(wrong)
+            field.press("Enter")
+            expect(page.locator("#key-problem")).to_have_text("The API key is missing or wrong.")
+        field.fill(KEY)
+        field.press("Enter")
+        shows(page, "BUY", ("20", "20"))
+        expect(page.locator("#state")).to_have_text("Live")
+        assert page.evaluate("document.cookie + localStorage.length + sessionStorage.length") == "00"
+        add(page, "SELL", "3", "19")
+        shows(page, "SELL", ("19", "3"))
+        review(page, "5").get_by_role("button", name="Buy for 100").click()
+        shows(page, "BUY", ("20", "15"))
+        page.reload()
+        page.get_by_role("button", name="Sign out").click()
+        expect(field).to_be_focused()
+        expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+        expect(page.locator("#levels-BUY tr, #orders tr, #trades tr")).to_have_count(0)
+        assert page.context.cookies() == []
+        field.fill(KEY)
+        field.press("Enter")
+        shows(page, "BUY", ("20", "15"))
+        page.context.clear_cookies()
+        page.fill("#trade-amount", "1")
+        expect(field).to_be_visible()

@@ -1,0 +1,151 @@
+"""What the ladder page shows: any text as text, and numbers of any size to their last digit."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
+
+from oms import Order, OrderManagement, Side
+from support import ladder_page
+from support.ladder_page import HUGE, choose, review, shows
+
+browser = ladder_page.browser
+om = ladder_page.om
+address = ladder_page.address
+worked_example = ladder_page.worked_example
+page = ladder_page.page
+ladder = ladder_page.ladder
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "javascript:alert(1)",
+    "'\"&amp;&#x3c;",
+    "../a/b?c=d#e%20%",
+    "__proto__",
+    "constructor",
+    "#/JPM",
+    " ",
+    "two\nlines",
+    "\u202eMPJ",
+    "\U0001f4c8\u0000",
+    "trade-amount",
+    "W" * 300,
+]
+
+
+def test_a_symbol_is_text_whatever_it_says(page: Page, om: OrderManagement) -> None:
+    om.add_orders(Order(100 + n, symbol, Side.SELL, 3, 9) for n, symbol in enumerate(HOSTILE))
+    page.reload()
+    expect(page.locator("#symbols a")).to_have_count(len(HOSTILE) + 1)
+    for link, symbol in zip(page.locator("#symbols a").all(), om.symbols(), strict=True):
+        assert link.text_content() == symbol
+        if symbol == "JPM":
+            continue
+        link.click()
+        shows(page, "SELL", ("9", "3"))
+        assert page.locator("#symbol").text_content() == symbol
+        dialog = review(page, "2", "SELL")
+        assert dialog.locator(".symbol").text_content() == symbol
+        dialog.get_by_role("button", name="Sell for 18").click()
+        shows(page, "SELL", ("9", "1"))
+    assert page.locator("img, script, iframe, object").count() == 2  # the icon and the page's own script
+
+
+def test_no_digit_of_a_large_number_is_lost(page: Page, om: OrderManagement) -> None:
+    om.add_order(HUGE, "JPM", Side.SELL, HUGE, HUGE - 1)
+    om.add_order(HUGE - 1, "JPM", Side.SELL, HUGE - 2, HUGE - 1)
+    shows(page, "SELL", (f"{HUGE - 1:,}", f"{2 * HUGE - 2:,}"))
+    choose(page, "trade", "SELL")
+    page.fill("#trade-amount", f"{HUGE + 5:,}")
+    expect(page.locator("#quote dd").first).to_have_text(f"{(HUGE + 5) * (HUGE - 1):,}")
+    expect(page.locator("#quote dd").nth(1)).to_have_text(f"{HUGE - 1:,}.0000")
+    page.get_by_role("button", name="Review the trade").click()
+    expect(page.locator("#trade-problem")).to_contain_text("cannot be bound to its price")
+    om.place_trade("JPM", Side.SELL, HUGE)
+    expect(page.locator("#trades tr").first).to_contain_text(f"{HUGE * (HUGE - 1):,}")
+    page.get_by_role("button", name=f"Remove order {HUGE}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    shows(page, "SELL")
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**53, 2**70)
+    | st.floats(-(2**53), 2**53)  # beyond, the way back from the browser confuses them with integers
+    | st.text()
+    | st.sampled_from(["#1", "=1", '"', "\\", '\\"', "1:", '"1":2', "-0"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def marked(value: Any) -> Any:
+    """The same with every integer as {"int": its digits}."""
+    match value:
+        case bool() | None | str():
+            return value
+        case int():
+            return {"int": str(value)}
+        case float():
+            return value
+        case list():
+            return [marked(each) for each in value]
+        case _:
+            return {"pairs": [[name, marked(each)] for name, each in sorted(value.items())]}
+
+
+READ_BOTH_WAYS = """async (texts) => {
+  const { read, readByMarks } = await import("/page/exact.js");
+  const order = (a, b) => { const [x, y] = [[...a[0]], [...b[0]]].map((s) => s.map((c) => c.codePointAt(0)));
+    for (let i = 0; i < Math.min(x.length, y.length); i++) if (x[i] !== y[i]) return x[i] - y[i];
+    return x.length - y.length; };
+  const marked = (value) =>
+    typeof value === "bigint" ? { int: String(value) }
+    : Array.isArray(value) ? value.map(marked)
+    : value && typeof value === "object"
+      ? { pairs: Object.entries(value).map(([name, each]) => [name, marked(each)]).sort(order) }
+      : value;
+  return texts.map((text) => [marked(read(text)), marked(readByMarks(text))]);
+}"""
+
+
+@given(st.lists(values, max_size=20), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_json_is_read_exactly_with_and_without_help_from_the_browser(
+    ladder: Page, written: list[Any], ascii_only: bool
+) -> None:
+    texts = [json.dumps(value, ensure_ascii=ascii_only) for value in written]
+    for value, (native, fallback) in zip(written, ladder.evaluate(READ_BOTH_WAYS, texts), strict=True):
+        assert native == marked(value)
+        assert fallback == marked(value)
+
+
+NUMBERS = """async (pairs) => {
+  const { asked, divided, grouped } = await import("/page/exact.js");
+  return pairs.map(([dividend, divisor, places]) => [
+    grouped(BigInt(dividend)), divided(BigInt(dividend), BigInt(divisor), places),
+    String(asked(grouped(BigInt(dividend)))), String(asked(dividend)),
+  ]);
+}"""
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**130), st.integers(1, 2**130), st.integers(0, 6)), max_size=20))
+@settings(max_examples=25, deadline=None)
+def test_numbers_are_shown_in_groups_and_quotients_rounded_exactly(
+    ladder: Page, asked: list[tuple[int, int, int]]
+) -> None:
+    given_ = [[str(dividend), str(divisor), places] for dividend, divisor, places in asked]
+    for (dividend, divisor, places), found in zip(asked, ladder.evaluate(NUMBERS, given_), strict=True):
+        scaled = Fraction(dividend * 10**places, divisor) + Fraction(1, 2)
+        whole, fraction = divmod(scaled.__floor__(), 10**places)
+        quotient = f"{whole:,}.{fraction:0{places}}" if places else f"{whole:,}"
+        assert found == [f"{dividend:,}", quotient, str(dividend), str(dividend)]

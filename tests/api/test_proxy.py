@@ -1,0 +1,240 @@
+"""Behind a reverse proxy, below a path: addresses are right, and what a proxy gets wrong is said."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+from websockets.exceptions import InvalidStatus
+
+from oms import OrderManagement
+from oms.api import Settings, create_app
+from oms.cli import run
+from oms.client import Client
+from support import ladder_page
+from support.api_books import JPM, ORDER, books, problem
+from support.api_server import Address, received, serving, stream
+from support.chromium import visiting
+from support.ladder_page import KEY, add, review, shows
+from support.serve_process import served
+from support.stripping_proxy import proxied
+
+browser = ladder_page.browser
+BEARER = {"Authorization": f"Bearer {KEY}"}
+
+
+class Below(Address):
+    """An address with a path."""
+
+    @property
+    def http(self) -> str:
+        return f"{super().http}/oms"
+
+    @property
+    def ws(self) -> str:
+        return f"{super().ws}/oms"
+
+
+@contextmanager
+def behind(om: OrderManagement, host: str | None = None, **settings: str) -> Iterator[Below]:
+    app = create_app(om, Settings(checks_host=True, **settings))  # type: ignore[arg-type]  # keys alone
+    with serving(app, root_path="/oms") as server, proxied(server, "/oms", host) as address:
+        yield Below(*address)
+
+
+# ---------------------------------------------------------------------- addresses
+
+
+def test_every_address_that_an_answer_names_is_right_below_the_path() -> None:
+    with behind(books()) as address:
+        added = httpx.post(f"{address.http}/orders", json={**ORDER, "order_id": 9})
+        assert added.headers["location"] == "/oms/orders/9"
+        found = httpx.get(httpx.URL(address.http).join(added.headers["location"]))
+        assert found.json()["order_id"] == 9
+        document = httpx.get(f"{address.http}/openapi.json").json()
+        assert document["servers"] == [{"url": "/oms"}]
+        link = re.findall(r"href=(\S+?)>", httpx.get(f"{address.http}/docs").text)[0]
+        assert httpx.get(httpx.URL(f"{address.http}/docs").join(link)).json() == document
+        refused = httpx.put(f"{address.http}/orders")
+        assert (problem(refused)["code"], refused.headers["allow"]) == (
+            "method_not_allowed",
+            "GET, HEAD, POST",
+        )
+        with Client(address.http) as client:
+            assert client.symbols() == ("JPM",)
+
+
+def test_the_stream_is_below_the_path_too() -> None:
+    om = books()
+    with behind(om) as address, stream(address, "?symbol=JPM") as connection:
+        assert len(received(connection)["orders"]) == 2
+        om.remove_order(1)
+        assert received(connection)["order"]["order_id"] == 1
+
+
+def test_the_command_takes_the_path_and_says_so() -> None:
+    with served("--demo", "--root-path", "/oms/") as (process, url):
+        port = int(url.rpartition(":")[2])
+        with proxied(Address("127.0.0.1", port), "/oms") as address:
+            added = httpx.post(f"{address.http}/oms/orders", json={**ORDER, "order_id": 9})
+            assert added.headers["location"] == "/oms/orders/9"
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        assert said[-1] == "root path: /oms/, as a proxy before it has it\n"
+
+
+@pytest.mark.parametrize("path", ["oms", "//", "/a b", "/oms//x", "http://x/oms", "/../x", "/ä", "/x?y"])
+def test_a_root_path_that_is_none_is_refused(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--demo", "--port", "0", "--root-path", path]) == 2
+    assert "--root-path must be a path such as /oms" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_cookie_of_a_session_is_for_the_path_alone_and_is_taken_away_again() -> None:
+    with behind(books(), api_key=KEY) as address, httpx.Client() as client:
+        own = {"Origin": f"http://{address.host}:{address.port}"}
+        opened = client.post(f"{address.http}/session", headers={**BEARER, **own})
+        assert "path=/oms;" in opened.headers["set-cookie"].lower() + ";"
+        assert client.get(f"{address.http}/symbols").status_code == 200
+        assert client.delete(f"{address.http}/session", headers=own).status_code == 204
+        assert dict(client.cookies) == {}
+
+
+def test_the_page_below_a_path_is_live_and_trades(browser: Browser) -> None:
+    with (
+        behind(books(), api_key=KEY) as address,
+        visiting(browser, f"http://{address.host}:{address.port}", "/oms/#/JPM") as page,
+    ):
+        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").press("Enter")
+        shows(page, "BUY", ("20", "20"), ("21", "10"))
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#refusal")).to_be_hidden()
+        add(page, "SELL", "3", "19")
+        shows(page, "SELL", ("19", "3"))
+        review(page, "5").get_by_role("button", name="Buy for 100").click()
+        shows(page, "BUY", ("20", "15"), ("21", "10"))
+
+
+# ---------------------------------------------------------------------- a proxy that gets it wrong
+
+
+def test_the_page_says_that_the_proxy_passes_on_another_host(
+    browser: Browser,
+) -> None:
+    app = create_app(books(), Settings(checks_host=True))
+    with (
+        serving(app, root_path="/oms") as server,
+        proxied(server, "/oms", f"127.0.0.1:{server.port}") as door,
+    ):
+        origin = f"http://127.0.0.1:{door.port}"
+        with visiting(browser, origin, "/oms/#/JPM") as page:
+            said = page.locator("#refusal")
+            expect(said).to_contain_text(
+                f"asked from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
+            )
+            expect(said).to_contain_text("proxy_set_header Host $http_host")
+            expect(page.locator("#state")).to_have_text("Not connected")
+            page.get_by_role("button", name="Reconnect now").click()  # the reason stays while it is tried
+            expect(page.locator("#state")).to_have_text("Not connected")
+            expect(said).to_be_visible()
+
+
+def test_the_page_says_that_the_proxy_passes_on_no_sockets(browser: Browser) -> None:
+    app = create_app(books(), Settings(checks_host=True))
+    with (
+        serving(app, root_path="/oms") as server,
+        proxied(server, "/oms", sockets=False) as door,
+        visiting(browser, f"http://127.0.0.1:{door.port}", "/oms/#/JPM") as page,
+    ):
+        expect(page.locator("#refusal")).to_contain_text("a proxy before it must pass on WebSockets")
+
+
+def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Browser) -> None:
+    app = create_app(books(), Settings(checks_host=True))
+    with serving(app) as server, visiting(browser, server.http, "/#/JPM") as page:
+        expect(page.locator("#state")).to_have_text("Live")
+        refusal = httpx.get(f"{server.http}/symbols", headers={"Host": "upstream"})
+        page.route("**/symbols", lambda route: route.fulfill(status=421, body=refusal.content))
+        expect(page.locator("#refusal")).to_contain_text("the Host 'upstream' is neither an IP address")
+        expect(page.locator("#stale")).to_have_text("What is shown is stale.")
+        page.unroute("**/symbols")
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#refusal")).to_be_hidden()
+
+
+# ---------------------------------------------------------------------- the log
+
+
+def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with behind(books(), api_key=KEY) as address:
+        wrong = KEY[::-1]
+        own = f"http://{address.host}:{address.port}"
+        cases: list[tuple[str, str, dict[str, str], str]] = [
+            ("GET", "/symbols?secret=1", {}, "401 unauthorized: give the API key"),
+            (
+                "HEAD",
+                "/symbols",
+                {"Authorization": f"Bearer {wrong}"},
+                "401 unauthorized: the API key is not valid",
+            ),
+            (
+                "POST",
+                "/session",
+                {"Cookie": "oms_session=secret", "Origin": own},
+                "401 unauthorized: the session",
+            ),
+            (
+                "POST",
+                "/trades",
+                {**BEARER, "Origin": "http://evil.test"},
+                "403 origin_refused: asked from the site",
+            ),
+            ("GET", "/", {"Host": "upstream"}, "421 host_refused: the Host 'upstream'"),
+            ("GET", "/a%0ab", {}, "401 unauthorized"),
+        ]
+        for method, path, headers, reason in cases:
+            caplog.clear()
+            answer = httpx.request(method, address.http + path, headers=headers)
+            assert answer.status_code == int(reason[:3])
+            (line,) = said(caplog)
+            plain = path.partition("?")[0].replace("%0a", "\\n")
+            assert line.startswith(f"refused {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
+            assert not re.search(f"secret|{KEY}|{wrong}", line)
+            assert "\n" not in line
+        caplog.clear()
+        with pytest.raises(InvalidStatus), stream(address):
+            pass
+        (line,) = said(caplog)
+        assert line.startswith("refused WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
+        assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+def test_a_key_that_opens_a_session_is_refused_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    with behind(books(), api_key=KEY) as address, httpx.Client() as client:
+        client.post(f"{address.http}/session", headers=BEARER)
+        own = {"Origin": f"http://{address.host}:{address.port}"}
+        assert (
+            client.post(f"{address.http}/session", headers=own).status_code == 401
+        )  # a cookie buys no other
+    (line,) = said(caplog)
+    assert "401 unauthorized: " in line
+
+
+def test_what_is_let_in_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with behind(books(), api_key=KEY) as address:
+        for path in ("/price", "/nothing"):
+            httpx.get(address.http + path, params={**JPM, "amount": 1}, headers=BEARER)
+    assert said(caplog) == []
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the service has logged."""
+    return [each.getMessage() for each in caplog.records if each.name == "oms.api"]

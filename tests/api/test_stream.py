@@ -1,0 +1,244 @@
+"""Streams over a real server: whole from the snapshot on, and never in the way."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+from oms import Order, OrderManagement, Side
+from oms.api import Settings, create_app, server
+from oms.api.stream import TOO_SLOW
+from support.api_server import Address, received, serving, stream
+from support.book_commands import commands, run
+from support.strategies import symbols
+
+
+@pytest.fixture(scope="module")
+def om() -> OrderManagement:
+    return OrderManagement()
+
+
+@pytest.fixture(scope="module")
+def address(om: OrderManagement) -> Iterator[Address]:
+    with serving(create_app(om, Settings(most_streams=4))) as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def empty(om: OrderManagement) -> None:
+    om.remove_orders()
+
+
+class Rebuilt:
+    """The orders of a stream, as a reader has them by its messages alone."""
+
+    def __init__(self, snapshot: dict[str, Any]) -> None:
+        assert snapshot["type"] == "snapshot"
+        self.sequence: int = snapshot["sequence"]
+        self.orders = {order["order_id"]: order for order in snapshot["orders"]}
+
+    def take(self, change: dict[str, Any]) -> None:
+        assert change["previous"] == self.sequence
+        assert change["sequence"] > self.sequence
+        self.sequence = change["sequence"]
+        match change["type"]:
+            case "OrderAdded":
+                self.orders[change["order"]["order_id"]] = change["order"]
+            case "OrdersAdded":
+                self.orders |= {order["order_id"]: order for order in change["orders"]}
+            case "OrderRemoved":
+                del self.orders[change["order"]["order_id"]]
+            case "OrdersRemoved":
+                for order in change["orders"]:
+                    del self.orders[order["order_id"]]
+            case "OrderAmended":
+                assert self.orders[change["before"]["order_id"]] == change["before"]
+                self.orders[change["after"]["order_id"]] = change["after"]
+            case "TradePlaced":
+                for fill in change["trade"]["fills"]:
+                    self._fill(fill)
+
+    def _fill(self, fill: dict[str, int]) -> None:
+        order = self.orders[fill["order_id"]]
+        order["amount"] -= fill["amount"]
+        if not order["amount"]:
+            del self.orders[fill["order_id"]]
+
+
+@given(st.lists(commands, max_size=20), st.lists(commands, max_size=20), st.none() | symbols)
+@settings(max_examples=40, deadline=None)
+def test_a_reader_has_what_rests_by_its_messages_alone(
+    om: OrderManagement, address: Address, before: list[Any], after: list[Any], symbol: str | None
+) -> None:
+    om.remove_orders()
+    run(om, before)
+    with stream(address, f"?symbol={symbol}" if symbol else "") as connection:
+        rebuilt = Rebuilt(received(connection))
+        run(om, after)
+        om.add_order(10**6, symbol or "END", Side.BUY, 1, 1)  # the last of them, whatever they were
+        while 10**6 not in rebuilt.orders:
+            rebuilt.take(received(connection))
+    assert rebuilt.orders == {order.order_id: order._asdict() for order in om.orders(symbol)}
+
+
+def test_a_change_is_told_with_the_number_of_the_message_before_it(
+    om: OrderManagement, address: Address
+) -> None:
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    with stream(address, "?symbol=JPM") as connection:
+        snapshot = received(connection)
+        start = snapshot["sequence"]
+        assert [order["order_id"] for order in snapshot["orders"]] == [1]
+        om.add_order(2, "IBM", Side.BUY, 1, 1)
+        om.amend_order(1, amount=7)
+        om.place_trade("JPM", Side.BUY, 3)
+        amended, traded = received(connection), received(connection)
+    assert (amended["type"], amended["previous"], amended["sequence"]) == ("OrderAmended", start, start + 2)
+    assert (traded["type"], traded["previous"], traded["sequence"]) == ("TradePlaced", start + 2, start + 3)
+    assert traded["trade"]["fills"] == [{"order_id": 1, "amount": 3, "price": 20}]
+
+
+def test_a_snapshot_names_the_last_trades(om: OrderManagement, address: Address) -> None:
+    om.add_order(1, "TAPE", Side.SELL, 100, 20)
+    for _ in range(30):
+        om.place_trade("TAPE", Side.SELL, 2)
+    with stream(address, "?symbol=TAPE") as connection:
+        trades = received(connection)["trades"]
+    assert len(trades) == 20
+    assert trades[-1]["sequence"] == om.last_sequence
+    assert [trade["sequence"] for trade in trades] == sorted(trade["sequence"] for trade in trades)
+
+
+def test_a_slow_reader_is_dropped_and_a_quick_one_is_not() -> None:
+    om = OrderManagement()
+    crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
+    with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
+        assert received(quick)["type"] == "snapshot"
+        with reader_of_nothing(address) as slow:
+            for _ in range(45):  # more than any buffers on the way hold
+                om.add_orders(crowd)
+                assert received(quick)["type"] == "OrdersAdded"
+                om.remove_orders()
+                assert received(quick)["type"] == "OrdersRemoved"
+            end = b""
+            while not end.endswith(CLOSE_FRAME):
+                some = slow.recv(2**16)
+                assert some, "the connection ended without a word"
+                end = end[-3:] + some
+
+
+CLOSE_FRAME = b"\x88\x02" + TOO_SLOW.to_bytes(2)
+
+
+def reader_of_nothing(address: Address) -> socket.socket:
+    """A stream that is opened, and not read beyond that it is open."""
+    reader = socket.socket()
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    reader.settimeout(30)
+    reader.connect(address)
+    asked = f"GET /stream HTTP/1.1\r\nHost: {address.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcy4uLg==\r\n\r\n"
+    reader.sendall((asked + key).encode())
+    assert b" 101 " in reader.recv(30)
+    return reader
+
+
+def test_a_reader_that_says_something_is_told_that_nothing_is_taken(address: Address) -> None:
+    with stream(address) as connection:
+        received(connection)
+        connection.send("hello")
+        ends_with(connection, 1003)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("?symbol=", "symbol"), ("?x=1", "x"), ("?symbol=A&symbol=B", "symbol")]
+)
+def test_a_stream_that_is_asked_for_wrongly_is_a_problem(address: Address, query: str, field: str) -> None:
+    with pytest.raises(InvalidStatus) as refused, stream(address, query):
+        pass
+    assert refused.value.response.status_code == 422
+    assert refused.value.response.headers["content-type"] == "application/problem+json"
+    assert json.loads(refused.value.response.body or b"")["field"] == field
+
+
+def test_no_more_streams_are_open_than_may_be(address: Address) -> None:
+    with stream(address) as one, stream(address) as two, stream(address) as three, stream(address) as four:
+        for each in (one, two, three, four):
+            received(each)
+        with pytest.raises(InvalidStatus) as refused, stream(address):
+            pass
+    assert json.loads(refused.value.response.body or b"")["code"] == "too_many_streams"
+
+
+def test_a_stream_that_is_refused_is_no_error_in_the_log_of_the_server(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    key = "k" * 40
+    with serving(create_app(settings=Settings(api_key=key, most_streams=0))) as address:
+        for query, headers, status in (
+            ("", {}, 401),
+            ("?x=1", {"Authorization": f"Bearer {key}"}, 422),
+            ("", {"Authorization": f"Bearer {key}"}, 503),
+        ):
+            with pytest.raises(InvalidStatus) as refused, stream(address, query, **headers):
+                pass
+            assert refused.value.response.status_code == status
+            assert refused.value.response.body
+    assert "ERROR" not in capsys.readouterr().err
+
+
+def wait_for_a_place(address: Address) -> None:
+    deadline = monotonic() + 30
+    while True:
+        try:
+            with stream(address, "?symbol=X") as reader:
+                assert received(reader)["type"] == "snapshot"
+        except InvalidStatus:
+            assert monotonic() < deadline
+            sleep(0.1)
+        else:
+            return
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up what nobody takes")
+def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_STUCK", 200)
+    om = OrderManagement()
+    om.add_orders(Order(number, "J" * 300, Side.BUY, 1, 1) for number in range(20_000))
+    with serving(create_app(om, Settings(most_streams=1))) as address:
+        stuck = socket.create_connection(address)
+        handshake = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        stuck.sendall(f"GET /stream HTTP/1.1\r\nHost: x\r\n{handshake}{key}".encode())
+        assert stuck.recv(12) == b"HTTP/1.1 101"
+        wait_for_a_place(address)
+        stuck.close()
+
+
+def test_the_end_of_the_server_closes_its_streams() -> None:
+    with ExitStack() as last, serving(create_app(settings=Settings())) as address:
+        connection = last.enter_context(stream(address))
+        received(connection)
+        assert httpx.get(f"{address.http}/health").json() == {"alive": True}
+        last.callback(ends_with, connection, 1012)
+
+
+def ends_with(connection: ClientConnection, code: int) -> None:
+    with pytest.raises(ConnectionClosed) as closed:
+        received(connection)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == code

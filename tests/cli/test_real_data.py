@@ -1,0 +1,71 @@
+"""The command on recordings of real exchanges."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from oms.cli import run
+from support.recordings import (
+    AAPL,
+    AAPL_BOOK,
+    AAPL_L10,
+    AAPL_L10_BOOK,
+    AMZN,
+    BITSTAMP,
+    BITSTAMP_TRADES,
+    needed,
+)
+
+pytestmark = needed
+
+
+def test_aapl_with_its_book_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(AAPL), "--book", str(AAPL_BOOK), "--json", "--quote", "5000"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["symbol"], found["events"]) == ("lobster", "AAPL", 42_203)
+    assert (found["states"], found["states_equal"]) == (13_082, 13_082)
+    assert (found["trades"], found["trades_equal_cost"], found["trades_equal_fills"]) == (1_665, 1_665, 1_662)
+    assert (found["crossed"], found["refused"], found["unknown"]) == (0, 0, 50)
+    assert [quote["total_price"] for quote in found["quotes"]] == [29_321_835_600, 29_275_014_600]
+
+
+def test_the_first_thousand_messages_of_aapl_are_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(AAPL_L10), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["events"], found["trades"], found["trades_equal_cost"]) == (999, 66, 66)
+
+
+def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(AAPL_L10), "--book", str(AAPL_L10_BOOK)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "16 of 999 rows differ from the book file's, 11 of them submitted rows, 5 of them deleted" in out
+    assert "SELL 50 @ 585.4000 after row 1, but the file has BUY 200 @ 585.9400" in out
+    assert "9 orders were never submitted in the recording" in out
+
+
+def test_what_is_fine_but_for_refused_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "unknown orders 187 187 left out" in out
+    assert out.endswith(
+        "The data agree with what they are compared with, but 27 rows were refused: about an order "
+        "that is gone 22 times, first at row 1,805; created after it was gone 5 times, first at row 10,925."
+    )
+
+
+def test_bitstamp_with_its_trades_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["events"]) == ("bitstamp", 50_414)
+    assert (found["makers"], found["makers_at_head"], found["makers_not_found"]) == (480, 480, 2)
+    assert found["trades"] is None
+
+
+def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["replay", str(AMZN)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "The data disagree with what they are compared with:" in out
+    assert "of 6,610 trades cost what the exchange published" in out
+    assert "it does not hold a full book" in out

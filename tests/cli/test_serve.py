@@ -1,0 +1,169 @@
+"""`oms serve`: what it says, what it refuses, how it ends; and the README's lines against it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from threading import Timer
+
+import httpx
+import pytest
+import uvicorn
+
+from oms import journal
+from oms.api import Settings, create_app, server
+from oms.api.server import asked_workers
+from oms.cli import run
+from support.serve_process import served
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(["serve", "--port", "0", "--no-journal", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    return said.err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104  # that is the point
+def test_an_address_that_others_reach_is_refused_without_a_key(
+    host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMS_API_KEY", raising=False)
+    assert "needs an API key" in refusal(capsys, "--host", host)
+
+
+@pytest.mark.parametrize("key", ["", "short", "sixteen letters and a space"])
+def test_a_key_that_is_none_is_refused_and_not_shown(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(key)
+    said = refusal(capsys, "--api-key-file", str(file))
+    assert "api_key must be" in said
+    assert not key or key not in said
+
+
+def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, "--api-key-file", str(tmp_path))
+    assert tmp_path.name in said
+
+
+def test_more_workers_than_one_are_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "memory of one process" in refusal(capsys, "--workers", "2")
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "variable", "asked"),
+    [
+        ("bin/uvicorn", ["--workers", "2"], None, 2),
+        ("uvicorn/__main__.py", ["x", "--workers=3"], None, 3),
+        ("bin/gunicorn", ["-w", "4"], None, 4),
+        ("bin/uvicorn", [], "5", 5),
+        ("bin/uvicorn", [], None, 1),
+        ("bin/pytest", ["--workers", "6"], "7", 1),
+    ],
+)
+def test_workers_asked_of_another_server_are_seen(
+    program: str, words: list[str], variable: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, *words])
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("WEB_CONCURRENCY", variable)
+    assert asked_workers() == asked
+
+
+def test_a_journal_and_none_are_too_many_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--no-journal" in refusal(capsys, "--journal", "x.db")
+
+
+def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert run(["serve", "--no-journal", "--port", port]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"127.0.0.1, port {port}" in said
+
+
+def test_a_signal_that_comes_before_the_server_is_up_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_, hung = uvicorn.Server.run, []
+
+    def struck(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        run_(server, sockets)
+
+    def end_at_last() -> None:
+        hung.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(uvicorn.Server, "run", struck)
+    rescue = Timer(20, end_at_last)
+    rescue.start()
+    with server.listen("127.0.0.1", 0) as listening:
+        server.run(create_app(settings=Settings()), listening)
+    rescue.cancel()
+    assert not hung
+
+
+@pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_with_its_journal_closed(signal_: signal.Signals, code: int, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    with served("--journal", str(file)) as (process, url):
+        order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
+        assert httpx.post(f"{url}/orders", json=order).status_code == 201
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"journal: {file}\n"
+        assert process.stdout.readline() == "API key: none\n"
+        process.send_signal(signal_)
+        assert process.wait(20) == code
+    assert not file.with_name("book.db-wal").exists()
+    with journal.open(file) as om:
+        assert 1 in om
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    without = "import sys; sys.modules['fastapi'] = None"
+    script = f"{without}; from oms.cli import run; sys.exit(run(['serve', '--demo']))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "pip install '.[api,cli]'" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert run(["serve", "--demo", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.startswith(f"oms: 127.0.0.1, port {port}: ")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_the_lines_of_the_readme_work_as_printed() -> None:
+    section = README.read_text().partition("## A service")[2].partition("\n## ")[0]
+    lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
+    assert len(lines) >= 4
+    with served("--demo") as (_, url):
+        port = url.rpartition(":")[2]
+        for line, expected in lines:
+            assert "localhost:8080" in line
+            here = line.replace("localhost:8080", f"localhost:{port}")
+            ended = subprocess.run(  # noqa: S602  # a shell is what reads it
+                here,
+                shell=True,
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**os.environ, "no_proxy": "*"},
+            )
+            assert ended.stdout.strip() == expected

@@ -1,0 +1,475 @@
+"""Requests get lost, answers do too, and others answer: what is done is done once, or said to be unknown."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, cycle, repeat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from oms import InvalidOrderError, OmsError, Order, OrderManagement, Side, journal
+from oms.api import Settings, create_app
+from oms.client import (
+    ApiError,
+    AsyncClient,
+    Client,
+    InProcess,
+    RequestRefusedError,
+    ServiceUnavailableError,
+    UnexpectedAnswerError,
+    UnsteadyBooksError,
+)
+from support.clients import LOST, MISHAPS, URL, Door, Flaky, never
+
+BUY, SELL = Side.BUY, Side.SELL
+KEY = "an-api-key-of-32-letters-or-more"
+
+
+def over(transport: httpx.BaseTransport, **options: Any) -> Client:
+    return Client(URL, transport=transport, **{"sleep": lambda _: None, **options})
+
+
+def saying(*answers: httpx.Response) -> httpx.MockTransport:
+    """A service that gives these answers, the last for ever."""
+    left = chain(answers, repeat(answers[-1]))
+    return httpx.MockTransport(lambda _: next(left))
+
+
+def outcome(call: Callable[[], object]) -> object:
+    try:
+        return call()
+    except OmsError as error:
+        return type(error), str(error), vars(error)
+
+
+# ---------------------------------------------------------------------- done once
+
+
+def session(base: int) -> list[Callable[[Door], object]]:
+    """Steps of every kind, with ids from `base` on; each says what came of it."""
+    return [
+        lambda om: om.add_order(base, "JPM", BUY, 20, 20),
+        lambda om: om.add_order(base, "JPM", BUY, 20, 20),  # somebody did it before: refused
+        lambda om: om.add_order(base, "JPM", BUY, 20, 21),
+        lambda om: om.add_order(base + 1, "JPM", BUY, 10, 21),
+        lambda om: om.quote("JPM", BUY, 22),
+        lambda om: om.place_trade("JPM", BUY, 22),
+        lambda om: om.place_trade("JPM", BUY, 22),
+        lambda om: om.amend_order(base + 1, amount=5, price=22),
+        lambda om: om.amend_order(base + 1, amount=5),
+        lambda om: om.place_trade("JPM", BUY, 9, allow_partial=True, limit_price=22, max_total_price=1000),
+        lambda om: om.add_order(base + 2, "JPM", SELL, 1, 1),
+        lambda om: om.remove_order(base + 2),
+        lambda om: om.remove_order(base + 2),
+        lambda om: (len(om), om.symbols(), om.orders(), base in om),
+    ]
+
+
+def test_a_mishap_at_any_point_of_a_session_changes_neither_its_answers_nor_its_end() -> None:
+    books, undisturbed = OrderManagement(), OrderManagement()
+    plan: list[str] = []
+    flaky = Flaky(InProcess(create_app(books, Settings())), iter(lambda: plan.pop() if plan else None, ""))
+    with over(flaky) as om:
+        places = len(session(0))
+        for round_, (place, mishap) in enumerate((p, m) for p in range(places) for m in MISHAPS):
+            for number, step in enumerate(session(round_ * 10)):
+                if number == place:
+                    plan.append(mishap)
+                assert outcome(partial(step, om)) == outcome(partial(step, undisturbed)), (number, mishap)
+            assert books.state_hash() == undisturbed.state_hash(), (place, mishap)
+    assert not plan
+
+
+class Mortal(httpx.BaseTransport):
+    """A service that does what every third request asks, dies before it answers, and comes back."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._asked = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self.books = journal.open(self._file)
+        self._life = InProcess(create_app(self.books, Settings()))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._life.handle_request(request)
+        self._asked += 1
+        if self._asked % 3:
+            return response
+        self.close()
+        self._begin()
+        raise httpx.ReadError("dead", request=request)
+
+    def close(self) -> None:
+        self._life.close()
+        self.books.close()
+
+
+def test_a_service_that_dies_and_comes_back_has_done_everything_once(tmp_path: Path) -> None:
+    service, undisturbed = Mortal(tmp_path / "book.db"), OrderManagement()
+    with over(service) as om:
+        for step in session(0):
+            assert outcome(partial(step, om)) == outcome(partial(step, undisturbed))
+        assert service.books.state_hash() == undisturbed.state_hash()
+
+
+def test_the_attempts_of_a_change_share_a_key_that_no_other_change_has_and_questions_have_none() -> None:
+    flaky = Flaky(InProcess(create_app(settings=Settings())), cycle(["lost", "late", None]))
+    with over(flaky) as om:
+        om.add_order(1, "JPM", BUY, 20, 20)
+        om.place_trade("JPM", BUY, 1)
+        om.place_trade("JPM", BUY, 1)
+        om.amend_order(1, amount=7)
+        om.remove_order(1)
+        om.symbols()
+    keys = [request.headers.get("idempotency-key") for request in flaky.seen]
+    calls = [set(keys[n : n + 3]) for n in range(0, len(keys), 3)]
+    assert calls.pop() == {None}
+    assert [len(call) for call in calls] == [1] * 5
+    assert len(set.union(*calls)) == 5
+    assert all(len(key or "") == 32 for call in calls for key in call)
+
+
+def test_the_pauses_grow_and_the_attempts_end() -> None:
+    slept: list[float] = []
+    flaky = Flaky(saying(httpx.Response(500)), repeat("lost"))
+    with over(flaky, sleep=slept.append, attempts=7) as om, pytest.raises(ServiceUnavailableError):
+        om.symbols()
+    assert slept == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    assert len(flaky.seen) == 7
+    with over(Flaky(flaky, repeat("lost")), sleep=never, attempts=1) as om, pytest.raises(ApiError):
+        om.symbols()
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+def test_where_no_answer_came_the_error_says_whether_it_may_have_been_done(mishap: str) -> None:
+    books = OrderManagement()
+    books.add_order(1, "JPM", BUY, 20, 20)
+    plan = chain(repeat(mishap, 4), repeat(None))
+    with over(Flaky(InProcess(create_app(books, Settings())), plan)) as om:
+        with pytest.raises(
+            ServiceUnavailableError, match=r"^POST /trades: no answer in 4 attempts"
+        ) as caught:
+            om.place_trade("JPM", BUY, 5)
+        error = caught.value
+        assert error.outcome_unknown is (mishap not in ("refused", "stuck"))
+        assert error.outcome_unknown is (error.idempotency_key is not None)
+        assert ("ask again with idempotency_key" in str(error)) is error.outcome_unknown
+        assert len(books) == 1
+        assert books.get_order(1).amount == (20 if mishap in LOST else 15)
+        trade = om.place_trade("JPM", BUY, 5, idempotency_key=error.idempotency_key)
+        assert (trade.trade_id, books.get_order(1).amount) == (1, 15)
+
+
+def test_a_question_that_got_no_answer_leaves_nothing_unknown() -> None:
+    with over(Flaky(saying(httpx.Response(500)), repeat("late"))) as om:
+        with pytest.raises(ServiceUnavailableError, match=r"ReadTimeout: late$") as caught:
+            om.calculate_price("JPM", BUY, 1)
+        assert not caught.value.outcome_unknown
+        assert isinstance(caught.value, ConnectionError)
+        assert isinstance(caught.value.__cause__, httpx.ReadTimeout)
+
+
+def test_an_async_client_tries_as_often_and_waits_as_long() -> None:
+    slept: list[float] = []
+    keys: list[str] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        raise httpx.ReadTimeout("late")
+
+    async def main() -> None:
+        async with AsyncClient(URL, transport=httpx.MockTransport(fail), sleep=sleep) as om:
+            await om.remove_order(1)
+
+    with pytest.raises(ServiceUnavailableError) as caught:
+        asyncio.run(main())
+    assert slept == [0.1, 0.2, 0.4]
+    assert keys == [caught.value.idempotency_key] * 4
+
+
+def test_a_key_of_the_caller_s_own_makes_a_change_once() -> None:
+    with over(InProcess(create_app(settings=Settings()))) as om:
+        for _ in range(2):
+            om.add_order(1, "JPM", BUY, 20, 20, idempotency_key="add")
+            assert om.place_trade("JPM", BUY, 5, idempotency_key="trade").trade_id == 1
+            assert om.amend_order(1, amount=7, idempotency_key="amend").amount == 7
+        assert om.get_order(1).amount == 7
+        for _ in range(2):
+            om.remove_order(1, idempotency_key="remove")
+        with pytest.raises(RequestRefusedError, match="was used for another request") as caught:
+            om.place_trade("JPM", BUY, 6, idempotency_key="trade")
+        assert (caught.value.code, caught.value.outcome_unknown) == ("idempotency_key_reused", False)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, 1, b"k"])
+def test_what_is_no_key_is_refused(key: Any) -> None:
+    with over(saying(httpx.Response(500))) as om, pytest.raises(InvalidOrderError, match=r"^idempotency_key"):
+        om.remove_order(1, idempotency_key=key)
+
+
+# ---------------------------------------------------------------------- who else may answer
+
+STRANGERS = {
+    "a page": httpx.Response(200, html="<h1>Welcome</h1>"),
+    "a page that refuses": httpx.Response(403, html="<h1>Forbidden</h1>"),
+    "a fault of another's": httpx.Response(500, text="Internal Server Error"),
+    "a redirect": httpx.Response(307, headers={"location": "http://elsewhere/"}),
+    "nothing": httpx.Response(204),
+    "a list": httpx.Response(200, json=[1]),
+    "no field": httpx.Response(200, json={"symbol": "JPM"}),
+    "a float": httpx.Response(200, json={"total_price": 442.0, "trade_id": 1.0}),
+    "a truth": httpx.Response(200, json={"total_price": True, "trade_id": True}),
+    "a text": httpx.Response(200, json={"total_price": "442", "trade_id": "1"}),
+    "half": httpx.Response(200, content=b'{"total_pr', headers={"content-type": "application/json"}),
+    "no end": httpx.Response(200, content=b"[" * 10**5, headers={"content-type": "application/json"}),
+    "no number": httpx.Response(
+        200, content=b'{"total_price": ' + b"9" * 5000 + b"}", headers={"content-type": "application/json"}
+    ),
+    "no text": httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}),
+    "json that refuses": httpx.Response(404, json={"detail": "Not Found"}),
+    "a problem of others": httpx.Response(
+        403, json={"code": "quota"}, headers={"content-type": "application/problem+json"}
+    ),
+    "a problem without its fields": httpx.Response(
+        404, json={"code": "order_not_found"}, headers={"content-type": "application/problem+json"}
+    ),
+    "a problem with a wrong field": httpx.Response(
+        409,
+        json={
+            "code": "insufficient_liquidity",
+            "symbol": "JPM",
+            "side": "BUY",
+            "requested": 1,
+            "available": 0,
+            "unit": "lots",
+        },
+        headers={"content-type": "application/problem+json; charset=utf-8"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_an_answer_that_is_not_the_service_s_is_an_error_and_never_a_value(name: str) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return STRANGERS[name]
+
+    with over(httpx.MockTransport(answer), api_key=KEY) as om:
+        with pytest.raises(UnexpectedAnswerError, match=r"^GET /price: status \d+, but ") as asked:
+            om.calculate_price("JPM", BUY, 1)
+        assert not asked.value.outcome_unknown
+        with pytest.raises(UnexpectedAnswerError, match=r"^POST /trades: status \d+, but ") as changed:
+            om.place_trade("JPM", BUY, 1)
+        assert changed.value.idempotency_key == seen[-1].headers["idempotency-key"]
+    assert len(seen) == 2  # none was asked again, and none of another server
+    for error in (asked.value, changed.value):
+        assert len(str(error)) < 300
+        assert KEY not in str(error)
+
+
+def test_an_answer_for_each_verb_is_read_strictly() -> None:
+    odd: dict[str, object] = {
+        "order_id": None,
+        "price": [],
+        "orders": {},
+        "levels": None,
+        "symbols": [1],
+        "state_hash": 1,
+        "count": "1",
+    }
+    asks: list[Callable[[Client], object]] = [
+        lambda om: om.get_order(1),
+        lambda om: om.best_price("JPM", BUY),
+        lambda om: om.orders(),
+        lambda om: om.depth("JPM", BUY),
+        lambda om: om.symbols(),
+        lambda om: om.state_hash(),
+        lambda om: om.price_curve("JPM", BUY),
+        lambda om: om.calculate_prices("JPM", BUY, [1]),
+        lambda om: om.quote("JPM", BUY, 1),
+        lambda om: om.add_order(1, "JPM", BUY, 1, 1),
+        lambda om: om.remove_order(1),
+        lambda om: om.amend_order(1, amount=1),
+        len,
+        lambda om: 1 in om,
+    ]
+    with over(saying(httpx.Response(200, json=odd))) as om:
+        for ask in asks:
+            with pytest.raises(UnexpectedAnswerError):
+                ask(om)
+
+
+def test_orders_that_no_books_could_hold_are_no_answer() -> None:
+    order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 0, "price": 1}
+    page = {"sequence": 1, "total": 1, "orders": [order], "next": None}
+    with (
+        over(saying(httpx.Response(200, json=page))) as om,
+        pytest.raises(UnexpectedAnswerError, match="amount must be"),
+    ):
+        om.orders()
+
+
+def test_a_fault_of_the_service_leaves_a_change_unknown() -> None:
+    books = OrderManagement()
+    books.add_order(1, "JPM", BUY, 20, 20)
+
+    def burst(_event: object) -> None:
+        raise RuntimeError("a subscriber fails after the change")
+
+    books.subscribe(burst)
+    with over(InProcess(create_app(books, Settings()))) as om:
+        with pytest.raises(RequestRefusedError) as caught:
+            om.place_trade("JPM", BUY, 5)
+        assert (caught.value.code, caught.value.outcome_unknown) == ("internal_error", True)
+        assert om.place_trade("JPM", BUY, 5, idempotency_key=caught.value.idempotency_key).trade_id == 1
+    assert books.get_order(1).amount == 15
+
+
+@pytest.mark.parametrize("mishap", MISHAPS)
+def test_who_is_no_longer_let_in_does_not_know_what_became_of_the_attempt_before(mishap: str) -> None:
+    problem = {"code": "unauthorized", "detail": "the key is wrong"}
+    refusal = httpx.Response(401, json=problem, headers={"content-type": "application/problem+json"})
+    with over(Flaky(saying(refusal), iter([mishap]))) as om, pytest.raises(RequestRefusedError) as caught:
+        om.remove_order(1)
+    assert caught.value.outcome_unknown is (mishap not in ("refused", "stuck"))
+
+
+# ---------------------------------------------------------------------- pages
+
+
+def changing(books: OrderManagement, times: int) -> Iterator[None]:
+    """Change the books with each request, so many times."""
+    for n in range(times):
+        books.amend_order(1, amount=1 + n % 2)
+        yield None
+    yield from repeat(None)
+
+
+def crowd() -> OrderManagement:
+    books = OrderManagement()
+    books.add_orders(Order(n, "JPM", BUY, 3, 1 + n * 7 % 50) for n in range(1_001))
+    return books
+
+
+def test_pages_that_do_not_belong_together_are_read_anew() -> None:
+    books = crowd()
+    flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 5))
+    with over(flaky) as om:
+        assert om.orders() == books.orders()
+    assert len(flaky.seen) == 6  # two walks in vain, and one of two pages that belong together
+
+
+def test_books_that_never_stand_still_are_an_error() -> None:
+    books = crowd()
+    flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 10**6))
+    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="on each of 10 walks") as caught:
+        om.orders()
+    assert not caught.value.outcome_unknown
+
+
+# ---------------------------------------------------------------------- who is let in
+
+
+def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
+    app = create_app(settings=Settings(api_key=KEY))
+    with over(InProcess(app), api_key=KEY) as om:
+        assert om.symbols() == ()
+        assert KEY not in repr(om)
+        assert repr(om) == "<Client of http://localhost>"
+    assert KEY not in repr(AsyncClient(URL, api_key=KEY, transport=httpx.ASGITransport(app)))
+    for wrong in (None, KEY + "x"):
+        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRefusedError) as caught:
+            om.add_order(1, "JPM", BUY, 1, 1)
+        assert (caught.value.code, caught.value.outcome_unknown) == ("unauthorized", False)
+        assert isinstance(caught.value, PermissionError)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("base_url", ["localhost:8080", "ftp://localhost", "http://", "", "http://a b\x00", None]),
+        ("timeout", [0, -1.0, float("inf"), float("nan"), None, True, "1"]),
+        ("attempts", [0, -1, 1.0, True]),
+        ("api_key", ["", "a b", "é", "a\nb", b"key", 1]),
+        ("base_url", ["http://me:secret@localhost"]),
+    ],
+)
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_a_client_that_could_not_work_is_not_made(client: Any, field: str, values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(InvalidOrderError, match=f"^{field} must be") as caught:
+            client(**{"base_url": URL, field: value})
+        assert "secret" not in str(caught.value)
+        assert field != "api_key" or repr(value) not in str(caught.value)
+
+
+def test_a_service_behind_a_path_is_found_there() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, json={"symbols": []})
+
+    for url in ("http://host/books", "http://host/books/"):
+        with Client(url, transport=httpx.MockTransport(answer)) as om:
+            om.symbols()
+    assert seen == ["http://host/books/symbols"] * 2
+
+
+def test_an_error_survives_pickling() -> None:
+    for error in (
+        ServiceUnavailableError("GET /x", "no answer"),
+        UnexpectedAnswerError("POST /x", "a page", "key"),
+        RequestRefusedError("GET /x", "no", None, "unauthorized"),
+    ):
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+# ---------------------------------------------------------------------- on a real network
+
+
+def test_where_nothing_listens_nothing_was_done() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with Client(url, sleep=lambda _: None) as om, pytest.raises(ServiceUnavailableError) as caught:
+            om.remove_order(1)
+    assert not caught.value.outcome_unknown
+
+
+def test_where_nobody_answers_it_ends_and_is_unknown() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = Client(url, timeout=0.05, attempts=2, sleep=lambda _: None)
+        with client as om, pytest.raises(ServiceUnavailableError, match="ReadTimeout") as caught:
+            om.remove_order(1)
+    assert caught.value.outcome_unknown
+
+
+# ---------------------------------------------------------------------- in process
+
+
+def test_a_service_in_process_is_asked_from_a_running_loop_too() -> None:
+    async def ask() -> int:
+        with over(InProcess(create_app(settings=Settings()))) as om:
+            om.add_order(1, "JPM", BUY, 20, 20)
+            return om.calculate_price("JPM", BUY, 2)
+
+    assert asyncio.run(ask()) == 40

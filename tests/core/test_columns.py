@@ -1,0 +1,243 @@
+"""Values as columns that every data frame takes as they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # it has no types of its own
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oms import (
+    Event,
+    InvalidOrderError,
+    OmsError,
+    Order,
+    OrderAdded,
+    OrderFill,
+    OrderManagement,
+    OrdersAdded,
+    PriceLevel,
+    Quote,
+    Side,
+    Trade,
+    to_columns,
+)
+from support import strategies as our
+from support.sessions import session
+
+BUY, SELL = Side
+EVENT_COLUMNS = ["sequence", "event", "note", "order_id", "symbol", "side", "price", "change"]
+NAMES: dict[type, list[str]] = {
+    Order: ["order_id", "symbol", "side", "amount", "price"],
+    OrderFill: ["order_id", "amount", "price"],
+    PriceLevel: ["price", "amount", "orders"],
+    Quote: [
+        *["symbol", "side", "requested", "amount", "shortfall", "total_price", "best_price", "worst_price"],
+        *["levels", "average_price", "slippage", "slippage_bps", "fills"],
+    ],
+    Trade: ["trade_id", "symbol", "side", "amount", "total_price", "average_price", "fills"],
+    Event: EVENT_COLUMNS,
+}
+
+
+def values_of_every_kind() -> dict[type, list[Any]]:
+    om = OrderManagement()
+    events: list[Event] = []
+    om.subscribe(events.append)
+    om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 10, 21), Order(2, "JPM", SELL, 9, 19)])
+    quotes = [om.quote("JPM", BUY, 22), om.quote("JPM", SELL, 5)]
+    with om.transaction(note="a note"):
+        trades = [om.place_trade("JPM", BUY, 22), om.place_trade("JPM", SELL, 5)]
+    om.amend_order(4, amount=3, price=30)
+    return {
+        Order: list(om),
+        OrderFill: list(trades[0].fills),
+        PriceLevel: [*om.depth("JPM", BUY), *om.depth("JPM", SELL)],
+        Quote: quotes,
+        Trade: trades,
+        Event: events,
+    }
+
+
+VALUES = values_of_every_kind()
+KINDS = pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)
+
+
+@KINDS
+def test_the_names_of_the_columns_are_stable_and_their_lengths_equal(kind: type) -> None:
+    columns = to_columns(VALUES[kind])
+    assert list(columns) == NAMES[kind]
+    assert {type(column) for column in columns.values()} == {list}
+    assert len({len(column) for column in columns.values()}) == 1
+    assert to_columns(iter(VALUES[kind]), kind=kind) == columns
+
+
+@KINDS
+def test_no_values_have_columns_if_their_kind_is_said(kind: type) -> None:
+    assert to_columns([], kind=kind) == {name: [] for name in NAMES[kind]}
+
+
+@KINDS
+def test_pandas_polars_pyarrow_and_numpy_take_them_as_they_are(kind: type) -> None:
+    columns = to_columns(VALUES[kind])
+    frame = pd.DataFrame(columns).astype(object)
+    assert frame.where(frame.notna(), None).to_dict("list") == columns  # it writes NaN where a note is None
+    assert pl.DataFrame(columns).to_dict(as_series=False) == columns
+    assert pa.table(columns).to_pydict() == columns
+    assert {name: np.array(column).tolist() for name, column in columns.items()} == columns
+
+
+@KINDS
+def test_numbers_become_64_bit_integers_and_sides_text_in_each(kind: type) -> None:
+    columns = to_columns(VALUES[kind])
+    texts = {"symbol", "side", "event", "note"}
+    floats = {"average_price", "slippage_bps"}
+    pandas, polars, arrow = pd.DataFrame(columns), pl.DataFrame(columns), pa.table(columns)
+    for name in columns:
+        if name in texts:
+            assert pd.api.types.is_string_dtype(pandas[name]) or name == "note"
+            assert polars.schema[name] == pl.String
+            assert pa.types.is_string(arrow.schema.field(name).type)
+        else:
+            wanted = "float64" if name in floats else "int64"
+            assert str(pandas[name].dtype) == str(polars.schema[name]).lower() == wanted
+            assert arrow.schema.field(name).type == {"float64": pa.float64(), "int64": pa.int64()}[wanted]
+    for column in columns.values():
+        assert {type(value) for value in column} <= {int, str, float, type(None)}
+
+
+def test_a_row_of_a_quote_has_its_figures_beside_its_fields() -> None:
+    quote = VALUES[Quote][0]
+    columns = to_columns([quote])
+    assert (columns["slippage"], columns["fills"], columns["side"]) == ([2], [2], ["BUY"])
+    assert columns["slippage_bps"] == [quote.slippage_bps]
+    assert columns["average_price"] == [quote.average_price]
+
+
+@settings(deadline=None)
+@given(our.distinct_orders())
+def test_orders_come_back_out_of_their_columns(orders: list[Order]) -> None:
+    columns = to_columns(orders, kind=Order)
+    back = [
+        Order(order_id, symbol, Side(side), amount, price)
+        for order_id, symbol, side, amount, price in zip(*columns.values(), strict=True)
+    ]
+    assert back == orders
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32))
+def test_the_changes_in_the_columns_of_events_sum_up_to_what_rests(seed: int) -> None:
+    om = OrderManagement()
+    events: list[Event] = []
+    om.subscribe(events.append)
+    for command in session(seed, 25):
+        with suppress(OmsError):
+            command(om)
+    columns = to_columns(events, kind=Event)
+    resting: Counter[tuple[Any, ...]] = Counter()
+    keys = (columns[name] for name in ("order_id", "symbol", "side", "price"))
+    for *key, change in zip(*keys, columns["change"], strict=True):
+        resting[tuple(key)] += change
+    assert {key: amount for key, amount in resting.items() if amount} == {
+        (order.order_id, order.symbol, order.side.value, order.price): order.amount for order in om
+    }
+    assert sorted(set(columns["sequence"])) == [event.sequence for event in events]
+    assert set(columns["event"]) == {type(event).__name__ for event in events}
+
+
+def test_an_amendment_is_what_went_and_what_came() -> None:
+    om = OrderManagement()
+    events: list[Event] = []
+    om.add_order(1, "JPM", BUY, 20, 20)
+    om.subscribe(events.append)
+    om.amend_order(1, amount=5)
+    rows = list(zip(*to_columns(events).values(), strict=True))
+    assert rows == [
+        (2, "OrderAmended", None, 1, "JPM", "BUY", 20, -20),
+        (2, "OrderAmended", None, 1, "JPM", "BUY", 20, 5),
+    ]
+
+
+HUGE = [Trade(1, "JPM", BUY, 1, 1, ()), Trade(2, "JPM", BUY, 2**63 - 1, 2**63, ())]
+HUGER = [*HUGE, Trade(3, "JPM", BUY, 2**63 - 1, (2**63 - 1) ** 2, ())]
+
+
+@pytest.mark.parametrize("trades", [HUGE, HUGER], ids=["2^63", "2^126"])
+def test_totals_past_64_bits_stay_exact_in_pandas_and_with_a_type_in_the_others(trades: list[Trade]) -> None:
+    columns = to_columns(trades)
+    totals = [trade.total_price for trade in trades]
+    assert columns["total_price"] == totals
+    assert pd.DataFrame(columns)["total_price"].tolist() == totals
+    wide = pl.DataFrame(columns, schema_overrides={"total_price": pl.Int128})
+    assert wide["total_price"].to_list() == totals
+    with pytest.raises(OverflowError):
+        pa.table(columns)
+    exact = pa.table(columns | {"total_price": pa.array(totals, pa.decimal128(38))})
+    assert exact["total_price"].to_pylist() == totals
+    assert np.array(columns["total_price"], dtype=object).tolist() == totals
+
+
+def test_a_total_past_64_bits_beside_a_small_one_is_an_error_in_polars_and_never_another_number() -> None:
+    with pytest.raises(TypeError):
+        pl.DataFrame(to_columns(HUGER))
+
+
+def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> None:
+    order, fill = VALUES[Order][0], VALUES[OrderFill][0]
+    with pytest.raises(InvalidOrderError, match="all of one kind, here Order") as caught:
+        to_columns([order, order, fill])
+    assert caught.value.value is fill
+    with pytest.raises(InvalidOrderError, match="all of one kind, here Trade"):
+        to_columns([order], kind=Trade)
+
+
+def test_events_of_different_types_are_one_kind() -> None:
+    assert set(to_columns(VALUES[Event])["event"]) == {"OrdersAdded", "TradePlaced", "OrderAmended"}
+
+
+def test_an_event_about_no_order_has_columns_without_rows() -> None:
+    assert to_columns([OrdersAdded((), 1)]) == to_columns([], kind=Event)
+
+
+def test_no_values_of_no_kind_are_refused() -> None:
+    with pytest.raises(InvalidOrderError, match="at least one, or kind must say"):
+        to_columns([])
+
+
+class Child(OrderAdded):
+    """An event that nobody defined the columns of."""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        7,
+        None,
+        "JPM",
+        [1],
+        [None],
+        VALUES[Order][0],
+        [BUY],
+        [Child(VALUES[Order][0], sequence=1)],
+        [{}],
+        [(1, 2)],
+    ],
+    ids=repr,
+)
+def test_what_is_no_value_of_these_is_refused(values: Any) -> None:
+    with pytest.raises(InvalidOrderError):
+        to_columns(values)
+
+
+@pytest.mark.parametrize("kind", [int, OrderAdded, OrderManagement, "Order", [], Side])
+def test_a_kind_that_has_no_columns_is_refused(kind: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="kind must be one of Order, OrderFill"):
+        to_columns([], kind=kind)

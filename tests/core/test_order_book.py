@@ -1,0 +1,115 @@
+"""One side of one symbol, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms import Order, PriceLevel, Side
+from oms.order_book import OrderBook
+from oms.order_keys import ID_BITS
+from support import strategies as our
+from support.reference import best_first
+
+
+def book_of(*orders: Order, side: Side = Side.BUY) -> OrderBook:
+    book = OrderBook("JPM", side)
+    if orders:
+        book.update([order._replace(symbol="JPM", side=side) for order in orders])
+    book._check()
+    return book
+
+
+def line(book: OrderBook) -> str:
+    """A book as one printable line: id:amount@price, best first."""
+    return " ".join(f"{order.order_id}:{order.amount}@{order.price}" for order in book.orders())
+
+
+FOUR = [
+    Order(4, "JPM", Side.BUY, 10, 21),
+    Order(3, "JPM", Side.BUY, 5, 20),
+    Order(1, "JPM", Side.BUY, 20, 20),
+    Order(2, "JPM", Side.BUY, 7, 19),
+]
+
+
+def test_a_buy_book_runs_from_the_lowest_price_up_then_by_id() -> None:
+    assert line(book_of(*FOUR)) == "2:7@19 1:20@20 3:5@20 4:10@21"
+
+
+def test_a_sell_book_runs_from_the_highest_price_down_then_by_id() -> None:
+    assert line(book_of(*FOUR, side=Side.SELL)) == "4:10@21 1:20@20 3:5@20 2:7@19"
+
+
+@given(our.distinct_orders(), our.sides)
+def test_the_sorted_order_is_that_of_trading(orders: list[Order], side: Side) -> None:
+    ours = [order._replace(symbol="JPM", side=side) for order in orders]
+    assert list(book_of(*orders, side=side).orders()) == sorted(ours, key=best_first)
+
+
+@given(our.distinct_orders(), our.distinct_orders(), our.sides)
+def test_many_at_once_is_the_same_as_one_by_one(first: list[Order], second: list[Order], side: Side) -> None:
+    book = book_of(*first, side=side)
+    if second:
+        book.update(
+            [order._replace(symbol="JPM", side=side, order_id=order.order_id + 100) for order in second]
+        )
+    one_by_one = book_of(side=side)
+    for order in book.orders():
+        one_by_one.add(order)
+    one_by_one._check()
+    assert list(book.orders()) == list(one_by_one.orders())
+    assert list(book.levels()) == list(one_by_one.levels())
+
+
+def test_a_partly_filled_order_keeps_its_place() -> None:
+    book = book_of(*FOUR)
+    book.resize(FOUR[2], 3)
+    book._check()
+    assert line(book) == "2:7@19 1:3@20 3:5@20 4:10@21"
+
+
+def test_an_empty_book_has_no_best_price_and_no_depth() -> None:
+    book = book_of(*FOUR)
+    for order in FOUR:
+        book.remove(order)
+        book._check()
+    assert (len(book), book.best_price(), book.depth()) == (0, None, ())
+
+
+@given(our.distinct_orders(), our.sides, st.none() | st.integers(1, 5))
+def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | None) -> None:
+    book = book_of(*orders, side=side)
+    prices = list(dict.fromkeys(order.price for order in book.orders()))[:levels]
+    assert book.depth(levels) == tuple(
+        PriceLevel(
+            price,
+            sum(order.amount for order in book.orders() if order.price == price),
+            sum(order.price == price for order in book.orders()),
+        )
+        for price in prices
+    )
+    assert [price for price, _ in book.levels()][:levels] == prices
+    assert book.best_price() == (prices[0] if prices else None)
+
+
+@pytest.mark.parametrize(
+    ("harm", "invariant"),
+    [
+        (lambda book: book.totals.update({20: 1}), "a level's total is the sum of its orders"),
+        (lambda book: book._ranks.pop(), "a level is listed while it holds something"),
+        (lambda book: book._orders.update({1: FOUR[2]._replace(amount=0)}), "without an amount"),
+        (lambda book: book._orders.update({1: FOUR[1]}), "under its own id"),
+        (lambda book: book._orders.update({1: FOUR[2]._replace(symbol="X")}), "in its own book"),
+        (lambda book: book._orders.update({1: FOUR[2]._replace(price=19)}), "ranked by its price"),
+        (lambda book: book._keys.add(20 << ID_BITS | 1), "sorted and unique"),
+    ],
+)
+def test_the_check_finds_each_kind_of_harm(harm: Callable[[OrderBook], object], invariant: str) -> None:
+    book = book_of(*FOUR)
+    harm(book)
+    with pytest.raises(AssertionError, match=invariant):
+        book._check()

@@ -1,0 +1,134 @@
+"""What an amount costs, and who gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms import InsufficientLiquidityError, Order, OrderFill, Side, Trade
+from oms.execution import execute, revert
+from oms.models import OrderRow
+from oms.order_book import OrderBook
+from oms.pricing import fill, total_prices
+from support import strategies as our
+
+WORKED = [Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)]
+
+
+def book_of(
+    orders: list[Order], side: Side = Side.BUY, by_id: dict[int, OrderRow] | None = None
+) -> OrderBook:
+    book = OrderBook("JPM", side, by_id)
+    if orders:
+        book.update([order._replace(symbol="JPM", side=side) for order in orders])
+    return book
+
+
+@pytest.mark.parametrize(("amount", "cost"), [(20, 400), (10, 200), (22, 442), (30, 610), (1, 20), (21, 421)])
+def test_the_worked_example_costs_what_it_should(amount: int, cost: int) -> None:
+    assert book_of(WORKED).find_price(amount) == cost
+
+
+def fills(book: OrderBook, amount: int) -> tuple[OrderFill, ...]:
+    taken, held, cost = fill(book, amount, None, allow_partial=False)
+    assert (held, cost) == (amount, sum(each.amount * each.price for each in taken))
+    return taken
+
+
+@pytest.mark.parametrize("ask", [OrderBook.find_price, fills])
+def test_a_shortage_says_how_much_there_is(ask: Callable[[OrderBook, int], object]) -> None:
+    with pytest.raises(InsufficientLiquidityError) as caught:
+        ask(book_of(WORKED), 31)
+    assert (caught.value.requested, caught.value.available) == (31, 30)
+    assert (caught.value.symbol, caught.value.side) == ("JPM", Side.BUY)
+
+
+def test_fills_come_best_first_and_the_last_may_be_a_part() -> None:
+    assert fills(book_of(WORKED), 22) == (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+    assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
+
+
+def test_many_prices_name_the_first_amount_that_is_too_much_as_it_was_given() -> None:
+    with pytest.raises(InsufficientLiquidityError) as caught:
+        total_prices(book_of(WORKED), [5, 40, 31, 30])
+    assert (caught.value.requested, caught.value.available) == (40, 30)
+
+
+@given(our.distinct_orders(), our.sides, our.asked_amounts)
+def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amount: int) -> None:
+    book = book_of(orders, side)
+    try:
+        cost = book.find_price(amount)
+    except InsufficientLiquidityError as error:
+        assert error.available == sum(order.amount for order in orders) < amount
+        return
+    taken = fills(book, amount)
+    assert cost == sum(fill.amount * fill.price for fill in taken)
+    assert amount == sum(fill.amount for fill in taken)
+
+
+@given(our.distinct_orders(), our.sides, our.asked_amounts)
+def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
+    orders: list[Order], side: Side, amount: int
+) -> None:
+    by_id: dict[int, OrderRow] = {}
+    book = book_of(orders, side, by_id)
+    before = list(book.orders())
+    try:
+        taken = fills(book, amount)
+    except InsufficientLiquidityError:
+        return
+    trade = Trade(1, "JPM", side, amount, book.find_price(amount), taken)
+    execute(book, trade)
+    book._check()
+    gone = {fill.order_id: fill.amount for fill in taken}
+    left = [order._replace(amount=order.amount - gone.get(order.order_id, 0)) for order in before]
+    assert list(book.orders()) == [order for order in left if order.amount]
+    assert by_id.keys() == {order.order_id for order in left if order.amount}
+    revert(book, trade, by_id)
+    book._check()
+    assert list(book.orders()) == before
+
+
+def test_totals_past_64_bits_stay_exact() -> None:
+    huge = 2**63 - 1
+    book = book_of([Order(n, "JPM", Side.BUY, huge, huge) for n in range(3)])
+    assert book.find_price(3 * huge) == 3 * huge * huge
+
+
+@given(
+    our.distinct_orders(),
+    our.sides,
+    st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.asked_amounts, max_size=4))),
+)
+def test_what_is_known_is_what_a_fresh_book_finds_whatever_changed_above_in_or_below(
+    orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]
+) -> None:
+    by_id: dict[int, OrderRow] = {}
+    book = book_of(orders, side, by_id)
+    for order_id, resting, price, amounts in changes:
+        if order_id in by_id and resting % 2:
+            book.remove(by_id[order_id])
+        elif order_id in by_id:
+            book.resize(by_id[order_id], resting)
+        elif resting % 2:
+            book.update([Order(order_id, "JPM", side, resting, price)])
+        else:
+            book.add(Order(order_id, "JPM", side, resting, price))
+        book._check()
+        for amount in amounts:
+            fresh = book_of(list(book.orders()), side)
+            assert outcome(book, amount) == outcome(fresh, amount)
+            known = book.known_price(amount)
+            assert known is None or known == fresh.find_price(amount)
+            book._check()
+
+
+def outcome(book: OrderBook, amount: int) -> object:
+    try:
+        return book.find_price(amount)
+    except InsufficientLiquidityError as error:
+        return error.args

@@ -1,0 +1,316 @@
+"""Ask anything: quotes, many prices, budgets, slippage; exact, or an error that says why."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oms import (
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    OmsError,
+    Order,
+    OrderFill,
+    OrderManagement,
+    PriceBoundError,
+    Quote,
+    Side,
+    Trade,
+)
+from support import strategies as our
+from support.reference import Reference
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    """Two asks and two bids."""
+    om = OrderManagement()
+    om.add_orders(
+        [
+            Order(1, "JPM", BUY, 20, 20),
+            Order(4, "JPM", BUY, 10, 21),
+            Order(2, "JPM", SELL, 20, 19),
+            Order(3, "JPM", SELL, 10, 18),
+        ]
+    )
+    return om
+
+
+def both(orders: list[Order]) -> tuple[OrderManagement, Reference]:
+    om, reference = OrderManagement(), Reference()
+    om.add_orders(orders)
+    reference.add_orders(orders)
+    return om, reference
+
+
+# ---------------------------------------------------------------------- quotes
+
+
+def test_a_quote_says_everything_about_a_trade_and_trades_nothing(om: OrderManagement) -> None:
+    assert om.quote("JPM", BUY, 22) == Quote(
+        "JPM", BUY, 22, 22, 0, 442, 20, 21, 2, (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+    )
+    assert om.calculate_price("JPM", BUY, 30) == 610
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "amount"), [(BUY, 20, 20), (BUY, 21, 30), (SELL, 19, 20), (SELL, 18, 30), (SELL, 1, 30)]
+)
+def test_a_limit_is_the_highest_price_paid_or_the_lowest_received(
+    om: OrderManagement, side: Side, limit: int, amount: int
+) -> None:
+    assert om.available_amount("JPM", side, limit_price=limit) == amount
+    assert om.quote("JPM", side, 1000, limit_price=limit, allow_partial=True).amount == amount
+    with pytest.raises(InsufficientLiquidityError) as caught:
+        om.quote("JPM", side, 1000, limit_price=limit)
+    assert (caught.value.requested, caught.value.available) == (1000, amount)
+
+
+@pytest.mark.parametrize(("side", "limit"), [(BUY, 19), (SELL, 20)])
+def test_nothing_at_all_is_an_error_even_where_a_part_would_do(
+    om: OrderManagement, side: Side, limit: int
+) -> None:
+    for ask in (om.quote, om.place_trade):
+        with pytest.raises(InsufficientLiquidityError) as caught:
+            ask("JPM", side, 1, limit_price=limit, allow_partial=True)
+        assert caught.value.available == 0
+    with pytest.raises(InsufficientLiquidityError):
+        om.quote("IBM", side, 1, allow_partial=True)
+
+
+def test_the_floats_are_correctly_rounded_from_the_exact_integers() -> None:
+    om = OrderManagement()
+    om.add_orders([Order(n, "JPM", BUY, our.HUGE - n, our.HUGE - n) for n in range(3)])
+    quote = om.quote("JPM", BUY, 3 * our.HUGE - 3)
+    assert quote.average_price == float(Fraction(quote.total_price, quote.amount))
+    at_best = quote.amount * quote.best_price
+    assert quote.slippage == abs(quote.total_price - at_best)
+    assert quote.slippage_bps == float(Fraction(10_000 * quote.slippage, at_best))
+    trade = om.place_trade("JPM", BUY, quote.amount)
+    assert trade.average_price == quote.average_price
+
+
+@given(st.integers(1, 2**200), st.integers(1, 2**70), st.integers(1, our.HUGE))
+def test_every_float_is_the_nearest_to_the_exact_fraction(total: int, amount: int, best: int) -> None:
+    quote = Quote("JPM", BUY, amount, amount, 0, total, best, best, 1, ())
+    assert quote.average_price == float(Fraction(total, amount))
+    assert quote.slippage_bps == float(Fraction(10_000 * quote.slippage, amount * best))
+    assert Trade(1, "JPM", BUY, amount, total, ()).average_price == quote.average_price
+
+
+@given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.asked_amounts)
+def test_a_larger_amount_is_never_better_per_unit(
+    orders: list[Order], symbol: str, side: Side, one: int, other: int
+) -> None:
+    om, _ = both(orders)
+    small, large = sorted((one, other))
+    try:
+        costs = om.calculate_prices(symbol, side, [small, large])
+    except InsufficientLiquidityError:
+        return
+    small_average, large_average = Fraction(costs[0], small), Fraction(costs[1], large)
+    assert small_average <= large_average if side is BUY else small_average >= large_average
+
+
+@given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.limits, st.booleans())
+def test_quote_and_price_and_the_trade_that_follows_are_one(
+    orders: list[Order], symbol: str, side: Side, amount: int, limit: int | None, partial: bool
+) -> None:
+    om, _ = both(orders)
+    options: dict[str, Any] = {"limit_price": limit, "allow_partial": partial}
+    try:
+        quote = om.quote(symbol, side, amount, **options)
+    except InsufficientLiquidityError as error:
+        with pytest.raises(InsufficientLiquidityError) as caught:
+            om.place_trade(symbol, side, amount, **options)
+        assert caught.value.args == error.args
+        return
+    assert om.calculate_price(symbol, side, quote.amount) == quote.total_price
+    trade = om.place_trade(symbol, side, amount, **options)
+    assert trade[1:] == (symbol, side, quote.amount, quote.total_price, quote.fills)
+
+
+# ---------------------------------------------------------------------- many at once
+
+
+def test_many_amounts_are_priced_in_any_order_and_may_repeat(om: OrderManagement) -> None:
+    assert om.calculate_prices("JPM", BUY, iter([22, 10, 22, 30])) == [442, 200, 442, 610]
+    assert om.calculate_prices("IBM", BUY, []) == []
+
+
+def test_a_price_curve_has_a_row_a_level_and_columns_of_equal_length(om: OrderManagement) -> None:
+    assert om.price_curve("JPM", SELL) == {
+        "price": [19, 18],
+        "amount": [20, 10],
+        "cumulative_amount": [20, 30],
+        "cumulative_price": [380, 560],
+    }
+    assert om.price_curve("JPM", BUY, 1)["cumulative_price"] == [400]
+    assert set(map(tuple, om.price_curve("IBM", BUY).values())) == {()}
+    assert om.price_curve("JPM", BUY, 2**70)["price"] == [20, 21]
+    assert len(om.depth("JPM", BUY, 2**70)) == 2
+
+
+def test_numpy_pandas_and_polars_take_a_price_curve_as_it_is(om: OrderManagement) -> None:
+    curve = om.price_curve("JPM", SELL)
+    assert {name: np.array(column).dtype for name, column in curve.items()} == dict.fromkeys(
+        curve, np.dtype(np.int64)
+    )
+    assert pd.DataFrame(curve).to_dict("list") == curve
+    assert pl.DataFrame(curve).to_dict(as_series=False) == curve
+
+
+# ---------------------------------------------------------------------- budgets
+
+
+@pytest.mark.parametrize(
+    ("budget", "amount"), [(19, 0), (20, 1), (399, 19), (400, 20), (420, 20), (421, 21), (10**30, 30)]
+)
+def test_a_buyer_gets_the_most_that_the_budget_pays_for(
+    om: OrderManagement, budget: int, amount: int
+) -> None:
+    assert om.calculate_amount("JPM", BUY, budget) == amount
+
+
+@pytest.mark.parametrize(("budget", "amount"), [(1, 1), (19, 1), (20, 2), (380, 20), (381, 21), (560, 30)])
+def test_a_seller_sells_the_least_that_raises_the_budget(
+    om: OrderManagement, budget: int, amount: int
+) -> None:
+    assert om.calculate_amount("JPM", SELL, budget) == amount
+
+
+def test_a_seller_who_wants_more_than_the_book_raises_is_told_the_shortage_in_money(
+    om: OrderManagement,
+) -> None:
+    for limit, raised in ((None, 560), (19, 380)):
+        with pytest.raises(InsufficientLiquidityError) as caught:
+            om.calculate_amount("JPM", SELL, 561, limit_price=limit)
+        assert (caught.value.requested, caught.value.available, caught.value.unit) == (561, raised, "money")
+
+
+def test_nothing_rests_so_a_budget_buys_nothing_and_nothing_is_within() -> None:
+    om = OrderManagement()
+    assert om.calculate_amount("JPM", BUY, 100) == 0
+    assert om.available_amount("JPM", BUY) == 0
+    assert om.amount_within("JPM", BUY, 100) == 0
+    with pytest.raises(InsufficientLiquidityError):
+        om.calculate_amount("JPM", SELL, 1)
+
+
+@pytest.mark.parametrize(("bps", "amount"), [(0, 20), (45, 21), (46, 22), (10**9, 30)])
+def test_the_largest_amount_within_a_slippage(om: OrderManagement, bps: int, amount: int) -> None:
+    assert om.amount_within("JPM", BUY, bps) == amount
+    assert om.quote("JPM", BUY, amount).slippage_bps <= bps
+
+
+@given(our.distinct_orders(), our.symbols, our.sides, our.budgets, our.limits, our.bps)
+def test_the_inverse_questions_agree_with_linear_search(
+    orders: list[Order], symbol: str, side: Side, budget: int, limit: int | None, bps: int
+) -> None:
+    om, reference = both(orders)
+    assert om.amount_within(symbol, side, bps) == reference.amount_within(symbol, side, bps)
+    try:
+        expected = reference.calculate_amount(symbol, side, budget, limit_price=limit)
+    except InsufficientLiquidityError as error:
+        with pytest.raises(InsufficientLiquidityError) as caught:
+            om.calculate_amount(symbol, side, budget, limit_price=limit)
+        assert caught.value.args == error.args
+    else:
+        assert om.calculate_amount(symbol, side, budget, limit_price=limit) == expected
+
+
+# ---------------------------------------------------------------------- guarded trades
+
+
+def test_a_bound_that_holds_lets_the_trade_through(om: OrderManagement) -> None:
+    assert om.place_trade("JPM", BUY, 22, max_total_price=442).total_price == 442
+    assert om.place_trade("JPM", SELL, 22, min_total_price=416).total_price == 416
+
+
+@pytest.mark.parametrize(
+    ("side", "field", "bound", "total"),
+    [(BUY, "max_total_price", 441, 442), (SELL, "min_total_price", 417, 416)],
+)
+def test_a_bound_that_does_not_hold_says_what_the_price_would_be(
+    om: OrderManagement, side: Side, field: str, bound: int, total: int
+) -> None:
+    before = om.state_hash()
+    options: dict[str, Any] = {field: bound}
+    with pytest.raises(PriceBoundError, match=f"^{field} {bound} does not hold") as caught:
+        om.place_trade("JPM", side, 22, **options)
+    assert (caught.value.bound, caught.value.total_price) == (bound, total)
+    assert om.state_hash() == before
+
+
+@pytest.mark.parametrize(("side", "field"), [(SELL, "max_total_price"), (BUY, "min_total_price")])
+def test_a_bound_for_the_other_side_is_refused(om: OrderManagement, side: Side, field: str) -> None:
+    options: dict[str, Any] = {field: 1}
+    with pytest.raises(InvalidOrderError, match=field):
+        om.place_trade("JPM", side, 1, **options)
+
+
+def test_a_part_is_traded_where_a_part_will_do(om: OrderManagement) -> None:
+    trade = om.place_trade("JPM", BUY, 1000, limit_price=20, allow_partial=True)
+    assert (trade.amount, trade.total_price) == (20, 400)
+    assert om.best_price("JPM", BUY) == 21
+
+
+# ---------------------------------------------------------------------- refusals
+
+POSITIVE = [value for value in [*our.NOT_INTS, 0, -1] if value is not None]
+ASKS: dict[str, Any] = {
+    "amount": lambda om, x: om.quote("JPM", BUY, x),
+    "limit_price": lambda om, x: om.quote("JPM", BUY, 1, limit_price=x),
+    "limit_price ": lambda om, x: om.calculate_amount("JPM", BUY, 1, limit_price=x),
+    " limit_price": lambda om, x: om.available_amount("JPM", BUY, limit_price=x),
+    "amounts": lambda om, x: om.calculate_prices("JPM", BUY, [1, x]),
+    "levels": lambda om, x: om.price_curve("JPM", BUY, x),
+    "budget": lambda om, x: om.calculate_amount("JPM", BUY, x),
+    "max_total_price": lambda om, x: om.place_trade("JPM", BUY, 1, max_total_price=x),
+    "min_total_price": lambda om, x: om.place_trade("JPM", SELL, 1, min_total_price=x),
+}
+
+
+@pytest.mark.parametrize("field", ASKS)
+@pytest.mark.parametrize("value", POSITIVE, ids=lambda value: f"{value!r}-{type(value).__name__}")
+def test_a_bad_question_is_refused_by_name(om: OrderManagement, field: str, value: object) -> None:
+    with pytest.raises(InvalidOrderError, match=f"^{field.strip()} must be an int >= 1"):
+        ASKS[field](om, value)
+
+
+@pytest.mark.parametrize("value", [*POSITIVE[:-2], None, -1], ids=lambda value: type(value).__name__)
+def test_a_slippage_is_a_whole_number_of_basis_points(om: OrderManagement, value: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="max_slippage_bps must be an int >= 0"):
+        om.amount_within("JPM", BUY, value)
+
+
+@pytest.mark.parametrize("value", [None, 1, 0, "yes"], ids=repr)
+def test_allow_partial_is_true_or_false(om: OrderManagement, value: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="allow_partial must be True or False"):
+        om.quote("JPM", BUY, 1, allow_partial=value)
+
+
+def test_amounts_that_are_no_list_are_refused(om: OrderManagement) -> None:
+    bad: Any = 5
+    with pytest.raises(InvalidOrderError, match="amounts must be an iterable of int >= 1"):
+        om.calculate_prices("JPM", BUY, bad)
+
+
+@pytest.mark.parametrize("question", ["quote", "calculate_prices", "price_curve", "calculate_amount"])
+@pytest.mark.parametrize("name", [("", BUY), ("JPM", "BUY"), (None, BUY), ("JPM", 1)], ids=repr)
+def test_every_question_names_a_book(om: OrderManagement, question: str, name: tuple[Any, Any]) -> None:
+    arguments: dict[str, list[Any]] = {"quote": [1], "calculate_prices": [[1]], "calculate_amount": [1]}
+    with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
+        getattr(om, question)(*name, *arguments.get(question, []))
+    for rest in ("available_amount", "amount_within"):
+        with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
+            getattr(om, rest)(*name, *([1] if rest == "amount_within" else []))

@@ -1,0 +1,149 @@
+"""The whole state: hashed the same everywhere, copied whole."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+
+from oms import Event, OpenTransactionError, Order, OrderManagement, Side
+from support import strategies as our
+
+BUY, SELL = Side.BUY, Side.SELL
+SESSION = """
+from oms import OrderManagement, Order, Side
+om = OrderManagement()
+books = [(symbol, side) for symbol in ("JPM", "\u65e5\u7d4c", "A B") for side in Side] * 9
+om.add_orders(Order(n, *book, n % 7 + 1, 2**62 + n % 5) for n, book in enumerate(books))
+om.place_trade("JPM", Side.BUY, 9)
+om.remove_order(40)
+print(om.state_hash())
+"""
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4242", "random"])
+def test_equal_state_has_an_equal_hash_in_every_process(seed: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", SESSION],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+    )
+    assert run.stdout.strip() == "c22cdc2057e3be3637b11d2a2ed23cf10e2785877597fe7faf7c7abe44a51fd7"
+
+
+def make(*orders: Order) -> OrderManagement:
+    om = OrderManagement()
+    om.add_orders(orders)
+    return om
+
+
+ONE, TWO = Order(1, "JPM", BUY, 20, 20), Order(2, "JPM", BUY, 10, 21)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: make(ONE),
+        lambda: make(ONE._replace(order_id=3), TWO),
+        lambda: make(ONE._replace(symbol="JPX"), TWO),
+        lambda: make(ONE._replace(side=SELL), TWO),
+        lambda: make(ONE._replace(amount=21), TWO),
+        lambda: make(ONE._replace(price=19), TWO),
+        lambda: make(ONE._replace(amount=10), TWO._replace(amount=20)),
+    ],
+)
+def test_a_difference_in_any_order_is_another_hash(change: Callable[[], OrderManagement]) -> None:
+    assert change().state_hash() != make(ONE, TWO).state_hash()
+    assert make(TWO, ONE).state_hash() == make(ONE, TWO).state_hash()
+
+
+def test_a_difference_in_a_counter_is_another_hash() -> None:
+    om = make(ONE, TWO)
+    before = om.state_hash()
+    om.amend_order(1, amount=21)
+    om.amend_order(1, amount=20)
+    assert om.orders() == make(ONE, TWO).orders()
+    by_sequence = om.state_hash()
+    assert by_sequence != before
+    twin = make(ONE, TWO)
+    twin.place_trade("JPM", BUY, 1)
+    twin.amend_order(1, amount=20)
+    assert twin.orders() == om.orders()
+    assert twin.state_hash() not in (before, by_sequence)  # the same sequence number, another trade id
+
+
+def test_no_symbol_can_imitate_another_book() -> None:
+    imitation = "JPM BUY 1\n1 20 20\n3 IBM"
+    assert make(ONE._replace(symbol=imitation)).state_hash() != make(ONE).state_hash()
+
+
+COPIES: list[Callable[[OrderManagement], OrderManagement]] = [
+    lambda om: om.copy(),
+    copy.copy,
+    copy.deepcopy,
+    lambda om: pickle.loads(pickle.dumps(om)),  # noqa: S301  # our own bytes
+]
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+@given(orders=our.distinct_orders())
+def test_a_copy_is_equal_and_on_its_own(
+    duplicate: Callable[[OrderManagement], OrderManagement], orders: list[Order]
+) -> None:
+    om = make(Order(99, "IBM", BUY, 5, 5), *orders)
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    om.place_trade("IBM", BUY, 1)
+    before = om.state_hash()
+    twin = duplicate(om)
+    twin._check()
+    assert twin.state_hash() == before
+    assert twin.place_trade("IBM", BUY, 1).trade_id == 2
+    twin.remove_orders()
+    assert om.state_hash() == before
+    assert len(heard) == 1
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+def test_what_is_provisional_is_not_copied(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
+    om = make(ONE)
+    for opened in (om.transaction(), om.what_if()):
+        with opened, pytest.raises(OpenTransactionError, match="copying or pickling"):
+            duplicate(om)
+    assert duplicate(om).orders() == (ONE,)
+
+
+class Desk(OrderManagement):
+    """One that keeps something of its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+def test_a_subclass_copies_as_itself() -> None:
+    desk = Desk("rates")
+    desk.add_order(*ONE)
+    for duplicate in COPIES:
+        twin = duplicate(desk)
+        assert isinstance(twin, Desk)
+        assert (twin.name, twin.orders()) == ("rates", (ONE,))
+
+
+def test_the_last_sequence_is_that_of_the_last_change_and_provisional_inside_a_transaction() -> None:
+    om = OrderManagement()
+    assert om.last_sequence == 0
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    om.amend_order(1, amount=20)  # changes nothing
+    assert om.last_sequence == 1
+    with om.what_if():
+        om.remove_order(1)
+        assert om.last_sequence == 2
+    assert om.last_sequence == om.copy().last_sequence == 1

@@ -1,0 +1,223 @@
+"""All or nothing, and what if: whatever is undone has never been."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from oms import (
+    Event,
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    OpenTransactionError,
+    Order,
+    OrderManagement,
+    Side,
+)
+from support import strategies as our
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    """The worked example, and another symbol."""
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 20, 20)
+    om.add_order(4, "JPM", BUY, 10, 21)
+    om.add_order(5, "IBM", BUY, 10, 90)
+    return om
+
+
+def everything(om: OrderManagement) -> tuple[object, ...]:
+    om._check()
+    best = [om.best_price(symbol, side) for symbol in om.symbols() for side in Side]
+    return om.orders(), om.symbols(), best, om.state_hash()
+
+
+def disturb(om: OrderManagement) -> None:
+    """Every kind of change."""
+    om.add_order(9, "NEW", SELL, 5, 5)
+    om.add_orders([Order(10, "NEW", SELL, 5, 6), Order(11, "JPM", BUY, 5, 20)])
+    om.amend_order(4, amount=30)
+    om.amend_order(1, price=22)
+    om.place_trade("JPM", BUY, 10)  # all of order 11, 5 of order 4
+    om.remove_order(5)
+    om.remove_orders("NEW")
+
+
+def test_a_basket_is_traded_as_one(om: OrderManagement) -> None:
+    with om.transaction():
+        trades = [om.place_trade("JPM", BUY, 22), om.place_trade("IBM", BUY, 10)]
+    assert [trade.total_price for trade in trades] == [442, 900]
+    assert [trade.trade_id for trade in trades] == [1, 2]
+
+
+def test_a_basket_that_cannot_be_traded_as_one_leaves_no_trace(om: OrderManagement) -> None:
+    before = everything(om)
+    with pytest.raises(InsufficientLiquidityError), om.transaction():
+        om.place_trade("JPM", BUY, 22)
+        om.place_trade("IBM", BUY, 11)
+    assert everything(om) == before
+    assert om.place_trade("JPM", BUY, 1).trade_id == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_any_exception_undoes_every_kind_of_change(om: OrderManagement, error: type[BaseException]) -> None:
+    before = everything(om)
+    with pytest.raises(error), om.transaction():
+        disturb(om)
+        assert everything(om) != before
+        raise error
+    assert everything(om) == before
+
+
+def test_a_what_if_is_undone_in_any_case(om: OrderManagement) -> None:
+    before = everything(om)
+    with om.what_if() as hypothetical:
+        assert hypothetical is om
+        disturb(om)
+        assert om.get_order(4).amount == 25
+    assert everything(om) == before
+
+
+def test_an_error_that_is_caught_inside_undoes_nothing(om: OrderManagement) -> None:
+    with om.transaction():
+        om.remove_order(5)
+        with pytest.raises(InsufficientLiquidityError):
+            om.place_trade("IBM", BUY, 1)
+    assert 5 not in om
+
+
+def test_an_inner_transaction_is_a_savepoint(om: OrderManagement) -> None:
+    with om.transaction():
+        om.remove_order(1)
+        with pytest.raises(ValueError, match="inner"), om.transaction():
+            om.remove_order(4)
+            raise ValueError("inner")
+        with om.what_if():
+            om.remove_orders()
+        with om.transaction():
+            om.remove_order(5)
+    assert [order.order_id for order in om] == [4]
+
+
+def test_what_an_inner_transaction_kept_is_undone_with_the_outer_one(om: OrderManagement) -> None:
+    before = everything(om)
+    with om.what_if(), om.transaction():
+        disturb(om)
+    assert everything(om) == before
+    with pytest.raises(ValueError, match="outer"), om.transaction():
+        with om.transaction():
+            disturb(om)
+        raise ValueError("outer")
+    assert everything(om) == before
+
+
+def test_subscribers_hear_of_a_transaction_after_its_end_and_of_nothing_undone(om: OrderManagement) -> None:
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    with om.transaction("basket"):
+        om.place_trade("JPM", BUY, 1)
+        with om.transaction():
+            om.remove_order(5)
+        with om.transaction("inner"):
+            om.remove_order(4)
+        with om.what_if():
+            om.remove_orders()
+        assert heard == []
+    assert [(event.sequence, event.note) for event in heard] == [(4, "basket"), (5, "basket"), (6, "inner")]
+    with pytest.raises(ValueError, match="no"), om.transaction():
+        om.remove_order(1)
+        raise ValueError("no")
+    with om.what_if():
+        om.remove_order(1)
+    assert len(heard) == 3
+    om.remove_order(1)
+    assert (heard[-1].sequence, heard[-1].note) == (7, None)
+
+
+@pytest.mark.parametrize("note", [1, b"x", True, "\ud800"], ids=repr)
+def test_a_note_is_text(om: OrderManagement, note: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="note"):
+        om.transaction(note)
+
+
+def test_a_transaction_that_was_never_entered_holds_nothing_up(om: OrderManagement) -> None:
+    om.transaction()
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    om.remove_order(1)
+    assert len(heard) == 1
+
+
+def test_what_if_over_a_generated_book_leaves_the_hash(om: OrderManagement) -> None:
+    om.add_orders(Order(100 + n, "JPM", SELL, n + 1, our.HUGE - n) for n in range(50))
+    before = everything(om)
+    with om.what_if():
+        for order in om.orders("JPM", SELL):
+            om.remove_order(order.order_id)
+        assert om.best_price("JPM", SELL) is None
+    assert everything(om) == before
+
+
+# ---------------------------------------------------------------------- misuse
+
+
+def test_a_transaction_is_entered_once(om: OrderManagement) -> None:
+    once = om.transaction()
+    with once, pytest.raises(OpenTransactionError, match="a second time"):
+        once.__enter__()
+    with pytest.raises(OpenTransactionError, match="a second time"):
+        once.__enter__()
+    with pytest.raises(OpenTransactionError, match="not entered"):
+        once.__exit__(None, None, None)
+
+
+def test_a_transaction_is_left_by_the_thread_that_entered_it(om: OrderManagement) -> None:
+    context = om.transaction()
+    context.__enter__()
+    om.remove_order(1)
+    errors: list[BaseException] = []
+
+    def leave() -> None:
+        try:
+            context.__exit__(None, None, None)
+        except OpenTransactionError as error:
+            errors.append(error)
+
+    other = threading.Thread(target=leave)
+    other.start()
+    other.join()
+    assert "this thread has not entered" in str(errors[0])
+    context.__exit__(ValueError, ValueError(), None)
+    assert 1 in om
+
+
+def test_transactions_left_out_of_order_are_undone_and_said_to_be(om: OrderManagement) -> None:
+    before = everything(om)
+    outer, inner = om.transaction(), om.what_if()
+    outer.__enter__()
+    om.remove_order(1)
+    inner.__enter__()
+    om.remove_order(4)
+    with pytest.raises(OpenTransactionError, match="an outer transaction before an inner one"):
+        outer.__exit__(None, None, None)
+    assert everything(om) == before
+    with pytest.raises(OpenTransactionError, match="whose outer one was left before it"):
+        inner.__exit__(None, None, None)
+    om.remove_order(1)
+    assert 1 not in om
+
+
+def test_the_note_of_a_transaction_that_failed_is_gone(om: OrderManagement) -> None:
+    heard: list[Event] = []
+    om.subscribe(heard.append)
+    with pytest.raises(ValueError, match="no"), om.transaction("failed"):
+        raise ValueError("no")
+    with om.transaction():
+        om.remove_order(1)
+    om.remove_order(4)
+    assert [event.note for event in heard] == [None, None]

@@ -1,0 +1,161 @@
+"""The site is whole: it builds without a complaint, names everything public, and no link in it is dead."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, NoneType
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import oms
+from oms.cli import app
+from oms.client import AsyncClient, Client
+from support.site_pages import ROOT, Page, build, documented_names, signatures
+
+FOR_PEOPLE_WHO_TYPE = {"cli"}  # a command is described by its page, not by its modules
+MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("docs")
+    complaints = build(folder)
+    return folder / "site", complaints
+
+
+@pytest.fixture(scope="module")
+def site(built: tuple[Path, str]) -> Path:
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in site.resolve().rglob("*.html")}
+
+
+# ------------------------------------------------------------------ the pages
+
+
+def test_the_site_is_built_without_a_complaint(built: tuple[Path, str]) -> None:
+    _, complaints = built
+    assert complaints == ""
+
+
+def test_every_page_is_reached_from_the_first_one(site: Path, pages: dict[Path, Page]) -> None:
+    reached: set[Path] = set()
+    waiting = {(site / "index.html").resolve()}
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        waiting |= {target for target, _ in pages[page].targets() if target in pages} - reached
+    assert {path.relative_to(site) for path in pages.keys() - reached} == set()
+    sources = {
+        path.with_suffix("").relative_to(ROOT / "docs") for path in MARKDOWN[1:] if "docs" in path.parts
+    }
+    assert {page.relative_to(site.resolve()).with_suffix("") for page in reached} >= sources
+
+
+def test_no_link_within_the_site_is_dead(site: Path, pages: dict[Path, Page]) -> None:
+    dead = {
+        (page.path.name, str(target), anchor)
+        for page in pages.values()
+        for target, anchor in page.targets()
+        if not target.exists() or (target in pages and anchor not in pages[target].anchors)
+    }
+    assert dead == set()
+
+
+def test_a_page_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
+    assert {load for page in pages.values() for load in page.loads if re.match(r"\w+:|//", load)} <= {"data:"}
+
+
+# ------------------------------------------------------------------ the reference
+
+
+def public_names() -> Iterator[str]:
+    """All names that a user may import, with the methods of the classes."""
+    rooms = [f"oms.{room.name}" for room in pkgutil.iter_modules(oms.__path__) if room.ispkg]
+    for name in ["oms", *rooms]:
+        if name.rpartition(".")[2] not in FOR_PEOPLE_WHO_TYPE:
+            yield from names_in(importlib.import_module(name))
+
+
+def names_in(module: ModuleType) -> Iterator[str]:
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.ismodule(value):
+            yield from names_in(value)
+            continue
+        yield f"{module.__name__}.{name}"
+        if inspect.isclass(value):
+            fields = getattr(value, "_fields", ()) or getattr(value, "__dataclass_fields__", ())
+            inherited = {each for base in value.__mro__[1:] for each in vars(base)}
+            own = {each for each in vars(value) if not each.startswith("_")} - {*fields} - inherited
+            yield from (f"{module.__name__}.{name}.{each}" for each in own)
+
+
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
+    missing = set(public_names()) - documented_names(site)
+    assert missing == set(), "docs/reference/ must name them"
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_the_reference_shows_what_each_method_of_a_client_returns(site: Path, client: type) -> None:
+    shown = signatures(site / "reference" / "client.html")
+    names = [name for name, each in vars(client).items() if inspect.isfunction(each) and name[0] != "_"]
+    assert len(names) >= 18
+    for name in names:
+        signature = inspect.signature(getattr(client, name), eval_str=True)
+        said = shown[f"oms.client.{client.__name__}.{name}"]
+        returned = inspect.formatannotation(signature.return_annotation or NoneType)
+        returned = returned.replace("oms.models.", "").replace("NoneType", "None")
+        assert said.removesuffix("¶").endswith(f"→ {returned}"), said
+        assert said.startswith("async ") is (client is AsyncClient), said
+        for parameter in list(signature.parameters.values())[1:]:
+            annotation = inspect.formatannotation(parameter.annotation).replace("oms.models.", "")
+            annotation = annotation.replace("collections.abc.", "")
+            assert f"{parameter.name}: {annotation}" in said, said
+    assert "Generator[" not in " ".join(shown.values())
+
+
+def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:
+    """Each command with all of its words; typer has a click of its own, or another's, by its version."""
+    if hasattr(command, "commands"):
+        for word, each in command.commands.items():
+            yield from commands(each, f"{name} {word}")
+    else:
+        yield name, command
+
+
+def test_every_command_and_option_is_on_the_page_of_the_command() -> None:
+    page = (ROOT / "docs" / "reference" / "command.md").read_text()
+    for name, command in commands(get_command(app)):
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}"))
+        shown = (each for each in command.params if not getattr(each, "hidden", False))
+        options = {option for each in shown for option in each.opts if option.startswith("--")}
+        assert set(re.findall(r"`(--[a-z-]+)`", row)) == options - {"--help"}, name
+
+
+# ------------------------------------------------------------------ as they are, on a code host
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_is_right_where_the_file_is_read_as_it_is(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, target

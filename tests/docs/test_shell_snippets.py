@@ -1,0 +1,82 @@
+"""Shell commands in the docs and the README are run, with files of the names that they give."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from oms import Side, journal
+from oms.cli import run
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOT_RUN_HERE = {
+    "python3 -m venv": "run by .ci/run, which reads the README",
+    ".venv/bin/python -m pytest": "the tests would run the tests",
+    "curl -s": "asked of a server by test_cli_serve.py",
+    "python3 benchmarks/peers/run.py": "installs other libraries",
+}
+SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,1,9,30,999900,1\n"
+BOOK = "1000000,10,-9999999999,0\n1000000,10,-9999999999,0\n1000000,10,999900,30\n"
+BITSTAMP = (
+    "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
+    "1,1430438400000,1430438400000,235.10,400000000,created,bid\n"
+    "1,1430438401000,1430438401000,235.10,150000000,changed,bid\n"
+)
+CAPTURE = """\
+["0",{"as":[["10.2","5.0","1.5"]],"bs":[["10.1","4.0","1.5"]]},"book-10","XBT/USD"]
+["0",{"a":[["10.3","2.5","2.5"]],"c":"3617920322"},"book-10","XBT/USD"]
+"""
+TRADES = (
+    "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
+    "1430438401,235.10,250000000,sell,2,1,1,2\n"
+)
+
+
+def snippets() -> list[str]:
+    blocks = (re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL) for page in PAGES)
+    lines = {
+        line.split("  #")[0].strip() for found in blocks for block in found for line in block.splitlines()
+    }
+    return sorted(line for line in lines if line and not line.startswith(("#", *NOT_RUN_HERE)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in {
+        "AAPL_message_50.csv.gz": SESSION,
+        "AAPL_orderbook_1.csv.gz": BOOK,
+        "AAPL_orderbook_50.csv.gz": BOOK,
+        "orders.csv.gz": BITSTAMP,
+        "capture.gz": CAPTURE,
+    }.items():
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "trades_inferred.csv").write_text(TRADES)
+    with journal.open(tmp_path / "book.db", durability="off") as om:
+        for order_id in range(1_000):
+            om.add_order(order_id, "JPM", Side.BUY, 10, 20)
+        om.place_trade("JPM", Side.BUY, 15)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("line", snippets())
+def test_a_command_in_the_docs_does_what_it_is_shown_for(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, *args = shlex.split(line)
+    assert Path(program).name == "oms"
+    code = run(args)
+    out, err = capsys.readouterr()
+    assert (code, err) == (0, "")
+    assert out or "--output" in args
+
+
+def test_what_is_not_run_is_still_in_the_docs() -> None:
+    text = "".join(page.read_text() for page in [*PAGES, ROOT / "benchmarks" / "peers" / "README.md"])
+    assert [start for start in NOT_RUN_HERE if f"\n{start}" not in text] == []

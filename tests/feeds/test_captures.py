@@ -1,0 +1,383 @@
+"""Captures of websockets as files: what is read, what is passed over, what stops the reading."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oms import Instrument, InvalidOrderError, OrderManagement, Side
+from oms.feeds import (
+    ASK,
+    BookMessage,
+    FeedError,
+    LevelReplay,
+    Outcome,
+    Recorder,
+    UnknownFeedError,
+    feed_of,
+    find_instruments,
+    open_capture,
+    open_recording,
+    replay_levels,
+)
+from oms.feeds.levels.capture import sent_in
+from support.naive_exchange import FORMATS, Format, NaiveExchange
+from support.recordings import BITGET, OKX, needed
+
+NOTES = [
+    "wss://ws.kraken.com <-> 1652459224.5300605",
+    'wss://ws.kraken.com <- 1652459225.2987883: {"event":"subscribe","a":1,"b":2,"c":3,"d":4,"e":5}',
+    "",
+]
+ANSWERS = {
+    "okx": '{"event":"subscribe","arg":{"channel":"books","instId":"XBT/USD"}}',
+    "bitget": '{"event":"subscribe","arg":{"instType":"sp","channel":"books","instId":"XBT/USD"}}',
+    "kraken1": '{"channelID":336,"channelName":"book-10","event":"subscriptionStatus","pair":"XBT/USD"}',
+    "kraken2": '{"method":"subscribe","result":{"channel":"book","depth":10,"symbol":"XBT/USD"}}',
+}
+HEARTBEATS = {
+    "okx": "pong",
+    "bitget": "pong",
+    "kraken1": '{"event":"heartbeat"}',
+    "kraken2": '{"channel":"heartbeat"}',
+}
+
+
+def session(form: Format) -> list[str]:
+    exchange = NaiveExchange(form)
+    exchange.books = ({"10.2": "5.00000", "10.3": "2.50000"}, {"10.0": "4.00000"})
+    return [
+        exchange.snapshot(),
+        exchange.update([(0, "10.2", "0"), (1, "10.1", "0.00007")]),
+        exchange.update([(0, "10.25", "1.00000")]),  # a finer price than any before
+    ]
+
+
+def write(path: Path, lines: Iterable[str], wrapper: str = "{}") -> Path:
+    path.write_text("".join(wrapper.format(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("wrapper", ["{}", "1652459225.5073643: {}", "1652459225507:{}", "1652459225 {}\r"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
+    form: Format, wrapper: str, tmp_path: Path
+) -> None:
+    lines = [wrapper.format(line) for line in (ANSWERS[form], HEARTBEATS[form], *session(form), '{"x')]
+    path = write(tmp_path / "capture", [*NOTES, *lines])
+    capture = open_capture(path)
+    assert capture.feed == feed_of(path) == form.rstrip("12")
+    om = OrderManagement()
+    report = replay_levels(capture, om)
+    assert (report.messages, report.checksums_failed, report.stale, report.followed) == (3, 0, (), True)
+    assert (report.unread, report.agrees) == (1, False)
+    assert report.checksums_ok == (2 if form == "kraken1" else 3)
+    assert report.symbols["XBT/USD"].instrument == Instrument("0.01", "0.00001")
+    assert [(level.price, level.amount) for level in om.depth("XBT/USD", Side.BUY)] == [
+        (1025, 100_000),
+        (1030, 250_000),
+    ]
+    assert sum(report.passed_over.values()) == len(NOTES) + 3
+    assert report.passed_over["cut short, or not of the exchange's form"] == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("pair", [True, False])
+def test_a_recorder_may_put_message_and_time_into_one_value(
+    form: Format, pair: bool, as_text: bool, tmp_path: Path
+) -> None:
+    lines = [json.dumps(line) if as_text else line for line in (ANSWERS[form], *session(form))]
+    wrapper = "[1652459225.5, {}]" if pair else '{{"timestamp": "1652459225.5", "message": {}}}'
+    path = write(tmp_path / "capture", lines, wrapper)
+    assert feed_of(path) == form.rstrip("12")
+    report = replay_levels(open_capture(path), OrderManagement())
+    assert (report.messages, report.agrees, sum(report.passed_over.values())) == (3, True, 1)
+    assert {message.time for message in open_capture(path)} == {1652459225500000000}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_compressed_or_not_a_capture_is_the_same(form: Format, tmp_path: Path) -> None:
+    path = tmp_path / "capture.gz"
+    path.write_bytes(gzip.compress("\n".join(session(form)).encode()))
+    assert replay_levels(open_capture(path), OrderManagement()).messages == 3
+
+
+def test_a_compressed_file_that_is_cut_off_stops_the_replay_where_it_is_cut(tmp_path: Path) -> None:
+    exchange = NaiveExchange("okx")
+    lines = [
+        exchange.snapshot(),
+        *(exchange.update([(0, f"{n}.7", f"{n * n % 97}.3")]) for n in range(1, 900)),
+    ]
+    whole = gzip.compress("\n".join(lines).encode())
+    path = tmp_path / "capture.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    run = LevelReplay(open_capture(path), OrderManagement(), instruments=Instrument("0.1", "0.1"))
+    followed = 0
+    with pytest.raises(FeedError, match="the file is damaged") as caught:
+        for _ in run:
+            followed += 1
+    assert caught.value.row is not None
+    assert 0 < followed < caught.value.row <= 900
+    assert run.report().checksums_ok == followed
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 3))
+def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, garbage: bytes, at: int
+) -> None:
+    lines = [line.encode() for line in session("kraken2")]
+    lines.insert(at, garbage.replace(b"\n", b""))
+    path = tmp_path_factory.getbasetemp() / "garbage"
+    path.write_bytes(b"\n".join(lines))
+    try:
+        report = replay_levels(open_capture(path, "kraken"), OrderManagement())
+    except FeedError:
+        return
+    assert (report.messages, report.checksums_ok, report.followed) == (3, 3, True)
+    assert report.agrees is (report.unread == 0)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_json_of_any_form_is_passed_over_or_makes_its_book_stale(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    form = data.draw(st.sampled_from(FORMATS))
+    message = json.loads(session(form)[0])
+    _replace_one(data, message)
+    lines = [ANSWERS[form], json.dumps(message), *session(form)]
+    path = write(tmp_path_factory.getbasetemp() / "mangled", lines)
+    report = replay_levels(open_capture(path, feed_of(path)), OrderManagement())
+    assert report.symbols["XBT/USD"].stale is None  # the snapshot behind it has made it good
+
+
+def _replace_one(data: st.DataObject, value: object) -> None:
+    """Put something else somewhere into a structure of JSON."""
+    while isinstance(value, (dict, list)) and value:
+        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+        key = data.draw(st.sampled_from(keys))
+        inner = value[key]
+        if not isinstance(inner, (dict, list)) or not inner or data.draw(st.booleans()):
+            value[key] = data.draw(
+                st.none()
+                | st.integers()
+                | st.text(max_size=3)
+                | st.lists(st.integers(), max_size=4)
+                | st.just({"a": 1})
+            )
+            return
+        value = inner
+
+
+@pytest.mark.parametrize(
+    ("line", "time"),
+    [
+        ("[1]", None),
+        ("1652459225: [1]", 1_652_459_225_000_000_000),
+        ("1652459225.5:[1]", 1_652_459_225_500_000_000),
+        ("1652459225123 [1]", 1_652_459_225_123_000_000),
+        ("1652459225123456789\t[1]", 1_652_459_225_123_456_789),
+        ("17: [1]", None),
+        ("2022-05-13T16:27:05Z [1]", None),
+    ],
+)
+def test_a_line_says_when_it_was_received_in_any_unit_or_not_at_all(line: str, time: int | None) -> None:
+    assert sent_in(line) == (time, "[1]")
+
+
+@pytest.mark.parametrize(
+    "line", ["", " ", "17: nothing", "note {", "# [1]", "wss://a.b [1]", "1652459225: pong"]
+)
+def test_a_line_without_json_holds_nothing(line: str) -> None:
+    assert sent_in(line) is None
+
+
+def test_without_a_receiving_time_a_message_has_that_of_the_exchange(tmp_path: Path) -> None:
+    for form, time in (("okx", 1_652_459_236_119_000_000), ("kraken1", 1_500_000_000)):
+        [first, *_] = open_capture(write(tmp_path / form, session(form)))  # type: ignore[arg-type] # a literal
+        assert first.time == time
+
+
+# ---------------------------------------------------------------------- which feed, which instrument
+
+
+def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
+    with pytest.raises(UnknownFeedError, match="no capture of Bitget, Kraken or OKX, not a LOBSTER"):
+        feed_of(path)
+    with pytest.raises(InvalidOrderError, match="feed must be 'bitget', 'kraken' or 'okx', not 'lobster'"):
+        open_capture(path, "lobster")
+    with pytest.raises(InvalidOrderError, match="feed must be 'bitstamp' or 'lobster', not 'okx'"):
+        open_recording(path, "okx")
+
+
+def test_a_capture_that_holds_no_book_of_its_feed_is_an_error(tmp_path: Path) -> None:
+    capture = open_capture(write(tmp_path / "capture", session("okx")), "kraken")
+    with pytest.raises(FeedError, match="it holds no book of kraken"):
+        replay_levels(capture, OrderManagement())
+
+
+def test_a_depth_is_krakens_alone_and_cuts_the_book(tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", session("kraken2")[:1])
+    om = OrderManagement()
+    replay_levels(open_capture(path, depth=2), om)
+    assert len(om) == 3
+    with pytest.raises(InvalidOrderError, match="depth must be an int >= 1, not 0"):
+        open_capture(path, depth=0)
+    with pytest.raises(InvalidOrderError, match="depth must be left out for a capture of okx"):
+        open_capture(write(tmp_path / "okx", session("okx")), depth=10)
+
+
+def test_the_coarsest_decimals_that_fit_all_texts_are_found_for_each_symbol() -> None:
+    one = BookMessage(1, 0, "X", True, (("10.50", "1.000"),), (("9.25", "2.5"),))
+    other = BookMessage(2, 0, "Y", True, (("7", "no number"),), ())
+    assert find_instruments([one, other]) == {"X": Instrument("0.01", "0.1"), "Y": Instrument()}
+
+
+# ---------------------------------------------------------------------- hooks
+
+
+def test_a_bot_is_called_after_each_message_with_the_books_and_what_became_of_it(tmp_path: Path) -> None:
+    seen: list[tuple[int, bool, int | None]] = []
+
+    def bot(om: OrderManagement, outcome: Outcome) -> None:
+        seen.append((outcome.message.row, outcome.applied, om.best_price("XBT/USD", ASK)))
+
+    lines = session("bitget")
+    lines[2] = lines[2].replace('"checksum": ', '"checksum": 1')
+    replay_levels(open_capture(write(tmp_path / "capture", lines)), OrderManagement(), on_message=bot)
+    assert seen == [(1, True, 1020), (2, True, 1030), (3, False, None)]
+
+
+def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
+    data = '[{"px":"10.2","sz":"3","side":"buy","ts":"1"}]'
+    trade = f'{{"arg":{{"channel":"trades","instId":"XBT/USD"}},"data":{data}}}'
+    lines = [f"165245922{second}.5: {line}" for second, line in enumerate([*session("okx"), trade])]
+    recorder = Recorder(every=1, levels=1)
+    replay_levels(open_capture(write(tmp_path / "capture", lines)), OrderManagement(), recorder=recorder)
+    history = recorder.history("XBT/USD")
+    assert history.instrument == Instrument("0.01", "0.00001")
+    assert history.times == [1652459220.5, 1652459221.5, 1652459222.5]
+    assert history.best_buy == [1020, 1030, 1025]
+    assert history.sell_levels == [((1000, 400_000),), ((1010, 7),), ((1010, 7),)]
+    assert (history.trades.price, history.trades.amount, history.trades.side) == (
+        [1020],
+        [300_000],
+        [ASK],
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_path: Path) -> None:
+    exchange = NaiveExchange(form)
+    lines: list[str] = []
+    for second, price in enumerate(("0.25", "0.253")):
+        exchange.books = ({price: "2.0"}, {})
+        lines.append(f"165245922{second}.5: {exchange.snapshot()}")
+    recorder = Recorder(every=1)
+    capture = open_capture(write(tmp_path / "capture", lines))
+    replay_levels(capture, OrderManagement(), instruments=Instrument("0.01", "0.1"), recorder=recorder)
+    history = recorder.history("XBT/USD")
+    assert history.instrument == Instrument("0.001", "0.1")
+    assert history.buy_levels == [((250, 20),), ((253, 20),)]
+
+
+# ---------------------------------------------------------------------- what exchanges sent
+
+
+@needed
+def test_all_checksums_of_okx_are_those_of_the_books() -> None:
+    om = OrderManagement()
+    report = replay_levels(open_capture(OKX), om)
+    assert (report.messages, report.checksums_ok, report.checksums_failed, report.stale) == (290, 290, 0, ())
+    assert {name: found.trades for name, found in report.symbols.items()} == {
+        "BTC-USD-220527": 4,
+        "BTC-USDT": 69,
+        "UNI-USD-SWAP": 1,
+    }
+    om._check()
+
+
+@needed
+def test_all_checksums_of_bitget_are_those_of_the_books() -> None:
+    reports = [replay_levels(open_capture(path), OrderManagement()) for path in BITGET]
+    assert sum(report.checksums_ok for report in reports) == 637
+    assert sum(report.messages for report in reports) == 637
+    assert all(report.agrees for report in reports)
+    assert sum(len(report.symbols) for report in reports) == 10
+
+
+@needed
+def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_no_other(
+    tmp_path: Path,
+) -> None:
+    lines = gzip.decompress(OKX.read_bytes()).decode().splitlines()
+    updates = [n for n, line in enumerate(lines) if '"update"' in line and "BTC-USDT" in line]
+    del lines[updates[20]]
+    report = replay_levels(open_capture(write(tmp_path / "capture", lines)), OrderManagement())
+    assert report.stale == ("BTC-USDT",)
+    assert report.checksums_failed == 1
+    assert (
+        report.symbols["BTC-USDT"].checksums_ok == 21
+    )  # the snapshot, and the 20 updates before the lost one
+    assert report.symbols["BTC-USDT"].ignored == len(updates) - 22
+    assert report.messages == 289
+
+
+# ---------------------------------------------------------------------- beside the ordinary
+
+
+def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tmp_path: Path) -> None:
+    report = replay_levels(open_capture(write(tmp_path / "capture", session("okx")[1:])), OrderManagement())
+    assert (report.stale, report.checksums_ok, report.agrees) == (("XBT/USD",), 0, False)
+    assert report.disagreements == ("XBT/USD is stale, updates of it ignored: 2; no snapshot has been seen",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[0,{"as":[],"bs":[]},"book-0","XBT/USD"]',
+        '[0,{"as":[["1.5","2.0"]],"bs":[]},"book-10","XBT/USD"]',  # and no time anywhere
+        '{"channel":"book","type":"snapshot","data":[{"symbol":"XBT/USD","asks":[{"price":NaN,"qty":1}]}]}',
+        '[0,{"as":[["1.5","2.0","1e900000"]],"bs":[]},"book-10","XBT/USD"]',
+        '{"channel":"instrument","data":{"pairs":[{"symbol":"X","price_precision":5000000000000,"qty_precision":8}]}}',
+        '{"channel":"instrument","data":{"pairs":[{"symbol":"X","price_precision":2,"qty_precision":41}]}}',
+        '{"channel":"book","type":"rumour","data":[{"symbol":"XBT/USD"}]}',
+        '{"channel":"book","type":"update","data":[{"symbol":""}]}',
+        '{"method":"subscribe","result":{"channel":"book","depth":-5,"symbol":"XBT/USD"}}',
+        '{"channel":"book","type":' + "[" * 100_000,
+    ],
+)
+def test_what_is_not_of_the_exchanges_form_is_counted_with_its_first_row(line: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", [line, *session("kraken2"), line])
+    report = replay_levels(open_capture(path, "kraken"), OrderManagement())
+    reason = "cut short, or not of the exchange's form"
+    assert (report.passed_over[reason], report.first_rows[reason], report.checksums_ok) == (2, 1, 3)
+
+
+def test_what_kraken_says_of_its_instruments_is_taken_into_account(tmp_path: Path) -> None:
+    pair = '{"symbol":"XBT/USD","price_precision":4,"qty_precision":8}'
+    said = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
+    exchange = NaiveExchange("kraken2")
+    exchange.books = ({"10.2000": "5.00000000"}, {})
+    path = write(tmp_path / "capture", [said, exchange.snapshot().replace("000", "")])
+    recorder = Recorder()
+    report = replay_levels(open_capture(path), OrderManagement(), recorder=recorder)
+    assert (report.checksums_ok, report.agrees) == (1, True)
+    assert recorder.history("XBT/USD").instrument == Instrument("0.0001", "0.00000001")
+
+
+def test_a_capture_says_what_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "capture", session("okx"))
+    capture = open_capture(path)
+    assert repr(capture) == f"<okx capture: {path}>"
+    assert [message.row for message in capture] == [1, 2, 3] == [message.row for message in capture]
+    assert capture.position == capture.size == path.stat().st_size

@@ -1,0 +1,354 @@
+"""A replay applies what a feed says, counts what it cannot apply, and goes on."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms.feeds import FeedError, Kind, Message, Replay, Unknown, UnknownOrderError, lobster, replay
+
+BUY, SELL = Side.BUY, Side.SELL
+NEW = Message(1, 1, Kind.SUBMITTED, 7, BUY, 10, 100)
+
+
+def about(kind: Kind, amount: int = 0, *, row: int = 2, order_id: int = 7, side: Side = BUY) -> Message:
+    return Message(row, row, kind, order_id, side, amount, 100)
+
+
+def after(*messages: Message) -> tuple[list[tuple[int, int]], dict[str, int]]:
+    """What rests after the messages, and what was refused; a Bitstamp feed cannot be seeded."""
+    om = OrderManagement()
+    report = replay(messages, om, symbol="X", unknown="skip")
+    om._check()
+    assert report.refused == sum(report.refusals.values())
+    return [(order.order_id, order.amount) for order in om], report.refusals
+
+
+@pytest.mark.parametrize("kind", [Kind.SUBMITTED, Kind.CREATED])
+def test_a_new_order_rests(kind: Kind) -> None:
+    om = OrderManagement()
+    replay([about(kind, 10, side=SELL)], om, symbol="X", unknown="skip")
+    assert list(om) == [Order(7, "X", SELL, 10, 100)]
+
+
+def test_a_partial_cancel_takes_its_amount_away() -> None:
+    assert after(NEW, about(Kind.REDUCED, 4)) == ([(7, 6)], {})
+
+
+def test_a_partial_cancel_of_all_that_rests_leaves_nothing() -> None:
+    assert after(NEW, about(Kind.REDUCED, 10)) == ([], {})
+
+
+@pytest.mark.parametrize("amount", [11, 0, -1])
+def test_a_partial_cancel_of_more_than_rests_or_of_nothing_is_refused(amount: int) -> None:
+    refusals = {"a cancel of more than rests, or of nothing": 1}
+    assert after(NEW, about(Kind.REDUCED, amount)) == ([(7, 10)], refusals)
+
+
+@pytest.mark.parametrize("amount", [4, 10, 25])
+def test_a_change_says_what_rests(amount: int) -> None:
+    assert after(NEW, about(Kind.CHANGED, amount)) == ([(7, amount)], {})
+
+
+def test_a_change_to_nothing_removes() -> None:
+    assert after(NEW, about(Kind.CHANGED, 0)) == ([], {})
+
+
+@pytest.mark.parametrize("amount", [-1, 2**63])
+def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
+    assert after(NEW, about(Kind.CHANGED, amount)) == (
+        [(7, 10)],
+        {"a change to an amount that no order can have": 1},
+    )
+
+
+@pytest.mark.parametrize("amount", [3, 10, 11])
+def test_a_deletion_removes_whatever_its_amount_but_another_one_than_rests_is_counted(amount: int) -> None:
+    om = OrderManagement()
+    report = replay([NEW, about(Kind.DELETED, amount)], om, symbol="X")
+    assert (len(om), report.refused) == (0, 0)
+    counted = {} if amount == 10 else {"a deletion of another amount than rests": 1}
+    assert report.contradictions == counted
+
+
+def test_the_amount_of_a_deletion_that_says_what_is_left_contradicts_nothing() -> None:
+    created, deleted = about(Kind.CREATED, 10, row=1), about(Kind.DELETED, 3)
+    report = replay([created, deleted], OrderManagement(), symbol="X", unknown="skip")
+    assert report.contradictions == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.HIDDEN, Kind.CROSS, Kind.HALT])
+def test_what_the_book_does_not_show_changes_nothing_but_is_counted(kind: Kind) -> None:
+    om = OrderManagement()
+    report = replay([NEW, about(kind, 5)], om, symbol="X")
+    assert list(om) == [Order(7, "X", BUY, 10, 100)]
+    assert (report.events, report.kinds) == (2, {"submitted": 1, str(kind): 1})
+    assert (report.unknown, report.refused, report.trades) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Message(2, 2, Kind.SUBMITTED, 8, BUY, 10, 0),
+        Message(2, 2, Kind.SUBMITTED, 8, BUY, 0, 100),
+        Message(2, 2, Kind.SUBMITTED, 8, BUY, 2**63, 100),
+        Message(2, 2, Kind.SUBMITTED, -1, BUY, 10, 100),
+        Message(2, 2, Kind.CREATED, 8, SELL, 10, 0),
+    ],
+)
+def test_an_order_that_no_book_can_hold_is_refused(order: Message) -> None:
+    assert after(NEW, order) == ([(7, 10)], {"an id, amount or price that no order can have": 1})
+
+
+def test_an_id_that_rests_already_is_refused() -> None:
+    assert after(NEW, about(Kind.SUBMITTED, 99)) == ([(7, 10)], {"an id that rests already": 1})
+
+
+def test_an_id_is_free_again_once_its_order_is_gone() -> None:
+    assert after(NEW, about(Kind.DELETED), about(Kind.SUBMITTED, 3)) == ([(7, 3)], {})
+
+
+@pytest.mark.parametrize("before", [(), (NEW,)])
+def test_an_order_created_after_its_deletion_stays_away(before: tuple[Message, ...]) -> None:
+    refusals = {"created after it was gone": 1}
+    assert after(*before, about(Kind.DELETED), about(Kind.CREATED, 3)) == ([], refusals)
+
+
+def test_an_order_that_is_gone_is_not_unknown() -> None:
+    messages = [NEW, about(Kind.EXECUTED, 10), about(Kind.DELETED, row=3), about(Kind.CHANGED, 4, row=4)]
+    om = OrderManagement()
+    report = replay(messages, om, symbol="X", unknown="raise")
+    assert report.refusals == {"about an order that is gone": 2}
+    assert (report.unknown, len(om)) == (0, 0)
+
+
+@pytest.mark.parametrize("late", [Kind.REDUCED, Kind.CHANGED, Kind.EXECUTED, Kind.DELETED])
+def test_an_order_that_no_book_could_hold_is_not_unknown(late: Kind) -> None:
+    messages = [about(Kind.SUBMITTED, 0), about(late, 1, row=3)]
+    report = replay(messages, OrderManagement(), symbol="X", unknown="raise")
+    assert report.refusals == {
+        "an id, amount or price that no order can have": 1,
+        "about an order that no book could hold": 1,
+    }
+    assert report.unknown == 0
+
+
+def test_an_order_that_no_book_could_hold_may_be_created_anew_unless_it_was_deleted() -> None:
+    dust = Message(1, 1, Kind.CREATED, 7, BUY, 10, 0)
+    refusals = {"an id, amount or price that no order can have": 1}
+    assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], refusals)
+    assert after(dust, about(Kind.DELETED), about(Kind.CREATED, 4))[0] == []
+
+
+@pytest.mark.parametrize("early", [about(Kind.CHANGED, 0), about(Kind.DELETED, 0), about(Kind.DELETED, 3)])
+def test_an_order_that_was_gone_before_its_creation_came_is_counted_and_stays_away(early: Message) -> None:
+    om = OrderManagement()
+    report = replay([early, about(Kind.CREATED, 3)], om, symbol="X", unknown="skip")
+    assert (len(om), report.unknown) == (0, 1)
+    assert report.refusals == {"created after it was gone": 1}
+
+
+def test_a_change_before_the_creation_is_counted_and_not_guessed_from() -> None:
+    om = OrderManagement()
+    report = replay([about(Kind.CHANGED, 4), about(Kind.CREATED, 9)], om, symbol="X", unknown="skip")
+    assert [(order.order_id, order.amount) for order in om] == [(7, 9)]
+    assert (report.unknown, report.refused) == (1, 0)
+
+
+def test_only_so_many_ids_that_are_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oms.feeds.orders.followed_book._REMEMBERED", 2)
+    gone = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
+    late = [about(Kind.CREATED, 5, row=row, order_id=row - 3) for row in (4, 5, 6)]
+    assert after(*gone, *late) == ([(1, 5)], {"created after it was gone": 2})
+
+
+def test_a_message_that_names_the_other_side_is_refused() -> None:
+    refusals = {"about an order of another book": 1}
+    assert after(NEW, about(Kind.DELETED, side=SELL)) == ([(7, 10)], refusals)
+
+
+def test_orders_of_other_symbols_are_left_alone() -> None:
+    om = OrderManagement()
+    om.add_order(7, "OTHER", BUY, 1, 1)
+    report = replay([NEW, about(Kind.DELETED)], om, symbol="X")
+    assert list(om) == [Order(7, "OTHER", BUY, 1, 1)]
+    assert report.refusals == {"an id that rests already": 1, "about an order of another book": 1}
+
+
+# ---------------------------------------------------------------------- trades
+
+
+def sweep_of(*executions: tuple[int, int, int]) -> list[Message]:
+    """Three orders, then one sweep of (order id, amount, price)."""
+    orders = [
+        Message(1, 1, Kind.SUBMITTED, 1, BUY, 10, 100),
+        Message(2, 2, Kind.SUBMITTED, 2, BUY, 10, 100),
+        Message(3, 3, Kind.SUBMITTED, 3, BUY, 10, 101),
+    ]
+    rows = enumerate(executions, 4)
+    return orders + [
+        Message(row, 9, Kind.EXECUTED, key, BUY, amount, price) for row, (key, amount, price) in rows
+    ]
+
+
+def test_a_run_of_executions_is_one_trade() -> None:
+    om = OrderManagement()
+    report = replay(sweep_of((1, 10, 100), (2, 10, 100), (3, 5, 101)), om, symbol="X")
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 1)
+    assert om.place_trade("X", BUY, 5).trade_id == 2
+    assert report.agrees
+
+
+def test_fills_out_of_priority_are_counted_but_no_disagreement() -> None:
+    om = OrderManagement()
+    report = replay(sweep_of((2, 4, 100)), om, symbol="X")
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 0)
+    assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 6), (3, 10)]
+    assert report.agrees
+    assert report.remarks == ("at equal cost, the exchange executed 1 trade out of priority",)
+
+
+def test_a_book_that_is_wrong_says_nothing_of_the_priority_of_the_exchange() -> None:
+    messages = [*sweep_of((2, 4, 100)), Message(5, 10, Kind.EXECUTED, 3, BUY, 1, 101)]
+    report = replay(messages, OrderManagement(), symbol="X")
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (2, 1, 0)
+    assert report.remarks == ()
+
+
+def test_a_trade_of_another_cost_is_a_disagreement() -> None:
+    om = OrderManagement()
+    report = replay(sweep_of((3, 4, 101)), om, symbol="X")
+    assert (report.trades, report.trades_equal_cost) == (1, 0)
+    assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 10), (3, 6)]
+    assert report.disagreements == (
+        "0 of 1 trades cost what the exchange published; "
+        "the first that did not begins at row 4: 404 there, 400 here",
+    )
+
+
+def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
+    om = OrderManagement()
+    report = replay(sweep_of((1, 4, 100), (99, 5, 100), (2, 10, 100)), om, symbol="X", unknown="skip")
+    assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 0, 0)
+    assert [(order.order_id, order.amount) for order in om] == [(1, 6), (3, 10)]
+    assert report.unknown == 1
+    assert report.disagreements[0].endswith(
+        "begins at row 4: 1,900 there, and here it takes what does not rest"
+    )
+    assert report.disagreements[-1] == "with 1 unknown order left out, the book lacks what rested there"
+
+
+@pytest.mark.parametrize(
+    ("executions", "left"),
+    [
+        ([(1, 11, 100)], [(2, 10), (3, 10)]),
+        ([(1, 6, 100), (1, 6, 100)], [(2, 10), (3, 10)]),
+        ([(1, 0, 100)], [(1, 10), (2, 10), (3, 10)]),
+        ([(1, -5, 100)], [(1, 10), (2, 10), (3, 10)]),
+        ([(1, 15, 100), (2, -5, 100)], [(2, 10), (3, 10)]),
+    ],
+)
+def test_an_execution_of_more_than_rests_or_of_nothing_is_refused(
+    executions: list[tuple[int, int, int]], left: list[tuple[int, int]]
+) -> None:
+    om = OrderManagement()
+    report = replay(sweep_of(*executions), om, symbol="X")
+    assert [(order.order_id, order.amount) for order in om] == left
+    assert set(report.refusals) == {"an execution of more than rests, or of nothing"}
+    assert (report.trades, report.trades_equal_cost) == (1, 0)
+
+
+# ---------------------------------------------------------------------- policies
+
+
+def test_skip_counts_an_unknown_id_once_and_goes_on() -> None:
+    om = OrderManagement()
+    unseen = [about(Kind.REDUCED, 1, row=row, order_id=5) for row in (2, 3)]
+    report = replay([NEW, *unseen], om, symbol="X", unknown="skip")
+    assert (report.events, report.unknown, report.seeded, len(om)) == (3, 1, 0, 1)
+
+
+def test_raise_names_the_row_and_leaves_the_book_as_it_was_before_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("feed") / "m.csv"
+    path.write_text("1.0,1,7,10,100,-1\n2.0,4,7,4,100,-1\n2.0,4,8,4,100,-1\n")
+    om = OrderManagement()
+    with pytest.raises(
+        UnknownOrderError, match=r"m\.csv: row 3: order 8 is executed but was never submitted"
+    ):
+        replay(lobster.read(path), om, symbol="X", unknown="raise")
+    assert list(om) == [Order(7, "X", BUY, 10, 100)]
+    assert om.place_trade("X", BUY, 1).trade_id == 1
+
+
+def test_ignored_ids_are_as_if_they_were_not_there() -> None:
+    om = OrderManagement()
+    report = replay(
+        sweep_of((1, 10, 100), (2, 10, 100), (3, 5, 101)), om, symbol="X", unknown="raise", ignore=[1, 99]
+    )
+    assert (report.events, report.ignored, report.unknown) == (6, 2, 0)
+    assert (report.trades, report.trades_equal_fills) == (1, 1)
+    assert list(om) == [Order(3, "X", BUY, 5, 101)]
+
+
+def test_a_sweep_of_ignored_orders_only_is_no_trade() -> None:
+    report = replay(sweep_of((1, 10, 100)), OrderManagement(), symbol="X", ignore={1})
+    assert (report.trades, report.ignored) == (0, 2)
+
+
+def test_an_unheard_of_policy_or_symbol_is_refused_before_anything_is_done() -> None:
+    with pytest.raises(InvalidOrderError, match="unknown must be 'seed', 'skip' or 'raise', not 'guess'"):
+        replay([NEW], OrderManagement(), symbol="X", unknown=cast(Unknown, "guess"))
+    with pytest.raises(InvalidOrderError, match="symbol"):
+        replay([NEW], OrderManagement(), symbol="")
+
+
+# ---------------------------------------------------------------------- driving
+
+
+def test_the_callback_sees_the_book_after_each_event_and_a_sweep_as_one() -> None:
+    om = OrderManagement()
+    seen: list[tuple[tuple[int, ...], int | None]] = []
+    replay(
+        sweep_of((1, 10, 100), (2, 10, 100)),
+        om,
+        symbol="X",
+        on_event=lambda messages: seen.append((tuple(m.row for m in messages), om.best_price("X", BUY))),
+    )
+    assert seen == [((1,), 100), ((2,), 100), ((3,), 100), ((4, 5), 101)]
+
+
+def test_a_replay_may_be_left_and_gone_on_with() -> None:
+    om = OrderManagement()
+    run = Replay([NEW, about(Kind.REDUCED, 4), about(Kind.REDUCED, 1, row=3)], om, symbol="X")
+    for _ in run:
+        break
+    assert (run.report().events, om.get_order(7).amount) == (1, 10)
+    assert [messages[0].row for messages in run] == [2, 3]
+    assert (run.report().events, om.get_order(7).amount) == (3, 5)
+    assert list(run) == []
+
+
+def test_a_bad_row_stops_the_replay_after_all_rows_before_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("feed") / "m.csv"
+    path.write_text("1.0,1,7,10,100,-1\n2.0,4,7,4,100,-1\n2.0,4,7,4,100\n")
+    om = OrderManagement()
+    with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):
+        replay(lobster.read(path), om, symbol="X", unknown="skip")
+    om._check()
+    # The run of row 2 might go on in row 3: it was not yet applied.
+    assert list(om) == [Order(7, "X", BUY, 10, 100)]
+    om = OrderManagement()
+    with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):
+        replay(lobster.read(path), om, symbol="X", unknown="seed")
+    assert len(om) == 0
+
+
+def test_events_that_leave_the_book_crossed_are_counted() -> None:
+    messages = [NEW, about(Kind.SUBMITTED, 1, order_id=8, side=SELL), about(Kind.HALT), about(Kind.DELETED)]
+    assert replay(messages, OrderManagement(), symbol="X").crossed == 2

@@ -1,0 +1,126 @@
+"""Orders that a recording refers to but never submits rest where, and when, they must have rested."""
+
+from __future__ import annotations
+
+import pytest
+
+from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms.feeds import Kind, Message, replay
+from oms.feeds.orders.seeding import find_seeds
+
+
+def message(
+    row: int, kind: Kind, order_id: int, amount: int, *, price: int = 100, side: Side = Side.BUY
+) -> Message:
+    return Message(row, row, kind, order_id, side, amount, price)
+
+
+def waiting(messages: list[Message]) -> list[Order]:
+    return list(find_seeds(messages, "X").before(None))
+
+
+def test_the_amount_is_the_sum_of_what_was_taken() -> None:
+    messages = [
+        message(1, Kind.REDUCED, 5, 2),
+        message(2, Kind.EXECUTED, 5, 3),
+        message(3, Kind.HIDDEN, 5, 100),
+        message(4, Kind.DELETED, 5, 4),
+    ]
+    assert waiting(messages) == [Order(5, "X", Side.BUY, 9, 100)]
+
+
+def test_an_order_with_a_smaller_id_than_the_first_submitted_rests_from_the_start() -> None:
+    messages = [
+        message(1, Kind.SUBMITTED, 10, 1),
+        message(2, Kind.DELETED, 10, 1),
+        message(3, Kind.DELETED, 5, 4),
+    ]
+    seeds = find_seeds(messages, "X")
+    assert [order.order_id for order in seeds.from_the_start()] == [5]
+
+
+def test_any_other_comes_just_before_the_first_submission_with_a_larger_id() -> None:
+    messages = [
+        message(1, Kind.SUBMITTED, 10, 1),
+        message(2, Kind.SUBMITTED, 12, 1),
+        message(3, Kind.SUBMITTED, 14, 1),
+        message(4, Kind.DELETED, 13, 1),
+    ]
+    om = OrderManagement()
+    seen: list[list[int]] = []
+    report = replay(
+        messages, om, symbol="X", on_event=lambda _: seen.append([order.order_id for order in om])
+    )
+    assert seen == [[10], [10, 12], [10, 12, 13, 14], [10, 12, 14]]
+    assert (report.unknown, report.seeded, report.refused) == (1, 1, 0)
+
+
+def test_an_order_that_no_submission_follows_rests_at_the_latest_when_it_is_referred_to() -> None:
+    messages = [
+        message(1, Kind.SUBMITTED, 10, 1),
+        message(2, Kind.REDUCED, 99, 2),
+        message(3, Kind.DELETED, 99, 5),
+    ]
+    om = OrderManagement()
+    amounts: list[int | None] = []
+    replay(
+        messages,
+        om,
+        symbol="X",
+        on_event=lambda _: amounts.append(om.get_order(99).amount if 99 in om else None),
+    )
+    assert amounts == [None, 5, None]
+
+
+def test_without_any_submission_all_rest_from_the_start() -> None:
+    seeds = find_seeds([message(1, Kind.DELETED, 5, 4), message(2, Kind.DELETED, 3, 4)], "X")
+    assert len(seeds) == 2
+    assert [order.order_id for order in seeds.from_the_start()] == [3, 5]
+
+
+def test_an_order_that_was_submitted_is_never_seeded_even_if_it_is_referred_to_too_late_or_too_soon() -> None:
+    late = [message(1, Kind.SUBMITTED, 5, 4), message(2, Kind.DELETED, 5, 4), message(3, Kind.DELETED, 5, 4)]
+    soon = [message(1, Kind.DELETED, 5, 4), message(2, Kind.SUBMITTED, 5, 4)]
+    assert waiting(late) == waiting(soon) == []
+    assert replay(late, OrderManagement(), symbol="X").refusals == {"about an order that is gone": 1}
+    assert replay(soon, OrderManagement(), symbol="X").unknown == 1
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        message(2, Kind.DELETED, 5, 4, price=101),
+        message(2, Kind.DELETED, 5, 4, side=Side.SELL),
+        message(2, Kind.DELETED, 5, 0),
+        message(2, Kind.DELETED, 5, -4),
+    ],
+)
+def test_an_order_whose_messages_contradict_each_other_is_not_guessed(second: Message) -> None:
+    messages = [message(1, Kind.REDUCED, 5, 4), second, message(3, Kind.DELETED, 5, 4)]
+    assert waiting(messages) == []
+    report = replay(messages, OrderManagement(), symbol="X")
+    assert (report.unknown, report.seeded) == (1, 0)
+
+
+def test_a_seed_that_no_book_can_hold_is_refused() -> None:
+    om = OrderManagement()
+    report = replay([message(1, Kind.DELETED, 5, 4, price=0)], om, symbol="X")
+    assert (len(om), report.unknown, report.seeded) == (0, 1, 0)
+    assert report.refusals == {"an id, amount or price that no order can have": 1}
+
+
+def test_ignored_ids_are_not_seeded() -> None:
+    messages = [message(1, Kind.SUBMITTED, 9, 1), message(2, Kind.DELETED, 5, 4)]
+    assert len(find_seeds(messages, "X", ignore={5})) == 0
+
+
+def test_a_feed_that_says_only_what_is_left_cannot_be_seeded() -> None:
+    om = OrderManagement()
+    with pytest.raises(InvalidOrderError, match="unknown must be 'skip' or 'raise'"):
+        replay([message(1, Kind.CREATED, 5, 4)], om, symbol="X", unknown="seed")
+    assert len(om) == 0
+
+
+def test_messages_that_can_be_read_only_once_cannot_be_seeded() -> None:
+    with pytest.raises(InvalidOrderError, match="iterable more than once"):
+        replay(iter([message(1, Kind.DELETED, 5, 4)]), OrderManagement(), symbol="X")

@@ -1,0 +1,372 @@
+"""A damaged file is refused, with its place, or opens as exactly what it was: never as anything else."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
+from oms.journal import SqliteJournal
+from oms.journal.connection import Connection, connect
+from support.sessions import State, do, session, state
+
+LENGTH = 12
+
+
+def small_pages(uri: str) -> Connection:
+    """Pages of the least size there is, so that a small file has every kind of them."""
+    connection = connect(uri)
+    connection.execute("PRAGMA page_size=512")
+    return connection
+
+
+def made(file: Path) -> tuple[OrderManagement, list[State]]:
+    """A journal that is still open, and all states that it went through."""
+    om = journal.open(file, connect=small_pages)
+    past = [state(om)]
+    for command in session(8, LENGTH):
+        do(command, om)
+        past.append(state(om))
+    return om, past
+
+
+@pytest.fixture(scope="module")
+def checkpointed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, State]:
+    file = tmp_path_factory.mktemp("whole") / "book.db"
+    om, past = made(file)
+    om.close()
+    return file.read_bytes(), past[-1]
+
+
+@pytest.fixture(scope="module")
+def in_the_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, list[State]]:
+    file = tmp_path_factory.mktemp("whole") / "book.db"
+    om, past = made(file)
+    with om:
+        return file.read_bytes(), file.with_name("book.db-wal").read_bytes(), past
+
+
+def flipped(whole: bytes, bit: int) -> bytes:
+    damaged = bytearray(whole)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def found(file: Path) -> State | None:
+    """What a file opens as, or None if it is refused, or its trail is, with a place."""
+    try:
+        with journal.open(file) as om:
+            try:
+                return state(om)
+            except JournalError as error:
+                assert str(file) in error.place
+                return State(om.orders(), _counters(om), om.state_hash(), ())
+    except JournalError as error:
+        assert str(file) in error.place
+        assert error.problem
+        return None
+
+
+def _counters(om: OrderManagement) -> tuple[int, int]:
+    whole = om.__getstate__()
+    return whole["next_trade_id"], whole["sequence"]
+
+
+def assert_refused_or_true(images: Iterable[bytes], true: State, tmp_path: Path) -> int:
+    refused = 0
+    for number, image in enumerate(images):
+        file = put(tmp_path, image)
+        opens_as = found(file)
+        assert opens_as in (None, true, true._replace(events=())), f"image {number}"
+        refused += opens_as != true
+    return refused
+
+
+def test_a_file_with_a_bit_flipped_in_any_byte_is_refused_or_true(
+    checkpointed: tuple[bytes, State], tmp_path: Path
+) -> None:
+    whole, true = checkpointed
+    rng = random.Random(1)
+    images = (flipped(whole, 8 * byte + rng.randrange(8)) for byte in range(0, len(whole), 2))
+    assert assert_refused_or_true(images, true, tmp_path) > len(whole) // 8
+
+
+@pytest.mark.long
+def test_a_file_with_any_bit_flipped_is_refused_or_true(
+    checkpointed: tuple[bytes, State], tmp_path: Path
+) -> None:
+    whole, true = checkpointed
+    images = (flipped(whole, bit) for bit in range(8 * len(whole)))
+    assert assert_refused_or_true(images, true, tmp_path) > len(whole)
+
+
+@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
+def test_a_file_cut_off_anywhere_is_refused_or_true(
+    step: int, checkpointed: tuple[bytes, State], tmp_path: Path
+) -> None:
+    whole, true = checkpointed
+    images = [whole[:size] for size in range(0, len(whole), step)]
+    assert assert_refused_or_true(images, true, tmp_path) == len(images)
+
+
+def put(folder: Path, base: bytes, log: bytes | None = None) -> Path:
+    """A file, and perhaps its log, in a folder that holds nothing else."""
+    for old in folder.iterdir():
+        old.unlink()
+    file = folder / "book.db"
+    file.write_bytes(base)
+    if log is not None:
+        file.with_name("book.db-wal").write_bytes(log)
+    return file
+
+
+def made_of(base: bytes, log: bytes, folder: Path) -> bytes:
+    """The file that SQLite makes of a file and its log: what it opens is this and nothing else."""
+    file = put(folder, base, log)
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.serialize()
+
+
+@pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.long)])
+def test_a_log_that_is_damaged_is_refused_or_a_prefix_of_what_was_committed(
+    step: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
+) -> None:
+    base, log, past = in_the_log
+    rng = random.Random(1)
+    bits = (8 * byte + rng.randrange(8) for byte in range(0, len(log), step))
+    damaged = (flipped(log, bit) for bit in (bits if step > 1 else range(8 * len(log))))
+    images: dict[bytes, State | None] = {}
+    for number, each in enumerate(chain((log[:size] for size in range(0, len(log), step)), damaged)):
+        image = made_of(base, each, tmp_path)
+        if image not in images:
+            images[image] = found(put(tmp_path, image))
+            assert images[image] is None or images[image] in past, f"log {number}"
+        if step > 1:  # that the image says it all is seen where there are few of them
+            assert found(put(tmp_path, base, each)) == images[image], f"log {number}"
+    assert sum(opened is not None for opened in images.values()) > 5, "a damaged tail is taken for a torn one"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
+    seed: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
+) -> None:
+    _, log, past = in_the_log
+    (tmp_path / "folder").mkdir()
+    with journal.open(tmp_path / "other.db", connect=small_pages) as om:
+        for command in session(seed, 8 * seed):
+            do(command, om)
+        past = [*past, state(om)]
+    other = (tmp_path / "other.db").read_bytes()
+    assert found(put(tmp_path / "folder", other, log)) in [None, *past]
+
+
+# ---------------------------------------------------------------------- damage by hand
+
+
+DAMAGE: dict[str, tuple[str, str]] = {
+    "a note changed": ("UPDATE events SET note = 'x' WHERE sequence = 3", "events, sequence 3"),
+    "a body changed": ("UPDATE events SET body = replace(body, '20', '21')", "events, sequence 1"),
+    "an event lost": ("DELETE FROM events WHERE sequence = 2", "events, sequence 2"),
+    "the last event lost": ("DELETE FROM events WHERE sequence = 4", "events, sequence 4"),
+    "an event too many": (
+        "INSERT INTO events SELECT 5, 5, kind, note, body, hash FROM events LIMIT 1",
+        "sequence 4",
+    ),
+    "a body that is none": ("UPDATE events SET body = x'00' WHERE sequence = 1", "events, sequence 1"),
+    "an order changed": ("UPDATE orders SET amount = amount + 1", "orders"),
+    "an order of another type": ("UPDATE orders SET symbol = x'00'", "orders"),
+    "an order lost": ("DELETE FROM orders WHERE order_id = 2", "orders"),
+    "an order too many": ("INSERT INTO orders VALUES (9, 'JPM', 'BUY', 1, 1)", "orders"),
+    "a trade changed": ("UPDATE trades SET total_price = total_price + 1", "trades, trade 1"),
+    "a trade too many": ("INSERT INTO trades VALUES (2, 4, 'JPM', 'BUY', 1, 1)", "trades"),
+    "a trade lost": ("DELETE FROM trades", "fills, trade 1"),
+    "a fill lost": ("DELETE FROM fills WHERE position = 0", "trades, trade 1"),
+    "a fill too many": ("INSERT INTO fills VALUES (7, 0, 1, 1, 1)", "fills, trade 7"),
+    "a counter changed": ("UPDATE heads SET next_trade_id = 9 WHERE name = 'now'", "heads, now"),
+    "a head lost": ("DELETE FROM heads WHERE name = 'snapshot'", "heads, snapshot"),
+    "a seal of another type": ("UPDATE heads SET orders_sum = 1 WHERE name = 'now'", "heads, now"),
+    "a table lost": ("DROP TABLE fills", "schema, table fills"),
+    "a table too many": ("CREATE TABLE t (x)", "schema, table t"),
+    "a trigger": (
+        "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END",
+        "schema, trigger t",
+    ),
+}
+
+
+def by_hand(file: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def four_events(file: Path) -> None:
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+        om.add_order(2, "JPM", Side.BUY, 20, 21)
+        with om.transaction("why"):
+            om.place_trade("JPM", Side.BUY, 25)
+            om.add_order(3, "JPM", Side.BUY, 1, 1)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_was_changed_by_hand_is_found_and_its_place_named(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    statement, place = DAMAGE[damage]
+    by_hand(file, statement)
+    for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert place in caught.value.place
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    {
+        "UPDATE noted SET note = 'x' WHERE sequence = 3": "noted, sequence 3",
+        "UPDATE noted SET body = x'00' WHERE sequence = 4": "noted, sequence 4",
+        "DELETE FROM noted WHERE sequence = 3": "noted, sequence 4",
+        "DELETE FROM noted WHERE sequence = 4": "noted",
+        "INSERT INTO noted SELECT 5, kind, note, body, hash FROM noted LIMIT 1": "noted, sequence 5",
+        "DELETE FROM heads WHERE name = 'noted'": "heads, noted",
+    }.items(),
+)
+def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    with journal.open(file) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.compact()
+        assert [event.sequence for event in om.journal.history()] == [3, 4]
+        assert {event.note for event in om.journal.history()} == {"why"}
+    assert journal.verify(file).events == 0
+    by_hand(file, damage)
+    with pytest.raises(JournalError) as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith(place)
+    with journal.open(file) as om, pytest.raises(JournalError):
+        assert isinstance(om.journal, SqliteJournal)
+        list(om.journal.history())
+
+
+@pytest.mark.parametrize(
+    ("damage", "place"),
+    {
+        "UPDATE replies SET reply = 'x' WHERE number = 1": "replies, number 1",
+        "UPDATE replies SET reply = x'00' WHERE number = 2": "replies, number 2",
+        "DELETE FROM replies WHERE number = 1": "replies, number 2",
+        "DELETE FROM replies WHERE number = 2": "replies",
+        "INSERT INTO replies SELECT 3, reply, hash FROM replies LIMIT 1": "replies, number 3",
+        "DELETE FROM heads WHERE name = 'replies'": "heads, replies",
+        "DELETE FROM log": "log",
+        "UPDATE log SET state = 'x'": "log",
+    }.items(),
+)
+def test_replies_are_compared_with_their_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.keep_reply("one")
+        om.journal.keep_reply("two")
+    by_hand(file, damage)
+    for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert caught.value.place.endswith(place)
+
+
+def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_opening(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    by_hand(
+        file,
+        "CREATE INDEX by_symbol ON orders (symbol)",
+        "CREATE UNIQUE INDEX by_place ON fills (trade_id, position, order_id)",
+        "CREATE VIEW totals AS SELECT symbol, sum(amount) FROM orders GROUP BY symbol",
+        "ANALYZE",
+    )
+    with journal.open(file, verify=True) as om:
+        assert isinstance(om.journal, SqliteJournal)
+        om.journal.compact(2)
+        om.add_order(9, "JPM", Side.BUY, 1, 1)
+    assert journal.verify(file).last == 5
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
+
+
+def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+        assert om.journal is not None
+        om.journal.append([OrderAmended(om.get_order(1), om.get_order(1), sequence=2)])
+    with pytest.raises(JournalError, match="it cannot have happened") as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith("events, sequence 2")
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (["PRAGMA user_version=99"], "version 99, which is newer than this oms knows"),
+        (["PRAGMA user_version=0"], "version 0, which never was"),
+        (["PRAGMA application_id=1"], "no journal of oms"),
+    ],
+)
+def test_a_file_of_another_version_or_kind_is_refused(
+    statements: list[str], problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    by_hand(file, *statements)
+    before = file.read_bytes()
+    for attempt in (lambda: journal.open(file), lambda: journal.verify(file)):
+        with pytest.raises(JournalError, match=problem):
+            attempt()
+    assert file.read_bytes() == before
+
+
+def other_file(file: Path) -> None:
+    by_hand(file, "CREATE TABLE mine (x)")
+
+
+def second_name(file: Path) -> None:
+    four_events(file)
+    file.with_name("other.db").hardlink_to(file)
+
+
+def lost_but_for_its_log(file: Path) -> None:
+    file.with_name("book.db-wal").write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda file: file.write_bytes(b""), "empty"),
+        (lambda file: file.write_bytes(b"order,price\n" * 400), "not a database"),
+        (lambda file: file.mkdir(), "no file"),
+        (other_file, "no journal of oms"),
+        (second_name, "second name"),
+        (lost_but_for_its_log, "may hold what it held"),
+        (lambda file: shutil.rmtree(file.parent), "folder is missing"),
+    ],
+)
+def test_what_is_no_journal_is_refused(make: Callable[[Path], object], problem: str, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file = folder / "book.db"
+    make(file)
+    with pytest.raises(JournalError, match=problem):
+        journal.open(file)
+    with pytest.raises(OmsError):
+        journal.verify(file.with_name("missing.db"))

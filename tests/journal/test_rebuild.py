@@ -1,0 +1,212 @@
+"""What is derived from the events is made anew from them, or nothing is touched."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from oms import JournalError, OrderManagement, Side, journal
+from oms.journal import SqliteJournal
+from oms.journal.schema import TABLES
+from support.faulty_disk import Disk
+from support.sessions import State, do, session, state
+
+
+def kept(om: OrderManagement) -> SqliteJournal:
+    assert isinstance(om.journal, SqliteJournal)
+    return om.journal
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "book.db"
+
+
+def lived(file: Path) -> State:
+    """A past with all that a file may hold: dropped events, noted ones, replies, numbers beyond 64 bits."""
+    with journal.open(file) as om:
+        commands = session(8, 60)
+        for command in commands[:30]:
+            do(command, om)
+        kept(om).compact(20)
+        for command in commands[30:]:
+            do(command, om)
+        kept(om).keep_reply("a reply")
+        om.add_order(50_000, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1)
+        om.place_trade("BIG", Side.BUY, 2**62)
+        return state_without_history(om)
+
+
+def state_without_history(om: OrderManagement) -> State:
+    whole = om.__getstate__()
+    events = tuple(kept(om).history())
+    return State(om.orders(), (whole["next_trade_id"], whole["sequence"]), om.state_hash(), events)
+
+
+def by_hand(file: Path, statement: str) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)
+
+
+def rows_of(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        statements = [f"SELECT * FROM {table} ORDER BY 1, 2" for table in TABLES if table != "log"]  # noqa: S608  # constants
+        return {each: connection.execute(each).fetchall() for each in statements}
+
+
+DERIVED = [
+    "UPDATE orders SET amount = amount + 1",
+    "UPDATE orders SET symbol = x'00'",
+    "DELETE FROM orders",
+    "INSERT INTO orders VALUES (99999, 'JPM', 'BUY', 1, 1)",
+    "DROP TABLE orders",
+    "UPDATE trades SET total_price = 1",
+    "DELETE FROM trades",
+    "DROP TABLE trades",
+    "UPDATE fills SET amount = 1",
+    "INSERT INTO fills VALUES (99999, 0, 1, 1, 1)",
+    "DROP TABLE fills",
+    "ALTER TABLE fills ADD COLUMN x",
+]
+
+
+@pytest.mark.parametrize("damage", DERIVED)
+def test_what_is_derived_is_made_anew_and_all_else_is_as_it_was(damage: str, file: Path) -> None:
+    expected = lived(file)
+    before = rows_of(file)
+    by_hand(file, damage)
+    with pytest.raises(JournalError):
+        journal.verify(file)
+    found = journal.rebuild(file)
+    assert found.state_hash == expected.state_hash
+    assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
+    assert rows_of(file) == before
+    with journal.open(file, verify=True) as om:
+        assert state_without_history(om) == expected
+        assert list(kept(om).replies()) == ["a reply"]
+        om.add_order(60_000, "JPM", Side.BUY, 1, 1)
+    assert journal.verify(file).last == expected.counters[1] + 1
+
+
+def test_pages_of_what_is_derived_that_are_damaged_are_made_anew(file: Path) -> None:
+    expected = lived(file)
+    with closing(sqlite3.connect(file)) as connection:
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+        roots = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name IN ('orders', 'trades', 'fills')"
+        ).fetchall()
+    whole = bytearray(file.read_bytes())
+    for (root,) in roots:
+        whole[(root - 1) * size : root * size] = b"\xff" * size
+    file.write_bytes(whole)
+    with pytest.raises(JournalError):
+        journal.verify(file)
+    assert journal.rebuild(file).state_hash == expected.state_hash
+    with journal.open(file, verify=True) as om:
+        assert state_without_history(om) == expected
+
+
+def test_a_sound_file_and_one_that_a_kill_has_left_stay_as_they_are(file: Path, tmp_path: Path) -> None:
+    killed = tmp_path / "killed.db"
+    with journal.open(file) as om:
+        for command in session(8, 40):
+            do(command, om)
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{file}{suffix}", f"{killed}{suffix}")
+        expected = state(om)
+    for each in (killed, file):
+        assert journal.rebuild(each).state_hash == expected.state_hash
+        with journal.open(each, verify=True) as om:
+            assert state(om) == expected
+
+
+GIVEN = [
+    "UPDATE events SET note = 'x' WHERE sequence = 30",
+    "DELETE FROM events WHERE sequence = 30",
+    "DELETE FROM events WHERE sequence = (SELECT max(sequence) FROM events)",
+    "UPDATE heads SET next_trade_id = 9 WHERE name = 'now'",
+    "DELETE FROM heads WHERE name = 'snapshot'",
+    "UPDATE snapshot SET amount = amount + 1",
+    "UPDATE replies SET reply = 'x'",
+    "UPDATE noted SET note = 'x'",
+    "DELETE FROM log",
+    "DROP TABLE noted",
+    "CREATE TRIGGER t AFTER INSERT ON orders BEGIN DELETE FROM events; END",
+    "PRAGMA user_version = 2",
+]
+
+
+@pytest.mark.parametrize("damage", GIVEN)
+def test_where_more_is_damaged_than_what_is_derived_nothing_is_touched(damage: str, file: Path) -> None:
+    lived(file)
+    by_hand(file, damage)
+    before = file.read_bytes()
+    with pytest.raises(JournalError) as caught:
+        journal.rebuild(file)
+    assert caught.value.place.startswith(str(file))
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
+
+
+def test_a_journal_that_is_open_or_being_read_is_not_rebuilt(file: Path) -> None:
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 1, 1)
+        with pytest.raises(JournalError, match="open elsewhere"):
+            journal.rebuild(file)
+        om.add_order(2, "JPM", Side.BUY, 1, 1)
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM heads").fetchall()
+        with pytest.raises(JournalError, match=r"it is being read elsewhere|database is locked"):
+            journal.rebuild(file)
+    assert journal.verify(file).last == 2
+    assert journal.rebuild(file).last == 2
+
+
+def test_a_file_that_is_missing_is_not_made(file: Path) -> None:
+    with pytest.raises(JournalError, match="it is missing"):
+        journal.rebuild(file)
+    assert list(file.parent.iterdir()) == []
+
+
+DAMAGED = r"it is not what event|it fits no trade|write a readonly database"
+"""The last: SQLite wants to finish first what it was doing to the file, and `verify` only reads."""
+
+HOW = ["crash", "full", "io", "short"]
+SOME = [(how, every) for how, every in zip(HOW, (5, 11, 11, 11), strict=True)]
+ALL = [pytest.param(how, 1, marks=pytest.mark.long) for how in HOW]
+
+
+@pytest.mark.parametrize(("how", "every"), [*SOME, *ALL])
+def test_whichever_step_fails_it_is_rebuilt_or_as_it_was(how: str, every: int, file: Path) -> None:
+    with journal.open(file) as om:
+        for command in session(8, 12):
+            do(command, om)
+        om.add_order(50_000, "BIG", Side.BUY, 5, 5)
+        om.place_trade("BIG", Side.BUY, 2)
+        expected = state(om)
+    by_hand(file, "DELETE FROM trades")
+    for step in itertools.count(1, every):
+        folder = file.parent / str(step)
+        folder.mkdir()
+        damaged = folder / "book.db"
+        shutil.copy(file, damaged)
+        disk = Disk()
+        disk.fail_at, disk.how = step, how
+        try:
+            journal.rebuild(damaged, connect=disk.connect)
+        except JournalError:
+            assert disk.failed
+            assert not [path for path in folder.iterdir() if "rebuilt" in path.name]
+            with pytest.raises(JournalError, match=DAMAGED):
+                journal.verify(damaged)
+            journal.rebuild(damaged)
+        assert journal.verify(damaged).state_hash == expected.state_hash
+        if not disk.failed:
+            break
+    assert step > 20

@@ -1,0 +1,544 @@
+"""Plots: what they draw, in what words, and that all of it can be seen."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from itertools import combinations, pairwise
+from typing import Any, cast
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms.feeds.history import BookHistory, TradeColumns
+from oms.instrument import Instrument
+from oms.notebook import cost_curve, depth_chart, heatmap, ladder, liquidity_bands
+from oms.notebook.canvas import luminance, palette_for
+from oms.notebook.units import Units
+from support import strategies as our
+
+mpl.use("Agg")
+BUY, SELL = Side
+CENTS = Instrument(tick_size="0.01", lot_size="1")
+
+
+def book(orders: int = 60, best: int = 58_700) -> OrderManagement:
+    """Two books of one symbol, the same each time."""
+    rng = random.Random(1)
+    om = OrderManagement()
+    for n in range(orders):
+        om.add_order(2 * n, "XYZ", BUY, rng.randint(1, 900), best + rng.randint(1, orders))
+        om.add_order(2 * n + 1, "XYZ", SELL, rng.randint(1, 900), best - rng.randint(1, orders))
+    return om
+
+
+def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) -> BookHistory:
+    """A walk of a book over half an hour, the same each time; once both sides are empty."""
+    rng = random.Random(2)
+    mid, times, asks, bids = 58_700, [], [], []
+    for n in range(samples):
+        mid += rng.randint(-2, 2)
+        times.append(34_200.0 + 15 * n)
+        asks.append(tuple((mid + k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
+        bids.append(tuple((mid - k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
+    asks[samples // 3] = bids[samples // 3] = ()
+    at = range(1, samples, 3)
+    return BookHistory(
+        "XYZ",
+        instrument,
+        times,
+        [levels[0][0] if levels else None for levels in asks],
+        [levels[0][0] if levels else None for levels in bids],
+        asks,
+        bids,
+        TradeColumns(
+            time=[times[n] - 1 for n in at],
+            price=[58_700 + n % 5 for n in at],
+            amount=[1 + n % 7 for n in at],
+            side=[Side.BUY if n % 2 else Side.SELL for n in at],
+        ),
+    )
+
+
+EMPTY = BookHistory("XYZ", CENTS, [], [], [], [], [], TradeColumns([], [], [], []))
+
+Plot = Callable[[Axes | None], Axes]
+PLOTS: dict[str, Plot] = {
+    "depth_chart": lambda ax: depth_chart(book(), "XYZ", instrument=CENTS, ax=ax),
+    "cost_curve of a BUY": lambda ax: cost_curve(book(), "XYZ", BUY, instrument=CENTS, ax=ax),
+    "cost_curve of a SELL": lambda ax: cost_curve(book(), "XYZ", SELL, ax=ax),
+    "ladder": lambda ax: ladder(book(), "XYZ", instrument=CENTS, ax=ax),
+    "heatmap": lambda ax: heatmap(session(), ax=ax),
+    "liquidity_bands": lambda ax: liquidity_bands(session(), bps=(1, 5, 10, 25), ax=ax),
+}
+EMPTY_PLOTS: dict[str, Plot] = {
+    "depth_chart": lambda ax: depth_chart(OrderManagement(), "$X_{", ax=ax),
+    "cost_curve": lambda ax: cost_curve(OrderManagement(), "$X_{", BUY, ax=ax),
+    "ladder": lambda ax: ladder(OrderManagement(), "$X_{", ax=ax),
+    "heatmap": lambda ax: heatmap(EMPTY, ax=ax),
+    "liquidity_bands": lambda ax: liquidity_bands(EMPTY, ax=ax),
+}
+each_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
+each_empty_plot = pytest.mark.parametrize("plot", EMPTY_PLOTS.values(), ids=EMPTY_PLOTS)
+each_theme = pytest.mark.parametrize("theme", ["default", "dark_background"])
+each_look = pytest.mark.parametrize("look", ["light", "dark and small"])
+
+
+def new_axes(size: tuple[float, float] = (6.4, 4.8)) -> Axes:
+    return Figure(figsize=size, layout="constrained").add_subplot()
+
+
+def rendered(ax: Axes) -> np.ndarray[Any, Any]:
+    """The pixels of the figure: rows of red, green, blue."""
+    canvas: Any = FigureCanvasAgg(cast("Figure", ax.figure))
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].astype(int)
+
+
+@cache
+def picture(name: str, look: str) -> tuple[Axes, np.ndarray[Any, Any]]:
+    """A plot and its pixels, large and light or small and dark."""
+    theme, size = {"light": ("default", (6.4, 4.8)), "dark and small": ("dark_background", (3.6, 2.7))}[look]
+    with plt.style.context(theme):
+        ax = PLOTS[name](new_axes(size))
+        return ax, rendered(ax)
+
+
+def lines_of(ax: Axes) -> list[Any]:
+    return list(ax.get_lines())
+
+
+def legend(ax: Axes) -> list[str]:
+    found = ax.get_legend()
+    return [text.get_text() for text in found.get_texts()] if found else []
+
+
+# ---------------------------------------------------------------------- all of them
+
+
+@each_look
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_picture_is_not_blank_and_nothing_of_it_is_cut_off(name: str, look: str) -> None:
+    ax, pixels = picture(name, look)
+    inked = (pixels != pixels[0, 0]).any(axis=2)
+    assert inked.mean() > 0.05
+    assert not any(edge.any() for edge in (inked[0], inked[-1], inked[:, 0], inked[:, -1]))
+    for axes in ax.figure.axes:
+        box = axes.get_tightbbox()
+        assert box is not None
+        assert ax.figure.bbox.x0 <= box.x0 < box.x1 <= ax.figure.bbox.x1
+        assert ax.figure.bbox.y0 <= box.y0 < box.y1 <= ax.figure.bbox.y1
+
+
+def words_lie_apart(ax: Axes) -> bool:
+    """Whether no two words beside the same axis overlap, in a picture that has been drawn."""
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        seen = [
+            tick.label1.get_window_extent()
+            for tick in axis.get_major_ticks()
+            if low <= tick.get_loc() <= high and tick.label1.get_text()
+        ]
+        if len(seen) < 2 or any(one.overlaps(other) for one, other in combinations(seen, 2)):
+            return False
+    return True
+
+
+@each_look
+@pytest.mark.parametrize("name", PLOTS)
+def test_the_words_beside_an_axis_do_not_lie_on_each_other(name: str, look: str) -> None:
+    assert words_lie_apart(picture(name, look)[0])
+
+
+@pytest.mark.parametrize("exponent", range(0, 19, 3))
+def test_the_words_beside_an_axis_do_not_lie_on_each_other_however_large_the_numbers(exponent: int) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(n, "XYZ", BUY, 9 * 10**exponent, 10**exponent + n) for n in range(4))
+    ax = cost_curve(om, "XYZ", BUY, ax=new_axes((3.6, 2.7)))
+    rendered(ax)
+    assert words_lie_apart(ax)
+    prices = [label.get_text() for label in ax.get_yticklabels()]
+    assert exponent > 12 or len(set(prices)) == len(prices)
+
+
+@each_plot
+def test_axes_have_a_title_and_names_with_units(plot: Plot) -> None:
+    ax = plot(new_axes())
+    assert ax.get_title().startswith("XYZ: ")
+    for label in (ax.get_xlabel(), ax.get_ylabel()):
+        assert any(unit in label for unit in ("(lots)", "(ticks)", "(1 tick = 0.01)", "time of day"))
+
+
+@each_plot
+def test_a_plot_returns_the_axes_it_was_given_and_leaves_pyplot_alone(plot: Plot) -> None:
+    before, settings = plt.get_fignums(), dict(mpl.rcParams)
+    ax = new_axes()
+    assert plot(ax) is ax
+    assert plt.get_fignums() == before
+    assert dict(mpl.rcParams) == settings
+
+
+@each_plot
+def test_without_axes_a_plot_makes_a_figure_that_pyplot_shows(plot: Plot) -> None:
+    ax = plot(None)
+    try:
+        assert plt.gcf() is ax.figure
+        assert len(plt.get_fignums()) == 1
+    finally:
+        plt.close(cast("Figure", ax.figure))
+
+
+def test_plots_fit_into_a_grid_of_axes() -> None:
+    axes = list(Figure(figsize=(12, 9), layout="constrained").subplots(2, 3).flat)
+    for plot, ax in zip(PLOTS.values(), axes, strict=True):
+        assert plot(ax) is ax
+    rendered(axes[0])
+    for one, other in combinations(axes, 2):
+        assert not one.get_tightbbox().overlaps(other.get_tightbbox())
+
+
+@each_empty_plot
+def test_where_nothing_rests_the_axes_are_labelled_and_say_so(plot: Plot) -> None:
+    ax = plot(new_axes())
+    rendered(ax)
+    assert any(text.get_text().startswith(("nothing rests", "no ")) for text in ax.texts)
+    assert ax.get_xlabel()
+    assert ax.get_ylabel()
+    assert not ax.lines
+    assert not ax.patches
+
+
+def contrast(one: object, other: object) -> float:
+    light, dark = sorted((luminance(cast("Any", one)), luminance(cast("Any", other))), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@each_theme
+def test_both_books_stand_out_from_the_background_and_from_each_other_also_in_grey(theme: str) -> None:
+    with plt.style.context(theme):
+        ax = new_axes()
+        palette = palette_for(ax)
+        background = ax.get_facecolor()
+    assert contrast(palette.asks, background) > 2.7
+    assert contrast(palette.bids, background) > 2.7
+    assert contrast(palette.asks, palette.bids) > 1.8
+    assert contrast(palette.ink, background) > 15
+
+
+@each_theme
+def test_a_larger_amount_is_further_from_the_background_of_a_heatmap_also_in_grey(theme: str) -> None:
+    with plt.style.context(theme):
+        ax = new_axes()
+        shades = mpl.colormaps[palette_for(ax).amounts](np.linspace(0, 1, 20))
+        seen = [contrast(tuple(shade), ax.get_facecolor()) for shade in shades]
+    assert seen == sorted(seen)
+
+
+def test_colors_are_chosen_by_the_figure_where_the_axes_are_transparent() -> None:
+    ax = Figure(facecolor="black").add_subplot(facecolor="none")
+    assert palette_for(ax).ink == "#ffffff"
+
+
+# ---------------------------------------------------------------------- units
+
+
+@settings(deadline=None)
+@given(st.integers(-(2**70), 2**70), st.sampled_from(["1", "0.01", "0.5", "25", "0.00000001"]))
+def test_what_is_drawn_is_the_float_nearest_to_the_exact_price(ticks: int, size: str) -> None:
+    units = Units(Instrument(tick_size=size, lot_size=size))
+    exact = Fraction(size) * ticks
+    assert units.prices([ticks]) == [float(exact)] == units.amounts([ticks])
+    assert units.prices([Fraction(ticks, 3)]) == [float(exact / 3)]
+
+
+def test_prices_below_each_other_have_the_same_digits() -> None:
+    prices = Units(CENTS).show_prices([58_710, 58_700, 123_456_789])
+    assert prices == ["587.10", "587.00", "1,234,567.89"]
+    assert Units(Instrument()).show_prices([5, 1000]) == ["5", "1,000"]
+
+
+# ---------------------------------------------------------------------- each of them
+
+
+def test_a_depth_chart_steps_through_the_cumulative_amounts_of_both_books() -> None:
+    om = OrderManagement()
+    om.add_orders([Order(1, "JPM", BUY, 20, 21), Order(4, "JPM", BUY, 10, 23), Order(2, "JPM", SELL, 15, 19)])
+    ax = depth_chart(om, "JPM", ax=new_axes())
+    asks, bids = lines_of(ax)
+    assert list(asks.get_xydata()[:3].tolist()) == [[21, 0], [21, 20], [23, 30]]
+    assert asks.get_xydata()[3].tolist() == [24, 30]
+    assert bids.get_xydata().tolist() == [[19, 0], [19, 15], [18, 15]]
+    assert legend(ax) == [
+        "asks (BUY trades take these)",
+        "bids (SELL trades take these)",
+        "spread 2 (1,000 bps)",
+    ]
+    assert {line.get_drawstyle() for line in lines_of(ax)} == {"steps-post"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(our.distinct_orders(), st.none() | st.integers(1, 5))
+def test_any_book_can_be_drawn_and_ends_at_what_its_levels_hold(
+    orders: list[Order], levels: int | None
+) -> None:
+    om = OrderManagement()
+    om.add_orders(orders)
+    ax = depth_chart(om, "JPM", levels=levels, ax=Figure().add_subplot())
+    depth = {side: om.depth("JPM", side, levels) for side in Side}
+    ends = {line.get_label(): float(np.asarray(line.get_ydata())[-1]) for line in lines_of(ax)}
+    assert ends == {
+        label: float(sum(level.amount for level in depth[side]))
+        for side, label in ((BUY, "asks (BUY trades take these)"), (SELL, "bids (SELL trades take these)"))
+        if depth[side]
+    }
+    assert sum(name.startswith("spread") for name in legend(ax)) == all(depth.values())
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_cost_curve_has_the_average_and_worst_price_of_quotes_and_their_slippage(side: Side) -> None:
+    om = book()
+    ax = cost_curve(om, "XYZ", side, levels=20, ax=new_axes())
+    worst, average, best = lines_of(ax)
+    total = sum(level.amount for level in om.depth("XYZ", side, 20))
+    drawn = dict(average.get_xydata().tolist())
+    assert max(drawn) == total
+    (scale,) = ax.child_axes
+    rendered(ax)
+    assert "slippage (bps" in scale.get_ylabel()
+    to_bps = cast("Any", scale)._functions[0]
+    for amount in random.Random(3).sample(sorted(drawn), 20):
+        quote = om.quote("XYZ", side, int(amount))
+        assert drawn[amount] == quote.average_price
+        assert to_bps(drawn[amount]) == pytest.approx(quote.slippage_bps, abs=1e-6)
+    steps = list(zip(worst.get_xdata(), worst.get_ydata(), strict=True))
+    for (before, _), (reached, price) in pairwise(steps):
+        assert om.quote("XYZ", side, int(before) + 1).worst_price == price
+        assert om.quote("XYZ", side, int(reached)).worst_price == price
+    assert worst.get_drawstyle() == "steps-pre"
+    assert set(np.asarray(best.get_ydata())) == {om.best_price("XYZ", side)}
+    assert legend(ax) == [
+        "worst price",
+        "average price",
+        "slippage",
+        f"best price {om.best_price('XYZ', side):,}",
+    ]
+
+
+def test_a_cost_curve_of_few_lots_asks_for_each_amount_once() -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 3, 20)
+    assert lines_of(cost_curve(om, "JPM", BUY, ax=new_axes()))[1].get_xydata().tolist() == [
+        [1, 20],
+        [2, 20],
+        [3, 20],
+    ]
+
+
+def test_a_ladder_has_a_bar_for_each_level_asks_above_and_bids_below() -> None:
+    om = OrderManagement()
+    om.add_orders([Order(1, "JPM", BUY, 20, 2010), Order(4, "JPM", BUY, 1000, 2105)])
+    om.add_orders([Order(2, "JPM", SELL, 15, 1900), Order(3, "JPM", SELL, 5, 1900)])
+    ax = ladder(om, "JPM", instrument=CENTS, ax=new_axes())
+    bars = [
+        (round(bar.get_y() + bar.get_height() / 2, 9), bar.get_width())
+        for bar in cast("list[Any]", ax.patches)
+    ]
+    assert bars == [(1, 20), (2, 1000), (-1, 20)]
+    rows = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    assert [(height, label.get_text()) for height, label in rows] == [
+        (2, "21.05"),
+        (1, "20.10"),
+        (0, "spread 1.10"),
+        (-1, "19.00"),
+    ]
+    assert [text.get_text() for text in ax.texts] == ["20", "1,000", "20 (2 orders)"]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_book_with_one_side_is_drawn_without_a_spread(side: Side) -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", side, 20, 20)
+    assert len(legend(depth_chart(om, "JPM", ax=new_axes()))) == 1
+    assert "spread none" in [label.get_text() for label in ladder(om, "JPM", ax=new_axes()).get_yticklabels()]
+
+
+def test_a_crossed_book_has_a_spread_below_zero() -> None:
+    om = OrderManagement()
+    om.add_orders([Order(1, "JPM", BUY, 20, 19), Order(2, "JPM", SELL, 15, 21)])
+    assert "spread -2 (-1,000 bps)" in legend(depth_chart(om, "JPM", ax=new_axes()))
+
+
+def test_amounts_past_64_bits_are_drawn() -> None:
+    om = OrderManagement()
+    om.add_orders(
+        Order(n, "JPM", Side(side), 2**63 - 1, 2**62 + n) for n, side in enumerate(["BUY", "SELL"] * 5)
+    )
+    for plot in (depth_chart, ladder):
+        rendered(plot(om, "JPM", ax=new_axes()))
+    rendered(cost_curve(om, "JPM", BUY, ax=new_axes()))
+
+
+# ---------------------------------------------------------------------- recordings
+
+
+def image_of(ax: Axes) -> Any:
+    return cast("Any", ax.collections[0])
+
+
+def test_a_heatmap_holds_every_amount_at_its_time_and_price() -> None:
+    recording = session()
+    ax = heatmap(recording, ax=new_axes())
+    mesh = image_of(ax)
+    edges = mesh.get_coordinates()
+    image = np.ma.filled(mesh.get_array(), 0)
+    rows, columns = image.shape
+    assert columns == len(recording.times)
+    for x in range(columns):
+        assert edges[0, x, 0] == recording.times[x]
+        held = dict(recording.buy_levels[x] + recording.sell_levels[x])
+        for y in range(rows):
+            bottom, top = edges[y, x, 1] * 100, edges[y + 1, x, 1] * 100
+            inside = sum(amount for price, amount in held.items() if bottom < price < top)
+            assert image[y, x] == inside
+    assert isinstance(mesh.norm, LogNorm)
+    assert [axes.get_ylabel() for axes in ax.figure.axes[1:]] == ["amount per price (lots)"]
+
+
+def test_a_heatmap_has_trades_at_their_time_and_price_and_tells_their_sides_by_shape() -> None:
+    recording = session()
+    ax = heatmap(recording, ax=new_axes())
+    assert legend(ax) == ["BUY trades", "SELL trades"]
+    trades = recording.trades
+    for drawn, side in zip(ax.collections[1:], Side, strict=True):
+        expected = {
+            (time, price / 100)
+            for time, price, each in zip(trades.time, trades.price, trades.side, strict=True)
+            if each is side
+        }
+        assert set(map(tuple, cast("Any", drawn).get_offsets().tolist())) == expected
+    shapes = [cast("Any", each).get_paths()[0].vertices.tolist() for each in ax.collections[1:]]
+    assert shapes[0] != shapes[1]
+
+
+def test_a_heatmap_of_a_long_session_is_bounded_and_says_what_it_leaves_out() -> None:
+    recording = session(samples=2000, depth=100)
+    ax = heatmap(recording, ax=new_axes())
+    rows, columns = image_of(ax).get_array().shape
+    assert rows <= 120
+    assert columns <= 400
+    assert cast("Any", ax.get_legend()).get_title().get_text() == "the largest 300 of 667"
+    assert "ticks (lots)" in ax.figure.axes[1].get_ylabel()
+
+
+def test_a_heatmap_leaves_out_what_is_far_away_and_never_a_best_price() -> None:
+    recording = session()
+    recording.buy_levels[5] += ((10**9, 1),)
+    recording.best_sell[7] = 50_000
+    low, high = heatmap(recording, ax=new_axes()).get_ylim()
+    assert 499 < low <= 500
+    assert high < 600
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_recording_of_a_moment_is_drawn(samples: int) -> None:
+    levels: list[tuple[tuple[int, int], ...]] = [((101, 5),)] * samples
+    none = TradeColumns([], [], [], [])
+    bests = [101] * samples
+    times = [float(n) for n in range(samples)]
+    one = BookHistory("XYZ", CENTS, times, [*bests], [*bests], levels, levels, none)
+    for plot in (heatmap, liquidity_bands):
+        rendered(plot(one, ax=new_axes()))
+
+
+def heights_of(drawn: Any) -> set[tuple[float, float]]:
+    """The corners of a band: of each step its left and its right end."""
+    return {tuple(point) for path in drawn.get_paths() for point in path.vertices.tolist()}
+
+
+def within(levels: tuple[tuple[int, int], ...], mid: Fraction, bps: int) -> int:
+    return sum(amount for price, amount in levels if abs(price - mid) / mid * 10_000 <= bps)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True))
+def test_a_liquidity_band_is_as_high_as_what_rests_within_it(bps: list[int]) -> None:
+    recording = session(samples=6)
+    ax = liquidity_bands(recording, bps=bps, ax=Figure().add_subplot())
+    books: Iterator[tuple[int, Any]] = iter(((1, recording.buy_levels), (-1, recording.sell_levels)))
+    drawn = iter(ax.collections)
+    ends = [*recording.times[1:], recording.times[-1] + 15]
+    for sign, levels in books:
+        for width in sorted(bps, reverse=True):
+            corners = heights_of(next(drawn))
+            for at in range(len(recording.times)):
+                ask, bid = recording.best_buy[at], recording.best_sell[at]
+                if ask is not None and bid is not None:
+                    height = sign * within(levels[at], Fraction(ask + bid, 2), width)
+                    assert {(recording.times[at], height), (ends[at], height)} <= corners
+
+
+def test_a_band_that_the_recorded_levels_do_not_fill_is_called_at_least() -> None:
+    ax = liquidity_bands(session(), bps=(1, 25), ax=new_axes())
+    assert legend(ax) == ["within 1 bps", "within 25 bps: at least"]
+
+
+@pytest.mark.parametrize("bps", [(), (0,), (1.5,), ("5",), 5, None, (True,)], ids=repr)
+def test_bands_that_are_no_positive_integers_are_refused(bps: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="bps must be"):
+        liquidity_bands(session(), bps=bps, ax=new_axes())
+
+
+def test_times_are_those_of_a_day_and_say_so_where_they_are_universal() -> None:
+    ax = heatmap(session(), ax=new_axes())
+    rendered(ax)
+    assert "09:40" in [label.get_text() for label in ax.get_xticklabels()]
+    assert ax.get_xlabel() == "time of day"
+    since_1970 = session()
+    since_1970.times[:] = [time + 86_400 * 16_000 for time in since_1970.times]
+    ax = liquidity_bands(since_1970, ax=new_axes())
+    rendered(ax)
+    assert "09:40" in [label.get_text() for label in ax.get_xticklabels()]
+    assert ax.get_xlabel() == "time of day (UTC)"
+
+
+@pytest.mark.parametrize(
+    ("span", "shown"), [(0.5, "09:30:00.200"), (20, "09:30:05"), (7200, "10:00")], ids=str
+)
+def test_times_have_the_digits_that_say_something(span: float, shown: str) -> None:
+    recording = session(samples=30)
+    recording.times[:] = [34_200 + span * n / 29 for n in range(30)]
+    ax = liquidity_bands(recording, ax=new_axes())
+    rendered(ax)
+    assert shown in [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
+    none = TradeColumns([], [], [], [])
+    asks_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
+    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [asks_then], [bids_then], none)
+    asks, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
+    assert max(y for _, y in heights_of(asks)) == 5
+    assert min(y for _, y in heights_of(bids)) == -3
+
+
+def test_a_heatmap_says_how_many_trades_there_were_also_of_those_that_the_recorder_dropped() -> None:
+    ax = heatmap(replace(session(), trades_seen=5000), ax=new_axes())
+    assert cast("Any", ax.get_legend()).get_title().get_text() == "the largest 40 of 5,000"
+
+
+def test_a_trade_before_the_first_sample_is_not_counted_among_those_left_out() -> None:
+    recording = session()
+    recording.trades.time[0] = 34_000.0
+    assert cast("Any", heatmap(recording, ax=new_axes()).get_legend()).get_title().get_text() == ""

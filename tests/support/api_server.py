@@ -1,0 +1,57 @@
+"""A real server on a free port of the loopback, in a thread; and a reader of streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Thread
+from time import sleep
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from websockets.sync.client import ClientConnection, connect
+
+from oms.api.server import listen, new_server
+
+
+class Address(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def http(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://{self.host}:{self.port}"
+
+
+@contextmanager
+def serving(app: FastAPI, port: int = 0, root_path: str = "") -> Generator[Address]:
+    """Serve an application until the block is left (port 0: a free one)."""
+    with listen("127.0.0.1", port) as listening:
+        server = new_server(app, root_path)
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                sleep(0.001)
+            yield Address(*listening.getsockname())
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def stream(address: Address, query: str = "", **headers: str) -> ClientConnection:
+    """Open a stream, whatever size its messages have."""
+    return connect(f"{address.ws}/stream{query}", max_size=None, additional_headers=headers, proxy=None)
+
+
+def received(connection: ClientConnection) -> dict[str, Any]:
+    """The next message."""
+    said: dict[str, Any] = json.loads(connection.recv(timeout=30))
+    return said
