@@ -17,10 +17,14 @@ html_copy_source = False
 html_show_copyright = False
 html_domain_indices = False
 
-extensions = ["myst_nb", "sphinx.ext.autodoc"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_heading_anchors = 3
-nb_execution_mode = "force"
-nb_execution_raise_on_error = True
+nb_execution_mode = "off"  # the notebooks are kept with their outputs; a test runs them again and compares
+
+# The copy button takes the lines behind a prompt and leaves out prompts and answers.
+copybutton_selector = "div:not(.cell_output) > div.highlight > pre"
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 nitpicky = True
 nitpick_ignore_regex = [

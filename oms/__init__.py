@@ -11,6 +11,8 @@
 
 """
 
+from typing import TYPE_CHECKING
+
 from oms.columns import to_columns
 from oms.errors import (
     DuplicateOrderError,
@@ -65,3 +67,19 @@ __all__ = [
     "TradePlaced",
     "to_columns",
 ]
+
+__version__: str
+
+# A type checker knows the name from the line above. If it saw the function, it would accept any name.
+if not TYPE_CHECKING:  # pragma: no branch
+
+    def __getattr__(name: str) -> str:
+        """Look the version up when it is asked for: that takes nearly as long as `import oms`."""
+        if name != "__version__":
+            raise AttributeError(f"module 'oms' has no attribute {name!r}")
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - see above
+
+        try:
+            return version("oms-orderbook")
+        except PackageNotFoundError:
+            raise AttributeError("oms.__version__ is unknown: oms-orderbook is not installed") from None

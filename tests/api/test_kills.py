@@ -100,6 +100,7 @@ def test_keys_under_which_nothing_changed_are_remembered_after_fifty_kills(tmp_p
     quiet_kills(tmp_path / "book.db", 50, random.Random(2))
 
 
+@pytest.mark.slow
 def test_a_retry_after_a_kill_gets_the_first_answer(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 3, random.Random(1))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
 from oms import Order, OrderManagement, Side
@@ -44,6 +45,7 @@ def test_a_change_that_got_lost_is_noticed_by_its_number_and_made_good(
     assert lost
 
 
+@pytest.mark.slow
 def test_the_ladder_comes_back_whole_after_the_server_was_away(browser: Browser) -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from oms import Order, OrderManagement, Side
@@ -172,6 +173,7 @@ def test_while_nobody_answers_the_trade_stays_open_and_is_made_once_in_the_end(
     assert om.available_amount("JPM", Side.BUY) == 8
 
 
+@pytest.mark.slow
 def test_an_order_whose_answers_are_lost_is_not_added_twice_under_another_id(
     page: Page, om: OrderManagement
 ) -> None:

@@ -6,6 +6,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
+import pytest
 import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
@@ -70,6 +71,7 @@ app = Renewable(Settings())
 schema = schema_of(app)
 
 
+@pytest.mark.slow
 @schema.parametrize()
 @CALM
 def test_no_request_breaks_what_the_document_promises(case: schemathesis.Case[Any]) -> None:

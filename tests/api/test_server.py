@@ -120,6 +120,7 @@ def test_who_leaves_in_the_middle_leaves_nothing_behind(address: Address, om: Or
     assert om.state_hash() == before
 
 
+@pytest.mark.slow
 def test_a_thousand_at_once_lose_nothing_and_the_answers_in_order_make_the_state() -> None:
     om = OrderManagement()
     requests = list(crowd(random.Random(5)))

@@ -265,6 +265,7 @@ def test_a_symbol_may_be_named(bitstamp: str, capsys: pytest.CaptureFixture[str]
     assert json.loads(capsys.readouterr().out)["symbol"] == "BTC/USD"
 
 
+@pytest.mark.slow
 def test_a_bar_that_an_error_ends_is_wiped_away(session: str) -> None:
     path = Path(session)
     bars = []

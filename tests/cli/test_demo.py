@@ -45,6 +45,7 @@ def test_the_tour_fits_eighty_columns_without_cutting_a_number(shown: str) -> No
     assert "\u2026" not in shown
 
 
+@pytest.mark.slow
 def test_the_tour_is_the_same_every_time(shown: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
     again = subprocess.run(

@@ -21,6 +21,7 @@ from support.recordings import (
 pytestmark = needed
 
 
+@pytest.mark.slow
 def test_aapl_with_its_book_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AAPL), "--book", str(AAPL_BOOK), "--json", "--quote", "5000"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -63,6 +64,7 @@ def test_bitstamp_with_its_trades_is_fine(capsys: pytest.CaptureFixture[str]) ->
     assert found["trades"] is None
 
 
+@pytest.mark.slow
 def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AMZN)]) == 1
     out = " ".join(capsys.readouterr().out.split())

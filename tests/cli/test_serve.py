@@ -1,4 +1,4 @@
-"""`oms serve`: what it says, what it refuses, how it ends; and the README's lines against it."""
+"""`oms serve`: what it says, what it refuses, how it ends; and the lines of its how-to page against it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from oms.api.server import asked_workers
 from oms.cli import run
 from support.serve_process import served
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "service.md"
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -114,6 +114,7 @@ def test_a_signal_that_comes_before_the_server_is_up_ends_it_too(monkeypatch: py
     assert not hung
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_with_its_journal_closed(signal_: signal.Signals, code: int, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
@@ -148,9 +149,10 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err.startswith(f"oms: 127.0.0.1, port {port}: ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_the_lines_of_the_readme_work_as_printed() -> None:
-    section = README.read_text().partition("## A service")[2].partition("\n## ")[0]
+def test_the_lines_of_the_page_work_as_printed() -> None:
+    section = PAGE.read_text().partition("## Try it")[2].partition("\n## ")[0]
     lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
     assert len(lines) >= 4
     with served("--demo") as (_, url):

@@ -72,6 +72,7 @@ def session(base: int) -> list[Callable[[Door], object]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_mishap_at_any_point_of_a_session_changes_neither_its_answers_nor_its_end() -> None:
     books, undisturbed = OrderManagement(), OrderManagement()
     plan: list[str] = []
@@ -113,6 +114,7 @@ class Mortal(httpx.BaseTransport):
         self.books.close()
 
 
+@pytest.mark.slow
 def test_a_service_that_dies_and_comes_back_has_done_everything_once(tmp_path: Path) -> None:
     service, undisturbed = Mortal(tmp_path / "book.db"), OrderManagement()
     with over(service) as om:

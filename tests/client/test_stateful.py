@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -150,6 +151,7 @@ class Machine(RuleBasedStateMachine):
         self.service.books.remove_orders()
 
 
+@pytest.mark.slow
 def test_a_client_whose_requests_get_lost_agrees_with_the_slowest_book_that_could_be_right() -> None:
     service = Service()
     with service.client:

@@ -13,7 +13,10 @@ from oms import InsufficientLiquidityError, Order, OrderManagement, Side
 SNAPSHOT = Path(__file__).parents[3] / "shared/data/coinbase_L2L3_snapshot_2026/l3_snapshot.json.gz"
 TICKS, LOTS = 2, 8  # decimals of a price and of a size
 
-pytestmark = pytest.mark.skipif(not SNAPSHOT.exists(), reason="the recorded snapshot is not here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SNAPSHOT.exists(), reason="the recorded snapshot is not here"),
+]
 
 
 def scaled(text: str, decimals: int) -> int:

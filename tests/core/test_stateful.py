@@ -15,6 +15,7 @@ from hypothesis.stateful import (
 from support.machine import Machine
 
 
+@pytest.mark.slow
 def test_every_verb_agrees_with_the_slowest_book_that_could_be_right() -> None:
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -43,11 +43,13 @@ def pages(site: Path) -> dict[Path, Page]:
 # ------------------------------------------------------------------ the pages
 
 
+@pytest.mark.slow
 def test_the_site_is_built_without_a_complaint(built: tuple[Path, str]) -> None:
     _, complaints = built
     assert complaints == ""
 
 
+@pytest.mark.slow
 def test_every_page_is_reached_from_the_first_one(site: Path, pages: dict[Path, Page]) -> None:
     reached: set[Path] = set()
     waiting = {(site / "index.html").resolve()}
@@ -62,6 +64,7 @@ def test_every_page_is_reached_from_the_first_one(site: Path, pages: dict[Path, 
     assert {page.relative_to(site.resolve()).with_suffix("") for page in reached} >= sources
 
 
+@pytest.mark.slow
 def test_no_link_within_the_site_is_dead(site: Path, pages: dict[Path, Page]) -> None:
     dead = {
         (page.path.name, str(target), anchor)
@@ -72,6 +75,7 @@ def test_no_link_within_the_site_is_dead(site: Path, pages: dict[Path, Page]) ->
     assert dead == set()
 
 
+@pytest.mark.slow
 def test_a_page_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
     assert {load for page in pages.values() for load in page.loads if re.match(r"\w+:|//", load)} <= {"data:"}
 
@@ -101,6 +105,7 @@ def names_in(module: ModuleType) -> Iterator[str]:
             yield from (f"{module.__name__}.{name}.{each}" for each in own)
 
 
+@pytest.mark.slow
 def test_every_public_name_is_in_the_reference(site: Path) -> None:
     missing = set(public_names()) - documented_names(site)
     assert missing == set(), "docs/reference/ must name them"

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and are kept without what they print."""
+"""The notebooks run from top to bottom, and are kept with the outputs that they have today."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib
 import nbformat
+import pictures
 import pytest
 from matplotlib import pyplot as plt
 
@@ -41,13 +42,40 @@ def _without_a_screen() -> Iterator[None]:
     plt.close("all")
 
 
+def outputs_of(cell: Any) -> list[Any]:
+    """Return what a cell shows: its text and tables as they are, and of a picture only that there is one."""
+    shown: list[Any] = []
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            shown.append((output.name, output.text))
+        else:
+            data = {
+                kind: "a picture" if kind.startswith("image/") else text for kind, text in output.data.items()
+            }
+            shown.append((output.output_type, data))
+    return shown
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_sound_and_kept_without_outputs(path: Path) -> None:
+def test_a_notebook_is_valid_and_kept_as_one_run_from_top_to_bottom_left_it(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # it has no types
     nbformat.validate(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert (cell.outputs, cell.execution_count) == ([], None)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    pictures_kept = [data for cell in cells for _, data in outputs_of(cell) if "image/png" in data]
+    assert len(pictures_kept) >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_that_runs_again_shows_what_it_is_kept_with(path: Path) -> None:
+    kept = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # as above
+    again = pictures.executed(path)
+    for before, after in zip(kept.cells, again.cells, strict=True):
+        if before.cell_type == "code":
+            assert outputs_of(after) == outputs_of(before), (
+                "run `.venv/bin/python docs/pictures.py` and commit"
+            )
 
 
 def test_the_session_agrees_with_what_it_published(capsys: pytest.CaptureFixture[str]) -> None:

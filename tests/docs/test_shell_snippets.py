@@ -17,7 +17,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN_HERE = {
     "python3 -m venv": "run by .ci/run, which reads the README",
     ".venv/bin/python -m pytest": "the tests would run the tests",
-    "curl -s": "asked of a server by test_cli_serve.py",
+    "curl -s": "sent to a server by tests/cli/test_serve.py",
+    "pip install": "its requirements are read by test_install.py",
+    "pip uninstall": "removes another project",
+    ".ci/": "read by test_contributing.py",
+    "pre-commit": "read by test_contributing.py",
+    ".venv/bin/python docs/pictures.py": "its parts are run by test_pictures.py and test_notebooks.py",
+    ".venv/bin/sphinx-build": "run by test_docs.py",
+    ".venv/bin/ruff": "run by the gate",
+    ".venv/bin/mypy": "run by the gate",
+    ".venv/bin/basedpyright": "run by the gate",
     "python3 benchmarks/peers/run.py": "installs other libraries",
 }
 SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,1,9,30,999900,1\n"

@@ -145,6 +145,7 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
     assert report.agrees is (report.unread == 0)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_json_of_any_form_is_passed_over_or_makes_its_book_stale(

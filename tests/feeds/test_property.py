@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import get_args
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ def replayed(rows: list[str], states: list[str]) -> tuple[OrderManagement, Repor
     return om, report
 
 
+@pytest.mark.slow
 @given(sessions() | sessions_after_the_start(), st.booleans())
 @settings(deadline=None)
 def test_a_session_replays_to_the_book_that_the_verbs_made(session: Recorder, repeated: bool) -> None:
@@ -123,6 +125,7 @@ def test_a_session_replays_to_the_book_that_the_verbs_made(session: Recorder, re
     assert (report.refused, report.unknown) == (0, report.seeded)
 
 
+@pytest.mark.slow
 @given(sessions_after_the_start(), st.data())
 @settings(deadline=None)
 def test_a_planted_error_of_one_lot_in_a_book_file_is_found(session: Recorder, data: st.DataObject) -> None:

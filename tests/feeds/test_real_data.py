@@ -26,6 +26,7 @@ from support.recordings import (
 pytestmark = needed
 
 
+@pytest.mark.slow
 def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() -> None:
     om = OrderManagement()
     report = replay(lobster.read(AAPL), om, symbol="AAPL", unknown="seed", book=AAPL_BOOK)
@@ -66,6 +67,7 @@ def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:
     assert report.agrees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("messages", "book", "levels", "steps"),
     [
@@ -93,6 +95,7 @@ def test_each_row_of_a_book_follows_from_the_row_before_and_the_message(
     assert compared == steps
 
 
+@pytest.mark.slow
 def test_amzn_rightly_disagrees_and_says_why() -> None:
     om = OrderManagement()
     report = replay(lobster.read(AMZN), om, symbol="AMZN", unknown="seed", book=AMZN_BOOK)

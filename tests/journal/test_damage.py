@@ -89,6 +89,7 @@ def assert_refused_or_true(images: Iterable[bytes], true: State, tmp_path: Path)
     return refused
 
 
+@pytest.mark.slow
 def test_a_file_with_a_bit_flipped_in_any_byte_is_refused_or_true(
     checkpointed: tuple[bytes, State], tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def made_of(base: bytes, log: bytes, folder: Path) -> bytes:
         return connection.serialize()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.long)])
 def test_a_log_that_is_damaged_is_refused_or_a_prefix_of_what_was_committed(
     step: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path

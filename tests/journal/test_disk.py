@@ -112,6 +112,7 @@ def crashes(seeds: range, tmp_path: Path, durability: Durability) -> None:
         crash(seed, folder, durability)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_a_crash_loses_nothing_that_was_promised_whatever_was_not_synced(
     durability: Durability, tmp_path: Path
@@ -125,6 +126,7 @@ def test_thousands_of_crashes_lose_nothing_that_was_promised(durability: Durabil
     crashes(range(10_000, 14_000), tmp_path, durability)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("how", ["full", "io", "short"])
 def test_whichever_step_fails_memory_and_file_agree_or_the_error_says_what_is_unknown(

@@ -83,6 +83,7 @@ def killed_while_away(file: Path) -> bool:
         return read_state(trail.connection, str(file)) == AWAY
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_hundred_kills(tmp_path: Path) -> None:
     kills(34, tmp_path, seed=1)
 
@@ -92,6 +93,7 @@ def test_what_was_acknowledged_survives_a_thousand_kills(tmp_path: Path) -> None
     kills(334, tmp_path, seed=2)
 
 
+@pytest.mark.slow
 def test_a_migration_that_is_killed_is_made_or_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ class Journalled(Machine):
         self.folder.cleanup()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.long)])
 def test_every_verb_agrees_with_the_slowest_book_across_crashes(

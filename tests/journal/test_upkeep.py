@@ -88,6 +88,7 @@ def whatever_fails(
 HOW = pytest.mark.parametrize("how", ["crash", "full", "io", "short"])
 
 
+@pytest.mark.slow
 @HOW
 @pytest.mark.parametrize("durability", ["full", "batched"])
 def test_a_compaction_that_fails_anywhere_has_dropped_all_it_should_or_nothing(
@@ -138,6 +139,7 @@ def test_a_migration_that_fails_anywhere_is_made_or_not_made(
     assert len(whatever_fails(how, tmp_path, before, migrate)) > 10
 
 
+@pytest.mark.slow
 @HOW
 @pytest.mark.parametrize("durability", ["full", "batched"])
 def test_a_closing_that_fails_anywhere_loses_nothing(

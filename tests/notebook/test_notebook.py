@@ -200,6 +200,7 @@ def test_without_axes_a_plot_makes_a_figure_that_pyplot_shows(plot: Plot) -> Non
         plt.close(cast("Figure", ax.figure))
 
 
+@pytest.mark.slow
 def test_plots_fit_into_a_grid_of_axes() -> None:
     axes = list(Figure(figsize=(12, 9), layout="constrained").subplots(2, 3).flat)
     for plot, ax in zip(PLOTS.values(), axes, strict=True):

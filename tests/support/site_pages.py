@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(folder: Path) -> str:
-    """Build the site as CI does, but with notebooks as they are; return what was complained about."""
+    """Build the site as CI does, and return what was complained about."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    options = ["-d", str(folder / "doctrees"), "-D", "nb_execution_mode=off"]
+    options = ["-d", str(folder / "doctrees")]
     built = subprocess.run(
         [*command, *options, str(ROOT / "docs"), str(folder / "site")],
         capture_output=True,

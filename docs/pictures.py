@@ -1,0 +1,230 @@
+"""Draw every picture of the docs, and run the notebooks: `.venv/bin/python docs/pictures.py [FOLDER]`.
+
+The pictures show a synthetic session that is the same in every run. Run the command again after a change to
+what a picture shows. The page needs Chromium; without it the command draws the other pictures and says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import nbformat
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from nbclient import NotebookClient
+from PIL import Image
+from playwright.sync_api import Browser, expect, sync_playwright
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+
+from oms import OrderManagement, Side, notebook
+from oms.cli.ladder import ladder
+from oms.cli.synthetic_session import SYMBOL, write_session
+from oms.client import Client
+from oms.feeds import Recorder, lobster, replay
+from oms.feeds.history import BookHistory
+
+DOCS = Path(__file__).parent
+PICTURES = DOCS / "pictures"
+NOTEBOOKS = DOCS / "notebooks"
+_COLORS = 64  # enough for a plot or the page, and a third of the size in bytes
+_INCHES = (8.0, 4.0)
+_DPI = 100
+
+
+# ------------------------------------------------------------------ plots
+
+
+def session() -> tuple[OrderManagement, BookHistory]:
+    """Replay the session of `oms demo`; return the books at its end, and what a recorder saw."""
+    om, recorder = OrderManagement(), Recorder(every=20, levels=15)
+    with TemporaryDirectory() as folder:
+        recording = lobster.read(write_session(Path(folder), rows=6_000))
+        replay(recording, om, symbol=SYMBOL, recorder=recorder)
+    return om, recorder.history(SYMBOL)
+
+
+def plots() -> dict[str, Image.Image]:
+    """Return every plot of `oms.notebook`, by its name."""
+    om, history = session()
+    unit = history.instrument
+    draw: dict[str, Callable[[Axes], Axes]] = {
+        "depth_chart": lambda ax: notebook.depth_chart(om, SYMBOL, instrument=unit, ax=ax),
+        "cost_curve": lambda ax: notebook.cost_curve(om, SYMBOL, Side.BUY, instrument=unit, ax=ax),
+        "ladder": lambda ax: notebook.ladder(om, SYMBOL, instrument=unit, ax=ax),
+        "heatmap": lambda ax: notebook.heatmap(history, ax=ax),
+        "liquidity_bands": lambda ax: notebook.liquidity_bands(history, ax=ax),
+    }
+    return {name: _plot(plot) for name, plot in draw.items()}
+
+
+def _plot(draw: Callable[[Axes], Axes]) -> Image.Image:
+    figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
+    draw(figure.add_subplot())
+    png = io.BytesIO()
+    figure.savefig(png)
+    return Image.open(png)
+
+
+def save(image: Image.Image, path: Path | io.BytesIO) -> None:
+    """Write a small PNG: a palette instead of three bytes a pixel."""
+    flat = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
+    flat.save(path, format="PNG", optimize=True)
+
+
+# ------------------------------------------------------------------ the command's ladder
+
+_TERMINAL = TerminalTheme(
+    (255, 255, 255),
+    (31, 35, 40),
+    [
+        (31, 35, 40),
+        (194, 39, 31),
+        (17, 99, 41),
+        (122, 79, 1),
+        (9, 105, 218),
+        (130, 80, 223),
+        (22, 110, 120),
+        (110, 119, 129),
+    ],
+)
+# The template of rich without its title bar, and without the font that it loads from elsewhere.
+_SVG = """\
+<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{
+    font: {char_height}px/{line_height}px Menlo, Consolas, "DejaVu Sans Mono", monospace;
+}}
+{styles}
+</style>
+<defs>{lines}</defs>
+<rect width="100%" height="100%" rx="8" fill="#ffffff" stroke="#d0d7de"/>
+<g transform="translate(9, 4)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+def command_ladder() -> str:
+    """Return the ladder that `oms demo` and `oms replay` print, as SVG text."""
+    om, history = session()
+    console = Console(
+        record=True,
+        file=io.StringIO(),
+        width=76,
+        force_terminal=True,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
+    console.print(ladder(om, SYMBOL, history.instrument, levels=6), width=74)
+    return console.export_svg(theme=_TERMINAL, code_format=_SVG, unique_id="oms")
+
+
+# ------------------------------------------------------------------ the page
+
+
+@contextmanager
+def served() -> Generator[str]:
+    """Run `oms serve` with a book of JPM, and a few trades; yield its address."""
+    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[-1]
+            random = Random(7).random
+            with Client(address) as om:
+                for order_id in range(1, 61):
+                    side, sign = ((Side.BUY, 1), (Side.SELL, -1))[order_id % 2]
+                    price = 2_005 + sign * (1 + int(random() * 9))
+                    om.add_order(order_id, "JPM", side, 10 * (1 + int(random() * 12)), price)
+                om.add_order(100, "IBM", Side.BUY, 50, 9_012)
+                for side, amount in ((Side.BUY, 35), (Side.SELL, 120), (Side.BUY, 60)):
+                    om.place_trade("JPM", side, amount)
+            yield address
+        finally:
+            process.terminate()
+
+
+def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
+    """Return the page of the service while the cost of a trade is shown."""
+    context = browser.new_context(
+        color_scheme=scheme, viewport={"width": 1120, "height": 640}, reduced_motion="reduce"
+    )
+    tab = context.new_page()
+    tab.goto(f"{address}/#/JPM")
+    tab.get_by_label("Amount").first.fill("500")
+    expect(tab.locator("#quote")).to_be_visible()
+    shot = Image.open(io.BytesIO(tab.screenshot(animations="disabled")))
+    context.close()
+    return shot
+
+
+def pages() -> dict[str, Image.Image]:
+    """Return the page in light and dark, or nothing where Chromium is not installed."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
+        return {}
+    with served() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--headless", "--no-sandbox"])
+        try:
+            return {f"page_{scheme}": page(browser, address, scheme) for scheme in ("light", "dark")}
+        finally:
+            browser.close()
+
+
+# ------------------------------------------------------------------ notebooks
+
+
+def executed(path: Path) -> Any:
+    """Run a notebook in a kernel; return it with its outputs, and nothing that differs from run to run."""
+    book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
+    with TemporaryDirectory() as folder:
+        NotebookClient(book, record_timing=False, resources={"metadata": {"path": folder}}).execute()
+    book.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for output in (each for cell in book.cells for each in cell.get("outputs", ())):
+        if "image/png" in output.get("data", {}):
+            output.data["image/png"] = _smaller(output.data["image/png"])
+    return book
+
+
+def _smaller(png: str) -> str:
+    small = io.BytesIO()
+    save(Image.open(io.BytesIO(base64.b64decode(png))), small)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+# ------------------------------------------------------------------ the command
+
+
+def main(folder: Path = PICTURES) -> None:
+    """Write the pictures into a folder and, where it is that of the docs, the notebooks too."""
+    folder.mkdir(exist_ok=True)
+    for name, image in {**plots(), **pages()}.items():
+        save(image, folder / f"{name}.png")
+    (folder / "command_ladder.svg").write_text(command_ladder(), encoding="utf-8")
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")) if folder == PICTURES else ():
+        nbformat.write(executed(path), path)  # type: ignore[no-untyped-call]  # as above
+    for path in sorted(folder.iterdir()):
+        print(f"{path.stat().st_size:>7,} {path.name}")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
