@@ -22,7 +22,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"  # the notebooks are kept with their outputs; a test runs them again and compares
 
 # The copy button takes the lines behind a prompt and leaves out prompts and answers.
-copybutton_selector = "div:not(.cell_output) > div.highlight > pre"
+copybutton_selector = "div:not(.output) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 

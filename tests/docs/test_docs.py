@@ -18,6 +18,7 @@ import oms
 from oms.cli import app
 from oms.client import AsyncClient, Client
 from support.site_pages import ROOT, Page, build, documented_names, signatures
+from support.chromium import chromium
 
 FOR_PEOPLE_WHO_TYPE = {"cli"}  # a command is described by its page, not by its modules
 MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -164,3 +165,32 @@ def test_a_link_is_right_where_the_file_is_read_as_it_is(path: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", linked.read_text(), flags=re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, target
+
+
+# ------------------------------------------------------------------ the copy button
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "starts", "leaves_out"),
+    [
+        ("how-to/plots.html", "from oms import Event", (">>>", "... ", "<OrderManagement")),
+        ("install.html", "python3 -m venv", ("$ ",)),
+        ("notebooks/pricing_a_large_order.html", "from random import Random", ("[1]",)),
+    ],
+)
+def test_the_copy_button_takes_the_code_and_leaves_out_prompts_and_answers(
+    page: str, starts: str, leaves_out: tuple[str, ...], site: Path
+) -> None:
+    with chromium() as browser:
+        tab = browser.new_page()
+        tab.goto((site / page).resolve().as_uri())
+        tab.evaluate("addEventListener('copy', (event) => { window.copied = event.target.value; }, true)")
+        copied = []
+        for button in tab.locator("button.copybtn").all():
+            button.dispatch_event("click")
+            copied.append(str(tab.evaluate("window.copied")))
+        code = tab.locator("div.highlight-python, div.highlight-sh, div.highlight-bat")
+        assert len(copied) == code.count(), "each example has a button, and nothing else has"
+    assert copied[0].startswith(starts)
+    assert [text for text in copied for word in leaves_out if word in text] == []
