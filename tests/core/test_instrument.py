@@ -199,6 +199,7 @@ def test_what_people_read_is_exact(size: str, total: int, lots: int) -> None:
     instrument = Instrument(size, "0.25")
     assert Decimal(instrument.show_price(total).replace(",", "")) == total * Decimal(size)
     assert Decimal(instrument.show_total(total).replace(",", "")) == total * Decimal(size) * Decimal("0.25")
+    assert Decimal(instrument.show_amount(total).replace(",", "")) == total * Decimal("0.25")
     shown = Decimal(instrument.show_average(total, lots).replace(",", ""))
     exact = total * Decimal(size) / lots
     assert abs(shown - exact) <= Decimal(1).scaleb(shown.as_tuple().exponent) / 2  # type: ignore[arg-type] # finite
@@ -208,3 +209,7 @@ def test_an_instrument_is_a_value() -> None:
     one = Instrument("0.5", "0.001")
     assert pickle.loads(pickle.dumps(one)) == one == Instrument("0.5", "0.001") != Instrument("0.50")  # noqa: S301 - our own
     assert len({one, Instrument("0.5", "0.001")}) == 1
+
+
+def test_an_instrument_describes_its_tick_and_lot_as_they_were_written() -> None:
+    assert Instrument("0.50", "0.001").describe() == "1 tick = 0.50, 1 lot = 0.001"
