@@ -90,6 +90,7 @@ def test_a_test_command_names_files_and_marks_that_exist(line: str) -> None:
         assert re.search(rf"def test_\w*{options.word}", tests)
 
 
+@pytest.mark.slow
 def test_the_one_test_that_the_page_runs_passes() -> None:
     (line,) = [line for line in PYTEST if "::" in line]
     ended = ran(sys.executable, *shlex.split(line)[1:], "-q")
@@ -116,6 +117,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
