@@ -17,8 +17,8 @@ from typer.main import get_command
 import oms
 from oms.cli import app
 from oms.client import AsyncClient, Client
-from support.site_pages import ROOT, Page, build, documented_names, signatures
 from support.chromium import chromium
+from support.site_pages import ROOT, Page, build, documented_names, signatures
 
 FOR_PEOPLE_WHO_TYPE = {"cli"}  # a command is described by its page, not by its modules
 MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
