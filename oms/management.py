@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from threading import RLock
 from typing import Any, Self
 
 from oms import ladder, pricing
@@ -84,10 +83,10 @@ class OrderManagement:
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
-        self._lock = RLock()
         self._books = Books()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
+        self._lock = self._ledger.lock
         self._orders = self._books.orders
         self._by_name = self._books.by_name
 
@@ -106,10 +105,13 @@ class OrderManagement:
 
         """
         check_order(order_id, symbol, side, amount, price)
+        ledger = self._ledger
         with self._lock:
+            if ledger.version & 1:
+                ledger.admit()
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
-            self._ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
+            ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
 
     def remove_order(self, order_id: int) -> None:
         """Take a resting order out of its book, in O(log n).
@@ -125,12 +127,15 @@ class OrderManagement:
         """
         if type(order_id) is not int:
             check_order_id(order_id)
+        ledger = self._ledger
         with self._lock:
+            if ledger.version & 1:
+                ledger.admit()
             order = self._orders.get(order_id)
             if order is None:
                 check_order_id(order_id)
                 raise OrderNotFoundError(order_id)
-            self._ledger.commit(OrderRemoved, order)
+            ledger.commit(OrderRemoved, order)
 
     def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
         """Say what a trade of `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
@@ -247,6 +252,8 @@ class OrderManagement:
         incoming = list(orders)
         check_orders(incoming)
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             self._books.refuse_duplicates(incoming)
             if incoming:
                 self._ledger.commit(OrdersAdded, tuple(incoming))
@@ -327,6 +334,8 @@ class OrderManagement:
         if not callable(callback):
             raise InvalidOrderError("callback", callback, "a callable that takes an event")
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             unsubscribe = self._ledger.subscribe(callback)
 
         def end() -> None:
@@ -355,6 +364,8 @@ class OrderManagement:
     def symbols(self) -> tuple[str, ...]:
         """List the symbols for which something rests, sorted."""
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
@@ -387,11 +398,15 @@ class OrderManagement:
     def __contains__(self, order_id: object) -> bool:
         """Whether an order with this id is resting, in O(1)."""
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             return type(order_id) is int and order_id in self._orders
 
     def __len__(self) -> int:
         """How many orders are resting."""
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             return len(self._orders)
 
     def __iter__(self) -> Iterator[Order]:
@@ -543,6 +558,8 @@ class OrderManagement:
         Equal state, equal hash, on every platform and in every process. O(n).
         """
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             return self._books.canonical_hash(self._ledger.sequence + 1)
 
     def copy(self) -> Self:
@@ -569,6 +586,8 @@ class OrderManagement:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             if self._ledger.is_open:
                 raise OpenTransactionError("copying or pickling inside a transaction or a what-if")
             own = {name: value for name, value in vars(self).items() if name not in _INNARDS}
@@ -597,6 +616,8 @@ class OrderManagement:
     def last_sequence(self) -> int:
         """The sequence number of the last event, 0 if there is none; provisional in a transaction."""
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             return self._ledger.sequence
 
     def close(self) -> None:
@@ -605,6 +626,8 @@ class OrderManagement:
         Raises OpenTransactionError inside a transaction or a what-if, and JournalError.
         """
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             if self._ledger.is_open:
                 raise OpenTransactionError("closing inside a transaction or a what-if")
             if self._journal is not None:
@@ -626,15 +649,21 @@ class OrderManagement:
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
+        if self._ledger.version & 1:
+            self._ledger.admit()
         return tuple(order for book in self._books.select(symbol, side) for order in book.orders())
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """The book of that name; for a name never seen an empty one, which is not kept."""
         check_book(symbol, side)
+        if self._ledger.version & 1:
+            self._ledger.admit()
         book = self._by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book
 
     def _find(self, order_id: int) -> Order:
+        if self._ledger.version & 1:
+            self._ledger.admit()
         order = self._orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
@@ -643,6 +672,8 @@ class OrderManagement:
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         with self._lock:
+            if self._ledger.version & 1:
+                self._ledger.admit()
             self._books._check()
 
 
