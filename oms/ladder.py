@@ -31,23 +31,16 @@ class _Holder(Protocol):
     def _ledger(self) -> Ledger: ...
 
 
-def _books(om: _Holder) -> Books:
-    """Return the books, whose lock is held, once nothing in them is another's or half done."""
-    if om._ledger.version & 1:
-        om._ledger.admit()
-    return om._ledger.books
-
-
 def as_text(om: _Holder) -> str:
     """One line, in O(1)."""
     with om._lock:
-        return f"<{type(om).__name__}: {_count(_books(om))}>"
+        return f"<{type(om).__name__}: {_count(om._ledger.admitted().books)}>"
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
     """What rich shows: counts, and the best prices (ticks) of a few symbols, in O(1)."""
     with om._lock:
-        books = _books(om)
+        books = om._ledger.admitted().books
         best = {
             bounded(symbol): {str(book.side): book.best_price() for book in books.select(symbol, None)}
             for symbol in _first_symbols(books)
@@ -62,7 +55,7 @@ def as_html(om: _Holder) -> str:
     They are the symbols whose books were opened first: to sort all would take their number.
     """
     with om._lock:
-        books = _books(om)
+        books = om._ledger.admitted().books
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)

@@ -69,10 +69,6 @@ class Savepoint:
         self.ended = False  # True once its exit has begun, or can never come
         self.handle = ref(handle)  # the object that will leave it
 
-    def is_abandoned(self) -> bool:
-        """Return True if nobody will leave it any more."""
-        return self.ended or self.handle() is None
-
 
 class Ledger:
     """Numbers the changes of some books, keeps the open transaction, and notifies subscribers.
@@ -144,6 +140,12 @@ class Ledger:
                 )
             self._waiting.wait(_LOOK_AGAIN)
 
+    def admitted(self) -> Ledger:
+        """Return this ledger, once `admit` lets the caller in."""
+        if self.version & 1:
+            self.admit()
+        return self
+
     def _first_abandoned(self) -> Savepoint | None:
         for savepoint in self._open:
             if savepoint.ended or savepoint.handle() is None:
@@ -179,10 +181,8 @@ class Ledger:
     def _settle_at_once(self) -> None:
         """Settle after a failure, if that is possible now; else the next caller does."""
         if self.version & 1:
-            try:
+            with suppress(BaseException):  # the mark stays; the first failure is the one to raise
                 self.settle()
-            except BaseException:  # noqa: S110  # the mark stays; the first failure is the one to raise
-                pass
 
     # ------------------------------------------------------------------ changes
 
@@ -315,7 +315,8 @@ class Ledger:
         self._subscribers[key] = callback
 
         def unsubscribe() -> None:
-            self._subscribers.pop(key, None)
+            with self.lock:
+                self._subscribers.pop(key, None)
 
         return unsubscribe
 

@@ -58,7 +58,7 @@ class Transaction(AbstractContextManager[T]):
                     ledger.admit()
                 self._savepoint = Savepoint(ledger, self, keep=self._keep)
                 ledger.open(self._savepoint, self._note)
-            return self._subject
+            return self._subject  # noqa: TRY300  # an interrupt here would leave it open, too
         except BaseException:
             if self._savepoint is not None:
                 self._savepoint.ended = True

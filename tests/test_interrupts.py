@@ -13,10 +13,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from memory_journal import MemoryJournal
 
 import oms
-from memory_journal import MemoryJournal
-from oms import Event, OmsError, OpenTransactionError, Order, OrderManagement, Side
+from oms import Event, OpenTransactionError, Order, OrderManagement, Side
 from oms.books import Books
 from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
@@ -40,6 +40,7 @@ def bystander(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
         monkeypatch.setattr("threading._start_new_thread", refuse)
         yield pool
 
+
 VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "add_order": lambda om: om.add_order(9, "JPM", BUY, 5, 22),
     "add_order to a new book": lambda om: om.add_order(9, "NEW", SELL, 5, 22),
@@ -55,10 +56,15 @@ VERBS: dict[str, Callable[[OrderManagement], object]] = {
 }
 
 
+def hypothetical(om: OrderManagement) -> None:
+    with om.what_if():
+        om.place_trade("JPM", BUY, 1)
+
+
 QUESTIONS: dict[str, Callable[[OrderManagement], object]] = {
     "calculate_price": lambda om: [om.calculate_price("JPM", BUY, amount) for amount in (5, 25, 25, 30, 30)],
     "quote": lambda om: om.quote("JPM", BUY, 25),
-    "what_if": lambda om: om.what_if().__enter__().place_trade("JPM", BUY, 1),
+    "what_if": hypothetical,
 }
 
 
@@ -223,7 +229,9 @@ def test_settling_that_is_struck_anywhere_is_done_again_by_the_next_caller(
 @pytest.mark.parametrize("journal", [None, MemoryJournal])
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError])
 def test_an_undo_that_keeps_failing_ends_in_refusals(
-    journal: Callable[[], Any] | None, error: type[Exception], monkeypatch: pytest.MonkeyPatch,
+    journal: Callable[[], Any] | None,
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
     bystander: ThreadPoolExecutor,
 ) -> None:
     om = OrderManagement(None if journal is None else journal())
@@ -449,7 +457,9 @@ def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
         published: list[Event] = []
         om.subscribe(published.append)
         om.remove_order(4)
-        assert [event.note for event in published] == [None], "no transaction is left open, and no note of one"
+        assert [event.note for event in published] == [None], (
+            "no transaction is left open, and no note of one"
+        )
         assert om._ledger.version % 2 == 0
         if not hit:
             break

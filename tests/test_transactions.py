@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
+from threads import in_a_thread
 
 import strategies as our
-from threads import in_a_thread
 from oms import (
     Event,
     InsufficientLiquidityError,
