@@ -48,33 +48,30 @@ class DurableLedger(Ledger):
             super().commit(kind, subject)
             return
         last = self._last_order(subject) if kind is TradePlaced else None
-        sequence, version = self.sequence, self.version | 1
-        event = kind.about(subject, sequence + 1, None)
+        event, version = kind.about(subject, self.sequence + 1, None), self.version | 1
         try:
-            self._mark, self.version = (0, sequence, kind, subject, last), version
+            self._subject, self._last = subject, last
+            self._kind, self.busy, self.version = kind, True, version
             self._journal.append((event,))
         except BaseException as error:
             if isinstance(error, JournalError):
-                self._mark, self.version = None, version + 1
+                self._kind, self.busy, self.version = None, False, version + 1
             self._settle_at_once()
             raise
         super().commit(kind, subject)
 
     def settle(self) -> None:
         """As any ledger; but keep what the journal holds. Raises JournalError."""
-        mark = self._mark
-        if mark is not None and not self._open:
-            _, sequence, kind, subject, _ = mark
-            if kind is not None and self._journal.last_sequence > sequence:
-                self._put_back(mark)
-                APPLY[kind](self.books, subject)
-                version = (self.version | 1) + 1
-                self.sequence, self._mark, self.version = sequence + 1, None, version
-                return
-        if mark is None and self._is_appended():
+        kind, sequence = self._kind, self.sequence
+        if kind is not None and not self._open and self._journal.last_sequence > sequence:
+            self._put_back()
+            APPLY[kind](self.books, self._subject)
+            version = (self.version | 1) + 1
+            self.sequence, self._kind, self.busy, self.version = sequence + 1, None, False, version
+        elif not self.is_marked and self._is_appended():
             self._leave(self._open[0])
-            return
-        super().settle()
+        else:
+            super().settle()
 
     def _is_appended(self) -> bool:
         """Return True if the journal holds the batch of the open transaction."""

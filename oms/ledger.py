@@ -14,10 +14,11 @@ whatever they are now, and makes the books that they touch anew from all orders.
 interrupted anywhere and be done again.
 
 Invariants:
-- `version` is odd while a mark is set, or a transaction is open. A lock-free read looks at it.
+- `version` is odd, and `busy` True, while a mark is set or a transaction is open. A lock-free read
+  looks at `version`.
 - A mark is cleared, and a transaction ended, in one line that calls nothing. CPython looks for
   interrupts only where something is called, so either all of that line happens or nothing.
-- Whoever takes the lock and finds `version` odd calls `admit`, which settles, waits, or raises.
+- Whoever takes the lock and finds the ledger `busy` calls `admit`, which settles, waits, or raises.
   An undo that keeps failing raises for each caller, and nothing is read or changed before it worked.
 - The lock is held during a verb only. A transaction belongs to its owner, a thread and a context.
   Other threads wait for its end; all others get an error, because their wait would never end.
@@ -45,9 +46,6 @@ from oms.owner import Owner
 __all__ = ["Ledger", "Savepoint"]
 
 Callback = Callable[[Event], object]
-Mark = tuple[int, int, type[Event] | None, Any, OrderRow | None]
-"""To restore: how many provisional events, the sequence number; then the change that was being made:
-its kind and subject, and for a trade the last order that it fills, as it was before."""
 
 LONGEST_WAIT = 30.0
 """Seconds that a verb waits for another thread's transaction before it raises."""
@@ -73,22 +71,27 @@ class Savepoint:
 class Ledger:
     """Numbers the changes of some books, keeps the open transaction, and notifies subscribers.
 
-    Its caller holds `lock`, and has called `admit` if `version` is odd. While a transaction or a
+    Its caller holds `lock`, and has called `admit` if it is `busy`. While a transaction or a
     what-if is open, changes are provisional: they are in the books, so that later verbs see them,
     and in `_provisional`, so that they can be undone.
     """
 
     __slots__ = (
         "__weakref__",
-        "_mark",
+        "_kind",
+        "_last",
         "_note",
         "_open",
         "_owner",
         "_provisional",
+        "_subject",
         "_subscribers",
+        "_target",
         "_unpublished",
+        "_waiters",
         "_waiting",
         "books",
+        "busy",
         "lock",
         "sequence",
         "version",
@@ -99,14 +102,21 @@ class Ledger:
         self.books = books
         self.sequence = 0  # of the last event
         self.version = 0  # odd while something changes or is provisional; afterwards a new even one
-        self._mark: Mark | None = None
+        self.busy = False  # True while `version` is odd
+        # The mark: the kind of a change that is being made, its subject, and for a trade the last
+        # order that it fills, as it was before; or the savepoint that is being rolled back to.
+        self._kind: type[Event] | None = None
+        self._subject: Any = None
+        self._last: OrderRow | None = None
+        self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
         self._owner: Owner | None = None  # of the open transaction
-        self._provisional: list[tuple[Event, OrderRow | None]] = []  # with the row as in a mark
+        self._provisional: list[tuple[Event, OrderRow | None]] = []  # with the last order as in a mark
         self._subscribers: dict[object, Callback] = {}
         self._unpublished: deque[tuple[Event, tuple[object, ...]]] | None = None  # while publishing
         self._waiting = Condition(self.lock)  # for the end of another thread's transaction
+        self._waiters = 0  # an interrupt may leave it too high
         _ledgers.add(self)
 
     @property
@@ -114,35 +124,44 @@ class Ledger:
         """Return True while a transaction or a what-if is open."""
         return bool(self._open)
 
+    @property
+    def is_marked(self) -> bool:
+        """Return True while a change is being made or undone, or one was interrupted."""
+        return self._kind is not None or self._target is not None
+
     # ------------------------------------------------------------------ who may come in
 
     def admit(self) -> None:
-        """Return when the caller may go on; call it with the lock held, where `version` is odd.
+        """Return when the caller may go on; call it with the lock held, if the ledger is `busy`.
 
         Raises OpenTransactionError, and JournalError.
         """
         deadline = None
-        while self.version & 1:
-            if self._mark is not None or self._first_abandoned() is not None or self._owner is None:
+        while self.busy:
+            owner = self._owner
+            if owner is None or self.is_marked or self._first_abandoned() is not None:
                 self._settle_or_raise()
                 continue
-            if self._owner.is_here():
+            if owner.is_here():
                 return
-            if self._owner.is_this_thread() or self._owner.is_inherited():
+            if owner.is_this_thread() or owner.is_inherited():
                 raise OpenTransactionError(
                     "using this book while another task, context, or thread has a transaction open"
                 )
-            now = monotonic()
-            deadline = deadline or now + LONGEST_WAIT
-            if now >= deadline:
+            deadline = deadline or monotonic() + LONGEST_WAIT
+            if monotonic() >= deadline:
                 raise OpenTransactionError(
                     f"waiting longer than {LONGEST_WAIT:g} seconds for another thread's transaction"
                 )
-            self._waiting.wait(_LOOK_AGAIN)
+            self._waiters += 1
+            try:
+                self._waiting.wait(_LOOK_AGAIN)
+            finally:
+                self._waiters -= 1
 
     def admitted(self) -> Ledger:
         """Return this ledger, once `admit` lets the caller in."""
-        if self.version & 1:
+        if self.busy:
             self.admit()
         return self
 
@@ -155,7 +174,7 @@ class Ledger:
         return None
 
     def _settle_or_raise(self) -> None:
-        in_progress = self._mark is not None or any(savepoint.ended for savepoint in self._open)
+        in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
         if in_progress and _depth(self.lock) > 1:
             raise OpenTransactionError("a verb in the middle of another (a signal handler, or a finalizer)")
         try:
@@ -169,18 +188,18 @@ class Ledger:
 
     def settle(self) -> None:
         """Finish or roll back what was interrupted; if this raises, it can be called again."""
-        if self._mark is not None:
-            self._restore(self._mark)
+        if self.is_marked:
+            self._restore()
         savepoint = self._first_abandoned()
         if savepoint is not None:
             self._roll_back(savepoint)
             self._leave(savepoint)
         elif not self._open:
-            self.version = (self.version | 1) + 1
+            self.busy, self.version = False, (self.version | 1) + 1
 
     def _settle_at_once(self) -> None:
         """Settle after a failure, if that is possible now; else the next caller does."""
-        if self.version & 1:
+        if self.busy:
             with suppress(BaseException):  # the mark stays; the first failure is the one to raise
                 self.settle()
 
@@ -189,53 +208,61 @@ class Ledger:
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Make a validated change; outside a transaction, publish it."""
         last = self._last_order(subject) if kind is TradePlaced else None
-        sequence, version = self.sequence, self.version | 1
+        sequence, version = self.sequence + 1, self.version | 1
         if self._open:
             self._commit_provisionally(kind, subject, last)
             return
         try:
-            self._mark, self.version = (0, sequence, kind, subject, last), version
+            self._subject, self._last = subject, last
+            self._kind, self.busy, self.version = kind, True, version
             APPLY[kind](self.books, subject)
-            self.sequence = sequence + 1
-            self._mark, self.version = None, version + 1
+            self.sequence, self._kind, self.version = sequence, None, version + 1
+            self.busy = False
         except BaseException:
             self._settle_at_once()
             raise
         if self._subscribers:
-            self._publish([kind.about(subject, sequence + 1, None)])
+            self._publish([kind.about(subject, sequence, None)])
 
     def _commit_provisionally(self, kind: type[Event], subject: Any, last: OrderRow | None) -> None:
-        sequence = self.sequence
-        event = kind.about(subject, sequence + 1, self._note)
+        event = kind.about(subject, self.sequence + 1, self._note)
         try:
-            self._mark = (len(self._provisional), sequence, kind, subject, last)
+            self._kind, self._subject, self._last = kind, subject, last
             APPLY[kind](self.books, subject)
             self._provisional.append((event, last))
-            self.sequence, self._mark = event.sequence, None
+            self.sequence, self._kind = event.sequence, None
         except BaseException:
             self._settle_at_once()
             raise
 
-    def _restore(self, mark: Mark) -> None:
+    def _restore(self) -> None:
         """Make everything as the mark says it was."""
-        self._put_back(mark)
-        version = (self.version | 1) + (not self._open)
-        del self._provisional[mark[0] :]
-        self.sequence, self._mark, self.version = mark[1], None, version
+        self._put_back()
+        target, version = self._target, (self.version | 1) + (not self._open)
+        del self._provisional[self._count_kept() :]
+        sequence = self.sequence if target is None else target.sequence
+        self._kind, self._target, self.sequence = None, None, sequence
+        self.busy, self.version = version & 1 == 1, version
 
-    def _put_back(self, mark: Mark) -> None:
+    def _put_back(self) -> None:
         """Make the books as the mark says they were, whatever they are now, in O(n)."""
-        events, _, kind, subject, last = mark
-        changes = [(type(event), event.subject(), row) for event, row in self._provisional[events:]]
-        if kind is not None:
-            changes.append((kind, subject, last))
+        kept = self._provisional[self._count_kept() :]
+        changes = [(type(event), event.subject(), last) for event, last in kept]
+        if self._kind is not None:
+            changes.append((self._kind, self._subject, self._last))
         orders: dict[int, OrderRow | None] = {}
-        for each in reversed(changes):
-            orders.update(before_image(*each))
-        self.books.recover(orders, {name for each in changes for name in touched(*each[:2])})
+        for change in reversed(changes):
+            orders.update(before_image(*change))
+        self.books.recover(orders, {name for change in changes for name in touched(*change[:2])})
         trades = [subject.trade_id for kind, subject, _ in changes if kind is TradePlaced]
         if trades:
             self.books.next_trade_id = trades[0]
+
+    def _count_kept(self) -> int:
+        """Return how many provisional events stay when the mark is restored."""
+        if self._target is not None:
+            return self._target.events
+        return sum(event.sequence <= self.sequence for event, _ in self._provisional)
 
     def _last_order(self, trade: Trade) -> OrderRow | None:
         return self.books.orders.get(trade.fills[-1].order_id)
@@ -247,7 +274,7 @@ class Ledger:
         owner = self._owner or Owner()
         note = self._note if note is None else note
         opened, version = [*self._open, savepoint], self.version | 1
-        self._open, self._owner, self._note, self.version = opened, owner, note, version
+        self._open, self._owner, self._note, self.busy, self.version = opened, owner, note, True, version
 
     def is_owned_here(self) -> bool:
         """Return True if this thread and context have opened the transaction that is open."""
@@ -264,8 +291,8 @@ class Ledger:
                 return  # it was rolled back
             raise OpenTransactionError("leaving a transaction that has ended already")
         try:
-            if self._mark is not None:
-                self._restore(self._mark)
+            if self.is_marked:
+                self._restore()
             in_order = self._open[-1] is savepoint
             self._end(savepoint, keep=savepoint.keep and in_order and not failed and not foreign)
         except BaseException:
@@ -286,13 +313,13 @@ class Ledger:
 
     def _roll_back(self, savepoint: Savepoint) -> None:
         """Undo what came after the savepoint; costs what doing it did."""
-        self._mark = (savepoint.events, savepoint.sequence, None, None, None)
+        self._target = savepoint
         provisional = self._provisional
         while len(provisional) > savepoint.events:
             event, _ = provisional[-1]
             UNDO[type(event)](self.books, event.subject())
             provisional.pop()
-        self.sequence, self._mark = savepoint.sequence, None
+        self.sequence, self._target = savepoint.sequence, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
         """End the transaction that began at the savepoint; return what is no longer provisional."""
@@ -301,10 +328,17 @@ class Ledger:
             return []
         batch = [event for event, _ in self._provisional]
         if self._owner is not None:
-            self._owner.leave()
-        self._waiting.notify_all()  # they come in when the lock is released
-        version = (self.version | 1) + 1
-        self._open, self._provisional, self._owner, self._note, self.version = [], [], None, None, version
+            self._owner.end()
+        if self._waiters:
+            self._waiting.notify_all()  # they come in when the lock is released
+        self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
+            [],
+            [],
+            None,
+            None,
+            False,
+            (self.version | 1) + 1,
+        )
         return batch
 
     # ------------------------------------------------------------------ subscribers

@@ -105,7 +105,7 @@ class OrderManagement:
         """
         check_order(order_id, symbol, side, amount, price)
         with self._lock:
-            if self._ledger.version & 1:
+            if self._ledger.busy:
                 self._ledger.admit()
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
@@ -126,7 +126,7 @@ class OrderManagement:
         if type(order_id) is not int:
             check_order_id(order_id)
         with self._lock:
-            if self._ledger.version & 1:
+            if self._ledger.busy:
                 self._ledger.admit()
             order = self._orders.get(order_id)
             if order is None:
@@ -627,7 +627,7 @@ class OrderManagement:
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """The book of that name; for a name never seen an empty one, which is not kept."""
         check_book(symbol, side)
-        if self._ledger.version & 1:
+        if self._ledger.busy:
             self._ledger.admit()
         book = self._by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book

@@ -44,6 +44,7 @@ class Owner:
 
     def __init__(self) -> None:
         self._thread = ref(_here.thread)
+        _entered.set(None)  # else the token would keep an owner before this one alive, and so on
         self._token = _entered.set(self)
 
     def is_here(self) -> bool:
@@ -71,7 +72,7 @@ class Owner:
         """Return True if the owner's thread has ended."""
         return self._thread() is None
 
-    def leave(self) -> None:
-        """Forget the owner in its context; elsewhere do nothing."""
+    def end(self) -> None:
+        """Forget the owner in its context; elsewhere, or a second time, do nothing."""
         with suppress(ValueError, RuntimeError):
             _entered.reset(self._token)

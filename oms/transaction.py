@@ -54,7 +54,7 @@ class Transaction(AbstractContextManager[T]):
         ledger = self._ledger
         try:
             with self._lock:
-                if ledger.version & 1:
+                if ledger.busy:
                     ledger.admit()
                 self._savepoint = Savepoint(ledger, self, keep=self._keep)
                 ledger.open(self._savepoint, self._note)
