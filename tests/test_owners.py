@@ -20,7 +20,7 @@ import pytest
 from memory_journal import MemoryJournal
 from threads import in_a_thread
 
-import oms.ledger
+import oms.owner
 from oms import JournalError, OmsError, OpenTransactionError, Order, OrderManagement, Side, journal
 
 BUY = Side.BUY
@@ -120,7 +120,7 @@ def test_owners_of_ended_transactions_are_not_kept() -> None:
         om.transaction().__enter__()  # dropped at once
         om.symbols()
     gc.collect()
-    assert sum(type(each) is oms.ledger.Owner for each in gc.get_objects()) <= 2
+    assert sum(type(each) is oms.owner.Owner for each in gc.get_objects()) <= 2
 
 
 def held_by(om: OrderManagement) -> Iterator[OrderManagement]:
@@ -323,7 +323,12 @@ def test_a_child_goes_on_in_its_own_threads_transaction_and_writes_into_no_journ
     plain = OrderManagement()
     with plain.transaction():
         plain.add_order(1, "JPM", BUY, 1, 1)
-        assert answers_of_a_child(lambda: (plain.add_order(2, "JPM", BUY, 1, 1), len(plain))[1]) == "2"
+
+        def go_on() -> int:
+            plain.add_order(2, "JPM", BUY, 1, 1)
+            return len(plain)
+
+        assert answers_of_a_child(go_on) == "2"
     durable = journal.open(tmp_path / "book.db")
 
     def write() -> None:
