@@ -396,6 +396,7 @@ class Ledger:
             self._unpublished = None
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
+            # Its thread is not in this process; this does not wait for the interpreter to clear its data.
             for savepoint in self._open:
                 savepoint.ended = True
 
