@@ -152,7 +152,7 @@ class OrderManagement:
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
-            known = book.known_price(amount)
+            known = book.cached_price(amount)
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:
@@ -474,7 +474,7 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            rows = self._find_book(symbol, side).levels()
+            rows = self._find_book(symbol, side).amounts()
             # A level has a rank of 64 bits, so sys.maxsize of them are all.
             return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
@@ -533,7 +533,7 @@ class OrderManagement:
         if type(max_slippage_bps) is not int or max_slippage_bps < 0:
             raise InvalidOrderError("max_slippage_bps", max_slippage_bps, "an int >= 0")
         with self._lock:
-            return pricing.amount_within(self._find_book(symbol, side).levels(), max_slippage_bps)
+            return pricing.amount_within(self._find_book(symbol, side).amounts(), max_slippage_bps)
 
     # ------------------------------------------------------------------ the whole
 

@@ -21,7 +21,7 @@ from oms.order_book import OrderBook
 BUY, SELL = Side.BUY, Side.SELL
 INSIDE = {
     str(Path(oms.__file__).parent / name)
-    for name in ("books.py", "execution.py", "order_book.py", "order_keys.py", "price_sums.py")
+    for name in ("books.py", "level.py", "order_book.py", "price_sums.py")
 }
 
 VERBS: dict[str, Callable[[OrderManagement], object]] = {
@@ -168,7 +168,7 @@ def test_a_verb_without_stack_to_run_on_has_changed_nothing(verb: str) -> None:
     assert done < 60
 
 
-CHANGES = ("_shift_total", "clear", "update")  # every change of a book goes through one of them
+CHANGES = ("_drop_level", "_resize_level", "add", "clear", "remove", "update")  # every change needs one
 
 
 def fail_once(
