@@ -38,12 +38,13 @@ class Level:
         ids = self.ids
         if not isinstance(ids, list):
             ids.add(order_id)
-        elif order_id > ids[-1]:
+            return
+        if order_id > ids[-1]:
             ids.append(order_id)
-            if len(ids) > MANY:
-                self.ids = SortedList(ids)
         else:
             insort(ids, order_id)
+        if len(ids) > MANY:
+            self.ids = SortedList(ids)
 
     def extend(self, order_ids: list[int], amount: int) -> None:
         """Add several orders, whose ids are in ascending order, in O(m log n)."""
