@@ -18,7 +18,6 @@ from oms.events import (
     OrdersRemoved,
     TradePlaced,
 )
-from oms.execution import execute, revert
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
@@ -77,7 +76,7 @@ class Books:
         """Take an order out, in O(log n)."""
         book = self.by_name[order[1:3]]
         book.remove(order)
-        if not book.totals:
+        if not book.levels:
             self._close(book)
 
     def add_many(self, orders: Iterable[OrderRow]) -> None:
@@ -89,12 +88,12 @@ class Books:
         """Take many orders out; a book that loses all of them goes as a whole, in O(m)."""
         for name, group in _grouped(orders).items():
             book = self.by_name[name]
-            if len(group) == len(book):
+            if len(group) >= len(book.levels) and len(group) == len(book):
                 book.clear()
             else:
                 for order in group:
                     book.remove(order)
-            if not book.totals:
+            if not book.levels:
                 self._close(book)
 
     def amend(self, change: tuple[Order, Order]) -> None:
@@ -110,14 +109,14 @@ class Books:
     def trade(self, trade: Trade) -> None:
         """Take a trade's fills out of its book, in O(k log n)."""
         book = self.by_name[trade.symbol, trade.side]
-        execute(book, trade)
+        book.take(trade)
         self.next_trade_id = trade.trade_id + 1
-        if not book.totals:
+        if not book.levels:
             self._close(book)
 
     def undo_trade(self, trade: Trade) -> None:
         """Put a trade's fills back and its id too, in O(k log n)."""
-        revert(self._open(trade.symbol, trade.side), trade, self.orders)
+        self._open(trade.symbol, trade.side).put_back(trade)
         self.next_trade_id = trade.trade_id
 
     # ------------------------------------------------------------------ the index

@@ -81,7 +81,7 @@ def _ladder(books: Books, symbol: str) -> str:
         side: [_row(side, level, widest) for level in levels] for side, levels in depth.items()
     }
     for side, book in found.items():
-        hidden = book.count_levels() - len(depth[side])
+        hidden = len(book.levels) - len(depth[side])
         if hidden:
             rows[side].append([counted(hidden, "more level"), "", "", "", ""])
     spread: list[Cell] = ["spread", _spread(found), "", "", ""]

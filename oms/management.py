@@ -156,7 +156,7 @@ class OrderManagement:
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
-            known = book.known_price(amount)
+            known = book.cached_price(amount)
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:
@@ -469,7 +469,7 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            rows = self._find_book(symbol, side).levels()
+            rows = self._find_book(symbol, side).amounts()
             # A level has a rank of 64 bits, so sys.maxsize of them are all.
             return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
@@ -527,7 +527,7 @@ class OrderManagement:
         check_book(symbol, side)
         check_slippage(max_slippage_bps)
         with self._lock:
-            return pricing.amount_within(self._find_book(symbol, side).levels(), max_slippage_bps)
+            return pricing.amount_within(self._find_book(symbol, side).amounts(), max_slippage_bps)
 
     # ------------------------------------------------------------------ the whole
 

@@ -30,7 +30,7 @@ STOREYS = {
         "instrument",
         "columns",
     },
-    "book": {"order_keys", "price_sums", "order_book", "pricing", "execution"},
+    "book": {"level", "price_sums", "order_book", "pricing"},
     "books": {"books", "ladder", "owner", "ledger", "durability", "transaction"},
     "facade": {"management", "__init__"},
 }

@@ -366,7 +366,7 @@ def test_a_book_whose_undo_keeps_failing_is_not_ready_and_says_why(monkeypatch: 
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr("oms.order_book.OrderBook._shift_total", fail)
+        patch.setattr("oms.order_book.OrderBook._drop_level", fail)
         patch.setattr("oms.books.Books.recover", fail)
         with pytest.raises(MemoryError):
             om.remove_order(1)

@@ -255,7 +255,7 @@ def test_a_durable_change_that_is_struck_in_the_books_is_made_all_the_same(
         raise Strike
 
     with monkeypatch.context() as patch, pytest.raises(Strike):
-        for name in ("_shift_total", "clear", "update"):
+        for name in ("_drop_level", "_resize_level", "add", "clear", "remove", "update"):
             patch.setattr(OrderBook, name, fail)
         VERBS[change](om)
     assert_memory_is_the_journal(om)
@@ -321,10 +321,9 @@ INSIDE = {
     for name in (
         "books.py",
         "durability.py",
-        "execution.py",
         "ledger.py",
         "order_book.py",
-        "order_keys.py",
+        "level.py",
         "owner.py",
         "price_sums.py",
         "transaction.py",

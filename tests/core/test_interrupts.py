@@ -22,7 +22,7 @@ from oms.order_book import OrderBook
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
-BOOKS = ("books.py", "execution.py", "order_book.py", "order_keys.py", "price_sums.py")
+BOOKS = ("books.py", "order_book.py", "level.py", "price_sums.py")
 LEDGER = ("ledger.py", "durability.py", "transaction.py", "owner.py")
 INSIDE = {str(Path(oms.__file__).parent / name) for name in (*BOOKS, *LEDGER)}
 
@@ -203,9 +203,8 @@ def test_settling_that_is_struck_anywhere_is_done_again_by_the_next_caller(
         context.__enter__()
         om.place_trade("JPM", BUY, 1)
         with monkeypatch.context() as patch, suppress(Strike):
-            patch.setattr(OrderBook, "_shift_total", fail)
-            patch.setattr(OrderBook, "clear", fail)
-            patch.setattr(OrderBook, "update", fail)
+            for name in CHANGES:
+                patch.setattr(OrderBook, name, fail)
             VERBS[verb](om)
         return om
 
@@ -243,7 +242,7 @@ def test_an_undo_that_keeps_failing_ends_in_refusals(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(OrderBook, "_shift_total", fail)
+        patch.setattr(OrderBook, "_resize_level", fail)
         patch.setattr(Books, "recover", fail)
         with suppress(Strike, error), om.transaction():
             with pytest.raises(error):
@@ -278,7 +277,7 @@ def test_a_verb_without_stack_to_run_on_has_changed_nothing(verb: str) -> None:
     assert done < 60
 
 
-CHANGES = ("_shift_total", "clear", "update")  # every change of a book goes through one of them
+CHANGES = ("_drop_level", "_resize_level", "add", "clear", "remove", "update")  # every change needs one
 
 
 def fail_once(

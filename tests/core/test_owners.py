@@ -195,7 +195,7 @@ def test_a_verb_of_a_signal_handler_in_the_middle_of_another_is_an_error(
     om: OrderManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors: list[OmsError] = []
-    recover = oms.order_book.OrderBook._shift_total
+    recover = oms.order_book.OrderBook._drop_level
 
     def interrupted(*arguments: Any) -> None:
         try:
@@ -204,7 +204,7 @@ def test_a_verb_of_a_signal_handler_in_the_middle_of_another_is_an_error(
             errors.append(error)
         recover(*arguments)
 
-    monkeypatch.setattr(oms.order_book.OrderBook, "_shift_total", interrupted)
+    monkeypatch.setattr(oms.order_book.OrderBook, "_drop_level", interrupted)
     om.remove_order(4)
     assert "in the middle of another" in str(errors[0])
     om._check()
@@ -292,14 +292,14 @@ def test_a_child_forked_while_another_thread_is_in_the_middle_of_a_change_sees_t
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 10, 21)])
     before = om.state_hash()
     inside, leave = threading.Event(), threading.Event()
-    shift = oms.order_book.OrderBook._shift_total
+    shift = oms.order_book.OrderBook._drop_level
 
     def slow(*arguments: Any) -> None:
         inside.set()
         leave.wait()
         shift(*arguments)
 
-    monkeypatch.setattr(oms.order_book.OrderBook, "_shift_total", slow)
+    monkeypatch.setattr(oms.order_book.OrderBook, "_drop_level", slow)
     thread = threading.Thread(target=lambda: om.remove_order(4))
     thread.start()
     inside.wait()

@@ -51,7 +51,7 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return call
 
     names = ["add", "update", "remove", "resize", "take", "clear", "depth", "find_price", "best_price"]
-    for name in [*names, "orders", "levels"]:
+    for name in [*names, "orders", "amounts"]:
         monkeypatch.setattr(OrderBook, name, watched(name, getattr(OrderBook, name)))
     return seen
 
