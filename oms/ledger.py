@@ -327,8 +327,8 @@ class Ledger:
             self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
             return []
         batch = [event for event, _ in self._provisional]
-        if self._owner is not None:
-            self._owner.end()
+        assert self._owner is not None, "an open transaction has an owner"
+        self._owner.end()
         if self._waiters:
             self._waiting.notify_all()  # they come in when the lock is released
         self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
@@ -409,7 +409,7 @@ def _begin_anew() -> None:
         ledger.begin_anew()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has no fork
     os.register_at_fork(after_in_child=_begin_anew)
 
 
