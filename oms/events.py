@@ -151,35 +151,52 @@ class Snapshot(NamedTuple):
 
 
 class Journal(Protocol):
-    """Keeps events for good: in a file, or in a log that several machines share.
+    """Durable storage of events: a file, or an event log that several machines share.
 
-    An OrderManagement that is given one starts from what it holds, and appends every change to it
-    before the verb returns. It calls under its lock; who reads beside it may call from any thread.
+    An OrderManagement that is given a journal starts from the journal's state, and appends every
+    change before the verb returns. It calls `append` under its own lock. All other methods may be
+    called from any thread.
     """
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event that it holds, 0 if none: also after an append that
-        was struck. Raises JournalError.
+        """The sequence number of the last event in the journal, 0 if it has none.
+
+        It is right also after an append that was interrupted. Raises JournalError.
         """
         ...
 
     def snapshot(self) -> Snapshot:
-        """A state to start from; `read` goes on after it. Raises JournalError."""
+        """Return a state to start from; `read` continues after its `sequence`. Raises JournalError."""
         ...
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """The events from this sequence number on, in order, without a gap. Raises JournalError."""
+        """Yield the events from the sequence number `first` on, in order, without a gap.
+
+        Raises JournalError, also if `first` was dropped.
+        """
+        ...
+
+    def history(self) -> Iterator[Event]:
+        """Yield every event in the journal, in order. There are gaps where events were dropped.
+
+        A journal that can drop events still yields the dropped ones that carry a note, because a note
+        may hold an idempotency key. Raises JournalError.
+        """
+        ...
+
+    def check_writable(self) -> None:
+        """Raise JournalError if an append would be rejected, whatever the batch is."""
         ...
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Hold all of a batch, which goes on where the last one ended, or none of it.
+        """Store all events of a batch, or none; the first one follows the last event in the journal.
 
-        Raises JournalError if it does not: then nothing of the batch is held, unless the error says
-        that this is unknown until the journal is opened again, and nothing more is taken until then.
+        After a JournalError nothing of the batch is stored. The one exception is an error that says
+        that this is unknown until the journal is opened again; no append is accepted until then.
         """
         ...
 
     def close(self) -> None:
-        """Let go of it; a second time does nothing. Raises JournalError."""
+        """Release the storage; a second call does nothing. Raises JournalError."""
         ...

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
 from oms.events import Event, Journal, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
-from oms.journal import ReplyKeeper, SqliteJournal
+from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
 from oms.models import Order, Side, Trade
 
@@ -63,9 +63,7 @@ def recall(om: OrderManagement, memory: Memory, *others: Callable[[Event], objec
 
 
 def _past(journal: Journal | None) -> Iterator[Event]:
-    if journal is None:
-        return iter(())
-    return journal.history() if isinstance(journal, SqliteJournal) else journal.read()
+    return iter(()) if journal is None else journal.history()
 
 
 class Memory:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 
 from oms.journal.compaction import Droppable
-from oms.journal.connection import Connect, connect
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
 from oms.journal.place import real_path
@@ -52,7 +51,6 @@ def open(  # noqa: A001  # journal.open reads as what it is
     verify: bool = False,
     group_size: int = 256,
     group_seconds: float = 0.05,
-    connect: Connect = connect,
 ) -> OrderManagement:
     """Open the journal at `path`, or make it, and return an OrderManagement as it was left.
 
@@ -67,7 +65,6 @@ def open(  # noqa: A001  # journal.open reads as what it is
         verify=verify,
         group_size=group_size,
         group_seconds=group_seconds,
-        connect=connect,
     )
     try:
         return OrderManagement(kept)
@@ -76,13 +73,13 @@ def open(  # noqa: A001  # journal.open reads as what it is
         raise
 
 
-def verify(path: str | os.PathLike[str], *, connect: Connect = connect) -> Verification:
+def verify(path: str | os.PathLike[str]) -> Verification:
     """Replay the whole trail of a file, which its writer may have open, and compare all with it.
 
     A file that was copied while it was open, without its -wal file, is sound but lacks the last events.
     As far as that can be told, `warning` says so. Raises JournalError, which names the place of the first
     damage. O(events).
     """
-    with opened_to_read(path, connect) as trail:
+    with opened_to_read(path) as trail:
         found = verify_trail(trail)
         return found._replace(warning=warning_about(trail.connection, real_path(path), found.last))

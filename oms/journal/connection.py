@@ -1,4 +1,7 @@
-"""The one seam to SQLite: what is asked of a connection, how one is made, and what its errors become."""
+"""The one seam to SQLite: the methods of a connection that are used, how one is made, and its errors.
+
+Tests replace `connector` to have the journal write to a disk that fails.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,17 @@ from typing import Any, Literal, Protocol
 
 from oms.errors import JournalError
 
-__all__ = ["Connect", "Connection", "Cursor", "connect", "connected", "reported", "sync_folder", "uri_of"]
+__all__ = [
+    "Connect",
+    "Connection",
+    "Cursor",
+    "connect",
+    "connect_by_sqlite3",
+    "connected",
+    "reported",
+    "sync_folder",
+    "uri_of",
+]
 
 Row = tuple[Any, ...]
 
@@ -57,9 +70,17 @@ Connect = Callable[[str], Connection]
 _PATIENCE = 5.0  # seconds to wait for somebody who writes into the file by hand
 
 
-def connect(uri: str) -> Connection:
+def connect_by_sqlite3(uri: str) -> Connection:
     """Connect by the sqlite3 of the standard library, for use by one thread at a time."""
     return sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+
+
+connector: Connect = connect_by_sqlite3
+
+
+def connect(uri: str) -> Connection:
+    """Connect to the file that an SQLite URI names. Raises sqlite3.Error."""
+    return connector(uri)
 
 
 def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
@@ -91,8 +112,8 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def connected(connect: Connect, uri: str) -> Generator[Connection]:
-    """A connection that is closed at the end."""
+def connected(uri: str) -> Generator[Connection]:
+    """Connect, and close the connection at the end. Raises sqlite3.Error."""
     connection = connect(uri)
     try:
         yield connection

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from oms.errors import JournalError
 from oms.journal import log_state
-from oms.journal.connection import Connect, connect, connected, reported, sync_folder, uri_of
+from oms.journal.connection import connected, reported, sync_folder, uri_of
 from oms.journal.place import check_name, real_path
 from oms.journal.reading import opened_to_read
 from oms.journal.trail import Trail
@@ -25,9 +25,7 @@ __all__ = ["backup"]
 # Then the name is synced. A process that is killed leaves at most a file that ends in "-unfinished".
 
 
-def backup(
-    path: str | os.PathLike[str], to: str | os.PathLike[str], *, connect: Connect = connect
-) -> Verification:
+def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verification:
     """Copy a journal to a new file, also while it is open, and return what the copy holds.
 
     The copy is verified throughout, and durable. Raises JournalError, and then `to` does not exist,
@@ -50,8 +48,8 @@ def backup(
         os.close(handle)
         draft = Path(name)
         try:
-            warning = _copy(path, draft, target, connect)
-            found = _verified(draft, str(real_path(path)), connect)
+            warning = _copy(path, draft, target)
+            found = _verified(draft, str(real_path(path)))
             _publish(draft, target)
         finally:
             for suffix in ("", "-wal", "-shm", "-journal"):
@@ -69,11 +67,11 @@ def _check_free(target: Path) -> None:
             raise JournalError(str(each), "it exists already, and is not written over")
 
 
-def _copy(path: str | os.PathLike[str], draft: Path, target: Path, connect: Connect) -> str | None:
+def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None:
     """Copy one state of a journal, and return the warning about it, if there is one."""
-    with opened_to_read(path, connect) as trail:
+    with opened_to_read(path) as trail:
         draft.chmod(stat.S_IMODE(real_path(path).stat().st_mode))
-        with reported(str(target), "it cannot be made"), connected(connect, uri_of(draft, "rw")) as copy:
+        with reported(str(target), "it cannot be made"), connected(uri_of(draft, "rw")) as copy:
             copy.execute("PRAGMA synchronous=EXTRA")
             trail.connection.backup(copy)
             log_state.mark(copy, log_state.CLOSED)  # the writer is at work, but the copy is whole
@@ -83,11 +81,11 @@ def _copy(path: str | os.PathLike[str], draft: Path, target: Path, connect: Conn
         return log_state.warning_about(trail.connection, real_path(path), trail.head("now").sequence)
 
 
-def _verified(draft: Path, place: str, connect: Connect) -> Verification:
+def _verified(draft: Path, place: str) -> Verification:
     """Sync the copy and read all of it; what is wrong with it is wrong with the journal at `place`."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
-    with connected(connect, uri_of(draft, "rw")) as connection:
+    with connected(uri_of(draft, "rw")) as connection:
         return verify_trail(Trail(connection, place))
 
 

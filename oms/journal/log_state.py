@@ -26,7 +26,7 @@ from typing import Final
 from oms.errors import JournalError
 from oms.journal.connection import Connection, reported
 
-__all__ = ["AWAY", "CLOSED", "OPEN", "is_without_its_log", "mark", "read_state", "warning_about"]
+__all__ = ["AWAY", "CLOSED", "OPEN", "copy_log", "is_without_its_log", "mark", "read_state", "warning_about"]
 
 AWAY: Final = "away"
 OPEN: Final = "open"
@@ -36,6 +36,14 @@ CLOSED: Final = "closed"
 def mark(connection: Connection, state: str) -> None:
     """Write how the file is left. Raises sqlite3.Error."""
     connection.execute("UPDATE log SET state = ?", (state,))
+
+
+def copy_log(connection: Connection, *, to_close: bool = False) -> None:
+    """Copy the log into the file, and mark how the file is left. Raises sqlite3.Error."""
+    mark(connection, CLOSED if to_close else AWAY)
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    if not to_close:
+        mark(connection, OPEN)
 
 
 def read_state(connection: Connection, path: str) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path, PurePath
 
 from oms.errors import InvalidOrderError, JournalError
 from oms.journal import schema
-from oms.journal.connection import Connect
 
 __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 
@@ -34,10 +33,10 @@ def check_name(path: Path) -> None:
         raise JournalError(str(path), "its folder is missing")
 
 
-def find_or_make(path: Path, connect: Connect) -> None:
+def find_or_make(path: Path) -> None:
     """See that there is a file which can be a journal; raises JournalError, OSError and sqlite3.Error."""
     if not path.exists():
-        schema.create(path, connect)
+        schema.create(path)
     found = path.stat()
     if found.st_nlink > 1:
         # The log is found by the file's name: under two names there would be two.

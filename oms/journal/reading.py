@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oms.errors import JournalError
 from oms.journal import schema
-from oms.journal.connection import Connect, Connection, connect, connected, reported, uri_of
+from oms.journal.connection import Connection, connected, reported, uri_of
 from oms.journal.place import check_name, real_path
 from oms.journal.trail import Trail
 
@@ -18,7 +18,7 @@ __all__ = ["opened_to_read"]
 
 
 @contextmanager
-def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> Generator[Trail]:
+def opened_to_read(path: str | os.PathLike[str]) -> Generator[Trail]:
     """The trail of a file as it is at one moment, whatever its writer does meanwhile.
 
     Raises JournalError for a file that is damaged, missing, or of another version.
@@ -31,7 +31,7 @@ def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> 
             raise JournalError(place, "it is missing")
         if not real.stat().st_size:
             raise JournalError(place, "it is empty: a journal is never so short")
-        with connected(connect, _uri(real, connect)) as connection:
+        with connected(_uri(real)) as connection:
             _begin(connection)
             schema.check(connection, place)
             yield Trail(connection, place)
@@ -42,14 +42,14 @@ def _begin(connection: Connection) -> None:
     connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
-def _uri(path: Path, connect: Connect) -> str:
+def _uri(path: Path) -> str:
     """Where nothing can be written, SQLite reads only a file that is said not to change."""
     uri = uri_of(path, "ro")
     log = path.with_name(f"{path.name}-wal")
     if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
         return uri
     try:
-        with connected(connect, uri) as connection:
+        with connected(uri) as connection:
             _begin(connection)
     except sqlite3.OperationalError:
         return uri_of(path, "ro", immutable=True)

@@ -23,7 +23,7 @@ from oms.errors import JournalError
 from oms.events import TradePlaced
 from oms.journal import schema
 from oms.journal.batch import trade_rows
-from oms.journal.connection import Connect, Connection, connect, connected, reported, sync_folder, uri_of
+from oms.journal.connection import Connection, connected, reported, sync_folder, uri_of
 from oms.journal.place import check_name, find_or_make, real_path
 from oms.journal.trail import Trail
 from oms.journal.verification import Verification, replayed, verify_trail
@@ -36,7 +36,7 @@ _GIVEN = ("snapshot", "noted", "replies", "heads", "events", "log")
 _AT_ONCE = 1000
 
 
-def rebuild(path: str | os.PathLike[str], *, connect: Connect = connect) -> Verification:
+def rebuild(path: str | os.PathLike[str]) -> Verification:
     """Make the orders, trades and fills of a journal anew from its events, and return what it then holds.
 
     All or nothing. Indexes and views that somebody has added are lost. Raises JournalError, and then the
@@ -49,16 +49,16 @@ def rebuild(path: str | os.PathLike[str], *, connect: Connect = connect) -> Veri
             raise JournalError(str(real), "it is missing")
         lock = WriterLock(real)
         undo.callback(lock.release)
-        find_or_make(real, connect)
+        find_or_make(real)
         draft = real.with_name(f"{real.name}-rebuilt")
         undo.callback(_remove, draft)
         _remove(draft)
-        schema.create(draft, connect)
+        schema.create(draft)
         draft.chmod(stat.S_IMODE(real.stat().st_mode))
-        source = undo.enter_context(connected(connect, uri_of(real, "rw")))
-        with connected(connect, uri_of(draft, "rw")) as target:
+        source = undo.enter_context(connected(uri_of(real, "rw")))
+        with connected(uri_of(draft, "rw")) as target:
             _fill(source, target, str(real))
-        with connected(connect, uri_of(draft, "rw")) as target:
+        with connected(uri_of(draft, "rw")) as target:
             found = verify_trail(Trail(target, str(real)))
         _take_over(source, real)
         draft.replace(real)

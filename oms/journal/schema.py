@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connect, Connection, connected, sync_folder, uri_of
+from oms.journal.connection import Connection, connected, sync_folder, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
@@ -98,7 +98,7 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
 """The statements that make a file of each older version one of the next."""
 
 
-def create(path: Path, connect: Connect) -> None:
+def create(path: Path) -> None:
     """Make an empty journal, whole or not at all: it gets its name when it is complete.
 
     Raises sqlite3.Error, OSError, and JournalError where a write-ahead log is left without its file.
@@ -109,7 +109,7 @@ def create(path: Path, connect: Connect) -> None:
     draft = path.with_name(f"{path.name}-new")
     for leftover in ("", "-journal", "-wal", "-shm"):
         draft.with_name(f"{draft.name}{leftover}").unlink(missing_ok=True)
-    with connected(connect, uri_of(draft, "rwc")) as connection:
+    with connected(uri_of(draft, "rwc")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE").fetchall()
         connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("BEGIN IMMEDIATE")

@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from oms.columns import EVENT_COLUMNS, Row, event_rows
 from oms.events import Event
-from oms.journal.connection import Connect, connect
 from oms.journal.reading import opened_to_read
 from oms.models import check_positive
 
@@ -23,7 +22,6 @@ def columns(
     *,
     first: int | None = None,
     at_once: int = 100_000,
-    connect: Connect = connect,
 ) -> Iterator[Columns]:
     """The events of a file, from `first` or the beginning, as columns of at most `at_once` rows at a time.
 
@@ -49,13 +47,11 @@ def columns(
     """
     for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
         check_positive(name, value)
-    return _columns(path, first, at_once, connect)
+    return _columns(path, first, at_once)
 
 
-def _columns(
-    path: str | os.PathLike[str], first: int | None, at_once: int, connect: Connect
-) -> Iterator[Columns]:
-    with opened_to_read(path, connect) as trail:
+def _columns(path: str | os.PathLike[str], first: int | None, at_once: int) -> Iterator[Columns]:
+    with opened_to_read(path) as trail:
         yield from in_columns(trail.events(first or trail.head("snapshot").sequence + 1), at_once)
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
-from oms.journal.connection import Connection, connect
+from oms.journal.connection import Connection, connect_by_sqlite3
+from support.faulty_disk import connecting_by
 from support.sessions import State, do, session, state
 
 LENGTH = 12
@@ -22,14 +23,15 @@ LENGTH = 12
 
 def small_pages(uri: str) -> Connection:
     """Pages of the least size there is, so that a small file has every kind of them."""
-    connection = connect(uri)
+    connection = connect_by_sqlite3(uri)
     connection.execute("PRAGMA page_size=512")
     return connection
 
 
 def made(file: Path) -> tuple[OrderManagement, list[State]]:
     """A journal that is still open, and all states that it went through."""
-    om = journal.open(file, connect=small_pages)
+    with connecting_by(small_pages):
+        om = journal.open(file)
     past = [state(om)]
     for command in session(8, LENGTH):
         do(command, om)
@@ -161,7 +163,7 @@ def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
 ) -> None:
     _, log, past = in_the_log
     (tmp_path / "folder").mkdir()
-    with journal.open(tmp_path / "other.db", connect=small_pages) as om:
+    with connecting_by(small_pages), journal.open(tmp_path / "other.db") as om:
         for command in session(seed, 8 * seed):
             do(command, om)
         past = [*past, state(om)]
