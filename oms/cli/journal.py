@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from oms.journal import backup as backup_file
 from oms.journal import rebuild as rebuild_file
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
-from oms.journal.record import BODIES
+from oms.journal.record import body_of
 from oms.journal.table import in_columns
 from oms.models import Order, Trade
 
@@ -231,13 +231,9 @@ def _subjects(event: Event) -> Sequence[Order | Trade]:
 
 def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None) -> bool:
     return kind in (None, type(event).__name__) and any(
-        symbol in (None, subject.symbol) and (order is None or order in _ids(subject))
-        for subject in _subjects(event)
+        symbol in (None, symbol_of_row) and order in (None, order_id)
+        for order_id, symbol_of_row, *_ in event.rows()
     )
-
-
-def _ids(subject: Order | Trade) -> Iterator[int]:
-    return (each.order_id for each in (subject.fills if isinstance(subject, Trade) else (subject,)))
 
 
 def _described(event: Event) -> str:
@@ -250,6 +246,7 @@ def _described(event: Event) -> str:
 
 
 def _as_json(event: Event) -> str:
-    kind = type(event)
-    body: object = json.loads(BODIES[kind](event))
-    return json.dumps({"kind": kind.__name__, "sequence": event.sequence, "note": event.note, "body": body})
+    body: object = json.loads(body_of(event))
+    return json.dumps(
+        {"kind": type(event).__name__, "sequence": event.sequence, "note": event.note, "body": body}
+    )

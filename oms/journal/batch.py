@@ -9,10 +9,10 @@ from typing import Any
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.journal.connection import Connection
-from oms.journal.record import BODIES, SUM_MODULUS, Head, digest, link, order_text
+from oms.journal.record import FORMATS, SUM_MODULUS, Head, digest, link, order_text
 from oms.models import MAX_INT, Order, Trade
 
-__all__ = ["Batch", "trade_rows"]
+__all__ = ["Batch", "CHANGES", "trade_rows"]
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
@@ -48,12 +48,13 @@ class Batch:
         trail: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
             alike, name = list(run), kind.__name__
-            bodies = list(map(BODIES[kind], alike))
+            write_body, _ = FORMATS[kind]
+            bodies = list(map(write_body, alike))
             digests = list(map(digest, bodies))
             for event, body, said in zip(alike, bodies, digests, strict=True):
                 last_hash = link(last_hash, event.sequence, first, name, event.note, said)
                 trail.append((event.sequence, first, name, event.note, body, last_hash))
-            _CHANGE[kind](self, alike, digests)
+            CHANGES[kind](self, alike, digests)
         self._write(_EVENT, trail)
         head = Head(
             events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
@@ -166,7 +167,7 @@ def _fitting(number: int) -> int | str:
     return number if number <= MAX_INT else str(number)
 
 
-_CHANGE: dict[type[Event], Callable[..., None]] = {
+CHANGES: dict[type[Event], Callable[..., None]] = {
     OrderAdded: Batch._added,
     OrdersAdded: Batch._added_many,
     OrderRemoved: Batch._removed,
@@ -174,3 +175,4 @@ _CHANGE: dict[type[Event], Callable[..., None]] = {
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
 }
+"""What each kind of event changes in the tables, called with events of this kind and their digests."""

@@ -7,7 +7,7 @@ event or a reply says (which may be an order), each of them with the hash of the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
@@ -16,10 +16,11 @@ from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdde
 from oms.models import Order, OrderFill, Side, Trade
 
 __all__ = [
-    "BODIES",
     "EMPTY",
+    "FORMATS",
     "Head",
     "SUM_MODULUS",
+    "body_of",
     "digest",
     "event_of",
     "link",
@@ -133,44 +134,45 @@ def _trade(trade: Trade) -> str:
     )
 
 
-BODIES: dict[type[Event], Callable[[Any], str]] = {
-    OrderAdded: lambda event: order_text(event.order),
-    OrdersAdded: lambda event: _orders(event.orders),
-    OrderRemoved: lambda event: order_text(event.order),
-    OrdersRemoved: lambda event: _orders(event.orders),
-    OrderAmended: lambda event: _amended(event.before, event.after),
-    TradePlaced: lambda event: _trade(event.trade),
-}
-"""What an event of each kind is about, as JSON."""
+def _read_order(body: Any) -> Order:
+    return Order(**(body | {"side": _SIDES[body["side"]]}))
 
-_KINDS = {kind.__name__: kind for kind in BODIES}
+
+def _read_orders(body: Any) -> tuple[Order, ...]:
+    return tuple(map(_read_order, body))
+
+
+def _read_trade(body: Any) -> Trade:
+    fills = tuple(OrderFill(**fill) for fill in body["fills"])
+    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills}))
+
+
+_Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
+
+FORMATS: dict[type[Event], _Format] = {
+    OrderAdded: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
+    OrdersAdded: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
+    OrderRemoved: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
+    OrdersRemoved: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
+    OrderAmended: (
+        lambda event: _amended(event.before, event.after),
+        lambda body: map(_read_order, (body["before"], body["after"])),
+    ),
+    TradePlaced: (lambda event: _trade(event.trade), lambda body: [_read_trade(body)]),
+}
+"""How the body of each kind of event is written, and how its subject is read from the parsed body."""
+
+_KINDS = {kind.__name__: kind for kind in FORMATS}
+
+
+def body_of(event: Event) -> str:
+    """Return what an event is about, as JSON."""
+    write, _ = FORMATS[type(event)]
+    return write(event)
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
-    """The event that was written down; raises LookupError, TypeError or ValueError if none was."""
-    wanted, said = _KINDS[kind], json.loads(body)
-    make = cast("Callable[..., Event]", wanted)  # each kind takes its own subject
-    return make(*_SUBJECTS[wanted](said), sequence=sequence, note=note)
-
-
-def _read_order(said: Any) -> Order:
-    return Order(**(said | {"side": _SIDES[said["side"]]}))
-
-
-def _read_orders(said: Any) -> tuple[Order, ...]:
-    return tuple(map(_read_order, said))
-
-
-def _read_trade(said: Any) -> Trade:
-    fills = tuple(OrderFill(**fill) for fill in said["fills"])
-    return Trade(**(said | {"side": _SIDES[said["side"]], "fills": fills}))
-
-
-_SUBJECTS: dict[type[Event], Callable[[Any], Iterator[object]]] = {
-    OrderAdded: lambda said: iter((_read_order(said),)),
-    OrdersAdded: lambda said: iter((_read_orders(said),)),
-    OrderRemoved: lambda said: iter((_read_order(said),)),
-    OrdersRemoved: lambda said: iter((_read_orders(said),)),
-    OrderAmended: lambda said: iter((_read_order(said["before"]), _read_order(said["after"]))),
-    TradePlaced: lambda said: iter((_read_trade(said),)),
-}
+    """Return the event that was written; raise LookupError, TypeError or ValueError if it is not one."""
+    make = _KINDS[kind]
+    _, read = FORMATS[make]
+    return cast("Callable[..., Event]", make)(*read(json.loads(body)), sequence=sequence, note=note)

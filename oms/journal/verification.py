@@ -23,7 +23,7 @@ from oms.journal.trail import Trail
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
 
-__all__ = ["Verification", "replayed", "restored", "state_after", "verify_trail"]
+__all__ = ["REPEAT", "Verification", "replayed", "restored", "state_after", "verify_trail"]
 
 
 _DIGITS_OF_64_BITS = 18
@@ -103,7 +103,7 @@ def replayed(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> O
         batch = first
         try:
             with om.transaction(event.note):
-                _repeat(om, event)
+                REPEAT[type(event)](om, event)
         except (OmsError, TypeError) as error:
             raise JournalError(place, f"it cannot have happened: {error}") from error
         if heard != [event]:
@@ -114,29 +114,30 @@ def replayed(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> O
     return om
 
 
-def _repeat(om: OrderManagement, event: Event) -> None:
-    match event:
-        case OrderAdded(order=order):
-            om.add_order(*order)
-        case OrdersAdded(orders=orders):
-            om.add_orders(orders)
-        case OrderRemoved(order=order):
-            om.remove_order(order.order_id)
-        case OrdersRemoved(orders=orders):
-            om.remove_orders(*_selection(om, orders))
-        case OrderAmended(after=after):
-            om.amend_order(after.order_id, amount=after.amount, price=after.price)
-        case TradePlaced(trade=trade):
-            om.place_trade(trade.symbol, trade.side, trade.amount)
-        case _:  # pragma: no cover - there are no others
-            raise TypeError(type(event))
-
-
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
     """What was asked for, that these were removed: the narrowest selection that comes to them."""
     _, symbol, side, _, _ = orders[0]
     candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
     return next((each for each in candidates if om.orders(*each) == orders), (None, None))
+
+
+def _amend(om: OrderManagement, event: OrderAmended) -> None:
+    om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
+
+
+def _trade(om: OrderManagement, event: TradePlaced) -> None:
+    om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+
+
+REPEAT: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
+    OrderAdded: lambda om, event: om.add_order(*event.order),
+    OrdersAdded: lambda om, event: om.add_orders(event.orders),
+    OrderRemoved: lambda om, event: om.remove_order(event.order.order_id),
+    OrdersRemoved: lambda om, event: om.remove_orders(*_selection(om, event.orders)),
+    OrderAmended: _amend,
+    TradePlaced: _trade,
+}
+"""The verb that makes each kind of event."""
 
 
 class _Trades:
