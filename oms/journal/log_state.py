@@ -1,4 +1,4 @@
-"""Whether a file is whole by itself, or lacks a write-ahead log that held part of it.
+"""The state of the write-ahead log: a file is complete by itself, or lacks its log.
 
 The problem: while a journal is open, its last changes are in the log beside the file (`-wal`). A copy of
 the file alone is a sound database of an earlier state, and nothing in it says that changes are missing.
@@ -10,12 +10,12 @@ and that is in the log only. It is CLOSED when the journal closes, before the la
 - A file that says AWAY, without a log beside it, was copied without its log, or has lost it.
 - A killed process leaves its log, and with the log the row says OPEN.
 - Where another program copies the log of a killed process into the file, and removes the log, the file
-  says OPEN and is whole.
+  says OPEN and is complete.
 
-Nothing can tell a file apart that was killed in the moment between AWAY and OPEN, and whose log another
-program has then copied into it: that one is whole, but says AWAY. The moment is that of one commit.
-
-It cannot be told where a long read kept a checkpoint from being complete: then the file says OPEN too.
+Two cases are not recognized:
+- The process was killed between AWAY and OPEN (the time of one commit), and another program has copied
+  the log into the file. Such a file is complete, but says AWAY.
+- A long read has kept a checkpoint from being complete. Such a file says OPEN, although it lacks its log.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def is_without_its_log(connection: Connection, path: Path) -> bool:
 
 
 def warning_about(connection: Connection, path: Path, last: int) -> str | None:
-    """Return what to tell about a file that lacks its log, and whose last event is number `last`."""
+    """Return a warning if the file lacks its log, else None; `last` is its last event."""
     if not is_without_its_log(connection, path):
         return None
     return (

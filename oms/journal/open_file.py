@@ -11,9 +11,9 @@ from typing import Literal
 from oms.errors import JournalError
 from oms.journal import log_state, schema
 from oms.journal.connection import Connection, connect, reported, uri_of
+from oms.journal.event_log import EventLog
 from oms.journal.place import Presence, check_name, find_or_make
-from oms.journal.trail import Trail
-from oms.journal.verification import verify_trail
+from oms.journal.verification import verify_event_log
 from oms.journal.writer_lock import WriterLock
 
 __all__ = ["OpenFile", "Synchronous"]
@@ -43,7 +43,7 @@ class OpenFile:
             undo.callback(self.connection.close)
             _prepare(self.connection, self.place)
             self.set_synchronous(synchronous)
-            self.trail = Trail(self.connection, self.place)
+            self.event_log = EventLog(self.connection, self.place)
             self._check(verify=verify)
             log_state.copy_log(self.connection)
             # The guard writes nothing. The last connection that closes copies the log into the file.
@@ -55,12 +55,12 @@ class OpenFile:
             undo.pop_all()
 
     def _check(self, *, verify: bool) -> None:
-        head = self.trail.head("now")
-        self.trail.check_end(head)
+        head = self.event_log.head("now")
+        self.event_log.check_end(head)
         if warning := log_state.warning_about(self.connection, self.path, head.sequence):
             _log.warning("%s: %s", self.place, warning)
         if verify:
-            verify_trail(self.trail)
+            verify_event_log(self.event_log)
         _log.info("%s is open, and its last event is %d", self.place, head.sequence)
 
     def set_synchronous(self, level: Synchronous) -> None:

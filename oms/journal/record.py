@@ -1,7 +1,7 @@
-"""How events and orders are written down, and the hashes that show whether they still say the same.
+"""The text of events and orders in the file, and the hashes that detect a change of it.
 
-Several kinds of text are hashed, and each has its own word, so that none can stand for another: what an
-event or a reply says (which may be an order), each of them with the hash of the one before it, and a head.
+Several kinds of text are hashed. Each begins or ends with its own word (`text`, `event`, `reply`, `head`),
+so that no text of one kind can have the hash of another.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SIDES = {side.value: side for side in Side}
 
 
 class Head(NamedTuple):
-    """The state after a sequence number, but for the orders themselves: their count and their sum."""
+    """The state after a sequence number: the counters, and the count and hash sum of the resting orders."""
 
     sequence: int
     next_trade_id: int
@@ -45,7 +45,7 @@ class Head(NamedTuple):
     last_hash: bytes
 
     def row(self, name: str) -> tuple[object, ...]:
-        """As the table of heads has it, up to its seal."""
+        """Return the row of the table `heads`, up to its seal."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         return (
             name,
@@ -58,41 +58,41 @@ class Head(NamedTuple):
         )
 
     def seal(self, name: str) -> bytes:
-        """The hash over all of it."""
+        """Return the hash over the name and all fields."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         text = f"head\n{name}\n{sequence}\n{next_trade_id}\n{orders}\n{orders_sum}\n"
         return sha256(text.encode() + last_hash).digest()
 
 
 EMPTY = Head(0, 1, 0, 0, NO_HASH)
-"""The head of a journal that holds nothing."""
+"""The head of an empty journal."""
 
 
 def literals(row: Iterable[object]) -> str:
-    """A row as SQL has it, where no parameters can be given."""
+    """Return a row as SQL literals, for statements that take no parameters."""
     return ", ".join(f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value) for value in row)
 
 
 def digest(text: str) -> bytes:
-    """The hash of what an event says, or of an order."""
+    """Return the hash of an order, or of the body of an event."""
     return sha256(b"text\n" + text.encode()).digest()
 
 
-def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, said: bytes) -> bytes:
-    """The hash of an event, chained to that of the one before it; `said` is the digest of its body."""
-    noted = "-" if note is None else f"+{note}"  # the last, so that nothing follows what may hold anything
-    return sha256(before + said + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
+def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
+    """Return the hash of an event, chained to the hash `before`; `body` is the digest of its body."""
+    noted = "-" if note is None else f"+{note}"  # last, because it can hold any text
+    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
-def reply_link(before: bytes, number: int, said: bytes) -> bytes:
-    """The hash of a reply, chained to that of the one before it; `said` is the digest of its text."""
-    return sha256(before + said + f"reply\n{number}".encode()).digest()
+def reply_link(before: bytes, number: int, text: bytes) -> bytes:
+    """Return the hash of a reply, chained to the hash `before`; `text` is the digest of its text."""
+    return sha256(before + text + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
-    """A sum of digests, one an order: the same in any order, and an order can be added or taken off.
+    """Return the sum of the digests of orders, which does not depend on their sequence.
 
-    An order is a row of its fields, with the side as text.
+    So an order can be added or subtracted in O(1). An order is a row of its fields, with the side as text.
     """
     names: dict[Any, str] = {}
     total = 0
@@ -107,7 +107,7 @@ def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
 
 
 def order_text(order: Order) -> str:
-    """An order as JSON."""
+    """Return an order as JSON."""
     order_id, symbol, side, amount, price = order
     return (
         f'{{"order_id":{order_id},"symbol":{quoted(symbol)},"side":"{side._value_}",'

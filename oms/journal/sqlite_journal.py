@@ -21,7 +21,7 @@ from oms.journal.open_file import OpenFile, Synchronous
 from oms.journal.place import real_path
 from oms.journal.record import Head
 from oms.journal.replies import ROWS, check_reply, write_reply
-from oms.journal.verification import Verification, verify_trail
+from oms.journal.verification import Verification, verify_event_log
 from oms.journal.writer import Write, Writer, Written
 from oms.models import check_positive
 
@@ -87,7 +87,7 @@ class SqliteJournal:
         with self._own_lock():
             self._get_ready()
             head = self._writer.head
-            orders = self._file.trail.orders("orders", head)
+            orders = self._file.event_log.orders("orders", head)
             return Snapshot(head.sequence, head.next_trade_id, orders)
 
     def read(self, first: int = 1) -> Iterator[Event]:
@@ -96,7 +96,7 @@ class SqliteJournal:
         Raises InvalidOrderError, and JournalError, also if `first` was dropped by a compaction.
         """
         check_positive("first", first)
-        return self._read(self._file.trail.events(first))
+        return self._read(self._file.event_log.events(first))
 
     def _read(self, events: Iterator[Event]) -> Iterator[Event]:
         while True:
@@ -114,8 +114,8 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready()
-            trail = self._file.trail
-            noted, start = list(trail.noted()), trail.head("snapshot").sequence
+            event_log = self._file.event_log
+            noted, start = list(event_log.noted()), event_log.head("snapshot").sequence
         yield from noted
         yield from self.read(start + 1)
 
@@ -126,13 +126,13 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready()
-            return iter(self._file.trail.replies())
+            return iter(self._file.event_log.replies())
 
     def verify(self) -> Verification:
         """Replay the event log and compare everything in the file with it. Raises JournalError. O(events)."""
         with self._own_lock():
             self._get_ready()
-            return verify_trail(self._file.trail)
+            return verify_event_log(self._file.event_log)
 
     # ------------------------------------------------------------------ writing
 
@@ -161,7 +161,7 @@ class SqliteJournal:
             self._get_ready(to_write=True)
 
             def write(head: Head) -> Written:
-                write_reply(self._file.connection, self._file.trail, head, reply)
+                write_reply(self._file.connection, self._file.event_log, head, reply)
                 return Written(head, ROWS)
 
             self._make_durable(write)
@@ -194,7 +194,7 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready()
-            return droppable_before(self._file.trail, self._first_kept(before))
+            return droppable_before(self._file.event_log, self._first_kept(before))
 
     def _first_kept(self, before: int | None) -> int:
         end = self._writer.head.sequence + 1
@@ -216,7 +216,7 @@ class SqliteJournal:
             first = self._first_kept(before)
             self._group.sync()
             try:
-                dropped = drop_before(self._file.connection, self._file.trail, first)
+                dropped = drop_before(self._file.connection, self._file.event_log, first)
             except sqlite3.Error as error:
                 raise self._writer.failure(error, committing=True) from error
             self._checkpoints.make()

@@ -42,7 +42,7 @@ class Writer:
 
     def __init__(self, file: OpenFile) -> None:
         self.file = file
-        self.head = file.trail.head("now")
+        self.head = file.event_log.head("now")
         self.problem: str | None = None
         self.in_doubt = False  # True while a write is being made, and after one was interrupted
 
@@ -67,7 +67,7 @@ class Writer:
         """Roll back an interrupted write that was not committed, and read the head again."""
         with suppress(sqlite3.Error):  # no transaction is open if it was committed, or had not begun
             self.file.connection.execute("ROLLBACK")
-        self.head = self.file.trail.head("now")
+        self.head = self.file.event_log.head("now")
 
     def check_writable(self, *, thorough: bool = False) -> None:
         """Raise JournalError if the journal is read-only, or its file was removed or replaced."""
@@ -102,6 +102,6 @@ class Writer:
 
     def _is_overtaken(self) -> bool:
         try:
-            return self.file.trail.head("now") != self.head
+            return self.file.event_log.head("now") != self.head
         except JournalError:
             return False

@@ -17,7 +17,7 @@ import pytest
 
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import SqliteJournal, checkpoints, copying
-from oms.journal.verification import verify_trail
+from oms.journal.verification import verify_event_log
 from support.faulty_disk import Disk, connecting_by
 from support.sessions import do, session, state
 
@@ -131,7 +131,7 @@ def test_a_backup_is_written_over_nothing(make: Callable[[Path], object], file: 
         journal.backup(file, to)
         assert journal.verify(to.with_name("nowhere")).last == 1
         return
-    with pytest.raises(JournalError, match=r"exists already|it is no file|folder is missing"):
+    with pytest.raises(JournalError, match=r"exists already|it is not a file|folder is missing"):
         journal.backup(file, to)
     assert {path: path.lstat() for path in file.parent.rglob("*")}.keys() == before.keys()
 
@@ -142,7 +142,7 @@ def test_a_backup_is_written_over_nothing_that_comes_meanwhile(
 ) -> None:
     def late(*arguments: object) -> object:
         to.write_bytes(b"mine")
-        return verify_trail(*arguments)  # type: ignore[arg-type]  # as they came
+        return verify_event_log(*arguments)  # type: ignore[arg-type]  # as they came
 
     def refuse(*_: object) -> None:
         raise PermissionError("a file system without hard links")
@@ -153,7 +153,7 @@ def test_a_backup_is_written_over_nothing_that_comes_meanwhile(
         monkeypatch.setattr(os, "link", refuse)
         assert journal.backup(file, to).last == 1
         to.unlink()
-    monkeypatch.setattr(copying, "verify_trail", late)
+    monkeypatch.setattr(copying, "verify_event_log", late)
     with pytest.raises(JournalError, match="exists already"):
         journal.backup(file, to)
     assert to.read_bytes() == b"mine"

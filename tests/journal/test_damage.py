@@ -62,7 +62,7 @@ def flipped(whole: bytes, bit: int) -> bytes:
 
 
 def found(file: Path) -> State | None:
-    """What a file opens as, or None if it is refused, or its trail is, with a place."""
+    """What a file opens as, or None if it is refused, or its event log is, with a place."""
     try:
         with journal.open(file) as om:
             try:
@@ -306,7 +306,7 @@ def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_openi
         assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
 
 
-def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
+def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "book.db"
@@ -323,8 +323,8 @@ def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
     ("statements", "problem"),
     [
         (["PRAGMA user_version=99"], "version 99, which is newer than this oms knows"),
-        (["PRAGMA user_version=0"], "version 0, which never was"),
-        (["PRAGMA application_id=1"], "no journal of oms"),
+        (["PRAGMA user_version=0"], "version 0, which does not exist"),
+        (["PRAGMA application_id=1"], "not a journal of oms"),
     ],
 )
 def test_a_file_of_another_version_or_kind_is_refused(
@@ -358,8 +358,8 @@ def lost_but_for_its_log(file: Path) -> None:
     [
         (lambda file: file.write_bytes(b""), "empty"),
         (lambda file: file.write_bytes(b"order,price\n" * 400), "not a database"),
-        (lambda file: file.mkdir(), "no file"),
-        (other_file, "no journal of oms"),
+        (lambda file: file.mkdir(), "not a file"),
+        (other_file, "not a journal of oms"),
         (second_name, "second name"),
         (lost_but_for_its_log, "may hold what it held"),
         (lambda file: shutil.rmtree(file.parent), "folder is missing"),

@@ -57,8 +57,8 @@ def recovered(folder: Path, file: Path) -> State:
 
 def warns(file: Path) -> bool:
     """Whether a file that can be read without being repaired says that its log is missing."""
-    with suppress(JournalError), opened_to_read(file) as trail:
-        return is_without_its_log(trail.connection, file)
+    with suppress(JournalError), opened_to_read(file) as event_log:
+        return is_without_its_log(event_log.connection, file)
     return False
 
 

@@ -112,7 +112,7 @@ def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: P
                 kept(om).read(wrong)  # type: ignore[arg-type]  # that is the point
 
 
-def test_a_trail_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
+def test_an_event_log_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
     with journal.open(file) as om:
         with om.transaction():
             for number in range(1, 1502):
@@ -121,7 +121,7 @@ def test_a_trail_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
         next(reading)
         om.remove_order(1)
         kept(om).compact()
-        with pytest.raises(JournalError, match="it was dropped: the trail begins after 1502") as caught:
+        with pytest.raises(JournalError, match="it was dropped: the event log begins after 1502") as caught:
             list(reading)
         assert caught.value.place.endswith("events, sequence 1001")
 
@@ -407,7 +407,7 @@ def test_what_was_one_change_is_dropped_as_one(file: Path) -> None:
         assert kept(om).verify().first == 2
 
 
-def test_a_damaged_trail_is_not_dropped(file: Path) -> None:
+def test_a_damaged_event_log_is_not_dropped(file: Path) -> None:
     with journal.open(file) as om:
         for number in range(4):
             om.add_order(number, "JPM", BUY, 1, 1)

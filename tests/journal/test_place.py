@@ -87,10 +87,10 @@ def test_what_names_no_file_is_refused_and_makes_none(
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda file: file.mkdir(), "no file"),
+        (lambda file: file.mkdir(), "not a file"),
         (lambda file: file.symlink_to(file), "leads to itself"),
-        (os.mkfifo, "no file"),
-        (lambda file: file.symlink_to(os.devnull), "no file"),
+        (os.mkfifo, "not a file"),
+        (lambda file: file.symlink_to(os.devnull), "not a file"),
     ],
     ids=["a folder", "a loop", "a pipe", "a device"],
 )

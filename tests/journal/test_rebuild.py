@@ -174,7 +174,7 @@ def test_a_file_that_is_missing_is_not_made(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
-DAMAGED = r"it is not what event|it fits no trade|write a readonly database"
+DAMAGED = r"it is not what event|it belongs to no trade|write a readonly database"
 """The last: SQLite wants to finish first what it was doing to the file, and `verify` only reads."""
 
 HOW = ["crash", "full", "io", "short"]

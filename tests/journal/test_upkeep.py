@@ -71,7 +71,7 @@ def begin(disk: Disk, folder: Path) -> None:
 def whatever_fails(
     how: str, tmp_path: Path, before: Callable[[Disk, Path], State], work: Callable[[Disk, Path], object]
 ) -> list[int]:
-    """Do some work on every such disk; return how much of the trail was dropped after each."""
+    """Do some work on every such disk; return how much of the event log was dropped after each."""
     dropped = []
     for disk, folder, rng in disks(tmp_path, how):
         file = folder / "book.db"
