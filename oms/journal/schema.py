@@ -180,7 +180,9 @@ def check_tables(connection: Connection, place: str, names: Iterable[str]) -> No
         if kind == "trigger":
             problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
             raise JournalError(f"{place}: schema, trigger {name}", problem)
-    tables = {name: sql for kind, name, sql in rows if kind == "table" and not name.startswith("sqlite_")}
+    # In a damaged file the name of a table may be a BLOB.
+    named = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
+    tables = {name: sql for name, sql in named if not name.startswith("sqlite_")}
     for name in (*names, *(tables.keys() - TABLES.keys())):
         if tables.get(name) != TABLES.get(name):
             raise JournalError(

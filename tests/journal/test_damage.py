@@ -306,6 +306,18 @@ def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_openi
         assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
 
 
+def test_a_table_whose_name_is_damaged_to_a_blob_is_an_error_of_the_journal(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    by_hand(
+        file,
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE name = 'fills'",
+    )
+    with pytest.raises(JournalError):
+        journal.verify(file)
+
+
 def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
     tmp_path: Path,
 ) -> None:

@@ -21,7 +21,7 @@ from oms.journal.reading import opened_to_read
 from support import journal_child
 from support.sessions import do, session, state, states
 
-CHILD = Path(__file__).with_name("journal_child.py")
+CHILD = Path(journal_child.__file__)
 WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
 
 
