@@ -21,9 +21,9 @@ from oms.client import (
     AsyncClient,
     Client,
     InProcess,
-    RequestRefusedError,
+    RequestRejectedError,
     ServiceUnavailableError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
     UnsteadyBooksError,
 )
 from support.clients import LOST, MISHAPS, URL, Door, Flaky, never
@@ -158,13 +158,13 @@ def test_where_no_answer_came_the_error_says_whether_it_may_have_been_done(misha
     plan = chain(repeat(mishap, 4), repeat(None))
     with over(Flaky(InProcess(create_app(books, Settings())), plan)) as om:
         with pytest.raises(
-            ServiceUnavailableError, match=r"^POST /trades: no answer in 4 attempts"
+            ServiceUnavailableError, match=r"^POST /trades: no response in 4 attempts"
         ) as caught:
             om.place_trade("JPM", BUY, 5)
         error = caught.value
         assert error.outcome_unknown is (mishap not in ("refused", "stuck"))
         assert error.outcome_unknown is (error.idempotency_key is not None)
-        assert ("ask again with idempotency_key" in str(error)) is error.outcome_unknown
+        assert ("retry with idempotency_key" in str(error)) is error.outcome_unknown
         assert len(books) == 1
         assert books.get_order(1).amount == (20 if mishap in LOST else 15)
         trade = om.place_trade("JPM", BUY, 5, idempotency_key=error.idempotency_key)
@@ -210,7 +210,7 @@ def test_a_key_of_the_caller_s_own_makes_a_change_once() -> None:
         assert om.get_order(1).amount == 7
         for _ in range(2):
             om.remove_order(1, idempotency_key="remove")
-        with pytest.raises(RequestRefusedError, match="was used for another request") as caught:
+        with pytest.raises(RequestRejectedError, match="was used for another request") as caught:
             om.place_trade("JPM", BUY, 6, idempotency_key="trade")
         assert (caught.value.code, caught.value.outcome_unknown) == ("idempotency_key_reused", False)
 
@@ -271,10 +271,10 @@ def test_an_answer_that_is_not_the_service_s_is_an_error_and_never_a_value(name:
         return STRANGERS[name]
 
     with over(httpx.MockTransport(answer), api_key=KEY) as om:
-        with pytest.raises(UnexpectedAnswerError, match=r"^GET /price: status \d+, but ") as asked:
+        with pytest.raises(UnexpectedResponseError, match=r"^GET /price: status \d+, but ") as asked:
             om.calculate_price("JPM", BUY, 1)
         assert not asked.value.outcome_unknown
-        with pytest.raises(UnexpectedAnswerError, match=r"^POST /trades: status \d+, but ") as changed:
+        with pytest.raises(UnexpectedResponseError, match=r"^POST /trades: status \d+, but ") as changed:
             om.place_trade("JPM", BUY, 1)
         assert changed.value.idempotency_key == seen[-1].headers["idempotency-key"]
     assert len(seen) == 2  # none was asked again, and none of another server
@@ -311,7 +311,7 @@ def test_an_answer_for_each_verb_is_read_strictly() -> None:
     ]
     with over(saying(httpx.Response(200, json=odd))) as om:
         for ask in asks:
-            with pytest.raises(UnexpectedAnswerError):
+            with pytest.raises(UnexpectedResponseError):
                 ask(om)
 
 
@@ -320,7 +320,7 @@ def test_orders_that_no_books_could_hold_are_no_answer() -> None:
     page = {"sequence": 1, "total": 1, "orders": [order], "next": None}
     with (
         over(saying(httpx.Response(200, json=page))) as om,
-        pytest.raises(UnexpectedAnswerError, match="amount must be"),
+        pytest.raises(UnexpectedResponseError, match="amount must be"),
     ):
         om.orders()
 
@@ -334,7 +334,7 @@ def test_a_fault_of_the_service_leaves_a_change_unknown() -> None:
 
     books.subscribe(burst)
     with over(InProcess(create_app(books, Settings()))) as om:
-        with pytest.raises(RequestRefusedError) as caught:
+        with pytest.raises(RequestRejectedError) as caught:
             om.place_trade("JPM", BUY, 5)
         assert (caught.value.code, caught.value.outcome_unknown) == ("internal_error", True)
         assert om.place_trade("JPM", BUY, 5, idempotency_key=caught.value.idempotency_key).trade_id == 1
@@ -345,7 +345,7 @@ def test_a_fault_of_the_service_leaves_a_change_unknown() -> None:
 def test_who_is_no_longer_let_in_does_not_know_what_became_of_the_attempt_before(mishap: str) -> None:
     problem = {"code": "unauthorized", "detail": "the key is wrong"}
     refusal = httpx.Response(401, json=problem, headers={"content-type": "application/problem+json"})
-    with over(Flaky(saying(refusal), iter([mishap]))) as om, pytest.raises(RequestRefusedError) as caught:
+    with over(Flaky(saying(refusal), iter([mishap]))) as om, pytest.raises(RequestRejectedError) as caught:
         om.remove_order(1)
     assert caught.value.outcome_unknown is (mishap not in ("refused", "stuck"))
 
@@ -378,7 +378,7 @@ def test_pages_that_do_not_belong_together_are_read_anew() -> None:
 def test_books_that_never_stand_still_are_an_error() -> None:
     books = crowd()
     flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 10**6))
-    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="on each of 10 walks") as caught:
+    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="during each of 10 reads") as caught:
         om.orders()
     assert not caught.value.outcome_unknown
 
@@ -394,7 +394,7 @@ def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
         assert repr(om) == "<Client of http://localhost>"
     assert KEY not in repr(AsyncClient(URL, api_key=KEY, transport=httpx.ASGITransport(app)))
     for wrong in (None, KEY + "x"):
-        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRefusedError) as caught:
+        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRejectedError) as caught:
             om.add_order(1, "JPM", BUY, 1, 1)
         assert (caught.value.code, caught.value.outcome_unknown) == ("unauthorized", False)
         assert isinstance(caught.value, PermissionError)
@@ -434,9 +434,9 @@ def test_a_service_behind_a_path_is_found_there() -> None:
 
 def test_an_error_survives_pickling() -> None:
     for error in (
-        ServiceUnavailableError("GET /x", "no answer"),
-        UnexpectedAnswerError("POST /x", "a page", "key"),
-        RequestRefusedError("GET /x", "no", None, "unauthorized"),
+        ServiceUnavailableError("GET /x", "no response"),
+        UnexpectedResponseError("POST /x", "a page", "key"),
+        RequestRejectedError("GET /x", "no", None, "unauthorized"),
     ):
         again = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -18,7 +18,7 @@ import pytest
 
 from oms import InvalidOrderError
 from oms.api import Settings, create_app
-from oms.client import AsyncClient, Client, ServiceUnavailableError, UnexpectedAnswerError
+from oms.client import AsyncClient, Client, ServiceUnavailableError, UnexpectedResponseError
 from oms.client.connection import Endpoint
 from support.api_server import serving
 
@@ -262,11 +262,13 @@ FLOODS = {
 @pytest.mark.parametrize("name", FLOODS)
 def test_an_answer_without_an_end_is_an_error_in_bounded_memory(kind: type, name: str) -> None:
     with listening(FLOODS[name]) as url:
-        ask_and_fail = pytest.raises(UnexpectedAnswerError, match=r"answer_limit=1000000 bytes|compressed")
+        ask_and_fail = pytest.raises(
+            UnexpectedResponseError, match=r"response_limit=1000000 bytes|compressed"
+        )
         tracemalloc.start()
         try:
             with ask_and_fail:
-                ask(kind, url, answer_limit=10**6)
+                ask(kind, url, response_limit=10**6)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -278,16 +280,16 @@ def test_an_answer_of_just_the_limit_is_read() -> None:
     transport = httpx.MockTransport(
         lambda _: httpx.Response(200, content=body, headers={"content-type": "application/json"})
     )
-    assert ask(Client, "http://x", transport=transport, answer_limit=len(body)) == ()
-    with pytest.raises(UnexpectedAnswerError, match=f"longer than answer_limit={len(body) - 1} bytes"):
-        ask(Client, "http://x", transport=transport, answer_limit=len(body) - 1)
+    assert ask(Client, "http://x", transport=transport, response_limit=len(body)) == ()
+    with pytest.raises(UnexpectedResponseError, match=f"longer than response_limit={len(body) - 1} bytes"):
+        ask(Client, "http://x", transport=transport, response_limit=len(body) - 1)
 
 
 @both
 @pytest.mark.parametrize("limit", [0, -1, 1.0, True, None, "1"])
 def test_a_limit_that_is_none_is_refused(kind: Any, limit: object) -> None:
-    with pytest.raises(InvalidOrderError, match=r"^answer_limit must be"):
-        kind("http://localhost", answer_limit=limit)
+    with pytest.raises(InvalidOrderError, match=r"^response_limit must be"):
+        kind("http://localhost", response_limit=limit)
 
 
 def test_no_answer_is_asked_for_compressed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from oms import OmsError, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.client import Client, InProcess, UnexpectedAnswerError
+from oms.client import Client, InProcess, UnexpectedResponseError
 from support.clients import URL
 
 BUY = Side.BUY
@@ -93,7 +93,7 @@ def heard(ask: Callable[[Client], object]) -> httpx.Response:
     """What the service truly answers."""
     service = Overheard(create_app(example(), Settings()))
     with over(service) as om:
-        assert not isinstance(outcome(ask, om), UnexpectedAnswerError)
+        assert not isinstance(outcome(ask, om), UnexpectedResponseError)
     return service.last
 
 
@@ -120,13 +120,13 @@ def test_an_answer_to_another_question_is_an_error_and_never_a_value(name: str) 
     for field in fields:
         for value in another(truth.json()[field]):
             error = outcome(ask, changed(truth, **{field: value}))
-            assert isinstance(error, UnexpectedAnswerError), (field, value)
+            assert isinstance(error, UnexpectedResponseError), (field, value)
             assert field in error.reason
 
 
 def test_a_change_whose_answer_is_about_another_is_unknown() -> None:
     truth = heard(lambda om: om.place_trade("JPM", BUY, 2))
-    with pytest.raises(UnexpectedAnswerError, match="symbol is 'IBM', but 'JPM' was asked") as caught:
+    with pytest.raises(UnexpectedResponseError, match="symbol is 'IBM', but 'JPM' was requested") as caught:
         changed(truth, symbol="IBM").place_trade("JPM", BUY, 2)
     assert caught.value.outcome_unknown
 
@@ -135,7 +135,7 @@ def test_a_change_whose_answer_is_about_another_is_unknown() -> None:
     "ask", [lambda om: om.available_amount("JPM", BUY), lambda om: om.calculate_amount("JPM", BUY, 99)]
 )
 def test_a_limit_that_was_not_given_is_not_taken_from_an_answer(ask: Callable[[Client], object]) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="limit_price is 20, but None was asked"):
+    with pytest.raises(UnexpectedResponseError, match="limit_price is 20, but None was requested"):
         ask(changed(heard(ask), limit_price=20))
 
 
@@ -154,5 +154,5 @@ PAGES: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_of_other_orders_than_those_asked_is_an_error_and_has_an_end(name: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="GET /orders"):
+    with pytest.raises(UnexpectedResponseError, match="GET /orders"):
         changed(heard(lambda om: om.orders("JPM", BUY)), **PAGES[name]).orders("JPM", BUY)
