@@ -161,9 +161,8 @@ class ResponseBody:
         self._parts.append(part)
 
     def _reject(self, reason: str) -> None:
-        raise UnexpectedResponseError(
-            self._request.name, f"status {self._response.status_code}, but {reason}", self._request.key
-        )
+        message = f"unexpected response (status {self._response.status_code}): {reason}"
+        raise UnexpectedResponseError(self._request.name, message, self._request.key)
 
     def response(self) -> Response:
         """Return the response, after its last part was added."""

@@ -153,7 +153,9 @@ def read_response(request: Request, response: Response, parse: Callable[[Fields]
 
 def unexpected(request: Request, response: Response, reason: str) -> UnexpectedResponseError:
     """Return the error for a response that is malformed or does not match the request."""
-    return UnexpectedResponseError(request.name, f"status {response.status}, but {reason}", request.key)
+    return UnexpectedResponseError(
+        request.name, f"unexpected response (status {response.status}): {reason}", request.key
+    )
 
 
 def problem_code(response: Response) -> str | None:
