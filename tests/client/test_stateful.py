@@ -69,7 +69,7 @@ class Machine(RuleBasedStateMachine):
         if order_id in self.used:  # the service never accepts an id twice
             self.service.plan[:] = failures
             error = outcome(lambda: self.service.client.add_order(*arguments))
-            assert error == ("refuses", DuplicateOrderError, (order_id,))
+            assert error == ("raised", DuplicateOrderError, (order_id,))
         else:
             self.both(failures, "add_order", *arguments)
             self.used.add(order_id)
@@ -147,7 +147,7 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         self.both(failures, "orders", symbol, side)
         order = self.both(failures, "get_order", self.first_id + order_id)
-        assert (self.first_id + order_id in self.service.client) is (order[0] == "answers")
+        assert (self.first_id + order_id in self.service.client) is (order[0] == "returned")
 
     @invariant()
     def the_books_equal_the_reference(self) -> None:
