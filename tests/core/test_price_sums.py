@@ -1,4 +1,4 @@
-"""Running sums, compared with a walk over all levels."""
+"""Running sums beside a list of levels that is added up anew each time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -
 
 
 @given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
-def test_a_cached_price_equals_a_full_walk_after_changes_above_in_or_below_the_rows(
+def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_the_rows(
     totals: dict[int, int], sign: int, changes: list[tuple[int, int, int]]
 ) -> None:
     totals = {sign * rank: amount for rank, amount in totals.items()}
@@ -53,7 +53,7 @@ def test_a_cached_price_equals_a_full_walk_after_changes_above_in_or_below_the_r
             assert sums.price(asked) == walked(totals, asked)
 
 
-def test_a_level_that_changes_back_is_no_longer_a_shift() -> None:
+def test_a_level_that_changes_back_is_no_shift_any_more() -> None:
     totals = {20: 5, 21: 5}
     sums = PriceSums(totals)
     sums.grow([20, 21], 10)
@@ -64,7 +64,7 @@ def test_a_level_that_changes_back_is_no_longer_a_shift() -> None:
     assert sums._known == before
 
 
-def test_prices_stay_cached_up_to_the_limit_of_changed_levels_and_not_beyond() -> None:
+def test_prices_are_known_after_as_many_changed_levels_as_are_worth_it_and_not_after_more() -> None:
     totals = dict.fromkeys(range(20, 40), 5)
     sums = PriceSums(totals)
     sums.grow(sorted(totals), 100)
@@ -77,7 +77,7 @@ def test_prices_stay_cached_up_to_the_limit_of_changed_levels_and_not_beyond() -
     assert sums.price(90) == walked(totals, 90)
 
 
-def test_growing_reads_only_levels_without_a_row() -> None:
+def test_growing_looks_only_at_levels_that_have_no_row_yet() -> None:
     totals = dict.fromkeys(range(20, 40), 5)
     sums = PriceSums(totals)
     looked_at: list[int] = []
@@ -94,7 +94,7 @@ def test_growing_reads_only_levels_without_a_row() -> None:
     assert looked_at == [20, 21, 22, 23]
 
 
-def test_a_change_before_any_rows_exist_is_ignored() -> None:
+def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
     totals = {20: 5}
     sums = PriceSums(totals)
     sums.worst = 25  # as an interrupt may leave it
@@ -121,9 +121,7 @@ def test_a_change_before_any_rows_exist_is_ignored() -> None:
         (lambda sums: _set(sums, offsets=[0, 0, -6]), "so is what they cost"),
     ],
 )
-def test_the_self_check_detects_each_kind_of_damage(
-    harm: Callable[[PriceSums], object], invariant: str
-) -> None:
+def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
     sums = PriceSums({20: 5, 21: 5})
     sums.grow([20, 21], 10)
     sums._check([20, 21])
