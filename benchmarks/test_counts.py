@@ -8,17 +8,18 @@ from functools import partial
 import pytest
 
 from oms import InsufficientLiquidityError, OrderManagement, Side
+from oms.level import Level
 from oms.order_book import OrderBook
 from oms.price_sums import MOST_SHIFTS
 from workloads import SYMBOL, crowd, ladder
 
 
-class Counted(dict[int, int]):
+class Counted(dict[int, Level]):
     """A dict that counts its look-ups."""
 
     looks = 0
 
-    def __getitem__(self, key: int) -> int:
+    def __getitem__(self, key: int) -> Level:
         self.looks += 1
         return super().__getitem__(key)
 
@@ -26,7 +27,7 @@ class Counted(dict[int, int]):
 def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
     """How many price levels of the BUY book a question looks at."""
     book = the_book(om)
-    counted = book.totals = book._sums._totals = Counted(book.totals)
+    counted = book.levels = book._sums._levels = Counted(book.levels)
     ask()
     return counted.looks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -18,14 +18,14 @@ from oms.events import (
     OrdersRemoved,
     TradePlaced,
 )
-from oms.execution import execute, revert
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "UNDO", "involved"]
+__all__ = ["APPLY", "Books", "UNDO", "before_image", "touched"]
 
 
 _ORDER_ID = itemgetter(0)
+BookName = tuple[str, Side]
 
 
 class Books:
@@ -76,7 +76,7 @@ class Books:
         """Take an order out, in O(log n)."""
         book = self.by_name[order[1:3]]
         book.remove(order)
-        if not book.totals:
+        if not book.levels:
             self._close(book)
 
     def add_many(self, orders: Iterable[OrderRow]) -> None:
@@ -88,12 +88,12 @@ class Books:
         """Take many orders out; a book that loses all of them goes as a whole, in O(m)."""
         for name, group in _grouped(orders).items():
             book = self.by_name[name]
-            if len(group) == len(book):
+            if len(group) >= len(book.levels) and len(group) == len(book):
                 book.clear()
             else:
                 for order in group:
                     book.remove(order)
-            if not book.totals:
+            if not book.levels:
                 self._close(book)
 
     def amend(self, change: tuple[Order, Order]) -> None:
@@ -109,26 +109,24 @@ class Books:
     def trade(self, trade: Trade) -> None:
         """Take a trade's fills out of its book, in O(k log n)."""
         book = self.by_name[trade.symbol, trade.side]
-        execute(book, trade)
+        book.take(trade)
         self.next_trade_id = trade.trade_id + 1
-        if not book.totals:
+        if not book.levels:
             self._close(book)
 
     def undo_trade(self, trade: Trade) -> None:
         """Put a trade's fills back and its id too, in O(k log n)."""
-        revert(self._open(trade.symbol, trade.side), trade, self.orders)
+        self._open(trade.symbol, trade.side).put_back(trade)
         self.next_trade_id = trade.trade_id
 
     # ------------------------------------------------------------------ the index
 
-    def recover(self, wanted: dict[int, OrderRow | None], instead_of: dict[int, OrderRow | None]) -> None:
+    def recover(self, wanted: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
         """Make these orders, by id, what is wanted (None: not resting), whatever they are now, in O(n).
 
-        For what no code can exclude, an interrupt between two steps or no stack left: the orders
-        are put right, and the books that they touch are made anew from all orders.
+        The orders are put right, and the named books are made anew from all orders. It can be
+        interrupted anywhere, and be called again.
         """
-        both = (*wanted.values(), *instead_of.values())
-        names = {order[1:3] for order in both if order is not None}
         for order_id, order in wanted.items():
             if order is None:
                 self.orders.pop(order_id, None)
@@ -172,28 +170,31 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
     return groups
 
 
-def involved(
-    kind: type[Event], subject: Any, last: OrderRow | None
-) -> tuple[dict[int, OrderRow | None], dict[int, OrderRow | None]]:
-    """The orders that an event is about, by id: what they were before it, and after it.
+def before_image(kind: type[Event], subject: Any, last: OrderRow | None) -> dict[int, OrderRow | None]:
+    """Return the orders that an event changes, by id, as they were before it (None: not resting).
 
-    A trade does not say what its `last` order was before it, or is after it, so that is given: it
-    goes into both, and the caller looks at the one that it is true for.
+    A trade does not say how much its last order held, so that order is given as it was: `last`.
     """
     if kind is TradePlaced:
         _, symbol, side, _, _, fills = subject
-        before: dict[int, OrderRow | None] = {
+        filled: dict[int, OrderRow | None] = {
             order_id: (order_id, symbol, side, amount, price) for order_id, amount, price in fills
         }
-        final = {fills[-1].order_id: last}
-        return (before | final if last else before), dict.fromkeys(before) | final
+        return filled if last is None else filled | {last[0]: last}
     if kind is OrderAmended:
-        first, second = subject
-        return {first.order_id: first}, {first.order_id: second}
-    several = subject if kind in (OrdersAdded, OrdersRemoved) else (subject,)
-    orders = {order[0]: order for order in several}
-    gone = dict.fromkeys(orders)
-    return ({**gone}, {**orders}) if kind in (OrderAdded, OrdersAdded) else ({**orders}, {**gone})
+        return {subject[0].order_id: subject[0]}
+    orders = subject if kind in (OrdersAdded, OrdersRemoved) else (subject,)
+    added = kind in (OrderAdded, OrdersAdded)
+    return {order[0]: None if added else order for order in orders}
+
+
+def touched(kind: type[Event], subject: Any) -> set[BookName]:
+    """Return the names of the books that an event changes."""
+    if kind is TradePlaced:
+        return {(subject.symbol, subject.side)}
+    if kind is OrderAmended:
+        return {subject[0][1:3]}
+    return {order[1:3] for order in (subject if kind in (OrdersAdded, OrdersRemoved) else (subject,))}
 
 
 Transition = Callable[..., None]

@@ -1,109 +1,92 @@
-"""Durability: a ledger whose changes are in a journal before they are in memory, or in both or neither."""
+"""Durability: a ledger whose changes are in a journal before they are in memory, or in both or neither.
+
+The problem: an exception can come between any two steps, also after the journal holds a change and
+before memory does.
+
+The solution: a single change is marked, then appended to the journal, then made in the books. A
+transaction changes the books provisionally; its outermost exit remembers the batch, then appends it.
+Settling asks the journal for its last sequence number, and makes memory what the journal holds.
+
+Invariants:
+- A journal that raises JournalError from `append` does not hold the batch: memory does not either.
+- After any other exception the journal alone knows. If it cannot say, every verb raises JournalError
+  until it can.
+- A rollback that has begun is never turned into a commit, because it begins only where the journal
+  does not hold the batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from oms.books import APPLY, Books
 from oms.errors import JournalError
-from oms.events import Event, Journal
-from oms.ledger import Ledger, Savepoint, see_through
+from oms.events import Event, Journal, TradePlaced
+from oms.ledger import Ledger, Savepoint
 
 __all__ = ["DurableLedger"]
 
 
 class DurableLedger(Ledger):
-    """A ledger that starts from what a journal holds, and appends every change to it.
+    """A ledger that starts from the contents of a journal, and appends every change to it."""
 
-    A single change goes to the journal, then into the books. A transaction changes the books
-    provisionally, and goes to the journal as one batch at its outermost exit. Whatever strikes on
-    the way, memory ends up with what the journal holds; should that fail too, nothing more is taken.
-    """
-
-    __slots__ = ("_batch", "_journal", "_reached")
+    __slots__ = ("_batch", "_journal")
 
     def __init__(self, books: Books, journal: Journal) -> None:
         super().__init__(books)
         self._journal = journal
         self.sequence, books.next_trade_id, orders = journal.snapshot()
         books.add_many(orders)
-        self._batch: tuple[Event, ...] = ()  # what an outermost exit has tried to append
-        self._reached = 0  # the last sequence number that the journal may hold
-        self._follow()
-
-    # ------------------------------------------------------------------ changes
+        for event in journal.read(self.sequence + 1):
+            APPLY[type(event)](books, event.subject())
+            self.sequence = event.sequence
+        self._batch: tuple[Event, ...] = ()  # what the journal may hold of the open transaction
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change durable, then make it, then tell it; raises JournalError."""
+        """Make a validated change durable, then make it, then publish it; raises JournalError."""
         if self._open:
             super().commit(kind, subject)
             return
-        self._refuse_after_a_loss(self.sequence)
-        event = kind.about(subject, self.sequence + 1, None)
+        last = self._last_order(subject) if kind is TradePlaced else None
+        event, version = kind.about(subject, self.sequence + 1, None), self.version | 1
         try:
-            self._append((event,))
-            super().commit(kind, subject)
-        except BaseException:
-            if self.sequence < self._reached:  # struck before memory had it
-                see_through(self._follow)
+            self._subject, self._last = subject, last
+            self._kind, self.busy, self.version = kind, True, version
+            self._journal.append((event,))
+        except BaseException as error:
+            if isinstance(error, JournalError):
+                self._kind, self.busy, self.version = None, False, version + 1
+            self._settle_at_once()
             raise
+        super().commit(kind, subject)
 
-    def close(self, savepoint: Savepoint, *, failed: bool) -> None:
-        """As any ledger; but what the outermost transaction keeps is made durable first."""
-        try:
-            if self._provisional and self._open == [savepoint] and savepoint.keep and not failed:
-                self._make_durable(savepoint)
-            super().close(savepoint, failed=failed)
-        except BaseException as error:  # where it had been closed, only the telling failed
-            if savepoint in self._open or (self._provisional and not self._open):
-                see_through(partial(self._finish, savepoint, refused=isinstance(error, JournalError)))
-            raise
+    def settle(self) -> None:
+        """As any ledger; but keep what the journal holds. Raises JournalError."""
+        kind, sequence = self._kind, self.sequence
+        if kind is not None and not self._open and self._journal.last_sequence > sequence:
+            self._put_back()
+            APPLY[kind](self.books, self._subject)
+            version = (self.version | 1) + 1
+            self.sequence, self._kind, self.busy, self.version = sequence + 1, None, False, version
+        elif not self.is_marked and self._is_appended():
+            self._leave(self._open[0])
+        else:
+            super().settle()
 
-    def _make_durable(self, savepoint: Savepoint) -> None:
-        self._refuse_after_a_loss(self._provisional[0].sequence - 1)
-        self._batch = tuple(self._provisional)
-        self._append(self._batch)
+    def _is_appended(self) -> bool:
+        """Return True if the journal holds the batch of the open transaction."""
+        batch = self._batch
+        if not (batch and self._provisional and batch[0] is self._provisional[0][0]):
+            return False
+        return self._journal.last_sequence >= batch[-1].sequence
 
-    # ------------------------------------------------------------------ memory follows the journal
-
-    def _refuse_after_a_loss(self, sequence: int) -> None:
-        if self._reached != sequence:
-            problem = "a change was struck, and memory may lack it: nothing is taken until it is opened again"
-            raise JournalError("journal", problem)
-
-    def _append(self, batch: Sequence[Event]) -> None:
-        self._reached = batch[-1].sequence
-        try:
-            self._journal.append(batch)
-        except JournalError:
-            self._reached = batch[0].sequence - 1
-            raise
-
-    def _follow(self) -> None:
-        """Apply what the journal holds and memory does not."""
-        self.version |= 1
-        for event in self._journal.read(self.sequence + 1):
-            APPLY[type(event)](self.books, event.subject())
-            self.sequence = event.sequence
-        self._reached = self.sequence
-        self._settle()
-
-    def _finish(self, savepoint: Savepoint, *, refused: bool) -> None:
-        """Undo what was refused or struck before it was closed; but keep it if the journal holds it."""
-        batch, kept = self._batch, False
-        try:
-            if not refused and self._provisional and batch and batch[0] is self._provisional[0]:
-                kept = self._journal.last_sequence >= batch[-1].sequence
-                self._reached = batch[-1].sequence if kept else batch[0].sequence - 1
-        finally:
+    def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
+        if keep and self._provisional and not savepoint.depth:
+            self._batch = tuple(event for event, _ in self._provisional)
             try:
-                if not kept:
-                    self._undo_to(savepoint.events)
-            finally:
-                del self._open[savepoint.depth :]
-                if not self._open:
-                    self._provisional = []
-                self._note = savepoint.outer_note
-                self._settle()
+                self._journal.append(self._batch)
+            except JournalError:
+                self._batch = ()
+                raise
+        super()._end(savepoint, keep=keep)
+        self._batch = ()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from oms.books import Books
 from oms.display import SHOWN, Bar, Cell, bounded, counted, table
+from oms.ledger import Ledger
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
 from oms.palette import SHADES_OF, name_of
@@ -25,19 +26,19 @@ class _Holder(Protocol):
     def _lock(self) -> AbstractContextManager[object]: ...
 
     @property
-    def _books(self) -> Books: ...
+    def _ledger(self) -> Ledger: ...
 
 
 def as_text(om: _Holder) -> str:
     """One line, in O(1)."""
     with om._lock:
-        return f"<{type(om).__name__}: {_count(om._books)}>"
+        return f"<{type(om).__name__}: {_count(om._ledger.admitted().books)}>"
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
     """What rich shows: counts, and the best prices (ticks) of a few symbols, in O(1)."""
     with om._lock:
-        books = om._books
+        books = om._ledger.admitted().books
         best = {
             bounded(symbol): {str(book.side): book.best_price() for book in books.select(symbol, None)}
             for symbol in _first_symbols(books)
@@ -52,7 +53,7 @@ def as_html(om: _Holder) -> str:
     They are the symbols whose books were opened first: to sort all would take their number.
     """
     with om._lock:
-        books = om._books
+        books = om._ledger.admitted().books
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)
@@ -80,7 +81,7 @@ def _ladder(books: Books, symbol: str) -> str:
         side: [_row(side, level, widest) for level in levels] for side, levels in depth.items()
     }
     for side, book in found.items():
-        hidden = book.count_levels() - len(depth[side])
+        hidden = len(book.levels) - len(depth[side])
         if hidden:
             rows[side].append([counted(hidden, "more level"), "", "", "", ""])
     spread: list[Cell] = ["spread", _spread(found), "", "", ""]

@@ -1,226 +1,375 @@
-"""The ledger: every change goes through it, is numbered, can be undone while provisional, and is told."""
+"""The ledger: number every change, roll back uncommitted ones, and notify subscribers.
+
+The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a lack of stack can raise an
+exception between any two steps of a change, and also between any two steps of undoing it.
+
+What does not work: undoing in an `except` block alone, because a second interrupt can cut it short;
+undoing in a thread of its own, because there may be no thread to be had.
+
+The solution: a mark. A change is marked before it is made, by one assignment that says what it takes
+to restore the state before it; the mark is cleared after the change, by one assignment too. Where a
+change fails, its own `except` block tries to settle. If that fails too, the mark stays, and the next
+caller who takes the lock settles first (`admit`). Settling puts the marked orders back as they were,
+whatever they are now, and makes the books that they touch anew from all orders. So it can be
+interrupted anywhere and be done again.
+
+Invariants:
+- `version` is odd, and `busy` True, while a mark is set or a transaction is open. A lock-free read
+  looks at `version`.
+- A mark is cleared, and a transaction ended, in one line that calls nothing. CPython looks for
+  interrupts only where something is called, so either all of that line happens or nothing.
+- Whoever takes the lock and finds the ledger `busy` calls `admit`, which settles, waits, or raises.
+  An undo that keeps failing raises for each caller, and nothing is read or changed before it worked.
+- The lock is held during a verb only. A transaction belongs to its owner, a thread and a context.
+  Other threads wait for its end; all others get an error, because their wait would never end.
+- A transaction that nobody can leave any more is rolled back by the next caller: its `Transaction`
+  object is gone, its thread has ended, or leaving it was interrupted.
+"""
 
 from __future__ import annotations
 
-from _thread import start_new_thread
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from time import sleep
+from threading import Condition, RLock
+from time import monotonic
 from typing import Any
+from weakref import WeakSet, ref
 
-from oms.books import APPLY, UNDO, Books, involved
-from oms.errors import OpenTransactionError
+from oms.books import APPLY, UNDO, Books, before_image, touched
+from oms.errors import OmsError, OpenTransactionError
 from oms.events import Event, TradePlaced
 from oms.models import OrderRow, Trade
+from oms.owner import Owner
 
-__all__ = ["Ledger", "Savepoint", "see_through"]
+__all__ = ["Ledger", "Savepoint"]
 
 Callback = Callable[[Event], object]
 
+LONGEST_WAIT = 30.0
+"""Seconds that a verb waits for another thread's transaction before it raises."""
+
+_LOOK_AGAIN = 0.05  # seconds: a transaction that was dropped notifies nobody
+
 
 class Savepoint:
-    """Where an open transaction or what-if began: inside how many, after how many provisional events."""
+    """Where a transaction or a what-if began: at which depth, and after which provisional event."""
 
-    __slots__ = ("depth", "events", "keep", "outer_note")
+    __slots__ = ("depth", "ended", "events", "handle", "keep", "outer_note", "sequence")
 
-    def __init__(self, depth: int, events: int, outer_note: str | None, *, keep: bool) -> None:
-        self.depth = depth
-        self.events = events
-        self.outer_note = outer_note
+    def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
+        self.depth = len(ledger._open)
+        self.events = len(ledger._provisional)
+        self.sequence = ledger.sequence
+        self.outer_note = ledger._note
         self.keep = keep
+        self.ended = False  # True once its exit has begun, or can never come
+        self.handle = ref(handle)  # the object that will leave it
 
 
 class Ledger:
-    """Numbers the changes of some books, keeps the open transaction, and tells the subscribers.
+    """Numbers the changes of some books, keeps the open transaction, and notifies subscribers.
 
-    Its caller holds the lock. While a transaction or a what-if is open, changes are provisional:
-    they are in the books, so that later verbs see them, and in `_provisional`, so that they can
-    be undone; their sequence numbers and trade ids are given again if they are.
+    Its caller holds `lock`, and has called `admit` if it is `busy`. While a transaction or a
+    what-if is open, changes are provisional: they are in the books, so that later verbs see them,
+    and in `_provisional`, so that they can be undone.
     """
 
     __slots__ = (
+        "__weakref__",
+        "_kind",
+        "_last",
         "_note",
         "_open",
+        "_owner",
         "_provisional",
+        "_subject",
         "_subscribers",
-        "_untold",
+        "_target",
+        "_unpublished",
+        "_waiters",
+        "_waiting",
         "books",
+        "busy",
+        "lock",
         "sequence",
         "version",
     )
 
     def __init__(self, books: Books) -> None:
+        self.lock = RLock()
         self.books = books
         self.sequence = 0  # of the last event
         self.version = 0  # odd while something changes or is provisional; afterwards a new even one
+        self.busy = False  # True while `version` is odd
+        # The mark: the kind of a change that is being made, its subject, and for a trade the last
+        # order that it fills, as it was before; or the savepoint that is being rolled back to.
+        self._kind: type[Event] | None = None
+        self._subject: Any = None
+        self._last: OrderRow | None = None
+        self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
-        self._provisional: list[Event] = []
+        self._owner: Owner | None = None  # of the open transaction
+        self._provisional: list[tuple[Event, OrderRow | None]] = []  # with the last order as in a mark
         self._subscribers: dict[object, Callback] = {}
-        self._untold: deque[tuple[Event, tuple[object, ...]]] | None = None  # a deque while telling
+        self._unpublished: deque[tuple[Event, tuple[object, ...]]] | None = None  # while publishing
+        self._waiting = Condition(self.lock)  # for the end of another thread's transaction
+        self._waiters = 0  # an interrupt may leave it too high
+        _ledgers.add(self)
 
     @property
     def is_open(self) -> bool:
-        """Whether a transaction or a what-if is open."""
+        """Return True while a transaction or a what-if is open."""
         return bool(self._open)
+
+    @property
+    def is_marked(self) -> bool:
+        """Return True while a change is being made or undone, or one was interrupted."""
+        return self._kind is not None or self._target is not None
+
+    # ------------------------------------------------------------------ who may come in
+
+    def admit(self) -> None:
+        """Return when the caller may go on; call it with the lock held, if the ledger is `busy`.
+
+        Raises OpenTransactionError, and JournalError.
+        """
+        deadline = None
+        while self.busy:
+            owner = self._owner
+            if owner is None or self.is_marked or self._first_abandoned() is not None:
+                self._settle_or_raise()
+                continue
+            if owner.is_here():
+                return
+            if owner.is_this_thread() or owner.is_inherited():
+                raise OpenTransactionError(
+                    "using this book while another task, context, or thread has a transaction open"
+                )
+            deadline = deadline or monotonic() + LONGEST_WAIT
+            if monotonic() >= deadline:
+                raise OpenTransactionError(
+                    f"waiting longer than {LONGEST_WAIT:g} seconds for another thread's transaction"
+                )
+            self._waiters += 1
+            try:
+                self._waiting.wait(_LOOK_AGAIN)
+            finally:
+                self._waiters -= 1
+
+    def admitted(self) -> Ledger:
+        """Return this ledger, once `admit` lets the caller in."""
+        if self.busy:
+            self.admit()
+        return self
+
+    def _first_abandoned(self) -> Savepoint | None:
+        for savepoint in self._open:
+            if savepoint.ended or savepoint.handle() is None:
+                return savepoint
+        if self._owner is not None and self._owner.has_ended():
+            return self._open[0]
+        return None
+
+    def _settle_or_raise(self) -> None:
+        in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
+        if in_progress and _depth(self.lock) > 1:
+            raise OpenTransactionError("a verb in the middle of another (a signal handler, or a finalizer)")
+        try:
+            self.settle()
+        except OmsError:
+            raise
+        except Exception as error:
+            raise OpenTransactionError(
+                f"using this book before an interrupted change is rolled back ({error!r})"
+            ) from error
+
+    def settle(self) -> None:
+        """Finish or roll back what was interrupted; if this raises, it can be called again."""
+        if self.is_marked:
+            self._restore()
+        savepoint = self._first_abandoned()
+        if savepoint is not None:
+            self._roll_back(savepoint)
+            self._leave(savepoint)
+        elif not self._open:
+            self.busy, self.version = False, (self.version | 1) + 1
+
+    def _settle_at_once(self) -> None:
+        """Settle after a failure, if that is possible now; else the next caller does."""
+        if self.busy:
+            with suppress(BaseException):  # the mark stays; the first failure is the one to raise
+                self.settle()
 
     # ------------------------------------------------------------------ changes
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change; outside a transaction, tell it."""
-        sequence = self.sequence
+        """Make a validated change; outside a transaction, publish it."""
         last = self._last_order(subject) if kind is TradePlaced else None
-        self.version |= 1
+        sequence, version = self.sequence + 1, self.version | 1
+        if self._open:
+            self._commit_provisionally(kind, subject, last)
+            return
         try:
+            self._subject, self._last = subject, last
+            self._kind, self.busy, self.version = kind, True, version
             APPLY[kind](self.books, subject)
-            self.sequence = sequence + 1
-            if self._open:
-                self._provisional.append(kind.about(subject, sequence + 1, self._note))
-                return
-        except BaseException:  # an interrupt, or no stack left: it may have struck anywhere
-            mended: list[bool] = []
-            start_new_thread(self._mend, (mended, sequence, kind, subject, last))
-            while not mended:
-                try:
-                    sleep(1e-4)
-                except BaseException:  # noqa: S112  # a second interrupt must not let anyone in
-                    continue
+            self.sequence, self._kind, self.version = sequence, None, version + 1
+            self.busy = False
+        except BaseException:
+            self._settle_at_once()
             raise
-        self.version += 1
         if self._subscribers:
-            self._tell([kind.about(subject, self.sequence, None)])
+            self._publish([kind.about(subject, sequence, None)])
 
-    def _mend(
-        self,
-        mended: list[bool],
-        sequence: int,
-        kind: type[Event],
-        subject: Any,
-        last: OrderRow | None,
-    ) -> None:
-        """Make all as before a change that was struck; in a thread, because that has a fresh stack."""
+    def _commit_provisionally(self, kind: type[Event], subject: Any, last: OrderRow | None) -> None:
+        event = kind.about(subject, self.sequence + 1, self._note)
         try:
-            before, after = involved(kind, subject, last)
-            self.books.recover(before, after)
-            if kind is TradePlaced:
-                self.books.next_trade_id = subject.trade_id
-            self._provisional = [event for event in self._provisional if event.sequence <= sequence]
-            self.sequence = sequence
-            self._settle()
-        finally:
-            mended.append(True)
+            self._kind, self._subject, self._last = kind, subject, last
+            APPLY[kind](self.books, subject)
+            self._provisional.append((event, last))
+            self.sequence, self._kind = event.sequence, None
+        except BaseException:
+            self._settle_at_once()
+            raise
 
-    def _settle(self) -> None:
-        """Outside a transaction, let readers go without the lock again."""
-        if not self._open:
-            self.version = (self.version | 1) + 1
+    def _restore(self) -> None:
+        """Make everything as the mark says it was."""
+        self._put_back()
+        target, version = self._target, (self.version | 1) + (not self._open)
+        del self._provisional[self._count_kept() :]
+        sequence = self.sequence if target is None else target.sequence
+        self._kind, self._target, self.sequence = None, None, sequence
+        self.busy, self.version = version & 1 == 1, version
+
+    def _put_back(self) -> None:
+        """Make the books as the mark says they were, whatever they are now, in O(n)."""
+        kept = self._provisional[self._count_kept() :]
+        changes = [(type(event), event.subject(), last) for event, last in kept]
+        if self._kind is not None:
+            changes.append((self._kind, self._subject, self._last))
+        orders: dict[int, OrderRow | None] = {}
+        for change in reversed(changes):
+            orders.update(before_image(*change))
+        self.books.recover(orders, {name for change in changes for name in touched(*change[:2])})
+        trades = [subject.trade_id for kind, subject, _ in changes if kind is TradePlaced]
+        if trades:
+            self.books.next_trade_id = trades[0]
+
+    def _count_kept(self) -> int:
+        """Return how many provisional events stay when the mark is restored."""
+        if self._target is not None:
+            return self._target.events
+        return sum(event.sequence <= self.sequence for event, _ in self._provisional)
 
     def _last_order(self, trade: Trade) -> OrderRow | None:
         return self.books.orders.get(trade.fills[-1].order_id)
 
     # ------------------------------------------------------------------ transactions
 
-    def savepoint(self, *, keep: bool) -> Savepoint:
-        """Say where a transaction would begin."""
-        return Savepoint(len(self._open), len(self._provisional), self._note, keep=keep)
-
     def open(self, savepoint: Savepoint, note: str | None) -> None:
         """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
-        self.version |= 1
-        self._open.append(savepoint)
-        if note is not None:
-            self._note = note
+        owner = self._owner or Owner()
+        note = self._note if note is None else note
+        opened, version = [*self._open, savepoint], self.version | 1
+        self._open, self._owner, self._note, self.busy, self.version = opened, owner, note, True, version
 
-    def close(self, savepoint: Savepoint, *, failed: bool) -> None:
-        """Undo what came after the savepoint, or keep it; at the outermost exit tell what is kept.
+    def is_owned_here(self) -> bool:
+        """Return True if this thread and context have opened the transaction that is open."""
+        return self._owner is not None and self._owner.is_here()
 
-        Raises OpenTransactionError, and undoes, if those inside it have not been closed before.
+    def close(self, savepoint: Savepoint, *, failed: bool, foreign: bool = False) -> None:
+        """Roll back to the savepoint, or keep what came after it; at the outermost exit publish that.
+
+        Raises OpenTransactionError, and rolls back, if those inside it have not been closed before,
+        or the caller is `foreign`: not the owner.
         """
         if savepoint not in self._open:
-            raise OpenTransactionError("leaving a transaction whose outer one was left before it")
-        in_order = self._open[-1] is savepoint
-        keep = savepoint.keep and in_order and not failed
-        batch: list[Event] = []
-        if not keep:
-            self._undo_to(savepoint.events)
-        # An interrupt strikes where something is called; from here to the telling nothing is. Where one
-        # struck before, the savepoint stays open, to be abandoned.
-        del self._open[savepoint.depth :]
-        self._note = savepoint.outer_note
-        if not self._open:
-            self.version = (self.version | 1) + 1
-            batch, self._provisional = self._provisional, []
-        self._tell(batch)
+            if failed:
+                return  # it was rolled back
+            raise OpenTransactionError("leaving a transaction that has ended already")
+        try:
+            if self.is_marked:
+                self._restore()
+            in_order = self._open[-1] is savepoint
+            self._end(savepoint, keep=savepoint.keep and in_order and not failed and not foreign)
+        except BaseException:
+            savepoint.ended = True
+            self._settle_at_once()
+            raise
+        if foreign:
+            raise OpenTransactionError(
+                "leaving a transaction in another thread, task, or context, which rolls it back,"
+            )
         if not (in_order or failed):
             raise OpenTransactionError("leaving an outer transaction before an inner one")
 
-    def abandon(self, savepoint: Savepoint) -> None:
-        """Undo what came after a savepoint, unless it has been closed."""
-        if savepoint in self._open:
-            see_through(partial(self.close, savepoint, failed=True))
+    def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
+        if not keep:
+            self._roll_back(savepoint)
+        self._publish(self._leave(savepoint))
 
-    def _undo_to(self, savepoint: int) -> None:
-        while len(self._provisional) > savepoint:
-            event, last, begun = self._provisional[-1], None, False
-            try:
-                kind, subject = type(event), event.subject()
-                last = self._last_order(subject) if kind is TradePlaced else None
-                begun = True
-                UNDO[kind](self.books, subject)
-                self.sequence = event.sequence - 1
-                self._provisional.pop()
-            except BaseException:  # as in commit; what is to be undone is undone all the same
-                mended: list[bool] = []
-                start_new_thread(self._finish_undoing, (mended, savepoint, event, last, begun))
-                while not mended:
-                    try:
-                        sleep(1e-4)
-                    except BaseException:  # noqa: S112  # as in commit
-                        continue
-                raise
+    def _roll_back(self, savepoint: Savepoint) -> None:
+        """Undo what came after the savepoint; costs what doing it did."""
+        self._target = savepoint
+        provisional = self._provisional
+        while len(provisional) > savepoint.events:
+            event, _ = provisional[-1]
+            UNDO[type(event)](self.books, event.subject())
+            provisional.pop()
+        self.sequence, self._target = savepoint.sequence, None
 
-    def _finish_undoing(
-        self, mended: list[bool], savepoint: int, event: Event, last: OrderRow | None, begun: bool
-    ) -> None:
-        """Make all as before one event was being undone, and undo that and the rest once more."""
-        try:
-            if begun:
-                before, after = involved(type(event), event.subject(), last)
-                self.books.recover(after, before)
-            if not any(event is each for each in self._provisional[-1:]):
-                self._provisional.append(event)
-            self._undo_to(savepoint)
-        finally:
-            mended.append(True)
+    def _leave(self, savepoint: Savepoint) -> list[Event]:
+        """End the transaction that began at the savepoint; return what is no longer provisional."""
+        if savepoint.depth:
+            self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
+            return []
+        batch = [event for event, _ in self._provisional]
+        assert self._owner is not None, "an open transaction has an owner"
+        self._owner.end()
+        if self._waiters:
+            self._waiting.notify_all()  # they come in when the lock is released
+        self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
+            [],
+            [],
+            None,
+            None,
+            False,
+            (self.version | 1) + 1,
+        )
+        return batch
 
     # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call back after each change from now on; what is returned ends that, however often called."""
+        """Call back after each change from now on; call what is returned to end that."""
         key = object()
         self._subscribers[key] = callback
 
         def unsubscribe() -> None:
-            self._subscribers.pop(key, None)
+            with self.lock:
+                self._subscribers.pop(key, None)
 
         return unsubscribe
 
-    def _tell(self, events: list[Event]) -> None:
-        """Tell each event to those who are subscribed now, then raise what they raised."""
-        news = ((event, tuple(self._subscribers)) for event in events)
-        if self._untold is not None:  # a callback made a change: it waits for its turn
-            self._untold.extend(news)
+    def _publish(self, events: list[Event]) -> None:
+        """Publish each event to those who are subscribed now, then raise what they raised."""
+        if not events:
             return
-        self._untold = deque(news)
+        news = ((event, tuple(self._subscribers)) for event in events)
+        if self._unpublished is not None and _depth(self.lock) > 1:
+            self._unpublished.extend(news)  # a callback made a change: it waits for its turn
+            return
+        self._unpublished = deque(news)
         errors: list[BaseException] = []
         try:
-            while self._untold:
-                event, audience = self._untold.popleft()
+            while self._unpublished:
+                event, audience = self._unpublished.popleft()
                 errors.extend(self._failures(event, audience))
         finally:
-            self._untold = None
+            self._unpublished = None
         if len(errors) == 1:
             raise errors[0]
         if errors:
@@ -237,19 +386,33 @@ class Ledger:
                         error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
                     yield error
 
+    # ------------------------------------------------------------------ a forked process
 
-def see_through(call: Callable[[], None]) -> None:
-    """Call in a thread of its own, which has a fresh stack and no interrupts, and wait until it is done."""
-    done: list[bool] = []
+    def begin_anew(self) -> None:
+        """In a forked process: let go of what threads hold that were not copied into it."""
+        lock: Any = self.lock
+        if not lock._is_owned():
+            lock._at_fork_reinit()  # as the standard library does with its own locks
+            self._unpublished = None
+            self._waiting = Condition(self.lock)
+        if self._owner is not None and not self._owner.is_this_thread():
+            # Its thread is not in this process; this does not wait for the interpreter to clear its data.
+            for savepoint in self._open:
+                savepoint.ended = True
 
-    def run() -> None:
-        with suppress(BaseException):  # what it leaves undone shows in the numbers
-            call()
-        done.append(True)
 
-    start_new_thread(run, ())
-    while not done:
-        try:
-            sleep(1e-4)
-        except BaseException:  # noqa: S112  # a second interrupt must not let anyone in
-            continue
+_ledgers: WeakSet[Ledger] = WeakSet()
+
+
+def _begin_anew() -> None:
+    for ledger in list(_ledgers):
+        ledger.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has no fork
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
+def _depth(lock: RLock) -> int:
+    """Return how often this thread, which holds the lock, has taken it; only its repr says so in 3.11.0."""
+    return int(repr(lock).split("count=")[1].split()[0])

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from threading import RLock
 from typing import Any, Self
 
 from oms import ladder, pricing
@@ -86,12 +85,11 @@ class OrderManagement:
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
-        self._lock = RLock()
         self._books = Books()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
-        self._orders = self._books.orders
-        self._by_name = self._books.by_name
+        self._lock = self._ledger.lock
+        self._orders, self._by_name = self._books.orders, self._books.by_name
 
     # ------------------------------------------------------------------ the four verbs
 
@@ -109,6 +107,8 @@ class OrderManagement:
         """
         check_order(order_id, symbol, side, amount, price)
         with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
             self._ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
@@ -128,6 +128,8 @@ class OrderManagement:
         if type(order_id) is not int:
             check_order_id(order_id)
         with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
             order = self._orders.get(order_id)
             if order is None:
                 check_order_id(order_id)
@@ -154,7 +156,7 @@ class OrderManagement:
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
-            known = book.known_price(amount)
+            known = book.cached_price(amount)
             if known is not None and self._ledger.version == version:
                 return known
         with self._lock:
@@ -249,7 +251,7 @@ class OrderManagement:
         incoming = list(orders)
         check_orders(incoming)
         with self._lock:
-            self._books.refuse_duplicates(incoming)
+            self._ledger.admitted().books.refuse_duplicates(incoming)
             if incoming:
                 self._ledger.commit(OrdersAdded, tuple(incoming))
 
@@ -329,13 +331,7 @@ class OrderManagement:
         if not callable(callback):
             raise InvalidOrderError("callback", callback, "a callable that takes an event")
         with self._lock:
-            unsubscribe = self._ledger.subscribe(callback)
-
-        def end() -> None:
-            with self._lock:
-                unsubscribe()
-
-        return end
+            return self._ledger.admitted().subscribe(callback)
 
     # ------------------------------------------------------------------ questions
 
@@ -357,7 +353,7 @@ class OrderManagement:
     def symbols(self) -> tuple[str, ...]:
         """List the symbols for which something rests, sorted."""
         with self._lock:
-            return tuple(sorted({symbol for symbol, _ in self._by_name}))
+            return tuple(sorted({symbol for symbol, _ in self._ledger.admitted().books.by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
         """Say at what price (ticks) the next trade starts, in O(1); None if nothing rests.
@@ -389,12 +385,12 @@ class OrderManagement:
     def __contains__(self, order_id: object) -> bool:
         """Whether an order with this id is resting, in O(1)."""
         with self._lock:
-            return type(order_id) is int and order_id in self._orders
+            return type(order_id) is int and order_id in self._ledger.admitted().books.orders
 
     def __len__(self) -> int:
         """How many orders are resting."""
         with self._lock:
-            return len(self._orders)
+            return len(self._ledger.admitted().books.orders)
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
@@ -473,7 +469,7 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            rows = self._find_book(symbol, side).levels()
+            rows = self._find_book(symbol, side).amounts()
             # A level has a rank of 64 bits, so sys.maxsize of them are all.
             return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
@@ -531,7 +527,7 @@ class OrderManagement:
         check_book(symbol, side)
         check_slippage(max_slippage_bps)
         with self._lock:
-            return pricing.amount_within(self._find_book(symbol, side).levels(), max_slippage_bps)
+            return pricing.amount_within(self._find_book(symbol, side).amounts(), max_slippage_bps)
 
     # ------------------------------------------------------------------ the whole
 
@@ -541,7 +537,7 @@ class OrderManagement:
         Equal state, equal hash, on every platform and in every process. O(n).
         """
         with self._lock:
-            return self._books.canonical_hash(self._ledger.sequence + 1)
+            return self._ledger.admitted().books.canonical_hash(self._ledger.sequence + 1)
 
     def copy(self) -> Self:
         """Copy orders and counters, but no subscribers and no journal: neither knows the other.
@@ -567,10 +563,9 @@ class OrderManagement:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            if self._ledger.is_open:
+            if self._ledger.admitted().is_open:
                 raise OpenTransactionError("copying or pickling inside a transaction or a what-if")
-            own = {name: value for name, value in vars(self).items() if name not in _INNARDS}
-            return own | {
+            return {name: value for name, value in vars(self).items() if name not in _INNARDS} | {
                 "orders": self._list(None, None),
                 "next_trade_id": self._books.next_trade_id,
                 "sequence": self._ledger.sequence,
@@ -595,7 +590,7 @@ class OrderManagement:
     def last_sequence(self) -> int:
         """The sequence number of the last event, 0 if there is none; provisional in a transaction."""
         with self._lock:
-            return self._ledger.sequence
+            return self._ledger.admitted().sequence
 
     def close(self) -> None:
         """Let go of the journal, if there is one: questions are answered on, changes are refused.
@@ -603,7 +598,7 @@ class OrderManagement:
         Raises OpenTransactionError inside a transaction or a what-if, and JournalError.
         """
         with self._lock:
-            if self._ledger.is_open:
+            if self._ledger.admitted().is_open:
                 raise OpenTransactionError("closing inside a transaction or a what-if")
             if self._journal is not None:
                 self._journal.close()
@@ -624,16 +619,19 @@ class OrderManagement:
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
-        return tuple(order for book in self._books.select(symbol, side) for order in book.orders())
+        books = self._ledger.admitted().books.select(symbol, side)
+        return tuple(order for book in books for order in book.orders())
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """The book of that name; for a name never seen an empty one, which is not kept."""
         check_book(symbol, side)
+        if self._ledger.busy:
+            self._ledger.admit()
         book = self._by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book
 
     def _find(self, order_id: int) -> Order:
-        order = self._orders.get(order_id)
+        order = self._ledger.admitted().books.orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
         return new_order(order)
@@ -641,7 +639,7 @@ class OrderManagement:
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
         with self._lock:
-            self._books._check()
+            self._ledger.admitted().books._check()
 
 
 _INNARDS = frozenset(vars(OrderManagement()))

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, takewhile
-from operator import itemgetter, neg
+from itertools import chain
+from operator import attrgetter, itemgetter, neg
 
 from sortedcontainers import SortedList
 
 from oms.errors import InsufficientLiquidityError
-from oms.models import Order, OrderFill, OrderRow, PriceLevel, Side, new_order
-from oms.order_keys import ID_BITS, OrderKeys, id_of
+from oms.level import Level
+from oms.models import Order, OrderFill, OrderRow, PriceLevel, Side, Trade, new_order
 from oms.price_sums import PriceSums
 
 __all__ = ["OrderBook"]
 
 _ORDER_ID = itemgetter(0)
+_IDS = attrgetter("ids")
+_AMOUNT = attrgetter("amount")
 
 
 class OrderBook:
     """The resting orders that serve the trades of one side of one symbol, pre-sorted, best first.
 
-    The book is a SortedList keyed by (rank, order_id), see OrderKeys. A rank is the price with a sign that
-    makes the better price the smaller number; no other line of the library knows that one side
-    counts backwards. Beside the keys stand the totals per price level, so that pricing walks
-    levels, not orders, and sums over the best levels, so that most questions walk nothing.
-    The orders themselves are in a dict by id, which all books of one OrderManagement share.
+    The book is keyed by (price, order_id) in two steps: a SortedList of the prices (the ladder), and at
+    each price a level with its total amount and its order ids in ascending order. A price is held as its
+    rank, which is the price with a sign that makes the better price the smaller number; no other line of
+    the library knows that one side counts backwards. Running sums over the best levels answer most
+    questions without a walk. The orders themselves are in a dict by id, which all books of one
+    OrderManagement share.
 
     The caller has validated what comes in.
 
@@ -39,135 +42,133 @@ class OrderBook:
 
     """
 
-    __slots__ = (
-        "_keys",
-        "_orders",
-        "_ranks",
-        "_sign",
-        "_sums",
-        "known_price",
-        "side",
-        "symbol",
-        "totals",
-    )
+    __slots__ = ("_ladder", "_orders", "_sign", "_sums", "cached_price", "levels", "side", "symbol")
 
     def __init__(self, symbol: str, side: Side, orders: dict[int, OrderRow] | None = None) -> None:
         self.symbol = symbol
         self.side = side
         self._sign = 1 if side is Side.BUY else -1
         self._orders: dict[int, OrderRow] = {} if orders is None else orders
-        self._keys = OrderKeys()
-        self._ranks: SortedList[int] = SortedList()  # of the levels that hold something
-        self.totals: dict[int, int] = {}  # rank -> amount; nobody else changes it
-        self._sums = PriceSums(self.totals)
-        self.known_price = self._sums.price
+        self._ladder: SortedList[int] = SortedList()  # the ranks of all levels
+        self.levels: dict[int, Level] = {}  # by rank; nobody else changes it
+        self._sums = PriceSums(self.levels)
+        self.cached_price = self._sums.price
 
     # ------------------------------------------------------------------ questions
 
     def __len__(self) -> int:
-        """How many orders rest here."""
-        return len(self._keys)
+        """Return the number of resting orders, in O(levels)."""
+        return sum(map(len, map(_IDS, self.levels.values())))
 
     def orders(self) -> Iterator[Order]:
-        """All orders, best first; the book must not change meanwhile."""
+        """Iterate over all orders, best first; the book must not change meanwhile."""
         return map(new_order, self.rows())
 
-    def count_levels(self) -> int:
-        """How many price levels hold something, in O(1)."""
-        return len(self.totals)
-
     def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
-        """The fields of each order no worse than the limit, as above."""
-        keys: Iterable[int] = self._keys
-        if limit_price is not None:
-            keys = takewhile(((self._sign * limit_price + 1) << ID_BITS).__gt__, keys)
-        return map(self._orders.__getitem__, map(id_of, keys))
+        """Iterate over the fields of each order no worse than the limit, as above."""
+        levels = map(self.levels.__getitem__, self._ranks(limit_price))
+        return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
-    def levels(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
-        """(price, amount) of each level no worse than the limit, best first, as above."""
-        ranks: Iterable[int] = self._ranks
-        if limit_price is not None:
-            worst = self._sign * limit_price
-            ranks = list(takewhile(lambda rank: rank <= worst, ranks))
+    def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
+        """Iterate over (price, amount) of each level no worse than the limit, as above."""
+        ranks = list(self._ranks(limit_price))
         prices = ranks if self._sign == 1 else map(neg, ranks)
-        return zip(prices, map(self.totals.__getitem__, ranks), strict=True)
+        return zip(prices, map(_AMOUNT, map(self.levels.__getitem__, ranks)), strict=True)
 
     def best_price(self) -> int | None:
-        """The price that the next trade starts at, in O(1); None if nothing rests."""
-        return self._sign * self._ranks[0] if self._ranks else None
+        """Return the price that the next trade starts at, in O(1); None if the book is empty."""
+        return self._sign * self._ladder[0] if self._ladder else None
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """The best `levels` price levels (all if None), in O(levels * log n)."""
+        """Return the best `levels` price levels (all if None), in O(levels)."""
         return tuple(
-            PriceLevel(self._sign * rank, self.totals[rank], self._keys.count_rank(rank))
-            for rank in self._ranks.islice(stop=levels)
+            PriceLevel(self._sign * rank, level.amount, len(level.ids))
+            for rank in self._ladder.islice(stop=levels)
+            for level in (self.levels[rank],)
         )
+
+    def _ranks(self, limit_price: int | None) -> Iterable[int]:
+        if limit_price is None:
+            return self._ladder
+        return self._ladder.irange(maximum=self._sign * limit_price)
 
     # ------------------------------------------------------------------ prices
 
     def find_price(self, amount: int) -> int:
-        """What an amount costs, in at most O(k); raises InsufficientLiquidityError."""
-        price = self.known_price(amount)
+        """Return the total price of an amount, in at most O(k); raises InsufficientLiquidityError."""
+        price = self.cached_price(amount)
         if price is None:
-            available = self._sums.grow(self._ranks, amount)
+            available = self._sums.grow(self._ladder, amount)
             if available < amount:
                 raise InsufficientLiquidityError(self.symbol, self.side, amount, available)
-            price = self.known_price(amount)
+            price = self.cached_price(amount)
             assert price is not None, "the sums reach as far as they grew"
         return price
 
     # ------------------------------------------------------------------ changes
 
     def add(self, order: OrderRow) -> None:
-        """Rest an order, in O(log n)."""
+        """Add an order, in O(log n)."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         self._orders[order_id] = order
-        self._keys.add(rank << ID_BITS | order_id)
-        self._shift_total(rank, amount)
+        level = self.levels.get(rank)
+        if level is None:
+            level = self.levels[rank] = Level(amount, [order_id])
+            self._ladder.add(rank)
+        else:
+            level.add(order_id, amount)
+        if rank <= self._sums.worst:
+            self._sums.shift(rank, amount, level.amount)
 
     def update(self, orders: Sequence[OrderRow]) -> None:
-        """Rest m orders in O(m log n), with one sort where they are many beside what rests."""
-        sign = self._sign
-        gained: dict[int, int] = {}
-        arrived: dict[int, list[int]] = {}
+        """Add m orders, in O(m log n)."""
+        sign, levels = self._sign, self.levels
+        arrived: dict[int, tuple[list[int], list[int]]] = {}
         for order_id, _, _, amount, price in orders:
-            rank = sign * price
-            if rank in gained:
-                gained[rank] += amount
-                arrived[rank].append(order_id)
+            ids_and_amounts = arrived.get(price)
+            if ids_and_amounts is None:
+                arrived[price] = [order_id], [amount]
             else:
-                gained[rank] = amount
-                arrived[rank] = [order_id]
+                ids_and_amounts[0].append(order_id)
+                ids_and_amounts[1].append(amount)
         self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
-        # Sorted level by level, because that compares small numbers, where keys are large ones.
-        by_level = ((rank << ID_BITS, sorted(arrived[rank])) for rank in sorted(arrived))
-        self._keys.update(chain.from_iterable(map(level.__add__, ids) for level, ids in by_level))
         self._sums.forget()
-        self._ranks.update(gained.keys() - self.totals.keys())
-        for rank, amount in gained.items():
-            self.totals[rank] = self.totals.get(rank, 0) + amount
+        self._ladder.update([sign * price for price in arrived if sign * price not in levels])
+        for price, (ids, amounts) in arrived.items():
+            ids.sort()
+            level = levels.get(sign * price)
+            if level is None:
+                levels[sign * price] = Level(sum(amounts), ids)
+            else:
+                level.extend(ids, sum(amounts))
 
     def remove(self, order: OrderRow) -> None:
-        """Take an order out, in O(log n)."""
+        """Remove an order, in O(log n)."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         del self._orders[order_id]
-        self._keys.remove(rank << ID_BITS | order_id)
-        self._shift_total(rank, -amount)
+        level = self.levels[rank]
+        if len(level.ids) == 1:
+            self._drop_level(rank)
+        else:
+            level.remove(order_id, amount)
+            if rank <= self._sums.worst:
+                self._sums.shift(rank, -amount, level.amount)
 
     def resize(self, order: OrderRow, amount: int) -> None:
-        """Change what rests of an order, in O(1); it keeps its place."""
+        """Change the amount of an order, in O(1); it keeps its place."""
         order_id, symbol, side, before, price = order
         self._orders[order_id] = (order_id, symbol, side, amount, price)
-        self._shift_total(self._sign * price, amount - before)
+        self._resize_level(self._sign * price, amount - before)
 
-    def take(self, fills: Sequence[OrderFill], amount: int) -> None:
-        """Take fills of the best orders, `amount` in all, out of the book, in O(k log n).
+    def take(self, trade: Trade) -> None:
+        """Take the fills of a trade, which are the best orders, out of the book, in O(k log n).
 
-        Being the best they need not be looked up, and every level but the last goes as a whole.
+        They need not be looked up, and every level but the last goes as a whole.
         """
-        orders = self._orders
+        orders, ladder = self._orders, self._ladder
+        fills: Sequence[OrderFill] = trade.fills
         last_id, last_amount, last_price = fills[-1]
         left = orders[last_id][3] - last_amount
         if left:
@@ -175,51 +176,63 @@ class OrderBook:
             fills = fills[:-1]
         for order_id, _, _ in fills:
             del orders[order_id]
-        self._keys.drop(len(fills))
-        worst = self._sign * last_price
-        if fills and fills[0].price != last_price:
-            for rank in list(takewhile(worst.__gt__, self._ranks)):
-                amount -= self.totals[rank]
-                self._shift_total(rank, -self.totals[rank])
-        self._shift_total(worst, -amount)
+        amount, filled, worst = trade.amount, len(fills), self._sign * last_price
+        while (rank := ladder[0]) != worst:
+            level = self.levels[rank]
+            amount -= level.amount
+            filled -= len(level.ids)
+            self._drop_level(rank)
+        level = self.levels[worst]
+        if filled == len(level.ids):
+            self._drop_level(worst)
+        else:
+            del level.ids[:filled]
+            self._resize_level(worst, -amount)
+
+    def put_back(self, trade: Trade) -> None:
+        """Undo `take`, in O(k log n)."""
+        for order_id, amount, price in trade.fills:
+            resting = self._orders.get(order_id)
+            if resting is None:
+                self.add((order_id, trade.symbol, trade.side, amount, price))
+            else:
+                self.resize(resting, resting[3] + amount)
 
     def clear(self) -> None:
-        """Take everything out, in O(n)."""
-        for order_id in map(id_of, self._keys):
+        """Remove all orders, in O(n)."""
+        for order_id in chain.from_iterable(map(_IDS, self.levels.values())):
             del self._orders[order_id]
         self._sums.forget()
-        self._keys.clear()
-        self._ranks.clear()
-        self.totals.clear()
+        self._ladder.clear()
+        self.levels.clear()
 
-    def _shift_total(self, rank: int, change: int) -> None:
-        totals = self.totals
-        total = totals.get(rank, 0) + change
-        if total == change:
-            self._ranks.add(rank)
-            totals[rank] = total
-        elif total:
-            totals[rank] = total
-        else:  # every order holds at least 1, so an empty total is an empty level
-            del totals[rank]
-            self._ranks.remove(rank)
+    def _resize_level(self, rank: int, change: int) -> None:
+        level = self.levels[rank]
+        level.amount += change
         if rank <= self._sums.worst:
-            self._sums.shift(rank, change, total)
+            self._sums.shift(rank, change, level.amount)
+
+    def _drop_level(self, rank: int) -> None:
+        level = self.levels.pop(rank)
+        self._ladder.remove(rank)
+        if rank <= self._sums.worst:
+            self._sums.shift(rank, -level.amount, 0)
 
     # ------------------------------------------------------------------ the truth
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
-        totals: dict[int, int] = {}
-        for key in self._keys:
-            rank, order_id = key >> ID_BITS, id_of(key)
-            order = new_order(self._orders[order_id])
-            assert order_id == order.order_id, "an order is found under its own id"
-            assert (order.symbol, order.side) == (self.symbol, self.side), "an order rests in its own book"
-            assert rank == self._sign * order.price, "an order is ranked by its price"
-            assert order.amount >= 1, "an order without an amount is not resting"
-            totals[rank] = totals.get(rank, 0) + order.amount
-        assert list(self._keys) == sorted(set(self._keys)), "keys are sorted and unique"
-        assert list(self._ranks) == sorted(totals), "a level is listed while it holds something"
-        assert self.totals == totals, "a level's total is the sum of its orders"
-        self._sums._check(self._ranks)
+        assert list(self._ladder) == sorted(self.levels), "the ladder lists every level, best first"
+        for rank, level in self.levels.items():
+            ids = list(level.ids)
+            assert ids, "a level has an order"
+            assert ids == sorted(set(ids)), "the ids of a level are unique and ascending"
+            for order_id in ids:
+                order = new_order(self._orders[order_id])
+                assert order_id == order.order_id, "an order is found under its own id"
+                assert (order.symbol, order.side) == (self.symbol, self.side), "an order is in its own book"
+                assert rank == self._sign * order.price, "an order rests at its own price"
+                assert order.amount >= 1, "an order without an amount is not resting"
+            held = sum(self._orders[order_id][3] for order_id in ids)
+            assert level.amount == held, "a level's amount is the sum of its orders"
+        self._sums._check(self._ladder)

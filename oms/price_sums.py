@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, islice
 from operator import mul, sub
+
+from oms.level import Level
 
 __all__ = ["PriceSums"]
 
@@ -38,10 +40,10 @@ class PriceSums:
     but to make sure that nothing changed while it read.
     """
 
-    __slots__ = ("_known", "_totals", "worst")
+    __slots__ = ("_known", "_levels", "worst")
 
-    def __init__(self, totals: dict[int, int]) -> None:
-        self._totals = totals  # rank -> amount of each level of the book, which keeps it true
+    def __init__(self, levels: Mapping[int, Level]) -> None:
+        self._levels = levels  # those of the book, by rank
         self.forget()
 
     def forget(self) -> None:
@@ -79,7 +81,7 @@ class PriceSums:
         for rank in islice(levels, known, None):
             if ends[-1] + more >= amount:
                 break
-            ends.append(ends[-1] + self._totals[rank])
+            ends.append(ends[-1] + self._levels[rank].amount)
             added.append(rank)
         if added:
             # At the end of a level the next one takes over: what it costs there is the same by either.
@@ -120,7 +122,7 @@ class PriceSums:
         assert ranks == [NOWHERE, *sorted(set(ranks[1:]))], "rows are best first"
         assert list(shifts) == sorted(shifts), "shifts are best first"
         assert len(shifts) <= MOST_SHIFTS, "shifts are few"
-        within = {rank: held for rank, held in self._totals.items() if rank <= worst}
+        within = {rank: level.amount for rank, level in self._levels.items() if rank <= worst}
         for _, rank, change, held in shifts:
             assert held == within.get(rank, 0), "a shift says what its level holds"
             within[rank] = held - change

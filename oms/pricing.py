@@ -82,7 +82,7 @@ def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
 
 def available_amount(book: OrderBook, limit_price: int | None) -> int:
     """All that rests no worse than the limit."""
-    return sum(amount for _, amount in book.levels(limit_price))
+    return sum(amount for _, amount in book.amounts(limit_price))
 
 
 def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
@@ -92,7 +92,7 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
     """
     selling = book.side is Side.SELL
     left, reached = budget, 0
-    for price, available in book.levels(limit_price):
+    for price, available in book.amounts(limit_price):
         if left <= available * price:
             # A buyer leaves what does not pay for one more lot; a seller must sell one more for it.
             return reached + (-(-left // price) if selling else left // price)

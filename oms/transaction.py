@@ -1,10 +1,27 @@
-"""The context of a transaction or a what-if: entered once, left by the thread that entered it."""
+"""The context of a transaction or a what-if: entered once, and left by the thread that entered it.
+
+The problem: between taking a lock in `__enter__` and giving it back in `__exit__`, an interrupt can
+strike where neither runs: on the threshold of `__exit__`, or after `__enter__` has done its work.
+Then nobody gives the lock back. Or another thread leaves, which cannot give back a lock that it does
+not hold.
+
+What does not work: a generator with the lock in a `with` statement. It gives the lock back only when
+it is collected, in whatever thread that happens.
+
+The solution: the lock is held inside `__enter__` and inside `__exit__`, never between them. Between
+them the ledger knows that a transaction is open, and who owns it. It knows this object by a weak
+reference: when the object is gone, or has said that it ended, the next caller rolls back.
+
+Invariants:
+- A transaction that `__enter__` did not return from, or that `__exit__` was called for, is kept as a
+  whole or rolled back as a whole; the ledger settles what an interrupt left.
+- Another thread, task, or context that calls `__exit__` rolls back, and gets an error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from contextlib import AbstractContextManager
-from threading import RLock, get_ident
+from threading import RLock
 from typing import TypeVar
 
 from oms.errors import OpenTransactionError
@@ -16,51 +33,46 @@ T = TypeVar("T")
 
 
 class Transaction(AbstractContextManager[T]):
-    """Holds the lock from end to end, and keeps or undoes what was changed between them.
+    """Keeps or rolls back what is changed between its beginning and its end.
 
-    Entering it gives `subject`, the OrderManagement that it belongs to.
+    Entering it returns `subject`, the OrderManagement that it belongs to.
     """
 
     def __init__(self, subject: T, lock: RLock, ledger: Ledger, *, keep: bool, note: str | None) -> None:
         self._subject = subject
+        self._lock = lock
         self._ledger = ledger
-        self._hold = _hold(lock, ledger, note, keep=keep)
-        self._thread: int | None = None
+        self._keep = keep
+        self._note = note
+        self._entered = False
         self._savepoint: Savepoint | None = None
 
     def __enter__(self) -> T:
-        if self._thread is not None:
+        if self._entered:
             raise OpenTransactionError("entering the same transaction a second time")
+        self._entered = True
+        ledger = self._ledger
         try:
-            self._thread = get_ident()
-            self._savepoint = next(self._hold)
+            with self._lock:
+                if ledger.busy:
+                    ledger.admit()
+                self._savepoint = Savepoint(ledger, self, keep=self._keep)
+                ledger.open(self._savepoint, self._note)
+            return self._subject  # noqa: TRY300  # an interrupt here would leave it open, too
         except BaseException:
-            self._hold.close()
+            if self._savepoint is not None:
+                self._savepoint.ended = True
             raise
-        return self._subject
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._savepoint is None or self._thread != get_ident():
-            raise OpenTransactionError("leaving a transaction that this thread has not entered")
+        savepoint, ledger = self._savepoint, self._ledger
+        if savepoint is None:
+            raise OpenTransactionError("leaving a transaction that was not entered")
         try:
-            self._ledger.close(self._savepoint, failed=kind is not None)
-        finally:
-            self._savepoint = None
-            self._hold.close()
-
-
-def _hold(lock: RLock, ledger: Ledger, note: str | None, *, keep: bool) -> Generator[Savepoint]:
-    """Hold the lock and a transaction, until this is closed or forgotten: then undo what nobody has closed.
-
-    A generator, because no interrupt gets between the lock and the block that gives it back, and because
-    it ends also where one has struck on the very threshold of `__exit__`, once its exception is let go.
-    """
-    with lock:
-        thread = get_ident()
-        savepoint = ledger.savepoint(keep=keep)
-        try:
-            ledger.open(savepoint, note)
-            yield savepoint
-        finally:
-            if thread == get_ident():
-                ledger.abandon(savepoint)
+            with self._lock:
+                ended, savepoint.ended = savepoint.ended, True
+                here = not ended and ledger.is_owned_here()
+                ledger.close(savepoint, failed=kind is not None, foreign=not here)
+        except BaseException:
+            savepoint.ended = True
+            raise

@@ -30,8 +30,8 @@ STOREYS = {
         "instrument",
         "columns",
     },
-    "book": {"order_keys", "price_sums", "order_book", "pricing", "execution"},
-    "books": {"books", "ladder", "ledger", "durability", "transaction"},
+    "book": {"level", "price_sums", "order_book", "pricing"},
+    "books": {"books", "ladder", "owner", "ledger", "durability", "transaction"},
     "facade": {"management", "__init__"},
 }
 """The core, from the bottom up: a file imports only from its own storey and from those below."""

@@ -8,7 +8,7 @@ from oms.api import openapi
 from oms.api.openapi import described
 from oms.api.problems import Refusal, without_folders
 from oms.api.request_models import answer
-from oms.errors import JournalError
+from oms.errors import JournalError, OmsError
 from oms.journal import SqliteJournal
 from oms.management import OrderManagement
 
@@ -36,13 +36,13 @@ class Service:
 
     def ready(self) -> Response:
         """Whether what was kept is here, and changes are taken."""
-        with self._om.transaction():
-            try:
+        try:
+            with self._om.transaction():
                 _check_writable(self._om)
-            except JournalError as error:
-                reason = without_folders(error.problem)
-                raise Refusal("not_ready", reason, {"reason": reason}) from None
-            sequence, orders = self._om.last_sequence, len(self._om)
+                sequence, orders = self._om.last_sequence, len(self._om)
+        except OmsError as error:
+            reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
+            raise Refusal("not_ready", reason, {"reason": reason}) from None
         durable = self._om.journal is not None
         return answer({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
 

@@ -357,6 +357,25 @@ def test_a_reason_names_files_but_not_their_folders(
     assert "secret" not in json.dumps(refused)
 
 
+def test_a_book_whose_undo_keeps_failing_is_not_ready_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = OrderManagement()
+    client = client_of(om)
+    assert client.post("/orders", json=ORDER).status_code == 201
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("oms.order_book.OrderBook._drop_level", fail)
+        patch.setattr("oms.books.Books.recover", fail)
+        with pytest.raises(MemoryError):
+            om.remove_order(1)
+        said = problem(client.get("/ready"))
+    assert (said["status"], said["code"]) == (503, "not_ready")
+    assert "MemoryError" in said["reason"]
+    assert client.get("/ready").json()["orders"] == 1
+
+
 requests = st.one_of(
     st.tuples(st.just("add"), st.builds(Order, order_ids, symbols, sides, amounts, prices)),
     st.tuples(st.just("remove"), order_ids),

@@ -164,7 +164,7 @@ def test_showing_a_large_book_looks_at_no_more_than_is_shown(monkeypatch: pytest
     om = deep(levels=3000)
     monkeypatch.setattr(OrderBook, "orders", None)
     monkeypatch.setattr(OrderBook, "rows", None)
-    monkeypatch.setattr(OrderBook, "levels", None)
+    monkeypatch.setattr(OrderBook, "amounts", None)
     walked = 0
     islice_of = SortedList.islice
 

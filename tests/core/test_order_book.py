@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from oms import Order, PriceLevel, Side
 from oms.order_book import OrderBook
-from oms.order_keys import ID_BITS
 from support import strategies as our
 from support.reference import best_first
 
@@ -64,7 +63,7 @@ def test_adding_orders_in_bulk_equals_adding_them_one_by_one(
         one_by_one.add(order)
     one_by_one._check()
     assert list(book.orders()) == list(one_by_one.orders())
-    assert list(book.levels()) == list(one_by_one.levels())
+    assert list(book.amounts()) == list(one_by_one.amounts())
 
 
 def test_a_partly_filled_order_keeps_its_priority() -> None:
@@ -94,20 +93,21 @@ def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side,
         )
         for price in prices
     )
-    assert [price for price, _ in book.levels()][:levels] == prices
+    assert [price for price, _ in book.amounts()][:levels] == prices
     assert book.best_price() == (prices[0] if prices else None)
 
 
 @pytest.mark.parametrize(
     ("harm", "invariant"),
     [
-        (lambda book: book.totals.update({20: 1}), "a level's total is the sum of its orders"),
-        (lambda book: book._ranks.pop(), "a level is listed while it holds something"),
+        (lambda book: setattr(book.levels[20], "amount", 1), "a level's amount is the sum of its orders"),
+        (lambda book: book._ladder.pop(), "the ladder lists every level, best first"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(amount=0)}), "without an amount"),
         (lambda book: book._orders.update({1: FOUR[1]}), "under its own id"),
         (lambda book: book._orders.update({1: FOUR[2]._replace(symbol="X")}), "in its own book"),
-        (lambda book: book._orders.update({1: FOUR[2]._replace(price=19)}), "ranked by its price"),
-        (lambda book: book._keys.add(20 << ID_BITS | 1), "sorted and unique"),
+        (lambda book: book._orders.update({1: FOUR[2]._replace(price=19)}), "at its own price"),
+        (lambda book: book.levels[20].ids.append(1), "unique and ascending"),
+        (lambda book: book.levels[20].ids.clear(), "a level has an order"),
     ],
 )
 def test_the_self_check_detects_each_kind_of_damage(

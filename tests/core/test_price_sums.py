@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oms.level import Level
 from oms.price_sums import MOST_SHIFTS, NOWHERE, PriceSums
 
 ranks = st.integers(-9, 9).filter(bool)
 amounts = st.integers(1, 5)
 changes = st.lists(st.tuples(ranks, st.integers(0, 5), st.integers(0, 40)), max_size=40)
+
+
+class Levels(Mapping[int, Level]):
+    """Total amounts by rank, as the levels of a book; notes which of them are looked at."""
+
+    def __init__(self, totals: dict[int, int]) -> None:
+        self._totals = totals
+        self.looked_at: list[int] = []
+
+    def __getitem__(self, rank: int) -> Level:
+        self.looked_at.append(rank)
+        return Level(self._totals[rank], [1])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._totals)
+
+    def __len__(self) -> int:
+        return len(self._totals)
 
 
 def walked(totals: dict[int, int], amount: int) -> int | None:
@@ -39,7 +58,7 @@ def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_t
     totals: dict[int, int], sign: int, changes: list[tuple[int, int, int]]
 ) -> None:
     totals = {sign * rank: amount for rank, amount in totals.items()}
-    sums = PriceSums(totals)
+    sums = PriceSums(Levels(totals))
     for rank, amount, asked in changes:
         change_to(sums, totals, sign * abs(rank), amount)
         sums._check(sorted(totals))
@@ -55,7 +74,7 @@ def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_t
 
 def test_a_level_that_changes_back_is_no_shift_any_more() -> None:
     totals = {20: 5, 21: 5}
-    sums = PriceSums(totals)
+    sums = PriceSums(Levels(totals))
     sums.grow([20, 21], 10)
     before = sums._known
     change_to(sums, totals, 20, 3)
@@ -66,7 +85,7 @@ def test_a_level_that_changes_back_is_no_shift_any_more() -> None:
 
 def test_prices_are_known_after_as_many_changed_levels_as_are_worth_it_and_not_after_more() -> None:
     totals = dict.fromkeys(range(20, 40), 5)
-    sums = PriceSums(totals)
+    sums = PriceSums(Levels(totals))
     sums.grow(sorted(totals), 100)
     for rank in range(20, 20 + MOST_SHIFTS):
         change_to(sums, totals, rank, 6)
@@ -78,25 +97,17 @@ def test_prices_are_known_after_as_many_changed_levels_as_are_worth_it_and_not_a
 
 
 def test_growing_looks_only_at_levels_that_have_no_row_yet() -> None:
-    totals = dict.fromkeys(range(20, 40), 5)
-    sums = PriceSums(totals)
-    looked_at: list[int] = []
-
-    class Seen(dict[int, int]):
-        def __getitem__(self, rank: int) -> int:
-            looked_at.append(rank)
-            return super().__getitem__(rank)
-
-    sums = PriceSums(Seen(totals))
-    sums.grow(sorted(totals), 12)
-    assert looked_at == [20, 21, 22]
-    sums.grow(sorted(totals), 16)
-    assert looked_at == [20, 21, 22, 23]
+    levels = Levels(dict.fromkeys(range(20, 40), 5))
+    sums = PriceSums(levels)
+    sums.grow(sorted(levels), 12)
+    assert levels.looked_at == [20, 21, 22]
+    sums.grow(sorted(levels), 16)
+    assert levels.looked_at == [20, 21, 22, 23]
 
 
 def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
     totals = {20: 5}
-    sums = PriceSums(totals)
+    sums = PriceSums(Levels(totals))
     sums.worst = 25  # as an interrupt may leave it
     change_to(sums, totals, 22, 5)
     sums._check([20, 22])
@@ -122,7 +133,7 @@ def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
     ],
 )
 def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
-    sums = PriceSums({20: 5, 21: 5})
+    sums = PriceSums(Levels({20: 5, 21: 5}))
     sums.grow([20, 21], 10)
     sums._check([20, 21])
     harm(sums)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import InsufficientLiquidityError, Order, OrderFill, Side, Trade
-from oms.execution import execute, revert
 from oms.models import OrderRow
 from oms.order_book import OrderBook
 from oms.pricing import fill, total_prices
@@ -82,13 +81,13 @@ def test_executed_fills_consume_only_their_orders_and_can_be_rolled_back(
     except InsufficientLiquidityError:
         return
     trade = Trade(1, "JPM", side, amount, book.find_price(amount), taken)
-    execute(book, trade)
+    book.take(trade)
     book._check()
     gone = {fill.order_id: fill.amount for fill in taken}
     left = [order._replace(amount=order.amount - gone.get(order.order_id, 0)) for order in before]
     assert list(book.orders()) == [order for order in left if order.amount]
     assert by_id.keys() == {order.order_id for order in left if order.amount}
-    revert(book, trade, by_id)
+    book.put_back(trade)
     book._check()
     assert list(book.orders()) == before
 
@@ -122,7 +121,7 @@ def test_cached_prices_equal_those_of_a_fresh_book_after_changes_above_in_or_bel
         for amount in amounts:
             fresh = book_of(list(book.orders()), side)
             assert outcome(book, amount) == outcome(fresh, amount)
-            known = book.known_price(amount)
+            known = book.cached_price(amount)
             assert known is None or known == fresh.find_price(amount)
             book._check()
 

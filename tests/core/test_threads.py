@@ -51,7 +51,7 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return call
 
     names = ["add", "update", "remove", "resize", "take", "clear", "depth", "find_price", "best_price"]
-    for name in [*names, "orders", "levels"]:
+    for name in [*names, "orders", "amounts"]:
         monkeypatch.setattr(OrderBook, name, watched(name, getattr(OrderBook, name)))
     return seen
 
@@ -156,15 +156,15 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
 
 
 class CountingLock:
-    """A lock that counts how often it is taken."""
+    """Takes a lock, and counts how often."""
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
         self.taken = 0
 
     def acquire(self) -> bool:
         self.taken += 1
-        return self.lock.acquire()
+        return bool(self.lock.acquire())
 
     def release(self) -> None:
         self.lock.release()
@@ -215,8 +215,8 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
 def locked_book() -> tuple[OrderManagement, CountingLock]:
     om = OrderManagement()
     om.add_order(1, "A", BUY, 10, 5)
-    lock: Any = CountingLock()
-    om._lock = lock
+    lock: Any = CountingLock(om._lock)
+    om._lock = om._ledger.lock = lock
     return om, lock
 
 

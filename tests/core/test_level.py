@@ -1,0 +1,44 @@
+"""One price level beside a plain sorted list."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sortedcontainers import SortedList
+
+from oms.level import MANY, Level
+
+ids = st.lists(st.integers(0, 60), min_size=1, max_size=30, unique=True)
+
+
+@pytest.mark.parametrize("many", [3, MANY])
+@given(first=ids, others=st.lists(ids, max_size=4), chosen=st.randoms(use_true_random=False))
+def test_a_level_lists_its_ids_in_ascending_order_however_they_arrive(
+    many: int, first: list[int], others: list[list[int]], chosen: object
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oms.level.MANY", many)
+        level, plain = Level(len(first), sorted(first)), set(first)
+        for batch in others:
+            new = sorted(set(batch) - plain)
+            if len(new) == 1:
+                level.add(new[0], 1)
+            elif new:
+                level.extend(new, len(new))
+            plain.update(new)
+            for order_id in [each for each in new if each % 2 and len(plain) > 1]:
+                level.remove(order_id, 1)
+                plain.remove(order_id)
+            assert (level.amount, list(level.ids)) == (len(plain), sorted(plain))
+
+
+def test_a_crowded_level_keeps_its_ids_in_a_sorted_list_whichever_way_it_is_filled() -> None:
+    by_one, in_order, at_once = Level(1, [0]), Level(1, [2 * MANY]), Level(1, [0])
+    for order_id in range(1, MANY + 1):
+        by_one.add(order_id, 1)
+        in_order.add(2 * MANY - order_id, 1)
+    at_once.extend(list(range(1, MANY + 1)), MANY)
+    assert list(by_one.ids) == list(at_once.ids) == list(Level(MANY + 1, list(range(MANY + 1))).ids)
+    assert {type(level.ids) for level in (by_one, in_order, at_once)} == {SortedList}
+    assert list(in_order.ids) == list(range(MANY, 2 * MANY + 1))
