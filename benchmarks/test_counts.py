@@ -1,4 +1,4 @@
-"""How much does a price look at? Counted, not timed, so it cannot flake; the test command runs it too."""
+"""Count the price levels that a question looks at. Counts never vary, so the test command runs this too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Counted(dict[int, Level]):
 
 
 def looks_of(om: OrderManagement, ask: Callable[[], object]) -> int:
-    """How many price levels of the BUY book a question looks at."""
+    """Return how many price levels of the BUY book a question looks at."""
     book = the_book(om)
     counted = book.levels = book._sums._levels = Counted(book.levels)
     ask()
@@ -41,12 +41,12 @@ def the_book(om: OrderManagement) -> OrderBook:
 def test_a_price_looks_at_no_more_than_the_k_orders_it_would_consume(k: int, size: int) -> None:
     om = ladder(size)
     assert looks_of(om, partial(om.calculate_price, SYMBOL, Side.BUY, 10 * k)) == k
-    asked = [10 * k, 10 * k, 10 * k, 10 * k + 5, 10, 10 * k]
+    amounts = [10 * k, 10 * k, 10 * k, 10 * k + 5, 10, 10 * k]
     for again in range(3):
-        for amount in asked:
+        for amount in amounts:
             consumed = -(-amount // 10)
             assert looks_of(om, partial(om.calculate_price, SYMBOL, Side.BUY, amount)) <= consumed
-        om.amend_order(max(1, k // 2), amount=10 + again)  # changes what is known in the middle
+        om.amend_order(max(1, k // 2), amount=10 + again)  # changes the cached sums in the middle
         om.amend_order(max(1, k // 2), amount=10)
 
 
@@ -56,21 +56,21 @@ def test_a_price_after_changes_looks_at_no_more_than_k(k: int, changes: int) -> 
     om = ladder(10_000)
     ask = partial(om.calculate_price, SYMBOL, Side.BUY, 10 * k)
     ask()
-    for best in range(1, changes + 1):  # the worst case: levels that were summed up, and are gone
+    for best in range(1, changes + 1):  # the worst case: the cached sums contain levels that are now empty
         om.remove_order(best)
     assert looks_of(om, ask) <= k
-    for order_id in range(changes + 1, 2 * changes + 1):  # and levels that hold something else now
+    for order_id in range(changes + 1, 2 * changes + 1):  # and levels whose amount has changed
         om.amend_order(order_id, amount=11)
         assert looks_of(om, ask) <= k
 
 
-def test_a_price_asked_again_looks_at_nothing() -> None:
+def test_a_repeated_price_looks_at_no_level() -> None:
     om = ladder(10_000)
     ask = partial(om.calculate_price, SYMBOL, Side.BUY, 50_000)
     assert [looks_of(om, ask) for _ in range(3)] == [5000, 0, 0]
 
 
-def test_a_price_looks_at_levels_so_a_crowd_at_one_price_counts_once() -> None:
+def test_a_price_looks_once_at_a_level_with_many_orders() -> None:
     om = crowd(100_000)
     best = om.depth(SYMBOL, Side.BUY, 1)[0]
     assert best.orders > 50

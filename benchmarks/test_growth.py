@@ -1,4 +1,4 @@
-"""How do the verbs grow, with what they consume and with the size of the book? Ratios within one run."""
+"""Measure how the verbs scale with the consumed orders and with the size of the book."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Book = OrderManagement | Bare
 
 
 def slope(points: dict[int, float]) -> float:
-    """The exponent of growth: least squares on log time over log k."""
+    """Return the exponent of growth: least squares on log time over log k."""
     xs, ys = [math.log(x) for x in points], [math.log(y) for y in points.values()]
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     up = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
@@ -31,7 +31,7 @@ def test_the_time_of_a_first_question_grows_at_most_linearly_in_the_orders_consu
     assert slope(times) <= 1.1
 
 
-def test_the_time_of_a_question_asked_again_is_flat() -> None:
+def test_the_time_of_a_repeated_question_does_not_depend_on_the_amount() -> None:
     om = ladder(10_000)
     times = fastest({k: pricing(om, 10 * k) for k in (1, 1000)}, times=200, turns=15)
     ratio = times[1000] / times[1]
@@ -49,13 +49,13 @@ def test_the_time_of_a_price_does_not_depend_on_the_size_of_the_book() -> None:
 
 
 def test_adding_and_removing_near_the_market_grow_as_the_logarithm_of_the_book() -> None:
-    """The other rows are shown beside it: docs/explanation/performance.md says what memory does to them."""
+    """docs/explanation/performance.md says how memory affects the other rows that this test prints."""
     books: dict[str, dict[int, Book]] = {"oms": {}, "bare": {}}
     for size in (SMALL, LARGE):
         om = crowd(size)
         books["oms"][size], books["bare"][size] = om, Bare(om.orders())
     workloads = {"near": near(random.Random(2), 500), "anywhere": fresh(random.Random(2), 500)}
-    gc.freeze()  # or each collection before a timing would walk all the books
+    gc.freeze()  # otherwise each garbage collection before a timing would walk all the books
     ratios = {
         (where, who): growth(books[who], orders) for where, orders in workloads.items() for who in books
     }
@@ -67,7 +67,7 @@ def test_adding_and_removing_near_the_market_grow_as_the_logarithm_of_the_book()
 
 
 def growth(books: Mapping[int, Book], orders: list[Order]) -> tuple[float, float]:
-    """Time in the large book over time in the small one, of adding the orders and of removing them."""
+    """Return the time in the large book divided by that in the small one, for adding and for removing."""
     shuffled = random.Random(3).sample(orders, len(orders))
     added, removed = dict.fromkeys(books, math.inf), dict.fromkeys(books, math.inf)
     for _ in range(9):
@@ -78,7 +78,7 @@ def growth(books: Mapping[int, Book], orders: list[Order]) -> tuple[float, float
 
 
 def ask_after_a_change(om: OrderManagement, amount: int) -> int:
-    """What is known is forgotten: the best order changes, and changes back."""
+    """Price an amount right after the best order was amended twice, which ends in the same book."""
     om.amend_order(1, amount=11)
     om.amend_order(1, amount=10)
     return om.calculate_price(SYMBOL, Side.BUY, amount)

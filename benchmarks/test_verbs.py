@@ -1,4 +1,4 @@
-"""What does each verb take? A table by pytest-benchmark; absolute times mean nothing on another machine."""
+"""Time each verb with pytest-benchmark. Absolute times mean nothing on another machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ RESTING = 10_000
 
 @pytest.fixture
 def om() -> OrderManagement:
-    """A crowd of 10,000 orders, about 10 a level."""
+    """Return a crowd of 10,000 orders, about 10 per level."""
     return crowd(RESTING)
 
 
 def amount_of(om: OrderManagement, k: int) -> int:
-    """The amount of the k best BUY orders."""
+    """Return the amount of the k best BUY orders."""
     return sum(order.amount for order in om.orders(SYMBOL, Side.BUY)[:k])
 
 
@@ -60,6 +60,6 @@ def test_add_orders_in_bulk(benchmark: BenchmarkFixture) -> None:
     def empty() -> tuple[tuple[OrderManagement], dict[str, object]]:
         return (OrderManagement(),), {}
 
-    benchmark.pedantic(  # type: ignore[no-untyped-call]  # the plugin leaves it untyped
+    benchmark.pedantic(  # type: ignore[no-untyped-call]  # the plugin has no types for it
         lambda om: om.add_orders(orders), setup=empty, rounds=3
     )

@@ -1,11 +1,12 @@
-"""What a request costs on the way to the book and back, beside an endpoint that does nothing.
+"""Measure how long a request takes, compared with a request to an empty endpoint.
 
-Workload: one client on one kept connection of the loopback, written by hand so that it costs little itself;
-1,000 requests of each kind, in turns of 50, so that what else the machine does meets all of them. The server
-is a process of its own, as `oms serve` runs it, without a journal; the empty endpoint is a plain FastAPI
-function (`def`, so in a thread, as ours) in the same process, without our guard or our strict reading.
+Workload: one client sends 1,000 requests of each kind over one open connection on the same machine. The kinds
+take turns of 50 requests, so that other work on the machine affects all of them. The client is written by
+hand, so that it takes little time itself. The server is a separate process, as `oms serve` runs it, without a
+journal. The empty endpoint is a plain FastAPI function in the same process. It runs in a thread too, but
+without the API's security checks and strict parsing.
 
-Doubt: client and server share two processors, and the percentiles are of a machine that is not quiet.
+Client and server share two processors with other work, so the percentiles are noisy.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def connection() -> Iterator[socket.socket]:
 
 
 def serve() -> None:
-    """The server's process: 1,000 orders on 100 levels, and the empty endpoint beside them."""
-    from fastapi import FastAPI  # noqa: PLC0415  # the client needs none of it
+    """Run the server: 1,000 orders on 100 levels, and the empty endpoint."""
+    from fastapi import FastAPI  # noqa: PLC0415  # the client process does not need it
 
     from oms import Order, OrderManagement, Side  # noqa: PLC0415  # as above
     from oms.api import (  # noqa: PLC0415  # as above
@@ -62,36 +63,36 @@ def serve() -> None:
         server.run(app, listening)
 
 
-def ask(connection: socket.socket, method: str, path: str, body: str = "") -> float:
-    """The seconds that an answer takes."""
+def send(connection: socket.socket, method: str, path: str, body: str = "") -> float:
+    """Send a request and return the seconds until its response is complete."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
-    sent = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
+    request = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", body]).encode()
     start = time.perf_counter()
-    connection.sendall(sent)
-    answer = b""
-    while b"\r\n\r\n" not in answer or answer[-1:] != b"}":
-        answer += connection.recv(65536)
-    taken = time.perf_counter() - start
-    assert answer[9:11] == b"20", answer
-    return taken
+    connection.sendall(request)
+    response = b""
+    while b"\r\n\r\n" not in response or response[-1:] != b"}":
+        response += connection.recv(65536)
+    seconds = time.perf_counter() - start
+    assert response[9:11] == b"20", response
+    return seconds
 
 
-def test_what_a_request_costs_beside_an_empty_one(connection: socket.socket) -> None:
+def test_a_request_takes_only_a_few_times_as_long_as_an_empty_one(connection: socket.socket) -> None:
     ids = count(10_000)
 
     def order() -> str:
         return json.dumps({"order_id": next(ids), "symbol": "IBM", "side": "BUY", "amount": 5, "price": 7})
 
     kinds: dict[str, Callable[[], float]] = {
-        "empty endpoint": lambda: ask(connection, "GET", "/empty"),
-        "GET /price": lambda: ask(connection, "GET", "/book/price?symbol=JPM&side=BUY&amount=2000"),
-        "POST /orders": lambda: ask(connection, "POST", "/book/orders", order()),
+        "empty endpoint": lambda: send(connection, "GET", "/empty"),
+        "GET /price": lambda: send(connection, "GET", "/book/price?symbol=JPM&side=BUY&amount=2000"),
+        "POST /orders": lambda: send(connection, "POST", "/book/orders", order()),
     }
     taken: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(TURNS + 1):
-        for name, request in kinds.items():
-            times = [request() for _ in range(IN_A_TURN)]
-            if turn:  # the first warms up
+        for name, call in kinds.items():
+            times = [call() for _ in range(IN_A_TURN)]
+            if turn:  # the first turn is a warm-up
                 taken[name] += times
     median = {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
     for name, times in taken.items():

@@ -1,14 +1,14 @@
-"""The workloads, in words, and how they are timed.
+"""The workloads of the benchmarks, and how to time them.
 
-ladder(n)       n BUY orders of 10 lots, each at a price of its own: 1, 2, 3, ... ticks. The worst book for
-                pricing, because k orders are k levels. Sweeping k of them costs 10 * (1 + ... + k).
-crowd(n)        n orders of 1 to 100 lots at random, half on each side, at 500 prices a side (9000-9499 and
-                9500-9999, not crossed): about n / 1000 orders a level, as in a liquid book.
-fresh(rng, n)   n more orders like those of a crowd, with ids that no crowd has.
-near(rng, n)    the same at the ten best prices of each side, where orders come and go in a live market.
+ladder(n)       n BUY orders of 10 lots, each at its own price: 1, 2, 3, ... ticks. This is the worst book for
+                pricing, because k orders are k levels. A sweep of k orders costs 10 * (1 + ... + k).
+crowd(n)        n orders of 1 to 100 random lots, half on each side, at 500 prices per side (9000-9499 and
+                9500-9999, not crossed). There are about n / 1000 orders per level, as in a liquid book.
+fresh(rng, n)   n more orders of the same kind, with ids that no crowd has.
+near(rng, n)    n more orders at the ten best prices of each side, where most orders of a live market are.
 
-Times are compared within one run only: the two things compared take turns, and the fastest turn of each
-counts, because noise on a shared machine only ever adds.
+Times are compared only within one run. The things that are compared take turns, and the fastest turn of each
+counts, because noise on a shared machine can only add time.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ FRESH_ID = 10_000_000
 
 
 def ladder(n: int) -> OrderManagement:
-    """A book of n levels, one order each."""
+    """Return a book of n levels with one order each."""
     om = OrderManagement()
     om.add_orders(Order(price, SYMBOL, Side.BUY, 10, price) for price in range(1, n + 1))
     return om
 
 
 def crowd(n: int) -> OrderManagement:
-    """A book of n orders on both sides at 1,000 prices."""
+    """Return a book of n orders on both sides, at 1,000 prices."""
     om = OrderManagement()
     om.add_orders(like_a_crowd(random.Random(1), 0, n))
     return om
 
 
 class Bare:
-    """A SortedList of tuples a side, and a dict by id: what no book built of them can undercut."""
+    """The bare container: a SortedList of tuples per side, and a dict by id. It is a lower bound."""
 
     def __init__(self, orders: Iterable[Order]) -> None:
         self.keys: dict[Side, SortedList[tuple[int, int, int]]] = {side: SortedList() for side in Side}
@@ -60,12 +60,12 @@ class Bare:
 
 
 def fresh(rng: random.Random, n: int) -> list[Order]:
-    """Orders to add to a crowd."""
+    """Return orders to add to a crowd."""
     return like_a_crowd(rng, FRESH_ID, n)
 
 
 def near(rng: random.Random, n: int) -> list[Order]:
-    """Orders to add to a crowd where its market is."""
+    """Return orders to add to a crowd near the best prices."""
     return [
         order._replace(price=9500 + order.price % 10 if order.side is Side.BUY else 9499 - order.price % 10)
         for order in fresh(rng, n)
@@ -73,7 +73,7 @@ def near(rng: random.Random, n: int) -> list[Order]:
 
 
 def like_a_crowd(rng: random.Random, first_id: int, n: int) -> list[Order]:
-    """Orders of 1 to 100 lots, BUY above SELL so that no price crosses."""
+    """Return orders of 1 to 100 lots, with BUY prices above SELL prices, so that the book is not crossed."""
     orders = []
     for order_id in range(first_id, first_id + n):
         side = rng.choice((Side.BUY, Side.SELL))
@@ -83,7 +83,7 @@ def like_a_crowd(rng: random.Random, first_id: int, n: int) -> list[Order]:
 
 
 def timed(call: Callable[[], object], times: int = 1) -> float:
-    """Seconds per call."""
+    """Return seconds per call."""
     gc.collect()
     gc.disable()
     try:
@@ -96,7 +96,7 @@ def timed(call: Callable[[], object], times: int = 1) -> float:
 
 
 def fastest(calls: Mapping[int, Callable[[], object]], turns: int = 7, times: int = 1) -> dict[int, float]:
-    """Seconds per call of each, the fastest of several interleaved turns."""
+    """Return seconds per call of each, the fastest of several interleaved turns."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(turns):
         for name, call in calls.items():

@@ -1,4 +1,4 @@
-"""The site, built offline: `sphinx-build -W --keep-going docs .ci/tmp/site`."""
+"""Settings of the site, which Sphinx builds offline: `sphinx-build -W --keep-going docs .ci/tmp/site`."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ copybutton_prompt_is_regexp = True
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # The names of others would need their own lists of them, from the network.
+    # Links to other projects would need their object lists, which are on the network.
     (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*"),
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
-    (r"py:class", r"oms\.journal\.connection\.Connection"),  # of sqlite3, but for a disk that fails in tests
-    (r"py:class", "Levels"),  # a name for pairs of price and amount, in the fields of named tuples
+    (r"py:class", r"oms\.journal\.connection\.Connection"),  # sqlite3's, except in tests with a failing disk
+    (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
 ]
-default_role = "code"  # docstrings write a name in single backticks
+default_role = "code"  # docstrings put names in single backticks
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 OUTSIDE = {"../../benchmarks/peers/README.md": "peers.md"}
-"""Pages that lie elsewhere in the project, and those of the site that include them."""
+"""Files outside docs/, and the page of the site that includes each."""
 
 
 def adapt(_app: Any, _page: str, source: list[str]) -> None:
-    """Let links that are right on a code host be right in the site too; drop what doctest alone needs."""
+    """Point links between source files to pages of the site; drop the blank lines that only doctest needs."""
     for path, page in OUTSIDE.items():
         source[0] = source[0].replace(f"]({path})", f"]({page})")
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
 def leave_out(_app: Any, _what: str, _name: str, value: Any, skip: bool, _options: Any) -> bool | None:
-    """Fields of named tuples say nothing but their number: the class says what they mean."""
+    """Skip the fields of named tuples, because the class docstring describes them."""
     return True if str(getattr(value, "__doc__", "")).startswith("Alias for field number") else None
 
 
 def setup(app: Any) -> None:
-    """As Sphinx has it."""
+    """Register both functions with Sphinx."""
     app.connect("source-read", adapt)
     app.connect("autodoc-skip-member", leave_out)

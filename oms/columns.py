@@ -1,4 +1,4 @@
-"""Many values as columns: a dict of lists, which pandas, polars, pyarrow and numpy take as it is."""
+"""Convert values to columns: a dict of lists that you can pass to pandas, polars, pyarrow, and numpy."""
 
 from __future__ import annotations
 
@@ -25,23 +25,25 @@ EVENT_COLUMNS = ("sequence", "event", "note", "order_id", "symbol", "side", "pri
 
 
 class _Shape(NamedTuple):
-    """The names of the columns, and the rows that one value makes."""
+    """The names of the columns, and a function that returns the rows of one value."""
 
     names: tuple[str, ...]
     rows: Callable[[Any], Iterable[Row]]
 
 
 def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[str, list[Any]]:
-    """Turn many values of one kind into columns, by stable names, that any data frame takes as they are.
+    """Convert values of one kind to a dict of columns, which you can pass to a data frame.
 
-    The kinds are Order, OrderFill, PriceLevel, Quote, Trade and Event. A side is the text "BUY" or "SELL",
-    amounts are in lots, prices in ticks, totals in ticks times lots: exact integers of any size. Of its
-    fills a Quote or a Trade says how many there are; for the fills themselves give those. An Event makes
-    one row for each order that it touches: `change` is what came (or, below 0, went) at a price, so the sum
-    of the changes is what rests. An amendment is two rows, what went and what came.
+    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side is the text "BUY" or "SELL".
+    Amounts are in lots, prices in ticks, and totals in ticks times lots; all are exact integers of any size.
+    The column `fills` of a Quote or a Trade is the number of its fills; to see the fills, pass them instead.
 
-    Raises InvalidOrderError for values of different kinds or of none of these, and for no values at all:
-    nothing says what its columns are, except `kind`. O(m) for m rows.
+    An Event makes one row for each order that it touches. `change` is the amount that it added at a price; it
+    is negative for a removed amount. So the sum of all changes is the resting amount. An amendment makes two
+    rows: it removes the order as it was before, and adds the order as it is afterwards.
+
+    Raises InvalidOrderError for values of different kinds or of another kind. An empty iterable is an error
+    too, unless `kind` says which columns to return. O(m) for m rows.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -62,18 +64,18 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     """
     if not isinstance(values, Iterable):
         raise InvalidOrderError("values", values, f"an iterable of one of {_KINDS}")
-    held = list(values)
+    items = list(values)
     if kind is None:
-        if not held:
-            raise InvalidOrderError("values", held, "at least one, or kind must say of what there is none")
-        kind = _kind_of(held[0])
+        if not items:
+            raise InvalidOrderError("values", items, "a non-empty iterable (or pass kind)")
+        kind = _kind_of(items[0])
     elif not isinstance(kind, type) or kind not in _SHAPES:
         raise InvalidOrderError("kind", kind, f"one of {_KINDS}")
-    for value in held:
+    for value in items:
         if _kind_of(value) is not kind:
             raise InvalidOrderError("values", value, f"all of one kind, here {kind.__name__}")
     names, rows = _SHAPES[kind]
-    table = [row for value in held for row in rows(value)]
+    table = [row for value in items for row in rows(value)]
     columns = zip(*table, strict=True)
     return dict(zip(names, map(list, columns), strict=True)) if table else {name: [] for name in names}
 
@@ -112,34 +114,34 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 
 def event_rows(event: Event) -> Iterator[Row]:
-    """A row for each order that an event touches, as wide as EVENT_COLUMNS."""
-    what = event.sequence, type(event).__name__, event.note
+    """Yield one row for each order that an event touches, with the columns EVENT_COLUMNS."""
+    head = event.sequence, type(event).__name__, event.note
     for order_id, symbol, side, price, change in _CHANGES[type(event)](event.subject()):
-        yield *what, order_id, symbol, side.value, price, change
+        yield *head, order_id, symbol, side.value, price, change
 
 
-def _came(orders: Iterable[Order]) -> Iterator[Row]:
+def _added(orders: Iterable[Order]) -> Iterator[Row]:
     for order_id, symbol, side, amount, price in orders:
         yield order_id, symbol, side, price, amount
 
 
-def _went(orders: Iterable[Order]) -> Iterator[Row]:
+def _removed(orders: Iterable[Order]) -> Iterator[Row]:
     for order_id, symbol, side, amount, price in orders:
         yield order_id, symbol, side, price, -amount
 
 
-def _one_came(order: Order) -> Iterator[Row]:
-    return _came((order,))
+def _one_added(order: Order) -> Iterator[Row]:
+    return _added((order,))
 
 
-def _one_went(order: Order) -> Iterator[Row]:
-    return _went((order,))
+def _one_removed(order: Order) -> Iterator[Row]:
+    return _removed((order,))
 
 
 def _amended(orders: tuple[Order, Order]) -> Iterator[Row]:
     before, after = orders
-    yield from _one_went(before)
-    yield from _one_came(after)
+    yield from _one_removed(before)
+    yield from _one_added(after)
 
 
 def _traded(trade: Trade) -> Iterator[Row]:
@@ -148,10 +150,10 @@ def _traded(trade: Trade) -> Iterator[Row]:
 
 
 _CHANGES: dict[type, Callable[[Any], Iterator[Row]]] = {
-    OrderAdded: _one_came,
-    OrdersAdded: _came,
-    OrderRemoved: _one_went,
-    OrdersRemoved: _went,
+    OrderAdded: _one_added,
+    OrdersAdded: _added,
+    OrderRemoved: _one_removed,
+    OrdersRemoved: _removed,
     OrderAmended: _amended,
     TradePlaced: _traded,
 }

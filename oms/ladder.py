@@ -1,4 +1,4 @@
-"""How all books of an OrderManagement show themselves: the best levels of a few symbols, whatever rests."""
+"""Show an OrderManagement: the best levels of a few symbols, at a cost that does not depend on its size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYMBOLS = 3
 
 
 class _Holder(Protocol):
-    """What an OrderManagement is, for one that shows it."""
+    """The parts of an OrderManagement that are needed to show it."""
 
     @property
     def _lock(self) -> AbstractContextManager[object]: ...
@@ -30,13 +30,13 @@ class _Holder(Protocol):
 
 
 def as_text(om: _Holder) -> str:
-    """One line, in O(1)."""
+    """Return one line of text, in O(1)."""
     with om._lock:
         return f"<{type(om).__name__}: {_count(om._ledger.admitted().books)}>"
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
-    """What rich shows: counts, and the best prices (ticks) of a few symbols, in O(1)."""
+    """Return the fields for rich: counts, and the best prices (ticks) of a few symbols, in O(1)."""
     with om._lock:
         books = om._ledger.admitted().books
         best = {
@@ -48,9 +48,9 @@ def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
 
 
 def as_html(om: _Holder) -> str:
-    """What a notebook shows: a ladder for each of a few symbols, in O(log n), whatever rests.
+    """Return HTML for a notebook: a ladder for each of a few symbols, in O(log n).
 
-    They are the symbols whose books were opened first: to sort all would take their number.
+    These are the symbols whose books were created first, because sorting all symbols would take O(n log n).
     """
     with om._lock:
         books = om._ledger.admitted().books
@@ -67,24 +67,24 @@ def _count(books: Books) -> str:
 
 
 def _first_symbols(books: Books) -> list[str]:
-    # A symbol has two books at most, so that many keys name enough of them.
+    # A symbol has at most two books, so this many keys contain enough symbols.
     names = dict.fromkeys(symbol for symbol, _ in islice(books.by_name, 2 * _SYMBOLS))
     return sorted(islice(names, _SYMBOLS))
 
 
 def _ladder(books: Books, symbol: str) -> str:
-    """Draw the asks above, lowest at the spread; the bids below."""
-    found = {book.side: book for book in books.select(symbol, None)}
-    depth = {side: book.depth(SHOWN) for side, book in found.items()}
+    """Return a table with the asks above the bids, and the best of both next to the spread."""
+    by_side = {book.side: book for book in books.select(symbol, None)}
+    depth = {side: book.depth(SHOWN) for side, book in by_side.items()}
     widest = max(level.amount for levels in depth.values() for level in levels)
     rows: dict[Side, list[list[Cell]]] = {
         side: [_row(side, level, widest) for level in levels] for side, levels in depth.items()
     }
-    for side, book in found.items():
+    for side, book in by_side.items():
         hidden = len(book.levels) - len(depth[side])
         if hidden:
             rows[side].append([counted(hidden, "more level"), "", "", "", ""])
-    spread: list[Cell] = ["spread", _spread(found), "", "", ""]
+    spread: list[Cell] = ["spread", _spread(by_side), "", "", ""]
     lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
     return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)
 
@@ -94,6 +94,6 @@ def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:
     return [name_of(side), level.price, level.orders, level.amount, bar]
 
 
-def _spread(found: dict[Side, OrderBook]) -> str | int:
-    ask, bid = (found[side].best_price() if side in found else None for side in Side)
+def _spread(by_side: dict[Side, OrderBook]) -> str | int:
+    ask, bid = (by_side[side].best_price() if side in by_side else None for side in Side)
     return "none" if ask is None or bid is None else ask - bid

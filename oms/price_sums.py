@@ -1,4 +1,36 @@
-"""Running sums over the best price levels: they make a price flat in the amount, also after changes."""
+"""Running sums over the best price levels, so that the price of an amount is found without a walk.
+
+The problem: the price of an amount is a sum over the levels that it consumes, best first. A walk costs
+O(k) for k levels, each time. Programs ask the same questions again and again, and the book changes a
+little in between, mostly near the best price.
+
+What does not work: plain running sums, because a change of a level makes the sums of all worse levels
+wrong. Dropping just those does not help, because most changes are at the best levels.
+
+The solution: rows and shifts.
+
+- A row belongs to a level. It holds the amount of all levels down to this one, and a number that gives the
+  price of any amount that ends in this level. So a question is one bisection over the rows.
+- A change does not touch the rows. It is stored as a shift: the level, and how much more or less it holds
+  than its rows say. A question passes the shifts one by one, best first. Each shift that lies before its end
+  moves the amount that it looks up in the rows, and adds to the price. So a question costs O(log k), plus
+  at most MOST_SHIFTS short steps.
+- The rows reach only as deep as the deepest question so far. A deeper question adds rows. If more than
+  MOST_SHIFTS levels have changed, all rows and shifts are dropped, and the next question starts again.
+
+The price of an amount: let a row's level have rank r (its price, with the sign of the side), and let all
+better levels hold amount a and cost c. An amount m that ends in this level costs c + (m - a) * r. The row
+stores offset = c - a * r, so the price is offset + m * r.
+
+Invariants:
+
+- Ranks, amounts, and offsets are lists that never change. A change replaces the whole cache in one
+  assignment, so that a reader without the lock sees either the old cache or the new one.
+- Row 0 is a sentinel that precedes every level, so that the first level needs no special case.
+- A row describes its level as it was when the row was made. Rows and shifts together describe the book as
+  it is. A level that has changed back has no shift.
+- Each level of the book down to the last row has a row, a shift, or both.
+"""
 
 from __future__ import annotations
 
@@ -12,56 +44,51 @@ from oms.level import Level
 __all__ = ["PriceSums"]
 
 MOST_SHIFTS = 8
-"""How many changed levels a question goes past before walking the book anew would cost less."""
+"""The largest number of shifts. With more of them, a new walk would be faster than passing them all."""
 
 NOWHERE = -(2**63)
-"""A rank better than any price has."""
+"""The rank of the sentinel row, which is better than the rank of any price."""
 
 Shift = tuple[int, int, int, int]
-"""After which row a changed level stands, its rank, by how much its amount changed, and what it holds now."""
+"""The last row before the changed level, the rank of that level, the change of its amount, its new amount."""
 
-Known = tuple[list[int], list[int], list[int], tuple[Shift, ...], int]
-"""Rows, a column each: a level's rank; all amount down to it; and the offset that makes what an amount ending
-there costs offset + amount * rank. Row 0 stands before all levels. Then the shifts, best first, and how many
-of the book's levels are no worse than the last row."""
+Cache = tuple[list[int], list[int], list[int], tuple[Shift, ...], int]
+"""Three columns of rows: the rank of a level, the amount of all levels down to it, and its offset. Then the
+shifts, best first. Last the number of the book's levels that are no worse than the last row."""
 
-NOTHING: Known = ([NOWHERE], [0], [0], (), 0)
+EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
 
 
 class PriceSums:
-    """What the best levels cost, summed up, and how the book has changed since.
+    """Cached running sums over the best levels of one book.
 
-    A question that goes deeper than those before it adds rows for the levels it walks over. A
-    change at a level within them leaves the rows alone: it is a shift of everything from that
-    level on, kept beside them, so that the next question is as fast as the last. When there are
-    too many shifts everything is forgotten.
-
-    `_known` is replaced as one, and no list in it is ever changed: a reader without the lock needs
-    but to make sure that nothing changed while it read.
+    The book calls `shift` after each change of a level that is no worse than `worst`, and `forget` after
+    larger changes. A reader without the lock may call `price`, and must then check that the book did not
+    change meanwhile.
     """
 
-    __slots__ = ("_known", "_levels", "worst")
+    __slots__ = ("_cache", "_levels", "worst")
 
     def __init__(self, levels: Mapping[int, Level]) -> None:
-        self._levels = levels  # those of the book, by rank
+        self._levels = levels  # by rank; the book updates it
         self.forget()
 
     def forget(self) -> None:
-        """Know nothing, as in the beginning."""
-        self._known = NOTHING
-        self.worst = NOWHERE  # the rank down to which a change must be told
+        """Drop all rows and shifts."""
+        self._cache = EMPTY
+        self.worst = NOWHERE  # the worst rank whose changes the book must report
 
     def price(self, amount: int) -> int | None:
-        """What an amount costs, in O(log k); None if the rows do not reach so far."""
-        ranks, reach, offsets, shifts, _ = self._known
+        """Return the total price of an amount, in O(log k); None if the rows do not reach that deep."""
+        ranks, reach, offsets, shifts, _ = self._cache
         paid = 0
-        for row, rank, change, held in shifts:
-            left = amount - reach[row]
-            if left <= held:
-                if left <= 0:
-                    break
-                return abs(offsets[row] + reach[row] * ranks[row] + paid + left * rank)
-            # Past it all is as in the rows, for as much less as the level holds more.
+        for row, rank, change, total in shifts:
+            remaining = amount - reach[row]  # after all levels that are better than the changed one
+            if remaining <= total:
+                if remaining <= 0:
+                    break  # the amount ends before the changed level
+                return abs(offsets[row] + reach[row] * ranks[row] + paid + remaining * rank)
+            # Beyond the changed level, look in the rows for the amount without this change.
             amount -= change
             paid += change * rank
         row = bisect_left(reach, amount)
@@ -70,65 +97,66 @@ class PriceSums:
         return abs(offsets[row] + paid + amount * ranks[row])
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
-        """Add a row for each further level of all, best first, until they hold an amount.
+        """Add rows until they hold `amount`; `levels` are the ranks of all levels, best first.
 
-        Returns what they hold in the end, at most so much less as the book holds too little.
+        Return the amount that the rows hold now. It is less than `amount` only if the book holds less.
         """
-        ranks, reach, offsets, shifts, known = self._known
-        more = sum(change for _, _, change, _ in shifts)
+        ranks, reach, offsets, shifts, covered = self._cache
+        shifted = sum(change for _, _, change, _ in shifts)
         ends = [reach[-1]]
         added: list[int] = []
-        for rank in islice(levels, known, None):
-            if ends[-1] + more >= amount:
+        for rank in islice(levels, covered, None):
+            if ends[-1] + shifted >= amount:
                 break
             ends.append(ends[-1] + self._levels[rank].amount)
             added.append(rank)
         if added:
-            # At the end of a level the next one takes over: what it costs there is the same by either.
+            # An amount that ends exactly between two levels has the same price by either offset. So each
+            # offset is the one before it, plus that amount times the difference of the two ranks.
             steps = map(mul, ends, map(sub, [ranks[-1], *added], added))
             self.worst = added[-1]
-            self._known = (
+            self._cache = (
                 ranks + added,
                 reach + ends[1:],
                 offsets + list(accumulate(steps, initial=offsets[-1]))[1:],
                 shifts,
-                known + len(added),
+                covered + len(added),
             )
-        return ends[-1] + more
+        return ends[-1] + shifted
 
-    def shift(self, rank: int, change: int, held: int) -> None:
-        """Take note that a level no worse than `worst` now holds so much, `change` more, in O(log k)."""
-        ranks, reach, offsets, shifts, known = self._known
+    def shift(self, rank: int, change: int, total: int) -> None:
+        """Record that the amount of a level changed by `change` and is `total` now, in O(log k)."""
+        ranks, reach, offsets, shifts, covered = self._cache
         row = bisect_left(ranks, rank) - 1
         if row + 1 == len(ranks):
-            return  # a question was struck before it had its rows
-        known += (held > 0) - (held > change)
-        at = rest = bisect_left(shifts, (row, rank))
-        if at < len(shifts) and shifts[at][1] == rank:
-            change += shifts[at][2]
-            rest += 1
+            return  # `grow` was interrupted between its two assignments, so the level has no row yet
+        covered += (total > 0) - (total > change)  # the level is new (+1), removed (-1), or neither
+        start = stop = bisect_left(shifts, (row, rank))
+        if start < len(shifts) and shifts[start][1] == rank:  # the level has a shift, which is replaced
+            change += shifts[start][2]
+            stop += 1
         elif len(shifts) == MOST_SHIFTS:
             self.forget()
             return
-        now = ((row, rank, change, held),) if change else ()
-        self._known = (ranks, reach, offsets, shifts[:at] + now + shifts[rest:], known)
+        new = ((row, rank, change, total),) if change else ()
+        self._cache = (ranks, reach, offsets, shifts[:start] + new + shifts[stop:], covered)
 
     def _check(self, levels: Iterable[int]) -> None:
-        """Assert that all that is known is true of the book's levels, best first."""
-        ranks, reach, offsets, shifts, known = self._known
+        """Assert every invariant; `levels` are the ranks of all levels, best first."""
+        ranks, reach, offsets, shifts, covered = self._cache
         worst = ranks[-1]
-        assert self.worst >= worst, "every change within the rows is told"
-        assert known == sum(rank <= worst for rank in levels), "levels within the rows are counted"
+        assert self.worst >= worst, "every change within the rows is reported"
+        assert covered == sum(rank <= worst for rank in levels), "levels within the rows are counted"
         assert ranks == [NOWHERE, *sorted(set(ranks[1:]))], "rows are best first"
         assert list(shifts) == sorted(shifts), "shifts are best first"
-        assert len(shifts) <= MOST_SHIFTS, "shifts are few"
+        assert len(shifts) <= MOST_SHIFTS, "there are at most MOST_SHIFTS shifts"
         within = {rank: level.amount for rank, level in self._levels.items() if rank <= worst}
-        for _, rank, change, held in shifts:
-            assert held == within.get(rank, 0), "a shift says what its level holds"
-            within[rank] = held - change
+        for _, rank, change, total in shifts:
+            assert total == within.get(rank, 0), "a shift has the amount of its level"
+            within[rank] = total - change
         original = [within.pop(rank, 0) for rank in ranks]
-        assert not any(within.values()), "a level without a row has come since, and is a shift"
-        assert reach == list(accumulate(original)), "sums of amounts are true but for the shifts"
+        assert not any(within.values()), "a level without a row has a shift"
+        assert reach == list(accumulate(original)), "the amounts of the rows are right, without the shifts"
         spent = accumulate(map(mul, ranks, original))
         ends = [cost - end * rank for cost, end, rank in zip(spent, reach, ranks, strict=True)]
-        assert offsets == ends, "so is what they cost"
+        assert offsets == ends, "the offsets of the rows are right, without the shifts"

@@ -1,6 +1,7 @@
-"""What an amount costs, and what a budget buys: pure functions over what rests, best first.
+"""Pure functions over a book: the price of an amount, the fills of a trade, the amount for a budget.
 
-Each looks at one entry per price level (or order) that it consumes, whatever the size of the book.
+Each function walks over the price levels or the orders that it consumes, best first. Its cost does not depend
+on the size of the book.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ __all__ = [
 ]
 
 Filled = tuple[tuple[OrderFill, ...], int, int]
-"""Fills, best first; how much they are in all; and what that costs or raises."""
+"""The fills, best first; their total amount; and their total price."""
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
-    """The total price of each amount, with one walk as deep as the largest needs.
+    """Return the total price of each amount, with one walk that goes as deep as the largest amount needs.
 
-    Raises InsufficientLiquidityError for the first, as given, that the book cannot serve.
+    Raises InsufficientLiquidityError for the first of `amounts` that the book cannot serve.
     """
     with suppress(InsufficientLiquidityError):
         book.find_price(max(amounts, default=1))
@@ -38,38 +39,38 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
 
 def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
-    """What a trade takes, order by order, in O(k).
+    """Return the fills of a trade in O(k), order by order, and change nothing.
 
-    Raises InsufficientLiquidityError if less than `requested` lies within the limit; with
-    `allow_partial`, only if nothing does.
+    Raises InsufficientLiquidityError if less than `requested` is available within the limit. With
+    `allow_partial`, raises only if nothing is available.
     """
-    taken: list[tuple[int, int, int]] = []
-    left, total = requested, 0
+    rows: list[tuple[int, int, int]] = []
+    remaining, total = requested, 0
     for order_id, _, _, amount, price in book.rows(limit_price):
-        if amount >= left:
-            taken.append((order_id, left, price))
-            total += left * price
-            left = 0
+        if amount >= remaining:
+            rows.append((order_id, remaining, price))
+            total += remaining * price
+            remaining = 0
             break
-        taken.append((order_id, amount, price))
+        rows.append((order_id, amount, price))
         total += amount * price
-        left -= amount
-    if left and not (allow_partial and taken):
-        raise InsufficientLiquidityError(book.symbol, book.side, requested, requested - left)
-    return tuple(map(new_fill, taken)), requested - left, total
+        remaining -= amount
+    if remaining and not (allow_partial and rows):
+        raise InsufficientLiquidityError(book.symbol, book.side, requested, requested - remaining)
+    return tuple(map(new_fill, rows)), requested - remaining, total
 
 
 def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
-    """What a trade would be, told of what it takes, in O(k)."""
+    """Return the quote that describes some fills, in O(k)."""
     fills, amount, total = filled
     prices = [fill.price for fill in fills]
-    left = requested - amount
+    shortfall = requested - amount
     levels = len(set(prices))
-    return Quote(symbol, side, requested, amount, left, total, prices[0], prices[-1], levels, fills)
+    return Quote(symbol, side, requested, amount, shortfall, total, prices[0], prices[-1], levels, fills)
 
 
 def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    """One row a level: its price and amount, and both summed up to there."""
+    """Return one row per level: its price, its amount, and the amount and the total price down to it."""
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     reached = total = 0
     for price, amount in levels:
@@ -81,39 +82,39 @@ def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
 
 
 def available_amount(book: OrderBook, limit_price: int | None) -> int:
-    """All that rests no worse than the limit."""
+    """Return the amount of all orders that are no worse than the limit."""
     return sum(amount for _, amount in book.amounts(limit_price))
 
 
 def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
-    """BUY: the most that `budget` pays for. SELL: the least that raises `budget`.
+    """Return the largest amount that `budget` buys; in a SELL book, the smallest that brings in `budget`.
 
-    Raises InsufficientLiquidityError, in money, where the whole SELL book raises less.
+    Raises InsufficientLiquidityError, with money as its unit, if the whole SELL book brings in less.
     """
     selling = book.side is Side.SELL
-    left, reached = budget, 0
+    remaining, reached = budget, 0
     for price, available in book.amounts(limit_price):
-        if left <= available * price:
-            # A buyer leaves what does not pay for one more lot; a seller must sell one more for it.
-            return reached + (-(-left // price) if selling else left // price)
-        left -= available * price
+        if remaining <= available * price:
+            # A buyer keeps money that buys no whole lot. A seller sells one more lot to reach the budget.
+            return reached + (-(-remaining // price) if selling else remaining // price)
+        remaining -= available * price
         reached += available
     if selling:
-        raise InsufficientLiquidityError(book.symbol, book.side, budget, budget - left, "money")
+        raise InsufficientLiquidityError(book.symbol, book.side, budget, budget - remaining, "money")
     return reached
 
 
 def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> int:
-    """The largest amount whose slippage is at most so many basis points of it at the best price.
+    """Return the largest amount whose slippage is at most `max_slippage_bps` basis points.
 
-    With the best price b, an amount a and its slippage s(a), it holds as long as
-    10,000 s(a) <= bps * b * a. On a level d ticks worse than b, s grows by d a lot.
+    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit as long as
+    10,000 s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to s.
     """
     reached = slippage = best = 0
     for price, available in levels:
         best = best or price
         worse = abs(price - best)
-        # Past `reached`, each further lot uses up `excess` of the slack that the better ones left.
+        # The better levels leave `slack`. Beyond `reached`, each lot uses up `excess` of it.
         excess = 10_000 * worse - max_slippage_bps * best
         slack = max_slippage_bps * best * reached - 10_000 * slippage
         if excess * available > slack:

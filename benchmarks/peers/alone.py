@@ -1,6 +1,6 @@
-"""What is asked of `oms` alone: bulk against single, many prices against one, a large book against a small.
+"""Measurements of `oms` alone: bulk and single adds, many prices and one, a large book and a small one.
 
-Where two things are compared they take turns and the fastest turn of each counts.
+Things that are compared take turns, and the fastest turn of each counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TURNS = 5
 
 
 def in_bulk() -> dict[str, float]:
-    """Nanoseconds per order: 100,000 orders into an empty book, at once and one by one."""
+    """Return nanoseconds per order for adding 100,000 orders to an empty book, at once and one by one."""
     orders = like_a_crowd(random.Random(2), FRESH_ID, BULK)
     best = {"bulk add": math.inf, "single add": math.inf}
     for _ in range(3):
@@ -29,10 +29,11 @@ def in_bulk() -> dict[str, float]:
 
 
 def many_prices() -> dict[str, float]:
-    """Nanoseconds for 100 amounts up to that of the 1,000 best orders, and for the largest of them alone.
+    """Return nanoseconds for the prices of 100 amounts, and for the price of the largest amount alone.
 
-    On an unchanged book; right after the best order was removed and added again; and right after a bulk
-    load, which makes the book forget all that it had summed up, so that one price walks as far as a hundred.
+    The amounts go up to that of the 1,000 best orders. There are three cases: an unchanged book; right after
+    the best order was removed and added again; and right after a bulk load. A bulk load clears the cached
+    sums, so that one price walks as far as a hundred.
     """
     om = crowd(10_000)
     orders = om.orders(SYMBOL, Side.BUY)
@@ -58,7 +59,7 @@ def many_prices() -> dict[str, float]:
 def in_turns(
     calls: dict[str, Callable[[], object]], before: Callable[[], None], times: int = 1
 ) -> dict[str, float]:
-    """Nanoseconds per call of so many calls, after something untimed."""
+    """Return nanoseconds per call; `before` runs before each timing and is not timed."""
     best = dict.fromkeys(calls, math.inf)
     for _ in range(40):
         for name, call in calls.items():
@@ -68,7 +69,7 @@ def in_turns(
 
 
 def sizes() -> dict[str, float]:
-    """Nanoseconds with 1,000 and 1,000,000 resting: a price of 100 orders, an add, a removal."""
+    """Return nanoseconds for a price of 100 orders, an add, and a removal, in a small and a large book."""
     ladders = {size: ladder(size) for size in (SMALL, LARGE)}
     best: dict[str, float] = {}
     for _ in range(TURNS):

@@ -1,8 +1,9 @@
-"""One driver with one book: how long each operation of the workload takes, in ns.
+"""Time each operation of the workload for one driver with one book, in nanoseconds.
 
-Of repeats the fastest counts, since noise on a shared machine only ever adds; of single questions (those
-right after a change) the median, less what reading the clock takes. Every figure includes one call of a
-Python method of the driver, and a dict for peers that give out ids of their own.
+Of several repeats the fastest counts, because noise on a shared machine can only add time. A question right
+after a change cannot be repeated, so there the median counts, minus the time of reading the clock. Every
+figure includes one call of a Python method of the driver. For peers that assign their own ids, it also
+includes a dict that translates the ids.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ Figures = dict[str, float]
 
 REPEATS = 3
 REPEAT_NS = 10_000_000
-"""How long a repeat of a quote should take."""
+"""The target duration of one repeat of a quote."""
 CHANGED_NS = 60_000_000
-"""How long the questions right after changes may take for each k, changes included."""
+"""The time limit for the questions right after changes, for each k, changes included."""
 
 
 class Bench:
@@ -45,7 +46,7 @@ class Bench:
             self._driver.add(*order)
 
     def quotes(self) -> Figures:
-        """On a book that nobody changes."""
+        """Time quotes on a book that nobody changes."""
         return {f"quote {k}": ns for k in DEPTHS if (ns := self._quote(k)) is not None}
 
     def _quote(self, k: int) -> float | None:
@@ -72,7 +73,7 @@ class Bench:
         return now() - start
 
     def changed(self) -> Figures:
-        """Right after a change at the best price."""
+        """Time quotes right after a change at the best price."""
         return {f"changed {k}": ns for k in DEPTHS if (ns := self._changed(k)) is not None}
 
     def _changed(self, k: int) -> float | None:
@@ -107,7 +108,7 @@ class Bench:
         return added, now() - start
 
     def orders(self) -> Figures:
-        """Adds and removals, a batch of each."""
+        """Time a batch of adds and a batch of removals."""
         add, remove = self._driver.add, self._driver.remove
         adding, removing = [], []
         for _ in range(REPEATS):
@@ -124,7 +125,7 @@ class Bench:
         return {"add": min(adding) / BATCH, "remove": min(removing) / BATCH}
 
     def trades(self) -> Figures:
-        """Twenty at a time; what they ate is put back. Comes last: it changes the book."""
+        """Time trades, twenty at a time, and refill the book. Call this last, because it changes the book."""
         trade, times = self._driver.trade, []
         try:
             for _ in range(2 * REPEATS):
@@ -141,7 +142,7 @@ class Bench:
 
 
 def clock_ns() -> float:
-    """What reading the clock twice takes."""
+    """Return the time of reading the clock twice."""
     pairs = []
     for _ in range(1_000):
         start = now()

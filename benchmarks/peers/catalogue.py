@@ -1,4 +1,4 @@
-"""Who is measured. A new peer is a driver and a line here."""
+"""The list of drivers. To add a peer, write a driver and add a line here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OMS, BARE, NAUTILUS, NANOBOOK = "oms", "bare", "nautilus-trader", "nanobook"
 
 DRIVERS: dict[str, type[Driver]] = {
-    # The three that most targets name stand side by side, so that they are measured right after one another.
+    # Most targets compare these three, so they stand together and are measured right after one another.
     OMS: Oms,
     BARE: Bare,
     NAUTILUS: Nautilus,
@@ -47,5 +47,5 @@ PURE_PYTHON = tuple(name for name in PEERS if DRIVERS[name].core == "Python")
 
 
 def with_oms(names: list[str]) -> list[str]:
-    """These drivers in the order above, oms and the bare container always among them."""
+    """Return these drivers and oms and the bare container, in the order above."""
     return [name for name in DRIVERS if name in {OMS, BARE, *names}]

@@ -1,4 +1,4 @@
-"""The command: environments, checks, rounds, tables."""
+"""The command: prepare environments, check drivers, measure in rounds, and print tables."""
 
 from __future__ import annotations
 
@@ -31,81 +31,85 @@ RECORDING = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """What can be said to it."""
-    says = argparse.ArgumentParser(
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
         prog="benchmarks/peers/run.py", description="Measure oms against its peers, side by side, in one run."
     )
-    says.add_argument("--quick", action="store_true", help="fewer rounds, a shorter session")
-    says.add_argument("--rounds", type=int, help="how many rounds (7; 3 when quick)")
-    says.add_argument("--only", metavar="NAMES", help=f"these peers, by commas; of {', '.join(PEERS)}")
-    says.add_argument("--python", default=distribution_python(), help="an optimized build (%(default)s)")
-    says.add_argument(
-        "--python313", metavar="PYTHON", help="3.13 for peers that need it ('none' to do without)"
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, a shorter session")
+    parser.add_argument("--rounds", type=int, help="the number of rounds (7; 3 with --quick)")
+    parser.add_argument(
+        "--only", metavar="NAMES", help=f"measure only these, separated by commas: {', '.join(PEERS)}"
     )
-    says.add_argument("--recording", type=Path, default=RECORDING, help="LOBSTER messages, .csv.gz")
-    says.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    says.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
-    return says
+    parser.add_argument("--python", default=distribution_python(), help="an optimized Python (%(default)s)")
+    parser.add_argument(
+        "--python313", metavar="PYTHON", help="a Python 3.13 for peers that need it ('none' to skip them)"
+    )
+    parser.add_argument("--recording", type=Path, default=RECORDING, help="LOBSTER messages, .csv.gz")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it all; 1 if an environment could not be made."""
-    says = parser()
-    said = says.parse_args(arguments)
-    peers = said.only.split(",") if said.only else list(PEERS)
+    """Run the whole benchmark; return 1 if an environment could not be created."""
+    parser = command_line()
+    options = parser.parse_args(arguments)
+    peers = options.only.split(",") if options.only else list(PEERS)
     if unknown := set(peers) - set(DRIVERS):
-        says.error(f"no such peer: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown peers: {', '.join(sorted(unknown))}; the peers are {', '.join(PEERS)}")
     start = perf_counter()
     notes: list[str] = []
     try:
-        environments = prepared(said.python, said.python313, peers, notes)
+        environments = prepared(options.python, options.python313, peers, notes)
     except EnvironmentFailedError as error:
         print(error)
         return 1
-    settings = settled(said, notes)
+    settings = settled(options, notes)
     results = measured(environments, settings)
     notes.append(machine())
     print(f"measured in {perf_counter() - start:.0f} s\n")
     text = report(results, notes)
     print(text)
-    if said.markdown:
-        said.markdown.write_text(text)
-    if said.json:
-        said.json.write_text(json.dumps(figures(results, notes), indent=1))
+    if options.markdown:
+        options.markdown.write_text(text)
+    if options.json:
+        options.json.write_text(json.dumps(figures(results, notes), indent=1))
     return 0
 
 
 def prepared(python: str, python313: str | None, peers: list[str], notes: list[str]) -> list[Environment]:
-    """All peers on the first interpreter; on the second those whose newest release needs it."""
+    """Prepare all peers on the first interpreter, and on the second those whose newest release needs it."""
     first = prepare(python, with_oms(peers), CACHE)
     later = [name for name in peers if DRIVERS[name].needs > first.minor]
     second = python313 or installed_python("3.13")
     if not later or second == "none":
         return [first]
     if second is None:
-        notes.append(f"No Python 3.13 was found: {', '.join(later)} in older releases or not at all.")
+        notes.append(f"No Python 3.13 was found, so these are older releases or missing: {', '.join(later)}.")
         return [first]
     return [first, prepare(second, with_oms(later), CACHE)]
 
 
-def settled(said: argparse.Namespace, notes: list[str]) -> Settings:
-    """How much is measured, and a word on it."""
-    recording: Path | None = said.recording
+def settled(options: argparse.Namespace, notes: list[str]) -> Settings:
+    """Return the settings, and add notes that describe them."""
+    recording: Path | None = options.recording
     if recording and not recording.exists():
-        notes.append(f"No recording was found where {recording.name} was looked for: no session is measured.")
+        notes.append(f"The recording {recording.name} was not found, so no session is measured.")
         recording = None
-    usual, alone, messages, weighed = (3, 1, 5_000, 50_000) if said.quick else (7, 3, 30_000, 200_000)
-    rounds = said.rounds or usual
-    notes.append(
-        f"{rounds} rounds, each in fresh processes that take turns; a session is {messages:,} messages; "
-        f"memory over {weighed:,} orders; figures are medians, ratios medians of the rounds' ratios."
-    )
+    usual, alone, messages, weighed = (3, 1, 5_000, 50_000) if options.quick else (7, 3, 30_000, 200_000)
+    rounds = options.rounds or usual
+    notes += [
+        f"There were {rounds} rounds. In each round every driver has a new process, "
+        "and the processes take turns.",
+        f"A session is {messages:,} messages. Memory is measured over {weighed:,} orders.",
+        "A figure is the median of the rounds. A ratio is the median of the rounds' ratios.",
+    ]
     return Settings(rounds, alone, messages, weighed, recording)
 
 
 def measured(environments: list[Environment], settings: Settings) -> list[Results]:
-    """Each environment in turn; what is asked of oms alone and the wheel on the first only."""
+    """Measure each environment in turn; measure oms alone and the wheel in the first only."""
     results = []
     for environment in environments:
         print(f"{environment.label}: checking {len(environment.installed)} drivers", flush=True)
@@ -126,24 +130,25 @@ def measured(environments: list[Environment], settings: Settings) -> list[Result
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Describe the machine."""
     load = os.getloadavg()[0]
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the end."
+    kind = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
+    return f"The machine was {kind} (load {load:.1f} at the end)."
 
 
 def figures(results: list[Results], notes: list[str]) -> dict[str, object]:
-    """Everything, for a program to read."""
+    """Return all results as one JSON object."""
     judged = []
     for target in TARGETS:
-        found = readings(target, results)
+        by_label = readings(target, results)
         judged.append(
             {
                 "operation": target.row,
                 "measure": target.claim,
                 "at most": target.limit,
                 "unit": target.unit,
-                "readings": {label: asdict(reading) for label, reading in found.items()},
-                "verdict": verdict(target, found),
+                "readings": {label: asdict(reading) for label, reading in by_label.items()},
+                "verdict": verdict(target, by_label),
             }
         )
     by_interpreter = {

@@ -1,8 +1,8 @@
-"""Environments of the peers: one per interpreter, made once and kept in a folder that git ignores.
+"""The environments with the peers: one per interpreter, created once in a folder that git ignores.
 
-Peers are installed one by one, so that one that cannot be installed is reported with its reason and the
-others go on. What was installed, and what could not be, is noted in the environment: the next run asks no
-index. Delete the folder for newer releases.
+Peers are installed one by one. If one cannot be installed, the reason is reported and the others continue.
+A file in the environment notes both, so that the next run does not ask the package index again. Delete the
+folder to install newer releases.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from peers.catalogue import DRIVERS
 INSTALL_SECONDS = 600
 NOTE = "peers.json"
 
-Known = dict[str, dict[str, str]]
-"""By package: under "installed" its release, under "refused" the reason."""
+Notes = dict[str, dict[str, str]]
+"""Under "installed" the release of each package; under "refused" why the others could not be installed."""
 
 
 class EnvironmentFailedError(RuntimeError):
-    """An interpreter is not there, is too old, or makes no environment."""
+    """An interpreter is missing, is too old, or cannot create an environment."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """An interpreter with peers."""
+    """An interpreter and the peers that are installed for it."""
 
     python: Path
     version: str
@@ -43,17 +43,17 @@ class Environment:
 
     @property
     def label(self) -> str:
-        """How tables call it."""
+        """The name in the tables."""
         return f"Python {self.version}"
 
     @property
     def minor(self) -> tuple[int, int]:
-        """What releases are made for: (3, 11)."""
+        """The first two numbers of the version: (3, 11)."""
         return minor(self.version)
 
 
 def minor(version: str) -> tuple[int, int]:
-    """The first two numbers of a version.
+    """Return the first two numbers of a version.
 
     >>> minor("3.11.2")
     (3, 11)
@@ -64,19 +64,22 @@ def minor(version: str) -> tuple[int, int]:
 
 
 def distribution_python() -> str:
-    """The python3 that the operating system's distribution built: optimized, whatever else is installed."""
+    """Return the python3 of the operating system, which is an optimized build."""
     return shutil.which("python3", path=os.defpath) or "python3"
 
 
 def installed_python(version: str) -> str | None:
-    """A Python of this version that runs: on the path, or kept by pyenv."""
-    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [f"python{version}", *map(str, sorted(kept.glob(f"{version}.*/bin/python{version}")))]
+    """Return a working Python of this version from the path or from pyenv, or None."""
+    versions_folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [
+        f"python{version}",
+        *map(str, sorted(versions_folder.glob(f"{version}.*/bin/python{version}"))),
+    ]
     return next((candidate for candidate in candidates if describe(candidate)), None)
 
 
 def describe(interpreter: str) -> tuple[str, str] | None:
-    """Its version and how it was built; None if it does not run."""
+    """Return the version and the build of an interpreter; None if it does not run."""
     script = "import json, platform, sys; print(json.dumps([platform.python_version(), sys.version]))"
     try:
         run = subprocess.run([interpreter, "-c", script], capture_output=True, text=True, check=True)
@@ -87,43 +90,43 @@ def describe(interpreter: str) -> tuple[str, str] | None:
 
 
 def prepare(interpreter: str, names: list[str], cache: Path) -> Environment:
-    """The environment of an interpreter, with the packages of these drivers."""
+    """Return the environment of an interpreter, and install the packages of these drivers."""
     described = describe(interpreter)
     if described is None:
-        raise EnvironmentFailedError(f"{interpreter} does not run")
+        raise EnvironmentFailedError(f"{interpreter} does not run; give another with --python or --python313")
     version, build = described
     if minor(version) < (3, 11):
-        raise EnvironmentFailedError(f"{interpreter} is {version}: oms needs 3.11")
+        raise EnvironmentFailedError(f"{interpreter} is Python {version}; oms needs 3.11 or later")
     home = cache / f"python-{version}"
     python = home / "bin" / "python"
     if not python.exists():
         make(interpreter, home)
     note = home / NOTE
-    known: Known = json.loads(note.read_text()) if note.exists() else {"installed": {}, "refused": {}}
+    notes: Notes = json.loads(note.read_text()) if note.exists() else {"installed": {}, "refused": {}}
     for name in names:
         package = DRIVERS[name].package
-        if package not in known["installed"] and package not in known["refused"]:
+        if package not in notes["installed"] and package not in notes["refused"]:
             print(f"  installing {package} for {version} ...", flush=True)
-            known.update(after_installing(python, package, known))
-            note.write_text(json.dumps(known, indent=1))
-    return Environment(python, version, build, **of_drivers(names, known))
+            notes.update(after_installing(python, package, notes))
+            note.write_text(json.dumps(notes, indent=1))
+    return Environment(python, version, build, **of_drivers(names, notes))
 
 
 def make(interpreter: str, home: Path) -> None:
-    """A fresh virtual environment."""
+    """Create a virtual environment."""
     home.parent.mkdir(parents=True, exist_ok=True)
     command = [interpreter, "-m", "venv", "--clear", str(home)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         shutil.rmtree(home, ignore_errors=True)
         raise EnvironmentFailedError(
-            f"{interpreter} makes no virtual environment (on Debian: apt-get install python3-venv):\n"
+            f"{interpreter} cannot create a virtual environment (on Debian: apt-get install python3-venv):\n"
             f"{run.stdout}{run.stderr}"
         )
 
 
-def after_installing(python: Path, package: str, known: Known) -> Known:
-    """What is known once the newest release that this Python takes is installed, or is not."""
+def after_installing(python: Path, package: str, notes: Notes) -> Notes:
+    """Install the newest release that this Python supports; return the updated entry of Notes."""
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     try:
         run = subprocess.run(
@@ -134,32 +137,34 @@ def after_installing(python: Path, package: str, known: Known) -> Known:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {"refused": known["refused"] | {package: f"not installed in {INSTALL_SECONDS} s"}}
+        return {
+            "refused": notes["refused"] | {package: f"the installation took longer than {INSTALL_SECONDS} s"}
+        }
     if run.returncode:
-        return {"refused": known["refused"] | {package: reason(run.stderr)}}
+        return {"refused": notes["refused"] | {package: reason(run.stderr)}}
     listed = subprocess.run([*pip, "list", "--format=json"], capture_output=True, text=True, check=True)
     versions = {normal(entry["name"]): entry["version"] for entry in json.loads(listed.stdout)}
-    return {"installed": known["installed"] | {package: versions[normal(package)]}}
+    return {"installed": notes["installed"] | {package: versions[normal(package)]}}
 
 
 def reason(errors: str) -> str:
-    """The line of pip's errors that says most: which Python it wants, or the last error."""
+    """Return the most useful line of pip's errors: the required Python, or else the last error."""
     lines = [line.removeprefix("ERROR:").strip() for line in errors.splitlines() if "ERROR" in line]
     wanted = re.findall(r"\S+ Requires-Python \S+", errors)
-    return wanted[-1] if wanted else (lines or ["pip said nothing"])[-1][:200]
+    return wanted[-1] if wanted else (lines or ["pip printed no error"])[-1][:200]
 
 
 def normal(package: str) -> str:
-    """Names of packages that differ only in case, dots, dashes and underscores are one."""
+    """Normalize a package name: case, dots, dashes, and underscores do not matter."""
     return re.sub(r"[-_.]+", "-", package).lower()
 
 
-def of_drivers(names: list[str], known: Known) -> Known:
-    """The same by name of driver."""
+def of_drivers(names: list[str], notes: Notes) -> Notes:
+    """Convert the keys from package names to driver names."""
 
     def named(by_package: dict[str, str]) -> Iterator[tuple[str, str]]:
         for name in names:
             if DRIVERS[name].package in by_package:
                 yield name, by_package[DRIVERS[name].package]
 
-    return {group: dict(named(by_package)) for group, by_package in known.items()}
+    return {group: dict(named(by_package)) for group, by_package in notes.items()}

@@ -1,7 +1,7 @@
-"""Rounds of measurements: in each, every driver has a fresh process, and the processes take turns.
+"""Rounds of measurements. In each round every driver has a new process, and the processes take turns.
 
-Within a round one operation is measured for all drivers, one right after another, before the next operation:
-so the two sides of a ratio lie within seconds of each other, whatever else the machine does meanwhile.
+A round measures one operation for all drivers before the next operation. So the two sides of a ratio are
+measured within seconds of each other, and other work on the machine affects both.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from peers.ratios import Measured
 from peers.shipping import import_ms
 
 SLOW_SECONDS = 4.0
-"""A session that takes longer is measured once: it decides no target closely."""
+"""A slower session is measured only once, because such a slow peer decides no target."""
 TURNS = ("quotes", "changed", "orders", "trades")
 ALONE = ("in_bulk", "many_prices", "sizes")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured."""
+    """The settings of a run."""
 
     rounds: int
     alone: int
-    """How many rounds of what is asked of oms only."""
+    """The number of rounds for the questions about oms alone."""
     messages: int
     weighed: int
-    """Orders that are added to see what one weighs."""
+    """The number of orders that are added to measure the memory of one."""
     recording: Path | None
 
 
 class Rounds:
-    """All that is measured in one environment."""
+    """All measurements in one environment."""
 
     def __init__(self, environment: Environment, settings: Settings) -> None:
         self.measured = Measured()
         self.failed: dict[str, str] = {}
-        """Why a driver was left out, in whole or from an operation on."""
+        """Why a driver was left out, completely or after some operation."""
         self._python = environment.python
         self._settings = settings
         self._names = list(environment.installed)
         self._slow: set[str] = set()
 
     def check(self) -> None:
-        """Leave out every driver that does not answer as a plain list does."""
+        """Leave out every driver that answers differently from a plain list."""
         for name in list(self._names):
             with Process(self._python, name) as process:
                 try:
@@ -61,7 +61,7 @@ class Rounds:
                 self._names.remove(name)
 
     def play(self, turn: int) -> None:
-        """One round."""
+        """Measure one round."""
         with ExitStack() as stack:
             processes = {name: stack.enter_context(Process(self._python, name)) for name in self._names}
             for name, process in processes.items():
@@ -82,7 +82,7 @@ class Rounds:
             self._slow.add(name)
 
     def weigh(self) -> None:
-        """What an order weighs and an import takes; once, since neither depends on the minute."""
+        """Measure memory per order and import time, once, because neither varies much."""
         for name in list(self._names):
             with Process(self._python, name) as process:
                 self._note(name, 0, process, "memory", orders=self._settings.weighed)
@@ -91,7 +91,7 @@ class Rounds:
             self.measured.note(name, 0, {"import ms": ms})
 
     def alone(self, turn: int) -> None:
-        """What is asked of oms only."""
+        """Measure the questions about oms alone."""
         for question in ALONE:
             with Process(self._python, OMS) as process:
                 self._note(OMS, turn, process, "alone", question=question)
@@ -102,5 +102,5 @@ class Rounds:
         try:
             self.measured.note(name, turn, process.ask(do, **how))
         except WorkerFailedError as error:
-            self.failed[name] = f"left out from {do!r} on: {error}"
+            self.failed[name] = f"left out after {do!r} failed: {error}"
             self._names.remove(name)

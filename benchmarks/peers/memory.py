@@ -1,4 +1,4 @@
-"""What a resting order weighs: how much the process grows while orders are added."""
+"""Measure memory per resting order: how much the process grows while orders are added."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peers.workload import Source
 
 
 def bytes_per_order(kind: type[Driver], orders: int) -> dict[str, float]:
-    """Ids and amounts that the caller hands over weigh with the book, as they would in use."""
+    """Return bytes per order, including the ids and amounts that the caller passes in."""
     if not Path("/proc/self/statm").exists():
         return {}
     source, driver = Source(seed=3, first_id=1_000_000), kind()
@@ -25,7 +25,7 @@ def bytes_per_order(kind: type[Driver], orders: int) -> dict[str, float]:
 
 
 def resident() -> int:
-    """Resident memory, in bytes."""
+    """Return the resident memory of this process in bytes."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""A process that measures, seen from outside: questions go in, answers come out, it can always be ended."""
+"""A measuring process, seen from outside: send requests, receive responses, and end it at any time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ANSWER_SECONDS = 120
 
 
 class WorkerFailedError(RuntimeError):
-    """A process that measures ended, took too long or raised."""
+    """A measuring process ended, took too long, or raised an exception."""
 
 
 class Process:
-    """A worker process in an environment; what it says is a dict."""
+    """A worker process in an environment; each response is a dict."""
 
     def __init__(self, python: Path, name: str) -> None:
         self._process = subprocess.Popen(
@@ -40,11 +40,11 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()  # some libraries leave threads behind that would never end
+        self._process.kill()  # some libraries leave threads behind that never end
         self._process.communicate()
 
     def send(self, do: str, **how: object) -> None:
-        """Ask for something."""
+        """Send a request."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"do": do, **how}) + "\n")
@@ -52,18 +52,20 @@ class Process:
             raise WorkerFailedError("the process ended") from error
 
     def answer(self) -> dict[str, Any]:
-        """What it says to the oldest unanswered question."""
+        """Return the response to the oldest open request."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
         line = self._process.stdout.readline() if ready else ""
         if not line:
-            raise WorkerFailedError("the process ended" if ready else f"no answer in {ANSWER_SECONDS} s")
-        said: dict[str, Any] = json.loads(line)
-        if "error" in said:
-            raise WorkerFailedError(said["error"])
-        return said
+            raise WorkerFailedError(
+                "the process ended" if ready else f"no response within {ANSWER_SECONDS} s"
+            )
+        response: dict[str, Any] = json.loads(line)
+        if "error" in response:
+            raise WorkerFailedError(response["error"])
+        return response
 
     def ask(self, do: str, **how: object) -> dict[str, Any]:
-        """Ask and wait."""
+        """Send a request and return its response."""
         self.send(do, **how)
         return self.answer()

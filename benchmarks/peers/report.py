@@ -1,4 +1,4 @@
-"""The tables: who was measured, how fast each is, which targets are met. Markdown that reads well as text."""
+"""The tables of a run, as Markdown: which drivers ran, how fast each is, and which targets are met."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from peers.workload import DEPTHS
 TABLES: dict[str, tuple[str, ...]] = {
     "Quotes on an unchanged book, ns": tuple(f"quote {k}" for k in DEPTHS),
     "Quotes right after a change at the best price, ns": tuple(f"changed {k}" for k in DEPTHS),
-    "Orders, trades and a recorded session, ns": ("add", "remove", "trade", "message", BOT),
+    "Orders, trades, and a recorded session, ns": ("add", "remove", "trade", "message", BOT),
     "Memory and import": ("bytes", "import ms"),
 }
 
 LEGEND = (
-    "In brackets: how many times as long (or as much) oms takes in the same rounds; below 1 oms is ahead.",
-    "A later interpreter measures only peers whose newest release needs it, oms and the bare container.",
+    "In parentheses: the time (or memory) of oms divided by that of the peer, in the same rounds. "
+    "Below 1, oms is faster or smaller.",
+    "A later interpreter measures only the peers whose newest release needs it, oms, and the bare container.",
 )
 
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured on one interpreter."""
+    """The results on one interpreter."""
 
     environment: Environment
     measured: Measured
@@ -34,7 +35,7 @@ class Results:
 
 
 def report(results: Sequence[Results], notes: Iterable[str]) -> str:
-    """Everything, the targets last, where a terminal ends."""
+    """Return all tables; the targets come last, so that they stay visible in a terminal."""
     parts = ["\n".join(f"- {note}" for note in (*notes, *LEGEND)), who(results)]
     for result in results:
         parts.append(f"### {result.environment.label}\n\n{result.environment.build}")
@@ -43,23 +44,23 @@ def report(results: Sequence[Results], notes: Iterable[str]) -> str:
 
 
 def who(results: Sequence[Results]) -> str:
-    """Each peer: core, licence, release on each interpreter or why there is none, what it gives up."""
+    """Return the table of peers: core, license, release on each interpreter, and what each lacks."""
     labels = [result.environment.label for result in results]
     rows = [
         [
             name,
             DRIVERS[name].core,
-            DRIVERS[name].licence,
+            DRIVERS[name].license,
             *(release(name, result) for result in results),
-            DRIVERS[name].gives_up,
+            DRIVERS[name].lacks,
         ]
         for name in PEERS
     ]
-    return table(["peer", "core", "licence", *labels, "what it gives up"], rows)
+    return table(["peer", "core", "license", *labels, "what it lacks"], rows)
 
 
 def release(name: str, result: Results) -> str:
-    """What was measured of a peer on an interpreter, or why nothing."""
+    """Return the release of a peer on an interpreter, or why there is none."""
     environment = result.environment
     if name in environment.refused:
         return f"not installed: {environment.refused[name]}"
@@ -70,25 +71,23 @@ def release(name: str, result: Results) -> str:
 
 
 def speeds(measured: Measured, columns: Sequence[str]) -> str:
-    """A line a driver: its figure, and in brackets how many times as long oms takes."""
+    """Return a table with one row per driver: its figures, with the ratios of oms in parentheses."""
     rows = [[name, *(cell(measured, name, column) for column in columns)] for name in measured.drivers()]
     return table(["driver", *columns], rows)
 
 
 def cell(measured: Measured, name: str, column: str) -> str:
-    """One figure with its ratio; a dash where there is none."""
+    """Return one figure with its ratio; a dash if there is no figure."""
     figure, ratio = measured.typical(name, column), measured.ratio(column, OMS, name)
     if figure is None:
         return "-"
-    if (
-        name == OMS or ratio is None or column == "import ms"
-    ):  # some take no time that could be told from noise
+    if name == OMS or ratio is None or column == "import ms":  # some import times are smaller than the noise
         return f"{figure:,.0f}"
     return f"{figure:,.0f} ({times(ratio)})"
 
 
 def times(ratio: float) -> str:
-    """A ratio with as many digits as it deserves.
+    """Format a ratio with two or three significant digits.
 
     >>> times(0.0312), times(1.5), times(123.4)
     ('0.031x', '1.50x', '123x')
@@ -99,54 +98,54 @@ def times(ratio: float) -> str:
 
 
 def readings(target: Target, results: Sequence[Results]) -> dict[str, Reading]:
-    """What each interpreter gave for a target."""
-    found = {result.environment.label: target.read(result.measured) for result in results}
-    return {label: reading for label, reading in found.items() if reading is not None}
+    """Return the reading of a target on each interpreter."""
+    by_label = {result.environment.label: target.read(result.measured) for result in results}
+    return {label: reading for label, reading in by_label.items() if reading is not None}
 
 
 def targets(results: Sequence[Results]) -> str:
-    """Every target with its readings and its verdict."""
+    """Return the table of targets, with readings and verdicts."""
     labels = [result.environment.label for result in results]
     rows = []
     for target in TARGETS:
-        found = readings(target, results)
-        said = [shown(target, found[label]) if label in found else "-" for label in labels]
-        rows.append([target.row, target.claim, limit(target), *said, verdict(target, found)])
+        by_label = readings(target, results)
+        cells = [shown(target, by_label[label]) if label in by_label else "-" for label in labels]
+        rows.append([target.row, target.claim, limit(target), *cells, verdict(target, by_label)])
     return table(["operation", "measure", "at most", *labels, "verdict"], rows)
 
 
 def shown(target: Target, reading: Reading) -> str:
-    """A reading, and whose it is."""
+    """Format a reading, with the name of the peer if there is one."""
     number = times(reading.figure) if target.unit == "x" else f"{reading.figure:,.0f} {target.unit}"
     return f"{number} ({reading.whose})" if reading.whose else number
 
 
 def limit(target: Target) -> str:
-    """The limit in the target's unit."""
+    """Format the limit in the unit of the target."""
     if target.limit is None:
         return ""
     return f"{target.limit:g}x" if target.unit == "x" else f"{target.limit:g} {target.unit}"
 
 
 def summary(results: Sequence[Results]) -> str:
-    """A line a row: met, or how many of its measures are missed, on each interpreter."""
+    """Return a table with one row per operation: pass, or the number of missed measures."""
     verdicts: dict[str, list[list[str]]] = {}
     for target in TARGETS:
         by_result = verdicts.setdefault(target.row, [[] for _ in results])
-        for said, result in zip(by_result, results, strict=True):
-            said.append(verdict(target, readings(target, [result])))
+        for words, result in zip(by_result, results, strict=True):
+            words.append(verdict(target, readings(target, [result])))
     labels = [result.environment.label for result in results]
-    return table(["operation", *labels], [[row, *map(overall, said)] for row, said in verdicts.items()])
+    return table(["operation", *labels], [[row, *map(overall, words)] for row, words in verdicts.items()])
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """One word for several.
+    """Combine several verdicts into one.
 
     >>> overall(["pass", "to watch"]), overall(["pass", "miss"]), overall(["pass", "not measured"])
     ('pass', 'miss: 1 of 2', 'pass (1 not measured)')
 
     """
-    judged = [said for said in verdicts if said in ("pass", "miss")]
+    judged = [word for word in verdicts if word in ("pass", "miss")]
     missed, unmeasured = judged.count("miss"), verdicts.count("not measured")
     if not judged:
         return "not measured"
@@ -155,7 +154,7 @@ def overall(verdicts: Sequence[str]) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up."""
+    """Format a Markdown table with aligned columns."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     ruled = [head, ["-" * width for width in widths], *rows]
     return "\n".join(

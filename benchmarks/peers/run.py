@@ -1,4 +1,4 @@
-"""Measure oms against its peers: `python benchmarks/peers/run.py`; README.md beside this file says more."""
+"""Measure oms beside its peers: `python benchmarks/peers/run.py`. See README.md in this folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # Modules are found from benchmarks/, as the tests find them, and not from the folder of this file.
+    # Import modules from benchmarks/, as the tests do, and not from the folder of this file.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     from peers.command import main
 

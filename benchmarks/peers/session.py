@@ -1,9 +1,9 @@
-"""A recorded session, digested once so that every driver does the same work, and replayed.
+"""A recorded session, converted to steps once, so that every driver does the same work.
 
-LOBSTER messages: time, type, order id, size, price, direction (1 = a bid). Type 1 submits; 2 (partly
-cancelled), 3 (deleted) and 4 (executed) take from a resting order, and drivers know only add and remove: so
-a remainder is removed and added anew. Other types, and messages about orders that rested before the
-recording began, change nothing here.
+A LOBSTER message has a time, type, order id, size, price, and direction (1 for a bid). Type 1 submits an
+order. Types 2 (partly canceled), 3 (deleted), and 4 (executed) reduce a resting order. Drivers can only
+add and remove orders, so a reduced order is removed and its remainder is added again. Other types are
+ignored, and so are messages about orders from before the recording.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ QUOTED = (90, 900, 5_000)
 
 
 class Step(NamedTuple):
-    """What one message does, and whether a buyer asks afterwards (None: the book is too shallow)."""
+    """The changes of one message, and whether a buyer asks afterwards (None if the book is too shallow)."""
 
     removed: int | None
     added: Resting | None
@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
 
 def digest(recording: Path, messages: int) -> list[Step]:
-    """The first messages of a recording as steps."""
+    """Convert the first messages of a recording to steps."""
     live: dict[int, Resting] = {}
     resting = {True: 0, False: 0}
     steps = []
@@ -54,14 +54,14 @@ def digest(recording: Path, messages: int) -> list[Step]:
 
 
 def read(recording: Path) -> Iterator[tuple[int, Resting]]:
-    """Type and order of each message, prices in cents."""
+    """Yield the type and the order of each message, with prices in cents."""
     with gzip.open(recording, "rt", newline="") as lines:
         for _, kind, order_id, size, price, direction, *_ in csv.reader(lines):
             yield int(kind), Resting(int(order_id), direction == "1", int(size), int(price) // 100)
 
 
 def replay(kind: type[Driver], steps: list[Step]) -> dict[str, float]:
-    """Nanoseconds per message, without and with the quotes."""
+    """Return nanoseconds per message, without and with the quotes."""
     try:
         return {"message": run(kind, steps, ask=False), "message + 3 quotes": run(kind, steps, ask=True)}
     except CannotAnswerError:
@@ -69,7 +69,7 @@ def replay(kind: type[Driver], steps: list[Step]) -> dict[str, float]:
 
 
 def run(kind: type[Driver], steps: list[Step], ask: bool) -> float:
-    """Nanoseconds per message over one replay."""
+    """Replay the steps once and return nanoseconds per message."""
     driver = kind()
     add, remove, quote = driver.add, driver.remove, driver.quote
     start = now()
@@ -81,6 +81,6 @@ def run(kind: type[Driver], steps: list[Step], ask: bool) -> float:
         if ask and asking is not None:
             for amount in QUOTED:
                 quote(asking, amount)
-    took = now() - start
+    duration = now() - start
     driver.close()
-    return took / len(steps)
+    return duration / len(steps)

@@ -1,4 +1,4 @@
-"""What a user waits for and downloads: the time of an import, the size of the wheel."""
+"""Measure the import time and the size of the wheel."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from peers.process import ROOT
 
 
 def import_ms(python: Path, imports: dict[str, str], repeats: int = 7) -> dict[str, float]:
-    """Milliseconds over a bare interpreter, the fastest of several, all taking turns."""
+    """Return milliseconds above an empty interpreter, the fastest of several turns."""
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
-    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # users import what was compiled before
+    surroundings.pop("PYTHONDONTWRITEBYTECODE", None)  # users import compiled files
     best: dict[str, float] = {}
     for _ in range(repeats):
         for name, code in {"": "pass", **imports}.items():
@@ -29,7 +29,7 @@ def import_ms(python: Path, imports: dict[str, str], repeats: int = 7) -> dict[s
 
 
 def wheel_kilobytes(python: Path, cache: Path) -> float | None:
-    """The size of the wheel that this checkout makes; None if it makes none here."""
+    """Return the size of this checkout's wheel; None if it cannot be built here."""
     folder = cache / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()

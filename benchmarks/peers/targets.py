@@ -1,4 +1,4 @@
-"""The targets, a line each, and whether they are met."""
+"""The targets, one per line, and the verdict on each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOT = "message + 3 quotes"
 
 @dataclass(frozen=True)
 class Reading:
-    """A measured figure, and whose it is where several could have been."""
+    """A measured figure, and the peer that it is compared with if there were several."""
 
     figure: float
     whose: str = ""
@@ -22,7 +22,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Target:
-    """At most this much of something measured; without a limit, something to watch."""
+    """An upper limit for a measured figure; a target without a limit is only watched."""
 
     row: str
     claim: str
@@ -31,12 +31,12 @@ class Target:
     unit: str = "x"
 
     def met(self, reading: Reading) -> bool:
-        """Whether a reading is within the limit."""
+        """Return True if a reading is within the limit."""
         return self.limit is None or reading.figure <= self.limit
 
 
 def against(row: str, operation: str, peer: str, limit: float | None) -> Target:
-    """Oms takes at most so many times what a peer takes for the same operation."""
+    """Return a target: the time of oms divided by that of a peer, for the same operation."""
 
     def read(measured: Measured) -> Reading | None:
         ratio = measured.ratio(operation, OMS, peer)
@@ -46,19 +46,19 @@ def against(row: str, operation: str, peer: str, limit: float | None) -> Target:
 
 
 def ahead_of(row: str, operation: str, peers: Iterable[str], who: str) -> Target:
-    """Oms takes no longer than any of a group: the ratio to the nearest of them."""
+    """Return a target: oms is at least as fast as the fastest peer of a group."""
     group = tuple(peers)
 
     def read(measured: Measured) -> Reading | None:
         ratios = {peer: measured.ratio(operation, OMS, peer) for peer in group}
-        found = [Reading(ratio, peer) for peer, ratio in ratios.items() if ratio is not None]
-        return max(found, key=lambda reading: reading.figure, default=None)
+        nearest = [Reading(ratio, peer) for peer, ratio in ratios.items() if ratio is not None]
+        return max(nearest, key=lambda reading: reading.figure, default=None)
 
     return Target(row, f"{operation}: ahead of {who}", 1.0, read)
 
 
 def within(row: str, claim: str, operation: str, base: str, limit: float) -> Target:
-    """One operation of oms takes at most so many times another of its own."""
+    """Return a target: the time of one operation of oms divided by that of another one."""
 
     def read(measured: Measured) -> Reading | None:
         ratio = measured.within(OMS, operation, base)
@@ -68,7 +68,7 @@ def within(row: str, claim: str, operation: str, base: str, limit: float) -> Tar
 
 
 def at_most(row: str, claim: str, figure: str, limit: float, unit: str) -> Target:
-    """A figure of oms as such."""
+    """Return a target for a figure of oms alone."""
 
     def read(measured: Measured) -> Reading | None:
         typical = measured.typical(OMS, figure)
@@ -109,20 +109,20 @@ TARGETS = (
     within(BULK, "per order, against single adds (5 times faster)", "bulk add", "single add", 1 / 5),
     within(MANY, "against one, book unchanged", "100 prices", "one price", 5),
     within(MANY, "against one, after a change", "100 prices, changed", "one price, changed", 5),
-    within(MANY, "against one, nothing summed up yet", "100 prices, loaded", "one price, loaded", 5),
+    within(MANY, "against one, nothing cached yet", "100 prices, loaded", "one price, loaded", 5),
     within(SIZE, "`calculate_price`, within noise", "price at 1000000", "price at 1000", 1.5),
     within(SIZE, "`add_order`", "add at 1000000", "add at 1000", 3),
     within(SIZE, "`remove_order`", "remove at 1000000", "remove at 1000", 3),
-    at_most(MEMORY, "as such", "bytes", 435, "bytes"),
+    at_most(MEMORY, "oms alone", "bytes", 435, "bytes"),
     against(MEMORY, "bytes", NAUTILUS, 1),
     against(MEMORY, "bytes", BARE, None),
-    at_most(SHIPPED, "import, over a bare interpreter", "import ms", 30, "ms"),
-    at_most(SHIPPED, "the wheel", "wheel kB", 100, "kB"),
+    at_most(SHIPPED, "import time above an empty interpreter", "import ms", 30, "ms"),
+    at_most(SHIPPED, "size of the wheel", "wheel kB", 100, "kB"),
 )
 
 
 def verdict(target: Target, readings: dict[str, Reading]) -> str:
-    """Pass or miss, by interpreter where they differ.
+    """Return "pass" or "miss", per interpreter if they differ.
 
     >>> import_time = at_most("row", "claim", "import ms", 30, "ms")
     >>> verdict(import_time, {"Python 3.11.2": Reading(20.0), "Python 3.13.0": Reading(35.0)})

@@ -1,4 +1,4 @@
-"""The parts of the comparison that need no peer."""
+"""Tests of the benchmark that need no installed peer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from peers.workload import Resting, Source, amount_of_best, consumed
 
 
 def measured(**figures: dict[str, list[float]]) -> Measured:
-    """Figures by driver and operation, one a round."""
+    """Return figures by driver and operation, one per round."""
     result = Measured()
     for driver, operations in figures.items():
         for operation, values in operations.items():
@@ -55,7 +55,7 @@ def test_being_ahead_of_a_group_is_judged_by_its_fastest_member() -> None:
     assert not target.met(reading)
 
 
-def test_a_target_that_nothing_was_measured_for_is_neither_passed_nor_missed() -> None:
+def test_a_target_without_measurements_is_neither_passed_nor_missed() -> None:
     for target in TARGETS:
         assert target.read(Measured()) is None
         assert verdict(target, {}) == "not measured"
@@ -65,7 +65,7 @@ def test_there_is_a_target_for_every_row() -> None:
     assert len({target.row for target in TARGETS}) == 10
 
 
-def test_the_groups_that_targets_name_leave_out_ourselves_and_the_bare_container() -> None:
+def test_the_groups_of_peers_do_not_contain_oms_or_the_bare_container() -> None:
     assert not {OMS, BARE} & set(PEERS)
     assert "fastlob" in PURE_PYTHON
     assert NAUTILUS not in PURE_PYTHON
@@ -73,19 +73,19 @@ def test_the_groups_that_targets_name_leave_out_ourselves_and_the_bare_container
 
 
 @pytest.mark.parametrize("kind", [Oms, Bare])
-def test_oms_and_the_bare_container_answer_as_a_plain_list_does(kind: type[Oms | Bare]) -> None:
+def test_oms_and_the_bare_container_answer_like_a_plain_list(kind: type[Oms | Bare]) -> None:
     assert disagreement(kind) is None
 
 
 class OneTooMany(Bare):
-    """Quotes a unit more than it was asked for."""
+    """A driver that quotes one lot too many."""
 
     def quote(self, buy: bool, amount: int) -> Any:
         return super().quote(buy, amount + 1)
 
 
 class LosesItsPlace(Bare):
-    """Puts the rest of a partly filled order back at another price."""
+    """A driver that puts the rest of a partly filled order back at another price."""
 
     def trade(self, buy: bool, amount: int) -> Any:
         fills = super().trade(buy, amount)
@@ -98,14 +98,14 @@ class LosesItsPlace(Bare):
 
 
 class MisstatesItsFills(Bare):
-    """Tells the first fill only."""
+    """A driver that reports only the first fill."""
 
     def trade(self, buy: bool, amount: int) -> Any:
         return super().trade(buy, amount)[:1]
 
 
 class Silent(Bare):
-    """Answers no question."""
+    """A driver that answers no question."""
 
     def quote(self, buy: bool, amount: int) -> Any:
         raise CannotAnswerError
@@ -115,13 +115,13 @@ class Silent(Bare):
     ("kind", "complaint"),
     [(OneTooMany, "quote"), (LosesItsPlace, "trade"), (MisstatesItsFills, "trade"), (Silent, "no quote")],
 )
-def test_a_driver_that_answers_otherwise_is_found(kind: type[Bare], complaint: str) -> None:
+def test_a_driver_that_answers_differently_is_detected(kind: type[Bare], complaint: str) -> None:
     found = disagreement(kind)
     assert found is not None
     assert found.startswith(complaint)
 
 
-def test_every_driver_is_given_the_same_orders() -> None:
+def test_every_driver_gets_the_same_orders() -> None:
     first, second = Source(seed=1), Source(seed=1)
     assert first.draw(10) == second.draw(10)
     assert first.draw(1)[0].order_id == 11
@@ -158,7 +158,7 @@ RECORDED = """\
 """
 
 
-def test_a_recording_becomes_adds_and_removals_and_questions_where_the_book_is_deep(
+def test_a_recording_becomes_adds_removals_and_questions_while_the_book_is_deep_enough(
     tmp_path: Path,
 ) -> None:
     recording = tmp_path / "messages.csv.gz"
@@ -169,7 +169,7 @@ def test_a_recording_becomes_adds_and_removals_and_questions_where_the_book_is_d
         Step(7, Resting(7, True, 70, 58500), None),
         Step(None, None, None),  # rested before the recording began
         Step(None, None, None),  # a hidden execution
-        Step(None, Resting(8, False, 6000, 58600), None),  # a seller's turn, and no bids to speak of
+        Step(None, Resting(8, False, 6000, 58600), None),  # a seller's turn, but the book has too few bids
         Step(8, Resting(8, False, 5100, 58600), True),
         Step(7, None, None),
     ]
@@ -177,7 +177,7 @@ def test_a_recording_becomes_adds_and_removals_and_questions_where_the_book_is_d
     assert digest(recording, 1) == steps[:1]
 
 
-def test_a_worker_answers_and_says_what_went_wrong() -> None:
+def test_a_worker_responds_and_reports_errors() -> None:
     with Process(Path(sys.executable), BARE) as process:
         assert process.ask("check") == {"disagreement": None}
         with pytest.raises(WorkerFailedError, match="sing"):
@@ -185,18 +185,18 @@ def test_a_worker_answers_and_says_what_went_wrong() -> None:
         assert process.ask("memory", orders=1_000)["bytes"] >= 0
 
 
-def test_what_pip_says_is_cut_to_what_matters() -> None:
+def test_pip_errors_are_shortened_to_the_useful_line() -> None:
     said = (
         "ERROR: Ignored the following versions that require another Python: 0.1.1 Requires-Python >=3.12\n"
         "ERROR: No matching distribution found for matching-engine\n"
     )
     assert reason(said) == "0.1.1 Requires-Python >=3.12"
     assert reason("ERROR: something else\n") == "something else"
-    assert reason("") == "pip said nothing"
+    assert reason("") == "pip printed no error"
     assert normal("Nautilus_Trader") == "nautilus-trader"
 
 
-def test_the_report_names_every_peer_every_target_and_the_reasons() -> None:
+def test_the_report_lists_every_peer_every_target_and_the_reasons() -> None:
     environment = Environment(
         Path("python"), "3.11.2", "a build", {OMS: "1", BARE: "2", NAUTILUS: "1.221"}, {"fastlob": "no wheel"}
     )

@@ -1,8 +1,7 @@
-"""A process that measures one driver: told what by a line of JSON, it answers with a line of JSON.
+"""A process that measures one driver. Each request is a line of JSON, and so is each response.
 
-Started as `python -m peers.worker DRIVER`.
-It waits between requests, so that many of them can take turns. Requests: {"do": NAME, ...}; the names are
-below.
+Start it as `python -m peers.worker DRIVER`. It waits between requests, so that many processes can take
+turns. A request is {"do": NAME, ...}, where NAME is a method of Worker.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from peers.session import digest, replay
 
 
 class Worker:
-    """What can be asked of it, a method each."""
+    """The requests that a worker answers, one method each."""
 
     def __init__(self, name: str) -> None:
         self._kind = DRIVERS[name]
@@ -34,11 +33,11 @@ class Worker:
         return Bench(self._kind)
 
     def check(self) -> dict[str, str | None]:
-        """Say whether it answers as a plain list does."""
+        """Return the first answer that differs from a plain list's, or None."""
         return {"disagreement": disagreement(self._kind)}
 
     def build(self) -> dict[str, float]:
-        """Make the book, so that no later answer waits for it."""
+        """Build the book, so that no later request has to."""
         assert self._bench
         return {}
 
@@ -66,7 +65,7 @@ class Worker:
 
 
 def own_output() -> TextIO:
-    """Where the answers go; what a library prints goes to the errors instead."""
+    """Return the stream for responses, and redirect what a library prints to standard error."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     return answers

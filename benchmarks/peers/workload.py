@@ -1,16 +1,16 @@
-"""The workload, in words.
+"""The workload of the peers.
 
-The book    10,000 orders of 1 to 100 lots at random, bids and asks in turn, at 500 prices a side (bids
-            9000-9499, asks 9500-9999, not crossed): about 10 orders a price.
-quote k     what the amount of exactly the k best orders costs, to a buyer and a seller in turn.
-changed k   the same single question right after an order of 50 lots was added at the best price, and right
-            after it was removed again, in turn. Only the question is timed.
-add         1,000 more such orders, one by one; remove: the same 1,000 in random order. The book stays at
-            10,000.
-trade       505 lots, about 10 orders, a buyer and a seller in turn; after every 20 trades the top that they
-            ate is put back, untimed.
-session     a recorded session of LOBSTER messages, and after each message three quotes of 90, 900 and 5,000
-            shares: the work of a bot.
+The book    10,000 orders of 1 to 100 random lots. Bids and asks alternate, at 500 prices per side (bids
+            9000-9499, asks 9500-9999, not crossed): about 10 orders per price.
+quote k     The price of the amount of exactly the k best orders, for a buyer and a seller in turn.
+changed k   The same question right after an order of 50 lots was added at the best price, and right after it
+            was removed again. Only the question is timed.
+add         1,000 more orders of the same kind, one by one.
+remove      The same 1,000 orders in random order, so that the book stays at 10,000.
+trade       505 lots, about 10 orders, for a buyer and a seller in turn. After every 20 trades the best levels
+            are refilled, untimed.
+session     A recorded session of LOBSTER messages, with three quotes of 90, 900, and 5,000 shares after each
+            message, as a bot would ask.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOP_BIDS, TOP_ASKS = (9_490, 9_499), (9_500, 9_509)
 
 
 class Resting(NamedTuple):
-    """An order as every driver takes it."""
+    """An order in the form that every driver takes."""
 
     order_id: int
     bid: bool
@@ -36,19 +36,19 @@ class Resting(NamedTuple):
 
 
 class Source:
-    """Orders without end, the same for every driver: drawn by a seed, numbered upwards."""
+    """An endless source of orders, numbered upwards; with the same seed every driver gets the same orders."""
 
     def __init__(self, seed: int, first_id: int = 1) -> None:
         self._random = random.Random(seed)
         self._next_id = first_id
 
     def draw(self, count: int, bids: tuple[int, int] = BIDS, asks: tuple[int, int] = ASKS) -> list[Resting]:
-        """The next orders, bids and asks in turn."""
+        """Return the next orders, bids and asks in turn."""
         first, self._next_id = self._next_id, self._next_id + count
         return [self._order(order_id, bids, asks) for order_id in range(first, first + count)]
 
     def shuffled_ids(self, orders: list[Resting]) -> list[int]:
-        """Their ids, in an order that says nothing about prices."""
+        """Return the ids of some orders in random order."""
         return self._random.sample([order.order_id for order in orders], len(orders))
 
     def _order(self, order_id: int, bids: tuple[int, int], asks: tuple[int, int]) -> Resting:
@@ -58,7 +58,7 @@ class Source:
 
 
 def consumed(orders: list[Resting], buy: bool) -> list[Resting]:
-    """The orders that a buyer or a seller consumes, best first."""
+    """Return the orders that a buyer or a seller consumes, best first."""
     return sorted(
         (order for order in orders if order.bid is not buy),
         key=lambda order: (order.price if buy else -order.price, order.order_id),
@@ -66,5 +66,5 @@ def consumed(orders: list[Resting], buy: bool) -> list[Resting]:
 
 
 def amount_of_best(orders: list[Resting], buy: bool, k: int) -> int:
-    """The amount of the k best."""
+    """Return the amount of the k best orders."""
     return sum(order.amount for order in consumed(orders, buy)[:k])

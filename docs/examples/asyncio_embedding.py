@@ -1,7 +1,7 @@
-"""An OrderManagement inside an asyncio program: a feed, traders who wait for a price, and a log.
+"""An OrderManagement in an asyncio program: a market-data feed, two traders, and an event log.
 
-The verbs are called directly, because there is nothing in them to wait for; no task waits inside a
-transaction. Events leave by a queue for each who listens.
+The tasks call the verbs directly, because a verb has nothing to await. No task awaits anything inside a
+transaction. Each task that follows events has a queue of its own.
 Run it: `python docs/examples/asyncio_embedding.py`.
 """
 
@@ -17,39 +17,39 @@ Events = asyncio.Queue[Event | None]
 
 
 class Desk:
-    """Books that tasks share, and their events."""
+    """The books that the tasks share, and the events of these books."""
 
     def __init__(self) -> None:
         self.om = OrderManagement()
-        self._listeners: list[Events] = []
-        self.om.subscribe(self._tell)
+        self._queues: list[Events] = []
+        self.om.subscribe(self._publish)
 
-    def _tell(self, event: Event | None) -> None:
-        for queue in self._listeners:
+    def _publish(self, event: Event | None) -> None:
+        for queue in self._queues:
             queue.put_nowait(event)
 
     def close(self) -> None:
-        """Tell all who listen that nothing more will come."""
-        self._tell(None)
+        """Tell every task that follows events that no more will come."""
+        self._publish(None)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Event]]:
-        """Listen from here on, until the block is left or the desk closes."""
+        """Follow events from now on, until the end of the block or until the desk closes."""
         queue: Events = asyncio.Queue()
-        self._listeners.append(queue)
+        self._queues.append(queue)
 
-        async def told() -> AsyncIterator[Event]:
+        async def received() -> AsyncIterator[Event]:
             while (event := await queue.get()) is not None:
                 yield event
 
         try:
-            yield told()
+            yield received()
         finally:
-            self._listeners.remove(queue)
+            self._queues.remove(queue)
 
 
 async def feed(desk: Desk, orders: Iterable[Order]) -> None:
-    """Rest orders as they arrive, and let the others have their turn."""
+    """Add orders as they arrive, and let the other tasks run after each."""
     for order in orders:
         desk.om.add_order(*order)
         await asyncio.sleep(0)
@@ -57,7 +57,7 @@ async def feed(desk: Desk, orders: Iterable[Order]) -> None:
 
 
 async def buy_when_cheap(desk: Desk, symbol: str, amount: int, max_total_price: int) -> Trade | None:
-    """Buy as soon as the amount is there at a price; None if it never was."""
+    """Buy as soon as the amount costs at most `max_total_price`; return None if it never does."""
     async with desk.events() as events:
         async for _ in events:
             try:
@@ -68,13 +68,13 @@ async def buy_when_cheap(desk: Desk, symbol: str, amount: int, max_total_price: 
 
 
 async def keep_log(desk: Desk) -> list[Event]:
-    """Write down what happens until the desk closes."""
+    """Return all events from now until the desk closes."""
     async with desk.events() as events:
         return [event async for event in events]
 
 
 async def run() -> tuple[list[Trade | None], list[Event]]:
-    """Two traders and a log on one feed; return what the traders got, and what was logged."""
+    """Run two traders and a log on one feed; return the trades and the logged events."""
     desk = Desk()
     prices = (105, 104, 103, 101, 100, 102)
     orders = [Order(n, "XYZ", Side.BUY, 10, price) for n, price in enumerate(prices, 1)]
@@ -83,13 +83,13 @@ async def run() -> tuple[list[Trade | None], list[Event]]:
         asyncio.create_task(buy_when_cheap(desk, "XYZ", amount=20, max_total_price=2_050)),
         asyncio.create_task(buy_when_cheap(desk, "XYZ", amount=20, max_total_price=1_000)),
     ]
-    await asyncio.sleep(0)  # let them listen before the first order comes
+    await asyncio.sleep(0)  # let the tasks start before the first order arrives
     await feed(desk, orders)
     trades = [await trader for trader in traders]
     return trades, await logging
 
 
 if __name__ == "__main__":
-    got, logged = asyncio.run(run())
-    print("the traders got:", *got, sep="\n  ")
-    print("the log:", *logged, sep="\n  ")
+    trades, events = asyncio.run(run())
+    print("trades:", *trades, sep="\n  ")
+    print("event log:", *events, sep="\n  ")

@@ -1,8 +1,8 @@
-"""An execution algorithm that slices a parent order by the cost curve.
+"""An execution algorithm that trades a parent order in slices, along the cost curve.
 
-A large order that trades at once walks deep into the book. Sliced, it takes only the levels that
-cost little more than the best one, and waits for others to refill them; the less time is left, the
-more it pays. The market is seeded, so every run is the same.
+A large order that trades at once fills expensive levels too. This algorithm fills only the levels within a
+premium of the best price, and then waits for others to refill them. The premium grows as the time runs
+out. The market is made from a seed, so every run is the same.
 Run it: `python docs/examples/slice_parent_order.py`.
 """
 
@@ -19,47 +19,47 @@ SYMBOL = "XYZ"
 
 
 class Execution(NamedTuple):
-    """What became of a parent order: lots, and ticks times lots."""
+    """The trades of a parent order, their amount (lots), and their total price (ticks times lots)."""
 
     trades: tuple[Trade, ...]
     amount: int
     total_price: int
 
 
-def slice_of(curve: dict[str, list[int]], left: int, premium: int) -> int:
-    """How many of the lots that are left to take now: those within `premium` ticks of the best."""
+def slice_of(curve: dict[str, list[int]], remaining: int, premium: int) -> int:
+    """Return how many of the remaining lots are within `premium` ticks of the best price."""
     amount = 0
     for price, reached in zip(curve["price"], curve["cumulative_amount"], strict=True):
-        if abs(price - curve["price"][0]) > premium or amount >= left:
+        if abs(price - curve["price"][0]) > premium or amount >= remaining:
             break
         amount = reached
-    return min(amount, left)
+    return min(amount, remaining)
 
 
 def execute(
     om: OrderManagement, symbol: str, side: Side, amount: int, market: Iterator[object], slices: int
 ) -> Execution:
-    """Trade `amount` lots in so many slices, one between two moves of the market.
+    """Trade `amount` lots in at most `slices` slices, and let the market move after each.
 
-    Raises InsufficientLiquidityError, with what it lacks, if the book cannot serve the last slice;
-    what was traded before it stays traded.
+    Raises InsufficientLiquidityError if the book holds too little for the last slice. The earlier
+    slices stay traded.
     """
     trades: list[Trade] = []
-    left = amount
+    remaining = amount
     for premium in range(slices):
         is_last = premium == slices - 1
-        child = left if is_last else slice_of(om.price_curve(symbol, side), left, premium)
+        child = remaining if is_last else slice_of(om.price_curve(symbol, side), remaining, premium)
         if child:
             trades.append(om.place_trade(symbol, side, child))
-            left -= child
-        if not left:
+            remaining -= child
+        if not remaining:
             break
         next(market, None)
-    return Execution(tuple(trades), amount - left, sum(trade.total_price for trade in trades))
+    return Execution(tuple(trades), amount - remaining, sum(trade.total_price for trade in trades))
 
 
 def refilling(om: OrderManagement, first_id: int, seed: int) -> Iterator[None]:
-    """A market in which a few orders arrive with each move, most of them near the best price."""
+    """Move the market: with each step a few orders arrive, most of them near the best price."""
     random, ids = Random(seed).random, count(first_id)
     while True:
         for _ in range(5):
@@ -69,14 +69,14 @@ def refilling(om: OrderManagement, first_id: int, seed: int) -> Iterator[None]:
 
 
 def book() -> OrderManagement:
-    """Fifty price levels, each with 100 lots."""
+    """Return a book of fifty price levels with 100 lots each."""
     om = OrderManagement()
     om.add_orders(Order(n, SYMBOL, Side.BUY, 100, 10_000 + n) for n in range(50))
     return om
 
 
 def run(amount: int = 2_000, slices: int = 12, seed: int = 3) -> tuple[int, Execution]:
-    """What the parent order would cost at once, and what became of it in slices."""
+    """Return the price of the whole parent order at once, and its execution in slices."""
     om = book()
     at_once = om.calculate_price(SYMBOL, Side.BUY, amount)
     return at_once, execute(om, SYMBOL, Side.BUY, amount, refilling(om, 1_000, seed), slices)
@@ -92,4 +92,4 @@ if __name__ == "__main__":
     try:
         run(amount=1_000_000)
     except InsufficientLiquidityError as error:
-        print(f"more than the market has is an error: {error}")
+        print(f"an order larger than the market is an error: {error}")

@@ -1,8 +1,9 @@
-"""Plots of books, prices and recordings, with matplotlib: the extra `notebook`.
+"""Plots of books, prices, and recordings, with matplotlib. They need the extra `notebook`.
 
-Each takes `ax` and returns it; without one it makes a figure of its own with pyplot, which a notebook shows
-and a script closes. Integers stay integers until they are drawn: an `instrument` (of a recording, its own)
-says what ticks and lots are, else the axes count them. Where nothing rests the axes are empty and say so.
+Each function draws into `ax` and returns it. Without `ax` it creates a figure with pyplot, which a notebook
+shows and a script must close. Pass an `instrument` to label the axes with the tick size and the lot size; a
+recording has its own. If a book is empty, the axes are empty and say so. Numbers stay integers until they are
+drawn.
 
 >>> from matplotlib.figure import Figure
 >>> from oms import Order, OrderManagement, Side

@@ -1,7 +1,7 @@
-"""The cost curve: what the price of a trade becomes as its amount grows."""
+"""The cost curve: how the price of a trade grows with its amount."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not say what its keyword arguments are.
+# because matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from matplotlib.axes import Axes
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side
-from oms.notebook.canvas import Numbers, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty
+from oms.notebook.canvas import (
+    Numbers,
+    add_legend,
+    axes_or_new,
+    label_axes,
+    palette_for,
+    show_message,
+    small_font,
+)
 from oms.notebook.units import Units
 
 __all__ = ["cost_curve"]
@@ -32,10 +40,10 @@ def cost_curve(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the average and the worst price of every amount that the best `levels` levels (all if None) serve.
+    """Draw the average and the worst price of every amount, down to the best `levels` levels (all if None).
 
-    The scale on the right reads the same lines as slippage, in basis points of the best price. Every point is
-    an exact price of the book. Raises InvalidOrderError. O(levels).
+    The axis on the right shows the same lines as slippage, in basis points of the best price. Every point is
+    computed from an exact price. Raises InvalidOrderError for invalid arguments. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -46,7 +54,7 @@ def cost_curve(
     [('worst price', '21.00'), ('average price', '20.33'), ('best price 20', '20.00')]
 
     """
-    with om.what_if():  # the curve and the prices of one moment
+    with om.what_if():  # so that the curve and the prices are of the same moment
         curve = om.price_curve(symbol, side, levels)
         amounts = _amounts(curve["cumulative_amount"])
         totals = om.calculate_prices(symbol, side, amounts)
@@ -54,7 +62,7 @@ def cost_curve(
     units = Units(instrument)
     label_axes(ax, f"{symbol}: cost of a {side} trade", f"amount ({units.amount})", f"price ({units.price})")
     if not amounts:
-        return say_empty(ax, f"nothing rests for a {side} trade of {symbol}")
+        return show_message(ax, f"the {side} book of {symbol} is empty")
     best = units.prices(curve["price"][:1])[0]
     averages = [Fraction(total, amount) for total, amount in zip(totals, amounts, strict=True)]
     color = palette_for(ax).of(side)
@@ -62,8 +70,8 @@ def cost_curve(
     x, y = units.amounts(amounts), units.prices(averages)
     ax.plot(x, y, color=color, linewidth=2.2, label="average price")
     ax.fill_between(x, y, best, color=color, alpha=0.2, linewidth=0, label="slippage")
-    words = f"best price {units.show_price(curve['price'][0])}"
-    ax.axhline(best, color=palette_for(ax).ink, linestyle=":", linewidth=1.2, label=words)
+    label = f"best price {units.show_price(curve['price'][0])}"
+    ax.axhline(best, color=palette_for(ax).ink, linestyle=":", linewidth=1.2, label=label)
     ax.set_xlim(left=0)
     add_legend(ax)
     _add_slippage_axis(ax, best, side)
@@ -77,10 +85,10 @@ def _draw_worst(ax: Axes, curve: dict[str, list[int]], color: str, units: Units)
 
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
-    """A second scale on the right: how much worse than the best price, which for a SELL is lower."""
+    """Add the axis on the right: slippage relative to the best price, which is the highest one for a SELL."""
     worse = _BPS if side is Side.BUY else -_BPS
 
-    def slippage(price: Any) -> Any:  # one or an array of them
+    def slippage(price: Any) -> Any:  # a number or an array
         return (price / best - 1) * worse
 
     def price(slippage: Any) -> Any:
@@ -89,11 +97,11 @@ def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
     scale = ax.secondary_yaxis("right", functions=(slippage, price))
     scale.set_ylabel("slippage (bps of the best price)", fontproperties=ax.yaxis.label.get_fontproperties())
     scale.yaxis.set_major_formatter(Numbers())
-    scale.tick_params(labelsize=letters(ax))
+    scale.tick_params(labelsize=small_font(ax))
 
 
 def _amounts(reached: Sequence[int]) -> list[int]:
-    """Amounts to ask for: the last of each level, and enough between them for a smooth line."""
+    """Return the amounts to price: the end of each level, and enough others for a smooth line."""
     if not reached:
         return []
     last = reached[-1]

@@ -1,7 +1,7 @@
-"""The depth chart: how much rests at each price or better, on both sides of the spread."""
+"""The depth chart: the amount at each price or better, on both sides of the spread."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not say what its keyword arguments are.
+# because matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side
-from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, palette_for, say_empty
+from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, palette_for, show_message
 from oms.notebook.units import Units
 
 __all__ = ["depth_chart"]
@@ -28,10 +28,10 @@ def depth_chart(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the amount at each price or better, of the best `levels` levels (all if None), and the spread.
+    """Draw the amount at each price or better, for the best `levels` levels (all if None), and the spread.
 
-    The spread is also said in basis points of the mid price; that of a crossed book is below 0. Raises
-    InvalidOrderError. O(levels).
+    The legend shows the spread in price and in basis points of the mid price. It is negative if the book is
+    crossed. Raises InvalidOrderError for invalid arguments. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -42,7 +42,7 @@ def depth_chart(
     ['asks (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
 
     """
-    with om.what_if():  # both sides of one moment
+    with om.what_if():  # so that both sides are of the same moment
         curves = {side: om.price_curve(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)
@@ -54,7 +54,7 @@ def depth_chart(
     )
     drawn = {side: curve for side, curve in curves.items() if curve["price"]}
     if not drawn:
-        return say_empty(ax, f"nothing rests for {symbol}")
+        return show_message(ax, f"the books of {symbol} are empty")
     margin = _margin(drawn)
     for side, curve in drawn.items():
         _draw(ax, side, curve, margin, units)
@@ -66,7 +66,7 @@ def depth_chart(
 
 
 def _margin(curves: dict[Side, Curve]) -> Fraction:
-    """How far (ticks) a curve goes on beyond its worst level, so that this level is seen."""
+    """Return how far (ticks) a curve extends beyond its worst level, so that this level is visible."""
     prices = [price for curve in curves.values() for price in (curve["price"][0], curve["price"][-1])]
     return max(Fraction(1), Fraction(max(prices) - min(prices), 25))
 
@@ -83,6 +83,6 @@ def _draw(ax: Axes, side: Side, curve: Curve, margin: Fraction, units: Units) ->
 
 def _draw_spread(ax: Axes, ask: int, bid: int, units: Units) -> None:
     bps = 20_000 * (ask - bid) / (ask + bid)
-    words = f"spread {units.show_price(ask - bid)} ({round(bps, 1):,.10g} bps)"
+    label = f"spread {units.show_price(ask - bid)} ({round(bps, 1):,.10g} bps)"
     left, right = units.prices(sorted([bid, ask]))
-    ax.axvspan(left, right, color=palette_for(ax).ink, alpha=0.12, linewidth=0, label=words)
+    ax.axvspan(left, right, color=palette_for(ax).ink, alpha=0.12, linewidth=0, label=label)

@@ -1,7 +1,7 @@
-"""The heat map: all depth over time as one image, with the trades over it."""
+"""The heat map: the depth over time as an image, with the trades on top."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not say what its keyword arguments are.
+# because matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from oms.notebook.canvas import (
     axes_or_new,
     ends_of,
     label_axes,
-    letters,
     palette_for,
-    say_empty,
+    show_message,
+    small_font,
     time_axis,
 )
 from oms.notebook.units import Units
@@ -32,18 +32,18 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # one level in so many, on each end, may lie outside of the picture
+_OUTLIERS = 50  # one level in 50 may be outside the image, at the top and at the bottom each
 
 Levels = tuple[tuple[int, int], ...]
 
 
 def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
-    """Draw the amounts at each price over time, on a logarithmic scale of colors, and the trades over them.
+    """Draw the amount at each price over time, on a logarithmic color scale, and the trades on top.
 
-    The image has at most 120 rows (of so many ticks each as the scale of colors says) and 400 columns, each
-    the book at one time of the history. Prices far outside of what is mostly recorded are left out; best
-    prices and trades never are. Of more than 300 trades the largest are drawn, as the legend then says.
-    O(p log p) for p levels recorded.
+    The image has at most 120 rows and 400 columns. A column is the book at one time of the history. The label
+    of the color scale says how many ticks a row covers. Prices far from most others are left out, but never a
+    best price or a trade. At most 300 trades are drawn, the largest ones, and the legend says so. O(p log p)
+    for p recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -60,7 +60,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     label_axes(ax, f"{history.symbol}: depth and trades over time", "time", f"price ({units.price})")
     columns = _columns(history) if history.times else []
     if not any(column.levels for column in columns):
-        return say_empty(ax, f"no depth of {history.symbol} was recorded")
+        return show_message(ax, f"no depth of {history.symbol} was recorded")
     rows = _rows(history, columns)
     _draw_depth(ax, columns, rows, units)
     _draw_best(ax, history, units)
@@ -79,7 +79,7 @@ class _Column(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """So many rows (`number`) of `height` ticks each, from the price `first` up."""
+    """The rows of the image: `number` rows of `height` ticks each, from the price `first` upwards."""
 
     first: int
     height: int
@@ -97,11 +97,11 @@ def _columns(history: BookHistory) -> list[_Column]:
 def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     prices = sorted(price for column in columns for price, _ in column.levels)
     cut = len(prices) // _OUTLIERS
-    must = [price for price in (*history.best_buy, *history.best_sell) if price is not None]
-    must += history.trades.price
-    low = min(prices[cut], *must)
-    high = max(prices[-1 - cut], *must)
-    # Where a market uses only every nth tick, rows of no multiple of n would leave stripes.
+    visible = [price for price in (*history.best_buy, *history.best_sell) if price is not None]
+    visible += history.trades.price
+    low = min(prices[cut], *visible)
+    high = max(prices[-1 - cut], *visible)
+    # Some markets use only every nth tick. Rows must then be a multiple of n high, or some would stay empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)
@@ -113,7 +113,9 @@ def _draw_depth(ax: Axes, columns: Sequence[_Column], rows: _Rows, units: Units)
         for y, amount in _by_row(column.levels, rows).items():
             image[y][x] = units.amounts([amount])[0]
     seen = [amount for line in image for amount in line if amount > 0]
-    edges = [2 * (rows.first + n * rows.height) - 1 for n in range(rows.number + 1)]  # a tick is in mid-row
+    edges = [
+        2 * (rows.first + n * rows.height) - 1 for n in range(rows.number + 1)
+    ]  # each tick is in the middle of its row
     mesh = ax.pcolormesh(
         [column.start for column in columns] + [columns[-1].end],
         [price / 2 for price in units.prices(edges)],
@@ -126,11 +128,11 @@ def _draw_depth(ax: Axes, columns: Sequence[_Column], rows: _Rows, units: Units)
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
     bar.set_label(f"amount per {per} ({units.amount})", fontproperties=ax.yaxis.label.get_fontproperties())
     bar.ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
-    bar.ax.tick_params(labelsize=letters(ax))
+    bar.ax.tick_params(labelsize=small_font(ax))
 
 
 def _by_row(levels: Levels, rows: _Rows) -> dict[int, int]:
-    """The amount in each row, exactly."""
+    """Return the exact amount in each row."""
     amounts: dict[int, int] = {}
     for price, amount in levels:
         row = (price - rows.first) // rows.height
@@ -140,7 +142,7 @@ def _by_row(levels: Levels, rows: _Rows) -> dict[int, int]:
 
 
 def _draw_best(ax: Axes, history: BookHistory, units: Units) -> None:
-    """The two edges of the spread; where a side is empty, a gap."""
+    """Draw the best ask and the best bid, with a gap while a side is empty."""
     for best in (history.best_buy, history.best_sell):
         prices = [math.nan if price is None else units.prices([price])[0] for price in best]
         ax.step(history.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
@@ -165,6 +167,8 @@ def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units
                 label=f"{side} trades",
             )
     if shown:
-        dropped = max(0, history.trades_seen - len(trades.time))  # by the recorder, the smallest first
+        dropped = max(
+            0, history.trades_seen - len(trades.time)
+        )  # the recorder dropped these, the smallest first
         of = len(seen) + dropped
         add_legend(ax, title=f"the largest {len(shown):,} of {of:,}" if len(shown) < of else None)

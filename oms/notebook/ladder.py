@@ -1,7 +1,7 @@
-"""The ladder: the best levels of both books around the spread, each with a bar for its amount."""
+"""The ladder: the best levels of both books around the spread, with a bar for each amount."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not say what its keyword arguments are.
+# because matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from matplotlib.axes import Axes
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import PriceLevel, Side
-from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, letters, palette_for, say_empty
+from oms.notebook.canvas import (
+    BOOKS,
+    add_legend,
+    axes_or_new,
+    label_axes,
+    palette_for,
+    show_message,
+    small_font,
+)
 from oms.notebook.units import Units
 
 __all__ = ["ladder"]
@@ -24,10 +32,10 @@ def ladder(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the best `levels` price levels of both books: asks above, lowest at the spread; bids below.
+    """Draw the best `levels` price levels of both books, with the asks above the bids.
 
-    Beside each bar stand its amount and, if they are several, how many orders it is of. Raises
-    InvalidOrderError. O(levels log n).
+    The label of each bar has the amount and, if there are several, the number of orders. Raises
+    InvalidOrderError for invalid arguments. O(levels log n).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -38,16 +46,16 @@ def ladder(
     ['20', 'spread 2', '18']
 
     """
-    with om.what_if():  # both sides of one moment
+    with om.what_if():  # so that both sides are of the same moment
         depth = {side: om.depth(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)
     label_axes(ax, f"{symbol}: ladder", f"amount ({units.amount})", f"price ({units.price})")
     asks, bids = depth[Side.BUY], depth[Side.SELL]
     if not asks and not bids:
-        return say_empty(ax, f"nothing rests for {symbol}")
-    # Heights count from the spread at 0, asks upwards and bids downwards.
-    size = letters(ax, len(asks) + 1 + len(bids))
+        return show_message(ax, f"the books of {symbol} are empty")
+    # The spread is at height 0, asks are above it, and bids below.
+    size = small_font(ax, len(asks) + 1 + len(bids))
     _draw(ax, Side.BUY, asks, range(1, len(asks) + 1), units, size)
     _draw(ax, Side.SELL, bids, range(-1, -len(bids) - 1, -1), units, size)
     _name_rows(ax, asks, bids, units)
@@ -75,7 +83,7 @@ def _name_rows(ax: Axes, asks: tuple[PriceLevel, ...], bids: tuple[PriceLevel, .
     else:
         names, spread = units.show_prices(prices), "none"
     names.insert(len(asks), f"spread {spread}")
-    ax.set_yticks(range(len(asks), -len(bids) - 1, -1), names, fontsize=letters(ax, len(names)))
+    ax.set_yticks(range(len(asks), -len(bids) - 1, -1), names, fontsize=small_font(ax, len(names)))
 
 
 def _label(level: PriceLevel, units: Units) -> str:

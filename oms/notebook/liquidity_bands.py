@@ -1,7 +1,7 @@
-"""Liquidity bands: how much can be traded within so many basis points of the mid price, over time."""
+"""Liquidity bands: the amount within a few basis points of the mid price, over time."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not say what its keyword arguments are.
+# because matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from oms.notebook.canvas import (
     ends_of,
     label_axes,
     palette_for,
-    say_empty,
+    show_message,
     time_axis,
 )
 from oms.notebook.units import Units
@@ -33,21 +33,21 @@ Levels = tuple[tuple[int, int], ...]
 
 
 class _Amounts(Numbers):
-    """Amounts: also those of bids, which are drawn below 0."""
+    """A formatter of amounts without a sign, because bids are drawn below 0."""
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """Write the heights beside the axis."""
+        """Return the texts of all amounts of the axis."""
         return [text.lstrip("-") for text in super().format_ticks(values)]
 
 
 def liquidity_bands(
     history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
 ) -> Axes:
-    """Draw the amounts within so many basis points of the mid price: asks above 0, bids below.
+    """Draw the amounts within `bps` basis points of the mid price: asks above 0, bids below.
 
-    Prices are compared as integers. While a side is empty there is no mid price, and a gap. Where the
-    recorded levels end inside a band there may be more than was recorded: its name says "at least". Raises
-    InvalidOrderError unless `bps` are ints >= 1. O(levels recorded) for each band.
+    While a side is empty there is no mid price, so the plot has a gap. If the recorded levels end inside a
+    band, the band may hold more, and the legend says "at least". Prices are compared as integers. Raises
+    InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -71,18 +71,18 @@ def liquidity_bands(
     )
     sums = [_sum_of(*best) for best in zip(history.best_buy, history.best_sell, strict=True)]
     if all(both is None for both in sums):
-        return say_empty(ax, f"no time with asks and bids of {history.symbol} was recorded")
+        return show_message(ax, f"the recording of {history.symbol} has no time with both asks and bids")
     incomplete: set[int] = set()
     for side, levels in ((Side.BUY, history.buy_levels), (Side.SELL, history.sell_levels)):
         incomplete |= _draw(ax, side, history.times, levels, sums, widths, units)
     ax.axhline(0, color=palette_for(ax).ink, linewidth=0.8)
-    _explain(ax, widths, incomplete)
+    _add_band_legend(ax, widths, incomplete)
     time_axis(ax, history.times[0], ends_of(history.times)[-1])
     return ax
 
 
 def _widths(bps: Iterable[int]) -> list[int]:
-    """The bands, narrowest first."""
+    """Return the widths of the bands, narrowest first."""
     if not isinstance(bps, Iterable):
         raise InvalidOrderError("bps", bps, "an iterable of ints >= 1")
     widths = list(bps)
@@ -94,7 +94,7 @@ def _widths(bps: Iterable[int]) -> list[int]:
 
 
 def _sum_of(ask: int | None, bid: int | None) -> int | None:
-    """Twice the mid price, which is an integer; None if there is none."""
+    """Return twice the mid price, which is always an integer; None if a side is empty."""
     return None if ask is None or bid is None else ask + bid
 
 
@@ -111,7 +111,7 @@ def _draw(
     widths: Sequence[int],
     units: Units,
 ) -> set[int]:
-    """Draw the bands of one side, widest first; return those that the recorded levels may not fill."""
+    """Draw the bands of one side, widest first; return those that may hold more than was recorded."""
     up = 1 if side is Side.BUY else -1
     deepest = max(map(len, levels))
     incomplete: set[int] = set()
@@ -124,11 +124,11 @@ def _draw(
             heights.append(math.nan if both is None else up * amount)
             if len(within) == deepest:
                 incomplete.add(width)
-        # The narrower band lies on the wider one: its layer adds what its shade lacks.
+        # A narrower band covers a wider one, so its layer adds only the missing opacity.
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
         color = palette_for(ax).of(side)
-        # Each height from one time to the next, so that the last one before a gap is seen too.
+        # Draw each height from one time to the next, so that the last one before a gap is visible too.
         spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
         ends = [height for height in heights for _ in range(2)]
         ax.fill_between(spans, ends, color=color, alpha=layer, linewidth=0)
@@ -136,12 +136,12 @@ def _draw(
 
 
 def _shades(number: int) -> list[float]:
-    """Opacities from the narrowest band, the darkest, to the widest."""
+    """Return the opacities of the bands; the narrowest band is the darkest."""
     return [0.95 - 0.6 * n / max(1, number - 1) for n in range(number)]
 
 
-def _explain(ax: Axes, widths: Sequence[int], incomplete: set[int]) -> None:
-    """Say which shade is which band."""
+def _add_band_legend(ax: Axes, widths: Sequence[int], incomplete: set[int]) -> None:
+    """Add the legend that explains the shades."""
     shades = [
         Patch(
             color=palette_for(ax).ink,

@@ -1,4 +1,4 @@
-"""Ticks and lots as the floats that are drawn, and as the words beside an axis."""
+"""Convert ticks and lots to floats for drawing, and to text for labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Units"]
 
 
 class Units:
-    """The only place where an integer becomes a float: each the nearest to what it stands for.
+    """The ticks and lots of one instrument, converted for a plot. A float is the nearest to the exact value.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
@@ -27,23 +27,23 @@ class Units:
         self.amount = "lots" if self._lot == 1 else f"1 lot = {instrument.lot:f}"
 
     def prices(self, ticks: Iterable[int | Fraction]) -> list[float]:
-        """Prices to draw."""
+        """Return prices as floats."""
         return _scaled(ticks, self._tick)
 
     def amounts(self, lots: Iterable[int]) -> list[float]:
-        """Amounts to draw."""
+        """Return amounts as floats."""
         return _scaled(lots, self._lot)
 
     def show_prices(self, ticks: Sequence[int]) -> list[str]:
-        """Prices to read below each other: exact, with the same digits after the point."""
+        """Return prices as exact texts, with equally many decimals."""
         return _written(ticks, self._tick)
 
     def show_price(self, ticks: int) -> str:
-        """A price, or a difference of prices, to read."""
+        """Return a price, or a difference of prices, as exact text."""
         return _written([ticks], self._tick)[0]
 
     def show_amount(self, lots: int) -> str:
-        """An amount to read."""
+        """Return an amount as exact text."""
         return _written([lots], self._lot)[0]
 
 

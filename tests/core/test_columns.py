@@ -208,7 +208,7 @@ def test_an_event_about_no_order_has_columns_without_rows() -> None:
 
 
 def test_no_values_of_no_kind_are_refused() -> None:
-    with pytest.raises(InvalidOrderError, match="at least one, or kind must say"):
+    with pytest.raises(InvalidOrderError, match="a non-empty iterable"):
         to_columns([])
 
 

@@ -85,7 +85,7 @@ LONG_TRADE = deep().place_trade("S0000", SELL, 400_000)
 EVERYTHING = [deep(), QUOTE, LONG_QUOTE, LONG_TRADE, OrderManagement()]
 
 
-def test_a_ladder_has_asks_above_and_bids_below_both_best_at_the_spread() -> None:
+def test_a_ladder_has_asks_above_bids_with_the_best_of_both_at_the_spread() -> None:
     om = OrderManagement()
     om.add_orders(
         [Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 1000, 21), Order(2, "JPM", SELL, 15, 17)]

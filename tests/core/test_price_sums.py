@@ -54,7 +54,7 @@ def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -
 
 
 @given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
-def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_the_rows(
+def test_a_cached_price_equals_a_walk_whatever_changed_above_in_or_below_the_rows(
     totals: dict[int, int], sign: int, changes: list[tuple[int, int, int]]
 ) -> None:
     totals = {sign * rank: amount for rank, amount in totals.items()}
@@ -72,18 +72,18 @@ def test_a_known_price_is_what_a_walk_finds_whatever_changed_above_in_or_below_t
             assert sums.price(asked) == walked(totals, asked)
 
 
-def test_a_level_that_changes_back_is_no_shift_any_more() -> None:
+def test_a_level_that_changes_back_has_no_shift() -> None:
     totals = {20: 5, 21: 5}
     sums = PriceSums(Levels(totals))
     sums.grow([20, 21], 10)
-    before = sums._known
+    before = sums._cache
     change_to(sums, totals, 20, 3)
-    assert sums._known != before
+    assert sums._cache != before
     change_to(sums, totals, 20, 5)
-    assert sums._known == before
+    assert sums._cache == before
 
 
-def test_prices_are_known_after_as_many_changed_levels_as_are_worth_it_and_not_after_more() -> None:
+def test_prices_stay_cached_until_more_than_eight_levels_have_changed() -> None:
     totals = dict.fromkeys(range(20, 40), 5)
     sums = PriceSums(Levels(totals))
     sums.grow(sorted(totals), 100)
@@ -105,7 +105,7 @@ def test_growing_looks_only_at_levels_that_have_no_row_yet() -> None:
     assert levels.looked_at == [20, 21, 22, 23]
 
 
-def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
+def test_a_change_reported_before_the_rows_exist_is_ignored() -> None:
     totals = {20: 5}
     sums = PriceSums(Levels(totals))
     sums.worst = 25  # as an interrupt may leave it
@@ -116,32 +116,32 @@ def test_a_change_told_before_the_rows_are_there_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "invariant"),
+    ("damage", "invariant"),
     [
-        (lambda sums: setattr(sums, "worst", 20), "every change within the rows is told"),
-        (lambda sums: _set(sums, known=1), "levels within the rows are counted"),
+        (lambda sums: setattr(sums, "worst", 20), "every change within the rows is reported"),
+        (lambda sums: _set(sums, covered=1), "levels within the rows are counted"),
         (
             lambda sums: _set(sums, ranks=[NOWHERE, 21, 20]),
             "levels within the rows are counted|rows are best first",
         ),
         (lambda sums: _set(sums, shifts=((1, 21, 1, 5), (0, 20, 1, 5))), "shifts are best first"),
-        (lambda sums: _set(sums, shifts=((0, 20, 1, 5),) * (MOST_SHIFTS + 1)), "shifts are few"),
-        (lambda sums: _set(sums, shifts=((0, 20, 1, 4),)), "a shift says what its level holds"),
+        (lambda sums: _set(sums, shifts=((0, 20, 1, 5),) * (MOST_SHIFTS + 1)), "at most MOST_SHIFTS"),
+        (lambda sums: _set(sums, shifts=((0, 20, 1, 4),)), "a shift has the amount"),
         (lambda sums: _set(sums, ranks=[NOWHERE, 19, 21]), "a level without a row"),
-        (lambda sums: _set(sums, reach=[0, 5, 11]), "sums of amounts are true"),
-        (lambda sums: _set(sums, offsets=[0, 0, -6]), "so is what they cost"),
+        (lambda sums: _set(sums, reach=[0, 5, 11]), "the amounts of the rows"),
+        (lambda sums: _set(sums, offsets=[0, 0, -6]), "the offsets of the rows"),
     ],
 )
-def test_the_check_finds_each_kind_of_harm(harm: Callable[[PriceSums], object], invariant: str) -> None:
+def test_the_check_detects_each_kind_of_damage(damage: Callable[[PriceSums], object], invariant: str) -> None:
     sums = PriceSums(Levels({20: 5, 21: 5}))
     sums.grow([20, 21], 10)
     sums._check([20, 21])
-    harm(sums)
+    damage(sums)
     with pytest.raises(AssertionError, match=invariant):
         sums._check([20, 21])
 
 
 def _set(sums: PriceSums, **parts: object) -> None:
-    names = ("ranks", "reach", "offsets", "shifts", "known")
-    known = dict(zip(names, sums._known, strict=True)) | parts
-    sums._known = tuple(known[name] for name in names)  # type: ignore[assignment]  # harm is done on purpose
+    names = ("ranks", "reach", "offsets", "shifts", "covered")
+    cache = dict(zip(names, sums._cache, strict=True)) | parts
+    sums._cache = tuple(cache[name] for name in names)  # type: ignore[assignment]  # damage on purpose

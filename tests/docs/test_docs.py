@@ -1,4 +1,4 @@
-"""The site is whole: it builds without a complaint, names everything public, and no link in it is dead."""
+"""The site builds without a warning, documents every public name, and has no dead link."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("docs")
-    complaints = build(folder)
-    return folder / "site", complaints
+    warnings = build(folder)
+    return folder / "site", warnings
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,13 @@ def pages(site: Path) -> dict[Path, Page]:
 
 
 @pytest.mark.slow
-def test_the_site_is_built_without_a_complaint(built: tuple[Path, str]) -> None:
-    _, complaints = built
-    assert complaints == ""
+def test_the_site_builds_without_a_warning(built: tuple[Path, str]) -> None:
+    _, warnings = built
+    assert warnings == ""
 
 
 @pytest.mark.slow
-def test_every_page_is_reached_from_the_first_one(site: Path, pages: dict[Path, Page]) -> None:
+def test_every_page_is_reachable_from_the_index(site: Path, pages: dict[Path, Page]) -> None:
     reached: set[Path] = set()
     waiting = {(site / "index.html").resolve()}
     while waiting:
@@ -85,7 +85,7 @@ def test_a_page_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
 
 
 def public_names() -> Iterator[str]:
-    """All names that a user may import, with the methods of the classes."""
+    """Yield all names that a user may import, and the methods of the classes."""
     rooms = [f"oms.{room.name}" for room in pkgutil.iter_modules(oms.__path__) if room.ispkg]
     for name in ["oms", *rooms]:
         if name.rpartition(".")[2] not in FOR_PEOPLE_WHO_TYPE:
@@ -132,7 +132,7 @@ def test_the_reference_shows_what_each_method_of_a_client_returns(site: Path, cl
 
 
 def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:
-    """Each command with all of its words; typer has a click of its own, or another's, by its version."""
+    """Yield each command with its full name; depending on its version, typer has its own click or not."""
     if hasattr(command, "commands"):
         for word, each in command.commands.items():
             yield from commands(each, f"{name} {word}")
@@ -149,11 +149,23 @@ def test_every_command_and_option_is_on_the_page_of_the_command() -> None:
         assert set(re.findall(r"`(--[a-z-]+)`", row)) == options - {"--help"}, name
 
 
-# ------------------------------------------------------------------ as they are, on a code host
+# ------------------------------------------------------------------ the design
+
+
+def test_the_design_page_names_every_file_of_the_core_in_its_storey_and_every_adapter() -> None:
+    page = (ROOT / "docs" / "explanation" / "design.md").read_text()
+    rows = re.findall(r"^\| \d\. \w+ \| (.*?) \|", page, flags=re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    files = {path.stem for path in (ROOT / "oms").glob("*.py")} - {"__init__", "__main__"}
+    folders = {path.parent.name for path in (ROOT / "oms").glob("*/__init__.py")}
+    assert sorted(named) == sorted(files | folders)
+
+
+# ------------------------------------------------------------------ links between the source files
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_is_right_where_the_file_is_read_as_it_is(path: Path) -> None:
+def test_a_link_between_source_files_is_valid(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if "://" in target:

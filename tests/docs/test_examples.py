@@ -1,4 +1,4 @@
-"""The examples that people copy do what they say, not only run."""
+"""The examples do what they say, and do not only run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_is_short_and_shows_something_when_it_is_run(
-    path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_example_is_short_and_prints_something(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(path.read_text().splitlines()) <= 110
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out
@@ -31,37 +29,35 @@ def test_an_example_is_short_and_shows_something_when_it_is_run(
 
 
 def test_the_market_maker_earns_the_same_in_every_run() -> None:
-    bot, earned = market_maker.run()
-    again, earned_again = market_maker.run()
-    assert (bot.held, bot.cash, earned) == (again.held, again.cash, earned_again)
-    assert earned > 0
+    bot, profit = market_maker.run()
+    again, profit_again = market_maker.run()
+    assert (bot.position, bot.cash, profit) == (again.position, again.cash, profit_again)
+    assert profit > 0
 
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
-def test_the_market_maker_counts_what_others_paid_it_and_keeps_within_its_limit(
-    seed: int, steps: int
-) -> None:
-    bot, earned = market_maker.run(steps, seed)
-    held = cash = 0
-    worth = 0
-    # Told again from the tape alone: the wall is never reached, so the other side of each trade is the bot.
-    for worth, taker, amount in market_maker.tape(steps, seed):
-        middle = worth - held // 10
+def test_the_market_maker_counts_its_cash_and_stays_within_its_limit(seed: int, steps: int) -> None:
+    bot, profit = market_maker.run(steps, seed)
+    position = cash = 0
+    fair_price = 0
+    # Recomputed from the tape alone. No trade reaches the wall, so every trade fills orders of the bot.
+    for fair_price, taker, amount in market_maker.tape(steps, seed):
+        middle = fair_price - position // 10
         gain = -1 if taker is Side.BUY else 1
-        room = min(20, 60 - gain * held)
+        room = min(20, 60 - gain * position)
         price = middle - gain * 5
         traded = min(amount, room)
-        if traded > 0 and gain * (worth - price) <= 15:
-            held, cash = held + gain * traded, cash - gain * traded * price
-    assert (bot.held, bot.cash, earned) == (held, cash, cash + held * worth)
-    assert -bot.most <= bot.held <= bot.most
-    assert len(bot.om) == 2, "the wall alone is left when it has taken out its quotes"
+        if traded > 0 and gain * (fair_price - price) <= 15:
+            position, cash = position + gain * traded, cash - gain * traded * price
+    assert (bot.position, bot.cash, profit) == (position, cash, cash + position * fair_price)
+    assert -bot.limit <= bot.position <= bot.limit
+    assert len(bot.om) == 2, "only the wall is left after the bot has canceled its quotes"
 
 
 # ------------------------------------------------------------------ the parent order
 
 
-def test_the_slices_trade_all_of_the_parent_order_for_less_than_at_once() -> None:
+def test_the_slices_trade_the_whole_parent_order_for_less_than_one_trade() -> None:
     at_once, sliced = slice_parent_order.run()
     assert sliced.amount == sum(trade.amount for trade in sliced.trades) == 2_000
     assert sliced.total_price == sum(trade.total_price for trade in sliced.trades)
@@ -70,7 +66,7 @@ def test_the_slices_trade_all_of_the_parent_order_for_less_than_at_once() -> Non
 
 
 @given(amount=st.integers(1, 5_000), slices=st.integers(1, 20), seed=st.integers(0, 99))
-def test_no_slice_but_the_last_goes_further_from_the_best_price_than_its_premium(
+def test_every_slice_but_the_last_stays_within_its_premium_of_the_best_price(
     amount: int, slices: int, seed: int
 ) -> None:
     _, sliced = slice_parent_order.run(amount, slices, seed)
@@ -79,7 +75,7 @@ def test_no_slice_but_the_last_goes_further_from_the_best_price_than_its_premium
         assert trade.fills[-1].price - trade.fills[0].price <= premium
 
 
-def test_in_a_market_that_does_not_refill_slices_cost_what_one_trade_costs() -> None:
+def test_slices_cost_as_much_as_one_trade_if_nobody_refills_the_book() -> None:
     om = slice_parent_order.book()
     at_once = om.calculate_price("XYZ", Side.BUY, 700)
     sliced = slice_parent_order.execute(om, "XYZ", Side.BUY, 700, iter(()), 5)
@@ -89,20 +85,22 @@ def test_in_a_market_that_does_not_refill_slices_cost_what_one_trade_costs() -> 
     assert slice_parent_order.execute(om, "XYZ", Side.SELL, 15, iter(()), 3).total_price == 900 + 400
 
 
-def test_a_parent_order_larger_than_the_market_is_an_error_that_says_how_large_it_was() -> None:
-    with pytest.raises(InsufficientLiquidityError) as refused:
+def test_a_parent_order_larger_than_the_market_is_an_error_with_the_available_amount() -> None:
+    with pytest.raises(InsufficientLiquidityError) as raised:
         slice_parent_order.run(amount=100_000, slices=1)
-    assert (refused.value.requested, refused.value.available) == (100_000, 5_000)
+    assert (raised.value.requested, raised.value.available) == (100_000, 5_000)
 
 
 # ------------------------------------------------------------------ asyncio
 
 
-def test_the_patient_trader_buys_at_its_price_and_the_stingy_one_never() -> None:
+def test_the_trader_with_the_higher_limit_buys_and_the_other_never_does() -> None:
     (patient, stingy), log = asyncio.run(asyncio_embedding.run())
     assert patient is not None
     assert (patient.amount, patient.total_price) == (20, 2_040)
     assert stingy is None
     assert [event.sequence for event in log] == list(range(1, 8))
     kinds = [type(event) for event in log]
-    assert kinds == [*[OrderAdded] * 4, TradePlaced, *[OrderAdded] * 2], "no sooner than the price is right"
+    assert kinds == [*[OrderAdded] * 4, TradePlaced, *[OrderAdded] * 2], (
+        "the trade follows the order that makes the price low enough"
+    )

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and are kept with the outputs that they have today."""
+"""The notebooks run from top to bottom, and are stored without outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def code_of(path: Path) -> list[str]:
 
 
 def run(path: Path) -> dict[str, Any]:
-    """Run the cells in one namespace, as a kernel does; return it, with the value of the last one as `_`."""
+    """Run the cells in one namespace, as a kernel does; return it, with the value of the last cell as `_`."""
     found: dict[str, Any] = {"__name__": "__main__"}
     for number, source in enumerate(code_of(path), 1):
         tree = ast.parse(source)
@@ -57,7 +57,7 @@ def outputs_of(cell: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_valid_and_kept_as_one_run_from_top_to_bottom_left_it(path: Path) -> None:
+def test_a_notebook_is_valid_and_stored_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # it has no types
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -78,7 +78,7 @@ def test_a_notebook_that_runs_again_shows_what_it_is_kept_with(path: Path) -> No
             )
 
 
-def test_the_session_agrees_with_what_it_published(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_replayed_session_agrees_with_its_recording(capsys: pytest.CaptureFixture[str]) -> None:
     found = run(NOTEBOOKS[1])
     report = found["report"]
     assert report.agrees
@@ -88,7 +88,7 @@ def test_the_session_agrees_with_what_it_published(capsys: pytest.CaptureFixture
     assert "agrees" in capsys.readouterr().out.splitlines()
 
 
-def test_the_large_order_is_traded_at_the_price_that_was_shown() -> None:
+def test_the_large_order_is_traded_at_the_quoted_price() -> None:
     found = run(NOTEBOOKS[0])
     assert found["_"] is True
     parts, quote, costs = found["parts"], found["quote"], found["costs"]

@@ -1,4 +1,4 @@
-"""Shell commands in the docs and the README are run, with files of the names that they give."""
+"""The shell commands in the docs and the README run, on files with the names that they use."""
 
 from __future__ import annotations
 
@@ -69,15 +69,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for order_id in range(1_000):
             om.add_order(order_id, "JPM", Side.BUY, 10, 20)
         om.place_trade("JPM", Side.BUY, 15)
+    (tmp_path / "backups").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("line", snippets())
-def test_a_command_in_the_docs_does_what_it_is_shown_for(
-    line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_command_in_the_docs_succeeds(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     program, *args = shlex.split(line)
     assert Path(program).name == "oms"
     code = run(args)
@@ -86,6 +85,6 @@ def test_a_command_in_the_docs_does_what_it_is_shown_for(
     assert out or "--output" in args
 
 
-def test_what_is_not_run_is_still_in_the_docs() -> None:
+def test_the_commands_that_are_not_run_here_are_still_in_the_docs() -> None:
     text = "".join(page.read_text() for page in [*PAGES, ROOT / "benchmarks" / "peers" / "README.md"])
     assert [start for start in NOT_RUN_HERE if f"\n{start}" not in text] == []

@@ -1,7 +1,7 @@
-"""The bare container: a SortedList of tuples per side and a dict of ids. Not a peer, but the calibration.
+"""The bare container: a SortedList of tuples per side and a dict of ids. It calibrates the measurements.
 
-It is what the same answers cost with nothing around them: no checks, no symbols, no lock, no events, no
-totals. A quote is a loop over orders, a trade takes the best order out one by one.
+It shows what the answers cost with nothing around them: no checks, no symbols, no lock, no events, and no
+totals. A quote is a loop over orders. A trade removes the best orders one by one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Bare(Driver):
     package = "sortedcontainers"
     module = "sortedcontainers"
     core = "Python"
-    licence = "Apache-2.0"
-    gives_up = "every check; it is the floor, not a library"
+    license = "Apache-2.0"
+    lacks = "every check; it is a lower bound, not a library"
 
     def __init__(self) -> None:
         make = import_module("sortedcontainers").SortedList

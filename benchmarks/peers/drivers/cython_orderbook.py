@@ -1,9 +1,9 @@
 """cython-orderbook: sorted levels of ordered dicts, compiled by Cython.
 
-Ids are strings from one counter for all books; amounts are C ints; a log of trades grows for ever, and is the
-only place where a market order's fills can be read. It has no quote, and the totals of its levels go stale
-when a trade takes part of an order, so the driver walks the orders. Its readme's import fails; the inner
-module's works. Licence not stated in its metadata. Measured as 0.1.2.
+Ids are strings from one counter for all books, and amounts are C ints. A log of trades grows without limit;
+it is the only place that shows the fills of a market order. There is no quote, and a partial fill makes the
+level totals wrong, so the driver walks the orders. The import in its readme fails, but the inner module can
+be imported. Its metadata states no license. Measured as 0.1.2.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from peers.driver import Driver
 
 
 class CythonOrderbook(Driver):
-    """SortedDict under Cython."""
+    """A SortedDict compiled by Cython."""
 
     package = "cython-orderbook"
     module = "cython_orderbook.orderbook"
     core = "Cython"
-    licence = "not stated"
-    gives_up = (
-        "a quote, totals of levels that hold, the caller's ids, range (C ints), memory (keeps all trades)"
-    )
+    license = "not stated"
+    lacks = "a quote, correct level totals, the caller's ids, range (C ints), memory (keeps all trades)"
 
     def __init__(self) -> None:
         library = import_module(self.module)

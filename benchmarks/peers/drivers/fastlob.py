@@ -1,9 +1,8 @@
 """fastlob: a limit order book in pure Python over sortedcontainers and Decimal.
 
-Starting a book starts a thread that polls every tenth of a second, and the process does not end until it is
-stopped. Ids are random strings that the book gives out; what was filled or cancelled is kept for ever. It
-has no market order (the driver sends a limit order through the book), and a trade lists no fills. MIT.
-Measured as 0.0.24.
+A book starts a thread that polls ten times a second, and the process does not end until the book is stopped.
+The book assigns random strings as ids, and keeps filled and canceled orders. It has no market order, so the
+driver sends a limit order that crosses the book. A trade lists no fills. License: MIT. Measured as 0.0.24.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from peers.driver import Driver
 
 
 class Fastlob(Driver):
-    """Everything in Decimal."""
+    """A book that computes in Decimal."""
 
     package = "fastlob"
     module = "fastlob"
     core = "Python"
-    licence = "MIT"
-    gives_up = "fills, the caller's ids, memory (keeps what is done), market orders"
+    license = "MIT"
+    lacks = "fills, the caller's ids, memory (keeps filled and canceled orders), market orders"
 
     def __init__(self) -> None:
         logging.disable(logging.WARNING)

@@ -1,8 +1,9 @@
 """lightmatchingengine: a matching engine in pure Python, a dict of lists per side.
 
-Each step of a match looks for the best price among all of them; cancelling searches the level. Ids are its
-own. What a market order cannot fill rests at price 0. It has no quote: the driver sorts its prices. Each
-match is recorded twice, for the taker and the maker. MIT. Measured as 2019.1.4.
+Each step of a match searches all prices for the best one, and a cancellation searches the level. The engine
+assigns its own ids. The unfilled part of a market order rests at price 0. There is no quote, so the driver
+sorts the prices. Each match is recorded twice, for the taker and the maker. License: MIT. Measured as
+2019.1.4.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from peers.driver import Driver
 
 
 class LightMatchingEngine(Driver):
-    """Dicts of lists."""
+    """A book of dicts of lists."""
 
     package = "lightmatchingengine"
     module = "lightmatchingengine.lightmatchingengine"
     core = "Python"
-    licence = "MIT"
-    gives_up = "a quote, the caller's ids, sorted books"
+    license = "MIT"
+    lacks = "a quote, the caller's ids, sorted books"
 
     def __init__(self) -> None:
         engine = import_module(self.module).LightMatchingEngine()

@@ -1,9 +1,9 @@
 """limit-order-book: a C++ matching core behind a binding.
 
-It has no view of its depth and no next level, so a quote asks tick by tick how much rests there. Trades
-tell nothing: no fills, not even how much was filled. Numbers past its width wrap silently (an amount of
-2^32 + 5 becomes 5), and a duplicate id is ignored silently. MIT. Measured as 2.0.0 (ctypes, Python 3.11)
-and 3.1.0 (Cython, needs Python 3.13).
+It cannot list its levels, so a quote asks for the amount at each tick. A trade reports neither its fills
+nor the filled amount. Large numbers wrap silently (an amount of 2^32 + 5 becomes 5), and a duplicate id is
+ignored silently. License: MIT. Measured as 2.0.0 (ctypes, Python 3.11) and 3.1.0 (Cython, needs Python
+3.13).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from peers.driver import Driver
 
 
 class LimitOrderBook(Driver):
-    """A core in C++ that says little."""
+    """A C++ core with a small interface."""
 
     package = "limit-order-book"
     module = "limit_order_book"
     core = "C++"
-    licence = "MIT"
-    gives_up = "fills, depth (probed tick by tick), range (wraps at 2^32)"
+    license = "MIT"
+    lacks = "fills, depth (probed tick by tick), range (wraps at 2^32)"
     needs = (3, 13)
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """liquibook: the C++ matching engine of that name, wrapped by SWIG.
 
-Only five levels of its depth can be seen, so a quote past them cannot be answered. Fills come by a listener
-that must implement every callback and fill the orders itself. Cancelling needs the order, so the driver
-keeps it. Licence not stated in its metadata (the C++ library's own is BSD-like). Measured as 2.0.1.
+It shows only five levels of depth, so the driver cannot quote beyond them. A listener receives the fills;
+it must implement every callback and fill the orders itself. A cancellation needs the order object, so the
+driver keeps it. The metadata states no license (that of the C++ library is BSD-like). Measured as 2.0.1.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from peers.driver import CannotAnswerError, Driver
 
 
 class Liquibook(Driver):
-    """A wrapped engine, five levels deep."""
+    """A wrapped C++ engine that shows five levels."""
 
     package = "liquibook"
     module = "liquibook"
     core = "C++"
-    licence = "not stated"
-    gives_up = "quotes past five levels"
+    license = "not stated"
+    lacks = "quotes past five levels"
 
     def __init__(self) -> None:
         library = import_module(self.module)
@@ -48,7 +48,7 @@ class Liquibook(Driver):
                 return total + level.price() * amount
             total += level.price() * resting
             amount -= resting
-        raise CannotAnswerError("only five levels can be seen")
+        raise CannotAnswerError("liquibook shows only five levels")
 
     def trade(self, buy: bool, amount: int) -> list[tuple[int, int]]:
         self._fills.clear()
@@ -60,7 +60,7 @@ class Liquibook(Driver):
 
 
 def listener(base: Any, fills: list[tuple[int, int]]) -> Any:
-    """A listener that notes fills; the wrapper wants every callback to be there."""
+    """Return a listener that collects fills; the wrapper requires every callback."""
 
     def ignore(*_: object) -> None:
         pass

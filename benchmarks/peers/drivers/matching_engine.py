@@ -1,8 +1,8 @@
 """matching-engine: a deterministic engine in pure Python (sorted keys over levels, each a linked queue).
 
-The nearest to this project in design. Every call is a numbered command; only the engine in the process is
-measured, without its log and its gateway. It has no quote: the driver walks its levels, which carry totals.
-MIT. Measured as 0.1.1 (needs Python 3.12).
+Its design is the closest to this project. Every call is a numbered command. Only the engine in the process is
+measured, without its log and its gateway. There is no quote, so the driver walks the levels, which have
+totals. License: MIT. Measured as 0.1.1 (needs Python 3.12).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from peers.driver import Driver
 
 
 class MatchingEngine(Driver):
-    """Commands in, events out."""
+    """An engine that takes commands and returns events."""
 
     package = "matching-engine"
     module = "matching_engine.engine"
     core = "Python"
-    licence = "MIT"
-    gives_up = "a quote"
+    license = "MIT"
+    lacks = "a quote"
     needs = (3, 12)
 
     def __init__(self) -> None:

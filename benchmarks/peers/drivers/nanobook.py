@@ -1,8 +1,8 @@
 """nanobook: a deterministic exchange in Rust for backtests.
 
-It gives orders ids of its own, so the driver keeps a dict from ours to its; it keeps every event and trade
-for ever; a quote reads the depth of both sides, more of it until the amount is covered. MIT. Measured as
-0.19.2.
+It assigns its own ids, so the driver translates them with a dict. It keeps every event and trade. There is no
+quote, so the driver reads the depth of both sides, and more of it until the amount is covered. License: MIT.
+Measured as 0.19.2.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Nanobook(Driver):
     package = "nanobook"
     module = "nanobook"
     core = "Rust"
-    licence = "MIT"
-    gives_up = "the caller's ids, memory (keeps all events), a quote"
+    license = "MIT"
+    lacks = "the caller's ids, memory (keeps all events), a quote"
 
     def __init__(self) -> None:
         exchange = import_module(self.module).Exchange()

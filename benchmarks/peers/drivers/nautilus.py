@@ -1,9 +1,10 @@
 """nautilus-trader: the Rust order book of a trading platform, through its PyO3 binding (L3, market by order).
 
-It follows a market and does not match: no trade consumes its book. Its own quote is native and answers with
-a float average price, and where the book holds too little it silently averages what there is. Deleting
-needs the order, so the driver keeps it. Prices and quantities are objects of its own; the driver makes each
-once, the fastest public way. LGPL-3.0. Measured as 1.221.0 (Python 3.11) and 1.231.0 (needs Python 3.12).
+It follows a market and does not match, so no trade consumes its book. Its native quote returns a float
+average price. If the book holds too little, the quote silently averages what is available. A removal needs
+the order object, so the driver keeps it. Prices and quantities are objects, and the driver creates each one
+once, which is the fastest public way. License: LGPL-3.0. Measured as 1.221.0 (Python 3.11) and 1.231.0
+(needs Python 3.12).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from peers.driver import Driver
 
 
 class Made(dict[int, Any]):
-    """Objects by their number, each made at its first use."""
+    """A cache of objects by number; each is created at its first use."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
         self._make = make
@@ -27,13 +28,13 @@ class Made(dict[int, Any]):
 
 
 class Nautilus(Driver):
-    """Native quotes over a market-data book."""
+    """A market-data book with native quotes."""
 
     package = "nautilus-trader"
     module = "nautilus_trader.core.nautilus_pyo3"
     core = "Rust"
-    licence = "LGPL-3.0"
-    gives_up = "exactness (float average), shortage (averages what is there), trades"
+    license = "LGPL-3.0"
+    lacks = "exactness (float average), shortage (averages what is available), trades"
     needs = (3, 12)
 
     def __init__(self) -> None:

@@ -1,7 +1,6 @@
 """oms, the project itself, through its public verbs.
 
-A bid is liquidity for SELL trades and an ask for BUY trades: the side of an order names the trade that it
-serves.
+The side of an order names the trade that it serves: a bid serves SELL trades, and an ask serves BUY trades.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Oms(Driver):
-    """Exact, with fills, by the caller's ids."""
+    """Exact prices, with fills and the caller's ids."""
 
     package = "sortedcontainers"  # oms itself comes from the checkout
     module = "oms"
     core = "Python"
-    licence = "MIT"
-    gives_up = "nothing that is measured here"
+    license = "MIT"
+    lacks = "nothing that is measured here"
 
     def __init__(self) -> None:
         oms = import_module("oms")

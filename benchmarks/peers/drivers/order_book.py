@@ -1,8 +1,8 @@
 """order-book: sorted price levels in C, as a feed handler needs them.
 
-It knows amounts per price and no orders, so the driver keeps the orders in a dict beside it; it has no
-quote either: the driver walks its levels. GPL-3.0. Measured as 0.6.1 (Python 3.11) and 1.1.0 (needs Python
-3.13), whose levels can be walked as pairs.
+It stores amounts per price and no orders, so the driver keeps the orders in a dict. There is no quote, so
+the driver walks the levels. License: GPL-3.0. Measured as 0.6.1 (Python 3.11) and 1.1.0 (needs Python
+3.13), which can iterate over its levels as pairs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from peers.driver import Driver
 
 
 class OrderBook(Driver):
-    """Levels in C, orders in a dict."""
+    """Levels in C and orders in a dict."""
 
     package = "order-book"
     module = "order_book"
     core = "C"
-    licence = "GPL-3.0"
-    gives_up = "orders (levels only), trades"
+    license = "GPL-3.0"
+    lacks = "orders (levels only), trades"
     needs = (3, 13)
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class OrderBook(Driver):
         raise ValueError("not enough")
 
     def _quote_by_price(self, levels: Any, amount: int) -> Any:
-        """The same for a release whose levels can only be walked by price."""
+        """Answer a quote with a release that can iterate over prices only."""
         total = 0
         for price in levels:
             resting = levels[price]

@@ -1,8 +1,8 @@
-"""orderly-chaos: a C++ matching core called through ctypes, which costs more than the core does.
+"""orderly-chaos: a C++ matching core called through ctypes; the calls cost more than the core.
 
-It has no quote. Asking tick by tick how much rests there is the fastest public way where prices are dense;
-after a gap the driver reads the depth, more of it until the amount is covered. Fills come by a callback.
-MIT. Measured as 0.2.0, built from source at installation.
+There is no quote. Where prices are dense, the fastest public way is to ask for the amount at each tick. After
+a gap the driver reads the depth, and more of it until the amount is covered. A callback receives the fills.
+License: MIT. Measured as 0.2.0, built from source at installation.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 from peers.driver import Driver
 
 GAP = 64
-"""Empty ticks after which reading the depth is cheaper."""
+"""After this many empty ticks, reading the depth is faster."""
 
 
 class OrderlyChaos(Driver):
-    """A core behind ctypes."""
+    """A C++ core behind ctypes."""
 
     package = "orderly-chaos"
     module = "orderly_chaos"
     core = "C++"
-    licence = "MIT"
-    gives_up = "a quote, range (amounts below 2^32)"
+    license = "MIT"
+    lacks = "a quote, range (amounts below 2^32)"
 
     def __init__(self) -> None:
         library = import_module(self.module)

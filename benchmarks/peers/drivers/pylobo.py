@@ -1,8 +1,8 @@
 """pylobo (imported as lobo): limit order books in Rust with polars outputs.
 
-Ids are UUIDs that the book gives out. A quote is a simulated market order whose report tells the average
-price, a float, and it averages what there is where the book holds too little. It pins one exact release of
-polars. MIT. Measured as 0.1.2.
+The book assigns UUIDs as ids. A quote is a simulated market order that reports a float average price. If
+the book holds too little, it averages what is available. It requires one exact release of polars. License:
+MIT. Measured as 0.1.2.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from peers.driver import Driver
 
 
 class Pylobo(Driver):
-    """Native quotes by simulation."""
+    """A Rust book that quotes by simulation."""
 
     package = "pylobo"
     module = "lobo"
     core = "Rust"
-    licence = "MIT"
-    gives_up = "exactness (float average), shortage (averages what is there), the caller's ids"
+    license = "MIT"
+    lacks = "exactness (float average), shortage (averages what is available), the caller's ids"
 
     def __init__(self) -> None:
         lobo, orders = import_module("lobo"), import_module("lobo.orders")

@@ -1,8 +1,8 @@
-"""pyorderbook: an order book in pure Python, a heap of levels and UUIDs for ids.
+"""pyorderbook: an order book in pure Python, with a heap of levels and UUIDs as ids.
 
-Importing it configures the root logger. A cancelled order leaves its level in the heap. It has no view of
-its depth: the driver sorts its prices; no market order: the driver sends a limit order through the book.
-MIT. Measured as 0.4.9.
+Importing it configures the root logger. A canceled order leaves its level in the heap. It has no view of the
+depth, so the driver sorts the prices. It has no market order, so the driver sends a limit order that crosses
+the book. License: MIT. Measured as 0.4.9.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Pyorderbook(Driver):
     package = "pyorderbook"
     module = "pyorderbook"
     core = "Python"
-    licence = "MIT"
-    gives_up = "a quote, depth, the caller's ids, market orders"
+    license = "MIT"
+    lacks = "a quote, depth, the caller's ids, market orders"
 
     def __init__(self) -> None:
         pyorderbook = import_module(self.module)
