@@ -38,10 +38,11 @@ from oms.feeds.levels.replayer import LevelReplay, find_instruments, replay_leve
 from oms.feeds.levels.report import LevelReport, SymbolReport
 from oms.feeds.orders import bitstamp, lobster
 from oms.feeds.orders.book_check import StateDifference
-from oms.feeds.orders.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
+from oms.feeds.orders.messages import Feed, Kind, Message, Recording
 from oms.feeds.orders.replayer import Replay, Unknown, replay
 from oms.feeds.orders.report import Report, UnequalTrade
 from oms.feeds.recorder import Recorder
+from oms.feeds.top_of_book import ASK, BID, Level, Top
 
 __all__ = [
     "ALTERNATING",

@@ -19,7 +19,7 @@ from oms.feeds.levels.okx import Okx
 from oms.feeds.orders import bitstamp, lobster
 from oms.feeds.orders.messages import Feed, Recording
 from oms.feeds.orders.replayer import Unknown
-from oms.feeds.text_file import CsvFile
+from oms.feeds.text_file import TextFile
 from oms.models import check_positive
 
 __all__ = ["AnyFeed", "DEFAULT_UNKNOWN", "feed_of", "open_capture", "open_recording"]
@@ -41,7 +41,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
     first messages. Raises FeedError if its beginning cannot be read, and UnknownFeedError if it is of none
     of them. O(1).
     """
-    file = CsvFile(path, LONGEST_LINE)
+    file = TextFile(path, LONGEST_LINE)
     with closing(file.lines()) as lines:
         for row, text in islice(lines, _LINES_TO_LOOK_AT):
             if row == 1 and bitstamp.is_header(text):

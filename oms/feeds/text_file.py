@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
-__all__ = ["Column", "CsvFile", "RowFormat", "Streamed", "scaled"]
+__all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
 """A number that may not fit a book (the book says so), but that is cheap to read."""
@@ -32,7 +32,7 @@ def scaled(text: str, decimals: int) -> int:
     return int(whole + fraction.ljust(decimals, "0"))
 
 
-class CsvFile:
+class TextFile:
     """A file that is read row by row, as often as one likes, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
@@ -152,7 +152,7 @@ class RowFormat:
         self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
         self.header = ",".join(column.name for column in columns)
 
-    def read(self, file: CsvFile, row: int, text: str) -> tuple[str, ...]:
+    def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
         """Split a row into its columns; raises FeedError."""
         fields = self.split(text)
         if fields is None:
@@ -168,7 +168,7 @@ class RowFormat:
         """Whether a row has as many columns."""
         return text.count(",") + 1 == len(self._columns)
 
-    def read_header(self, file: CsvFile, row: int, text: str) -> None:
+    def read_header(self, file: TextFile, row: int, text: str) -> None:
         """Pass over the row of names; raises FeedError if it is anything else."""
         if text != self.header:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
@@ -187,7 +187,7 @@ class RowFormat:
 class Streamed:
     """What is read from a file, as often as one likes, and how far the latest reading has got."""
 
-    def __init__(self, file: CsvFile) -> None:
+    def __init__(self, file: TextFile) -> None:
         self._file = file
 
     @property

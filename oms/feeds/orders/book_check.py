@@ -21,7 +21,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
-from oms.feeds.orders.messages import Level, Message, Top
+from oms.feeds.orders.messages import Message
+from oms.feeds.top_of_book import Level, Top
 from oms.instrument import Instrument
 
 __all__ = ["BookCheck", "StateDifference"]

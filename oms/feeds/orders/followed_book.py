@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.feeds.errors import UnknownOrderError
-from oms.feeds.orders.messages import Kind, Level, Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.orders.seeding import Seeds
 from oms.feeds.orders.sweep import Swept, sweep
 from oms.feeds.orders.tally import Tally
+from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderFill, Side
 

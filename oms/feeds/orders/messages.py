@@ -10,16 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from oms.feeds.text_file import CsvFile, Streamed
+from oms.feeds.text_file import Streamed, TextFile
 from oms.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top", "symbol_from_name"]
-
-# A feed's asks serve BUY trades and its bids SELL trades: nowhere else are the words translated.
-ASK = Side.BUY
-BID = Side.SELL
-
+__all__ = ["Feed", "Kind", "Message", "Recording", "symbol_from_name"]
 
 Feed = Literal["bitstamp", "lobster"]
 """The feeds that a recording may come from."""
@@ -64,20 +59,6 @@ class Message(NamedTuple):
     price: int
 
 
-class Level(NamedTuple):
-    """The best price of a side (ticks) and all that rests there (lots)."""
-
-    price: int
-    amount: int
-
-
-class Top(NamedTuple):
-    """The best level of each side, None for a side on which nothing rests."""
-
-    buy: Level | None
-    sell: Level | None
-
-
 class Recording(Streamed):
     """A file of messages; each iteration streams it once more from its first row.
 
@@ -88,13 +69,13 @@ class Recording(Streamed):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        parse: Callable[[CsvFile, Instrument], Iterator[Message]],
+        parse: Callable[[TextFile, Instrument], Iterator[Message]],
         feed: Feed,
         symbol: str,
         units: Instrument | Callable[[], Instrument],
     ) -> None:
         """Name the file and what reads it; `units` may be found out when they are first wanted."""
-        super().__init__(CsvFile(path))
+        super().__init__(TextFile(path))
         self._parse = parse
         self.feed: Feed = feed
         self.symbol = symbol

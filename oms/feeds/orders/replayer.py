@@ -11,12 +11,13 @@ from oms.errors import InvalidOrderError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
 from oms.feeds.orders.maker_check import MakerCheck
-from oms.feeds.orders.messages import Kind, Message, Top
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.report import Report
 from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
+from oms.feeds.top_of_book import Top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol

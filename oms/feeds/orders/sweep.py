@@ -13,8 +13,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from oms.feeds.orders.messages import Kind, Level, Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
+from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
 from oms.models import OrderFill, PriceLevel, Side, Trade
 
