@@ -32,18 +32,9 @@ from oms.cli.options import (
 from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.feeds import (
-    DEFAULT_UNKNOWN,
-    AnyFeed,
-    FeedError,
-    LevelFeedName,
-    Recording,
-    Unknown,
-    UnknownFeedError,
-    feed_of,
-    open_capture,
-    open_recording,
-)
+from oms.feeds import FeedError, Recording, Unknown, UnknownFeedError, feed_of, open_capture, open_recording
+from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed
+from oms.feeds.levels.messages import LevelFeedName
 
 __all__ = ["replay"]
 

@@ -142,7 +142,7 @@ def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Calla
         (zipped(("a/", b"")), "a zip archive with 0 members, not 1: unpack it first"),
         (
             zipped(("a", b"a"), compression=zipfile.ZIP_LZMA),
-            "a zip archive packed by another method than deflate: unpack it first",
+            "a zip archive not compressed with deflate: unpack it first",
         ),
         (zipped(), "an empty zip archive: unpack it first"),
         (b"PAR1abc", "a Parquet file: unpack it first"),
@@ -261,7 +261,7 @@ def test_what_is_not_text_is_a_feed_error_at_its_row(tmp_path: Path) -> None:
 
 
 def test_a_row_without_end_is_a_feed_error_before_it_fills_the_memory(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="row 1: no row has 65536 bytes"):
+    with pytest.raises(FeedError, match="row 1: must have fewer than 65,536 bytes"):
         read(write(tmp_path / "a.csv", b"1" * 1_000_000))
 
 
