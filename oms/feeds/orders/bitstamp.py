@@ -91,13 +91,13 @@ def read(
         symbol = symbol_from_name(path)
     lot = lot_size or UNITS.lot_size
     if tick_size is None:
-        _ = Instrument(UNITS.tick_size, lot)  # a size of no use is an error here
+        _ = Instrument(UNITS.tick_size, lot)  # raises for a wrong size now, not at the first row
         return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
     return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Find the tick that all prices are multiples of; what is wrong with the file, its messages say."""
+    """Find the tick size that fits all prices; iterating the messages reports errors in the file."""
     most = decimals_of(UNITS.tick_size)
     try:
         for _, text in TextFile(path).rows():
@@ -110,7 +110,7 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
 
 
 def is_header(text: str) -> bool:
-    """Whether a file that begins with this row is a recording of this kind."""
+    """Return True if this first row is the header of a Bitstamp recording."""
     return text == _ORDER.header
 
 
