@@ -112,6 +112,15 @@ def test_an_adapter_imports_core_itself_and_the_adapters_listed_for_it(path: Pat
             assert other in ROOMS[room], f"{path.relative_to(ROOT)} imports {module}"
 
 
+@pytest.mark.parametrize(("wing", "other"), [("orders", "levels"), ("levels", "orders")])
+def test_feeds_by_order_and_feeds_by_level_do_not_import_each_other(wing: str, other: str) -> None:
+    paths = sorted((ROOT / "feeds" / wing).glob("*.py"))
+    assert paths
+    for path in paths:
+        crossing = [name for name in imported(path) if f"{name}.".startswith(f"oms.feeds.{other}.")]
+        assert not crossing, f"{path.relative_to(ROOT)} imports {crossing[0]}"
+
+
 def test_no_module_imports_itself_by_a_detour() -> None:
     every = {module_name(path): path for path in CORE + ADAPTERS}
     order = TopologicalSorter(
