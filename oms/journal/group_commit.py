@@ -49,9 +49,18 @@ class GroupCommit:
         self._is_closed = False
 
     def start(self, sync: Callable[[], None]) -> None:
-        """Start the thread that calls the journal's `sync` when the time of a group is over."""
+        """Start the thread that calls the journal's `sync` when the time of a group is over.
+
+        Raises JournalError if the system has no thread left.
+        """
         name = f"oms journal {self._file.path.name}"
-        Thread(target=self._keep_time, args=(sync,), name=name, daemon=True).start()
+        try:
+            Thread(target=self._keep_time, args=(sync,), name=name, daemon=True).start()
+        except RuntimeError as error:
+            problem = (
+                f"durability 'batched' needs a thread, and none can be started ({error}); open it as 'full'"
+            )
+            raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
         """Have the next commit synced if it completes the group, and return True then."""

@@ -380,3 +380,19 @@ def test_a_note_of_millions_of_characters_is_kept_as_it_is(file: Path) -> None:
         om.add_order(1, "JPM", BUY, 1, 1)
     with journal.open(file, verify=True) as om:
         assert [event.note for event in kept(om).read()] == [note]
+
+
+def test_a_batched_journal_without_a_thread_is_a_journal_error_and_stays_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "book.db"
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading._start_new_thread", refuse)
+        with pytest.raises(JournalError, match="needs a thread"):
+            journal.open(file, durability="batched")
+    with journal.open(file, durability="batched") as om:
+        assert len(om) == 0
