@@ -1,4 +1,4 @@
-"""The least that is a journal: a list of events; and one that fails, or is struck, when told to."""
+"""Test journals: a list of events, and one that fails or is interrupted on demand."""
 
 from __future__ import annotations
 
