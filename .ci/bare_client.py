@@ -1,4 +1,4 @@
-"""Run by the gate in an environment that holds the extra `client`, and nothing else."""
+"""Run by the gate in an environment that has the extra `client` and nothing else."""
 
 import sys
 from importlib.util import find_spec
@@ -6,10 +6,16 @@ from importlib.util import find_spec
 installed = {name for name in ("fastapi", "pydantic", "starlette", "uvicorn") if find_spec(name)}
 assert not installed, f"the extra client installs {installed}"
 
-import oms.client  # noqa: E402 - after the environment has been looked at
+before = set(sys.modules)
+import oms.client  # noqa: E402 - after the environment has been inspected
 
-assert "site-packages" in sys.modules["oms"].__file__, "the installed package is the one that is tested"
-loaded = {name for name in sys.modules if name == "oms.api" or name.startswith("oms.api.")}
+assert "site-packages" in sys.modules["oms"].__file__, "the tested package is the installed one"
+packages = {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names
+of_httpx = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "sniffio", "typing_extensions"}
+unexpected = packages - of_httpx - {"oms", "sortedcontainers"}
+assert not unexpected, f"oms.client loads {unexpected}"
+adapters = {"oms.api", "oms.cli", "oms.cluster", "oms.feeds", "oms.journal", "oms.notebook"}
+loaded = adapters & set(sys.modules)
 assert not loaded, f"oms.client loads {loaded}"
 
 with oms.client.Client("http://127.0.0.1:9", attempts=1) as om:
@@ -18,4 +24,4 @@ with oms.client.Client("http://127.0.0.1:9", attempts=1) as om:
     except ConnectionError as error:
         print("oms.client works without a server framework:", type(error).__name__)
     else:
-        raise AssertionError("nothing answers at this address")
+        raise AssertionError("nothing listens at this address")

@@ -1,4 +1,4 @@
-"""The door of the `oms` command: `oms` and `python -m oms` both come in here."""
+"""The entry point of the `oms` command, and of `python -m oms`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main() -> None:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         sys.exit(_what_to_install())
-    except KeyboardInterrupt:  # importing takes a moment, in which one may change one's mind
+    except KeyboardInterrupt:  # Ctrl-C while the imports run
         sys.exit(130)
     sys.exit(run())
 

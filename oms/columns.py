@@ -6,15 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from oms.errors import InvalidOrderError
-from oms.events import (
-    Event,
-    OrderAdded,
-    OrderAmended,
-    OrderRemoved,
-    OrdersAdded,
-    OrdersRemoved,
-    TradePlaced,
-)
+from oms.events import KINDS, Event
 from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
 
 __all__ = ["EVENT_COLUMNS", "event_rows", "to_columns"]
@@ -81,7 +73,7 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 
 
 def _kind_of(value: object) -> type:
-    kind = Event if type(value) in _CHANGES else type(value)
+    kind = Event if type(value) in KINDS else type(value)
     if kind not in _SHAPES:
         raise InvalidOrderError("values", value, f"an iterable of one of {_KINDS}")
     return kind
@@ -116,47 +108,9 @@ def _trade(trade: Trade) -> Iterator[Row]:
 def event_rows(event: Event) -> Iterator[Row]:
     """Yield one row for each order that an event touches, with the columns EVENT_COLUMNS."""
     head = event.sequence, type(event).__name__, event.note
-    for order_id, symbol, side, price, change in _CHANGES[type(event)](event.subject()):
+    for order_id, symbol, side, price, change in event.rows():
         yield *head, order_id, symbol, side.value, price, change
 
-
-def _added(orders: Iterable[Order]) -> Iterator[Row]:
-    for order_id, symbol, side, amount, price in orders:
-        yield order_id, symbol, side, price, amount
-
-
-def _removed(orders: Iterable[Order]) -> Iterator[Row]:
-    for order_id, symbol, side, amount, price in orders:
-        yield order_id, symbol, side, price, -amount
-
-
-def _one_added(order: Order) -> Iterator[Row]:
-    return _added((order,))
-
-
-def _one_removed(order: Order) -> Iterator[Row]:
-    return _removed((order,))
-
-
-def _amended(orders: tuple[Order, Order]) -> Iterator[Row]:
-    before, after = orders
-    yield from _one_removed(before)
-    yield from _one_added(after)
-
-
-def _traded(trade: Trade) -> Iterator[Row]:
-    for order_id, amount, price in trade.fills:
-        yield order_id, trade.symbol, trade.side, price, -amount
-
-
-_CHANGES: dict[type, Callable[[Any], Iterator[Row]]] = {
-    OrderAdded: _one_added,
-    OrdersAdded: _added,
-    OrderRemoved: _one_removed,
-    OrdersRemoved: _removed,
-    OrderAmended: _amended,
-    TradePlaced: _traded,
-}
 
 _SHAPES: dict[type, _Shape] = {
     Order: _Shape(Order._fields, _order),

@@ -1,11 +1,11 @@
-"""What happened: one event for each verb that changed something; and what keeps events: a journal."""
+"""Events: one for each verb that changed something; and the protocol of a journal, which stores them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, Self, cast
 
-from oms.models import Order, OrderRow, Trade, new_order
+from oms.models import Order, OrderRow, Side, Trade, new_order
 
 __all__ = [
     "Event",
@@ -19,12 +19,18 @@ __all__ = [
     "TradePlaced",
 ]
 
+ChangeRow = tuple[int, str, Side, int, int]
+"""Order id, symbol, side, price in ticks, and change in lots."""
+
 
 class Event:
-    """A change: `sequence` counts from 1 without gaps, `note` is the text given to its transaction.
+    """One change: `sequence` counts from 1 without gaps, `note` is the text given to its transaction.
 
-    An event says all that it takes to repeat the change, and all that it takes to undo it. It is a
-    named tuple like the values it carries, but of its own kind: an order added is not an order removed.
+    An event carries everything that it takes to repeat the change. It is a named tuple, but it
+    equals only events of its own kind: an order added is not an order removed.
+
+    Each kind also says what it changes: `symbol` and `rows`. A new kind has to define both, because
+    the ones here raise NotImplementedError.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -42,25 +48,56 @@ class Event:
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
-        """Make one of its subject: the order, the orders, the trade, or for an amendment a pair of orders."""
+        """Make an event from its subject: an order, orders, a trade, or two orders for an amendment."""
         make = cast("Callable[..., Self]", cls)  # each kind takes its own subject
         return make(subject, sequence, note)
 
     def subject(self) -> Any:
-        """What it is about."""
+        """Return the order, the orders, the trade, or for an amendment the order before and after it."""
         return cast("tuple[Any, ...]", self)[0]
 
+    @property
+    def symbol(self) -> str | None:
+        """The symbol of the order or trade; None for many orders, which may have many symbols. O(1)."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its symbol")
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes at which price: order id, symbol, side, price (ticks), and change (lots).
+
+        The change is below 0 for lots that no longer rest, so all changes add up to the resting
+        amount. An amendment has two rows, a trade one for each fill. O(rows).
+
+        >>> from oms import Order, OrderAmended, Side
+        >>> before = Order(1, "JPM", Side.BUY, 20, 21)
+        >>> for row in OrderAmended(before, before._replace(price=22), sequence=1).rows():
+        ...     print(*row)
+        1 JPM BUY 21 -20
+        1 JPM BUY 22 20
+
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say what it changes")
+
     def __eq__(self, other: object) -> bool:
-        """Of the same kind, with the same content."""
+        """Return True for an event of the same kind with the same content."""
         return type(self) is type(other) and super().__eq__(other)
 
     def __ne__(self, other: object) -> bool:
-        """Of another kind, or with other content."""
+        """Return True for an event of another kind, or with other content."""
         return not self == other
 
     def __hash__(self) -> int:
-        """Of the content."""
+        """Return the hash of the content."""
         return super().__hash__()
+
+
+def _added(orders: Iterable[Order]) -> Iterator[ChangeRow]:
+    for order_id, symbol, side, amount, price in orders:
+        yield order_id, symbol, side, price, amount
+
+
+def _removed(orders: Iterable[Order]) -> Iterator[ChangeRow]:
+    for order_id, symbol, side, amount, price in orders:
+        yield order_id, symbol, side, price, -amount
 
 
 class _OfOrder(NamedTuple):
@@ -93,57 +130,114 @@ class _OrderEvent(Event, _OfOrder):
 
     @classmethod
     def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
-        """As of any event."""
+        """Make an event from its subject."""
         return cls(new_order(subject), sequence, note)
+
+    @property
+    def symbol(self) -> str:
+        """The symbol; see Event."""
+        return self.order.symbol
+
+
+class _OrdersEvent(Event, _OfOrders):
+    __slots__ = ()
+
+    @property
+    def symbol(self) -> None:
+        """None: the orders may have many symbols."""
+        return None
 
 
 class OrderAdded(_OrderEvent):
-    """`order` rests."""
+    """`order` was added, and rests."""
 
     __slots__ = ()
 
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        return _added((self.order,))
 
-class OrdersAdded(Event, _OfOrders):
-    """All `orders` rest, in the order in which they were given."""
+
+class OrdersAdded(_OrdersEvent):
+    """All `orders` were added, in this sequence, and rest."""
 
     __slots__ = ()
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        return _added(self.orders)
 
 
 class OrderRemoved(_OrderEvent):
-    """`order` rests no more; its amount is what was left of it."""
+    """`order` was removed; its amount is what rested until then."""
 
     __slots__ = ()
 
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        return _removed((self.order,))
 
-class OrdersRemoved(Event, _OfOrders):
-    """All `orders` rest no more."""
+
+class OrdersRemoved(_OrdersEvent):
+    """All `orders` were removed; their amounts are what rested until then."""
 
     __slots__ = ()
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        return _removed(self.orders)
 
 
 class OrderAmended(Event, _OfTwo):
-    """The order `before` is now the order `after`, under the same id."""
+    """The order `before` was amended, and rests as `after`, with the same id, symbol, and side."""
 
     __slots__ = ()
 
     @classmethod
     def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
-        """As of any event."""
+        """Make an event from its subject."""
         return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Order, Order]:
-        """As of any event."""
+        """Return the order before and after the amendment."""
         return self.before, self.after
+
+    @property
+    def symbol(self) -> str:
+        """The symbol; see Event."""
+        return self.after.symbol
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        yield from _removed((self.before,))
+        yield from _added((self.after,))
 
 
 class TradePlaced(Event, _OfTrade):
-    """The fills of `trade` were taken from its book."""
+    """`trade` was placed: its fills no longer rest."""
 
     __slots__ = ()
 
+    @property
+    def symbol(self) -> str:
+        """The symbol; see Event."""
+        return self.trade.symbol
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield what changes; see Event."""
+        _, symbol, side, _, _, fills = self.trade
+        for order_id, amount, price in fills:
+            yield order_id, symbol, side, price, -amount
+
+
+KINDS: frozenset[type[Event]] = frozenset(
+    {OrderAdded, OrdersAdded, OrderRemoved, OrdersRemoved, OrderAmended, TradePlaced}
+)
+"""Every kind of event. A table of kinds has all of these."""
+
 
 class Snapshot(NamedTuple):
-    """All state after the event numbered `sequence`: what rests, and the next trade id."""
+    """The whole state after the event numbered `sequence`: the resting orders, and the next trade id."""
 
     sequence: int = 0
     next_trade_id: int = 1
@@ -151,35 +245,52 @@ class Snapshot(NamedTuple):
 
 
 class Journal(Protocol):
-    """Keeps events for good: in a file, or in a log that several machines share.
+    """Durable storage of events: a file, or an event log that several machines share.
 
-    An OrderManagement that is given one starts from what it holds, and appends every change to it
-    before the verb returns. It calls under its lock; who reads beside it may call from any thread.
+    An OrderManagement that is given a journal starts from the journal's state, and appends every
+    change before the verb returns. It calls `append` under its own lock. All other methods may be
+    called from any thread.
     """
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event that it holds, 0 if none: also after an append that
-        was struck. Raises JournalError.
+        """The sequence number of the last event in the journal, 0 if it has none.
+
+        It is right also after an append that was interrupted. Raises JournalError.
         """
         ...
 
     def snapshot(self) -> Snapshot:
-        """A state to start from; `read` goes on after it. Raises JournalError."""
+        """Return a state to start from; `read` continues after its `sequence`. Raises JournalError."""
         ...
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """The events from this sequence number on, in order, without a gap. Raises JournalError."""
+        """Yield the events from the sequence number `first` on, in order, without a gap.
+
+        Raises JournalError, also if `first` was dropped.
+        """
+        ...
+
+    def history(self) -> Iterator[Event]:
+        """Yield every event in the journal, in order. There are gaps where events were dropped.
+
+        A journal that can drop events still yields the dropped ones that carry a note, because a note
+        may hold an idempotency key. Raises JournalError.
+        """
+        ...
+
+    def check_writable(self) -> None:
+        """Raise JournalError if an append would be rejected, whatever the batch is."""
         ...
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Hold all of a batch, which goes on where the last one ended, or none of it.
+        """Store all events of a batch, or none; the first one follows the last event in the journal.
 
-        Raises JournalError if it does not: then nothing of the batch is held, unless the error says
-        that this is unknown until the journal is opened again, and nothing more is taken until then.
+        After a JournalError nothing of the batch is stored. The one exception is an error that says
+        that this is unknown until the journal is opened again; no append is accepted until then.
         """
         ...
 
     def close(self) -> None:
-        """Let go of it; a second time does nothing. Raises JournalError."""
+        """Release the storage; a second call does nothing. Raises JournalError."""
         ...

@@ -112,6 +112,15 @@ def test_an_adapter_imports_core_itself_and_the_adapters_listed_for_it(path: Pat
             assert other in ROOMS[room], f"{path.relative_to(ROOT)} imports {module}"
 
 
+@pytest.mark.parametrize(("wing", "other"), [("orders", "levels"), ("levels", "orders")])
+def test_feeds_by_order_and_feeds_by_level_do_not_import_each_other(wing: str, other: str) -> None:
+    paths = sorted((ROOT / "feeds" / wing).glob("*.py"))
+    assert paths
+    for path in paths:
+        crossing = [name for name in imported(path) if f"{name}.".startswith(f"oms.feeds.{other}.")]
+        assert not crossing, f"{path.relative_to(ROOT)} imports {crossing[0]}"
+
+
 def test_no_module_imports_itself_by_a_detour() -> None:
     every = {module_name(path): path for path in CORE + ADAPTERS}
     order = TopologicalSorter(
@@ -168,3 +177,37 @@ def test_an_adapter_without_its_extra_says_what_to_install(adapter: str, needed:
 @pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nobody_is_told_to_install_from_an_index_where_a_stranger_may_own_the_name(path: Path) -> None:
     assert "install oms" not in path.read_text()
+
+
+def attributes_set(function: ast.AST) -> set[str]:
+    """The attributes of `self` that a function assigns to."""
+    return {
+        node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "journal").glob("*.py")), ids=lambda path: path.stem)
+def test_a_class_of_the_journal_sets_all_its_attributes_in_init(path: Path) -> None:
+    for each in ast.walk(ast.parse(path.read_text())):
+        if isinstance(each, ast.ClassDef):
+            methods = {node.name: node for node in each.body if isinstance(node, ast.FunctionDef)}
+            initial = attributes_set(methods["__init__"]) if "__init__" in methods else set()
+            for name, method in methods.items():
+                assert attributes_set(method) <= initial, f"{each.name}.{name}"
+
+
+@pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_asks_what_kind_of_journal_it_is(path: Path) -> None:
+    asked = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and "SqliteJournal" in ast.unparse(node)
+    ]
+    assert asked == []

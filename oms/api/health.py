@@ -9,7 +9,6 @@ from oms.api.openapi import described
 from oms.api.problems import Refusal, without_folders
 from oms.api.request_models import answer
 from oms.errors import JournalError, OmsError
-from oms.journal import SqliteJournal
 from oms.management import OrderManagement
 
 __all__ = ["Service"]
@@ -56,7 +55,8 @@ class Service:
 def _check_writable(om: OrderManagement) -> None:
     """Raise JournalError if a change would be refused, whatever it is."""
     journal = om.journal
-    if isinstance(journal, SqliteJournal):
-        journal.check_writable()
-    if journal is not None and journal.last_sequence != om.last_sequence:
+    if journal is None:
+        return
+    journal.check_writable()
+    if journal.last_sequence != om.last_sequence:
         raise JournalError("journal", "a change was struck, and memory lacks it")

@@ -125,7 +125,7 @@ HEALTH = Description(HealthAnswer, {"alive": True})
 READY = Description(ReadyAnswer, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",))
 STATE_HASH = Description(StateAnswer, {"sequence": 2, "state_hash": "9f64" * 16})
 
-_ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "internal_error")
+_ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
     "Idempotent-Replayed": {
         "description": "true, if this is the first answer to a request that came again.",
@@ -159,7 +159,7 @@ def described(of: Description, endpoint: Callable[..., object]) -> dict[str, Any
         responses[200] = responses[of.status] | {
             "description": "The same body came before: the first answer."
         }
-    for code in (*of.codes, *_ALWAYS):
+    for code in dict.fromkeys((*of.codes, *_ALWAYS)):
         status = PROBLEMS[code].status
         known = responses.setdefault(
             status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}

@@ -19,6 +19,7 @@ from oms.errors import (
     InvalidOrderError,
     JournalError,
     OmsError,
+    OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
 )
@@ -115,6 +116,11 @@ def _of_journal(error: JournalError) -> Refusal:
     return Refusal("journal_failed", f"{place}: {problem}", {"place": place, "problem": problem})
 
 
+def _with_reason(error: OpenTransactionError) -> Refusal:
+    reason = without_folders(str(error))
+    return Refusal("not_ready", reason, {"reason": reason})
+
+
 def _with(code: str, *names: str) -> Callable[[Any], Refusal]:
     def translate(error: OmsError) -> Refusal:
         return Refusal(code, str(error), {name: getattr(error, name) for name in names})
@@ -131,4 +137,5 @@ _TRANSLATIONS: dict[type[OmsError], Callable[[Any], Refusal]] = {
     ),
     PriceBoundError: _with("price_bound", "field", "bound", "total_price"),
     JournalError: _of_journal,
+    OpenTransactionError: _with_reason,
 }

@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 from oms.errors import DuplicateOrderError
-from oms.events import Event, Journal, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, TradePlaced
-from oms.journal import ReplyKeeper, SqliteJournal
+from oms.events import (
+    Event,
+    Journal,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    TradePlaced,
+)
+from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
 from oms.models import Order, Side, Trade
 
-__all__ = ["First", "Memory", "note_of", "recall", "reply_of"]
+__all__ = ["ANSWERS", "First", "Memory", "note_of", "recall", "reply_of"]
 
 _MARK = "oms.api"
 
@@ -63,9 +72,7 @@ def recall(om: OrderManagement, memory: Memory, *others: Callable[[Event], objec
 
 
 def _past(journal: Journal | None) -> Iterator[Event]:
-    if journal is None:
-        return iter(())
-    return journal.history() if isinstance(journal, SqliteJournal) else journal.read()
+    return iter(()) if journal is None else journal.history()
 
 
 class Memory:
@@ -87,7 +94,7 @@ class Memory:
         elif isinstance(event, OrdersAdded):
             for order in event.orders:
                 self._orders.setdefault(order.order_id, None)
-        key, subject = said.get("key"), _subject(event)
+        key, subject = said.get("key"), ANSWERS[type(event)](event)
         if isinstance(key, str) and subject is not None:
             self.keep(key, First(event.sequence, subject, said.get("request")))
 
@@ -127,11 +134,12 @@ def _read(note: str | None) -> dict[str, Any]:
     return cast("dict[str, Any]", said) if isinstance(said, dict) and _MARK in said else {}
 
 
-def _subject(event: Event) -> Order | Trade | None:
-    match event:
-        case OrderAdded(order=order) | OrderRemoved(order=order) | OrderAmended(after=order):
-            return order
-        case TradePlaced(trade=trade):
-            return trade
-        case _:
-            return None
+ANSWERS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
+    OrderAdded: lambda event: event.order,
+    OrdersAdded: lambda _: None,
+    OrderRemoved: lambda event: event.order,
+    OrdersRemoved: lambda _: None,
+    OrderAmended: lambda event: event.after,
+    TradePlaced: lambda event: event.trade,
+}
+"""What a request that made an event is answered with; None where no request of the API makes it."""

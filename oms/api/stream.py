@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from fastapi import WebSocket
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from oms.api.tape import Tape
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.management import OrderManagement
 
-__all__ = ["Streams", "TAKES_NOTHING", "TOO_SLOW"]
+__all__ = ["MESSAGES", "Streams", "TAKES_NOTHING", "TOO_SLOW"]
 
 TAKES_NOTHING = 1003
 """The close code of a stream whose reader has sent something."""
@@ -99,7 +100,7 @@ class Reader:
 
     def __call__(self, event: Event) -> None:
         """Put an event behind those that wait, unless it is about another symbol alone; in O(1)."""
-        if self.symbol is not None and _symbol_of(event) not in (None, self.symbol):
+        if self.symbol is not None and event.symbol not in (None, self.symbol):
             return
         if len(self._waiting) < self._backlog:
             self._waiting.append(event)
@@ -151,28 +152,34 @@ def _text(message: Mapping[str, object]) -> str:
     return json.dumps(message, allow_nan=False, separators=(",", ":"))
 
 
-def _symbol_of(event: Event) -> str | None:
-    """The symbol that an event is about; None if it is about many orders."""
-    match event:
-        case OrderAdded(order=subject) | OrderRemoved(order=subject) | OrderAmended(after=subject):
-            return subject.symbol
-        case TradePlaced(trade=trade):
-            return trade.symbol
-        case _:
-            return None
-
-
 def _change(event: Event, symbol: str | None) -> dict[str, object] | None:
-    """What an event says of a symbol (None: of all), or None if that is nothing."""
-    match event:
-        case OrderAdded(order=order) | OrderRemoved(order=order):
-            return {"order": as_fields(order)}
-        case OrdersAdded(orders=orders) | OrdersRemoved(orders=orders):
-            concerned = [as_fields(order) for order in orders if symbol in (None, order.symbol)]
-            return {"orders": concerned} if concerned else None
-        case OrderAmended(before=before, after=after):
-            return {"before": as_fields(before), "after": as_fields(after)}
-        case TradePlaced(trade=trade):
-            return {"trade": as_fields(trade)}
-        case _:
-            raise TypeError(f"an event that streams do not know: {event!r}")
+    """Return what an event says about a symbol (None: about all), or None if it says nothing about it."""
+    return MESSAGES[type(event)](event, symbol)
+
+
+def _order(event: OrderAdded | OrderRemoved, _: str | None) -> dict[str, object]:
+    return {"order": as_fields(event.order)}
+
+
+def _orders(event: OrdersAdded | OrdersRemoved, symbol: str | None) -> dict[str, object] | None:
+    concerned = [as_fields(order) for order in event.orders if symbol in (None, order.symbol)]
+    return {"orders": concerned} if concerned else None
+
+
+def _amendment(event: OrderAmended, _: str | None) -> dict[str, object]:
+    return {"before": as_fields(event.before), "after": as_fields(event.after)}
+
+
+def _trade(event: TradePlaced, _: str | None) -> dict[str, object]:
+    return {"trade": as_fields(event.trade)}
+
+
+MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None]] = {
+    OrderAdded: _order,
+    OrdersAdded: _orders,
+    OrderRemoved: _order,
+    OrdersRemoved: _orders,
+    OrderAmended: _amendment,
+    TradePlaced: _trade,
+}
+"""What a message of the stream says about each kind of event, called with the event and a symbol."""

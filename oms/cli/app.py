@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how every one of them ends."""
+"""The command line: its commands, its errors, and its exit codes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _options(
 def run(args: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (None = those of the process) and return its exit code.
 
-    Whatever is wrong with them, or with a file, is one line on stderr.
+    Any error in the arguments or in a file is reported as one line on stderr.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -70,17 +70,17 @@ def run(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except OmsError as error:
-        return _complain(str(error))
+        return _report_error(str(error))
     except OSError as error:
-        return _complain(error.strerror or str(error))
+        return _report_error(error.strerror or str(error))
     except Exception as error:
-        # Typer refuses with click's errors, or in newer versions with those of a click of its own.
+        # Typer raises click's errors; newer versions raise those of a bundled click.
         message = getattr(error, "format_message", None)
         if message is None:
             raise
         command = getattr(getattr(error, "ctx", None), "command_path", "oms")
         problem = _plain(message())
-        return _complain(f"{problem}{' See' if problem.endswith('?') else '; see'} {command} --help")
+        return _report_error(f"{problem}{' See' if problem.endswith('?') else '; see'} {command} --help")
     return code
 
 
@@ -88,7 +88,7 @@ def _run(args: list[str]) -> int:
     try:
         code = get_command(app).main(args or ["--help"], prog_name="oms", standalone_mode=False)
     except SystemExit as stop:
-        if stop.code == 1:  # so leave typer and rich when a pipe has been closed
+        if stop.code == 1:  # typer and rich exit this way when a pipe is closed
             raise BrokenPipeError from stop
         raise
     return code if isinstance(code, int) else ExitCode.FINE
@@ -119,7 +119,7 @@ def _plain(message: str) -> str:
     return re.sub(r"argument(s?)(?:\(s\))? \((.*)\)$", r"argument\1: \2", message)
 
 
-def _complain(problem: str) -> int:
+def _report_error(problem: str) -> int:
     line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(problem.split()))
     print(f"oms: {line}", file=sys.stderr)
     return ExitCode.WRONG_USE

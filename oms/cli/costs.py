@@ -1,4 +1,4 @@
-"""What amounts would cost, and what a trade did cost."""
+"""Tables of the cost of amounts, and of the fills of a trade."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cost(NamedTuple):
 
 
 def costs(om: OrderManagement, symbol: str, amounts: Iterable[int]) -> Iterator[Cost]:
-    """Ask both books for each amount; raises InvalidOrderError."""
+    """Yield the cost of each amount on each side; raises InvalidOrderError."""
     wanted = tuple(amounts)
     for side in Side:
         for amount in wanted:
@@ -43,7 +43,7 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
     available = om.available_amount(symbol, side)
-    # The last lot is the dearest: it is what the amount costs beyond one lot less.
+    # The last lot has the worst price: the cost of the amount minus the cost of one lot less.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 

@@ -1,4 +1,4 @@
-"""What the command tells the shell."""
+"""The exit codes of the command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["ExitCode"]
 
 
 class ExitCode(IntEnum):
-    """How the command ended."""
+    """The exit code of the command."""
 
     FINE = 0
     DISAGREES = 1
@@ -18,4 +18,4 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     """Ctrl-C: 128 + SIGINT, as shells count."""
     PIPE_CLOSED = 141
-    """Whoever read the output has gone: 128 + SIGPIPE."""
+    """The reader of the output closed the pipe: 128 + SIGPIPE."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from oms.journal import backup as backup_file
 from oms.journal import rebuild as rebuild_file
 from oms.journal import verify as verify_file
 from oms.journal.reading import opened_to_read
-from oms.journal.record import BODIES
+from oms.journal.record import body_of
 from oms.journal.table import in_columns
 from oms.models import Order, Trade
 
@@ -45,7 +45,7 @@ First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="B
 Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="Such as TradePlaced.")]
 OfSymbol = Annotated[str | None, typer.Option("--symbol", metavar="NAME", help="Of this symbol only.")]
 OfOrder = Annotated[int | None, typer.Option("--order", min=0, metavar="ID", help="Of this order only.")]
-Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most so many.")]
+Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N events.")]
 Before = Annotated[
     int | None, typer.Option("--before", min=1, metavar="N", help="Keep this event and what follows it.")
 ]
@@ -55,7 +55,7 @@ All = Annotated[bool, typer.Option("--all", help="Drop every event.")]
 
 
 class Format(Enum):
-    """What an export is written as."""
+    """The format of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -67,14 +67,14 @@ Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="W
 
 @app.command()
 def verify(file: JournalFile, *, as_object: Json = False) -> None:
-    """Replay the whole trail and compare all that the file holds with it.
+    """Replay the whole event log, and compare everything in the file with it.
 
-    Exit codes: 0 it agrees, 1 it is damaged (and where), 2 wrong use.
+    Exit codes: 0 the file agrees, 1 it is damaged (the place is printed), 2 wrong use.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
     try:
-        found = verify_file(file)
+        result = verify_file(file)
     except JournalError as error:
         if as_object:
             print(json.dumps({"agrees": False, "place": error.place, "problem": error.problem}))
@@ -82,35 +82,35 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
             new_console().print(f"Damaged: {error}", style="bold red", soft_wrap=True)
         raise typer.Exit(ExitCode.DISAGREES) from error
     if as_object:
-        print(json.dumps({"agrees": True, **found._asdict()}))
+        print(json.dumps({"agrees": True, **result._asdict()}))
         return
-    _print(found)
-    new_console().print("The file agrees with its trail.", style="bold green")
+    _print(result)
+    new_console().print("The file agrees with its event log.", style="bold green")
 
 
-def _print(found: Verification) -> None:
+def _print(result: Verification) -> None:
     table = new_table()
     table.add_column("what")
     table.add_column("", overflow="fold")
-    for name, value in found._asdict().items():
+    for name, value in result._asdict().items():
         if name != "warning":
             table.add_row(name.replace("_", " "), str(value))
     new_console().print(table)
-    if found.warning is not None:
-        new_console().print(f"Warning: {found.warning}", style="bold yellow", soft_wrap=True)
+    if result.warning is not None:
+        new_console().print(f"Warning: {result.warning}", style="bold yellow", soft_wrap=True)
 
 
 @app.command()
 def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
     """Copy a journal to a new file, also while it is open, and verify the copy.
 
-    The new file appears only when it is complete. Exit codes: 0 it is there, 2 it is not (and why).
+    The new file appears only when it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
     """
-    found = backup_file(file, to)
+    result = backup_file(file, to)
     if as_object:
-        print(json.dumps(found._asdict()))
+        print(json.dumps(result._asdict()))
         return
-    _print(found)
+    _print(result)
     new_console().print("The copy is complete.", style="bold green")
 
 
@@ -125,10 +125,10 @@ def show(
     limit: Most = 100,
     as_object: Json = False,
 ) -> None:
-    """Show what happened, event by event; with --json one object a line."""
-    with opened_to_read(file) as trail:
-        begin = first or trail.head("snapshot").sequence + 1
-        chosen = (event for event in trail.events(begin) if _is_of(event, kind, symbol, order))
+    """Show the events, oldest first; with --json one object on each line."""
+    with opened_to_read(file) as event_log:
+        begin = first or event_log.head("snapshot").sequence + 1
+        chosen = (event for event in event_log.events(begin) if _is_of(event, kind, symbol, order))
         events = list(islice(chosen, limit))
     if as_object:
         for event in events:
@@ -151,7 +151,7 @@ def show(
 def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
     """Drop the history before an event, or with --all the whole of it.
 
-    It says first what it will drop. The resting orders stay, as the snapshot that the event log begins with.
+    First print what will be dropped. The resting orders stay, as the snapshot that the event log begins with.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -169,8 +169,8 @@ def compact(file: JournalFile, *, before: Before = None, everything: All = False
 
 
 def _extent(file: Path) -> str:
-    with opened_to_read(file) as trail:
-        first, last = trail.head("snapshot").sequence + 1, trail.head("now").sequence
+    with opened_to_read(file) as event_log:
+        first, last = event_log.head("snapshot").sequence + 1, event_log.head("now").sequence
     return (
         f"it has {_count(last - first + 1, 'event')}, {first} to {last}" if first <= last else "it is empty"
     )
@@ -178,32 +178,32 @@ def _extent(file: Path) -> str:
 
 @app.command()
 def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
-    """Make orders, trades and fills anew from the events, where only they are damaged.
+    """Write orders, trades and fills again from the events, where only they are damaged.
 
-    All or nothing. It refuses where the events are damaged. Indexes and views that were added are lost.
+    If the events are damaged, nothing is changed. Indexes and views that were added by hand are lost.
     """
-    found = rebuild_file(file)
+    result = rebuild_file(file)
     if as_object:
-        print(json.dumps(found._asdict()))
+        print(json.dumps(result._asdict()))
         return
-    _print(found)
+    _print(result)
     new_console().print("The journal is rebuilt.", style="bold green")
 
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Write all events: as CSV, a row for each order that one touches, or whole, one object a line."""
+    """Write all events: as CSV with a row for each changed order, or as JSON with one event on each line."""
     if output is None:
         _write(file, sys.stdout, form)
         return
     if output.exists():
-        raise JournalError(str(output), "it exists already, and is not written over")
+        raise JournalError(str(output), "it exists already, and is not overwritten; choose another name")
     stream = output.open("x", encoding="utf-8", newline="")
     try:
         with stream:
             _write(file, stream, form)
     except BaseException:
-        output.unlink()  # half an export looks like a whole one
+        output.unlink()  # half an export looks like a complete one
         raise
 
 
@@ -212,8 +212,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _write(file: Path, stream: TextIO, form: Format) -> None:
-    with opened_to_read(file) as trail:
-        events = trail.events(trail.head("snapshot").sequence + 1)
+    with opened_to_read(file) as event_log:
+        events = event_log.events(event_log.head("snapshot").sequence + 1)
         if form is Format.JSONL:
             stream.writelines(f"{_as_json(event)}\n" for event in events)
             return
@@ -224,32 +224,29 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
 
 
 def _subjects(event: Event) -> Sequence[Order | Trade]:
-    """The orders, or the trade, that an event is about."""
+    """Return the orders, or the trade, that an event is about."""
     subject: Order | Trade | tuple[Order, ...] = event.subject()
     return (subject,) if isinstance(subject, Order | Trade) else subject
 
 
 def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None) -> bool:
     return kind in (None, type(event).__name__) and any(
-        symbol in (None, subject.symbol) and (order is None or order in _ids(subject))
-        for subject in _subjects(event)
+        symbol in (None, symbol_of_row) and order in (None, order_id)
+        for order_id, symbol_of_row, *_ in event.rows()
     )
-
-
-def _ids(subject: Order | Trade) -> Iterator[int]:
-    return (each.order_id for each in (subject.fills if isinstance(subject, Trade) else (subject,)))
 
 
 def _described(event: Event) -> str:
     subjects = _subjects(event)
-    said = "; ".join(
+    text = "; ".join(
         " ".join(f"{name} {value}" for name, value in subject._asdict().items() if name != "fills")
         for subject in subjects[:_SHOWN]
     )
-    return f"{said} ..." if len(subjects) > _SHOWN else said
+    return f"{text} ..." if len(subjects) > _SHOWN else text
 
 
 def _as_json(event: Event) -> str:
-    kind = type(event)
-    body: object = json.loads(BODIES[kind](event))
-    return json.dumps({"kind": kind.__name__, "sequence": event.sequence, "note": event.note, "body": body})
+    body: object = json.loads(body_of(event))
+    return json.dumps(
+        {"kind": type(event).__name__, "sequence": event.sequence, "note": event.note, "body": body}
+    )

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from oms.feeds import AnyFeed, Checksums, Unknown
+from oms.feeds import Checksums, Unknown
+from oms.feeds.formats import AnyFeed
 
 __all__ = [
     "BookFile",

@@ -1,4 +1,4 @@
-"""Replays a recording, while a bar on the terminal shows how far it is."""
+"""A replay with a progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Driven(NamedTuple):
 
     @property
     def events_per_second(self) -> float:
-        """Everything is counted in: reading the file as often as needed, pricing, comparing."""
+        """The speed including every reading of the file, pricing, and comparing."""
         return round(self.report.events / self.seconds, 1)
 
 
@@ -57,7 +57,7 @@ class DrivenLevels(NamedTuple):
 
     @property
     def messages_per_second(self) -> float:
-        """Everything is counted in: finding ticks and lots, reading, verifying."""
+        """The speed including finding ticks and lots, reading, and verifying."""
         return round(self.report.messages / self.seconds, 1)
 
 
@@ -97,7 +97,7 @@ def drive(
 
     The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidOrderError.
     """
-    with _kept(journal) as om, _bar() as progress:
+    with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
         watched = _Watched(recording, progress)
         run = Replay(
@@ -124,7 +124,7 @@ def drive_levels(
 
     The bar is that of `drive`. Raises FeedError and InvalidOrderError.
     """
-    with _kept(journal) as om, _bar() as progress:
+    with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
         found = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
         run = LevelReplay(
@@ -143,7 +143,7 @@ def drive_levels(
 
 
 def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str) -> Iterator[T]:
-    """The steps as they are, while a bar of their own shows how much of the file they have taken in."""
+    """Yield the steps unchanged, while a progress bar follows the file."""
     task = progress.add_task(what, total=capture.size, events=0)
     count = 0
     for count, step in enumerate(steps, 1):
@@ -153,8 +153,8 @@ def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str
     progress.update(task, completed=capture.size, events=count)
 
 
-def _kept(path: Path | None) -> OrderManagement:
-    """Books in memory, or in a journal of their own too. Raises JournalError."""
+def _new_books(path: Path | None) -> OrderManagement:
+    """Return empty books, in memory or with a new journal. Raises JournalError."""
     if path is None:
         return OrderManagement()
     if path.exists():
@@ -164,7 +164,7 @@ def _kept(path: Path | None) -> OrderManagement:
 
 @contextmanager
 def _bar() -> Generator[Progress]:
-    """A bar that stays where it has come to its end, and is wiped away where an error ends it."""
+    """Show a progress bar; remove it if an error ends the replay."""
     with _new_bar() as progress:
         try:
             yield progress

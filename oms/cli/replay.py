@@ -32,18 +32,9 @@ from oms.cli.options import (
 from oms.cli.progress import Driven, drive
 from oms.cli.style import heading, new_console
 from oms.cli.summary import as_json, summary, verdict
-from oms.feeds import (
-    DEFAULT_UNKNOWN,
-    AnyFeed,
-    FeedError,
-    LevelFeedName,
-    Recording,
-    Unknown,
-    UnknownFeedError,
-    feed_of,
-    open_capture,
-    open_recording,
-)
+from oms.feeds import FeedError, Recording, Unknown, UnknownFeedError, feed_of, open_capture, open_recording
+from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed
+from oms.feeds.levels.messages import LevelFeedName
 
 __all__ = ["replay"]
 
@@ -73,7 +64,7 @@ def replay(
     2 wrong use, or a file that cannot be read to its end.
     """
     found = _feed_of(file, feed)
-    _refuse_what_does_not_apply(
+    _reject_options_of_other_feeds(
         found,
         unknown,
         {"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol}
@@ -108,7 +99,7 @@ def replay(
 
 def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
     if file.exists() and not file.is_file() and not file.is_dir():
-        # A second reading of a pipe would silently go on where the first one stopped.
+        # Reading a pipe twice would silently continue where the first reading stopped.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
     try:
         return feed_of(file) if feed is None else feed
@@ -129,7 +120,7 @@ _APPLIES_TO: dict[str, tuple[AnyFeed, ...]] = {
 }
 
 
-def _refuse_what_does_not_apply(
+def _reject_options_of_other_feeds(
     feed: AnyFeed, unknown: Unknown | None, options: Mapping[str, object]
 ) -> None:
     for option, feeds in _APPLIES_TO.items():

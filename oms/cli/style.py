@@ -1,4 +1,4 @@
-"""How the command looks: the colors of the two books, and the look of a table."""
+"""The style of the command: the colors of the two books, tables, and headings."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from oms.palette import SHADES_OF
 
 __all__ = ["STYLE_OF", "heading", "new_console", "new_table"]
 
-# Nobody knows whether a terminal is light or dark.
+# The background of a terminal is unknown, so these shades suit light and dark.
 STYLE_OF = {side: shades.on_any for side, shades in SHADES_OF.items()}
 
 
 def new_console(*, stderr: bool = False) -> Console:
-    """A console that prints what it is given: no text is taken for markup, nothing is colored by guess."""
+    """Return a console that prints text unchanged, without markup or automatic highlighting."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def new_table() -> Table:
-    """An empty table."""
+    """Return an empty table."""
     return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
 
 
 def heading(text: str) -> Text:
-    """The title of a section."""
+    """Return the title of a section."""
     return Text(text, style="bold cyan")

@@ -16,7 +16,7 @@ __all__ = ["as_json", "points", "summary", "verdict"]
 
 
 def summary(report: Report) -> Table:
-    """Lay out what was counted."""
+    """Return a table of the counts."""
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -56,7 +56,7 @@ def _what_became_of_unknown(report: Report) -> Iterator[str]:
 
 
 def verdict(report: Report) -> RenderableType:
-    """Say in words whether the data agree with what they are compared with, and what limits that."""
+    """Return in words whether the data agree with the published data, and what limits the comparison."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with what they are compared with:", "bold red")
@@ -72,7 +72,7 @@ def verdict(report: Report) -> RenderableType:
 
 
 def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
-    """Lay out sentences below one another, each behind a dash."""
+    """Yield the sentences as a list of points, each after a dash."""
     for sentence in sentences:
         point = Table.grid(padding=(0, 1))
         point.add_row(Text("-", style), Text(sentence, style))
@@ -80,7 +80,7 @@ def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
 
 
 def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
-    """All of it as one object, in ticks and lots, and what these are; null where nothing was compared."""
+    """Return everything as one object, in ticks and lots; None where nothing was compared."""
     report = driven.report
     compares_trades = recording.feed == "lobster"  # no other feed publishes what its trades cost
     return {

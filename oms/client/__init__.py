@@ -1,4 +1,4 @@
-"""Remote clients: the interface of OrderManagement over HTTP (extra `client`).
+"""Remote clients: the verbs and questions of OrderManagement over HTTP (extra `client`).
 
 >>> from oms import OrderManagement, Side
 >>> from oms.api import create_app
@@ -14,9 +14,9 @@ try:
     from oms.client.clients import AsyncClient, Client
     from oms.client.errors import (
         ApiError,
-        RequestRefusedError,
+        RequestRejectedError,
         ServiceUnavailableError,
-        UnexpectedAnswerError,
+        UnexpectedResponseError,
         UnsteadyBooksError,
     )
     from oms.client.in_process import InProcess
@@ -32,8 +32,8 @@ __all__ = [
     "AsyncClient",
     "Client",
     "InProcess",
-    "RequestRefusedError",
+    "RequestRejectedError",
     "ServiceUnavailableError",
-    "UnexpectedAnswerError",
+    "UnexpectedResponseError",
     "UnsteadyBooksError",
 ]

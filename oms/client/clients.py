@@ -1,4 +1,4 @@
-"""The clients: OrderManagement as another process has it, over HTTP."""
+"""Clients: the verbs and questions of an OrderManagement in another process, over HTTP."""
 
 from __future__ import annotations
 
@@ -11,74 +11,83 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args, get_typ
 import httpx
 
 from oms.client import operations
-from oms.client.connection import ANSWER_LIMIT, AnswerBody, Bounded, Endpoint, deadline
+from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, ResponseBody, deadline
 from oms.client.requests import Request
-from oms.client.retries import Failure, Pause, Reply, Talk, persist
+from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
+from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.models import Order
 
 __all__ = ["AsyncClient", "Client"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Asked = TypeVar("Asked", bound=Callable[..., Any])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-# A verb is written once, as a talk (see operations.py), and both kinds of client have it as a method. A type
-# checker sees what `_asking` and `_awaiting` say. At run time `help()`, `inspect.signature`,
-# `typing.get_type_hints` and the reference see what `_as_method` says: real types, none of them of a talk.
+# Each verb is written once, as a function that returns an exchange (operations.py), and becomes a method of
+# both clients. Type checkers see the types of `_method` and `_async_method`. At run time `help()`,
+# `inspect.signature`, `typing.get_type_hints`, and the reference need the types of the verb itself, without
+# the exchange around its result: `_describe` sets them.
 
 
-def _as_method(talk: Callable[..., object], owner: str, method: Asked, name: str | None = None) -> Asked:
-    """Show a method as what it is: named, documented and typed like its talk, returning what that returns."""
-    hints = get_type_hints(talk)
-    *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Answer, what it returns]
-    signature = inspect.signature(talk)
+def _describe(
+    method: Method, operation: Callable[..., object], owner: str, name: str | None = None
+) -> Method:
+    """Give a method the name, docstring, and signature of its operation, and the type of its result."""
+    hints = get_type_hints(operation)
+    *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
+    signature = inspect.signature(operation)
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [each.replace(annotation=hints[each.name]) for each in signature.parameters.values()]
     method.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect looks for it
         [own, *parameters], return_annotation=hints["return"]
     )
     method.__annotations__ = hints
-    method.__doc__ = talk.__doc__
-    method.__name__ = name or talk.__name__
+    method.__doc__ = operation.__doc__
+    method.__name__ = name or operation.__name__
     method.__qualname__ = f"{owner}.{method.__name__}"
     return method
 
 
-def _asking(talk: Callable[P, Talk[T]], name: str | None = None) -> Callable[Concatenate[Client, P], T]:
-    def ask(self: Client, /, *args: P.args, **options: P.kwargs) -> T:
-        return self._hold(talk(*args, **options))
+def _method(
+    operation: Callable[P, Exchange[T]], name: str | None = None
+) -> Callable[Concatenate[Client, P], T]:
+    def method(self: Client, /, *args: P.args, **options: P.kwargs) -> T:
+        return self._run(operation(*args, **options))
 
-    return _as_method(talk, "Client", ask, name)
+    return _describe(method, operation, "Client", name)
 
 
-def _awaiting(talk: Callable[P, Talk[T]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    async def ask(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> T:
-        return await self._hold(talk(*args, **options))
+def _async_method(
+    operation: Callable[P, Exchange[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    async def method(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> T:
+        return await self._run(operation(*args, **options))
 
-    return _as_method(talk, "AsyncClient", ask)
+    return _describe(method, operation, "AsyncClient")
 
 
 class Client:
-    """OrderManagement in another process: the same verbs and questions, values and errors.
+    """A client for an OrderManagement in another process: the same verbs and questions, values and errors.
 
-    `base_url` is where the service is, `api_key` what it lets in. `timeout` is how long (seconds) an
-    attempt may take in all, from connecting to the last byte of the answer. What is not answered, or by a
-    proxy with 502, 503 or 504, is sent again, `attempts` times in all, with pauses of 0.1, 0.2, 0.4 .. 2
-    seconds; a change carries a key of its own, under which the service makes it once, however often it
-    comes. An answer of more than `answer_limit` bytes (64 MiB), a compressed one, and one about something
-    else than what was asked is an UnexpectedAnswerError. Redirects are not followed. Proxies are those of
-    the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but none leads to this machine. Threads may share
-    one client.
+    `base_url` is the address of the service, and `api_key` the key that it requires, if any. Each attempt
+    of a request, from connecting to the last byte of the response, takes at most `timeout` seconds. A
+    request that gets no response, or a gateway's 502, 503, or 504, is retried: `attempts` attempts in all,
+    with pauses of 0.1, 0.2, 0.4 .. 2 seconds. Retrying a change is safe: all of its attempts carry the same
+    idempotency key, and the service makes a change once per key.
 
-    Beside what `OrderManagement` raises: ApiError, and InvalidOrderError for what JSON cannot carry (in a
-    change an int beyond 2^53-1, in a question one of more than 100 digits). `transport` is another way to
-    the service than the network, `sleep` another way to wait.
+    A response is an UnexpectedResponseError if it has more than `response_limit` bytes (64 MiB), if it is
+    compressed, or if it does not match the request. Redirects are not followed. The proxies of the
+    environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) are used, but never for an address of this machine.
+
+    The verbs raise the errors of `OrderManagement`, ApiError, and InvalidOrderError for an int that a
+    request cannot carry: above 2^53-1 in a change, or longer than 100 digits in a question. A client is
+    thread-safe. `transport` replaces the network, and `sleep` replaces `time.sleep` between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app
     >>> from oms.client import Client, InProcess
     >>> service = InProcess(create_app(OrderManagement()))
-    >>> with Client("http://localhost", transport=service) as om:  # else Client("http://localhost:8080")
+    >>> with Client("http://localhost", transport=service) as om:  # or Client("http://localhost:8080")
     ...     om.add_order(1, "JPM", Side.BUY, 20, 20)
     ...     om.add_order(4, "JPM", Side.BUY, 10, 21)
     ...     om.calculate_price("JPM", Side.BUY, 22)
@@ -97,61 +106,61 @@ class Client:
         api_key: str | None = None,
         timeout: float = 10.0,
         attempts: int = 4,
-        answer_limit: int = ANSWER_LIMIT,
+        response_limit: int = RESPONSE_LIMIT,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, answer_limit)
+        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, response_limit)
         self._sleep = sleep
-        transport = transport or Bounded(self._endpoint.proxy)
+        transport = transport or DeadlineTransport(self._endpoint.proxy)
         self._http = httpx.Client(transport=transport, **self._endpoint.options())
 
-    add_order = _asking(operations.add_order)
-    remove_order = _asking(operations.remove_order)
-    amend_order = _asking(operations.amend_order)
-    place_trade = _asking(operations.place_trade)
-    calculate_price = _asking(operations.calculate_price)
-    calculate_prices = _asking(operations.calculate_prices)
-    quote = _asking(operations.quote)
-    price_curve = _asking(operations.price_curve)
-    calculate_amount = _asking(operations.calculate_amount)
-    available_amount = _asking(operations.available_amount)
-    amount_within = _asking(operations.amount_within)
-    get_order = _asking(operations.get_order)
-    orders = _asking(operations.orders)
-    symbols = _asking(operations.symbols)
-    best_price = _asking(operations.best_price)
-    depth = _asking(operations.depth)
-    state_hash = _asking(operations.state_hash)
-    __contains__ = _asking(operations.contains, "__contains__")
-    __len__ = _asking(operations.count, "__len__")
+    add_order = _method(operations.add_order)
+    remove_order = _method(operations.remove_order)
+    amend_order = _method(operations.amend_order)
+    place_trade = _method(operations.place_trade)
+    calculate_price = _method(operations.calculate_price)
+    calculate_prices = _method(operations.calculate_prices)
+    quote = _method(operations.quote)
+    price_curve = _method(operations.price_curve)
+    calculate_amount = _method(operations.calculate_amount)
+    available_amount = _method(operations.available_amount)
+    amount_within = _method(operations.amount_within)
+    get_order = _method(operations.get_order)
+    orders = _method(operations.orders)
+    symbols = _method(operations.symbols)
+    best_price = _method(operations.best_price)
+    depth = _method(operations.depth)
+    state_hash = _method(operations.state_hash)
+    __contains__ = _method(operations.contains, "__contains__")
+    __len__ = _method(operations.count, "__len__")
 
     def __iter__(self) -> Iterator[Order]:
-        """Walk a snapshot of all orders, in the order of `orders`."""
+        """Iterate over a snapshot of all orders, in the order of `orders`."""
         return iter(self.orders())
 
-    def _hold(self, talk: Talk[T]) -> T:
-        dialogue = persist(talk, self._endpoint.attempts)
-        reply: Reply = None
+    def _run(self, exchange: Exchange[T]) -> T:
+        steps = with_retries(exchange, self._endpoint.attempts)
+        outcome: Outcome = None
         try:
             while True:
-                step = dialogue.send(reply)
-                reply = None
+                step = steps.send(outcome)
+                outcome = None
                 if isinstance(step, Pause):
                     self._sleep(step.seconds)
                 else:
-                    reply = self._send(step)
-        except StopIteration as end:
-            result: T = end.value
+                    outcome = self._send(step)
+        except StopIteration as stop:
+            result: T = stop.value
             return result
 
-    def _send(self, request: Request) -> Reply:
+    def _send(self, request: Request) -> Outcome:
         try:
-            with deadline(self._endpoint.timeout), self._http.stream(**_sent(request)) as response:
-                body = AnswerBody(request, response, self._endpoint.answer_limit)
+            with deadline(self._endpoint.timeout), self._http.stream(**_options(request)) as response:
+                body = ResponseBody(request, response, self._endpoint.response_limit)
                 for part in response.iter_bytes():
-                    body.take(part)
-                return body.answer()
+                    body.add(part)
+                return body.response()
         except httpx.RequestError as error:
             return Failure(error)
 
@@ -170,10 +179,10 @@ class Client:
 
 
 class AsyncClient:
-    """`Client` for programs of coroutines: each verb and question is awaited.
+    """A `Client` for asyncio: each verb and question is a coroutine.
 
-    What Python does not let one await has a name: `await om.contains(1)` for `1 in om`, `await om.count()`
-    for `len(om)`; and it is `async for order in om`, `async with` and `await om.aclose()`.
+    Operators cannot be awaited, so two methods replace them: `await om.contains(1)` for `1 in om`, and
+    `await om.count()` for `len(om)`. Use `async for order in om`, `async with`, and `await om.aclose()`.
 
     >>> import asyncio, httpx
     >>> from oms import OrderManagement, Side
@@ -196,77 +205,77 @@ class AsyncClient:
         api_key: str | None = None,
         timeout: float = 10.0,
         attempts: int = 4,
-        answer_limit: int = ANSWER_LIMIT,
+        response_limit: int = RESPONSE_LIMIT,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, answer_limit)
+        self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, response_limit)
         self._sleep = sleep
-        self._traced = transport is None  # another transport need not say how far it has come
+        self._traced = transport is None  # other transports may not report the stages of a request
         proxy = None if transport else self._endpoint.proxy
         verify = httpx.create_ssl_context()
         options = self._endpoint.options()
         self._http = httpx.AsyncClient(transport=transport, proxy=proxy, verify=verify, **options)
 
-    add_order = _awaiting(operations.add_order)
-    remove_order = _awaiting(operations.remove_order)
-    amend_order = _awaiting(operations.amend_order)
-    place_trade = _awaiting(operations.place_trade)
-    calculate_price = _awaiting(operations.calculate_price)
-    calculate_prices = _awaiting(operations.calculate_prices)
-    quote = _awaiting(operations.quote)
-    price_curve = _awaiting(operations.price_curve)
-    calculate_amount = _awaiting(operations.calculate_amount)
-    available_amount = _awaiting(operations.available_amount)
-    amount_within = _awaiting(operations.amount_within)
-    get_order = _awaiting(operations.get_order)
-    orders = _awaiting(operations.orders)
-    symbols = _awaiting(operations.symbols)
-    best_price = _awaiting(operations.best_price)
-    depth = _awaiting(operations.depth)
-    state_hash = _awaiting(operations.state_hash)
-    contains = _awaiting(operations.contains)
-    count = _awaiting(operations.count)
+    add_order = _async_method(operations.add_order)
+    remove_order = _async_method(operations.remove_order)
+    amend_order = _async_method(operations.amend_order)
+    place_trade = _async_method(operations.place_trade)
+    calculate_price = _async_method(operations.calculate_price)
+    calculate_prices = _async_method(operations.calculate_prices)
+    quote = _async_method(operations.quote)
+    price_curve = _async_method(operations.price_curve)
+    calculate_amount = _async_method(operations.calculate_amount)
+    available_amount = _async_method(operations.available_amount)
+    amount_within = _async_method(operations.amount_within)
+    get_order = _async_method(operations.get_order)
+    orders = _async_method(operations.orders)
+    symbols = _async_method(operations.symbols)
+    best_price = _async_method(operations.best_price)
+    depth = _async_method(operations.depth)
+    state_hash = _async_method(operations.state_hash)
+    contains = _async_method(operations.contains)
+    count = _async_method(operations.count)
 
     async def __aiter__(self) -> AsyncIterator[Order]:
-        """Walk a snapshot of all orders, in the order of `orders`."""
+        """Iterate over a snapshot of all orders, in the order of `orders`."""
         for order in await self.orders():
             yield order
 
-    async def _hold(self, talk: Talk[T]) -> T:
-        dialogue = persist(talk, self._endpoint.attempts)
-        reply: Reply = None
+    async def _run(self, exchange: Exchange[T]) -> T:
+        steps = with_retries(exchange, self._endpoint.attempts)
+        outcome: Outcome = None
         try:
             while True:
-                step = dialogue.send(reply)
-                reply = None
+                step = steps.send(outcome)
+                outcome = None
                 if isinstance(step, Pause):
                     await self._sleep(step.seconds)
                 else:
-                    reply = await self._send(step)
-        except StopIteration as end:
-            result: T = end.value
+                    outcome = await self._send(step)
+        except StopIteration as stop:
+            result: T = stop.value
             return result
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request) -> Outcome:
         stage = "connection." if self._traced else ""
 
         async def trace(event: str, _info: object) -> None:
             nonlocal stage
             stage = event
 
-        sent: Mapping[str, Any] = {**_sent(request), "extensions": {"trace": trace}}
+        options: Mapping[str, Any] = {**_options(request), "extensions": {"trace": trace}}
         try:
-            async with asyncio.timeout(self._endpoint.timeout), self._http.stream(**sent) as response:
-                body = AnswerBody(request, response, self._endpoint.answer_limit)
+            async with asyncio.timeout(self._endpoint.timeout), self._http.stream(**options) as response:
+                body = ResponseBody(request, response, self._endpoint.response_limit)
                 async for part in response.aiter_bytes():
-                    body.take(part)
-                return body.answer()
+                    body.add(part)
+                return body.response()
         except httpx.RequestError as error:
             return Failure(error)
-        except TimeoutError:  # while it connects, nothing has been sent
-            late = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
-            return Failure(late("the time of the whole request is up"))
+        except TimeoutError:  # a request that was still connecting has sent nothing
+            timeout = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
+            return Failure(timeout("the whole request timed out"))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -282,13 +291,13 @@ class AsyncClient:
         return f"<AsyncClient of {self._http.base_url}>"
 
 
-def _sent(request: Request) -> Mapping[str, Any]:
-    """How httpx is told of a request."""
-    key = {} if request.key is None else {"Idempotency-Key": request.key}
+def _options(request: Request) -> Mapping[str, Any]:
+    """Return a request as the arguments of httpx."""
+    headers = {} if request.key is None else {IDEMPOTENCY_KEY_HEADER: request.key}
     return {
         "method": request.method,
         "url": request.path,
         "params": request.query,
         "json": request.body,
-        "headers": key,
+        "headers": headers,
     }

@@ -1,18 +1,26 @@
-"""How a client reaches the service: by which proxy, within what time, and up to what size of an answer.
+"""Connections of a client: the proxy, the deadline of a request, and the size limit of a response.
 
-The problem: httpx bounds each read, not the request. A server that sends one byte every few seconds never
-runs into a timeout, an answer without an end fills the memory, and a proxy named by the environment is
-used for addresses of this machine too, API key included.
+The problem: httpx limits each read, not the whole request.
+- A server that sends one byte every few seconds never causes a timeout.
+- A response without an end fills the memory.
+- A proxy from the environment is used for addresses of this machine too, and it sees the API key.
 
-What does not work: a thread that watches the clock (it cannot always be started), or looking at the clock
-between two parts of a body (the head of an answer can drip too).
+What does not work: a watchdog thread, because a thread cannot always be started. Checking the clock between
+two parts of the body does not work either, because the headers can arrive byte by byte too.
 
-The solution: `Bounded`, a transport of the synchronous client, whose connections look at one deadline
-before each read and write. Coroutines have `asyncio.timeout` for that. Compressed answers are not asked
-for and are rejected, because a few compressed bytes can become any number of bytes.
+The solution: one deadline per request.
+- `Client` uses `DeadlineTransport`. Before each read and write, its connections compute the time that is
+  left and pass it on as the timeout.
+- `AsyncClient` uses `asyncio.timeout`.
+- Both request uncompressed responses and reject compressed ones, because a few compressed bytes can expand to
+  any number of bytes.
 
-What holds: an address of this machine is never reached through a proxy; a request ends by its deadline;
-at most `answer_limit` bytes and one part more of an answer are in memory.
+The invariants:
+- An address of this machine is never reached through a proxy.
+- A request ends by its deadline. Looking up a host name is the exception: the system has its own timeout.
+- At most `response_limit` bytes of a response, and one more part of it, are in memory.
+
+httpcore, which httpx is built on and requires, is imported directly for its connections.
 """
 
 from __future__ import annotations
@@ -32,16 +40,17 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from oms.client.errors import UnexpectedAnswerError
+from oms.client.errors import UnexpectedResponseError
 from oms.client.requests import Request
-from oms.client.responses import Answer
+from oms.client.responses import Response
+from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import InvalidOrderError
 from oms.models import check_positive
 
-__all__ = ["ANSWER_LIMIT", "AnswerBody", "Bounded", "Endpoint", "deadline"]
+__all__ = ["DeadlineTransport", "Endpoint", "RESPONSE_LIMIT", "ResponseBody", "deadline"]
 
-ANSWER_LIMIT = 64 * 2**20
-"""The largest answer that a client reads, in bytes, unless it is told otherwise."""
+RESPONSE_LIMIT = 64 * 2**20
+"""The default size limit of a response, in bytes."""
 
 _VISIBLE = re.compile(r"[!-~]+")
 _DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)
@@ -55,30 +64,30 @@ _ERRORS = (
 
 
 class Endpoint(NamedTuple):
-    """Where the service is, and the bounds that a client keeps on the way there."""
+    """The address of the service, the API key, and the limits of a request."""
 
     url: httpx.URL
     api_key: str | None
     timeout: float
     attempts: int
-    answer_limit: int
+    response_limit: int
 
     @classmethod
     def checked(
-        cls, base_url: str, api_key: str | None, timeout: float, attempts: int, answer_limit: int
+        cls, base_url: str, api_key: str | None, timeout: float, attempts: int, response_limit: int
     ) -> Endpoint:
-        """Check what a client is given; raises InvalidOrderError."""
+        """Return an endpoint of valid arguments. Raises InvalidOrderError."""
         if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
             raise InvalidOrderError("timeout", timeout, "a finite number of seconds > 0")
         if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
-            raise InvalidOrderError("api_key", "something else", "visible ASCII characters")
-        for name, value in (("attempts", attempts), ("answer_limit", answer_limit)):
+            raise InvalidOrderError("api_key", "<hidden>", "a str of visible ASCII characters")
+        for name, value in (("attempts", attempts), ("response_limit", response_limit)):
             check_positive(name, value)
-        return cls(_checked_url(base_url), api_key, timeout, attempts, answer_limit)
+        return cls(_checked_url(base_url), api_key, timeout, attempts, response_limit)
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that the environment names for this address; None for an address of this machine."""
+        """Return the environment's proxy for this address, or None. Addresses of this machine have none."""
         if _is_this_machine(self.url.host) or proxy_bypass(self.url.netloc.decode("ascii")):
             return None
         proxies = getproxies()
@@ -86,7 +95,7 @@ class Endpoint(NamedTuple):
         return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
     def options(self) -> dict[str, Any]:
-        """Return what both kinds of httpx client take."""
+        """Return the arguments that both clients of httpx accept."""
         headers = {"Accept-Encoding": "identity"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
@@ -95,7 +104,7 @@ class Endpoint(NamedTuple):
             "headers": headers,
             "timeout": self.timeout,
             "follow_redirects": False,
-            "trust_env": False,  # the proxy is chosen here
+            "trust_env": False,  # `proxy` chooses the proxy instead
         }
 
 
@@ -105,10 +114,10 @@ def _checked_url(base_url: str) -> httpx.URL:
     except (httpx.InvalidURL, TypeError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL")
+        raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL with a host")
     if url.userinfo:
         shown = url.copy_with(userinfo=b"")
-        raise InvalidOrderError("base_url", shown, "free of a user and a password", "give api_key=...")
+        raise InvalidOrderError("base_url", shown, "a URL without user and password", "pass api_key=...")
     return url
 
 
@@ -121,7 +130,7 @@ def _is_this_machine(host: str) -> bool:
         address = ip_address(name)
     except ValueError:
         try:
-            address = ip_address(socket.inet_aton(name))  # 127.1 and 0x7f000001 are addresses too
+            address = ip_address(socket.inet_aton(name))  # accepts 127.1 and 0x7f000001
         except OSError:
             return False
     address = getattr(address, "ipv4_mapped", None) or address
@@ -131,8 +140,8 @@ def _is_this_machine(host: str) -> bool:
 # ---------------------------------------------------------------------- size
 
 
-class AnswerBody:
-    """Collects the body of an answer; raises UnexpectedAnswerError if it is compressed or too long."""
+class ResponseBody:
+    """The body of a response, received in parts; raises UnexpectedResponseError if compressed or too long."""
 
     def __init__(self, request: Request, response: httpx.Response, limit: int) -> None:
         self._request = request
@@ -142,26 +151,26 @@ class AnswerBody:
         self._size = 0
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            self._reject(f"it is compressed ({encoding[:20]!r}), which the client did not ask for")
+            self._reject(f"it is compressed ({encoding[:20]!r}), which the client did not request")
 
-    def take(self, part: bytes) -> None:
-        """Add a part."""
+    def add(self, part: bytes) -> None:
+        """Add the next part of the body."""
         self._size += len(part)
         if self._size > self._limit:
-            self._reject(f"its body is longer than answer_limit={self._limit} bytes")
+            self._reject(f"its body is longer than response_limit={self._limit} bytes")
         self._parts.append(part)
 
     def _reject(self, reason: str) -> None:
-        raise UnexpectedAnswerError(
-            self._request.name, f"status {self._response.status_code}, but {reason}", self._request.key
-        )
+        message = f"unexpected response (status {self._response.status_code}): {reason}"
+        raise UnexpectedResponseError(self._request.name, message, self._request.key)
 
-    def answer(self) -> Answer:
-        """Return the answer, once its body is whole."""
+    def response(self) -> Response:
+        """Return the response, after its last part was added."""
         headers = self._response.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         content = b"".join(self._parts)
-        return Answer(self._response.status_code, media_type, content, headers.get("idempotency-key"))
+        key = headers.get(IDEMPOTENCY_KEY_HEADER)
+        return Response(self._response.status_code, media_type, content, key)
 
 
 # ---------------------------------------------------------------------- time
@@ -169,7 +178,7 @@ class AnswerBody:
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
-    """Have all that `Bounded` does in this thread within the block end in so many seconds."""
+    """Limit everything that `DeadlineTransport` does in this thread within the block to `seconds`."""
     token = _DEADLINE.set(time.monotonic() + seconds)
     try:
         yield
@@ -177,16 +186,16 @@ def deadline(seconds: float) -> Generator[None]:
         _DEADLINE.reset(token)
 
 
-def _left(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    """Return the seconds until the deadline, at most `timeout`; raise `error` if there are none."""
-    left = _DEADLINE.get() - time.monotonic()
-    if left <= 0:
-        raise error("the time of the whole request is up")
-    return min(left, math.inf if timeout is None else timeout)
+def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
+    """Return the seconds until the deadline, at most `timeout`; raise `error` if none are left."""
+    remaining = _DEADLINE.get() - time.monotonic()
+    if remaining <= 0:
+        raise error("the whole request timed out")
+    return min(remaining, math.inf if timeout is None else timeout)
 
 
-class Bounded(httpx.BaseTransport):
-    """The network, with each request over by the deadline of the thread that makes it."""
+class DeadlineTransport(httpx.BaseTransport):
+    """A network transport whose requests end by the deadline of the calling thread."""
 
     def __init__(self, proxy: str | None) -> None:
         context = httpx.create_ssl_context()
@@ -200,10 +209,10 @@ class Bounded(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; the body of the response is read as it is asked for."""
+        """Send a request and return its response, whose body is read part by part."""
         assert isinstance(request.stream, httpx.SyncByteStream)
         url = request.url
-        with _errors_of_httpx():
+        with _httpx_errors():
             response = self._pool.handle_request(
                 httpcore.Request(
                     request.method,
@@ -238,11 +247,11 @@ def _proxy(url: str, context: ssl.SSLContext) -> httpcore.Proxy:
 
 
 @contextmanager
-def _errors_of_httpx() -> Generator[None]:
+def _httpx_errors() -> Generator[None]:
     try:
         yield
     except _ERRORS as error:
-        kind = getattr(httpx, type(error).__name__)  # they have the same names there
+        kind = getattr(httpx, type(error).__name__)  # httpx has an error of the same name for each
         raise kind(str(error)) from error
 
 
@@ -251,7 +260,7 @@ class _Body(httpx.SyncByteStream):
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        with _errors_of_httpx():
+        with _httpx_errors():
             yield from self._response.iter_stream()
 
     def close(self) -> None:
@@ -259,7 +268,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects as httpcore does, but each connection looks at the deadline."""
+    """The connections of httpcore, each with the deadline of the request."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -273,15 +282,15 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for *_, address in found:  # one by one: the system would give each of them the whole time
+        for *_, address in addresses:  # socket.create_connection would give each of them the whole timeout
             try:
-                left = _left(timeout, httpcore.ConnectTimeout)
+                remaining = _remaining(timeout, httpcore.ConnectTimeout)
                 return _Stream(
-                    self._backend.connect_tcp(str(address[0]), port, left, local_address, socket_options)
+                    self._backend.connect_tcp(str(address[0]), port, remaining, local_address, socket_options)
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
@@ -289,16 +298,16 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends by the deadline."""
+    """A connection whose reads and writes end by the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, _remaining(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        self._stream.write(buffer, _remaining(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -306,8 +315,8 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+        remaining = _remaining(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, remaining))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

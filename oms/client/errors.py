@@ -1,14 +1,14 @@
-"""What a client raises beside the errors of the library, where the service itself is the trouble.
+"""Errors of a client, beside those of the library: the service itself is the problem.
 
     OmsError (Exception)
-    └── ApiError                                        no answer that says what the library would
-        ├── RequestRefusedError (PermissionError)       refused for a reason that no book knows: a key, a host
-        ├── ServiceUnavailableError (ConnectionError)   no answer, however often it was asked
-        ├── UnexpectedAnswerError (ValueError)          an answer that is not the service's, or not understood
-        └── UnsteadyBooksError (RuntimeError)           the books changed between any two pages
+    └── ApiError                                        a failure that the library itself does not have
+        ├── RequestRejectedError (PermissionError)      rejected by the service: wrong API key, wrong host
+        ├── ServiceUnavailableError (ConnectionError)   no response in any attempt
+        ├── UnexpectedResponseError (ValueError)        a response that is malformed or not the service's
+        └── UnsteadyBooksError (RuntimeError)           the books changed while their pages were read
 
-A verb of the library that raises has changed nothing; over a wire that cannot always be known. Where it
-is not, the error says so and carries the key under which to ask again.
+A library verb that raises has changed nothing. A client cannot always know that: the response may be what
+got lost. If a change may have been made, the error says so and carries the idempotency key for a retry.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from oms.errors import OmsError
 
 __all__ = [
     "ApiError",
-    "RequestRefusedError",
+    "RequestRejectedError",
     "ServiceUnavailableError",
-    "UnexpectedAnswerError",
+    "UnexpectedResponseError",
     "UnsteadyBooksError",
 ]
 
 
 class ApiError(OmsError):
-    """A request got no answer that says what the library would.
+    """A request that failed for a reason that the library does not have.
 
-    `request` is its method and path, `reason` says why. `idempotency_key` is None if it is certain that
-    nothing was changed. Else the change may have been made, and the same verb under this key makes it
-    once in all, and says what came of it.
+    `request` is the method and path, `reason` describes the failure. `idempotency_key` is None if the
+    request certainly changed nothing. Otherwise the change may have been made. Call the same verb with
+    this key to make the change once in all, and to get its result.
 
-    >>> print(ApiError("POST /trades", "no answer", "cafe"))
-    POST /trades: no answer; whether it was done is unknown: ask again with idempotency_key='cafe'
+    >>> print(ApiError("POST /trades", "no response", "cafe"))
+    POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'
 
     """
 
@@ -45,20 +45,22 @@ class ApiError(OmsError):
 
     @property
     def outcome_unknown(self) -> bool:
-        """Whether the change that was asked for may have been made."""
+        """Return True if the requested change may have been made."""
         return self.idempotency_key is not None
 
     def __str__(self) -> str:
         if self.idempotency_key is None:
             return f"{self.request}: {self.reason}"
-        unknown = f"whether it was done is unknown: ask again with idempotency_key={self.idempotency_key!r}"
-        return f"{self.request}: {self.reason}; {unknown}"
+        retry = f"the change may have been made: retry with idempotency_key={self.idempotency_key!r}"
+        return f"{self.request}: {self.reason}; {retry}"
 
 
-class RequestRefusedError(ApiError, PermissionError):
-    """The service refused; `code` is the problem's, such as "unauthorized" or "idempotency_key_reused".
+class RequestRejectedError(ApiError, PermissionError):
+    """A request that the service rejected.
 
-    >>> error = RequestRefusedError("GET /symbols", "the key is wrong", None, "unauthorized")
+    `code` is the code of the problem, such as "unauthorized" or "idempotency_key_reused".
+
+    >>> error = RequestRejectedError("GET /symbols", "the key is wrong", None, "unauthorized")
     >>> print(error.code, "-", error)
     unauthorized - GET /symbols: the key is wrong
 
@@ -71,15 +73,15 @@ class RequestRefusedError(ApiError, PermissionError):
 
 
 class ServiceUnavailableError(ApiError, ConnectionError):
-    """The service could not be reached, or did not answer, in any of the attempts."""
+    """A request that got no response from the service in any of its attempts."""
 
 
-class UnexpectedAnswerError(ApiError, ValueError):
-    """An answer that is not the service's to this request, or that is longer than the client reads.
+class UnexpectedResponseError(ApiError, ValueError):
+    """A response that does not come from the service, does not match the request, or is too long.
 
-    Such as a proxy's page, a redirect, another program's JSON, or the order of another request.
+    Examples are a proxy's error page, a redirect, another program's JSON, and an order with another id.
     """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """The books changed while their pages were read, each time: there is no one moment to tell of."""
+    """A list of orders that could not be read at one moment: the books changed during every read."""

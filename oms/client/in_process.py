@@ -1,21 +1,30 @@
-"""A way from a client to an application that needs no network: for tests, notebooks and examples."""
+"""A transport that calls an ASGI application directly, for tests, notebooks, and examples."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeAlias
 
 import httpx
-from fastapi import FastAPI
 
-__all__ = ["InProcess"]
+__all__ = ["AsgiApplication", "InProcess"]
+
+_Message: TypeAlias = MutableMapping[str, Any]
+
+AsgiApplication: TypeAlias = Callable[
+    [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]
+]
+"""An ASGI application, such as one of FastAPI: called with a scope, `receive`, and `send`."""
 
 
 class InProcess(httpx.BaseTransport):
-    """The `transport` of a `Client` whose service is an application in the same process.
+    """A `transport` for `Client` that sends each request to an application in the same process.
 
-    It serves one request at a time, in a thread of its own, so that a notebook with a running event loop
-    can ask too. An AsyncClient takes `httpx.ASGITransport`.
+    `app` is any ASGI application, such as the one that `oms.api.create_app` returns. Requests are served
+    one at a time in a separate thread, so a notebook whose event loop is running can use it. With
+    `AsyncClient`, use `httpx.ASGITransport` instead.
 
     >>> from oms.api import create_app
     >>> from oms.client import Client
@@ -25,20 +34,20 @@ class InProcess(httpx.BaseTransport):
 
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: AsgiApplication) -> None:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._runner = asyncio.Runner()
         self._thread = ThreadPoolExecutor(1)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Have the application answer."""
-        return self._thread.submit(lambda: self._runner.run(self._answered(request))).result()
+        """Send a request to the application and return its response."""
+        return self._thread.submit(lambda: self._runner.run(self._respond(request))).result()
 
-    async def _answered(self, request: httpx.Request) -> httpx.Response:
+    async def _respond(self, request: httpx.Request) -> httpx.Response:
         response = await self._transport.handle_async_request(request)
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
 
     def close(self) -> None:
-        """End the thread, and the loop that ran in it."""
+        """Close the event loop and end its thread."""
         self._thread.submit(self._runner.close).result()
         self._thread.shutdown()

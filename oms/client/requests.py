@@ -1,6 +1,6 @@
-"""What a client sends: requests, and what they cannot carry.
+"""Requests of a client, and the limits of what they can carry.
 
-In a body an integer is at most 2^53-1, in a query it has at most 100 digits.
+An integer in a request body is at most 2^53-1. An integer in a query string has at most 100 digits.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from oms.errors import InvalidOrderError
 
 __all__ = ["Request", "change", "question"]
 
-_LONGEST_QUERY = 60_000  # bytes; a server takes some 64 KiB for a request's head
+_LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request line and all headers
 
 
 class Request(NamedTuple):
-    """What is asked of the service. One that may change something has a `key`.
+    """A request to the service.
 
-    `repeated` are the fields that the answer must repeat, with the values that they must have.
+    `key` is the idempotency key of a change, and None for a question. `echoed` maps the names of fields
+    that the response must repeat to the values that they must have.
     """
 
     method: str
@@ -30,40 +31,47 @@ class Request(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, object] | None = None
     key: str | None = None
-    repeated: Mapping[str, object] = MappingProxyType({})
+    echoed: Mapping[str, object] = MappingProxyType({})
 
     @property
     def name(self) -> str:
-        """The request, as errors call it."""
+        """Return the method and path, as error messages show them."""
         return f"{self.method} {self.path}"
 
 
 def change(method: str, path: str, key: str | None, body: Mapping[str, object] | None = None) -> Request:
-    """A request that changes something; without a key of the caller's it gets one of its own."""
+    """Return a request that changes the books, with a new idempotency key if `key` is None.
+
+    Raises InvalidOrderError for a malformed key and for an integer that a request body cannot carry.
+    """
     for field, value in (body or {}).items():
         if type(value) is int and value > LARGEST_IN_BODY:
             raise InvalidOrderError(field, value, f"an int of at most {LARGEST_IN_BODY} in a request")
     if key is not None and not (type(key) is str and IDEMPOTENCY_KEY.fullmatch(key)):
-        raise InvalidOrderError("idempotency_key", key, "1 to 255 visible ASCII characters")
+        raise InvalidOrderError("idempotency_key", key, "a str of 1 to 255 visible ASCII characters")
     return Request(method, path, body=body, key=key or uuid4().hex)
 
 
-def question(path: str, **asked: int | str | list[int] | None) -> Request:
-    """A request that changes nothing; None is left out."""
+def question(path: str, **fields: int | str | list[int] | None) -> Request:
+    """Return a request that changes nothing; fields that are None are left out.
+
+    Raises InvalidOrderError for an integer, or a list, that is too long for a query string.
+    """
     query = [
-        (field, _written(field, each))
-        for field, value in asked.items()
-        for each in (value if isinstance(value, list) else [value])
-        if each is not None
+        (field, _as_text(field, item))
+        for field, value in fields.items()
+        for item in (value if isinstance(value, list) else [value])
+        if item is not None
     ]
     if len(urlencode(query)) > _LONGEST_QUERY:
-        field = max(asked, key=lambda name: sum(len(text) for each, text in query if each == name))
+        longest = max(fields, key=lambda field: sum(len(text) for name, text in query if name == field))
         allowed = f"short enough for a query of {_LONGEST_QUERY} bytes"
-        raise InvalidOrderError(field, asked[field], allowed)
+        split = f"split {longest} over several calls" if isinstance(fields[longest], list) else ""
+        raise InvalidOrderError(longest, fields[longest], allowed, split)
     return Request("GET", path, tuple(query))
 
 
-def _written(field: str, value: int | str) -> str:
+def _as_text(field: str, value: int | str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value >= 10**MOST_DIGITS_IN_QUERY:

@@ -1,4 +1,4 @@
-"""What an answer of the service means: the value, or the exception, that the library would have given."""
+"""Responses of the service, read strictly: each becomes the value or exception of the library's own verb."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from oms.client.errors import RequestRefusedError, UnexpectedAnswerError
+from oms.client.errors import RequestRejectedError, UnexpectedResponseError
 from oms.client.requests import Request
 from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
@@ -22,148 +22,158 @@ from oms.errors import (
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
-    "Answer",
     "Fields",
-    "as_depth",
-    "as_order",
-    "as_quote",
-    "as_trade",
-    "code_of",
-    "read",
+    "Response",
+    "parse_depth",
+    "parse_order",
+    "parse_quote",
+    "parse_trade",
+    "problem_code",
+    "read_response",
     "unexpected",
 ]
 
 T = TypeVar("T")
 
 
-class Answer(NamedTuple):
-    """What came back, from whomever; `in_doubt` if an earlier attempt may have been served."""
+class Response(NamedTuple):
+    """A complete response, from the service or from a machine in between.
+
+    `key` is the idempotency key that the response names. `earlier_may_have_arrived` is True if an earlier
+    attempt of the same request may have reached the service.
+    """
 
     status: int
     media_type: str
     content: bytes
     key: str | None = None
-    in_doubt: bool = False
+    earlier_may_have_arrived: bool = False
 
 
-class _NotUnderstoodError(Exception):
-    """A part of an answer is not what it has to be."""
+class _MalformedError(Exception):
+    """A response, or a field of it, that is not what the contract says."""
 
 
 class Fields:
-    """The fields of a JSON object, each read as the type that it must have."""
+    """The fields of a JSON object, each read as the exact type that it must have."""
 
-    def __init__(self, found: object) -> None:
-        if not isinstance(found, dict):
-            raise _NotUnderstoodError(f"{_excerpt(found)} is no JSON object")
-        self._found = cast("dict[str, Any]", found)
+    def __init__(self, value: object) -> None:
+        if not isinstance(value, dict):
+            raise _MalformedError(f"{_excerpt(value)} is not a JSON object")
+        self._values = cast("dict[str, Any]", value)
 
     def _get(self, name: str, kind: type[T]) -> T:
-        value = self._found.get(name)
-        if type(value) is not kind:  # a true is no 1, and a 1.0 is none either
-            raise _NotUnderstoodError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
+        value = self._values.get(name)
+        if type(value) is not kind:  # neither true nor 1.0 is an int here
+            raise _MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
         return value
 
     def _list(self, name: str, kind: type[T]) -> list[T]:
         values = cast("list[T]", self._get(name, list))
         if not set(map(type, values)) <= {kind}:
-            raise _NotUnderstoodError(f"{name} is {_excerpt(values)}, not a list of {kind.__name__}")
+            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of {kind.__name__}")
         return values
 
-    def whole(self, name: str) -> int:
-        """An int of any size."""
+    def integer(self, name: str) -> int:
+        """Return an int of any size."""
         return self._get(name, int)
 
-    def whole_or_null(self, name: str) -> int | None:
-        """An int of any size, or None; it has to be there."""
-        return None if name in self._found and self._found[name] is None else self.whole(name)
+    def integer_or_null(self, name: str) -> int | None:
+        """Return an int of any size, or None for a field that is null; a missing field is an error."""
+        return None if name in self._values and self._values[name] is None else self.integer(name)
 
-    def wholes(self, name: str) -> list[int]:
-        """A list of int of any size."""
+    def integers(self, name: str) -> list[int]:
+        """Return a list of int of any size."""
         return self._list(name, int)
 
-    def text(self, name: str) -> str:
-        """A str."""
+    def string(self, name: str) -> str:
+        """Return a str."""
         return self._get(name, str)
 
-    def texts(self, name: str) -> list[str]:
-        """A list of str."""
+    def strings(self, name: str) -> list[str]:
+        """Return a list of str."""
         return self._list(name, str)
 
     def side(self, name: str) -> Side:
-        """A member of Side."""
+        """Return a member of Side."""
         try:
-            return Side(self.text(name))
-        except ValueError as error:
-            raise _NotUnderstoodError(str(error)) from None
+            return Side(self.string(name))
+        except ValueError:
+            raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
     def unit(self, name: str) -> Literal["amount", "money"]:
-        """What a shortage is counted in."""
-        match self.text(name):
+        """Return the unit of a shortfall."""
+        match self.string(name):
             case "amount" | "money" as unit:
                 return unit
             case other:
-                raise _NotUnderstoodError(f"{name} is {other!r}")
+                raise _MalformedError(f"{name} is {_excerpt(other)}, not 'amount' or 'money'")
 
-    def each(self, name: str, parse: Callable[[Fields], T]) -> list[T]:
-        """A list of objects, each parsed."""
-        return [parse(Fields(found)) for found in cast("list[object]", self._get(name, list))]
+    def objects(self, name: str, parse: Callable[[Fields], T]) -> list[T]:
+        """Return a list of JSON objects, each parsed."""
+        return [parse(Fields(item)) for item in cast("list[object]", self._get(name, list))]
 
-    def check_repeated(self, expected: Mapping[str, object]) -> None:
+    def check_echoed(self, expected: Mapping[str, object]) -> None:
         """Check that each of these fields has the value that the request gave it."""
         for name, value in expected.items():
-            found = self._found.get(name)
-            if type(found) is not type(value) or found != value:
-                raise _NotUnderstoodError(f"{name} is {_excerpt(found)}, but {_excerpt(value)} was asked")
+            actual = self._values.get(name)
+            if type(actual) is not type(value) or actual != value:
+                raise _MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
         """Check that a field is an int in 1..most."""
-        if not 1 <= self.whole(name) <= most:
-            raise _NotUnderstoodError(f"{name} is {_excerpt(self._found[name])}, but {most} was asked")
+        if not 1 <= self.integer(name) <= most:
+            raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, but {most} was requested")
 
     def check_length(self, name: str, length: int) -> None:
-        """Check how long a list is."""
-        if len(cast("list[object]", self._get(name, list))) != length:
-            raise _NotUnderstoodError(f"{name} is not a list of {length}")
+        """Check that a field is a list of `length` items."""
+        size = len(cast("list[object]", self._get(name, list)))
+        if size != length:
+            raise _MalformedError(f"the length of {name} is {size}, not {length}")
 
-    def anything(self, name: str) -> object:
-        """Whatever is there, None if nothing is."""
-        return self._found.get(name)
+    def get(self, name: str) -> object:
+        """Return a value of any type, or None if the field is missing."""
+        return self._values.get(name)
 
 
-def read(request: Request, answer: Answer, parse: Callable[[Fields], T]) -> T:
-    """What the answer to a request says; raises the exception that it is, or UnexpectedAnswerError."""
+def read_response(request: Request, response: Response, parse: Callable[[Fields], T]) -> T:
+    """Return the parsed value of a successful response; raise the exception that any other response means.
+
+    Raises UnexpectedResponseError if the response is malformed or does not match the request.
+    """
     try:
-        if answer.status not in (200, 201):
-            raise _refusal(request, answer)
-        fields = _fields(answer, "application/json")
-        fields.check_repeated(request.repeated)
+        if response.status not in (200, 201):
+            raise _exception(request, response)
+        fields = _fields(response, "application/json")
+        fields.check_echoed(request.echoed)
         return parse(fields)
-    except _NotUnderstoodError as error:
-        raise unexpected(request, answer, str(error)) from None
+    except _MalformedError as error:
+        raise unexpected(request, response, str(error)) from None
 
 
-def unexpected(request: Request, answer: Answer, reason: str) -> UnexpectedAnswerError:
-    """The error that an answer is which cannot be understood."""
-    return UnexpectedAnswerError(request.name, f"status {answer.status}, but {reason}", request.key)
+def unexpected(request: Request, response: Response, reason: str) -> UnexpectedResponseError:
+    """Return the error for a response that is malformed or does not match the request."""
+    return UnexpectedResponseError(
+        request.name, f"unexpected response (status {response.status}): {reason}", request.key
+    )
 
 
-def code_of(answer: Answer) -> str | None:
-    """The code of the problem that an answer is, if the service could have said it."""
+def problem_code(response: Response) -> str | None:
+    """Return the problem code of a response, or None if it is not a problem that the service reports."""
     try:
-        code = _fields(answer, PROBLEM_MEDIA_TYPE).text("code")
-    except _NotUnderstoodError:
+        code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
+    except _MalformedError:
         return None
     return code if code in PROBLEMS else None
 
 
-def _fields(answer: Answer, media_type: str) -> Fields:
-    if answer.media_type != media_type:
-        raise _NotUnderstoodError(f"{answer.media_type or 'nothing'} instead of {media_type}")
+def _fields(response: Response, media_type: str) -> Fields:
+    if response.media_type != media_type:
+        raise _MalformedError(f"its content type is {response.media_type or 'missing'}, not {media_type}")
     try:
-        return Fields(json.loads(answer.content))
+        return Fields(json.loads(response.content))
     except (ValueError, RecursionError):
-        raise _NotUnderstoodError(f"{_excerpt(answer.content)} is no JSON") from None
+        raise _MalformedError(f"{_excerpt(response.content)} is not JSON") from None
 
 
 def _excerpt(value: object) -> str:
@@ -173,96 +183,96 @@ def _excerpt(value: object) -> str:
 # ---------------------------------------------------------------------- values
 
 
-def as_order(found: Fields) -> Order:
-    """An order."""
+def parse_order(fields: Fields) -> Order:
+    """Return an Order."""
     return Order(
-        found.whole("order_id"),
-        found.text("symbol"),
-        found.side("side"),
-        found.whole("amount"),
-        found.whole("price"),
+        fields.integer("order_id"),
+        fields.string("symbol"),
+        fields.side("side"),
+        fields.integer("amount"),
+        fields.integer("price"),
     )
 
 
-def as_trade(found: Fields) -> Trade:
-    """A trade."""
+def parse_trade(fields: Fields) -> Trade:
+    """Return a Trade."""
     return Trade(
-        found.whole("trade_id"),
-        found.text("symbol"),
-        found.side("side"),
-        found.whole("amount"),
-        found.whole("total_price"),
-        tuple(found.each("fills", _as_fill)),
+        fields.integer("trade_id"),
+        fields.string("symbol"),
+        fields.side("side"),
+        fields.integer("amount"),
+        fields.integer("total_price"),
+        tuple(fields.objects("fills", _parse_fill)),
     )
 
 
-def as_quote(found: Fields) -> Quote:
-    """A quote."""
+def parse_quote(fields: Fields) -> Quote:
+    """Return a Quote."""
     return Quote(
-        found.text("symbol"),
-        found.side("side"),
-        found.whole("requested"),
-        found.whole("amount"),
-        found.whole("shortfall"),
-        found.whole("total_price"),
-        found.whole("best_price"),
-        found.whole("worst_price"),
-        found.whole("levels"),
-        tuple(found.each("fills", _as_fill)),
+        fields.string("symbol"),
+        fields.side("side"),
+        fields.integer("requested"),
+        fields.integer("amount"),
+        fields.integer("shortfall"),
+        fields.integer("total_price"),
+        fields.integer("best_price"),
+        fields.integer("worst_price"),
+        fields.integer("levels"),
+        tuple(fields.objects("fills", _parse_fill)),
     )
 
 
-def as_depth(found: Fields) -> tuple[PriceLevel, ...]:
-    """Price levels."""
-    return tuple(found.each("levels", _as_level))
+def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
+    """Return the price levels of a book, best first."""
+    return tuple(fields.objects("levels", _parse_level))
 
 
-def _as_fill(found: Fields) -> OrderFill:
-    return OrderFill(found.whole("order_id"), found.whole("amount"), found.whole("price"))
+def _parse_fill(fields: Fields) -> OrderFill:
+    return OrderFill(fields.integer("order_id"), fields.integer("amount"), fields.integer("price"))
 
 
-def _as_level(found: Fields) -> PriceLevel:
-    return PriceLevel(found.whole("price"), found.whole("amount"), found.whole("orders"))
+def _parse_level(fields: Fields) -> PriceLevel:
+    return PriceLevel(fields.integer("price"), fields.integer("amount"), fields.integer("orders"))
 
 
 # ---------------------------------------------------------------------- problems
 
 
-def _refusal(request: Request, answer: Answer) -> OmsError:
-    code = code_of(answer)
+def _exception(request: Request, response: Response) -> OmsError:
+    code = problem_code(response)
     if code is None:
-        raise _NotUnderstoodError(f"{_excerpt(answer.content)} is no problem of the service's")
-    found = _fields(answer, PROBLEM_MEDIA_TYPE)
+        raise _MalformedError(f"{_excerpt(response.content)} is not a problem that the service reports")
+    fields = _fields(response, PROBLEM_MEDIA_TYPE)
     if code in _EXCEPTIONS:
-        names = request.repeated.keys() & _REPEATED_IN_PROBLEMS.get(code, set())
-        found.check_repeated({name: request.repeated[name] for name in names})
-        return _EXCEPTIONS[code](found)
-    # Otherwise it was refused before it was tried.
-    key = request.key if answer.status >= 500 or answer.in_doubt else None
-    return RequestRefusedError(request.name, found.text("detail"), key, code)
+        names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
+        fields.check_echoed({name: request.echoed[name] for name in names})
+        return _EXCEPTIONS[code](fields)
+    # A status below 500 means that this attempt changed nothing. An earlier one may have, and so may a 5xx.
+    key = request.key if response.status >= 500 or response.earlier_may_have_arrived else None
+    return RequestRejectedError(request.name, fields.string("detail"), key, code)
 
 
-_REPEATED_IN_PROBLEMS = {
+_ECHOED_IN_PROBLEMS = {
     "duplicate_order": {"order_id"},
     "order_not_found": {"order_id"},
     "insufficient_liquidity": {"symbol", "side"},
 }
 
 _EXCEPTIONS: dict[str, Callable[[Fields], OmsError]] = {
-    "invalid_order": lambda found: InvalidOrderError(
-        found.text("field"), found.anything("value"), found.text("allowed")
+    "invalid_order": lambda fields: InvalidOrderError(
+        fields.string("field"), fields.get("value"), fields.string("allowed")
     ),
-    "duplicate_order": lambda found: DuplicateOrderError(found.whole("order_id")),
-    "order_not_found": lambda found: OrderNotFoundError(found.whole("order_id")),
-    "insufficient_liquidity": lambda found: InsufficientLiquidityError(
-        found.text("symbol"),
-        found.side("side"),
-        found.whole("requested"),
-        found.whole("available"),
-        found.unit("unit"),
+    "duplicate_order": lambda fields: DuplicateOrderError(fields.integer("order_id")),
+    "order_not_found": lambda fields: OrderNotFoundError(fields.integer("order_id")),
+    "insufficient_liquidity": lambda fields: InsufficientLiquidityError(
+        fields.string("symbol"),
+        fields.side("side"),
+        fields.integer("requested"),
+        fields.integer("available"),
+        fields.unit("unit"),
     ),
-    "price_bound": lambda found: PriceBoundError(
-        found.text("field"), found.whole("bound"), found.whole("total_price")
+    "price_bound": lambda fields: PriceBoundError(
+        fields.string("field"), fields.integer("bound"), fields.integer("total_price")
     ),
-    "journal_failed": lambda found: JournalError(found.text("place"), found.text("problem")),
+    "journal_failed": lambda fields: JournalError(fields.string("place"), fields.string("problem")),
 }

@@ -1,7 +1,28 @@
-"""A request is sent until it is answered: what may be sent again, how often, and when it is given up.
+"""Retries: which requests may be sent again, how often, and what an error says when no attempt succeeds.
 
-Nothing here sends anything. A talk yields requests and is given answers; who holds it (see `client.py`)
-does the sending, so that one talk serves both kinds of client.
+The problem: a request that gets no response may have been lost on the way to the service, or its response
+may have been lost on the way back. The client cannot tell which, and a trade must not be placed twice.
+
+What does not work: retrying only the requests that certainly did not arrive. A read timeout, the most
+common failure, leaves that open, and a reset connection does too.
+
+The solution: every request may be retried.
+- A question changes nothing, so sending it again is harmless.
+- A change carries an idempotency key, the same one in all of its attempts. The service makes a change once
+  per key, and replays its response when the key comes again.
+
+Only two outcomes are retried: no response at all, and a gateway's 502, 503, or 504. Everything that the
+service says itself, errors included, is final.
+
+The invariants:
+- A request is sent at most `attempts` times, with growing pauses in between.
+- The error after the last attempt carries the idempotency key if, and only if, an attempt may have arrived.
+  The caller can then make the change, once in all, by calling the same verb with this key.
+- A response knows if an earlier attempt of its request may have arrived (`earlier_may_have_arrived`).
+
+This module does no input or output. A verb is an `Exchange`: a generator that yields requests and receives
+responses. `with_retries` adds the attempts and pauses. `Client` and `AsyncClient` (clients.py) do the
+sending and waiting, so each verb is written once for both.
 """
 
 from __future__ import annotations
@@ -13,81 +34,80 @@ import httpx
 
 from oms.client.errors import ServiceUnavailableError
 from oms.client.requests import Request
-from oms.client.responses import Answer, code_of
+from oms.client.responses import Response, problem_code
 
-__all__ = ["Dialogue", "Failure", "Pause", "Reply", "Talk", "persist"]
+__all__ = ["Attempts", "Exchange", "Failure", "Outcome", "Pause", "with_retries"]
 
 T = TypeVar("T")
 
-_FIRST_PAUSE = 0.1  # seconds, doubled from one attempt to the next
+_FIRST_PAUSE = 0.1  # seconds; each pause is twice the one before
 _LONGEST_PAUSE = 2.0
-_GATEWAYS = {502, 503, 504}
+_GATEWAY_STATUSES = {502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Pause(NamedTuple):
-    """Wait before the next attempt."""
+    """A wait before the next attempt, in seconds."""
 
     seconds: float
 
 
 class Failure(NamedTuple):
-    """A request was not answered."""
+    """An attempt that got no response."""
 
     error: httpx.RequestError
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether the service may have got the request."""
+        """Return True if the service may have received the request."""
         return not isinstance(self.error, _NEVER_SENT)
 
 
-Reply: TypeAlias = Answer | Failure | None
-"""What follows a request, or (None) a pause and the beginning."""
+Outcome: TypeAlias = Response | Failure | None
+"""The outcome of an attempt. None is sent to start the generator and after a pause."""
 
-Talk: TypeAlias = Generator[Request, Answer, T]
-"""What a verb has to ask, and what it makes of the answers."""
+Exchange: TypeAlias = Generator[Request, Response, T]
+"""The requests that a verb sends, and the result that it computes from the responses."""
 
-Dialogue: TypeAlias = Generator[Request | Pause, Reply, T]
-"""A talk, with the attempts that it takes."""
+Attempts: TypeAlias = Generator[Request | Pause, Outcome, T]
+"""An exchange with the retries and pauses of its requests."""
 
 
-def persist(talk: Talk[T], attempts: int) -> Dialogue[T]:
-    """Lead a talk to its end, with so many attempts a request.
+def with_retries(exchange: Exchange[T], attempts: int) -> Attempts[T]:
+    """Run an exchange to its result, sending each request at most `attempts` times.
 
-    All requests may be sent again: a question changes nothing, and a change carries a key under which the
-    service makes it once. Raises ServiceUnavailableError.
+    Raises ServiceUnavailableError if no attempt gets a response from the service.
     """
     try:
-        request = next(talk)
+        request = next(exchange)
         while True:
-            answer = yield from _answered(request, attempts)
-            request = talk.send(answer)
-    except StopIteration as end:
-        result: T = end.value
+            response = yield from _with_retries(request, attempts)
+            request = exchange.send(response)
+    except StopIteration as stop:
+        result: T = stop.value
         return result
 
 
-def _answered(request: Request, attempts: int) -> Dialogue[Answer]:
+def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
     may_have_arrived = False
     cause: httpx.RequestError | None = None
-    said = ""
+    last = ""
     for attempt in range(attempts):
         if attempt:
             yield Pause(min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE))
-        reply = yield request
-        if isinstance(reply, Answer):
-            if not _is_a_gateways(reply):
-                return reply._replace(in_doubt=may_have_arrived)
-            may_have_arrived, cause, said = True, None, f"status {reply.status}"
-        elif reply is not None:
-            may_have_arrived |= reply.may_have_arrived
-            cause, said = reply.error, f"{type(reply.error).__name__}: {reply.error}"
+        outcome = yield request
+        if isinstance(outcome, Response):
+            if not _is_from_gateway(outcome):
+                return outcome._replace(earlier_may_have_arrived=may_have_arrived)
+            may_have_arrived, cause, last = True, None, f"status {outcome.status}"
+        elif outcome is not None:
+            may_have_arrived |= outcome.may_have_arrived
+            cause, last = outcome.error, f"{type(outcome.error).__name__}: {outcome.error}"
     key = request.key if may_have_arrived else None
-    reason = f"no answer in {attempts} attempts, the last: {said}"
-    raise ServiceUnavailableError(request.name, reason, key) from cause
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts, the last"
+    raise ServiceUnavailableError(request.name, f"no response in {count}: {last}", key) from cause
 
 
-def _is_a_gateways(answer: Answer) -> bool:
-    """Whether somebody in between says that the service does not answer: what it says itself is an answer."""
-    return answer.status in _GATEWAYS and code_of(answer) is None
+def _is_from_gateway(response: Response) -> bool:
+    """Return True if a gateway says that the service does not respond; the service's own 503 is final."""
+    return response.status in _GATEWAY_STATUSES and problem_code(response) is None

@@ -1,4 +1,4 @@
-r"""Market data in: recordings of exchanges, streamed as messages, drive an OrderManagement.
+r"""Recorded market data, streamed as messages into an OrderManagement.
 
 >>> import pathlib, tempfile
 >>> from oms import OrderManagement, Side
@@ -17,20 +17,18 @@ r"""Market data in: recordings of exchanges, streamed as messages, drive an Orde
 """
 
 from oms.feeds.errors import FeedError, StaleBookError, UnknownFeedError, UnknownOrderError
-from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed, feed_of, open_capture, open_recording
+from oms.feeds.formats import feed_of, open_capture, open_recording
+from oms.feeds.history import BookHistory, TradeColumns
 from oms.feeds.levels.bitget import Bitget
 from oms.feeds.levels.capture import Capture
-from oms.feeds.levels.checksums import ALTERNATING, ASKS_THEN_BIDS, ChecksumRule
+from oms.feeds.levels.checksums import ALTERNATING, ASKS_THEN_BIDS
 from oms.feeds.levels.feed import BookState, LevelFeed, Outcome
 from oms.feeds.levels.kraken import Kraken
 from oms.feeds.levels.messages import (
     BookMessage,
     Checksums,
     InstrumentMessage,
-    LevelFeedName,
-    LevelMessage,
     TradeMessage,
-    Translator,
     UnsupportedChannelError,
 )
 from oms.feeds.levels.okx import Okx
@@ -38,33 +36,29 @@ from oms.feeds.levels.replayer import LevelReplay, find_instruments, replay_leve
 from oms.feeds.levels.report import LevelReport, SymbolReport
 from oms.feeds.orders import bitstamp, lobster
 from oms.feeds.orders.book_check import StateDifference
-from oms.feeds.orders.messages import ASK, BID, Feed, Kind, Level, Message, Recording, Top
+from oms.feeds.orders.messages import Kind, Message, Recording
 from oms.feeds.orders.replayer import Replay, Unknown, replay
 from oms.feeds.orders.report import Report, UnequalTrade
 from oms.feeds.recorder import Recorder
+from oms.feeds.top_of_book import ASK, BID, Level, Top
 
 __all__ = [
     "ALTERNATING",
     "ASK",
     "ASKS_THEN_BIDS",
-    "AnyFeed",
     "BID",
     "Bitget",
+    "BookHistory",
     "BookMessage",
     "BookState",
     "Capture",
-    "ChecksumRule",
     "Checksums",
-    "DEFAULT_UNKNOWN",
-    "Feed",
     "FeedError",
     "InstrumentMessage",
     "Kind",
     "Kraken",
     "Level",
     "LevelFeed",
-    "LevelFeedName",
-    "LevelMessage",
     "LevelReplay",
     "LevelReport",
     "Message",
@@ -78,8 +72,8 @@ __all__ = [
     "StateDifference",
     "SymbolReport",
     "Top",
+    "TradeColumns",
     "TradeMessage",
-    "Translator",
     "UnequalTrade",
     "Unknown",
     "UnknownFeedError",

@@ -1,6 +1,6 @@
-"""Opens a file that may be compressed, as a stream of bytes in bounded memory.
+"""A reader of files that may be compressed, as a stream of bytes in bounded memory.
 
-The first bytes decide, not the name: a file may have been compressed, unpacked or renamed on its way.
+The first bytes of the file decide, not its name, which may be out of date.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 __all__ = ["UnreadableError", "unpacked"]
 
-_ZSTD_MODULES = ("compression.zstd", "backports.zstd")  # in Python 3.14, and the same for those before
+_ZSTD_MODULES = (
+    "compression.zstd",
+    "backports.zstd",
+)  # the standard library's from Python 3.14 on, else its backport
 _LONGEST_MAGIC = 262
 
 
 class UnreadableError(Exception):
-    """A file whose first bytes show that it must be unpacked or mended by other means first."""
+    """A file that this module cannot read until another tool unpacks or repairs it."""
 
 
 @contextmanager
 def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
-    """Give the content of a file, unpacked if it is gz, bz2, xz, zst, or zip with one member.
+    """Open the content of a file, unpacked if it is gz, bz2, xz, zst, or a zip with one member.
 
-    Raises UnreadableError for anything else that is known to be compressed, an archive or binary, and for
-    a damaged beginning. Reading further raises whatever the library that unpacks raises for damage.
+    Raises UnreadableError for any other known compressed, archive, or binary format, and for a damaged
+    beginning. Damage further on raises the error of the library that unpacks.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:
@@ -76,11 +79,11 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
         if len(members) != 1:
             raise UnreadableError(f"a zip archive with {len(members):,} members, not 1: unpack it first")
         if members[0].compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            # zipfile unpacks as much at once as one block of any other method holds.
-            raise UnreadableError("a zip archive packed by another method than deflate: unpack it first")
+            # For any other method zipfile unpacks a whole block at once, which does not bound the memory.
+            raise UnreadableError("a zip archive not compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])
-        except (BadZipFile, RuntimeError) as error:  # a password, or another one than in the directory
+        except (BadZipFile, RuntimeError) as error:  # a password, or a header that differs from the directory
             raise UnreadableError(f"the zip archive cannot be read: {error}") from error
         with member:
             yield member
@@ -99,7 +102,7 @@ def _zstd(raw: BinaryIO) -> Any:
 
 
 class _Form(NamedTuple):
-    """A kind of file: its name for people, its magic bytes and where they stand, and what opens it."""
+    """A file format: its name, its magic bytes, their offset, and the function that opens it."""
 
     name: str
     magic: bytes

@@ -1,10 +1,10 @@
-"""What is wrong with a recording, and where.
+"""The errors of feeds: each names the file, and the row where there is one.
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file, or a row of it, that cannot be read
-│   ├── UnknownFeedError                    a file that is of no feed known here
-│   └── UnknownOrderError (LookupError)     a row about an order that does not rest
-└── StaleBookError (LookupError)            a book that does not follow its feed any more, or not yet
+│   ├── UnknownFeedError                    a file of an unknown feed
+│   └── UnknownOrderError (LookupError)     a row about an order that is not resting
+└── StaleBookError (LookupError)            a book that is not in step with its feed
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError
 
 
 class FeedError(OmsError, ValueError):
-    """A file that cannot be read on: `path` and `row` (from 1; None = the whole file) say where.
+    """A file that cannot be read further, at `row` of `path` (from 1; None = the whole file).
 
-    What was applied before the row stays applied; nothing of the row itself is.
+    Earlier rows stay applied; the row itself is not applied at all.
 
     >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
     AAPL.csv: row 12: must have 6 columns, not 5
@@ -36,15 +36,15 @@ class FeedError(OmsError, ValueError):
 
 
 class UnknownFeedError(FeedError):
-    """The first row of a file looks like that of no feed."""
+    """A file whose beginning matches no known feed."""
 
 
 class UnknownOrderError(FeedError, LookupError):
-    """A row refers to an order that was never submitted, and the replay was told to raise."""
+    """A row about an order that was never submitted, in a replay with `unknown="raise"`."""
 
 
 class StaleBookError(OmsError, LookupError):
-    """The book of `symbol` cannot be trusted, for the reason `why`; the next snapshot makes it good.
+    """A book of `symbol` that is stale for the reason `why`, until its next snapshot.
 
     >>> print(StaleBookError("BTC-USDT", "the checksum of row 12 failed"))
     the book of 'BTC-USDT' is stale until its next snapshot: the checksum of row 12 failed

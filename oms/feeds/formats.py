@@ -1,4 +1,4 @@
-"""Tells by its beginning which feed a file comes from."""
+"""The feed that a file comes from, recognized by the first rows."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from oms.feeds.levels.okx import Okx
 from oms.feeds.orders import bitstamp, lobster
 from oms.feeds.orders.messages import Feed, Recording
 from oms.feeds.orders.replayer import Unknown
-from oms.feeds.text_file import CsvFile
+from oms.feeds.text_file import TextFile
 from oms.models import check_positive
 
 __all__ = ["AnyFeed", "DEFAULT_UNKNOWN", "feed_of", "open_capture", "open_recording"]
 
 AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
-"""Every feed that is known here."""
+"""Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""What best to do about unknown orders: Bitstamp's rows say what is left of an order, not what it held."""
+"""The best policy for unknown orders. Bitstamp cannot be seeded: its rows hold what is left of an order."""
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
-_LINES_TO_LOOK_AT = 1000  # a capture begins with notes and answers to subscriptions
+_LINES_TO_LOOK_AT = 1000  # a capture begins with status messages and replies to subscriptions
 
 
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
-    """Tell which feed recorded a file.
+    """Return the feed that a file comes from.
 
-    Bitstamp's has a header, LOBSTER's the columns of a message; a capture is told by the form of its
-    first messages. Raises FeedError if its beginning cannot be read, and UnknownFeedError if it is of none
-    of them. O(1).
+    Bitstamp files have a header, LOBSTER files the columns of a message, and captures the JSON of their
+    exchange. Raises FeedError if the beginning cannot be read, and UnknownFeedError if it matches no feed.
+    O(1).
     """
-    file = CsvFile(path, LONGEST_LINE)
+    file = TextFile(path, LONGEST_LINE)
     with closing(file.lines()) as lines:
         for row, text in islice(lines, _LINES_TO_LOOK_AT):
             if row == 1 and bitstamp.is_header(text):
@@ -52,16 +52,16 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
             if feed is not None:
                 return feed
     problem = (
-        "no capture of Bitget, Kraken or OKX, not a LOBSTER message file (6 or 7 columns) "
-        "nor a Bitstamp one (7 columns with a header)"
+        "must be a capture of Bitget, Kraken, or OKX, a LOBSTER message file (6 or 7 columns), "
+        "or a Bitstamp file (7 columns with a header)"
     )
     raise UnknownFeedError(file.path, None, problem)
 
 
 def _feed_of_line(text: str) -> LevelFeedName | None:
-    found = sent_in(text)
+    line = sent_in(text)
     try:
-        sent = unwrapped(None, parsed(found[1]))[1] if found else None
+        sent = unwrapped(None, parsed(line[1]))[1] if line else None
     except (ValueError, RecursionError):
         return None
     if isinstance(sent, list):
@@ -80,10 +80,10 @@ def _feed_of_line(text: str) -> LevelFeedName | None:
 def open_capture(
     path: str | os.PathLike[str], feed: AnyFeed | None = None, depth: int | None = None
 ) -> Capture:
-    r"""Open a capture of the level-2 feed given, or of the one that its first messages show.
+    r"""Open a capture of price levels; by default its first messages show the feed.
 
-    `depth` is how many levels a side were subscribed at Kraken, where the capture does not say so. Raises
-    FeedError, and InvalidOrderError for a feed that is not known, or a depth of no use.
+    `depth` is the number of levels per side in a subscription to Kraken, for captures that do not hold it.
+    Raises FeedError for a bad file, and InvalidOrderError for an unknown feed or a wrong depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -93,15 +93,17 @@ def open_capture(
     ['XBT/USD']
 
     """
-    found = feed_of(path) if feed is None else feed
-    if found not in _TRANSLATORS:
-        raise InvalidOrderError("feed", found, "'bitget', 'kraken' or 'okx'")
+    name = feed_of(path) if feed is None else feed
+    if name not in _TRANSLATORS:
+        raise InvalidOrderError("feed", name, "'bitget', 'kraken' or 'okx'")
     if depth is None:
-        return Capture(path, found, _TRANSLATORS[found])
-    if found != "kraken":
-        raise InvalidOrderError("depth", depth, f"left out for a capture of {found} (Kraken's has a depth)")
+        return Capture(path, name, _TRANSLATORS[name])
+    if name != "kraken":
+        raise InvalidOrderError(
+            "depth", depth, f"left out for a capture of {name}; only Kraken's have a depth"
+        )
     check_positive("depth", depth)
-    return Capture(path, found, partial(Kraken, depth))
+    return Capture(path, name, partial(Kraken, depth))
 
 
 def open_recording(
@@ -112,11 +114,11 @@ def open_recording(
     tick_size: str | None = None,
     lot_size: str | None = None,
 ) -> Recording:
-    r"""Open a recording of the feed given, or of the one that its first row shows.
+    r"""Open a recording by order (LOBSTER or Bitstamp); by default its first row shows the feed.
 
-    The symbol is by default what the file's name says. `tick_size` and `lot_size` are for Bitstamp, as in
-    `bitstamp.read`. Raises FeedError, and InvalidOrderError for any feed but Bitstamp and LOBSTER;
-    `open_capture` opens the others.
+    The symbol is by default read from the name of the file. `tick_size` and `lot_size` are for Bitstamp, as
+    in `bitstamp.read`. Raises FeedError for a bad file, and InvalidOrderError for any other feed: open those
+    with `open_capture`.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -126,12 +128,12 @@ def open_recording(
     [7]
 
     """
-    found = feed_of(path) if feed is None else feed
-    if found not in get_args(Feed):
-        raise InvalidOrderError("feed", found, "'bitstamp' or 'lobster'")
-    if found == "bitstamp":
+    name = feed_of(path) if feed is None else feed
+    if name not in get_args(Feed):
+        raise InvalidOrderError("feed", name, "'bitstamp' or 'lobster'")
+    if name == "bitstamp":
         return bitstamp.read(path, symbol, tick_size=tick_size, lot_size=lot_size)
-    for name, size in (("tick_size", tick_size), ("lot_size", lot_size)):
+    for argument, size in (("tick_size", tick_size), ("lot_size", lot_size)):
         if size is not None:
-            raise InvalidOrderError(name, size, "left out for LOBSTER, whose tick and lot are known")
+            raise InvalidOrderError(argument, size, "left out for LOBSTER, whose tick and lot are fixed")
     return lobster.read(path, symbol)

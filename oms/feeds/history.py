@@ -1,7 +1,4 @@
-"""What a replay has seen of one symbol, sampled over time: what plots need, in bounded memory.
-
-(`oms.feeds.BookHistory` is the file that a replay reads.)
-"""
+"""The book and trades of one symbol over time: the columns that plots need, in bounded memory."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ class BookHistory:
     seconds, ascending, after midnight (LOBSTER) or since 1970 (the others). A best price is in ticks, None
     for a side on which nothing rests or while the book is stale. The levels of one time are (price in
     ticks, amount in lots), best first: BUY levels (asks) have ascending prices, SELL levels (bids)
-    descending ones. `instrument` says what ticks and lots are: `float(price * instrument.tick)` is a price
+    descending ones. `instrument` is the tick and lot size: `float(price * instrument.tick)` is a price
     to plot. Of `trades_seen` trades in all the largest are kept, if there were more than fit.
 
     >>> history = BookHistory(

@@ -1,4 +1,4 @@
-"""Samples books while they are replayed: what plots need, in memory that does not grow with the session."""
+"""A recorder that samples books during a replay, in memory that does not grow with the session."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _Levels = tuple[tuple[int, int], ...]
 
 
 class Recorder:
-    """Keeps the best levels of each book at chosen times, and the trades.
+    """A sampler of the best levels of each book, and of the trades.
 
-    A book is looked at after the first message at or after each multiple of `every` seconds, `levels` deep
-    a side. Once more than `samples` are kept of one symbol, each second one is dropped and `every` doubles
-    for it. Of more than `trades` trades the largest are kept.
+    It samples a book at the first message at or after each multiple of `every` seconds, `levels` levels per
+    side. When a symbol has more than `samples` samples, every second one is dropped and `every` doubles for
+    that symbol. At most `trades` trades are kept, the largest ones.
 
     >>> from oms import OrderManagement, Side
     >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
@@ -40,7 +40,7 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Choose the bounds; raises InvalidOrderError for what bounds nothing."""
+        """Set the bounds; raises InvalidOrderError for a bound that is not positive."""
         if type(every) not in (int, float) or not 0 < every < inf:
             raise InvalidOrderError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
@@ -53,14 +53,14 @@ class Recorder:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """What has been seen so far, sorted."""
+        """The symbols recorded so far, sorted."""
         return tuple(sorted(self._tracks))
 
     def begin(self, symbol: str, instrument: Instrument) -> None:
-        """Say what the ticks and lots of a symbol are; without it they are 1.
+        """Set the tick and lot size of a symbol; by default both are 1.
 
-        If they become finer later, what was kept before is counted in the finer ones too. Raises
-        InvalidOrderError for an instrument in which that is not whole. O(1) while nothing changes.
+        If the sizes become finer later, earlier samples are converted. Raises InvalidOrderError if a
+        conversion is not exact. O(1), and O(samples + trades) when the sizes change.
         """
         track = self._track(symbol)
         if track.is_begun and track.instrument != instrument:
@@ -68,7 +68,7 @@ class Recorder:
         track.instrument, track.is_begun = instrument, True
 
     def see(self, om: OrderManagement, symbol: str, time: int) -> None:
-        """Look at a book if it is time to (ns); O(1) if it is not, O(levels) if it is."""
+        """Sample a book if a sample is due at `time` (ns). O(levels), or O(1) if none is due."""
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
@@ -81,17 +81,17 @@ class Recorder:
                 track.thin()
 
     def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
-        """Keep a trade: its time (ns), price (ticks) and amount (lots); O(log trades)."""
+        """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        trade = (amount, -track.trades_seen, time, price, side)  # of equal ones the earlier is kept
+        trade = (amount, -track.trades_seen, time, price, side)  # of equal amounts the earlier trade is kept
         if len(track.trades) < self._most_trades:
             heappush(track.trades, trade)
         else:
             heappushpop(track.trades, trade)
 
     def history(self, symbol: str) -> BookHistory:
-        """Hand over what was seen of a symbol; raises InvalidOrderError if that is nothing. O(all of it)."""
+        """Return the history of a symbol; raises InvalidOrderError if it has none. O(samples + trades)."""
         if symbol not in self._tracks:
             recorded = (
                 f"recorded: {', '.join(self.symbols)}" if self.symbols else "recorded (nothing was yet)"
@@ -107,7 +107,7 @@ class Recorder:
 
 
 class _Track:
-    """What is kept of one symbol."""
+    """The samples and trades of one symbol."""
 
     __slots__ = ("due", "every", "instrument", "is_begun", "samples", "trades", "trades_seen")
 

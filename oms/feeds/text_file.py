@@ -13,16 +13,16 @@ from typing import BinaryIO, NamedTuple
 from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
-__all__ = ["Column", "CsvFile", "RowFormat", "Streamed", "scaled"]
+__all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""A number that may not fit a book (the book says so), but that is cheap to read."""
+"""An integer short enough to parse quickly; the book checks whether it is in range."""
 
-_LONGEST_ROW = 1 << 16  # bytes: a file that is not text must not fill the memory in search of a line's end
+_LONGEST_ROW = 1 << 16  # bytes: a binary file without line ends must not fill the memory
 
 
 def scaled(text: str, decimals: int) -> int:
-    """Read a decimal as the exact integer of its last place, never through a float.
+    """Return a decimal number as an exact integer with `decimals` implied decimals, never through a float.
 
     >>> scaled("236.4", 2), scaled("34200.004241176", 9)
     (23640, 34200004241176)
@@ -32,11 +32,11 @@ def scaled(text: str, decimals: int) -> int:
     return int(whole + fraction.ljust(decimals, "0"))
 
 
-class CsvFile:
-    """A file that is read row by row, as often as one likes, in bounded memory."""
+class TextFile:
+    """A text file that can be read row by row, any number of times, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Name the file; `longest_row` bounds the bytes of one row, and so the memory."""
+        """Set the path; `longest_row` is the maximum of bytes per row, which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
         self._raw: BinaryIO | None = None
@@ -44,7 +44,7 @@ class CsvFile:
 
     @property
     def size(self) -> int:
-        """How many bytes the file has, compressed as it is."""
+        """The size of the file on disk (compressed, if it is) in bytes; raises FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -52,20 +52,20 @@ class CsvFile:
 
     @property
     def position(self) -> int:
-        """How many of those bytes the latest reading has taken in: for a progress bar."""
+        """The number of those bytes that the latest iteration has read, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
-        """Build the error that names this file."""
+        """Return an error that names this file."""
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end).
 
-        Empty rows at the end are passed over. Raises FeedError for a file that is missing, empty,
-        unreadable, damaged or not text, and for an empty row before the end.
+        Empty rows at the end are skipped. Raises FeedError for a file that is missing, empty, unreadable,
+        damaged, or not text, and for an empty row before the end.
         """
-        empty = 0  # the first empty one behind those that have been yielded, 0 if there is none
+        empty = 0  # the first empty row after the latest one yielded, 0 if there is none
         for row, text in self.lines():
             if not text.strip():
                 empty = empty or row
@@ -77,8 +77,7 @@ class CsvFile:
     def lines(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end), empty rows too.
 
-        Raises FeedError for a file that is missing, unreadable, damaged or not text, and for one in which
-        nothing stands.
+        Raises FeedError for a file that is missing, blank, unreadable, damaged, or not text.
         """
         blank = True
         with self._open() as stream:
@@ -98,7 +97,7 @@ class CsvFile:
         except UnicodeDecodeError:
             raise self.error(row, "not UTF-8 text") from None
         if row == 1:
-            text = text.removeprefix("\ufeff")  # the mark that some editors put before it
+            text = text.removeprefix("\ufeff")  # the byte-order mark that some editors add
         return text.removesuffix("\n").removesuffix("\r")
 
     def _read(self, stream: BinaryIO, row: int) -> bytes:
@@ -109,7 +108,7 @@ class CsvFile:
         except Exception as error:  # each library that unpacks has errors of its own
             raise self.error(row, f"the file is damaged: {error}") from error
         if len(line) == self._longest_row and not line.endswith(b"\n"):
-            raise self.error(row, f"no row has {self._longest_row} bytes")
+            raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
         return line
 
     @contextmanager
@@ -131,7 +130,7 @@ class CsvFile:
 
 
 class Column(NamedTuple):
-    """A column: its name, the pattern of its values, and those values in words."""
+    """A column: its name, the pattern of its values, and a description of them."""
 
     name: str
     pattern: str
@@ -139,7 +138,7 @@ class Column(NamedTuple):
 
 
 class RowFormat:
-    """What a row has to look like: one pattern for the quick path, its columns for the complaint.
+    """The format of a row: one pattern for speed, and the columns one by one for error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -152,7 +151,7 @@ class RowFormat:
         self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
         self.header = ",".join(column.name for column in columns)
 
-    def read(self, file: CsvFile, row: int, text: str) -> tuple[str, ...]:
+    def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
         """Split a row into its columns; raises FeedError."""
         fields = self.split(text)
         if fields is None:
@@ -160,21 +159,21 @@ class RowFormat:
         return fields
 
     def split(self, text: str) -> tuple[str, ...] | None:
-        """Split a row into its columns; None if it is not of this form."""
+        """Split a row into its columns; return None if the row does not match."""
         match = self._pattern.fullmatch(text)
         return None if match is None else match.groups()
 
     def fits(self, text: str) -> bool:
-        """Whether a row has as many columns."""
+        """Return True if a row has the right number of columns."""
         return text.count(",") + 1 == len(self._columns)
 
-    def read_header(self, file: CsvFile, row: int, text: str) -> None:
-        """Pass over the row of names; raises FeedError if it is anything else."""
+    def read_header(self, file: TextFile, row: int, text: str) -> None:
+        """Check the row of names; raises FeedError if it differs."""
         if text != self.header:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Say what is wrong with a row that does not match."""
+        """Return why a row does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"
@@ -185,22 +184,22 @@ class RowFormat:
 
 
 class Streamed:
-    """What is read from a file, as often as one likes, and how far the latest reading has got."""
+    """The base of everything that streams a text file, with the progress of the latest iteration."""
 
-    def __init__(self, file: CsvFile) -> None:
+    def __init__(self, file: TextFile) -> None:
         self._file = file
 
     @property
     def path(self) -> str:
-        """Where the file is."""
+        """The path of the file."""
         return self._file.path
 
     @property
     def size(self) -> int:
-        """How many bytes the file has; raises FeedError."""
+        """The size of the file in bytes; raises FeedError."""
         return self._file.size
 
     @property
     def position(self) -> int:
-        """How many of those bytes have been read: `position / size` is the progress."""
+        """The number of bytes read so far: `position / size` is the progress."""
         return self._file.position

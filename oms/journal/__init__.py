@@ -1,4 +1,4 @@
-r"""Durability: what an OrderManagement was told, in an SQLite file; nothing acknowledged is lost.
+r"""Durability: every change of an OrderManagement in an SQLite file, so that no acknowledged change is lost.
 
 >>> import pathlib, tempfile
 >>> from oms import Side, journal
@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 
 from oms.journal.compaction import Droppable
-from oms.journal.connection import Connect, connect
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
 from oms.journal.place import real_path
@@ -28,7 +27,7 @@ from oms.journal.rebuilding import rebuild
 from oms.journal.replies import ReplyKeeper
 from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
-from oms.journal.verification import Verification, verify_trail
+from oms.journal.verification import Verification, verify_event_log
 from oms.management import OrderManagement
 
 __all__ = [
@@ -45,44 +44,42 @@ __all__ = [
 ]
 
 
-def open(  # noqa: A001  # journal.open reads as what it is
+def open(  # noqa: A001  # `journal.open` is the best name
     path: str | os.PathLike[str],
     *,
     durability: Durability = "full",
     verify: bool = False,
     group_size: int = 256,
     group_seconds: float = 0.05,
-    connect: Connect = connect,
 ) -> OrderManagement:
-    """Open the journal at `path`, or make it, and return an OrderManagement as it was left.
+    """Open the journal at `path`, or create it, and return an OrderManagement as it was left.
 
-    Where the file was copied without its log, the log `oms.journal` warns; see `verify`.
-    The arguments are those of SqliteJournal; close what is returned. Raises InvalidOrderError, and
-    JournalError for a file that is damaged, of a newer version, or open elsewhere. O(orders) for what
-    rests, O(events) with `verify`.
+    The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. If the
+    file was copied without its write-ahead log, the logger `oms.journal` warns; see `verify`.
+    Raises InvalidOrderError, and JournalError for a file that is damaged, of a newer version, or open
+    elsewhere. O(orders), or O(events) with `verify`.
     """
-    kept = SqliteJournal(
+    journal = SqliteJournal(
         path,
         durability=durability,
         verify=verify,
         group_size=group_size,
         group_seconds=group_seconds,
-        connect=connect,
     )
     try:
-        return OrderManagement(kept)
+        return OrderManagement(journal)
     except BaseException:
-        kept.close()
+        journal.close()
         raise
 
 
-def verify(path: str | os.PathLike[str], *, connect: Connect = connect) -> Verification:
-    """Replay the whole trail of a file, which its writer may have open, and compare all with it.
+def verify(path: str | os.PathLike[str]) -> Verification:
+    """Replay the whole event log of a file, and compare all tables with it, also while its writer works.
 
-    A file that was copied while it was open, without its -wal file, is sound but lacks the last events.
-    As far as that can be told, `warning` says so. Raises JournalError, which names the place of the first
+    A file that was copied while it was open, without its -wal file, is undamaged but lacks the last
+    events; if that is recognized, `warning` says so. Raises JournalError with the place of the first
     damage. O(events).
     """
-    with opened_to_read(path, connect) as trail:
-        found = verify_trail(trail)
-        return found._replace(warning=warning_about(trail.connection, real_path(path), found.last))
+    with opened_to_read(path) as event_log:
+        found = verify_event_log(event_log)
+        return found._replace(warning=warning_about(event_log.connection, real_path(path), found.last))

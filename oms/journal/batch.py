@@ -1,4 +1,4 @@
-"""What a batch of events writes: rows of the trail, and what they make of orders, trades and fills."""
+"""Writing a batch of events: rows of the event log, and their changes of orders, trades and fills."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.journal.connection import Connection
-from oms.journal.record import BODIES, SUM_MODULUS, Head, digest, link, order_text
+from oms.journal.record import FORMATS, SUM_MODULUS, Head, digest, link, order_text
 from oms.models import MAX_INT, Order, Trade
 
-__all__ = ["Batch", "trade_rows"]
+__all__ = ["Batch", "CHANGES", "trade_rows"]
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
@@ -26,14 +26,14 @@ _HEAD = (
 )
 _AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
 
-_COUNTED = 2**32  # changes, and SQLite counts from the beginning again
+_COUNTED = 2**32  # SQLite counts changes modulo this
 
 
 class Batch:
-    """Writes a batch of events inside a transaction of the caller's, in O(events and orders in it).
+    """Writes a batch of events inside the caller's transaction, in O(events and orders in the batch).
 
-    Events of one kind that follow each other are written as one. Raises sqlite3.Error, also where a
-    row is not there that should change: then the file is not what it was.
+    Consecutive events of one kind are written together. Raises sqlite3.Error, also if a row that must
+    change is missing: then another program has changed the file.
     """
 
     def __init__(self, connection: Connection, head: Head) -> None:
@@ -43,18 +43,19 @@ class Batch:
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
-        """Write all of it after the head that is known here, and return the head that it ends with."""
+        """Write all events after the head given to the constructor, and return the new head."""
         first, last_hash = events[0].sequence, self._before.last_hash
-        trail: list[Sequence[Any]] = []
+        rows: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
             alike, name = list(run), kind.__name__
-            bodies = list(map(BODIES[kind], alike))
+            write_body, _ = FORMATS[kind]
+            bodies = list(map(write_body, alike))
             digests = list(map(digest, bodies))
-            for event, body, said in zip(alike, bodies, digests, strict=True):
-                last_hash = link(last_hash, event.sequence, first, name, event.note, said)
-                trail.append((event.sequence, first, name, event.note, body, last_hash))
-            _CHANGE[kind](self, alike, digests)
-        self._write(_EVENT, trail)
+            for event, body, body_digest in zip(alike, bodies, digests, strict=True):
+                last_hash = link(last_hash, event.sequence, first, name, event.note, body_digest)
+                rows.append((event.sequence, first, name, event.note, body, last_hash))
+            CHANGES[kind](self, alike, digests)
+        self._write(_EVENT, rows)
         head = Head(
             events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
         )
@@ -92,7 +93,7 @@ class Batch:
         self._next_trade_id = trades[-1].trade_id + 1
 
     def _take(self, trade: Trade) -> None:
-        """All fills but the last took a whole order; the last may have left some."""
+        """Remove the filled orders; the last fill may have left some of its order."""
         taken = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
         last = taken[-1]
         rested = last._replace(amount=self._amount_of(last.order_id))
@@ -162,11 +163,11 @@ def _trade_row(event: TradePlaced) -> tuple[object, ...]:
 
 
 def _fitting(number: int) -> int | str:
-    """A number as the file can hold it exactly."""
+    """Return the number, or its text if it has more than 64 bits."""
     return number if number <= MAX_INT else str(number)
 
 
-_CHANGE: dict[type[Event], Callable[..., None]] = {
+CHANGES: dict[type[Event], Callable[..., None]] = {
     OrderAdded: Batch._added,
     OrdersAdded: Batch._added_many,
     OrderRemoved: Batch._removed,
@@ -174,3 +175,4 @@ _CHANGE: dict[type[Event], Callable[..., None]] = {
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
 }
+"""What each kind of event changes in the tables, called with events of this kind and their digests."""

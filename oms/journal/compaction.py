@@ -1,19 +1,22 @@
-"""Dropping history: what came before stays as the snapshot that the trail begins with, and as its notes."""
+"""Compaction: drop old events, and keep the state after them as a snapshot.
+
+The dropped events that carry a note are kept in the table `noted`: a note may hold an idempotency key.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from oms.journal.connection import Connection, reported
+from oms.journal.event_log import EventLog
 from oms.journal.record import Head, digest, link, sum_of
-from oms.journal.trail import Trail
-from oms.journal.verification import state_after, verify_trail
+from oms.journal.verification import state_after, verify_event_log
 
 __all__ = ["Droppable", "drop_before", "droppable_before"]
 
 
 class Droppable(NamedTuple):
-    """What a compaction will drop: the events from `first` to `last`, and how many trades they made."""
+    """The events that a compaction would drop, from `first` to `last`, and the number of their trades."""
 
     first: int
     last: int
@@ -21,27 +24,27 @@ class Droppable(NamedTuple):
     trades: int
 
 
-def droppable_before(trail: Trail, first: int) -> Droppable:
-    """Return what `drop_before` will drop. Raises JournalError. O(trades)."""
-    start = trail.head("snapshot").sequence
-    last = max(start, trail.batch_of(first) - 1)
-    with reported(trail.place, "it cannot be read"):
-        ((trades,),) = trail.connection.execute(
+def droppable_before(event_log: EventLog, first: int) -> Droppable:
+    """Return what `drop_before` would drop. Raises JournalError. O(trades)."""
+    start = event_log.head("snapshot").sequence
+    last = max(start, event_log.batch_of(first) - 1)
+    with reported(event_log.place, "it cannot be read"):
+        ((trades,),) = event_log.connection.execute(
             "SELECT count(*) FROM trades WHERE sequence <= ?", (last,)
         ).fetchall()
     return Droppable(start + 1, last, last - start, trades)
 
 
-def drop_before(connection: Connection, trail: Trail, first: int) -> int:
-    """Drop the batches before the one of a sequence number, and their trades; return how many events.
+def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
+    """Drop all batches before the one that holds event `first`, with their trades; return the event count.
 
-    What carries a note is put by, because whoever wrote that may have to remember it.
-    All or nothing, in one transaction; afterwards the file is made as small as it can be. The whole
-    trail is verified before. Raises JournalError and sqlite3.Error. O(events).
+    Dropped events that carry a note go to the table `noted`. The whole event log is verified first.
+    Everything happens in one transaction; afterwards the file is made as small as possible.
+    Raises JournalError and sqlite3.Error. O(events).
     """
-    connection.execute("BEGIN IMMEDIATE")  # first, so that nothing changes after it was verified
+    connection.execute("BEGIN IMMEDIATE")  # before verifying, so that nothing changes afterwards
     try:
-        dropped = _drop(connection, trail, first)
+        dropped = _drop(connection, event_log, first)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -51,17 +54,21 @@ def drop_before(connection: Connection, trail: Trail, first: int) -> int:
     return dropped
 
 
-def _drop(connection: Connection, trail: Trail, first: int) -> int:
-    verify_trail(trail)
-    start = trail.head("snapshot").sequence
-    first = trail.batch_of(first)
+def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
+    verify_event_log(event_log)
+    start = event_log.head("snapshot").sequence
+    first = event_log.batch_of(first)
     if first <= start + 1:
         return 0
-    noted, rows = _noted(trail, start, first)
-    then = state_after(trail, first - 1)
+    noted, rows = _noted(event_log, start, first)
+    then = state_after(event_log, first - 1)
     orders = [(order[0], order[1], order[2].value, *order[3:]) for order in then]
     head = Head(
-        first - 1, then.__getstate__()["next_trade_id"], len(orders), sum_of(orders), trail.hash_of(first - 1)
+        first - 1,
+        then.__getstate__()["next_trade_id"],
+        len(orders),
+        sum_of(orders),
+        event_log.hash_of(first - 1),
     )
     fills = "SELECT trade_id FROM trades WHERE sequence < ?"
     connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
@@ -70,17 +77,17 @@ def _drop(connection: Connection, trail: Trail, first: int) -> int:
     connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
     connection.execute("DELETE FROM snapshot")
     connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
-    for name, said in (("snapshot", head), ("noted", noted)):
-        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", said.row(name))
+    for name, each in (("snapshot", head), ("noted", noted)):
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", each.row(name))
     return first - 1 - start
 
 
-def _noted(trail: Trail, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
-    """What is to be put by of the events after `start` and before `first`, and the head it then has."""
-    head = trail.head("noted")
+def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
+    """Return the head and the new rows of `noted`: events with a note, after `start` and before `first`."""
+    head = event_log.head("noted")
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []
-    for sequence, _, kind, note, body, _ in trail.rows(start + 1):
+    for sequence, _, kind, note, body, _ in event_log.rows(start + 1):
         if sequence >= first:
             break
         if note is not None:

@@ -1,4 +1,4 @@
-"""Whether a file is whole by itself, or lacks a write-ahead log that held part of it.
+"""The state of the write-ahead log: a file is complete by itself, or lacks its log.
 
 The problem: while a journal is open, its last changes are in the log beside the file (`-wal`). A copy of
 the file alone is a sound database of an earlier state, and nothing in it says that changes are missing.
@@ -10,12 +10,12 @@ and that is in the log only. It is CLOSED when the journal closes, before the la
 - A file that says AWAY, without a log beside it, was copied without its log, or has lost it.
 - A killed process leaves its log, and with the log the row says OPEN.
 - Where another program copies the log of a killed process into the file, and removes the log, the file
-  says OPEN and is whole.
+  says OPEN and is complete.
 
-Nothing can tell a file apart that was killed in the moment between AWAY and OPEN, and whose log another
-program has then copied into it: that one is whole, but says AWAY. The moment is that of one commit.
-
-It cannot be told where a long read kept a checkpoint from being complete: then the file says OPEN too.
+Two cases are not recognized:
+- The process was killed between AWAY and OPEN (the time of one commit), and another program has copied
+  the log into the file. Such a file is complete, but says AWAY.
+- A long read has kept a checkpoint from being complete. Such a file says OPEN, although it lacks its log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Final
 from oms.errors import JournalError
 from oms.journal.connection import Connection, reported
 
-__all__ = ["AWAY", "CLOSED", "OPEN", "is_without_its_log", "mark", "read_state", "warning_about"]
+__all__ = ["AWAY", "CLOSED", "OPEN", "copy_log", "is_without_its_log", "mark", "read_state", "warning_about"]
 
 AWAY: Final = "away"
 OPEN: Final = "open"
@@ -36,6 +36,14 @@ CLOSED: Final = "closed"
 def mark(connection: Connection, state: str) -> None:
     """Write how the file is left. Raises sqlite3.Error."""
     connection.execute("UPDATE log SET state = ?", (state,))
+
+
+def copy_log(connection: Connection, *, to_close: bool = False) -> None:
+    """Copy the log into the file, and mark how the file is left. Raises sqlite3.Error."""
+    mark(connection, CLOSED if to_close else AWAY)
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    if not to_close:
+        mark(connection, OPEN)
 
 
 def read_state(connection: Connection, path: str) -> str:
@@ -56,7 +64,7 @@ def is_without_its_log(connection: Connection, path: Path) -> bool:
 
 
 def warning_about(connection: Connection, path: Path, last: int) -> str | None:
-    """Return what to tell about a file that lacks its log, and whose last event is number `last`."""
+    """Return a warning if the file lacks its log, else None; `last` is its last event."""
     if not is_without_its_log(connection, path):
         return None
     return (

@@ -1,4 +1,4 @@
-"""A file that is read beside its writer, or that no one writes."""
+"""Reading a journal without the writer lock, also while its writer works."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from oms.errors import JournalError
 from oms.journal import schema
-from oms.journal.connection import Connect, Connection, connect, connected, reported, uri_of
+from oms.journal.connection import Connection, connected, reported, uri_of
+from oms.journal.event_log import EventLog
 from oms.journal.place import check_name, real_path
-from oms.journal.trail import Trail
 
 __all__ = ["opened_to_read"]
 
 
 @contextmanager
-def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> Generator[Trail]:
-    """The trail of a file as it is at one moment, whatever its writer does meanwhile.
+def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
+    """Open a file to read, and return its event log as it is at one moment, whatever its writer does.
 
     Raises JournalError for a file that is damaged, missing, or of another version.
     """
@@ -30,11 +30,11 @@ def opened_to_read(path: str | os.PathLike[str], connect: Connect = connect) -> 
         if not real.exists():
             raise JournalError(place, "it is missing")
         if not real.stat().st_size:
-            raise JournalError(place, "it is empty: a journal is never so short")
-        with connected(connect, _uri(real, connect)) as connection:
+            raise JournalError(place, "it is empty, and so not a journal")
+        with connected(_uri(real)) as connection:
             _begin(connection)
             schema.check(connection, place)
-            yield Trail(connection, place)
+            yield EventLog(connection, place)
 
 
 def _begin(connection: Connection) -> None:
@@ -42,14 +42,14 @@ def _begin(connection: Connection) -> None:
     connection.execute("SELECT name FROM sqlite_master").fetchall()
 
 
-def _uri(path: Path, connect: Connect) -> str:
-    """Where nothing can be written, SQLite reads only a file that is said not to change."""
+def _uri(path: Path) -> str:
+    """Return the URI to read a file. In a read-only folder SQLite reads only files marked as immutable."""
     uri = uri_of(path, "ro")
     log = path.with_name(f"{path.name}-wal")
     if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):
         return uri
     try:
-        with connected(connect, uri) as connection:
+        with connected(uri) as connection:
             _begin(connection)
     except sqlite3.OperationalError:
         return uri_of(path, "ro", immutable=True)

@@ -1,13 +1,13 @@
-"""How events and orders are written down, and the hashes that show whether they still say the same.
+"""The text of events and orders in the file, and the hashes that detect a change of it.
 
-Several kinds of text are hashed, and each has its own word, so that none can stand for another: what an
-event or a reply says (which may be an order), each of them with the hash of the one before it, and a head.
+Several kinds of text are hashed. Each begins or ends with its own word (`text`, `event`, `reply`, `head`),
+so that no text of one kind can have the hash of another.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
@@ -16,10 +16,11 @@ from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdde
 from oms.models import Order, OrderFill, Side, Trade
 
 __all__ = [
-    "BODIES",
     "EMPTY",
+    "FORMATS",
     "Head",
     "SUM_MODULUS",
+    "body_of",
     "digest",
     "event_of",
     "link",
@@ -35,7 +36,7 @@ _SIDES = {side.value: side for side in Side}
 
 
 class Head(NamedTuple):
-    """The state after a sequence number, but for the orders themselves: their count and their sum."""
+    """The state after a sequence number: the counters, and the count and hash sum of the resting orders."""
 
     sequence: int
     next_trade_id: int
@@ -44,7 +45,7 @@ class Head(NamedTuple):
     last_hash: bytes
 
     def row(self, name: str) -> tuple[object, ...]:
-        """As the table of heads has it, up to its seal."""
+        """Return the row of the table `heads`, up to its seal."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         return (
             name,
@@ -57,41 +58,41 @@ class Head(NamedTuple):
         )
 
     def seal(self, name: str) -> bytes:
-        """The hash over all of it."""
+        """Return the hash over the name and all fields."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         text = f"head\n{name}\n{sequence}\n{next_trade_id}\n{orders}\n{orders_sum}\n"
         return sha256(text.encode() + last_hash).digest()
 
 
 EMPTY = Head(0, 1, 0, 0, NO_HASH)
-"""The head of a journal that holds nothing."""
+"""The head of an empty journal."""
 
 
 def literals(row: Iterable[object]) -> str:
-    """A row as SQL has it, where no parameters can be given."""
+    """Return a row as SQL literals, for statements that take no parameters."""
     return ", ".join(f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value) for value in row)
 
 
 def digest(text: str) -> bytes:
-    """The hash of what an event says, or of an order."""
+    """Return the hash of an order, or of the body of an event."""
     return sha256(b"text\n" + text.encode()).digest()
 
 
-def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, said: bytes) -> bytes:
-    """The hash of an event, chained to that of the one before it; `said` is the digest of its body."""
-    noted = "-" if note is None else f"+{note}"  # the last, so that nothing follows what may hold anything
-    return sha256(before + said + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
+def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
+    """Return the hash of an event, chained to the hash `before`; `body` is the digest of its body."""
+    noted = "-" if note is None else f"+{note}"  # last, because it can hold any text
+    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
-def reply_link(before: bytes, number: int, said: bytes) -> bytes:
-    """The hash of a reply, chained to that of the one before it; `said` is the digest of its text."""
-    return sha256(before + said + f"reply\n{number}".encode()).digest()
+def reply_link(before: bytes, number: int, text: bytes) -> bytes:
+    """Return the hash of a reply, chained to the hash `before`; `text` is the digest of its text."""
+    return sha256(before + text + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
-    """A sum of digests, one an order: the same in any order, and an order can be added or taken off.
+    """Return the sum of the digests of orders, which does not depend on their sequence.
 
-    An order is a row of its fields, with the side as text.
+    So an order can be added or subtracted in O(1). An order is a row of its fields, with the side as text.
     """
     names: dict[Any, str] = {}
     total = 0
@@ -106,7 +107,7 @@ def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
 
 
 def order_text(order: Order) -> str:
-    """An order as JSON."""
+    """Return an order as JSON."""
     order_id, symbol, side, amount, price = order
     return (
         f'{{"order_id":{order_id},"symbol":{quoted(symbol)},"side":"{side._value_}",'
@@ -133,44 +134,45 @@ def _trade(trade: Trade) -> str:
     )
 
 
-BODIES: dict[type[Event], Callable[[Any], str]] = {
-    OrderAdded: lambda event: order_text(event.order),
-    OrdersAdded: lambda event: _orders(event.orders),
-    OrderRemoved: lambda event: order_text(event.order),
-    OrdersRemoved: lambda event: _orders(event.orders),
-    OrderAmended: lambda event: _amended(event.before, event.after),
-    TradePlaced: lambda event: _trade(event.trade),
-}
-"""What an event of each kind is about, as JSON."""
+def _read_order(body: Any) -> Order:
+    return Order(**(body | {"side": _SIDES[body["side"]]}))
 
-_KINDS = {kind.__name__: kind for kind in BODIES}
+
+def _read_orders(body: Any) -> tuple[Order, ...]:
+    return tuple(map(_read_order, body))
+
+
+def _read_trade(body: Any) -> Trade:
+    fills = tuple(OrderFill(**fill) for fill in body["fills"])
+    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills}))
+
+
+_Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
+
+FORMATS: dict[type[Event], _Format] = {
+    OrderAdded: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
+    OrdersAdded: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
+    OrderRemoved: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
+    OrdersRemoved: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
+    OrderAmended: (
+        lambda event: _amended(event.before, event.after),
+        lambda body: map(_read_order, (body["before"], body["after"])),
+    ),
+    TradePlaced: (lambda event: _trade(event.trade), lambda body: [_read_trade(body)]),
+}
+"""How the body of each kind of event is written, and how its subject is read from the parsed body."""
+
+_KINDS = {kind.__name__: kind for kind in FORMATS}
+
+
+def body_of(event: Event) -> str:
+    """Return what an event is about, as JSON."""
+    write, _ = FORMATS[type(event)]
+    return write(event)
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
-    """The event that was written down; raises LookupError, TypeError or ValueError if none was."""
-    wanted, said = _KINDS[kind], json.loads(body)
-    make = cast("Callable[..., Event]", wanted)  # each kind takes its own subject
-    return make(*_SUBJECTS[wanted](said), sequence=sequence, note=note)
-
-
-def _read_order(said: Any) -> Order:
-    return Order(**(said | {"side": _SIDES[said["side"]]}))
-
-
-def _read_orders(said: Any) -> tuple[Order, ...]:
-    return tuple(map(_read_order, said))
-
-
-def _read_trade(said: Any) -> Trade:
-    fills = tuple(OrderFill(**fill) for fill in said["fills"])
-    return Trade(**(said | {"side": _SIDES[said["side"]], "fills": fills}))
-
-
-_SUBJECTS: dict[type[Event], Callable[[Any], Iterator[object]]] = {
-    OrderAdded: lambda said: iter((_read_order(said),)),
-    OrdersAdded: lambda said: iter((_read_orders(said),)),
-    OrderRemoved: lambda said: iter((_read_order(said),)),
-    OrdersRemoved: lambda said: iter((_read_orders(said),)),
-    OrderAmended: lambda said: iter((_read_order(said["before"]), _read_order(said["after"]))),
-    TradePlaced: lambda said: iter((_read_trade(said),)),
-}
+    """Return the event that was written; raise LookupError, TypeError or ValueError if it is not one."""
+    make = _KINDS[kind]
+    _, read = FORMATS[make]
+    return cast("Callable[..., Event]", make)(*read(json.loads(body)), sequence=sequence, note=note)

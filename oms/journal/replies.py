@@ -1,4 +1,4 @@
-"""Replies that no event carries: what was acknowledged although it changed nothing."""
+"""Replies without an event: those to requests that were acknowledged, but changed nothing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from oms.errors import InvalidOrderError
 from oms.journal.connection import Connection
+from oms.journal.event_log import EventLog
 from oms.journal.record import Head, digest, reply_link
-from oms.journal.trail import Trail
 
 __all__ = ["ReplyKeeper", "check_reply", "write_reply"]
 
@@ -21,29 +21,29 @@ _HEAD = (
     "(SELECT * FROM heads WHERE name = 'now' AND last_hash = ?)"
 )
 ROWS = 2
-"""How many rows a reply writes."""
+"""The number of rows that a reply writes."""
 
 
 @runtime_checkable
 class ReplyKeeper(Protocol):
-    """What a journal may offer besides: to keep texts that belong to no event.
+    """An optional part of a journal: storage for texts that belong to no event.
 
-    A service that acknowledges a request under an idempotency key must know the key after a restart. Where
-    the request changed nothing there is no event whose note could carry it. With a journal that is not a
-    ReplyKeeper, `oms.api` knows such a key until the process ends.
+    A service that acknowledges a request under an idempotency key must know the key after a restart.
+    Usually the note of an event carries the key, but a request that changes nothing makes no event.
+    With a journal that is not a ReplyKeeper, `oms.api` forgets such keys when the process ends.
     """
 
     def keep_reply(self, reply: str) -> None:
-        """Keep a text, as durably as an event, before returning. Raises JournalError: then it is not kept."""
+        """Store a text, as durably as an event, before returning. Raises JournalError if it is not stored."""
         ...
 
     def replies(self) -> Iterator[str]:
-        """Return all texts that were kept, in their order. Raises JournalError."""
+        """Yield all stored texts, oldest first. Raises JournalError."""
         ...
 
 
 def check_reply(reply: object) -> None:
-    """Raise InvalidOrderError unless the reply is text that any file can take."""
+    """Raise InvalidOrderError unless the reply is a text that can be encoded."""
     if type(reply) is str:
         with suppress(UnicodeEncodeError):
             reply.encode()
@@ -51,12 +51,12 @@ def check_reply(reply: object) -> None:
     raise InvalidOrderError("reply", reply, "a str of valid Unicode")
 
 
-def write_reply(connection: Connection, trail: Trail, now: Head, reply: str) -> None:
-    """Write a reply inside a transaction of the caller's, which knows the head `now`. O(1).
+def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: str) -> None:
+    """Write a reply inside the caller's transaction; `now` is the head that the caller knows. O(1).
 
-    Raises JournalError, and sqlite3.Error, also where the file is not what it was.
+    Raises JournalError, and sqlite3.Error, also if another program has changed the file.
     """
-    head = trail.head("replies")
+    head = event_log.head("replies")
     number = head.sequence + 1
     last_hash = reply_link(head.last_hash, number, digest(reply))
     after = head._replace(sequence=number, orders=number, last_hash=last_hash)

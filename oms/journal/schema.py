@@ -1,4 +1,4 @@
-"""The file: its tables, its version, how it is made, and how an older one becomes one of this version."""
+"""The tables and the version of a file, its creation, and the migration of older versions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connect, Connection, connected, sync_folder, uri_of
+from oms.journal.connection import Connection, connected, sync_folder, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
@@ -24,7 +24,7 @@ _ORDER_COLUMNS = """(
 )"""
 
 TABLES = {
-    # The trail: only ever added to. batch is the first sequence number of those that were one change.
+    # The event log: rows are only added. batch is the first sequence number of the events of one change.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
@@ -33,9 +33,9 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # What the trail comes to.
+    # The resting orders: derived from the event log, like trades and fills.
     "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
-    # amount and total_price have no type: an integer as far as 64 bits reach, beyond them text.
+    # amount and total_price have no type: an integer of up to 64 bits, or a text.
     "trades": """CREATE TABLE trades (
     trade_id INTEGER PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -52,9 +52,9 @@ TABLES = {
     price INTEGER NOT NULL,
     PRIMARY KEY (trade_id, position)
 ) WITHOUT ROWID""",
-    # Where the trail begins, after what was dropped, and where it ends.
+    # The orders that rested where the event log begins, after a compaction.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
-    # What was dropped from the trail and carries a note: whoever wrote that may have to remember it.
+    # Dropped events that carry a note: the note may hold an idempotency key.
     "noted": """CREATE TABLE noted (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -62,7 +62,7 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # What was acknowledged although it changed nothing, as the text that its acknowledger will need again.
+    # Replies to requests that changed nothing; see replies.py.
     "replies": """CREATE TABLE replies (
     number INTEGER PRIMARY KEY,
     reply TEXT NOT NULL,
@@ -98,10 +98,10 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
 """The statements that make a file of each older version one of the next."""
 
 
-def create(path: Path, connect: Connect) -> None:
-    """Make an empty journal, whole or not at all: it gets its name when it is complete.
+def create(path: Path) -> None:
+    """Create an empty journal. It gets its name only when it is complete.
 
-    Raises sqlite3.Error, OSError, and JournalError where a write-ahead log is left without its file.
+    Raises sqlite3.Error, OSError, and JournalError if there is a write-ahead log without its file.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
@@ -109,7 +109,7 @@ def create(path: Path, connect: Connect) -> None:
     draft = path.with_name(f"{path.name}-new")
     for leftover in ("", "-journal", "-wal", "-shm"):
         draft.with_name(f"{draft.name}{leftover}").unlink(missing_ok=True)
-    with connected(connect, uri_of(draft, "rwc")) as connection:
+    with connected(uri_of(draft, "rwc")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE").fetchall()
         connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("BEGIN IMMEDIATE")
@@ -120,7 +120,7 @@ def create(path: Path, connect: Connect) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Here, not under its own name: what a crash brings back of the old journal then fits no file.
+        # Under the temporary name: if a crash brings back an old write-ahead log, it does not match.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)
@@ -132,22 +132,22 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def version_of(connection: Connection, place: str) -> int:
-    """The version of a file; raises JournalError unless it is a journal of a version known here."""
+    """Return the version of a file. Raises JournalError unless it is a journal of a known version."""
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     version: int
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if application_id != APPLICATION_ID:
-        raise JournalError(f"{place}: header", "this is no journal of oms, or its header is damaged")
+        raise JournalError(f"{place}: header", "this is not a journal of oms, or its header is damaged")
     if version > VERSION:
         problem = f"it is of version {version}, which is newer than this oms knows ({VERSION})"
         raise JournalError(f"{place}: header", problem)
     if version != VERSION and version not in MIGRATIONS:
-        raise JournalError(f"{place}: header", f"it says it is of version {version}, which never was")
+        raise JournalError(f"{place}: header", f"it says it is of version {version}, which does not exist")
     return version
 
 
 def migrate(connection: Connection, place: str) -> None:
-    """Make it a file of this version, in one transaction; raises JournalError and sqlite3.Error."""
+    """Bring a file to this version, each step in a transaction. Raises JournalError and sqlite3.Error."""
     while version_of(connection, place) < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -171,16 +171,18 @@ def check(connection: Connection, place: str) -> None:
 
 
 def check_tables(connection: Connection, place: str, names: Iterable[str]) -> None:
-    """Raise JournalError unless these tables are those of this version, and nothing changes them by itself.
+    """Raise JournalError unless these tables are those of this version, and there is no trigger.
 
-    Indexes and views that somebody has added change nothing, nor do SQLite's statistics.
+    Indexes and views that were added by hand are allowed, and so are SQLite's statistics.
     """
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, _ in rows:
         if kind == "trigger":
             problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
             raise JournalError(f"{place}: schema, trigger {name}", problem)
-    tables = {name: sql for kind, name, sql in rows if kind == "table" and not name.startswith("sqlite_")}
+    # In a damaged file the name of a table may be a BLOB.
+    named = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
+    tables = {name: sql for name, sql in named if not name.startswith("sqlite_")}
     for name in (*names, *(tables.keys() - TABLES.keys())):
         if tables.get(name) != TABLES.get(name):
             raise JournalError(

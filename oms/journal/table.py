@@ -1,4 +1,4 @@
-"""The trail as columns, chunk by chunk: for data frames, Parquet files and CSV."""
+"""The event log as columns, chunk by chunk: for data frames, Parquet files and CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 
 from oms.columns import EVENT_COLUMNS, Row, event_rows
 from oms.events import Event
-from oms.journal.connection import Connect, connect
 from oms.journal.reading import opened_to_read
 from oms.models import check_positive
 
@@ -23,17 +22,18 @@ def columns(
     *,
     first: int | None = None,
     at_once: int = 100_000,
-    connect: Connect = connect,
 ) -> Iterator[Columns]:
-    """The events of a file, from `first` or the beginning, as columns of at most `at_once` rows at a time.
+    """Yield the events of a file, from `first` or the beginning, as columns of at most `at_once` rows.
 
-    Any data frame takes them as they are: a row for each order that an event touches, `change` the amount
-    that came to a price or, below 0, went, so that the changes add up to what rests (after a compaction,
-    together with what rested then). An amendment is two rows, a trade one for each fill. All but `event`,
-    `note`, `symbol` and `side` are integers of at most 64 bits. One chunk comes even where there is
-    nothing. The file is seen as it is at the first one, whatever its writer does meanwhile. Raises
-    InvalidOrderError, and JournalError for a file that is damaged. O(rows), in the memory of one chunk
-    and one event.
+    Each chunk is a dict of lists, which any data frame accepts. The rows are those of `Event.rows`:
+    `change` is the amount in lots that was added at a price or, below 0, removed. All changes add up to
+    the resting orders (after a compaction, together with those that rested then). An amendment has two
+    rows, a trade one for each fill. All columns but `event`, `note`, `symbol`, and `side` are integers
+    of at most 64 bits. An empty event log yields one empty chunk.
+
+    The chunks show the file as it is when the first one is read, whatever its writer does meanwhile.
+    Raises InvalidOrderError, and JournalError for a damaged file. O(rows), with one chunk and one event
+    in memory.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
@@ -49,24 +49,22 @@ def columns(
     """
     for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
         check_positive(name, value)
-    return _columns(path, first, at_once, connect)
+    return _columns(path, first, at_once)
 
 
-def _columns(
-    path: str | os.PathLike[str], first: int | None, at_once: int, connect: Connect
-) -> Iterator[Columns]:
-    with opened_to_read(path, connect) as trail:
-        yield from in_columns(trail.events(first or trail.head("snapshot").sequence + 1), at_once)
+def _columns(path: str | os.PathLike[str], first: int | None, at_once: int) -> Iterator[Columns]:
+    with opened_to_read(path) as event_log:
+        yield from in_columns(event_log.events(first or event_log.head("snapshot").sequence + 1), at_once)
 
 
 def in_columns(events: Iterable[Event], at_once: int) -> Iterator[Columns]:
-    """Events as columns of at most so many rows at a time, at least once."""
+    """Yield events as columns of at most `at_once` rows, at least one chunk."""
     rows = chain.from_iterable(map(event_rows, events))
     some = list(islice(rows, at_once))
-    yield _turned(some)
+    yield _transposed(some)
     while some := list(islice(rows, at_once)):
-        yield _turned(some)
+        yield _transposed(some)
 
 
-def _turned(rows: list[Row]) -> Columns:
+def _transposed(rows: list[Row]) -> Columns:
     return {name: [row[at] for row in rows] for at, name in enumerate(EVENT_COLUMNS)}

@@ -1,4 +1,4 @@
-"""Whether a file says one thing: the whole trail, replayed by the verbs, against all that was made of it."""
+"""Verification: replay the whole event log by the verbs, and compare the result with all other tables."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from oms.events import (
     TradePlaced,
 )
 from oms.journal.connection import reported
+from oms.journal.event_log import EventLog
 from oms.journal.log_state import read_state
-from oms.journal.trail import Trail
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
 
-__all__ = ["Verification", "replayed", "restored", "state_after", "verify_trail"]
+__all__ = ["REPEAT", "Verification", "replayed", "restored", "state_after", "verify_event_log"]
 
 
 _DIGITS_OF_64_BITS = 18
 
 
 class Verification(NamedTuple):
-    """What was found to agree: so many events from `first` to `last`, what rests, and its `state_hash`.
+    """The result of a verification that found no damage.
 
-    `warning` says that events after `last` may be missing, or is None; see `verify`.
+    `events` counts the events from `first` to `last`. `state_hash` is that of the resting orders and
+    counters. `warning` says that events after `last` may be missing, or is None; see `verify`.
     """
 
     first: int
@@ -44,24 +45,24 @@ class Verification(NamedTuple):
     warning: str | None = None
 
 
-def verify_trail(trail: Trail) -> Verification:
+def verify_event_log(event_log: EventLog) -> Verification:
     """Replay all events and compare hashes, orders, trades and fills; O(events). Raises JournalError."""
-    with reported(trail.place, "it cannot be read"):
-        for (answer,) in trail.connection.execute("PRAGMA integrity_check").fetchall():
+    with reported(event_log.place, "it cannot be read"):
+        for (answer,) in event_log.connection.execute("PRAGMA integrity_check").fetchall():
             if answer != "ok":
-                raise JournalError(trail.place, f"SQLite finds it damaged: {answer}")
-    start, end = trail.head("snapshot"), trail.head("now")
-    trail.check_end(end)
-    for _ in trail.noted():
+                raise JournalError(event_log.place, f"SQLite finds it damaged: {answer}")
+    start, end = event_log.head("snapshot"), event_log.head("now")
+    event_log.check_end(end)
+    for _ in event_log.noted():
         pass
-    trail.replies()
-    read_state(trail.connection, trail.place)
-    with closing(_Trades(trail)) as trades:
-        om = replayed(trail, end.sequence, trades.take)
+    event_log.replies()
+    read_state(event_log.connection, event_log.place)
+    with closing(_Trades(event_log)) as trades:
+        om = replayed(event_log, end.sequence, trades.take)
         trades.check_end()
-    now = restored(Snapshot(end.sequence, end.next_trade_id, trail.orders("orders", end)))
+    now = restored(Snapshot(end.sequence, end.next_trade_id, event_log.orders("orders", end)))
     if now.state_hash() != om.state_hash():
-        raise JournalError(f"{trail.place}: orders", "they are not what the events come to")
+        raise JournalError(f"{event_log.place}: orders", "they are not what the events come to")
     return Verification(
         start.sequence + 1,
         end.sequence,
@@ -72,83 +73,84 @@ def verify_trail(trail: Trail) -> Verification:
     )
 
 
-def state_after(trail: Trail, sequence: int) -> OrderManagement:
-    """The books as they were after an event, by replaying all before it. Raises JournalError."""
-    return replayed(trail, sequence, lambda _: None)
+def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
+    """Return the books as they were after an event, by replaying all before it. Raises JournalError."""
+    return replayed(event_log, sequence, lambda _: None)
 
 
 def restored(snapshot: Snapshot) -> OrderManagement:
-    """The books of a snapshot."""
+    """Return the books of a snapshot."""
     om = OrderManagement.__new__(OrderManagement)
     om.__setstate__(snapshot._asdict())
     return om
 
 
-def replayed(trail: Trail, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
-    """The books as they were after an event; every trade on the way is given to `also`."""
-    start = trail.head("snapshot")
-    orders = trail.orders("snapshot", start)
+def replayed(event_log: EventLog, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
+    """Return the books as they were after event `until`; call `also` with each trade. Raises JournalError."""
+    start = event_log.head("snapshot")
+    orders = event_log.orders("snapshot", start)
     om = restored(Snapshot(start.sequence, start.next_trade_id, orders))
-    heard: list[Event] = []
-    om.subscribe(heard.append)
+    published: list[Event] = []
+    om.subscribe(published.append)
     batch = 0
-    for row in trail.rows(start.sequence + 1):
+    for row in event_log.rows(start.sequence + 1):
         sequence, first = row[:2]
         if sequence > until:
             break
-        place = f"{trail.place}: events, sequence {sequence}"
-        event = trail.event(row)
+        place = f"{event_log.place}: events, sequence {sequence}"
+        event = event_log.event(row)
         if first not in (batch, sequence):
             raise JournalError(place, f"it says that it belongs to a batch which began with {first}")
         batch = first
         try:
             with om.transaction(event.note):
-                _repeat(om, event)
+                REPEAT[type(event)](om, event)
         except (OmsError, TypeError) as error:
             raise JournalError(place, f"it cannot have happened: {error}") from error
-        if heard != [event]:
-            raise JournalError(place, f"it cannot have happened: it would have been {heard}")
-        heard.clear()
+        if published != [event]:
+            raise JournalError(place, f"it cannot have happened: it would have been {published}")
+        published.clear()
         if isinstance(event, TradePlaced):
             also(event)
     return om
 
 
-def _repeat(om: OrderManagement, event: Event) -> None:
-    match event:
-        case OrderAdded(order=order):
-            om.add_order(*order)
-        case OrdersAdded(orders=orders):
-            om.add_orders(orders)
-        case OrderRemoved(order=order):
-            om.remove_order(order.order_id)
-        case OrdersRemoved(orders=orders):
-            om.remove_orders(*_selection(om, orders))
-        case OrderAmended(after=after):
-            om.amend_order(after.order_id, amount=after.amount, price=after.price)
-        case TradePlaced(trade=trade):
-            om.place_trade(trade.symbol, trade.side, trade.amount)
-        case _:  # pragma: no cover - there are no others
-            raise TypeError(type(event))
-
-
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
-    """What was asked for, that these were removed: the narrowest selection that comes to them."""
+    """Return the narrowest symbol and side that select exactly these orders."""
     _, symbol, side, _, _ = orders[0]
     candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
     return next((each for each in candidates if om.orders(*each) == orders), (None, None))
 
 
-class _Trades:
-    """The tables of trades and fills, read in step with the events that made them."""
+def _amend(om: OrderManagement, event: OrderAmended) -> None:
+    om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
 
-    def __init__(self, trail: Trail) -> None:
+
+def _trade(om: OrderManagement, event: TradePlaced) -> None:
+    om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+
+
+REPEAT: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
+    OrderAdded: lambda om, event: om.add_order(*event.order),
+    OrdersAdded: lambda om, event: om.add_orders(event.orders),
+    OrderRemoved: lambda om, event: om.remove_order(event.order.order_id),
+    OrdersRemoved: lambda om, event: om.remove_orders(*_selection(om, event.orders)),
+    OrderAmended: _amend,
+    TradePlaced: _trade,
+}
+"""The verb that makes each kind of event."""
+
+
+class _Trades:
+    """The tables of trades and fills, read in step with the events that wrote them."""
+
+    def __init__(self, event_log: EventLog) -> None:
         self.taken = 0
-        self._place = f"{trail.place}: trades"
-        self._rows = self._read(trail)
+        self._place = f"{event_log.place}: trades"
+        self._rows = self._read(event_log)
 
     def take(self, event: TradePlaced) -> None:
-        """Compare the next trade with an event's."""
+        """Compare the next trade in the table with the event's. Raises JournalError."""
         with reported(self._place, "it cannot be read"):
             found = next(self._rows, None)
         if found != (event.sequence, event.trade):
@@ -157,18 +159,18 @@ class _Trades:
         self.taken += 1
 
     def check_end(self) -> None:
-        """See that there are no more."""
+        """Raise JournalError if the table has more trades."""
         with reported(self._place, "it cannot be read"):
             more = next(self._rows, None)
         if more is not None:
             raise JournalError(self._place, f"there is one too many: {more}")
 
     def close(self) -> None:
-        """End the reading: a query that is left halfway keeps the file locked, as long as its error lives."""
+        """End the query; unfinished, it would keep the file locked while an error refers to it."""
         self._rows.close()
 
-    def _read(self, trail: Trail) -> Generator[tuple[int, Trade]]:
-        execute = trail.connection.execute
+    def _read(self, event_log: EventLog) -> Generator[tuple[int, Trade]]:
+        execute = event_log.connection.execute
         fills = iter(execute("SELECT * FROM fills ORDER BY trade_id, position"))
         fill = next(fills, None)
         for trade_id, sequence, symbol, side, amount, total in execute(
@@ -181,11 +183,11 @@ class _Trades:
             exact = Trade(trade_id, symbol, side, _exact(amount), _exact(total), tuple(taken))
             yield sequence, exact
         if fill is not None:
-            raise JournalError(f"{trail.place}: fills, trade {fill[0]}", "it fits no trade")
+            raise JournalError(f"{event_log.place}: fills, trade {fill[0]}", "it belongs to no trade")
 
 
 def _exact(number: Any) -> Any:
-    """The number that the file holds; whatever else it holds stays what it is, and is no such number."""
+    """Return the number that a text of more than 64 bits holds; return any other value unchanged."""
     return (
         int(number)
         if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS

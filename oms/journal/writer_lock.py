@@ -1,4 +1,4 @@
-"""One writer at a time: a lock that goes with the process, and that no second name or fork gets round."""
+"""The writer lock: one writer at a time, also under a second name of the file, and across forks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["WriterLock"]
 
 
 class WriterLock:
-    """The right to write into a file, held until `release` or the end of the process.
+    """The right to write to a file, held until `release` or the end of the process.
 
-    It is an exclusive SQLite transaction on an empty file beside it, `NAME-lock`. SQLite knows how to
-    lock a file on every system, and refuses a second handle in the same process too, which the
-    locks of POSIX do not. The empty file stays: removing it would let two in at once.
+    It is an exclusive SQLite transaction on an empty file beside the journal, `NAME-lock`. SQLite can
+    lock a file on every system, and it rejects a second connection in the same process too, which
+    POSIX locks do not. The empty file stays, because removing it could let two writers in at once.
 
-    A file that SQLite may only read it locks for reading only, without an error. So a write is tried
-    in that transaction. It stays in memory, because the transaction is never committed.
+    SQLite locks a read-only file for reading only, without an error. So the transaction also tries a
+    write. The write stays in memory, because the transaction is never committed.
 
-    Raises JournalError where somebody else holds it, and where the file beside cannot be locked.
+    Raises JournalError if another writer holds the lock, or if `NAME-lock` cannot be locked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,16 +48,16 @@ class WriterLock:
             undo.pop_all()
 
     def check(self) -> None:
-        """Raise JournalError in a process that was forked off the one which holds the lock."""
+        """Raise JournalError in a process that was forked from the one that holds the lock."""
         if not self.is_ours():
             raise JournalError(str(self._path), "it was opened by the process that this one was forked from")
 
     def is_ours(self) -> bool:
-        """Whether this is the process that took the lock."""
+        """Return True in the process that took the lock."""
         return os.getpid() == self._process
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock, so that another writer can open the file."""
         self._connection.close()
 
 

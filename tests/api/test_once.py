@@ -432,3 +432,17 @@ class Asker:
         """Ask again for what was done, and be told the same."""
         verb, arguments, answered = self.done[number]
         assert self.ask(verb, *arguments) == answered
+
+
+def test_a_request_while_a_transaction_stays_open_is_answered_with_503_and_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.0)
+    om = books()
+    client = client_of(om)
+    with om.transaction():
+        for answer in (client.post("/orders", json={**ORDER, "order_id": 9}), client.get("/symbols")):
+            found = problem(answer)
+            assert (found["status"], found["code"]) == (503, "not_ready")
+            assert "transaction" in found["reason"]
+    assert client.post("/orders", json={**ORDER, "order_id": 9}).status_code == 201

@@ -36,7 +36,7 @@ def out(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> str:
 def test_a_sound_file_is_verified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads(out(capsys, "journal", "verify", file, "--json"))
     assert said == {"agrees": True, **journal.verify(file)._asdict()}
-    assert "agrees with its trail" in out(capsys, "journal", "verify", file)
+    assert "agrees with its event log" in out(capsys, "journal", "verify", file)
 
 
 def test_a_damaged_file_exits_with_1_and_names_the_place(
@@ -181,7 +181,7 @@ def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
     assert not (tmp_path / "to.db").exists()
 
 
-def test_what_is_derived_is_rebuilt_and_a_damaged_trail_is_not(
+def test_what_is_derived_is_rebuilt_and_a_damaged_event_log_is_not(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = journal.verify(file)

@@ -1,4 +1,4 @@
-"""One suite over every way to an OrderManagement: what is written for one runs over the others."""
+"""One suite for the library and for every client: each test runs on all of them, with equal results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from oms import (
 from oms.client import AsyncClient, Client
 from oms.contract import LARGEST_IN_BODY
 from support import strategies as our
-from support.clients import DOORS, Door
+from support.clients import BACKENDS, Backend
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -41,14 +41,14 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @pytest.fixture
 def books() -> OrderManagement:
-    """The books themselves."""
+    """The OrderManagement behind every backend."""
     return OrderManagement()
 
 
-@pytest.fixture(params=DOORS)
-def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Door]:
-    """A way to the books, filled through it."""
-    with DOORS[request.param](books) as om:
+@pytest.fixture(params=BACKENDS)
+def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Backend]:
+    """A backend of the books, to which it has added four orders."""
+    with BACKENDS[request.param](books) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
         om.add_order(2, "JPM", SELL, 20, 19)
         om.add_order(3, "AAPL", SELL, 5, 30)
@@ -56,19 +56,19 @@ def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Door]
         yield om
 
 
-def told(call: Callable[[], object]) -> tuple[object, ...]:
-    """What a call answers, or all that its refusal says."""
+def outcome(call: Callable[[], object]) -> tuple[object, ...]:
+    """Return the result of a call, or the type, message, and attributes of its error."""
     try:
         return (call(),)
     except OmsError as error:
         return type(error), str(error), vars(error)
 
 
-# ---------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------- results
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_every_verb_takes_and_returns_what_that_of_the_library_does(client: type) -> None:
+def test_every_verb_of_a_client_has_the_signature_of_the_library_s_verb(client: type) -> None:
     both = vars(client).keys() & vars(OrderManagement).keys()
     names = {name for name in both if not name.startswith("_") and name != "close"}
     assert len(names) == 17, names
@@ -83,7 +83,7 @@ def test_every_verb_takes_and_returns_what_that_of_the_library_does(client: type
 
 
 def methods_of(client: type) -> dict[str, Callable[..., object]]:
-    """The verbs and questions of a client, also those that Python has operators for."""
+    """Return the verbs and questions of a client by name, including those behind operators."""
     operators = {"__contains__", "__len__"}
     return {
         name: method
@@ -93,7 +93,7 @@ def methods_of(client: type) -> dict[str, Callable[..., object]]:
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_every_method_of_a_client_shows_the_types_that_it_takes_and_returns(client: type) -> None:
+def test_every_method_of_a_client_shows_its_argument_and_result_types(client: type) -> None:
     methods = methods_of(client)
     assert len(methods) == 20
     for name, method in methods.items():
@@ -115,7 +115,7 @@ def test_every_method_of_a_client_shows_the_types_that_it_takes_and_returns(clie
     assert "allow_partial: bool = False) -> oms.models.Quote\n" in shown
 
 
-def test_the_worked_example(om: Door) -> None:
+def test_the_worked_example(om: Backend) -> None:
     assert [om.calculate_price("JPM", BUY, amount) for amount in (20, 10, 22)] == [400, 200, 442]
     trade = om.place_trade("JPM", BUY, 22)
     assert trade == Trade(1, "JPM", BUY, 22, 442, (OrderFill(1, 20, 20), OrderFill(4, 2, 21)))
@@ -126,7 +126,7 @@ def test_the_worked_example(om: Door) -> None:
     assert 1 not in om
 
 
-def test_an_order_is_looked_up_amended_and_removed(om: Door) -> None:
+def test_an_order_can_be_looked_up_amended_and_removed(om: Backend) -> None:
     assert om.get_order(4) == Order(4, "JPM", BUY, 10, 21)
     assert om.amend_order(4, amount=5) == Order(4, "JPM", BUY, 5, 21)
     assert om.amend_order(4, price=7) == Order(4, "JPM", BUY, 5, 7)
@@ -136,7 +136,7 @@ def test_an_order_is_looked_up_amended_and_removed(om: Door) -> None:
     assert 4 not in om
 
 
-def test_orders_come_by_symbol_then_buy_then_best_first(om: Door) -> None:
+def test_orders_are_sorted_by_symbol_then_buy_first_then_best_first(om: Backend) -> None:
     assert [order.order_id for order in om] == [3, 1, 4, 2]
     assert om.orders() == tuple(om)
     assert [order.order_id for order in om.orders("JPM")] == [1, 4, 2]
@@ -147,24 +147,24 @@ def test_orders_come_by_symbol_then_buy_then_best_first(om: Door) -> None:
     assert len(om) == 4
 
 
-def test_more_orders_than_a_page_holds_come_all_and_in_order(om: Door, books: OrderManagement) -> None:
+def test_orders_of_several_pages_are_complete_and_sorted(om: Backend, books: OrderManagement) -> None:
     books.add_orders(Order(10 + n, "JPM", SELL, 1 + n % 9, 1 + n * 7 % 100) for n in range(2_500))
     assert om.orders() == books.orders()
     assert len(om) == len(books)
 
 
-def test_a_walk_over_the_orders_is_over_a_snapshot(om: Door) -> None:
+def test_iteration_walks_a_snapshot(om: Backend) -> None:
     for order in om:
         om.remove_order(order.order_id)
     assert len(om) == 0
     assert om.symbols() == ()
 
 
-def test_what_no_order_has_for_an_id_is_not_in_it(om: Door) -> None:
+def test_in_is_false_for_every_value_that_is_not_the_id_of_a_resting_order(om: Backend) -> None:
     assert [value for value in [*our.NOT_INTS, "x", -1, 0, 5, 2**63, 10**5000] if value in om] == []
 
 
-def test_a_quote_says_everything_about_a_trade_and_trades_nothing(om: Door) -> None:
+def test_a_quote_describes_a_trade_and_changes_nothing(om: Backend) -> None:
     quote = om.quote("JPM", BUY, 22)
     fills = (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     assert quote == Quote("JPM", BUY, 22, 22, 0, 442, 20, 21, 2, fills)
@@ -173,7 +173,7 @@ def test_a_quote_says_everything_about_a_trade_and_trades_nothing(om: Door) -> N
     assert om.calculate_price("JPM", BUY, 30) == 610
 
 
-def test_every_question_is_answered(om: Door) -> None:
+def test_every_question_returns_the_library_s_result(om: Backend) -> None:
     assert om.calculate_prices("JPM", BUY, iter([22, 10, 22])) == [442, 200, 442]
     assert om.calculate_prices("IBM", BUY, []) == []
     assert om.price_curve("JPM", BUY) == {
@@ -195,13 +195,13 @@ def test_every_question_is_answered(om: Door) -> None:
     assert om.depth("IBM", BUY) == ()
 
 
-def test_a_trade_is_bounded_and_may_be_partial(om: Door) -> None:
+def test_a_trade_can_be_bounded_in_price_and_partial(om: Backend) -> None:
     assert om.place_trade("JPM", BUY, 2, max_total_price=40).total_price == 40
     assert om.place_trade("JPM", SELL, 2, min_total_price=38).total_price == 38
     assert om.place_trade("JPM", BUY, 99, limit_price=20, allow_partial=True).amount == 18
 
 
-def test_a_symbol_is_any_text(om: Door) -> None:
+def test_any_text_can_be_a_symbol(om: Backend) -> None:
     for order_id, symbol in enumerate(
         (" ", "a b", "a+b&c=d", "50%", "\x00\n", "/..", "\u00c5\u00d6", "\U0001f4b6", "?#"), 100
     ):
@@ -211,61 +211,65 @@ def test_a_symbol_is_any_text(om: Door) -> None:
         assert om.place_trade(symbol, BUY, 1).symbol == symbol
 
 
-def test_numbers_of_any_size_arrive_exactly(om: Door, books: OrderManagement) -> None:
+def test_integers_of_any_size_stay_exact(om: Backend, books: OrderManagement) -> None:
     books.add_orders(Order(2**63 - 1 - n, "BIG", BUY, 2**63 - 1 - n, 2**63 - 1 - n) for n in range(3))
-    everything = sum(order.amount for order in books.orders("BIG"))
-    assert om.available_amount("BIG", BUY) == everything > 2**64
+    total_amount = sum(order.amount for order in books.orders("BIG"))
+    assert om.available_amount("BIG", BUY) == total_amount > 2**64
     assert (
-        om.calculate_price("BIG", BUY, everything) == books.calculate_price("BIG", BUY, everything) > 2**127
+        om.calculate_price("BIG", BUY, total_amount)
+        == books.calculate_price("BIG", BUY, total_amount)
+        > 2**127
     )
-    assert om.quote("BIG", BUY, everything) == books.quote("BIG", BUY, everything)
+    assert om.quote("BIG", BUY, total_amount) == books.quote("BIG", BUY, total_amount)
     assert om.price_curve("BIG", BUY) == books.price_curve("BIG", BUY)
     assert om.orders("BIG") == books.orders("BIG")
-    assert om.calculate_amount("BIG", BUY, 10**99) == everything
+    assert om.calculate_amount("BIG", BUY, 10**99) == total_amount
     assert om.depth("BIG", BUY, 2**70) == books.depth("BIG", BUY)
     assert 2**63 - 1 in om
     om.remove_order(2**63 - 1)
     assert 2**63 - 1 not in om
 
 
-def test_the_state_has_the_same_hash(om: Door, books: OrderManagement) -> None:
+def test_the_state_hash_is_that_of_the_books(om: Backend, books: OrderManagement) -> None:
     assert om.state_hash() == books.state_hash()
 
 
-# ---------------------------------------------------------------------- refusals
+# ---------------------------------------------------------------------- errors
 
-REFUSED: dict[str, tuple[type[OmsError], Callable[[Door], object]]] = {
+ERRORS: dict[str, tuple[type[OmsError], Callable[[Backend], object]]] = {
     "same id": (DuplicateOrderError, lambda om: om.add_order(1, "JPM", BUY, 1, 1)),
     "same order": (DuplicateOrderError, lambda om: om.add_order(1, "JPM", BUY, 20, 20)),
     "remove": (OrderNotFoundError, lambda om: om.remove_order(7)),
     "amend": (OrderNotFoundError, lambda om: om.amend_order(7, amount=1)),
     "get": (OrderNotFoundError, lambda om: om.get_order(2**63 - 1)),
     "price": (InsufficientLiquidityError, lambda om: om.calculate_price("JPM", BUY, 31)),
-    "unseen": (InsufficientLiquidityError, lambda om: om.calculate_price("IBM", BUY, 2**70)),
+    "unknown symbol": (InsufficientLiquidityError, lambda om: om.calculate_price("IBM", BUY, 2**70)),
     "prices": (InsufficientLiquidityError, lambda om: om.calculate_prices("JPM", BUY, [1, 99, 31])),
     "quote": (InsufficientLiquidityError, lambda om: om.quote("JPM", SELL, 21)),
     "limit": (InsufficientLiquidityError, lambda om: om.quote("JPM", BUY, 21, limit_price=20)),
     "budget": (InsufficientLiquidityError, lambda om: om.calculate_amount("JPM", SELL, 2**80)),
     "trade": (InsufficientLiquidityError, lambda om: om.place_trade("JPM", BUY, 31)),
-    "part": (
+    "partial": (
         InsufficientLiquidityError,
         lambda om: om.place_trade("JPM", BUY, 1, limit_price=1, allow_partial=True),
     ),
-    "dear": (PriceBoundError, lambda om: om.place_trade("JPM", BUY, 22, max_total_price=441)),
+    "expensive": (PriceBoundError, lambda om: om.place_trade("JPM", BUY, 22, max_total_price=441)),
     "cheap": (PriceBoundError, lambda om: om.place_trade("JPM", SELL, 20, min_total_price=381)),
 }
 
 
-def test_a_refusal_is_the_library_s_own_to_the_letter(om: Door, books: OrderManagement) -> None:
+def test_an_error_has_the_type_message_and_attributes_of_the_library_s_error(
+    om: Backend, books: OrderManagement
+) -> None:
     state = books.state_hash()
-    for name, (kind, call) in REFUSED.items():
-        heard = told(partial(call, om))
-        assert heard == told(partial(call, books)), name
-        assert heard[0] is kind, name
+    for name, (kind, call) in ERRORS.items():
+        remote = outcome(partial(call, om))
+        assert remote == outcome(partial(call, books)), name
+        assert remote[0] is kind, name
         assert books.state_hash() == state, name
 
 
-FIELDS: dict[str, Callable[[Door, Any], object]] = {
+FIELDS: dict[str, Callable[[Backend, Any], object]] = {
     "order_id": lambda om, x: om.add_order(x, "JPM", BUY, 1, 1),
     "order_id to remove": lambda om, x: om.remove_order(x),
     "order_id to amend": lambda om, x: om.amend_order(x, amount=1),
@@ -274,7 +278,7 @@ FIELDS: dict[str, Callable[[Door, Any], object]] = {
     "price": lambda om, x: om.add_order(9, "JPM", BUY, 1, x),
     "new amount": lambda om, x: om.amend_order(1, amount=x),
     "new price": lambda om, x: om.amend_order(1, price=x),
-    "asked amount": lambda om, x: om.calculate_price("JPM", BUY, x),
+    "amount to price": lambda om, x: om.calculate_price("JPM", BUY, x),
     "one of amounts": lambda om, x: om.calculate_prices("JPM", BUY, [1, x]),
     "amounts": lambda om, x: om.calculate_prices("JPM", BUY, x),
     "quoted amount": lambda om, x: om.quote("JPM", BUY, x),
@@ -291,11 +295,11 @@ FIELDS: dict[str, Callable[[Door, Any], object]] = {
     "levels": lambda om, x: om.depth("JPM", BUY, x),
     "levels of a curve": lambda om, x: om.price_curve("JPM", BUY, x),
     "symbol": lambda om, x: om.add_order(9, x, BUY, 1, 1),
-    "symbol asked": lambda om, x: om.calculate_price(x, BUY, 1),
+    "symbol to price": lambda om, x: om.calculate_price(x, BUY, 1),
     "symbol quoted": lambda om, x: om.quote(x, BUY, 1),
     "symbol selected": lambda om, x: om.orders(x),
     "side": lambda om, x: om.add_order(9, "JPM", x, 1, 1),
-    "side asked": lambda om, x: om.best_price("JPM", x),
+    "side of a best price": lambda om, x: om.best_price("JPM", x),
     "side traded": lambda om, x: om.place_trade("JPM", x, 1, max_total_price=1),
     "side selected": lambda om, x: om.orders(side=x),
     "allow_partial": lambda om, x: om.quote("JPM", BUY, 1, allow_partial=x),
@@ -303,35 +307,39 @@ FIELDS: dict[str, Callable[[Door, Any], object]] = {
 }
 
 
-def of_no_use(field: str, books: OrderManagement) -> Iterator[Any]:
-    """Values that the library refuses in a field."""
+def rejected_values(field: str, books: OrderManagement) -> Iterator[Any]:
+    """Yield values that the library rejects for a field."""
     for value in [*our.NOT_INTS, *our.NOT_SYMBOLS, *our.NOT_SIDES, 0, -1, 2**63, 1, 0.0]:
         trial = books.copy()
-        if told(partial(FIELDS[field], trial, value))[0] is InvalidOrderError:
+        if outcome(partial(FIELDS[field], trial, value))[0] is InvalidOrderError:
             yield value
 
 
-def test_what_the_library_refuses_is_refused_alike(om: Door, books: OrderManagement) -> None:
+def test_a_client_rejects_what_the_library_rejects_with_the_same_message(
+    om: Backend, books: OrderManagement
+) -> None:
     for field, call in FIELDS.items():
-        refused = list(of_no_use(field, books))
-        assert len(refused) > 5, field
-        for value in refused:
-            heard, own = told(partial(call, om, value)), told(partial(call, books, value))
-            assert heard[:2] == own[:2], (field, value)
+        rejected = list(rejected_values(field, books))
+        assert len(rejected) > 5, field
+        for value in rejected:
+            remote, local = outcome(partial(call, om, value)), outcome(partial(call, books, value))
+            assert remote[:2] == local[:2], (field, value)
 
 
-def test_an_amendment_amends_something(om: Door) -> None:
+def test_an_amendment_needs_an_amount_or_a_price(om: Backend) -> None:
     with pytest.raises(InvalidOrderError, match=r"^amount or price must be given"):
         om.amend_order(1)
 
 
 NOT_IN_A_BODY = ["order_id", "amount", "price", "new price", "traded amount", "max_total_price"]
-NOT_IN_A_QUERY = ["asked amount", "one of amounts", "budget", "max_slippage_bps", "levels"]
-over_a_wire = pytest.mark.parametrize("om", [name for name in DOORS if name != "library"], indirect=True)
+NOT_IN_A_QUERY = ["amount to price", "one of amounts", "budget", "max_slippage_bps", "levels"]
+clients_only = pytest.mark.parametrize("om", [name for name in BACKENDS if name != "library"], indirect=True)
 
 
-@over_a_wire
-def test_what_no_request_carries_is_refused_by_its_name(om: Door, books: OrderManagement) -> None:
+@clients_only
+def test_an_integer_that_a_request_cannot_carry_is_rejected_by_its_field_name(
+    om: Backend, books: OrderManagement
+) -> None:
     state = books.state_hash()
     for field in NOT_IN_A_BODY:
         with pytest.raises(
@@ -346,23 +354,23 @@ def test_what_no_request_carries_is_refused_by_its_name(om: Door, books: OrderMa
     assert books.state_hash() == state
 
 
-@over_a_wire
-def test_the_largest_that_a_request_carries_is_taken(om: Door) -> None:
+@clients_only
+def test_the_largest_integer_that_a_request_can_carry_is_accepted(om: Backend) -> None:
     for field in NOT_IN_A_BODY:
-        assert InvalidOrderError not in told(partial(FIELDS[field], om, LARGEST_IN_BODY)), field
+        assert InvalidOrderError not in outcome(partial(FIELDS[field], om, LARGEST_IN_BODY)), field
     for field in NOT_IN_A_QUERY:
-        assert InvalidOrderError not in told(partial(FIELDS[field], om, 10**100 - 1)), field
+        assert InvalidOrderError not in outcome(partial(FIELDS[field], om, 10**100 - 1)), field
 
 
-@over_a_wire
-def test_as_many_amounts_as_one_question_carries_are_answered_and_more_are_refused(om: Door) -> None:
+@clients_only
+def test_one_question_carries_five_thousand_amounts_and_rejects_seven_thousand(om: Backend) -> None:
     assert om.calculate_prices("JPM", BUY, [1 + n % 9 for n in range(5_000)])[:3] == [20, 40, 60]
     with pytest.raises(InvalidOrderError, match=r"^amounts must be short enough"):
         om.calculate_prices("JPM", BUY, [1] * 7_000)
 
 
 @pytest.mark.parametrize("om", ["library", "in process", "loopback"], indirect=True)
-def test_threads_may_share_it(om: Door, books: OrderManagement) -> None:
+def test_threads_can_share_a_backend(om: Backend, books: OrderManagement) -> None:
     start = Barrier(4)
 
     def work(first: int) -> list[int]:
@@ -378,10 +386,10 @@ def test_threads_may_share_it(om: Door, books: OrderManagement) -> None:
     books._check()
 
 
-@pytest.mark.parametrize("name", DOORS)
-def test_a_change_that_the_journal_refuses_is_refused_alike(name: str) -> None:
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_change_that_the_journal_cannot_store_raises_journal_error(name: str) -> None:
     journal = MemoryJournal()
-    with DOORS[name](OrderManagement(journal)) as om:
+    with BACKENDS[name](OrderManagement(journal)) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
         journal.close()
         with pytest.raises(JournalError) as caught:

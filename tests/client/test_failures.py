@@ -1,4 +1,4 @@
-"""Requests get lost, answers do too, and others answer: what is done is done once, or said to be unknown."""
+"""Lost requests, lost responses, and responses of other servers: no change is ever made twice."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from oms.client import (
     AsyncClient,
     Client,
     InProcess,
-    RequestRefusedError,
+    RequestRejectedError,
     ServiceUnavailableError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
     UnsteadyBooksError,
 )
-from support.clients import LOST, MISHAPS, URL, Door, Flaky, never
+from support.clients import FAILURES, NOT_SENT, URL, Backend, Flaky, never_sleep
 
 BUY, SELL = Side.BUY, Side.SELL
 KEY = "an-api-key-of-32-letters-or-more"
@@ -36,10 +36,10 @@ def over(transport: httpx.BaseTransport, **options: Any) -> Client:
     return Client(URL, transport=transport, **{"sleep": lambda _: None, **options})
 
 
-def saying(*answers: httpx.Response) -> httpx.MockTransport:
-    """A service that gives these answers, the last for ever."""
-    left = chain(answers, repeat(answers[-1]))
-    return httpx.MockTransport(lambda _: next(left))
+def responding(*responses: httpx.Response) -> httpx.MockTransport:
+    """Return a service that sends these responses, and then repeats the last one."""
+    remaining = chain(responses, repeat(responses[-1]))
+    return httpx.MockTransport(lambda _: next(remaining))
 
 
 def outcome(call: Callable[[], object]) -> object:
@@ -49,14 +49,14 @@ def outcome(call: Callable[[], object]) -> object:
         return type(error), str(error), vars(error)
 
 
-# ---------------------------------------------------------------------- done once
+# ---------------------------------------------------------------------- changes are made once
 
 
-def session(base: int) -> list[Callable[[Door], object]]:
-    """Steps of every kind, with ids from `base` on; each says what came of it."""
+def session(base: int) -> list[Callable[[Backend], object]]:
+    """Return one step of every kind, with ids from `base` on; each returns its result or raises."""
     return [
         lambda om: om.add_order(base, "JPM", BUY, 20, 20),
-        lambda om: om.add_order(base, "JPM", BUY, 20, 20),  # somebody did it before: refused
+        lambda om: om.add_order(base, "JPM", BUY, 20, 20),  # a duplicate
         lambda om: om.add_order(base, "JPM", BUY, 20, 21),
         lambda om: om.add_order(base + 1, "JPM", BUY, 10, 21),
         lambda om: om.quote("JPM", BUY, 22),
@@ -73,57 +73,57 @@ def session(base: int) -> list[Callable[[Door], object]]:
 
 
 @pytest.mark.slow
-def test_a_mishap_at_any_point_of_a_session_changes_neither_its_answers_nor_its_end() -> None:
+def test_a_failure_at_any_point_of_a_session_changes_neither_its_results_nor_its_final_state() -> None:
     books, undisturbed = OrderManagement(), OrderManagement()
     plan: list[str] = []
     flaky = Flaky(InProcess(create_app(books, Settings())), iter(lambda: plan.pop() if plan else None, ""))
     with over(flaky) as om:
         places = len(session(0))
-        for round_, (place, mishap) in enumerate((p, m) for p in range(places) for m in MISHAPS):
+        for round_, (place, failure) in enumerate((p, m) for p in range(places) for m in FAILURES):
             for number, step in enumerate(session(round_ * 10)):
                 if number == place:
-                    plan.append(mishap)
-                assert outcome(partial(step, om)) == outcome(partial(step, undisturbed)), (number, mishap)
-            assert books.state_hash() == undisturbed.state_hash(), (place, mishap)
+                    plan.append(failure)
+                assert outcome(partial(step, om)) == outcome(partial(step, undisturbed)), (number, failure)
+            assert books.state_hash() == undisturbed.state_hash(), (place, failure)
     assert not plan
 
 
-class Mortal(httpx.BaseTransport):
-    """A service that does what every third request asks, dies before it answers, and comes back."""
+class Crashing(httpx.BaseTransport):
+    """A service that crashes after every third request, before it responds, and is restarted."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._asked = 0
-        self._begin()
+        self._requests = 0
+        self._start()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self.books = journal.open(self._file)
-        self._life = InProcess(create_app(self.books, Settings()))
+        self._process = InProcess(create_app(self.books, Settings()))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._life.handle_request(request)
-        self._asked += 1
-        if self._asked % 3:
+        response = self._process.handle_request(request)
+        self._requests += 1
+        if self._requests % 3:
             return response
         self.close()
-        self._begin()
-        raise httpx.ReadError("dead", request=request)
+        self._start()
+        raise httpx.ReadError("crashed", request=request)
 
     def close(self) -> None:
-        self._life.close()
+        self._process.close()
         self.books.close()
 
 
 @pytest.mark.slow
-def test_a_service_that_dies_and_comes_back_has_done_everything_once(tmp_path: Path) -> None:
-    service, undisturbed = Mortal(tmp_path / "book.db"), OrderManagement()
+def test_a_service_that_crashes_and_restarts_makes_every_change_once(tmp_path: Path) -> None:
+    service, undisturbed = Crashing(tmp_path / "book.db"), OrderManagement()
     with over(service) as om:
         for step in session(0):
             assert outcome(partial(step, om)) == outcome(partial(step, undisturbed))
         assert service.books.state_hash() == undisturbed.state_hash()
 
 
-def test_the_attempts_of_a_change_share_a_key_that_no_other_change_has_and_questions_have_none() -> None:
+def test_all_attempts_of_a_change_share_an_idempotency_key_of_their_own_and_questions_have_none() -> None:
     flaky = Flaky(InProcess(create_app(settings=Settings())), cycle(["lost", "late", None]))
     with over(flaky) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
@@ -132,47 +132,47 @@ def test_the_attempts_of_a_change_share_a_key_that_no_other_change_has_and_quest
         om.amend_order(1, amount=7)
         om.remove_order(1)
         om.symbols()
-    keys = [request.headers.get("idempotency-key") for request in flaky.seen]
-    calls = [set(keys[n : n + 3]) for n in range(0, len(keys), 3)]
-    assert calls.pop() == {None}
-    assert [len(call) for call in calls] == [1] * 5
-    assert len(set.union(*calls)) == 5
-    assert all(len(key or "") == 32 for call in calls for key in call)
+    keys = [request.headers.get("idempotency-key") for request in flaky.requests]
+    keys_of_calls = [set(keys[n : n + 3]) for n in range(0, len(keys), 3)]
+    assert keys_of_calls.pop() == {None}
+    assert [len(call) for call in keys_of_calls] == [1] * 5
+    assert len(set.union(*keys_of_calls)) == 5
+    assert all(len(key or "") == 32 for call in keys_of_calls for key in call)
 
 
-def test_the_pauses_grow_and_the_attempts_end() -> None:
-    slept: list[float] = []
-    flaky = Flaky(saying(httpx.Response(500)), repeat("lost"))
-    with over(flaky, sleep=slept.append, attempts=7) as om, pytest.raises(ServiceUnavailableError):
+def test_pauses_between_attempts_double_up_to_two_seconds_and_attempts_are_limited() -> None:
+    pauses: list[float] = []
+    flaky = Flaky(responding(httpx.Response(500)), repeat("lost"))
+    with over(flaky, sleep=pauses.append, attempts=7) as om, pytest.raises(ServiceUnavailableError):
         om.symbols()
-    assert slept == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
-    assert len(flaky.seen) == 7
-    with over(Flaky(flaky, repeat("lost")), sleep=never, attempts=1) as om, pytest.raises(ApiError):
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0]
+    assert len(flaky.requests) == 7
+    with over(Flaky(flaky, repeat("lost")), sleep=never_sleep, attempts=1) as om, pytest.raises(ApiError):
         om.symbols()
 
 
-@pytest.mark.parametrize("mishap", MISHAPS)
-def test_where_no_answer_came_the_error_says_whether_it_may_have_been_done(mishap: str) -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_without_a_response_the_error_says_if_the_change_may_have_been_made(failure: str) -> None:
     books = OrderManagement()
     books.add_order(1, "JPM", BUY, 20, 20)
-    plan = chain(repeat(mishap, 4), repeat(None))
+    plan = chain(repeat(failure, 4), repeat(None))
     with over(Flaky(InProcess(create_app(books, Settings())), plan)) as om:
         with pytest.raises(
-            ServiceUnavailableError, match=r"^POST /trades: no answer in 4 attempts"
+            ServiceUnavailableError, match=r"^POST /trades: no response in 4 attempts"
         ) as caught:
             om.place_trade("JPM", BUY, 5)
         error = caught.value
-        assert error.outcome_unknown is (mishap not in ("refused", "stuck"))
+        assert error.outcome_unknown is (failure not in ("refused", "stuck"))
         assert error.outcome_unknown is (error.idempotency_key is not None)
-        assert ("ask again with idempotency_key" in str(error)) is error.outcome_unknown
+        assert ("retry with idempotency_key" in str(error)) is error.outcome_unknown
         assert len(books) == 1
-        assert books.get_order(1).amount == (20 if mishap in LOST else 15)
+        assert books.get_order(1).amount == (20 if failure in NOT_SENT else 15)
         trade = om.place_trade("JPM", BUY, 5, idempotency_key=error.idempotency_key)
         assert (trade.trade_id, books.get_order(1).amount) == (1, 15)
 
 
-def test_a_question_that_got_no_answer_leaves_nothing_unknown() -> None:
-    with over(Flaky(saying(httpx.Response(500)), repeat("late"))) as om:
+def test_a_question_without_a_response_has_no_unknown_outcome() -> None:
+    with over(Flaky(responding(httpx.Response(500)), repeat("late"))) as om:
         with pytest.raises(ServiceUnavailableError, match=r"ReadTimeout: late$") as caught:
             om.calculate_price("JPM", BUY, 1)
         assert not caught.value.outcome_unknown
@@ -180,12 +180,12 @@ def test_a_question_that_got_no_answer_leaves_nothing_unknown() -> None:
         assert isinstance(caught.value.__cause__, httpx.ReadTimeout)
 
 
-def test_an_async_client_tries_as_often_and_waits_as_long() -> None:
-    slept: list[float] = []
+def test_an_async_client_makes_the_same_attempts_and_pauses() -> None:
+    pauses: list[float] = []
     keys: list[str] = []
 
     async def sleep(seconds: float) -> None:
-        slept.append(seconds)
+        pauses.append(seconds)
 
     def fail(request: httpx.Request) -> httpx.Response:
         keys.append(request.headers["idempotency-key"])
@@ -197,11 +197,11 @@ def test_an_async_client_tries_as_often_and_waits_as_long() -> None:
 
     with pytest.raises(ServiceUnavailableError) as caught:
         asyncio.run(main())
-    assert slept == [0.1, 0.2, 0.4]
+    assert pauses == [0.1, 0.2, 0.4]
     assert keys == [caught.value.idempotency_key] * 4
 
 
-def test_a_key_of_the_caller_s_own_makes_a_change_once() -> None:
+def test_an_idempotency_key_of_the_caller_makes_a_change_once() -> None:
     with over(InProcess(create_app(settings=Settings()))) as om:
         for _ in range(2):
             om.add_order(1, "JPM", BUY, 20, 20, idempotency_key="add")
@@ -210,38 +210,45 @@ def test_a_key_of_the_caller_s_own_makes_a_change_once() -> None:
         assert om.get_order(1).amount == 7
         for _ in range(2):
             om.remove_order(1, idempotency_key="remove")
-        with pytest.raises(RequestRefusedError, match="was used for another request") as caught:
+        with pytest.raises(RequestRejectedError, match="was used for another request") as caught:
             om.place_trade("JPM", BUY, 6, idempotency_key="trade")
         assert (caught.value.code, caught.value.outcome_unknown) == ("idempotency_key_reused", False)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, 1, b"k"])
-def test_what_is_no_key_is_refused(key: Any) -> None:
-    with over(saying(httpx.Response(500))) as om, pytest.raises(InvalidOrderError, match=r"^idempotency_key"):
+def test_a_malformed_idempotency_key_is_rejected(key: Any) -> None:
+    with (
+        over(responding(httpx.Response(500))) as om,
+        pytest.raises(InvalidOrderError, match=r"^idempotency_key"),
+    ):
         om.remove_order(1, idempotency_key=key)
 
 
-# ---------------------------------------------------------------------- who else may answer
+# ---------------------------------------------------------------------- responses of strangers
 
 STRANGERS = {
     "a page": httpx.Response(200, html="<h1>Welcome</h1>"),
-    "a page that refuses": httpx.Response(403, html="<h1>Forbidden</h1>"),
-    "a fault of another's": httpx.Response(500, text="Internal Server Error"),
+    "a page of an error": httpx.Response(403, html="<h1>Forbidden</h1>"),
+    "an error of another server": httpx.Response(500, text="Internal Server Error"),
     "a redirect": httpx.Response(307, headers={"location": "http://elsewhere/"}),
-    "nothing": httpx.Response(204),
+    "no content": httpx.Response(204),
     "a list": httpx.Response(200, json=[1]),
-    "no field": httpx.Response(200, json={"symbol": "JPM"}),
+    "a missing field": httpx.Response(200, json={"symbol": "JPM"}),
     "a float": httpx.Response(200, json={"total_price": 442.0, "trade_id": 1.0}),
-    "a truth": httpx.Response(200, json={"total_price": True, "trade_id": True}),
+    "a bool": httpx.Response(200, json={"total_price": True, "trade_id": True}),
     "a text": httpx.Response(200, json={"total_price": "442", "trade_id": "1"}),
-    "half": httpx.Response(200, content=b'{"total_pr', headers={"content-type": "application/json"}),
-    "no end": httpx.Response(200, content=b"[" * 10**5, headers={"content-type": "application/json"}),
-    "no number": httpx.Response(
+    "half of the JSON": httpx.Response(
+        200, content=b'{"total_pr', headers={"content-type": "application/json"}
+    ),
+    "endless nesting": httpx.Response(
+        200, content=b"[" * 10**5, headers={"content-type": "application/json"}
+    ),
+    "an int of too many digits": httpx.Response(
         200, content=b'{"total_price": ' + b"9" * 5000 + b"}", headers={"content-type": "application/json"}
     ),
-    "no text": httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}),
-    "json that refuses": httpx.Response(404, json={"detail": "Not Found"}),
-    "a problem of others": httpx.Response(
+    "invalid UTF-8": httpx.Response(200, content=b"\xff", headers={"content-type": "application/json"}),
+    "JSON of another server's error": httpx.Response(404, json={"detail": "Not Found"}),
+    "a problem of another server": httpx.Response(
         403, json={"code": "quota"}, headers={"content-type": "application/problem+json"}
     ),
     "a problem without its fields": httpx.Response(
@@ -263,28 +270,32 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("name", STRANGERS)
-def test_an_answer_that_is_not_the_service_s_is_an_error_and_never_a_value(name: str) -> None:
-    seen: list[httpx.Request] = []
+def test_a_response_that_is_not_the_service_s_is_an_error_and_never_a_result(name: str) -> None:
+    requests: list[httpx.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
         return STRANGERS[name]
 
-    with over(httpx.MockTransport(answer), api_key=KEY) as om:
-        with pytest.raises(UnexpectedAnswerError, match=r"^GET /price: status \d+, but ") as asked:
+    with over(httpx.MockTransport(respond), api_key=KEY) as om:
+        with pytest.raises(
+            UnexpectedResponseError, match=r"^GET /price: unexpected response \(status \d+\): "
+        ) as question:
             om.calculate_price("JPM", BUY, 1)
-        assert not asked.value.outcome_unknown
-        with pytest.raises(UnexpectedAnswerError, match=r"^POST /trades: status \d+, but ") as changed:
+        assert not question.value.outcome_unknown
+        with pytest.raises(
+            UnexpectedResponseError, match=r"^POST /trades: unexpected response \(status \d+\): "
+        ) as change:
             om.place_trade("JPM", BUY, 1)
-        assert changed.value.idempotency_key == seen[-1].headers["idempotency-key"]
-    assert len(seen) == 2  # none was asked again, and none of another server
-    for error in (asked.value, changed.value):
+        assert change.value.idempotency_key == requests[-1].headers["idempotency-key"]
+    assert len(requests) == 2  # no retry, and no request to another server
+    for error in (question.value, change.value):
         assert len(str(error)) < 300
         assert KEY not in str(error)
 
 
-def test_an_answer_for_each_verb_is_read_strictly() -> None:
-    odd: dict[str, object] = {
+def test_the_response_to_each_verb_is_read_strictly() -> None:
+    malformed: dict[str, object] = {
         "order_id": None,
         "price": [],
         "orders": {},
@@ -293,7 +304,7 @@ def test_an_answer_for_each_verb_is_read_strictly() -> None:
         "state_hash": 1,
         "count": "1",
     }
-    asks: list[Callable[[Client], object]] = [
+    calls: list[Callable[[Client], object]] = [
         lambda om: om.get_order(1),
         lambda om: om.best_price("JPM", BUY),
         lambda om: om.orders(),
@@ -309,84 +320,89 @@ def test_an_answer_for_each_verb_is_read_strictly() -> None:
         len,
         lambda om: 1 in om,
     ]
-    with over(saying(httpx.Response(200, json=odd))) as om:
-        for ask in asks:
-            with pytest.raises(UnexpectedAnswerError):
-                ask(om)
+    with over(responding(httpx.Response(200, json=malformed))) as om:
+        for call in calls:
+            with pytest.raises(UnexpectedResponseError):
+                call(om)
 
 
-def test_orders_that_no_books_could_hold_are_no_answer() -> None:
+def test_a_response_with_invalid_orders_is_an_error() -> None:
     order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 0, "price": 1}
     page = {"sequence": 1, "total": 1, "orders": [order], "next": None}
     with (
-        over(saying(httpx.Response(200, json=page))) as om,
-        pytest.raises(UnexpectedAnswerError, match="amount must be"),
+        over(responding(httpx.Response(200, json=page))) as om,
+        pytest.raises(UnexpectedResponseError, match="amount must be"),
     ):
         om.orders()
 
 
-def test_a_fault_of_the_service_leaves_a_change_unknown() -> None:
+def test_an_internal_error_of_the_service_leaves_the_outcome_of_a_change_unknown() -> None:
     books = OrderManagement()
     books.add_order(1, "JPM", BUY, 20, 20)
 
-    def burst(_event: object) -> None:
+    def fail(_event: object) -> None:
         raise RuntimeError("a subscriber fails after the change")
 
-    books.subscribe(burst)
+    books.subscribe(fail)
     with over(InProcess(create_app(books, Settings()))) as om:
-        with pytest.raises(RequestRefusedError) as caught:
+        with pytest.raises(RequestRejectedError) as caught:
             om.place_trade("JPM", BUY, 5)
         assert (caught.value.code, caught.value.outcome_unknown) == ("internal_error", True)
         assert om.place_trade("JPM", BUY, 5, idempotency_key=caught.value.idempotency_key).trade_id == 1
     assert books.get_order(1).amount == 15
 
 
-@pytest.mark.parametrize("mishap", MISHAPS)
-def test_who_is_no_longer_let_in_does_not_know_what_became_of_the_attempt_before(mishap: str) -> None:
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_retry_that_is_unauthorized_leaves_the_outcome_of_the_earlier_attempt_unknown(failure: str) -> None:
     problem = {"code": "unauthorized", "detail": "the key is wrong"}
-    refusal = httpx.Response(401, json=problem, headers={"content-type": "application/problem+json"})
-    with over(Flaky(saying(refusal), iter([mishap]))) as om, pytest.raises(RequestRefusedError) as caught:
+    unauthorized = httpx.Response(401, json=problem, headers={"content-type": "application/problem+json"})
+    with (
+        over(Flaky(responding(unauthorized), iter([failure]))) as om,
+        pytest.raises(RequestRejectedError) as caught,
+    ):
         om.remove_order(1)
-    assert caught.value.outcome_unknown is (mishap not in ("refused", "stuck"))
+    assert caught.value.outcome_unknown is (failure not in ("refused", "stuck"))
 
 
 # ---------------------------------------------------------------------- pages
 
 
 def changing(books: OrderManagement, times: int) -> Iterator[None]:
-    """Change the books with each request, so many times."""
+    """Yield None for each request, and change the books before the first `times` of them."""
     for n in range(times):
         books.amend_order(1, amount=1 + n % 2)
         yield None
     yield from repeat(None)
 
 
-def crowd() -> OrderManagement:
+def many_orders() -> OrderManagement:
     books = OrderManagement()
     books.add_orders(Order(n, "JPM", BUY, 3, 1 + n * 7 % 50) for n in range(1_001))
     return books
 
 
-def test_pages_that_do_not_belong_together_are_read_anew() -> None:
-    books = crowd()
+def test_pages_are_read_again_if_the_books_change_between_them() -> None:
+    books = many_orders()
     flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 5))
     with over(flaky) as om:
         assert om.orders() == books.orders()
-    assert len(flaky.seen) == 6  # two walks in vain, and one of two pages that belong together
+    assert (
+        len(flaky.requests) == 6
+    )  # two reads that a change interrupted, and one of two pages of the same moment
 
 
-def test_books_that_never_stand_still_are_an_error() -> None:
-    books = crowd()
+def test_books_that_change_during_every_read_are_an_error() -> None:
+    books = many_orders()
     flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 10**6))
-    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="on each of 10 walks") as caught:
+    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="during each of 10 reads") as caught:
         om.orders()
     assert not caught.value.outcome_unknown
 
 
-# ---------------------------------------------------------------------- who is let in
+# ---------------------------------------------------------------------- API key and settings
 
 
-def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
+def test_the_api_key_authorizes_and_is_never_shown() -> None:
     app = create_app(settings=Settings(api_key=KEY))
     with over(InProcess(app), api_key=KEY) as om:
         assert om.symbols() == ()
@@ -394,7 +410,7 @@ def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
         assert repr(om) == "<Client of http://localhost>"
     assert KEY not in repr(AsyncClient(URL, api_key=KEY, transport=httpx.ASGITransport(app)))
     for wrong in (None, KEY + "x"):
-        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRefusedError) as caught:
+        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRejectedError) as caught:
             om.add_order(1, "JPM", BUY, 1, 1)
         assert (caught.value.code, caught.value.outcome_unknown) == ("unauthorized", False)
         assert isinstance(caught.value, PermissionError)
@@ -411,7 +427,7 @@ def test_the_key_lets_one_in_and_is_shown_nowhere() -> None:
     ],
 )
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_a_client_that_could_not_work_is_not_made(client: Any, field: str, values: list[object]) -> None:
+def test_a_client_rejects_settings_that_cannot_work(client: Any, field: str, values: list[object]) -> None:
     for value in values:
         with pytest.raises(InvalidOrderError, match=f"^{field} must be") as caught:
             client(**{"base_url": URL, field: value})
@@ -419,33 +435,33 @@ def test_a_client_that_could_not_work_is_not_made(client: Any, field: str, value
         assert field != "api_key" or repr(value) not in str(caught.value)
 
 
-def test_a_service_behind_a_path_is_found_there() -> None:
-    seen: list[str] = []
+def test_a_base_url_can_have_a_path() -> None:
+    urls: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(str(request.url))
+    def respond(request: httpx.Request) -> httpx.Response:
+        urls.append(str(request.url))
         return httpx.Response(200, json={"symbols": []})
 
     for url in ("http://host/books", "http://host/books/"):
-        with Client(url, transport=httpx.MockTransport(answer)) as om:
+        with Client(url, transport=httpx.MockTransport(respond)) as om:
             om.symbols()
-    assert seen == ["http://host/books/symbols"] * 2
+    assert urls == ["http://host/books/symbols"] * 2
 
 
 def test_an_error_survives_pickling() -> None:
     for error in (
-        ServiceUnavailableError("GET /x", "no answer"),
-        UnexpectedAnswerError("POST /x", "a page", "key"),
-        RequestRefusedError("GET /x", "no", None, "unauthorized"),
+        ServiceUnavailableError("GET /x", "no response"),
+        UnexpectedResponseError("POST /x", "a page", "key"),
+        RequestRejectedError("GET /x", "no", None, "unauthorized"),
     ):
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own data
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 # ---------------------------------------------------------------------- on a real network
 
 
-def test_where_nothing_listens_nothing_was_done() -> None:
+def test_a_change_is_certainly_not_made_where_nothing_listens() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -454,7 +470,7 @@ def test_where_nothing_listens_nothing_was_done() -> None:
     assert not caught.value.outcome_unknown
 
 
-def test_where_nobody_answers_it_ends_and_is_unknown() -> None:
+def test_a_server_that_never_responds_ends_in_a_timeout_and_an_unknown_outcome() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -468,10 +484,10 @@ def test_where_nobody_answers_it_ends_and_is_unknown() -> None:
 # ---------------------------------------------------------------------- in process
 
 
-def test_a_service_in_process_is_asked_from_a_running_loop_too() -> None:
-    async def ask() -> int:
+def test_an_in_process_service_works_inside_a_running_event_loop() -> None:
+    async def main() -> int:
         with over(InProcess(create_app(settings=Settings()))) as om:
             om.add_order(1, "JPM", BUY, 20, 20)
             return om.calculate_price("JPM", BUY, 2)
 
-    assert asyncio.run(ask()) == 40
+    assert asyncio.run(main()) == 40

@@ -1,4 +1,4 @@
-"""A client with a mishap at any request, in step with the slowest book that could be right."""
+"""A client whose requests fail at random, compared with the naive reference after each step."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from oms.api import Settings, create_app
 from oms.client import Client, InProcess
 from oms.contract import LARGEST_IN_BODY
 from support import strategies as our
-from support.clients import MISHAPS, URL, Flaky
+from support.clients import FAILURES, URL, Flaky
 from support.machine import outcome
 from support.reference import Reference
 
 MOST_IDS = 100
-mishaps = st.lists(st.sampled_from(MISHAPS), max_size=3)
+failures = st.lists(st.sampled_from(FAILURES), max_size=3)
 
 
-def carried(number: int | None) -> int | None:
-    """The number, or the largest that a body carries."""
+def within_body(number: int | None) -> int | None:
+    """Return the number, or the largest that a request body carries."""
     return number and min(number, LARGEST_IN_BODY)
 
 
 class Service:
-    """One service for all walks, because making one takes longer than a walk; each has ids of its own."""
+    """One service for all runs of the machine, because starting one takes longer than a run.
+
+    Each run uses ids of its own.
+    """
 
     def __init__(self) -> None:
         self.books = OrderManagement()
@@ -36,49 +39,49 @@ class Service:
         plan = iter(lambda: self.plan.pop() if self.plan else None, "")
         self.transport = Flaky(InProcess(create_app(self.books, Settings())), plan)
         self.client = Client(URL, transport=self.transport, sleep=lambda _: None)
-        self.walks = 0
+        self.runs = 0
 
 
 class Machine(RuleBasedStateMachine):
-    """Everything that a client can do, done to the reference too."""
+    """Every verb of a client, called on the reference too."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
         self.service = service
-        service.walks += 1
-        self.first_id = service.walks * MOST_IDS
+        service.runs += 1
+        self.first_id = service.runs * MOST_IDS
         self.reference = Reference()
         self.reference.next_trade_id = service.books._books.next_trade_id
         self.used: set[int] = set()
 
-    def both(self, mishaps: list[str], verb: str, *args: Any, **options: Any) -> Any:
-        self.service.plan[:] = mishaps
-        ours = outcome(lambda: getattr(self.service.client, verb)(*args, **options))
-        theirs = outcome(lambda: getattr(self.reference, verb)(*args, **options))
-        assert ours == theirs, f"{verb}{args}{options}"
-        return ours
+    def both(self, failures: list[str], verb: str, *args: Any, **options: Any) -> Any:
+        self.service.plan[:] = failures
+        actual = outcome(lambda: getattr(self.service.client, verb)(*args, **options))
+        expected = outcome(lambda: getattr(self.reference, verb)(*args, **options))
+        assert actual == expected, f"{verb}{args}{options}"
+        return actual
 
-    @rule(order=our.orders, mishaps=mishaps)
-    def add_order(self, order: Order, mishaps: list[str]) -> None:
+    @rule(order=our.orders, failures=failures)
+    def add_order(self, order: Order, failures: list[str]) -> None:
         order_id = self.first_id + order.order_id
         amount, price = min(order.amount, LARGEST_IN_BODY), min(order.price, LARGEST_IN_BODY)
         arguments = (order_id, order.symbol, order.side, amount, price)
-        if order_id in self.used:  # once at this door
-            self.service.plan[:] = mishaps
-            refusal = outcome(lambda: self.service.client.add_order(*arguments))
-            assert refusal == ("refuses", DuplicateOrderError, (order_id,))
+        if order_id in self.used:  # the service never accepts an id twice
+            self.service.plan[:] = failures
+            error = outcome(lambda: self.service.client.add_order(*arguments))
+            assert error == ("raised", DuplicateOrderError, (order_id,))
         else:
-            self.both(mishaps, "add_order", *arguments)
+            self.both(failures, "add_order", *arguments)
             self.used.add(order_id)
 
-    @rule(order_id=our.order_ids, mishaps=mishaps)
-    def remove_order(self, order_id: int, mishaps: list[str]) -> None:
-        self.both(mishaps, "remove_order", self.first_id + order_id)
+    @rule(order_id=our.order_ids, failures=failures)
+    def remove_order(self, order_id: int, failures: list[str]) -> None:
+        self.both(failures, "remove_order", self.first_id + order_id)
 
-    @rule(order_id=our.order_ids, amount=our.amounts, price=st.none() | our.prices, mishaps=mishaps)
-    def amend_order(self, order_id: int, amount: int, price: int | None, mishaps: list[str]) -> None:
-        new = {"amount": carried(amount), "price": carried(price)}
-        self.both(mishaps, "amend_order", self.first_id + order_id, **new)
+    @rule(order_id=our.order_ids, amount=our.amounts, price=st.none() | our.prices, failures=failures)
+    def amend_order(self, order_id: int, amount: int, price: int | None, failures: list[str]) -> None:
+        new = {"amount": within_body(amount), "price": within_body(price)}
+        self.both(failures, "amend_order", self.first_id + order_id, **new)
 
     @rule(
         symbol=our.symbols,
@@ -87,7 +90,7 @@ class Machine(RuleBasedStateMachine):
         limit_price=our.limits,
         bound=st.none() | our.budgets,
         allow_partial=st.booleans(),
-        mishaps=mishaps,
+        failures=failures,
     )
     def place_trade(
         self,
@@ -97,11 +100,11 @@ class Machine(RuleBasedStateMachine):
         limit_price: int | None,
         bound: int | None,
         allow_partial: bool,
-        mishaps: list[str],
+        failures: list[str],
     ) -> None:
-        bounds = {"max_total_price" if side is Side.BUY else "min_total_price": carried(bound)}
-        options = {"limit_price": carried(limit_price), "allow_partial": allow_partial, **bounds}
-        self.both(mishaps, "place_trade", symbol, side, min(amount, LARGEST_IN_BODY), **options)
+        bounds = {"max_total_price" if side is Side.BUY else "min_total_price": within_body(bound)}
+        options = {"limit_price": within_body(limit_price), "allow_partial": allow_partial, **bounds}
+        self.both(failures, "place_trade", symbol, side, min(amount, LARGEST_IN_BODY), **options)
 
     @rule(
         symbol=our.symbols,
@@ -113,7 +116,7 @@ class Machine(RuleBasedStateMachine):
         bps=our.bps,
         levels=st.none() | st.integers(1, 5),
     )
-    def ask(
+    def ask_questions(
         self,
         symbol: str,
         side: Side,
@@ -136,14 +139,18 @@ class Machine(RuleBasedStateMachine):
         self.both([], "best_price", symbol, side)
         self.both([], "symbols")
 
-    @rule(symbol=st.none() | our.symbols, side=st.none() | our.sides, order_id=our.order_ids, mishaps=mishaps)
-    def look(self, symbol: str | None, side: Side | None, order_id: int, mishaps: list[str]) -> None:
-        self.both(mishaps, "orders", symbol, side)
-        found = self.both(mishaps, "get_order", self.first_id + order_id)
-        assert (self.first_id + order_id in self.service.client) is (found[0] == "answers")
+    @rule(
+        symbol=st.none() | our.symbols, side=st.none() | our.sides, order_id=our.order_ids, failures=failures
+    )
+    def look_up_orders(
+        self, symbol: str | None, side: Side | None, order_id: int, failures: list[str]
+    ) -> None:
+        self.both(failures, "orders", symbol, side)
+        order = self.both(failures, "get_order", self.first_id + order_id)
+        assert (self.first_id + order_id in self.service.client) is (order[0] == "returned")
 
     @invariant()
-    def the_books_are_those_of_the_reference(self) -> None:
+    def the_books_equal_the_reference(self) -> None:
         assert self.service.books.orders() == self.reference.orders()
         assert self.service.books._books.next_trade_id == self.reference.next_trade_id
 
@@ -152,10 +159,10 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-def test_a_client_whose_requests_get_lost_agrees_with_the_slowest_book_that_could_be_right() -> None:
+def test_a_client_whose_requests_fail_at_random_agrees_with_the_reference() -> None:
     service = Service()
     with service.client:
         run_state_machine_as_test(
-            lambda: Machine(service),  # type: ignore[arg-type]  # whatever makes a machine will do
+            lambda: Machine(service),  # type: ignore[arg-type]  # any callable that returns a machine works
             settings=settings(max_examples=40, stateful_step_count=20, deadline=None),
         )

@@ -7,9 +7,6 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from linecache import getline
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from oms import Event, JournalError, OpenTransactionError, Order, OrderManagemen
 from oms.durability import DurableLedger
 from oms.ledger import Ledger
 from oms.order_book import OrderBook
+from support.interrupts import Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal, StruckJournal
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -58,10 +56,6 @@ def filled(journal: MemoryJournal) -> OrderManagement:
     om.add_orders([ORDER, Order(2, "JPM", BUY, 10, 21), Order(3, "JPM", SELL, 15, 19)])
     om.place_trade("JPM", BUY, 1)
     return om
-
-
-class Strike(BaseException):
-    """Like KeyboardInterrupt: nobody expects it."""
 
 
 @pytest.fixture(autouse=True)
@@ -234,8 +228,8 @@ def test_what_strikes_in_the_journal_leaves_memory_as_the_journal_is(change: str
     journal = StruckJournal()
     om = filled(journal)
     before, held = om.state_hash(), len(journal.events)
-    journal.error, journal.holds = Strike(), holds
-    with pytest.raises(Strike):
+    journal.error, journal.holds = Interrupt(), holds
+    with pytest.raises(Interrupt):
         CHANGES[change](om)
     assert (len(journal.events) > held) is holds
     assert (om.state_hash() != before) is holds
@@ -245,16 +239,16 @@ def test_what_strikes_in_the_journal_leaves_memory_as_the_journal_is(change: str
 
 
 @pytest.mark.parametrize("change", VERBS)
-def test_a_durable_change_that_is_struck_in_the_books_is_made_all_the_same(
+def test_a_durable_change_that_is_interrupted_in_the_books_is_made_all_the_same(
     change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     om = filled(MemoryJournal())
 
     def fail(*_: object) -> None:
         patch.undo()
-        raise Strike
+        raise Interrupt
 
-    with monkeypatch.context() as patch, pytest.raises(Strike):
+    with monkeypatch.context() as patch, pytest.raises(Interrupt):
         for name in ("_drop_level", "_resize_level", "add", "clear", "remove", "update"):
             patch.setattr(OrderBook, name, fail)
         VERBS[change](om)
@@ -281,9 +275,9 @@ def test_while_the_journal_cannot_say_what_it_holds_every_verb_is_refused(change
     journal = Gone()
     om = filled(journal)
     before = om.state_hash()
-    journal.error, journal.holds = Strike(), True
+    journal.error, journal.holds = Interrupt(), True
     journal.also = lambda: setattr(journal, "gone", True)
-    with pytest.raises(Strike):
+    with pytest.raises(Interrupt):
         CHANGES[change](om)
     held = len(journal.events)
     questions: list[Callable[[OrderManagement], object]] = [
@@ -316,53 +310,12 @@ def test_a_callback_that_fails_undoes_nothing() -> None:
     assert_memory_is_the_journal(om)
 
 
-INSIDE = {
-    str(Path(oms.__file__).parent / name)
-    for name in (
-        "books.py",
-        "durability.py",
-        "ledger.py",
-        "order_book.py",
-        "level.py",
-        "owner.py",
-        "price_sums.py",
-        "transaction.py",
-    )
-}
-
-
-def struck(at: int, call: Callable[[], object]) -> bool:
-    """Raise at the so-many-th line of the ledgers and the books; say whether that line was reached."""
-    lines = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal lines
-        if frame.f_code.co_filename not in INSIDE:
-            return None
-        if event == "line" and "with self._lock:" not in getline(frame.f_code.co_filename, frame.f_lineno):
-            lines += 1
-            if lines == at:
-                sys.settrace(None)
-                raise Strike
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    except (Strike, OpenTransactionError):  # the latter where an inner transaction could not be left
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_is_struck_anywhere_is_in_both_or_in_neither(change: str) -> None:
+def test_a_change_that_is_interrupted_anywhere_is_in_both_or_in_neither(change: str) -> None:
     at = 1
     while True:
         om = filled(MemoryJournal())
-        if not struck(at, lambda om=om: CHANGES[change](om)):  # type: ignore[misc]  # bound at once
+        if not interrupted_at_line(at, lambda om=om: CHANGES[change](om), Interrupt, OpenTransactionError):  # type: ignore[misc]  # bound at once
             break
         assert_memory_is_the_journal(om)
         go_on(om)
@@ -371,7 +324,7 @@ def test_a_change_that_is_struck_anywhere_is_in_both_or_in_neither(change: str) 
     assert at > 10
 
 
-def test_a_transaction_that_is_struck_before_its_closing_begins_is_undone(
+def test_a_transaction_that_is_interrupted_before_its_closing_begins_is_undone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     journal = MemoryJournal()
@@ -380,9 +333,9 @@ def test_a_transaction_that_is_struck_before_its_closing_begins_is_undone(
 
     def fail(*_: object, **__: object) -> None:
         patch.undo()
-        raise Strike
+        raise Interrupt
 
-    with monkeypatch.context() as patch, pytest.raises(Strike), om.transaction():
+    with monkeypatch.context() as patch, pytest.raises(Interrupt), om.transaction():
         om.remove_order(2)
         patch.setattr(DurableLedger, "close", fail)
     assert om.state_hash() == before
@@ -416,15 +369,15 @@ def test_a_transaction_whose_closing_fails_anywhere_is_in_both_or_in_neither(
 
     def fail(*_: object, **__: object) -> None:
         patch.undo()
-        raise Strike
+        raise Interrupt
 
     def give_up() -> None:
         with om.transaction():
             om.remove_order(2)
             patch.setattr(owner, name, fail)
-            raise Strike
+            raise Interrupt
 
-    with monkeypatch.context() as patch, suppress(Strike):
+    with monkeypatch.context() as patch, suppress(Interrupt):
         if inner:
             with om.transaction():
                 om.remove_order(1)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from linecache import getline
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,12 +18,10 @@ from oms import Event, OpenTransactionError, Order, OrderManagement, Side
 from oms.books import Books
 from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
+from support.interrupts import LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
-BOOKS = ("books.py", "order_book.py", "level.py", "price_sums.py")
-LEDGER = ("ledger.py", "durability.py", "transaction.py", "owner.py")
-INSIDE = {str(Path(oms.__file__).parent / name) for name in (*BOOKS, *LEDGER)}
 
 
 @pytest.fixture(autouse=True)
@@ -85,53 +82,20 @@ def book() -> OrderManagement:
     return om
 
 
-class Strike(BaseException):
-    """Like KeyboardInterrupt: nobody expects it."""
-
-
-def struck(at: int, call: Callable[[], object], error: type[BaseException] = Strike) -> bool:
-    """Raise at the so-many-th line inside the books and ledgers; return True if that line was reached.
-
-    Not where a `with` statement takes or releases the lock: Python looks for no interrupt there.
-    """
-    lines = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal lines
-        if frame.f_code.co_filename not in INSIDE:
-            return None
-        if event == "line" and "with self._lock:" not in getline(frame.f_code.co_filename, frame.f_lineno):
-            lines += 1
-            if lines == at:
-                sys.settrace(None)
-                raise error
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    except error:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 def after(verb: str) -> str:
     om = book()
     VERBS[verb](om)
     return om.state_hash()
 
 
-@pytest.mark.parametrize("error", [Strike, MemoryError])
+@pytest.mark.parametrize("error", [Interrupt, MemoryError])
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_is_struck_anywhere_has_changed_nothing(verb: str, error: type[BaseException]) -> None:
+def test_a_verb_interrupted_anywhere_has_changed_nothing(verb: str, error: type[BaseException]) -> None:
     at, changed = 1, 0
     while True:
         om = book()
         before = om.state_hash()
-        if not struck(at, partial(VERBS[verb], om), error):
+        if not interrupted_at_line(at, partial(VERBS[verb], om), error):
             break
         om._check()
         assert om.state_hash() in (before, after(verb))
@@ -147,7 +111,7 @@ def test_a_verb_that_is_struck_anywhere_has_changed_nothing(verb: str, error: ty
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_is_struck_inside_a_transaction_is_undone_alone(verb: str) -> None:
+def test_a_verb_that_is_interrupted_inside_a_transaction_is_undone_alone(verb: str) -> None:
     at = 1
     while True:
         om = book()
@@ -155,7 +119,7 @@ def test_a_verb_that_is_struck_inside_a_transaction_is_undone_alone(verb: str) -
         with om.what_if():
             om.place_trade("JPM", BUY, 1)
             before = om.state_hash()
-            hit = struck(at, partial(VERBS[verb], om))
+            hit = interrupted_at_line(at, partial(VERBS[verb], om))
             om._check()
             changed = om.state_hash() != before
             if not hit:
@@ -168,7 +132,7 @@ def test_a_verb_that_is_struck_inside_a_transaction_is_undone_alone(verb: str) -
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> None:
+def test_undoing_that_is_interrupted_anywhere_is_finished_all_the_same(verb: str) -> None:
     at = 1
     while True:
         om = book()
@@ -178,7 +142,7 @@ def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> 
         om.place_trade("JPM", BUY, 1)
         VERBS[verb](om)
         om.amend_order(3, amount=1) if 3 in om else None
-        hit = struck(at, partial(context.__exit__, None, None, None))
+        hit = interrupted_at_line(at, partial(context.__exit__, None, None, None))
         del context
         om._check()
         assert om.state_hash() == before
@@ -191,10 +155,10 @@ def test_undoing_that_is_struck_anywhere_is_finished_all_the_same(verb: str) -> 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_settling_that_is_struck_anywhere_is_done_again_by_the_next_caller(
+def test_settling_that_is_interrupted_anywhere_is_done_again_by_the_next_caller(
     verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The failing verb does not settle here, so that the next caller has to, and is struck in turn."""
+    """The failing verb does not settle here, so that the next caller has to, and is interrupted in turn."""
     monkeypatch.setattr(Ledger, "_settle_at_once", lambda _: None)
 
     def left_half_done() -> OrderManagement:
@@ -202,20 +166,20 @@ def test_settling_that_is_struck_anywhere_is_done_again_by_the_next_caller(
         context = om.what_if()
         context.__enter__()
         om.place_trade("JPM", BUY, 1)
-        with monkeypatch.context() as patch, suppress(Strike):
+        with monkeypatch.context() as patch, suppress(Interrupt):
             for name in CHANGES:
                 patch.setattr(OrderBook, name, fail)
             VERBS[verb](om)
         return om
 
     def fail(*_: object, **__: object) -> None:
-        raise Strike
+        raise Interrupt
 
     before, at = book().state_hash(), 1
     while True:
         om = left_half_done()
         assert om._ledger.is_marked
-        hit = struck(at, om.symbols)
+        hit = interrupted_at_line(at, om.symbols)
         om._check()
         assert om.state_hash() == before
         assert not om._ledger.is_open
@@ -244,10 +208,10 @@ def test_an_undo_that_keeps_failing_ends_in_refusals(
     with monkeypatch.context() as patch:
         patch.setattr(OrderBook, "_resize_level", fail)
         patch.setattr(Books, "recover", fail)
-        with suppress(Strike, error), om.transaction():
+        with suppress(Interrupt, error), om.transaction():
             with pytest.raises(error):
                 om.place_trade("JPM", BUY, 20)
-            raise Strike
+            raise Interrupt
         for call in (om.symbols, partial(om.calculate_price, "JPM", BUY, 1), partial(om.remove_order, 2)):
             with pytest.raises(OpenTransactionError, match=error.__name__):
                 call()
@@ -284,11 +248,11 @@ def fail_once(
     monkeypatch: pytest.MonkeyPatch, owner: object, names: tuple[str, ...], call: Callable[[], object]
 ) -> None:
     """Call, and let the first of the named methods that is used fail."""
-    with monkeypatch.context() as patch, pytest.raises(Strike):
+    with monkeypatch.context() as patch, pytest.raises(Interrupt):
 
         def fail(*_: object, **__: object) -> None:
             patch.undo()
-            raise Strike
+            raise Interrupt
 
         for name in names:
             patch.setattr(owner, name, fail)
@@ -312,12 +276,12 @@ def test_a_change_whose_books_fail_is_restored(verb: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_that_is_struck_anywhere_leaves_every_answer_true(question: str) -> None:
+def test_a_question_that_is_interrupted_anywhere_leaves_every_answer_true(question: str) -> None:
     at = 1
     while True:
         om = book()
         om.amend_order(1, amount=25)
-        if not struck(at, partial(QUESTIONS[question], om)):
+        if not interrupted_at_line(at, partial(QUESTIONS[question], om)):
             break
         om._check()
         fresh = om.copy()
@@ -368,7 +332,7 @@ def test_undoing_that_fails_when_it_is_almost_done_is_finished(
             event = super().pop()
             if not self.failed:
                 self.failed = True
-                raise Strike
+                raise Interrupt
             return event
 
     om = book()
@@ -378,7 +342,7 @@ def test_undoing_that_fails_when_it_is_almost_done_is_finished(
     om.add_order(77, "JPM", BUY, 1, 1)
     VERBS[verb](om)
     om._ledger._provisional = Late(om._ledger._provisional)
-    with pytest.raises(Strike):
+    with pytest.raises(Interrupt):
         context.__exit__(None, None, None)
     om._check()
     assert om.state_hash() == before
@@ -393,12 +357,12 @@ def test_a_transaction_that_cannot_begin_gives_the_lock_back(
     bystander.submit(om.symbols).result(10)
 
 
-def interrupted(at: int, call: Callable[[], object]) -> bool:
+def interrupted_at_check(at: int, call: Callable[[], object]) -> bool:
     """Raise at the so-many-th place inside the ledger at which Python looks for an interrupt.
 
     They are the beginning of each function, and the return from each one written in C.
     """
-    inside = {str(Path(oms.__file__).parent / name) for name in LEDGER}
+    inside = {str(Path(oms.__file__).parent / name) for name in LEDGER_FILES}
     places = 0
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
@@ -408,13 +372,13 @@ def interrupted(at: int, call: Callable[[], object]) -> bool:
             places += 1
             if places == at:
                 sys.setprofile(None)
-                raise Strike
+                raise Interrupt
 
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
         call()
-    except Strike:
+    except Interrupt:
         return True
     finally:
         sys.setprofile(before)
@@ -437,7 +401,7 @@ def undone_transaction(om: OrderManagement) -> None:
         raise KeyError
 
 
-@pytest.mark.parametrize("strike", [interrupted, struck])
+@pytest.mark.parametrize("strike", [interrupted_at_check, interrupted_at_line])
 @pytest.mark.parametrize("undone", [undone_what_if, undone_transaction])
 def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
     undone: Callable[[OrderManagement], None],
@@ -466,7 +430,7 @@ def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
     assert at > 30
 
 
-@pytest.mark.parametrize("strike", [interrupted, struck])
+@pytest.mark.parametrize("strike", [interrupted_at_check, interrupted_at_line])
 @pytest.mark.parametrize("journal", [None, MemoryJournal])
 def test_a_transaction_is_kept_or_undone_as_a_whole_wherever_an_interrupt_strikes(
     journal: Callable[[], Any] | None, strike: Callable[[int, Callable[[], object]], bool]
@@ -501,13 +465,13 @@ def test_a_transaction_is_kept_or_undone_as_a_whole_wherever_an_interrupt_strike
     assert at > 30
 
 
-def test_a_callback_that_is_struck_does_not_silence_the_events_after_it() -> None:
+def test_a_callback_that_is_interrupted_does_not_silence_the_events_after_it() -> None:
     at = 1
     while True:
         om = book()
         published: list[int] = []
         om.subscribe(lambda event, published=published: published.append(event.sequence))  # type: ignore[misc]
-        hit = struck(at, lambda om=om: om.remove_order(4))  # type: ignore[misc]  # bound at once
+        hit = interrupted_at_line(at, lambda om=om: om.remove_order(4))  # type: ignore[misc]  # bound at once
         published.clear()
         om.remove_order(2)
         assert published == [om.last_sequence]

@@ -1,4 +1,4 @@
-"""OrderManagement at its door: the contract to the letter, and what each verb refuses."""
+"""OrderManagement: the contract of each verb, and the arguments that it rejects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @pytest.fixture
 def om() -> OrderManagement:
-    """The worked example, and something on the other side and elsewhere."""
+    """The worked example, with more orders on the other side and in another symbol."""
     om = OrderManagement()
     om.add_order(1, "JPM", BUY, 20, 20)
     om.add_order(2, "JPM", SELL, 20, 19)
@@ -52,11 +52,11 @@ def ids(om: OrderManagement) -> list[int]:
         ("calculate_price", "(self, symbol: str, side: Side, amount: int) -> int"),
     ],
 )
-def test_the_signatures_of_the_mission_never_change(verb: str, signature: str) -> None:
+def test_the_four_verbs_have_the_required_signatures(verb: str, signature: str) -> None:
     assert str(inspect.signature(getattr(OrderManagement, verb))).replace("'", "") == signature
 
 
-def test_place_trade_takes_the_mission_s_three_arguments_by_position() -> None:
+def test_place_trade_takes_three_positional_arguments_only() -> None:
     signature = inspect.signature(OrderManagement.place_trade)
     positional = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == ["self", "symbol", "side", "amount"]
@@ -97,7 +97,7 @@ def test_adding_never_matches_so_a_book_may_be_crossed() -> None:
     assert (om.best_price("JPM", BUY), om.best_price("JPM", SELL)) == (20, 25)
 
 
-def test_the_order_of_iteration_is_symbol_then_buy_then_best_first(om: OrderManagement) -> None:
+def test_iteration_is_sorted_by_symbol_then_buy_first_then_best_first(om: OrderManagement) -> None:
     assert ids(om) == [3, 1, 4, 2]
     assert om.orders() == tuple(om)
     assert [order.order_id for order in om.orders("JPM")] == [1, 4, 2]
@@ -111,20 +111,20 @@ def test_iteration_walks_a_snapshot(om: OrderManagement) -> None:
     assert len(om) == 0
 
 
-def test_symbols_are_those_with_something_resting(om: OrderManagement) -> None:
+def test_symbols_lists_only_symbols_with_resting_orders(om: OrderManagement) -> None:
     assert om.symbols() == ("AAPL", "JPM")
     om.remove_order(3)
     assert om.symbols() == ("JPM",)
 
 
-def test_depth_and_best_price_of_an_empty_book_are_true_answers(om: OrderManagement) -> None:
+def test_an_empty_book_has_no_depth_and_a_best_price_of_none(om: OrderManagement) -> None:
     assert om.best_price("IBM", BUY) is None
     assert om.depth("IBM", BUY) == ()
     assert om.best_price("JPM", SELL) == 19
     assert om.depth("JPM", BUY, 1) == (PriceLevel(20, 20, 1),)
 
 
-def test_an_id_is_free_again_once_its_order_is_gone(om: OrderManagement) -> None:
+def test_an_id_is_free_again_after_its_order_was_filled_or_removed(om: OrderManagement) -> None:
     om.remove_order(3)
     om.add_order(3, "JPM", BUY, 1, 1)
     om.place_trade("JPM", BUY, 1)
@@ -132,13 +132,13 @@ def test_an_id_is_free_again_once_its_order_is_gone(om: OrderManagement) -> None
     assert om.get_order(3).symbol == "AAPL"
 
 
-def test_an_amendment_of_the_amount_keeps_the_place(om: OrderManagement) -> None:
+def test_an_amended_amount_keeps_the_priority_of_the_order(om: OrderManagement) -> None:
     om.add_order(5, "JPM", BUY, 1, 20)
     assert om.amend_order(1, amount=30) == Order(1, "JPM", BUY, 30, 20)
     assert [order.order_id for order in om.orders("JPM", BUY)] == [1, 5, 4]
 
 
-def test_an_amendment_of_the_price_moves_the_order_to_the_place_of_its_id(om: OrderManagement) -> None:
+def test_an_amended_price_moves_the_order_to_its_new_level_by_id(om: OrderManagement) -> None:
     assert om.amend_order(1, price=21) == Order(1, "JPM", BUY, 20, 21)
     assert om.amend_order(1, amount=2, price=22) == Order(1, "JPM", BUY, 2, 22)
     assert [order.order_id for order in om.orders("JPM", BUY)] == [4, 1]
@@ -150,24 +150,24 @@ def test_an_amendment_to_the_same_values_changes_nothing(om: OrderManagement) ->
     assert om.orders() == before
 
 
-def test_mass_cancel_takes_what_is_selected_and_says_what_it_took(om: OrderManagement) -> None:
+def test_remove_orders_removes_the_selected_orders_and_returns_them(om: OrderManagement) -> None:
     assert [order.order_id for order in om.remove_orders("JPM", BUY)] == [1, 4]
     assert [order.order_id for order in om.remove_orders(side=SELL)] == [3, 2]
     assert om.remove_orders() == ()
     assert (len(om), om.symbols()) == (0, ())
 
 
-def test_orders_of_any_alphabet_are_added_in_bulk(om: OrderManagement) -> None:
+def test_orders_are_added_in_bulk_whatever_their_symbol(om: OrderManagement) -> None:
     om.add_orders([Order(9, "日経", BUY, 1, 1), Order(10, "JPM", BUY, 1, 1)])
     assert om.symbols() == ("AAPL", "JPM", "日経")
 
 
-def test_orders_may_come_from_a_generator_that_asks_the_book_itself(om: OrderManagement) -> None:
+def test_orders_can_come_from_a_generator_that_queries_the_same_books(om: OrderManagement) -> None:
     om.add_orders(order._replace(order_id=order.order_id + 10) for order in om.orders("JPM"))
     assert ids(om) == [3, 1, 11, 4, 14, 2, 12]
 
 
-def test_the_representation_is_short() -> None:
+def test_the_repr_is_short() -> None:
     om = OrderManagement()
     om.add_orders(Order(n, "JPM", BUY, 1, n + 1) for n in range(1000))
     assert repr(om) == "<OrderManagement: 1,000 orders in 1 book>"
@@ -219,7 +219,7 @@ OPTIONAL = {"amend_order", "orders", "remove_orders"}  # where None means "not g
 
 
 def bad_input() -> Iterator[Any]:
-    """Every verb with every kind of wrong argument."""
+    """Yield every verb with every kind of invalid argument."""
     cases: list[tuple[str, dict[str, Call], list[Any]]] = [
         ("order_id", TAKES_ID, [*our.NOT_INTS, -1, 2**63]),
         ("amount", TAKES_AMOUNT, [*our.NOT_INTS, 0, -1]),
@@ -257,7 +257,7 @@ def test_an_unknown_id_is_not_found(om: OrderManagement, verb: str) -> None:
     assert caught.value.order_id == 99
 
 
-def test_a_duplicate_id_is_refused_whatever_else_differs(om: OrderManagement) -> None:
+def test_a_duplicate_id_is_rejected_even_if_all_other_fields_differ(om: OrderManagement) -> None:
     before = om.orders()
     with pytest.raises(DuplicateOrderError, match="id 1 "):
         om.add_order(1, "IBM", SELL, 1, 1)
@@ -269,7 +269,9 @@ def test_a_duplicate_id_is_refused_whatever_else_differs(om: OrderManagement) ->
     assert om.symbols() == ("AAPL", "JPM")
 
 
-def test_a_shortage_says_what_was_available_and_consumes_nothing(om: OrderManagement) -> None:
+def test_insufficient_liquidity_reports_the_available_amount_and_consumes_nothing(
+    om: OrderManagement,
+) -> None:
     for ask in (om.calculate_price, om.place_trade):
         with pytest.raises(InsufficientLiquidityError) as caught:
             ask("JPM", BUY, 31)
@@ -280,19 +282,19 @@ def test_a_shortage_says_what_was_available_and_consumes_nothing(om: OrderManage
     assert ids(om) == [3, 1, 4, 2]
 
 
-def test_an_amendment_of_nothing_is_refused(om: OrderManagement) -> None:
+def test_an_amendment_without_amount_and_price_is_rejected(om: OrderManagement) -> None:
     with pytest.raises(InvalidOrderError, match="amount or price must be given"):
         om.amend_order(1)
 
 
 @pytest.mark.parametrize("orders", [None, 5, [(9, "JPM", BUY, 1, 1)], [None], "ab"], ids=repr)
-def test_only_orders_are_added_in_bulk(om: OrderManagement, orders: Any) -> None:
+def test_add_orders_rejects_items_that_are_not_orders(om: OrderManagement, orders: Any) -> None:
     with pytest.raises(InvalidOrderError, match="orders must be an iterable of Order"):
         om.add_orders(orders)
     assert ids(om) == [3, 1, 4, 2]
 
 
-def test_an_iterable_that_fails_half_way_adds_nothing(om: OrderManagement) -> None:
+def test_an_iterable_that_raises_half_way_adds_nothing(om: OrderManagement) -> None:
     def broken() -> Iterator[Order]:
         yield Order(9, "JPM", BUY, 1, 1)
         raise RuntimeError("half way")
@@ -303,17 +305,17 @@ def test_an_iterable_that_fails_half_way_adds_nothing(om: OrderManagement) -> No
 
 
 @pytest.mark.parametrize("levels", [0, -1, True, 1.0, "1"], ids=repr)
-def test_a_depth_of_no_levels_is_refused(om: OrderManagement, levels: Any) -> None:
+def test_a_depth_of_fewer_than_one_level_is_rejected(om: OrderManagement, levels: Any) -> None:
     with pytest.raises(InvalidOrderError, match="levels"):
         om.depth("JPM", BUY, levels)
 
 
 @pytest.mark.parametrize("order_id", [True, 1.0, "1", None, [], -1])
-def test_what_is_no_id_is_not_in_the_book(om: OrderManagement, order_id: object) -> None:
+def test_in_is_false_for_a_value_that_cannot_be_an_id(om: OrderManagement, order_id: object) -> None:
     assert order_id not in om
 
 
-def test_the_check_finds_an_index_that_is_wrong(om: OrderManagement) -> None:
+def test_the_self_check_detects_a_wrong_index(om: OrderManagement) -> None:
     om._orders[9] = om._orders[1]
     with pytest.raises(AssertionError, match="no other id"):
         om._check()
@@ -323,7 +325,7 @@ def test_the_check_finds_an_index_that_is_wrong(om: OrderManagement) -> None:
 
 
 @given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts)
-def test_a_trade_costs_exactly_what_was_said(
+def test_a_trade_costs_exactly_what_calculate_price_returned(
     orders: list[Order], symbol: str, side: Side, amount: int
 ) -> None:
     om = OrderManagement()

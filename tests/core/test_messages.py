@@ -245,5 +245,5 @@ def test_no_value_keeps_a_message_from_being_made() -> None:
 
 
 def test_an_empty_selection_of_columns_says_what_to_give() -> None:
-    with pytest.raises(InvalidOrderError, match="values must be at least one, or kind must say"):
+    with pytest.raises(InvalidOrderError, match="values must be a non-empty iterable"):
         to_columns([])

@@ -1,4 +1,4 @@
-"""One side of one symbol, alone."""
+"""OrderBook: one side of one symbol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def book_of(*orders: Order, side: Side = Side.BUY) -> OrderBook:
 
 
 def line(book: OrderBook) -> str:
-    """A book as one printable line: id:amount@price, best first."""
+    """Return a book as one printable line: id:amount@price, best first."""
     return " ".join(f"{order.order_id}:{order.amount}@{order.price}" for order in book.orders())
 
 
@@ -35,22 +35,24 @@ FOUR = [
 ]
 
 
-def test_a_buy_book_runs_from_the_lowest_price_up_then_by_id() -> None:
+def test_a_buy_book_is_sorted_by_ascending_price_then_id() -> None:
     assert line(book_of(*FOUR)) == "2:7@19 1:20@20 3:5@20 4:10@21"
 
 
-def test_a_sell_book_runs_from_the_highest_price_down_then_by_id() -> None:
+def test_a_sell_book_is_sorted_by_descending_price_then_id() -> None:
     assert line(book_of(*FOUR, side=Side.SELL)) == "4:10@21 1:20@20 3:5@20 2:7@19"
 
 
 @given(our.distinct_orders(), our.sides)
-def test_the_sorted_order_is_that_of_trading(orders: list[Order], side: Side) -> None:
+def test_orders_are_sorted_in_the_order_in_which_they_trade(orders: list[Order], side: Side) -> None:
     ours = [order._replace(symbol="JPM", side=side) for order in orders]
     assert list(book_of(*orders, side=side).orders()) == sorted(ours, key=best_first)
 
 
 @given(our.distinct_orders(), our.distinct_orders(), our.sides)
-def test_many_at_once_is_the_same_as_one_by_one(first: list[Order], second: list[Order], side: Side) -> None:
+def test_adding_orders_in_bulk_equals_adding_them_one_by_one(
+    first: list[Order], second: list[Order], side: Side
+) -> None:
     book = book_of(*first, side=side)
     if second:
         book.update(
@@ -64,7 +66,7 @@ def test_many_at_once_is_the_same_as_one_by_one(first: list[Order], second: list
     assert list(book.amounts()) == list(one_by_one.amounts())
 
 
-def test_a_partly_filled_order_keeps_its_place() -> None:
+def test_a_partly_filled_order_keeps_its_priority() -> None:
     book = book_of(*FOUR)
     book.resize(FOUR[2], 3)
     book._check()
@@ -80,7 +82,7 @@ def test_an_empty_book_has_no_best_price_and_no_depth() -> None:
 
 
 @given(our.distinct_orders(), our.sides, st.none() | st.integers(1, 5))
-def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | None) -> None:
+def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side, levels: int | None) -> None:
     book = book_of(*orders, side=side)
     prices = list(dict.fromkeys(order.price for order in book.orders()))[:levels]
     assert book.depth(levels) == tuple(
@@ -108,7 +110,9 @@ def test_depth_sums_each_price(orders: list[Order], side: Side, levels: int | No
         (lambda book: book.levels[20].ids.clear(), "a level has an order"),
     ],
 )
-def test_the_check_finds_each_kind_of_harm(harm: Callable[[OrderBook], object], invariant: str) -> None:
+def test_the_self_check_detects_each_kind_of_damage(
+    harm: Callable[[OrderBook], object], invariant: str
+) -> None:
     book = book_of(*FOUR)
     harm(book)
     with pytest.raises(AssertionError, match=invariant):

@@ -1,4 +1,4 @@
-"""What an amount costs, and who gives it."""
+"""The price of an amount, and the fills that make it up."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def fills(book: OrderBook, amount: int) -> tuple[OrderFill, ...]:
 
 
 @pytest.mark.parametrize("ask", [OrderBook.find_price, fills])
-def test_a_shortage_says_how_much_there_is(ask: Callable[[OrderBook, int], object]) -> None:
+def test_insufficient_liquidity_reports_the_available_amount(ask: Callable[[OrderBook, int], object]) -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         ask(book_of(WORKED), 31)
     assert (caught.value.requested, caught.value.available) == (31, 30)
     assert (caught.value.symbol, caught.value.side) == ("JPM", Side.BUY)
 
 
-def test_fills_come_best_first_and_the_last_may_be_a_part() -> None:
+def test_fills_are_best_first_and_the_last_can_be_partial() -> None:
     assert fills(book_of(WORKED), 22) == (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
 
 
-def test_many_prices_name_the_first_amount_that_is_too_much_as_it_was_given() -> None:
+def test_an_error_of_many_prices_names_the_first_amount_in_call_order_that_exceeds_the_book() -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         total_prices(book_of(WORKED), [5, 40, 31, 30])
     assert (caught.value.requested, caught.value.available) == (40, 30)
@@ -70,7 +70,7 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
 
 
 @given(our.distinct_orders(), our.sides, our.asked_amounts)
-def test_what_is_executed_is_gone_and_nothing_else_and_comes_back(
+def test_executed_fills_consume_only_their_orders_and_can_be_rolled_back(
     orders: list[Order], side: Side, amount: int
 ) -> None:
     by_id: dict[int, OrderRow] = {}
@@ -103,7 +103,7 @@ def test_totals_past_64_bits_stay_exact() -> None:
     our.sides,
     st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.asked_amounts, max_size=4))),
 )
-def test_what_is_known_is_what_a_fresh_book_finds_whatever_changed_above_in_or_below(
+def test_cached_prices_equal_those_of_a_fresh_book_after_changes_above_in_or_below_them(
     orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]
 ) -> None:
     by_id: dict[int, OrderRow] = {}

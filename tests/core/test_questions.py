@@ -1,4 +1,4 @@
-"""Ask anything: quotes, many prices, budgets, slippage; exact, or an error that says why."""
+"""Questions: quotes, many prices, budgets, and slippage. Each has an exact answer or raises an error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @pytest.fixture
 def om() -> OrderManagement:
-    """Two asks and two bids."""
+    """Return books with two asks and two bids."""
     om = OrderManagement()
     om.add_orders(
         [
@@ -55,7 +55,7 @@ def both(orders: list[Order]) -> tuple[OrderManagement, Reference]:
 # ---------------------------------------------------------------------- quotes
 
 
-def test_a_quote_says_everything_about_a_trade_and_trades_nothing(om: OrderManagement) -> None:
+def test_a_quote_describes_a_trade_and_changes_nothing(om: OrderManagement) -> None:
     assert om.quote("JPM", BUY, 22) == Quote(
         "JPM", BUY, 22, 22, 0, 442, 20, 21, 2, (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     )
@@ -76,7 +76,7 @@ def test_a_limit_is_the_highest_price_paid_or_the_lowest_received(
 
 
 @pytest.mark.parametrize(("side", "limit"), [(BUY, 19), (SELL, 20)])
-def test_nothing_at_all_is_an_error_even_where_a_part_would_do(
+def test_no_liquidity_at_all_is_an_error_even_with_allow_partial(
     om: OrderManagement, side: Side, limit: int
 ) -> None:
     for ask in (om.quote, om.place_trade):
@@ -100,7 +100,7 @@ def test_the_floats_are_correctly_rounded_from_the_exact_integers() -> None:
 
 
 @given(st.integers(1, 2**200), st.integers(1, 2**70), st.integers(1, our.HUGE))
-def test_every_float_is_the_nearest_to_the_exact_fraction(total: int, amount: int, best: int) -> None:
+def test_every_float_is_the_float_nearest_to_the_exact_fraction(total: int, amount: int, best: int) -> None:
     quote = Quote("JPM", BUY, amount, amount, 0, total, best, best, 1, ())
     assert quote.average_price == float(Fraction(total, amount))
     assert quote.slippage_bps == float(Fraction(10_000 * quote.slippage, amount * best))
@@ -122,7 +122,7 @@ def test_a_larger_amount_is_never_better_per_unit(
 
 
 @given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.limits, st.booleans())
-def test_quote_and_price_and_the_trade_that_follows_are_one(
+def test_the_quote_the_price_and_the_next_trade_agree(
     orders: list[Order], symbol: str, side: Side, amount: int, limit: int | None, partial: bool
 ) -> None:
     om, _ = both(orders)
@@ -147,7 +147,7 @@ def test_many_amounts_are_priced_in_any_order_and_may_repeat(om: OrderManagement
     assert om.calculate_prices("IBM", BUY, []) == []
 
 
-def test_a_price_curve_has_a_row_a_level_and_columns_of_equal_length(om: OrderManagement) -> None:
+def test_a_price_curve_has_one_row_per_level_and_columns_of_equal_length(om: OrderManagement) -> None:
     assert om.price_curve("JPM", SELL) == {
         "price": [19, 18],
         "amount": [20, 10],
@@ -160,7 +160,7 @@ def test_a_price_curve_has_a_row_a_level_and_columns_of_equal_length(om: OrderMa
     assert len(om.depth("JPM", BUY, 2**70)) == 2
 
 
-def test_numpy_pandas_and_polars_take_a_price_curve_as_it_is(om: OrderManagement) -> None:
+def test_numpy_pandas_and_polars_accept_a_price_curve_unchanged(om: OrderManagement) -> None:
     curve = om.price_curve("JPM", SELL)
     assert {name: np.array(column).dtype for name, column in curve.items()} == dict.fromkeys(
         curve, np.dtype(np.int64)
@@ -175,20 +175,20 @@ def test_numpy_pandas_and_polars_take_a_price_curve_as_it_is(om: OrderManagement
 @pytest.mark.parametrize(
     ("budget", "amount"), [(19, 0), (20, 1), (399, 19), (400, 20), (420, 20), (421, 21), (10**30, 30)]
 )
-def test_a_buyer_gets_the_most_that_the_budget_pays_for(
+def test_a_buy_budget_buys_the_largest_amount_it_can_pay_for(
     om: OrderManagement, budget: int, amount: int
 ) -> None:
     assert om.calculate_amount("JPM", BUY, budget) == amount
 
 
 @pytest.mark.parametrize(("budget", "amount"), [(1, 1), (19, 1), (20, 2), (380, 20), (381, 21), (560, 30)])
-def test_a_seller_sells_the_least_that_raises_the_budget(
+def test_a_sell_budget_sells_the_smallest_amount_that_raises_it(
     om: OrderManagement, budget: int, amount: int
 ) -> None:
     assert om.calculate_amount("JPM", SELL, budget) == amount
 
 
-def test_a_seller_who_wants_more_than_the_book_raises_is_told_the_shortage_in_money(
+def test_a_sell_budget_above_what_the_book_raises_is_a_shortage_of_money(
     om: OrderManagement,
 ) -> None:
     for limit, raised in ((None, 560), (19, 380)):
@@ -197,7 +197,7 @@ def test_a_seller_who_wants_more_than_the_book_raises_is_told_the_shortage_in_mo
         assert (caught.value.requested, caught.value.available, caught.value.unit) == (561, raised, "money")
 
 
-def test_nothing_rests_so_a_budget_buys_nothing_and_nothing_is_within() -> None:
+def test_in_an_empty_book_a_budget_buys_nothing_and_no_amount_is_within_a_slippage() -> None:
     om = OrderManagement()
     assert om.calculate_amount("JPM", BUY, 100) == 0
     assert om.available_amount("JPM", BUY) == 0
@@ -231,7 +231,7 @@ def test_the_inverse_questions_agree_with_linear_search(
 # ---------------------------------------------------------------------- guarded trades
 
 
-def test_a_bound_that_holds_lets_the_trade_through(om: OrderManagement) -> None:
+def test_a_trade_within_its_price_bound_is_placed(om: OrderManagement) -> None:
     assert om.place_trade("JPM", BUY, 22, max_total_price=442).total_price == 442
     assert om.place_trade("JPM", SELL, 22, min_total_price=416).total_price == 416
 
@@ -240,7 +240,7 @@ def test_a_bound_that_holds_lets_the_trade_through(om: OrderManagement) -> None:
     ("side", "field", "bound", "total"),
     [(BUY, "max_total_price", 441, 442), (SELL, "min_total_price", 417, 416)],
 )
-def test_a_bound_that_does_not_hold_says_what_the_price_would_be(
+def test_a_trade_beyond_its_price_bound_raises_an_error_with_the_price(
     om: OrderManagement, side: Side, field: str, bound: int, total: int
 ) -> None:
     before = om.state_hash()
@@ -252,13 +252,13 @@ def test_a_bound_that_does_not_hold_says_what_the_price_would_be(
 
 
 @pytest.mark.parametrize(("side", "field"), [(SELL, "max_total_price"), (BUY, "min_total_price")])
-def test_a_bound_for_the_other_side_is_refused(om: OrderManagement, side: Side, field: str) -> None:
+def test_a_price_bound_of_the_other_side_is_rejected(om: OrderManagement, side: Side, field: str) -> None:
     options: dict[str, Any] = {field: 1}
     with pytest.raises(InvalidOrderError, match=field):
         om.place_trade("JPM", side, 1, **options)
 
 
-def test_a_part_is_traded_where_a_part_will_do(om: OrderManagement) -> None:
+def test_allow_partial_trades_the_available_amount(om: OrderManagement) -> None:
     trade = om.place_trade("JPM", BUY, 1000, limit_price=20, allow_partial=True)
     assert (trade.amount, trade.total_price) == (20, 400)
     assert om.best_price("JPM", BUY) == 21
@@ -282,7 +282,9 @@ ASKS: dict[str, Any] = {
 
 @pytest.mark.parametrize("field", ASKS)
 @pytest.mark.parametrize("value", POSITIVE, ids=lambda value: f"{value!r}-{type(value).__name__}")
-def test_a_bad_question_is_refused_by_name(om: OrderManagement, field: str, value: object) -> None:
+def test_an_invalid_argument_of_a_question_is_rejected_by_name(
+    om: OrderManagement, field: str, value: object
+) -> None:
     with pytest.raises(InvalidOrderError, match=f"^{field.strip()} must be an int >= 1"):
         ASKS[field](om, value)
 
@@ -299,7 +301,7 @@ def test_allow_partial_is_true_or_false(om: OrderManagement, value: Any) -> None
         om.quote("JPM", BUY, 1, allow_partial=value)
 
 
-def test_amounts_that_are_no_list_are_refused(om: OrderManagement) -> None:
+def test_amounts_that_are_not_iterable_are_rejected(om: OrderManagement) -> None:
     bad: Any = 5
     with pytest.raises(InvalidOrderError, match="amounts must be an iterable of int >= 1"):
         om.calculate_prices("JPM", BUY, bad)
@@ -307,7 +309,9 @@ def test_amounts_that_are_no_list_are_refused(om: OrderManagement) -> None:
 
 @pytest.mark.parametrize("question", ["quote", "calculate_prices", "price_curve", "calculate_amount"])
 @pytest.mark.parametrize("name", [("", BUY), ("JPM", "BUY"), (None, BUY), ("JPM", 1)], ids=repr)
-def test_every_question_names_a_book(om: OrderManagement, question: str, name: tuple[Any, Any]) -> None:
+def test_every_question_rejects_an_invalid_symbol_or_side(
+    om: OrderManagement, question: str, name: tuple[Any, Any]
+) -> None:
     arguments: dict[str, list[Any]] = {"quote": [1], "calculate_prices": [[1]], "calculate_amount": [1]}
     with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
         getattr(om, question)(*name, *arguments.get(question, []))

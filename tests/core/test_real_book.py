@@ -1,4 +1,4 @@
-"""A large real book, loaded in bulk and priced: every answer equals a plain loop over the recording."""
+"""A large recorded book: every price equals that of a plain loop over the recording."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = [
 
 
 def scaled(text: str, decimals: int) -> int:
-    """A decimal string as an integer number of its smallest units."""
+    """Return a decimal string as an integer number of its smallest units."""
     whole, _, fraction = text.partition(".")
     return int(whole + fraction.ljust(decimals, "0"))
 
 
 @pytest.fixture(scope="module")
 def orders() -> list[Order]:
-    """A position in the recorded list is the time priority, so it serves as the id."""
+    """Return the recorded orders; positions in the recording are time priority, so they become the ids."""
     with gzip.open(SNAPSHOT, "rt") as file:
         book = json.load(file)
     rows = [(side, row) for side, name in ((Side.BUY, "asks"), (Side.SELL, "bids")) for row in book[name]]

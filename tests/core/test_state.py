@@ -1,4 +1,4 @@
-"""The whole state: hashed the same everywhere, copied whole."""
+"""The state hash, which is equal in every process, and copies of the state."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ ONE, TWO = Order(1, "JPM", BUY, 20, 20), Order(2, "JPM", BUY, 10, 21)
         lambda: make(ONE._replace(amount=10), TWO._replace(amount=20)),
     ],
 )
-def test_a_difference_in_any_order_is_another_hash(change: Callable[[], OrderManagement]) -> None:
+def test_a_difference_in_any_order_changes_the_hash(change: Callable[[], OrderManagement]) -> None:
     assert change().state_hash() != make(ONE, TWO).state_hash()
     assert make(TWO, ONE).state_hash() == make(ONE, TWO).state_hash()
 
 
-def test_a_difference_in_a_counter_is_another_hash() -> None:
+def test_a_difference_in_a_counter_changes_the_hash() -> None:
     om = make(ONE, TWO)
     before = om.state_hash()
     om.amend_order(1, amount=21)
@@ -79,7 +79,7 @@ def test_a_difference_in_a_counter_is_another_hash() -> None:
     assert twin.state_hash() not in (before, by_sequence)  # the same sequence number, another trade id
 
 
-def test_no_symbol_can_imitate_another_book() -> None:
+def test_no_symbol_can_give_a_book_the_hash_of_another() -> None:
     imitation = "JPM BUY 1\n1 20 20\n3 IBM"
     assert make(ONE._replace(symbol=imitation)).state_hash() != make(ONE).state_hash()
 
@@ -94,7 +94,7 @@ COPIES: list[Callable[[OrderManagement], OrderManagement]] = [
 
 @pytest.mark.parametrize("duplicate", COPIES)
 @given(orders=our.distinct_orders())
-def test_a_copy_is_equal_and_on_its_own(
+def test_a_copy_is_equal_and_independent(
     duplicate: Callable[[OrderManagement], OrderManagement], orders: list[Order]
 ) -> None:
     om = make(Order(99, "IBM", BUY, 5, 5), *orders)
@@ -112,7 +112,7 @@ def test_a_copy_is_equal_and_on_its_own(
 
 
 @pytest.mark.parametrize("duplicate", COPIES)
-def test_what_is_provisional_is_not_copied(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
+def test_copying_inside_a_transaction_raises(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
     om = make(ONE)
     for opened in (om.transaction(), om.what_if()):
         with opened, pytest.raises(OpenTransactionError, match="copying or pickling"):
@@ -121,14 +121,14 @@ def test_what_is_provisional_is_not_copied(duplicate: Callable[[OrderManagement]
 
 
 class Desk(OrderManagement):
-    """One that keeps something of its own."""
+    """A subclass with an attribute of its own."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
 
 
-def test_a_subclass_copies_as_itself() -> None:
+def test_a_copy_of_a_subclass_is_of_that_subclass() -> None:
     desk = Desk("rates")
     desk.add_order(*ONE)
     for duplicate in COPIES:
@@ -137,7 +137,7 @@ def test_a_subclass_copies_as_itself() -> None:
         assert (twin.name, twin.orders()) == ("rates", (ONE,))
 
 
-def test_the_last_sequence_is_that_of_the_last_change_and_provisional_inside_a_transaction() -> None:
+def test_last_sequence_counts_changes_and_is_provisional_inside_a_transaction() -> None:
     om = OrderManagement()
     assert om.last_sequence == 0
     om.add_order(1, "JPM", Side.BUY, 20, 20)

@@ -1,4 +1,4 @@
-"""Told after each change: in order, all of them, whatever one of them raises."""
+"""Subscribers are notified after each change, in order, even if one of them raises."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
     ]
 
 
-def test_an_event_is_frozen_equal_by_kind_and_content_and_pickles_as_it_is() -> None:
+def test_an_event_is_frozen_compares_by_type_and_content_and_can_be_pickled() -> None:
     added = OrderAdded(ORDER, sequence=1, note="why")
     same = pickle.loads(pickle.dumps(added))  # noqa: S301  # our own bytes
     assert type(same) is OrderAdded
@@ -68,12 +68,12 @@ def test_an_event_is_frozen_equal_by_kind_and_content_and_pickles_as_it_is() -> 
     assert added.subject() is ORDER
 
 
-def test_an_order_added_is_not_an_order_removed() -> None:
+def test_events_of_different_types_are_never_equal() -> None:
     added: Event = OrderAdded(ORDER, sequence=1)
     assert added != OrderRemoved(ORDER, sequence=1)
 
 
-def test_what_changes_nothing_emits_nothing(om: OrderManagement, heard: list[Event]) -> None:
+def test_a_call_that_changes_nothing_publishes_nothing(om: OrderManagement, heard: list[Event]) -> None:
     om.add_order(*ORDER)
     om.amend_order(1, amount=20, price=20)
     om.add_orders([])
@@ -86,7 +86,7 @@ def test_what_changes_nothing_emits_nothing(om: OrderManagement, heard: list[Eve
     assert [event.sequence for event in heard] == [1]
 
 
-def test_the_sequence_counts_whether_or_not_anybody_listens(om: OrderManagement) -> None:
+def test_sequence_numbers_advance_without_subscribers_too(om: OrderManagement) -> None:
     om.add_order(*ORDER)
     heard: list[Event] = []
     unsubscribe = om.subscribe(heard.append)
@@ -99,7 +99,7 @@ def test_the_sequence_counts_whether_or_not_anybody_listens(om: OrderManagement)
     assert [event.sequence for event in heard] == [2, 4]
 
 
-def test_the_change_is_there_when_it_is_told_of(om: OrderManagement) -> None:
+def test_a_change_is_made_before_its_event_is_published(om: OrderManagement) -> None:
     seen: list[int] = []
     om.subscribe(lambda _: seen.append(len(om)))
     om.add_order(*ORDER)
@@ -107,7 +107,7 @@ def test_the_change_is_there_when_it_is_told_of(om: OrderManagement) -> None:
     assert seen == [1, 0]
 
 
-def test_a_verb_called_back_is_told_of_after_the_present_event_has_reached_everyone(
+def test_an_event_of_a_verb_called_by_a_callback_is_published_after_the_current_event_reached_everyone(
     om: OrderManagement,
 ) -> None:
     order: list[str] = []
@@ -123,7 +123,9 @@ def test_a_verb_called_back_is_told_of_after_the_present_event_has_reached_every
     assert order == [f"{who} hears {n}" for n in (1, 2, 3) for who in ("first", "second")]
 
 
-def test_a_transaction_called_back_is_told_of_in_its_turn(om: OrderManagement, heard: list[Event]) -> None:
+def test_the_events_of_a_transaction_in_a_callback_are_published_in_order(
+    om: OrderManagement, heard: list[Event]
+) -> None:
     def follow(event: Event) -> None:
         if event.sequence == 1:
             with om.transaction("follow"):
@@ -137,7 +139,7 @@ def test_a_transaction_called_back_is_told_of_in_its_turn(om: OrderManagement, h
     assert [(event.sequence, event.note) for event in heard] == [(1, None), (2, "follow"), (3, "follow")]
 
 
-def test_who_subscribes_in_a_callback_hears_of_what_comes_after(om: OrderManagement) -> None:
+def test_a_subscriber_added_by_a_callback_receives_only_later_events(om: OrderManagement) -> None:
     late: list[int] = []
 
     def invite(event: Event) -> None:
@@ -152,7 +154,9 @@ def test_who_subscribes_in_a_callback_hears_of_what_comes_after(om: OrderManagem
     assert late == [3]
 
 
-def test_who_leaves_in_a_callback_hears_no_more(om: OrderManagement, heard: list[Event]) -> None:
+def test_a_subscriber_removed_by_a_callback_receives_no_more_events(
+    om: OrderManagement, heard: list[Event]
+) -> None:
     leave: list[Callable[[], None]] = []
     om.subscribe(lambda _: leave[0]())
     late: list[Event] = []
@@ -161,7 +165,7 @@ def test_who_leaves_in_a_callback_hears_no_more(om: OrderManagement, heard: list
     assert (len(heard), late) == (1, [])
 
 
-def test_a_callback_that_raises_hides_nothing_and_reaches_the_caller(
+def test_a_callback_that_raises_stops_no_other_callback_and_its_error_reaches_the_caller(
     om: OrderManagement, heard: list[Event]
 ) -> None:
     def fail(event: Event) -> None:
@@ -178,7 +182,7 @@ def test_a_callback_that_raises_hides_nothing_and_reaches_the_caller(
     om._check()
 
 
-def test_several_callbacks_that_raise_reach_the_caller_as_a_group(om: OrderManagement) -> None:
+def test_the_errors_of_several_callbacks_reach_the_caller_as_a_group(om: OrderManagement) -> None:
     def fail(event: Event) -> None:
         raise ValueError(event.sequence)
 
@@ -194,7 +198,9 @@ def test_several_callbacks_that_raise_reach_the_caller_as_a_group(om: OrderManag
     assert 1 in om
 
 
-def test_an_interrupt_in_a_callback_waits_until_all_are_told(om: OrderManagement, heard: list[Event]) -> None:
+def test_an_interrupt_in_a_callback_is_raised_after_all_subscribers_are_notified(
+    om: OrderManagement, heard: list[Event]
+) -> None:
     def interrupt(_: Event) -> None:
         raise KeyboardInterrupt
 
@@ -207,7 +213,7 @@ def test_an_interrupt_in_a_callback_waits_until_all_are_told(om: OrderManagement
     assert 1 in om
 
 
-def test_the_same_callback_twice_is_told_twice(om: OrderManagement) -> None:
+def test_a_callback_that_subscribes_twice_is_notified_twice(om: OrderManagement) -> None:
     heard: list[Event] = []
     first, _ = om.subscribe(heard.append), om.subscribe(heard.append)
     om.add_order(*ORDER)
@@ -216,13 +222,13 @@ def test_the_same_callback_twice_is_told_twice(om: OrderManagement) -> None:
     assert [event.sequence for event in heard] == [1, 1, 2]
 
 
-def test_what_cannot_be_called_cannot_subscribe(om: OrderManagement) -> None:
+def test_subscribe_rejects_a_value_that_is_not_callable(om: OrderManagement) -> None:
     bad: Any = "print"
     with pytest.raises(InvalidOrderError, match="callback must be a callable"):
         om.subscribe(bad)
 
 
-def test_a_transaction_opened_by_a_callback_while_a_batch_is_told_tells_nothing_twice(
+def test_a_transaction_in_a_callback_during_a_batch_publishes_no_event_twice(
     om: OrderManagement, heard: list[Event]
 ) -> None:
     def follow(event: Event) -> None:
@@ -237,7 +243,7 @@ def test_a_transaction_opened_by_a_callback_while_a_batch_is_told_tells_nothing_
     assert [event.sequence for event in heard] == [1, 2, 3]
 
 
-def test_an_exception_that_takes_no_note_reaches_the_caller_all_the_same(
+def test_an_exception_whose_add_note_fails_still_reaches_the_caller(
     om: OrderManagement, heard: list[Event]
 ) -> None:
     class FrozenError(Exception):
@@ -255,7 +261,7 @@ def test_an_exception_that_takes_no_note_reaches_the_caller_all_the_same(
     assert heard == after != []
 
 
-def test_a_callback_that_stops_an_iteration_stops_nothing_else(om: OrderManagement) -> None:
+def test_a_callback_that_raises_stop_iteration_stops_no_other_callback(om: OrderManagement) -> None:
     def stop(_: Event) -> None:
         raise StopIteration
 
@@ -266,7 +272,9 @@ def test_a_callback_that_stops_an_iteration_stops_nothing_else(om: OrderManageme
         om.remove_order(1)
 
 
-def test_who_subscribes_inside_a_transaction_hears_all_of_it_at_its_end(om: OrderManagement) -> None:
+def test_a_subscriber_added_inside_a_transaction_receives_all_its_events_at_the_commit(
+    om: OrderManagement,
+) -> None:
     late: list[int] = []
     with om.transaction():
         om.add_order(*ORDER)

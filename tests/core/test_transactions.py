@@ -1,4 +1,4 @@
-"""All or nothing, and what if: whatever is undone has never been."""
+"""Transactions and what-ifs: a rollback restores orders, counters, and the state hash."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def disturb(om: OrderManagement) -> None:
     om.remove_orders("NEW")
 
 
-def test_a_basket_is_traded_as_one(om: OrderManagement) -> None:
+def test_several_trades_are_placed_as_one_transaction(om: OrderManagement) -> None:
     with om.transaction():
         trades = [om.place_trade("JPM", BUY, 22), om.place_trade("IBM", BUY, 10)]
     assert [trade.total_price for trade in trades] == [442, 900]
     assert [trade.trade_id for trade in trades] == [1, 2]
 
 
-def test_a_basket_that_cannot_be_traded_as_one_leaves_no_trace(om: OrderManagement) -> None:
+def test_a_transaction_with_a_trade_that_fails_changes_nothing(om: OrderManagement) -> None:
     before = everything(om)
     with pytest.raises(InsufficientLiquidityError), om.transaction():
         om.place_trade("JPM", BUY, 22)
@@ -65,7 +65,9 @@ def test_a_basket_that_cannot_be_traded_as_one_leaves_no_trace(om: OrderManageme
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit, SystemExit])
-def test_any_exception_undoes_every_kind_of_change(om: OrderManagement, error: type[BaseException]) -> None:
+def test_any_exception_rolls_back_every_kind_of_change(
+    om: OrderManagement, error: type[BaseException]
+) -> None:
     before = everything(om)
     with pytest.raises(error), om.transaction():
         disturb(om)
@@ -74,7 +76,7 @@ def test_any_exception_undoes_every_kind_of_change(om: OrderManagement, error: t
     assert everything(om) == before
 
 
-def test_a_what_if_is_undone_in_any_case(om: OrderManagement) -> None:
+def test_a_what_if_is_always_rolled_back(om: OrderManagement) -> None:
     before = everything(om)
     with om.what_if() as hypothetical:
         assert hypothetical is om
@@ -83,7 +85,7 @@ def test_a_what_if_is_undone_in_any_case(om: OrderManagement) -> None:
     assert everything(om) == before
 
 
-def test_an_error_that_is_caught_inside_undoes_nothing(om: OrderManagement) -> None:
+def test_an_error_that_is_caught_inside_rolls_back_nothing(om: OrderManagement) -> None:
     with om.transaction():
         om.remove_order(5)
         with pytest.raises(InsufficientLiquidityError):
@@ -104,7 +106,7 @@ def test_an_inner_transaction_is_a_savepoint(om: OrderManagement) -> None:
     assert [order.order_id for order in om] == [4]
 
 
-def test_what_an_inner_transaction_kept_is_undone_with_the_outer_one(om: OrderManagement) -> None:
+def test_changes_of_an_inner_transaction_are_rolled_back_with_the_outer_one(om: OrderManagement) -> None:
     before = everything(om)
     with om.what_if(), om.transaction():
         disturb(om)
@@ -116,7 +118,7 @@ def test_what_an_inner_transaction_kept_is_undone_with_the_outer_one(om: OrderMa
     assert everything(om) == before
 
 
-def test_subscribers_hear_of_a_transaction_after_its_end_and_of_nothing_undone(om: OrderManagement) -> None:
+def test_events_are_published_after_the_commit_and_never_for_rolled_back_changes(om: OrderManagement) -> None:
     heard: list[Event] = []
     om.subscribe(heard.append)
     with om.transaction("basket"):
@@ -140,12 +142,12 @@ def test_subscribers_hear_of_a_transaction_after_its_end_and_of_nothing_undone(o
 
 
 @pytest.mark.parametrize("note", [1, b"x", True, "\ud800"], ids=repr)
-def test_a_note_is_text(om: OrderManagement, note: Any) -> None:
+def test_a_note_must_be_a_str(om: OrderManagement, note: Any) -> None:
     with pytest.raises(InvalidOrderError, match="note"):
         om.transaction(note)
 
 
-def test_a_transaction_that_was_never_entered_holds_nothing_up(om: OrderManagement) -> None:
+def test_a_transaction_that_was_never_entered_blocks_nothing(om: OrderManagement) -> None:
     om.transaction()
     heard: list[Event] = []
     om.subscribe(heard.append)
@@ -153,7 +155,7 @@ def test_a_transaction_that_was_never_entered_holds_nothing_up(om: OrderManageme
     assert len(heard) == 1
 
 
-def test_what_if_over_a_generated_book_leaves_the_hash(om: OrderManagement) -> None:
+def test_a_what_if_over_a_generated_book_keeps_the_state_hash(om: OrderManagement) -> None:
     om.add_orders(Order(100 + n, "JPM", SELL, n + 1, our.HUGE - n) for n in range(50))
     before = everything(om)
     with om.what_if():
@@ -166,7 +168,7 @@ def test_what_if_over_a_generated_book_leaves_the_hash(om: OrderManagement) -> N
 # ---------------------------------------------------------------------- misuse
 
 
-def test_a_transaction_is_entered_once(om: OrderManagement) -> None:
+def test_a_transaction_can_be_entered_only_once(om: OrderManagement) -> None:
     once = om.transaction()
     with once, pytest.raises(OpenTransactionError, match="a second time"):
         once.__enter__()
@@ -190,7 +192,7 @@ def test_a_transaction_left_by_another_thread_is_rolled_back_and_blocks_nobody(o
         context.__exit__(None, None, None)
 
 
-def test_transactions_left_out_of_order_are_undone_and_said_to_be(om: OrderManagement) -> None:
+def test_transactions_that_end_out_of_order_are_rolled_back_and_raise(om: OrderManagement) -> None:
     before = everything(om)
     outer, inner = om.transaction(), om.what_if()
     outer.__enter__()
@@ -206,7 +208,7 @@ def test_transactions_left_out_of_order_are_undone_and_said_to_be(om: OrderManag
     assert 1 not in om
 
 
-def test_the_note_of_a_transaction_that_failed_is_gone(om: OrderManagement) -> None:
+def test_the_note_of_a_failed_transaction_is_dropped(om: OrderManagement) -> None:
     heard: list[Event] = []
     om.subscribe(heard.append)
     with pytest.raises(ValueError, match="no"), om.transaction("failed"):

@@ -8,17 +8,8 @@ from typing import cast
 import pytest
 
 from oms import InvalidOrderError, Order, OrderManagement, Side
-from oms.feeds import (
-    Feed,
-    FeedError,
-    Kind,
-    Message,
-    UnknownFeedError,
-    bitstamp,
-    feed_of,
-    open_recording,
-    replay,
-)
+from oms.feeds import FeedError, Kind, Message, UnknownFeedError, bitstamp, feed_of, open_recording, replay
+from oms.feeds.orders.messages import Feed
 
 HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
 TRADES = "timestamp,price,volume,direction,maker.event.id,taker.event.id,maker,taker\n"
@@ -192,7 +183,7 @@ def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("first", ["id,price", "101,5,99,7", HEADER.upper(), "hello"])
 def test_a_file_of_no_known_feed_is_an_error_that_says_what_is_known(tmp_path: Path, first: str) -> None:
     path = write(tmp_path / "orders.csv", first)
-    problem = r"not a LOBSTER message file \(6 or 7 columns\) nor a Bitstamp one \(7 columns with a header\)$"
+    problem = r"a LOBSTER message file \(6 or 7 columns\), or a Bitstamp file \(7 columns with a header\)$"
     with pytest.raises(UnknownFeedError, match=problem):
         open_recording(path)
 

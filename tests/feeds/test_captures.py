@@ -212,7 +212,7 @@ def test_without_a_receiving_time_a_message_has_that_of_the_exchange(tmp_path: P
 
 def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
-    with pytest.raises(UnknownFeedError, match="no capture of Bitget, Kraken or OKX, not a LOBSTER"):
+    with pytest.raises(UnknownFeedError, match="must be a capture of Bitget, Kraken, or OKX, a LOBSTER"):
         feed_of(path)
     with pytest.raises(InvalidOrderError, match="feed must be 'bitget', 'kraken' or 'okx', not 'lobster'"):
         open_capture(path, "lobster")

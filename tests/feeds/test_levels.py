@@ -21,14 +21,13 @@ from oms.feeds import (
     InstrumentMessage,
     Kraken,
     LevelFeed,
-    LevelMessage,
     Okx,
     StaleBookError,
     TradeMessage,
-    Translator,
     UnsupportedChannelError,
 )
 from oms.feeds.levels.capture import parsed
+from oms.feeds.levels.messages import LevelMessage, Translator
 from support.naive_exchange import FORMATS, Format, NaiveExchange, Texts
 from support.strategies import level_changes
 

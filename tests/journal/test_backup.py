@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from oms import JournalError, OrderManagement, Side, journal
-from oms.journal import SqliteJournal, copying, sqlite_journal
-from oms.journal.verification import verify_trail
-from support.faulty_disk import Disk
+from oms.journal import SqliteJournal, checkpoints, copying
+from oms.journal.verification import verify_event_log
+from support.faulty_disk import Disk, connecting_by
 from support.sessions import do, session, state
 
 BUY = Side.BUY
@@ -47,7 +47,7 @@ def lived(om: OrderManagement) -> None:
     for number, command in enumerate(session(8, 24)):
         do(command, om)
         if number == 9:
-            kept(om)._checkpoint()
+            kept(om)._checkpoints.make()
     kept(om).keep_reply("a reply")
 
 
@@ -131,7 +131,7 @@ def test_a_backup_is_written_over_nothing(make: Callable[[Path], object], file: 
         journal.backup(file, to)
         assert journal.verify(to.with_name("nowhere")).last == 1
         return
-    with pytest.raises(JournalError, match=r"exists already|it is no file|folder is missing"):
+    with pytest.raises(JournalError, match=r"exists already|it is not a file|folder is missing"):
         journal.backup(file, to)
     assert {path: path.lstat() for path in file.parent.rglob("*")}.keys() == before.keys()
 
@@ -142,7 +142,7 @@ def test_a_backup_is_written_over_nothing_that_comes_meanwhile(
 ) -> None:
     def late(*arguments: object) -> object:
         to.write_bytes(b"mine")
-        return verify_trail(*arguments)  # type: ignore[arg-type]  # as they came
+        return verify_event_log(*arguments)  # type: ignore[arg-type]  # as they came
 
     def refuse(*_: object) -> None:
         raise PermissionError("a file system without hard links")
@@ -153,7 +153,7 @@ def test_a_backup_is_written_over_nothing_that_comes_meanwhile(
         monkeypatch.setattr(os, "link", refuse)
         assert journal.backup(file, to).last == 1
         to.unlink()
-    monkeypatch.setattr(copying, "verify_trail", late)
+    monkeypatch.setattr(copying, "verify_event_log", late)
     with pytest.raises(JournalError, match="exists already"):
         journal.backup(file, to)
     assert to.read_bytes() == b"mine"
@@ -188,7 +188,8 @@ def test_whichever_step_fails_the_backup_is_whole_or_not_there_and_the_journal_i
         disk = Disk()
         disk.fail_at, disk.how = step, how
         try:
-            found = journal.backup(killed, folder / "copy.db", connect=disk.connect)
+            with connecting_by(disk.connect):
+                found = journal.backup(killed, folder / "copy.db")
         except JournalError:
             assert disk.failed
             assert list(folder.iterdir()) == []
@@ -205,7 +206,7 @@ def test_what_a_backup_is_made_of_is_on_the_disk_before_it_has_its_name(
 ) -> None:
     disk, left = Disk(), tmp_path / "left"
     left.mkdir()
-    with journal.open(file, connect=disk.connect) as om:
+    with connecting_by(disk.connect), journal.open(file) as om:
         lived(om)
         link = os.link
 
@@ -214,7 +215,7 @@ def test_what_a_backup_is_made_of_is_on_the_disk_before_it_has_its_name(
             link(draft, target)
 
         monkeypatch.setattr(os, "link", cut)
-        journal.backup(file, to, connect=disk.connect)
+        journal.backup(file, to)
     (draft,) = (path for path in left.iterdir() if path.name.endswith("-unfinished"))
     assert draft.read_bytes() == to.read_bytes()
 
@@ -232,7 +233,7 @@ def copied(file: Path, to: Path, *suffixes: str) -> Path:
 def test_a_copy_of_an_open_file_without_its_log_says_where_it_ends_and_that_it_may_lack_the_rest(
     changes: int, file: Path, to: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sqlite_journal, "_APPENDS_TO_CHECKPOINT", 5)
+    monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 5)
     with journal.open(file) as om:
         for number in range(changes):
             om.add_order(number, "JPM", BUY, 1, 1)

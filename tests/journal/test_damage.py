@@ -14,7 +14,8 @@ import pytest
 
 from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
-from oms.journal.connection import Connection, connect
+from oms.journal.connection import Connection, connect_by_sqlite3
+from support.faulty_disk import connecting_by
 from support.sessions import State, do, session, state
 
 LENGTH = 12
@@ -22,14 +23,15 @@ LENGTH = 12
 
 def small_pages(uri: str) -> Connection:
     """Pages of the least size there is, so that a small file has every kind of them."""
-    connection = connect(uri)
+    connection = connect_by_sqlite3(uri)
     connection.execute("PRAGMA page_size=512")
     return connection
 
 
 def made(file: Path) -> tuple[OrderManagement, list[State]]:
     """A journal that is still open, and all states that it went through."""
-    om = journal.open(file, connect=small_pages)
+    with connecting_by(small_pages):
+        om = journal.open(file)
     past = [state(om)]
     for command in session(8, LENGTH):
         do(command, om)
@@ -60,7 +62,7 @@ def flipped(whole: bytes, bit: int) -> bytes:
 
 
 def found(file: Path) -> State | None:
-    """What a file opens as, or None if it is refused, or its trail is, with a place."""
+    """What a file opens as, or None if it is refused, or its event log is, with a place."""
     try:
         with journal.open(file) as om:
             try:
@@ -161,7 +163,7 @@ def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
 ) -> None:
     _, log, past = in_the_log
     (tmp_path / "folder").mkdir()
-    with journal.open(tmp_path / "other.db", connect=small_pages) as om:
+    with connecting_by(small_pages), journal.open(tmp_path / "other.db") as om:
         for command in session(seed, 8 * seed):
             do(command, om)
         past = [*past, state(om)]
@@ -304,7 +306,19 @@ def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_openi
         assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
 
 
-def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
+def test_a_table_whose_name_is_damaged_to_a_blob_is_an_error_of_the_journal(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    four_events(file)
+    by_hand(
+        file,
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE name = 'fills'",
+    )
+    with pytest.raises(JournalError):
+        journal.verify(file)
+
+
+def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "book.db"
@@ -321,8 +335,8 @@ def test_a_trail_forged_with_its_hashes_is_found_by_replaying_it(
     ("statements", "problem"),
     [
         (["PRAGMA user_version=99"], "version 99, which is newer than this oms knows"),
-        (["PRAGMA user_version=0"], "version 0, which never was"),
-        (["PRAGMA application_id=1"], "no journal of oms"),
+        (["PRAGMA user_version=0"], "version 0, which does not exist"),
+        (["PRAGMA application_id=1"], "not a journal of oms"),
     ],
 )
 def test_a_file_of_another_version_or_kind_is_refused(
@@ -356,8 +370,8 @@ def lost_but_for_its_log(file: Path) -> None:
     [
         (lambda file: file.write_bytes(b""), "empty"),
         (lambda file: file.write_bytes(b"order,price\n" * 400), "not a database"),
-        (lambda file: file.mkdir(), "no file"),
-        (other_file, "no journal of oms"),
+        (lambda file: file.mkdir(), "not a file"),
+        (other_file, "not a journal of oms"),
         (second_name, "second name"),
         (lost_but_for_its_log, "may hold what it held"),
         (lambda file: shutil.rmtree(file.parent), "folder is missing"),

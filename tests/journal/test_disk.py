@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from oms import JournalError, OrderManagement, Side, journal
-from oms.journal import Durability, sqlite_journal
+from oms.journal import Durability, checkpoints
 from oms.journal.log_state import is_without_its_log
 from oms.journal.reading import opened_to_read
-from support.faulty_disk import Disk
+from support.faulty_disk import Disk, connecting_by
 from support.sessions import Command, State, do, session, state, states
 
 LENGTH = 14
@@ -24,13 +24,12 @@ GROUP = 4
 
 @pytest.fixture(autouse=True)
 def _checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_journal, "_APPENDS_TO_CHECKPOINT", 5)
+    monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 5)
 
 
 def opened(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
-    return journal.open(
-        file, durability=durability, group_size=GROUP, group_seconds=3600, connect=disk.connect
-    )
+    with connecting_by(disk.connect):
+        return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600)
 
 
 def play(disk: Disk, file: Path, commands: list[Command], durability: Durability) -> int:
@@ -58,8 +57,8 @@ def recovered(folder: Path, file: Path) -> State:
 
 def warns(file: Path) -> bool:
     """Whether a file that can be read without being repaired says that its log is missing."""
-    with suppress(JournalError), opened_to_read(file) as trail:
-        return is_without_its_log(trail.connection, file)
+    with suppress(JournalError), opened_to_read(file) as event_log:
+        return is_without_its_log(event_log.connection, file)
     return False
 
 

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from oms import InvalidOrderError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
-from oms.journal.connection import Connection, connect
-from support.faulty_disk import Disk
+from oms.journal.connection import Connection, connect_by_sqlite3
+from support.faulty_disk import Disk, connecting_by
 from support.sessions import do, session, state, states
 
 BUY = Side.BUY
@@ -112,7 +112,7 @@ def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: P
                 kept(om).read(wrong)  # type: ignore[arg-type]  # that is the point
 
 
-def test_a_trail_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
+def test_an_event_log_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
     with journal.open(file) as om:
         with om.transaction():
             for number in range(1, 1502):
@@ -121,7 +121,7 @@ def test_a_trail_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
         next(reading)
         om.remove_order(1)
         kept(om).compact()
-        with pytest.raises(JournalError, match="it was dropped: the trail begins after 1502") as caught:
+        with pytest.raises(JournalError, match="it was dropped: the event log begins after 1502") as caught:
             list(reading)
         assert caught.value.place.endswith("events, sequence 1001")
 
@@ -229,15 +229,12 @@ def synced(disk: Disk, call: Callable[[], object]) -> int:
 
 def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
     counts = {}
-    for durability in ("full", "batched", "off"):
-        disk = Disk()
-        with journal.open(
-            tmp_path / f"{durability}.db",
-            durability=durability,
-            group_size=4,
-            group_seconds=3600,
-            connect=disk.connect,
-        ) as om:
+    for durability in get_args(Durability):
+        disk, file = Disk(), tmp_path / f"{durability}.db"
+        with (
+            connecting_by(disk.connect),
+            journal.open(file, durability=durability, group_size=4, group_seconds=3600) as om,
+        ):
             om.add_order(0, "JPM", BUY, 1, 1)
             counts[durability] = [
                 synced(disk, lambda om=om, n=n: om.add_order(n, "JPM", BUY, 1, 1))  # type: ignore[misc]  # now
@@ -248,7 +245,10 @@ def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
 
 def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file: Path) -> None:
     disk, happened = Disk(), threading.Event()
-    with journal.open(file, durability="batched", group_seconds=0.01, connect=disk.connect) as om:
+    with (
+        connecting_by(disk.connect),
+        journal.open(file, durability="batched", group_seconds=0.01) as om,
+    ):
         disk.on_sync = happened.set
         om.add_order(1, "JPM", BUY, 1, 1)
         om.add_order(2, "JPM", BUY, 1, 1)
@@ -259,7 +259,8 @@ def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file:
 
 def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
     """One change is acknowledged, and then the clock finds that it cannot be synced."""
-    om = journal.open(file, durability="batched", group_seconds=0.01, connect=disk.connect)
+    with connecting_by(disk.connect):
+        om = journal.open(file, durability="batched", group_seconds=0.01)
     with kept(om)._lock:
         om.add_order(1, "JPM", BUY, 1, 1)
         disk.fail_at, disk.how = disk.steps + 1, "io"
@@ -306,7 +307,10 @@ class LongLived:
 @pytest.mark.parametrize("left", range(1, 10))
 def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path) -> None:
     commands = session(5, 10)
-    with journal.open(file, connect=lambda uri: LongLived(connect(uri), left)) as om:
+    with (
+        connecting_by(lambda uri: LongLived(connect_by_sqlite3(uri), left)),
+        journal.open(file) as om,
+    ):
         for command in commands:
             do(command, om)
         assert state(om) == states(commands)[-1]
@@ -403,7 +407,7 @@ def test_what_was_one_change_is_dropped_as_one(file: Path) -> None:
         assert kept(om).verify().first == 2
 
 
-def test_a_damaged_trail_is_not_dropped(file: Path) -> None:
+def test_a_damaged_event_log_is_not_dropped(file: Path) -> None:
     with journal.open(file) as om:
         for number in range(4):
             om.add_order(number, "JPM", BUY, 1, 1)

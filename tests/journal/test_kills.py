@@ -21,7 +21,7 @@ from oms.journal.reading import opened_to_read
 from support import journal_child
 from support.sessions import do, session, state, states
 
-CHILD = Path(__file__).with_name("journal_child.py")
+CHILD = Path(journal_child.__file__)
 WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
 
 
@@ -52,7 +52,7 @@ def kills(files: int, tmp_path: Path, seed: int) -> None:
 
 
 def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
-    """A file that is killed three times on end; a compacted trail has no events to compare."""
+    """A file that is killed three times on end; a compacted event_log has no events to compare."""
     seed, done = rng.randint(0, 30), 0
     expected = states(session(seed, journal_child.LENGTH))
     for _ in range(3):
@@ -64,8 +64,8 @@ def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
             # Another program copies the log into the file, and removes it.
             with closing(sqlite3.connect(file)) as connection:
                 connection.execute("SELECT * FROM heads").fetchall()
-        with opened_to_read(file) as trail:
-            assert not is_without_its_log(trail.connection, file)
+        with opened_to_read(file) as event_log:
+            assert not is_without_its_log(event_log.connection, file)
         with journal.open(file, verify=True) as om:
             if way == "compaction":
                 found: object = om.state_hash()
@@ -79,8 +79,8 @@ def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
 
 def killed_while_away(file: Path) -> bool:
     """Whether it was killed in the moment in which it cannot be told that the file alone is whole."""
-    with opened_to_read(file) as trail:
-        return read_state(trail.connection, str(file)) == AWAY
+    with opened_to_read(file) as event_log:
+        return read_state(event_log.connection, str(file)) == AWAY
 
 
 @pytest.mark.slow

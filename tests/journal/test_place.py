@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, journal
-from oms.journal import SqliteJournal, sqlite_journal
-from oms.journal.connection import connect
+from oms.journal import SqliteJournal, checkpoints
+from oms.journal.connection import connect_by_sqlite3
+from support.faulty_disk import connecting_by
 
 BUY = Side.BUY
 
@@ -86,10 +87,10 @@ def test_what_names_no_file_is_refused_and_makes_none(
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda file: file.mkdir(), "no file"),
+        (lambda file: file.mkdir(), "not a file"),
         (lambda file: file.symlink_to(file), "leads to itself"),
-        (os.mkfifo, "no file"),
-        (lambda file: file.symlink_to(os.devnull), "no file"),
+        (os.mkfifo, "not a file"),
+        (lambda file: file.symlink_to(os.devnull), "not a file"),
     ],
     ids=["a folder", "a loop", "a pipe", "a device"],
 )
@@ -131,8 +132,11 @@ def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file:
 
 def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
     assert ids(file) == []
-    with pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"):
-        journal.open(file, connect=lambda uri: connect(uri.replace("mode=rw", "mode=ro")))
+    with (
+        pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"),
+        connecting_by(lambda uri: connect_by_sqlite3(uri.replace("mode=rw", "mode=ro"))),
+    ):
+        journal.open(file)
     assert ids(file) == []
 
 
@@ -166,7 +170,7 @@ def test_a_journal_whose_file_or_log_is_taken_away_takes_nothing_more_and_closin
 def test_a_log_that_was_replaced_is_noticed_when_it_is_copied_into_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_journal, "_APPENDS_TO_CHECKPOINT", 3)
+    monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 3)
     om = journal.open(file)
     om.add_order(1, "JPM", BUY, 1, 1)
     take_away(file.with_name("book.db-wal"), replaced=True)
@@ -376,3 +380,19 @@ def test_a_note_of_millions_of_characters_is_kept_as_it_is(file: Path) -> None:
         om.add_order(1, "JPM", BUY, 1, 1)
     with journal.open(file, verify=True) as om:
         assert [event.note for event in kept(om).read()] == [note]
+
+
+def test_a_batched_journal_without_a_thread_is_a_journal_error_and_stays_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "book.db"
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading._start_new_thread", refuse)
+        with pytest.raises(JournalError, match="needs a thread"):
+            journal.open(file, durability="batched")
+    with journal.open(file, durability="batched") as om:
+        assert len(om) == 0

@@ -13,7 +13,7 @@ import pytest
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
 from oms.journal.schema import TABLES
-from support.faulty_disk import Disk
+from support.faulty_disk import Disk, connecting_by
 from support.sessions import State, do, session, state
 
 
@@ -174,7 +174,7 @@ def test_a_file_that_is_missing_is_not_made(file: Path) -> None:
     assert list(file.parent.iterdir()) == []
 
 
-DAMAGED = r"it is not what event|it fits no trade|write a readonly database"
+DAMAGED = r"it is not what event|it belongs to no trade|write a readonly database"
 """The last: SQLite wants to finish first what it was doing to the file, and `verify` only reads."""
 
 HOW = ["crash", "full", "io", "short"]
@@ -199,7 +199,8 @@ def test_whichever_step_fails_it_is_rebuilt_or_as_it_was(how: str, every: int, f
         disk = Disk()
         disk.fail_at, disk.how = step, how
         try:
-            journal.rebuild(damaged, connect=disk.connect)
+            with connecting_by(disk.connect):
+                journal.rebuild(damaged)
         except JournalError:
             assert disk.failed
             assert not [path for path in folder.iterdir() if "rebuilt" in path.name]

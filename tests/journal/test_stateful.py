@@ -29,7 +29,7 @@ class Journalled(Machine):
     def open_file(self) -> None:
         file = Path(self.folder.name, f"{self.lives}.db")
         self.om = journal.open(file, durability=self.durability, group_seconds=3600)
-        self.om.subscribe(self.heard.append)
+        self.om.subscribe(self.events.append)
 
     @property
     def kept(self) -> SqliteJournal:
@@ -53,7 +53,7 @@ class Journalled(Machine):
                 shutil.copy(left, Path(self.folder.name, f"{self.lives}.db{suffix}"))
         old.close()
         self.open_file()
-        assert list(self.kept.read()) == self.heard
+        assert list(self.kept.read()) == self.events
 
     @precondition(lambda self: not self.opened)
     @rule()

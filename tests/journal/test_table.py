@@ -1,4 +1,4 @@
-"""The trail as columns: what data frames take as they are, in chunks of a bounded size."""
+"""The event log as columns: what data frames take as they are, in chunks of a bounded size."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from support import journal_child
-from support.faulty_disk import Disk
+from support.faulty_disk import Disk, connecting_by
 from support.sessions import State, do, session, state
 
 SEEDS = 3
@@ -28,11 +28,12 @@ def kept(om: OrderManagement) -> SqliteJournal:
 
 def lived(file: Path, disk: Disk, durability: Durability) -> OrderManagement:
     """An open journal with some past, part of it in the file and part of it in the log."""
-    om = journal.open(file, durability=durability, group_seconds=3600, connect=disk.connect)
+    with connecting_by(disk.connect):
+        om = journal.open(file, durability=durability, group_seconds=3600)
     for command in session(8, 24):
         do(command, om)
         if om._ledger.sequence == 9:
-            kept(om)._checkpoint()
+            kept(om)._checkpoints.make()
     return om
 
 
@@ -70,7 +71,7 @@ def begin(disk: Disk, folder: Path) -> None:
 def whatever_fails(
     how: str, tmp_path: Path, before: Callable[[Disk, Path], State], work: Callable[[Disk, Path], object]
 ) -> list[int]:
-    """Do some work on every such disk; return how much of the trail was dropped after each."""
+    """Do some work on every such disk; return how much of the event log was dropped after each."""
     dropped = []
     for disk, folder, rng in disks(tmp_path, how):
         file = folder / "book.db"
@@ -134,7 +135,8 @@ def test_a_migration_that_fails_anywhere_is_made_or_not_made(
         return first
 
     def migrate(disk: Disk, file: Path) -> None:
-        journal.open(file, connect=disk.connect).close()
+        with connecting_by(disk.connect):
+            journal.open(file).close()
 
     assert len(whatever_fails(how, tmp_path, before, migrate)) > 10
 

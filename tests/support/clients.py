@@ -1,4 +1,4 @@
-"""Every way to an OrderManagement, and a transport that fails where it is told to."""
+"""Every way to reach an OrderManagement, and a transport that fails on demand."""
 
 from __future__ import annotations
 
@@ -14,53 +14,53 @@ from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess
 from support.api_server import serving
 
-Door: TypeAlias = OrderManagement | Client
-"""What code is written against that does not care where the books are."""
+Backend: TypeAlias = OrderManagement | Client
+"""Backend in this process or behind a client: the code under test is the same."""
 
 URL = "http://localhost"
 
 
-def never(_seconds: float) -> None:
-    """For a client that has nothing to wait for."""
-    raise AssertionError("it waited")
+def never_sleep(_seconds: float) -> None:
+    """A `sleep` for clients that must not retry."""
+    raise AssertionError("the client waited")
 
 
 @contextmanager
-def library(om: OrderManagement) -> Generator[Door]:
+def library(om: OrderManagement) -> Generator[Backend]:
     yield om
 
 
 @contextmanager
-def in_process(om: OrderManagement) -> Generator[Door]:
-    with Client(URL, transport=InProcess(create_app(om, Settings())), sleep=never) as client:
+def in_process(om: OrderManagement) -> Generator[Backend]:
+    with Client(URL, transport=InProcess(create_app(om, Settings())), sleep=never_sleep) as client:
         yield client
 
 
 @contextmanager
-def loopback(om: OrderManagement) -> Generator[Door]:
+def loopback(om: OrderManagement) -> Generator[Backend]:
     with serving(create_app(om, Settings())) as address, Client(address.http) as client:
         yield client
 
 
 @contextmanager
-def awaited(om: OrderManagement) -> Generator[Door]:
+def coroutines(om: OrderManagement) -> Generator[Backend]:
     transport = httpx.ASGITransport(create_app(om, Settings()), raise_app_exceptions=False)
     with asyncio.Runner() as runner:
         client = AsyncClient(URL, transport=transport)
-        yield cast("Door", Awaited(client, runner))
+        yield cast("Backend", BlockingClient(client, runner))
         runner.run(client.aclose())
 
 
-DOORS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Door]]] = {
+BACKENDS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Backend]]] = {
     "library": library,
     "in process": in_process,
     "loopback": loopback,
-    "awaited": awaited,
+    "coroutines": coroutines,
 }
 
 
-class Awaited:
-    """An AsyncClient for tests that do not await: each verb is run to its end."""
+class BlockingClient:
+    """An AsyncClient whose verbs block, for tests that do not await."""
 
     def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
         self._client = client
@@ -76,41 +76,41 @@ class Awaited:
         return self._runner.run(self._client.count())
 
     def __iter__(self) -> Iterator[Order]:
-        return iter(self._runner.run(listed(aiter(self._client))))
+        return iter(self._runner.run(as_list(aiter(self._client))))
 
 
-async def listed(orders: AsyncIterator[Order]) -> list[Order]:
+async def as_list(orders: AsyncIterator[Order]) -> list[Order]:
     return [order async for order in orders]
 
 
 class Flaky(httpx.BaseTransport):
-    """Passes requests on, but for the mishaps that are planned: one a request, None for a good one."""
+    """A transport that applies one entry of the plan to each request: a failure, or None to pass it on."""
 
     def __init__(self, transport: httpx.BaseTransport, plan: Iterator[str | None]) -> None:
         self._transport = transport
         self._plan = plan
-        self.seen: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.seen.append(request)
-        mishap = next(self._plan, None)
-        if mishap is not None and mishap in LOST:
-            raise LOST[mishap](mishap, request=request)
+        self.requests.append(request)
+        failure = next(self._plan, None)
+        if failure is not None and failure in NOT_SENT:
+            raise NOT_SENT[failure](failure, request=request)
         response = self._transport.handle_request(request)
-        if mishap is None:
+        if failure is None:
             return response
-        if mishap in UNHEARD:
-            raise UNHEARD[mishap](mishap, request=request)
-        return httpx.Response(int(mishap), html="<h1>the gateway has no answer</h1>")
+        if failure in RESPONSE_LOST:
+            raise RESPONSE_LOST[failure](failure, request=request)
+        return httpx.Response(int(failure), html="<h1>Bad gateway</h1>")
 
     def close(self) -> None:
         self._transport.close()
 
 
-LOST = {"refused": httpx.ConnectError, "lost": httpx.WriteError, "stuck": httpx.ConnectTimeout}
-"""Mishaps before the service has the request."""
+NOT_SENT = {"refused": httpx.ConnectError, "lost": httpx.WriteError, "stuck": httpx.ConnectTimeout}
+"""Failures before the service receives the request."""
 
-UNHEARD = {"cut": httpx.RemoteProtocolError, "late": httpx.ReadTimeout, "reset": httpx.ReadError}
-"""Mishaps after it has done what was asked."""
+RESPONSE_LOST = {"cut": httpx.RemoteProtocolError, "late": httpx.ReadTimeout, "reset": httpx.ReadError}
+"""Failures after the service has served the request."""
 
-MISHAPS = [*LOST, *UNHEARD, "502", "503", "504"]
+FAILURES = [*NOT_SENT, *RESPONSE_LOST, "502", "503", "504"]

@@ -9,14 +9,28 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from oms.journal import connection
+from oms.journal.connection import Connect
+
 SECTOR = 512
 _numbers = itertools.count()
+
+
+@contextmanager
+def connecting_by(connect: Connect) -> Generator[None]:
+    """Have the journal make its connections to SQLite by `connect`, until the end."""
+    before, connection.connector = connection.connector, connect
+    try:
+        yield
+    finally:
+        connection.connector = before
 
 
 def _unheard(*_: object) -> None:

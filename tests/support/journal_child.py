@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from oms import OrderManagement, journal
-from oms.journal import SqliteJournal, schema, sqlite_journal
+from oms.journal import SqliteJournal, checkpoints, schema
 from support.sessions import do, session
 
 LENGTH = 400
@@ -19,7 +19,7 @@ def main(file: str, durability: str, seed: str, done: str, way: str) -> None:
     if way == "migration":
         become_next_version()
     if way == "checkpoints":
-        sqlite_journal._APPENDS_TO_CHECKPOINT = 2
+        checkpoints.APPENDS_TO_CHECKPOINT = 2
     print("started", flush=True)
     om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
     if way in ("start", "migration"):

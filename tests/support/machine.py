@@ -1,4 +1,4 @@
-"""A random walk through every public verb, in step with the slowest book that could be right."""
+"""A state machine that calls every public verb at random, on OrderManagement and on the naive reference."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from support.reference import Reference
 
 
 def outcome(call: Callable[[], object]) -> tuple[object, ...]:
-    """What a call answers, or how it refuses: comparable either way."""
+    """Return the result of a call, or its error, as a tuple that can be compared."""
     try:
-        return ("answers", call())
+        return ("returned", call())
     except OmsError as error:
-        return ("refuses", type(error), error.args)
+        return ("raised", type(error), error.args)
 
 
 class Tally(NamedTuple):
-    """Where amounts came from and went to."""
+    """The total amounts added, traded, and removed."""
 
     added: int = 0
     traded: int = 0
     removed: int = 0
 
 
-class Opened(NamedTuple):
-    """An open transaction or what-if, and all that was true before it."""
+class OpenTransaction(NamedTuple):
+    """An open transaction or what-if, and the state before it."""
 
     context: AbstractContextManager[OrderManagement]
-    keeps: bool
+    commits: bool
     state_hash: str
     resting: list[Order]
     next_trade_id: int
@@ -49,27 +49,27 @@ class Opened(NamedTuple):
 
 
 class Machine(RuleBasedStateMachine):
-    """Everything that a caller can do, done to both."""
+    """Every verb and question, called on OrderManagement and on the reference."""
 
     def __init__(self) -> None:
         super().__init__()
         self.om = OrderManagement()
         self.reference = Reference()
         self.tally = Tally()
-        self.opened: list[Opened] = []
-        self.heard: list[Event] = []
-        self.om.subscribe(self.heard.append)
+        self.opened: list[OpenTransaction] = []
+        self.events: list[Event] = []
+        self.om.subscribe(self.events.append)
 
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
-        """Do it to both, see that they agree, and that a refusal has changed nothing."""
+        """Call a verb on both, and check that the outcomes agree and that an error changed nothing."""
         before = self.om.state_hash()
-        ours = outcome(lambda: getattr(self.om, verb)(*args, **options))
-        theirs = outcome(lambda: getattr(self.reference, verb)(*args, **options))
-        assert ours == theirs, f"{verb}{args}{options}"
-        if ours[0] == "refuses":
+        actual = outcome(lambda: getattr(self.om, verb)(*args, **options))
+        expected = outcome(lambda: getattr(self.reference, verb)(*args, **options))
+        assert actual == expected, f"{verb}{args}{options}"
+        if actual[0] == "raised":
             assert self.om.state_hash() == before
             return None
-        return ours[1]
+        return actual[1]
 
     def count(self, *, added: int = 0, traded: int = 0, removed: int = 0) -> None:
         before = self.tally
@@ -133,7 +133,7 @@ class Machine(RuleBasedStateMachine):
         bounds = {"max_total_price" if side is Side.BUY else "min_total_price": bound}
         trade = self.both("place_trade", symbol, side, amount, **options, **bounds)
         if trade is None:
-            assert quoted[0] == "refuses" or bound is not None
+            assert quoted[0] == "raised" or bound is not None
             return
         quote: Any = quoted[1]
         assert (quote.amount, quote.total_price, quote.fills) == (
@@ -148,14 +148,14 @@ class Machine(RuleBasedStateMachine):
     # ---- transactions
 
     @precondition(lambda self: len(self.opened) < 4)
-    @rule(keeps=st.booleans(), note=st.none() | st.just("why"))
-    def open(self, keeps: bool, note: str | None) -> None:
-        context = self.om.transaction(note) if keeps else self.om.what_if()
+    @rule(commits=st.booleans(), note=st.none() | st.just("why"))
+    def open(self, commits: bool, note: str | None) -> None:
+        context = self.om.transaction(note) if commits else self.om.what_if()
         before = self.om.state_hash()
         self.opened.append(
-            Opened(
+            OpenTransaction(
                 context,
-                keeps,
+                commits,
                 before,
                 list(self.reference.resting),
                 self.reference.next_trade_id,
@@ -168,15 +168,15 @@ class Machine(RuleBasedStateMachine):
     @rule(fails=st.booleans())
     def close(self, fails: bool) -> None:
         opened = self.opened.pop()
-        told = len(self.heard)
+        published = len(self.events)
         if fails:
             error = RuntimeError("anything")
             assert not opened.context.__exit__(RuntimeError, error, None)
         else:
             opened.context.__exit__(None, None, None)
-        if fails or not opened.keeps:
+        if fails or not opened.commits:
             assert self.om.state_hash() == opened.state_hash
-            assert len(self.heard) == told
+            assert len(self.events) == published
             self.reference.resting = list(opened.resting)
             self.reference.next_trade_id = opened.next_trade_id
             self.tally = opened.tally
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.asked_amounts, min_size=1, max_size=5))
     def calculate_price(self, symbol: str, side: Side, amounts: list[int]) -> None:
-        for amount in amounts:  # what is known after one question answers the next
+        for amount in amounts:  # prices cached by one question serve the next
             self.both("calculate_price", symbol, side, amount)
 
     @rule(
@@ -234,10 +234,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(order_id=our.order_ids)
     def get_order(self, order_id: int) -> None:
-        found = self.both("get_order", order_id)
-        assert (order_id in self.om) is (found is not None)
+        order = self.both("get_order", order_id)
+        assert (order_id in self.om) is (order is not None)
 
-    # ---- what always holds
+    # ---- invariants
 
     @invariant()
     def every_order_agrees(self) -> None:
@@ -251,20 +251,20 @@ class Machine(RuleBasedStateMachine):
         assert self.tally.added == resting + self.tally.traded + self.tally.removed
 
     @invariant()
-    def nothing_that_left_is_remembered(self) -> None:
+    def only_resting_orders_are_indexed(self) -> None:
         ids = {order.order_id for order in self.om}
         assert set(self.om._books.orders) == ids
         assert sum(len(book) for book in self.om._books.by_name.values()) == len(ids)
 
     @invariant()
-    def what_was_heard_makes_the_same_books(self) -> None:
+    def the_events_rebuild_the_same_books(self) -> None:
         if self.opened:
             return
-        assert [event.sequence for event in self.heard] == list(range(1, len(self.heard) + 1))
-        again = Books()
-        for event in self.heard:
-            APPLY[type(event)](again, event.subject())
-        assert again.canonical_hash(len(self.heard) + 1) == self.om.state_hash()
+        assert [event.sequence for event in self.events] == list(range(1, len(self.events) + 1))
+        rebuilt = Books()
+        for event in self.events:
+            APPLY[type(event)](rebuilt, event.subject())
+        assert rebuilt.canonical_hash(len(self.events) + 1) == self.om.state_hash()
 
     def resting_amount(self, order_id: int) -> int:
         return self.om.get_order(order_id).amount if order_id in self.om else 0

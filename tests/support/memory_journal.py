@@ -1,4 +1,4 @@
-"""The least that is a journal: a list of events; and one that fails, or is struck, when told to."""
+"""Test journals: a list of events, and one that fails or is interrupted on demand."""
 
 from __future__ import annotations
 
@@ -29,17 +29,22 @@ class MemoryJournal:
     def read(self, first: int = 1) -> Iterator[Event]:
         return iter(self.events[first - 1 :])
 
-    def append(self, batch: Sequence[Event]) -> None:
+    def history(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def check_writable(self) -> None:
         if self.closed:
             raise JournalError("memory", "it is closed")
+
+    def append(self, batch: Sequence[Event]) -> None:
+        self.check_writable()
         assert [event.sequence for event in batch] == [
             self.last_sequence + n for n in range(1, len(batch) + 1)
         ]
         self.batches.append(tuple(batch))
 
     def keep_reply(self, reply: str) -> None:
-        if self.closed:
-            raise JournalError("memory", "it is closed")
+        self.check_writable()
         self.kept.append(reply)
 
     def replies(self) -> Iterator[str]:

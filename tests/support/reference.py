@@ -1,4 +1,4 @@
-"""The slowest order management that could be right: one plain list, sorted for every answer."""
+"""A naive reference for OrderManagement: one plain list of orders, sorted again for every question."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oms import (
 
 
 class Reference:
-    """The verbs of OrderManagement, written down as plainly as possible."""
+    """The verbs and questions of OrderManagement, written as plainly as possible."""
 
     def __init__(self) -> None:
         self.resting: list[Order] = []
@@ -74,9 +74,9 @@ class Reference:
         if min_total_price is not None and quote.total_price < min_total_price:
             raise PriceBoundError("min_total_price", min_total_price, quote.total_price)
         for fill in quote.fills:
-            left = self.get_order(fill.order_id).amount - fill.amount
-            if left:
-                self.amend_order(fill.order_id, amount=left)
+            remaining = self.get_order(fill.order_id).amount - fill.amount
+            if remaining:
+                self.amend_order(fill.order_id, amount=remaining)
             else:
                 self.remove_order(fill.order_id)
         self.next_trade_id += 1
@@ -92,22 +92,22 @@ class Reference:
         limit_price: int | None = None,
         allow_partial: bool = False,
     ) -> Quote:
-        fills, left = [], amount
-        for order in self.within(symbol, side, limit_price):
-            if left:
-                taken = min(left, order.amount)
-                fills.append(OrderFill(order.order_id, taken, order.price))
-                left -= taken
-        if not fills or (left and not allow_partial):
-            raise InsufficientLiquidityError(symbol, side, amount, amount - left)
+        fills, remaining = [], amount
+        for order in self.orders_within(symbol, side, limit_price):
+            if remaining:
+                filled = min(remaining, order.amount)
+                fills.append(OrderFill(order.order_id, filled, order.price))
+                remaining -= filled
+        if not fills or (remaining and not allow_partial):
+            raise InsufficientLiquidityError(symbol, side, amount, amount - remaining)
         prices = [fill.price for fill in fills]
         total = sum(fill.amount * fill.price for fill in fills)
         return Quote(
             symbol,
             side,
             amount,
-            amount - left,
-            left,
+            amount - remaining,
+            remaining,
             total,
             prices[0],
             prices[-1],
@@ -126,7 +126,7 @@ class Reference:
         }
 
     def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
-        return sum(order.amount for order in self.within(symbol, side, limit_price))
+        return sum(order.amount for order in self.orders_within(symbol, side, limit_price))
 
     def calculate_amount(
         self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
@@ -137,10 +137,10 @@ class Reference:
             return self.calculate_price(symbol, side, amount) if amount else 0
 
         if side is Side.BUY:
-            return last(available, lambda amount: cost(amount) <= budget)
+            return largest(available, lambda amount: cost(amount) <= budget)
         if cost(available) < budget:
             raise InsufficientLiquidityError(symbol, side, budget, cost(available), "money")
-        return last(available, lambda amount: cost(amount) < budget) + 1
+        return largest(available, lambda amount: cost(amount) < budget) + 1
 
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
         def holds(amount: int) -> bool:
@@ -148,7 +148,7 @@ class Reference:
             at_best = amount * quote.best_price
             return abs(quote.total_price - at_best) * 10_000 <= max_slippage_bps * at_best
 
-        return last(self.available_amount(symbol, side), holds)
+        return largest(self.available_amount(symbol, side), holds)
 
     def get_order(self, order_id: int) -> Order:
         for order in self.resting:
@@ -181,8 +181,8 @@ class Reference:
         at = {price: [order.amount for order in orders if order.price == price] for price in prices}
         return tuple(PriceLevel(price, sum(at[price]), len(at[price])) for price in prices)
 
-    def within(self, symbol: str, side: Side, limit_price: int | None) -> list[Order]:
-        """The orders whose price is no worse than the limit."""
+    def orders_within(self, symbol: str, side: Side, limit_price: int | None) -> list[Order]:
+        """Return the orders whose price is no worse than the limit price."""
         return [
             order
             for order in self.orders(symbol, side)
@@ -191,8 +191,11 @@ class Reference:
         ]
 
 
-def last(most: int, holds: Callable[[int], bool]) -> int:
-    """The last of 1 .. most up to which it holds, else 0: by trying each; by halving if they are too many."""
+def largest(most: int, holds: Callable[[int], bool]) -> int:
+    """Return the largest number in 1..most for which `holds` is true for it and all below it, or 0.
+
+    Try each number in turn, or bisect if there are many.
+    """
     if most < 400:
         amount = 0
         while amount < most and holds(amount + 1):
@@ -206,5 +209,5 @@ def last(most: int, holds: Callable[[int], bool]) -> int:
 
 
 def best_first(order: Order) -> tuple[int, int]:
-    """The order of trading: BUY from the lowest price up, SELL from the highest down, then by id."""
+    """Return the sort key of trading: BUY by ascending price, SELL by descending price, then by id."""
     return (order.price if order.side is Side.BUY else -order.price, order.order_id)

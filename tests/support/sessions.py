@@ -13,7 +13,7 @@ Command = Callable[[OrderManagement], None]
 
 
 class State(NamedTuple):
-    """All of it: orders, counters and hash, and the trail so far."""
+    """All of it: orders, counters and hash, and the event log so far."""
 
     orders: tuple[Order, ...]
     counters: tuple[int, int]
@@ -74,7 +74,7 @@ def do(command: Command, om: OrderManagement) -> None:
 
 
 def state(om: OrderManagement) -> State:
-    """The state of one whose journal still has all of its trail."""
+    """The state of one whose journal still has all of its event log."""
     assert om.journal is not None
     om._check()
     return State(om.orders(), _counters(om), om.state_hash(), tuple(om.journal.read()))

@@ -1,4 +1,4 @@
-"""Where all generated input comes from."""
+"""Hypothesis strategies for orders and questions, and values that the verbs must reject."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oms import Order, Side
 
-# Few symbols, prices and ids, so that orders meet at one level, ids repeat and books run dry.
+# Few symbols, prices, and ids, so that orders share levels, ids repeat, and books become empty.
 symbols = st.sampled_from(["AAPL", "JPM"])
 sides = st.sampled_from(Side)
 order_ids = st.integers(0, 30)
@@ -18,7 +18,7 @@ HUGE = 2**63 - 1
 
 
 def mostly_small(largest: int, huge: int) -> st.SearchStrategy[int]:
-    """Small numbers, and one in thirty a huge one."""
+    """Return a strategy of numbers in 1..largest, with the huge one in about one of thirty draws."""
     return st.integers(1, largest * 30).map(lambda n: huge if n % 30 == 29 else n % largest + 1)
 
 
@@ -33,7 +33,7 @@ orders = st.builds(Order, order_ids, symbols, sides, amounts, prices)
 
 
 def distinct_orders(max_size: int = 30) -> st.SearchStrategy[list[Order]]:
-    """Orders with different ids."""
+    """Return a strategy of lists of orders with distinct ids."""
     return st.lists(orders, max_size=max_size, unique_by=lambda order: order.order_id)
 
 
@@ -51,7 +51,7 @@ NOT_INTS = [
     None,
     [1],
 ]
-"""Values that look like 1, and others; none of them is an exact integer."""
+"""Values that are not exact integers, most of them equal to 1."""
 
 NOT_SYMBOLS = ["", None, 1, b"JPM", np.str_("JPM"), Side.BUY, ["JPM"], "\ud800"]
 NOT_SIDES = ["BUY", "SELL", 0, 1, None, True, "buy", Side]
@@ -67,4 +67,4 @@ level_changes = st.lists(
     ),
     max_size=25,
 )
-"""Messages of a level-2 feed: each a few (0 = ask or 1 = bid, price, amount); books may be crossed."""
+"""Messages of a level-2 feed: lists of (0 for an ask or 1 for a bid, price, amount). Books can be crossed."""

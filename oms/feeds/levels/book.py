@@ -12,7 +12,7 @@ from oms.errors import InvalidOrderError
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import BookMessage, Levels
 from oms.feeds.levels.report import LevelTally
-from oms.feeds.orders.messages import ASK, BID, Level
+from oms.feeds.top_of_book import ASK, BID, Level
 from oms.instrument import Instrument, decimals_of
 from oms.management import OrderManagement
 from oms.models import Order, Side

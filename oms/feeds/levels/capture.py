@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import LevelMessage, Translator, UnsupportedChannelError
-from oms.feeds.text_file import CsvFile, Streamed
+from oms.feeds.text_file import Streamed, TextFile
 from oms.models import check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
@@ -39,7 +39,7 @@ class Capture(Streamed):
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
-        super().__init__(CsvFile(path, LONGEST_LINE))
+        super().__init__(TextFile(path, LONGEST_LINE))
         self._translator = translator
         self.feed = feed
         self.passed_over = Counter[str]()

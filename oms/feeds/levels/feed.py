@@ -14,7 +14,7 @@ from oms.feeds.levels.book import NO_SNAPSHOT, LevelBook
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import SymbolReport
-from oms.feeds.orders.messages import ASK, BID, Level
+from oms.feeds.top_of_book import ASK, BID, Level
 from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import check_symbol

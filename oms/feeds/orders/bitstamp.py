@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from oms.errors import InvalidOrderError
 from oms.feeds.errors import FeedError
-from oms.feeds.orders.messages import ASK, BID, Kind, Message, Recording, symbol_from_name
-from oms.feeds.text_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
+from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.top_of_book import ASK, BID
 from oms.instrument import Instrument, decimals_of
 
 __all__ = ["PublishedTrade", "UNITS", "is_header", "read", "trades"]
@@ -90,16 +91,16 @@ def read(
         symbol = symbol_from_name(path)
     lot = lot_size or UNITS.lot_size
     if tick_size is None:
-        _ = Instrument(UNITS.tick_size, lot)  # a size of no use is an error here
+        _ = Instrument(UNITS.tick_size, lot)  # raises for a wrong size now, not at the first row
         return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
     return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Find the tick that all prices are multiples of; what is wrong with the file, its messages say."""
+    """Find the tick size that fits all prices; iterating the messages reports errors in the file."""
     most = decimals_of(UNITS.tick_size)
     try:
-        for _, text in CsvFile(path).rows():
+        for _, text in TextFile(path).rows():
             fields = _ORDER.split(text)
             if fields is not None:
                 most = max(most, decimals_of(fields[3]))
@@ -109,11 +110,11 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
 
 
 def is_header(text: str) -> bool:
-    """Whether a file that begins with this row is a recording of this kind."""
+    """Return True if this first row is the header of a Bitstamp recording."""
     return text == _ORDER.header
 
 
-def _messages(file: CsvFile, units: Instrument) -> Iterator[Message]:
+def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
     rows = file.rows()
     _ORDER.read_header(file, *next(rows))
     row = 1
@@ -151,7 +152,7 @@ def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[
     The header says which. An inferred volume is in lots; a reported amount is a decimal, and its maker is
     the order on the other side than `side`, the taker's. Raises FeedError. O(1) memory.
     """
-    file = CsvFile(path)
+    file = TextFile(path)
     rows = file.rows()
     row, header = next(rows)
     if header == _REPORTED.header:
@@ -166,7 +167,7 @@ def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[
         yield PublishedTrade(row, scaled(time, 9), int(volume.partition(".")[0]), int(maker))
 
 
-def _reported(file: CsvFile, rows: Iterator[tuple[int, str]], units: Instrument) -> Iterator[PublishedTrade]:
+def _reported(file: TextFile, rows: Iterator[tuple[int, str]], units: Instrument) -> Iterator[PublishedTrade]:
     for row, text in rows:
         _, time, _, _, amount, buyer, seller, side = _REPORTED.read(file, row, text)
         try:

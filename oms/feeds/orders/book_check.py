@@ -1,4 +1,4 @@
-"""Compares the best prices of a replay with those of an order-book file.
+"""A comparison of the best prices of a replay with those of an order-book file.
 
 A file may have a row after every message, or only where something changed. The replay cannot know which
 before both have ended, so it compares in two ways at once. Row by row counts if there were as many rows as
@@ -21,7 +21,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
-from oms.feeds.orders.messages import Level, Message, Top
+from oms.feeds.orders.messages import Message
+from oms.feeds.top_of_book import Level, Top
 from oms.instrument import Instrument
 
 __all__ = ["BookCheck", "StateDifference"]
@@ -43,11 +44,11 @@ class StateDifference(NamedTuple):
     published: Top | None
 
     def describe(self, units: Instrument) -> str:
-        """Write it in words, with prices and amounts in these units."""
+        """Return a sentence, with prices and amounts in these units."""
         return f"state {self.state:,}: {self.sides(units)}"
 
     def sides(self, units: Instrument) -> str:
-        """Write in words what each side holds."""
+        """Return what the replay and the file hold, in words."""
         here, there = "the replay has ended", "ended"
         if self.replayed is not None:
             here = f"{_shown(self.replayed, units)} after row {self.row:,}"
@@ -57,7 +58,7 @@ class StateDifference(NamedTuple):
 
 
 class BookCheck:
-    """Walks the rows of a file beside a replay, row by row and state by state.
+    """A comparison of a file with a replay, row by row and state by state.
 
     A state is the price and amount of the best level of each side. `states` counts those compared, `equal`
     those of them that are equal; a state without a counterpart is not equal. `rows` is None if the file
@@ -85,12 +86,12 @@ class BookCheck:
 
     @property
     def states(self) -> int:
-        """How many states were compared."""
+        """The number of states compared."""
         return self._states.states
 
     @property
     def equal(self) -> int:
-        """How many of them were equal."""
+        """The number of equal states."""
         return self._states.equal
 
     @property
@@ -100,12 +101,12 @@ class BookCheck:
 
     @property
     def rows(self) -> int | None:
-        """How many rows were compared, None if the file does not have one for each message."""
+        """The number of rows compared; None if the file does not have one for each message."""
         return self._rows.rows if self._rows.count else None
 
     @property
     def row_differences(self) -> dict[str, int]:
-        """How many rows differ after each kind of message."""
+        """The number of rows that differ, by the kind of message."""
         return dict(self._rows.differences) if self._rows.count else {}
 
 
@@ -123,7 +124,7 @@ class _RowCheck:
 
     @property
     def count(self) -> bool:
-        """Whether the file seems to have a row for each message."""
+        """True if the file seems to have a row for each message."""
         return not self.uneven and 2 * self.differences.total() <= self.rows
 
     def see(self, message: Message, top: Top) -> None:

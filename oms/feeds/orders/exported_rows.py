@@ -12,7 +12,7 @@ import re
 import reprlib
 from collections.abc import Iterator
 
-from oms.feeds.text_file import CsvFile
+from oms.feeds.text_file import TextFile
 
 __all__ = ["below_header", "names_are", "plain", "uncounted"]
 
@@ -76,7 +76,7 @@ def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
     return any(len(each) >= least and all(map(re.fullmatch, names, each)) for each in (found, found[1:]))
 
 
-def below_header(file: CsvFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
+def below_header(file: TextFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
     """Stream the rows of a file below its header, if it has one; raises FeedError for any other header."""
     for row, text in file.rows():
         if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.feeds.errors import UnknownOrderError
-from oms.feeds.orders.messages import Kind, Level, Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.orders.seeding import Seeds
 from oms.feeds.orders.sweep import Swept, sweep
 from oms.feeds.orders.tally import Tally
+from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderFill, Side
 
@@ -28,7 +29,7 @@ _YOURS = "an id that an own order has"
 
 
 class FollowedBook:
-    """Applies messages through the verbs of an OrderManagement.
+    """The two books of one symbol, changed by messages through the verbs of an OrderManagement.
 
     `raise_in` is the path to name in an UnknownOrderError; None counts unknown orders and goes on.
     """
@@ -145,7 +146,7 @@ class FollowedBook:
     # ------------------------------------------------------------------ a run of executions
 
     def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
-        """Say what of a run of executions the book can follow, and count the rest; nothing is taken yet.
+        """Return the fills that the book can apply, and count the other executions; the book is unchanged.
 
         Raises UnknownOrderError.
         """
@@ -236,7 +237,7 @@ class FollowedBook:
             self._om.remove_order(order.order_id)
 
     def _note(self, order: Order, amount: int) -> None:
-        """Keep in mind how much of an order the recording leaves."""
+        """Record the amount of an order that the recording leaves."""
         if amount:
             self._recorded[order.order_id] = order._replace(amount=amount)
         else:

@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterator
 
 from oms.feeds.orders.exported_rows import below_header, names_are, plain, uncounted
-from oms.feeds.orders.messages import ASK, BID, Kind, Level, Message, Recording, Top, symbol_from_name
-from oms.feeds.text_file import INTEGER, Column, CsvFile, RowFormat, scaled
+from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
+from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.top_of_book import ASK, BID, Level, Top
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -89,7 +90,7 @@ def is_message(text: str) -> bool:
     return form is _ATTRIBUTED or first is not None or form.fits(text)
 
 
-def _messages(file: CsvFile, _: Instrument) -> Iterator[Message]:
+def _messages(file: TextFile, _: Instrument) -> Iterator[Message]:
     form, number = None, None
     for row, text in below_header(file, _NAMES, least=6):
         if form is None:
@@ -116,7 +117,7 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
     return _MESSAGE, None
 
 
-def _counted(file: CsvFile, row: int, text: str, number: int) -> str:
+def _counted(file: TextFile, row: int, text: str, number: int) -> str:
     found = uncounted(text, number)
     if found is None:
         raise file.error(row, f"the first column counts the rows, and must be {number} here")
@@ -133,7 +134,7 @@ def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
 
     Raises FeedError for a bad file or row. O(1) memory.
     """
-    file = CsvFile(path)
+    file = TextFile(path)
     columns = 0
     for row, text in below_header(file, _BOOK_NAMES, least=4):
         match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))

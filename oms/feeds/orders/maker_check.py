@@ -1,4 +1,4 @@
-"""Checks that the maker of each published trade was the head of its book when it was traded."""
+"""A check that the maker of each published trade headed its book at the time of the trade."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WINDOW = 5_000_000_000
 
 
 class MakerCheck:
-    """Finds the row at which each trade's maker shrinks, and looks whether it is first by (price, id).
+    """A search for the row that reduces the maker of each trade, and for the maker's place in its book.
 
     A trade carries the time of the earlier one of its two rows, and its amount is by what the maker
     shrinks. `trades` counts those looked for, `found` those whose maker rested and shrank, `at_head`
@@ -36,7 +36,7 @@ class MakerCheck:
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
     def before(self, heads_its_book: Callable[[Order], bool], order: Order, message: Message) -> None:
-        """Look at a resting order that a message is about to shrink; raises FeedError."""
+        """Check a resting order just before a message reduces it; raises FeedError."""
         self._advance(message.time)
         taken = order.amount - message.amount
         for trade in self._pending:
@@ -50,7 +50,7 @@ class MakerCheck:
                 return
 
     def finish(self) -> None:
-        """Count the trades that lie behind the end of the recording; raises FeedError."""
+        """Count the trades after the end of the recording; raises FeedError."""
         while self._next is not None:
             self._shift()
 

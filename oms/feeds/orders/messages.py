@@ -1,4 +1,4 @@
-"""The one vocabulary that every feed is translated into."""
+"""The messages that every feed by order is translated into."""
 
 from __future__ import annotations
 
@@ -10,42 +10,37 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from oms.feeds.text_file import CsvFile, Streamed
+from oms.feeds.text_file import Streamed, TextFile
 from oms.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["ASK", "BID", "Feed", "Kind", "Level", "Message", "Recording", "Top", "symbol_from_name"]
-
-# A feed's asks serve BUY trades and its bids SELL trades: nowhere else are the words translated.
-ASK = Side.BUY
-BID = Side.SELL
-
+__all__ = ["Feed", "Kind", "Message", "Recording", "symbol_from_name"]
 
 Feed = Literal["bitstamp", "lobster"]
-"""The feeds that a recording may come from."""
+"""The feeds by order."""
 
 
 class Kind(StrEnum):
-    """What a message says."""
+    """The kind of a message."""
 
     SUBMITTED = "submitted"
-    """An order rests from now on (LOBSTER)."""
+    """A new order rests (LOBSTER)."""
     CREATED = "created"
-    """The same (Bitstamp), unless a row that came too early has already said that it is gone."""
+    """A new order rests (Bitstamp); rejected if an earlier row has already removed it."""
     REDUCED = "reduced"
-    """A part was cancelled: `amount` is what was taken away."""
+    """A part of an order was canceled: `amount` is the part."""
     CHANGED = "changed"
-    """`amount` is what rests from now on."""
+    """The amount of an order changed: `amount` is the new one."""
     DELETED = "deleted"
-    """Nothing rests any more: `amount` is what was taken away (LOBSTER) or left over (Bitstamp)."""
+    """An order was removed: `amount` is what was canceled (LOBSTER) or never filled (Bitstamp)."""
     EXECUTED = "executed"
     """A trade took `amount` at `price`."""
     HIDDEN = "hidden"
-    """A trade took an order that no book shows."""
+    """A trade filled a hidden order, which is in no book."""
     CROSS = "cross"
-    """An auction traded, beside the book."""
+    """An auction traded outside the book."""
     HALT = "halt"
-    """Trading stopped, or goes on again."""
+    """Trading halted or resumed."""
 
 
 class Message(NamedTuple):
@@ -64,37 +59,23 @@ class Message(NamedTuple):
     price: int
 
 
-class Level(NamedTuple):
-    """The best price of a side (ticks) and all that rests there (lots)."""
-
-    price: int
-    amount: int
-
-
-class Top(NamedTuple):
-    """The best level of each side, None for a side on which nothing rests."""
-
-    buy: Level | None
-    sell: Level | None
-
-
 class Recording(Streamed):
-    """A file of messages; each iteration streams it once more from its first row.
+    """A file of messages; each iteration streams it again from the first row.
 
-    `feed` is who recorded it, `symbol` what its name says that it records, `units` what its ticks and lots
-    are. Iterating raises FeedError.
+    `feed` is the source, `symbol` the name that its orders are replayed under, and `units` the tick and lot
+    size. Iterating raises FeedError for a bad file or row.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        parse: Callable[[CsvFile, Instrument], Iterator[Message]],
+        parse: Callable[[TextFile, Instrument], Iterator[Message]],
         feed: Feed,
         symbol: str,
         units: Instrument | Callable[[], Instrument],
     ) -> None:
-        """Name the file and what reads it; `units` may be found out when they are first wanted."""
-        super().__init__(CsvFile(path))
+        """Set the path and its parser; `units` may be a function, called when they are first needed."""
+        super().__init__(TextFile(path))
         self._parse = parse
         self.feed: Feed = feed
         self.symbol = symbol
@@ -102,7 +83,7 @@ class Recording(Streamed):
 
     @cached_property
     def units(self) -> Instrument:
-        """Return what the ticks and lots of the messages are. O(rows) once if the prices must say so."""
+        """The tick and lot size of the messages. O(rows) the first time if the prices must be read."""
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
@@ -116,9 +97,9 @@ _BEFORE_THE_DOT = re.compile(r"([^.]+)")
 
 
 def symbol_from_name(path: str | os.PathLike[str], pattern: re.Pattern[str] = _BEFORE_THE_DOT) -> str:
-    r"""Read a symbol from the name of a file: what the pattern captures, else all before the first dot.
+    r"""Return the symbol in a file's name: the match of the pattern, else all before the first dot.
 
-    What cannot be shown as text, such as a byte that is not UTF-8, is replaced.
+    Unprintable characters, such as invalid UTF-8, are replaced.
 
     >>> symbol_from_name("data/XYZ.csv.gz"), symbol_from_name(".csv")
     ('XYZ', '.csv')

@@ -20,7 +20,7 @@ from itertools import islice
 
 from oms.errors import OrderNotFoundError
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
-from oms.feeds.orders.messages import Level
+from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
 from oms.models import Order, Side
 

@@ -1,4 +1,4 @@
-"""Drives an OrderManagement with the messages of any feed."""
+"""A replay: the messages of a recording applied to an OrderManagement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from oms.errors import InvalidOrderError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
 from oms.feeds.orders.maker_check import MakerCheck
-from oms.feeds.orders.messages import Kind, Message, Top
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.report import Report
 from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
+from oms.feeds.top_of_book import Top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
@@ -78,7 +79,7 @@ def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tupl
 
 
 class Replay:
-    """A replay that its caller drives: each step of an iteration applies one event and yields its messages.
+    """A replay driven by its caller: each iteration step applies one event and yields its messages.
 
     `unknown` says what to do about orders referred to but never submitted: "seed" them (the recording is
     then read twice before), "skip" what is said of them, or "raise" UnknownOrderError. Rows about the ids
@@ -128,7 +129,7 @@ class Replay:
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
         """Apply event after event; raises FeedError, UnknownOrderError and InvalidOrderError.
 
-        A loop that was left goes on with the next event.
+        A new loop continues with the next event.
         """
         return self._steps
 
@@ -137,7 +138,7 @@ class Replay:
         self._steps.close()
 
     def report(self) -> Report:
-        """Say what has been counted so far."""
+        """Return the counts so far."""
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
     def _run(self) -> Generator[tuple[Message, ...]]:
@@ -157,7 +158,7 @@ class Replay:
                 check.finish()
 
     def _count(self, run: tuple[Message, ...]) -> list[Message]:
-        """Count the messages of an event; say which of them are not to be ignored."""
+        """Count the messages of an event; return those that are not ignored."""
         first = run[0]
         if self._time is not None and first.time < self._time:
             self._tally.contradictions.add("a time before that of the row above", first.row)

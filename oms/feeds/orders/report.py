@@ -1,4 +1,4 @@
-"""What a replay counted, and whether it agrees with what the exchange published."""
+"""The report of a replay: its counts, and the differences from what the exchange published."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UnequalTrade(NamedTuple):
     published: int
 
     def describe(self, units: Instrument) -> str:
-        """Say it in words, with prices in these units."""
+        """Return a description, with prices in these units."""
         there = f"row {self.row:,}: {units.show_total(self.published)} there"
         if self.total_price is None:
             return f"{there}, and here it takes what does not rest"
@@ -47,23 +47,23 @@ class Report:
     kinds: dict[str, int]
     """How many of each kind, in the order of their first appearance."""
     units: Instrument = TICKS_AND_LOTS
-    """In which the sentences speak; all numbers are ticks and lots."""
+    """The units of the sentences; all numbers here are in ticks and lots."""
     unknown: int = 0
     """Ids referred to that had not been submitted."""
     seeded: int = 0
     """Those of them that were seeded."""
     ignored: int = 0
-    """Rows about ids that were to be ignored."""
+    """Rows about ids to ignore."""
     ignored_in_vain: tuple[int, ...] = ()
-    """Ids that were to be ignored, and that no row is about."""
+    """Ids to ignore that appear in no row."""
     refused: int = 0
-    """Rows (and seeds) that no book can follow."""
+    """Rows (and seeds) that could not be applied to a book."""
     refusals: dict[str, int] = field(default_factory=dict)
-    """Why: how many for each reason."""
+    """The number of refused rows for each reason."""
     contradictions: dict[str, int] = field(default_factory=dict)
     """Rows that were applied although they contradict the rows before them: how many of each kind."""
     first_rows: dict[str, int] = field(default_factory=dict)
-    """Of each refusal and contradiction: the row of the first one."""
+    """The first row of each refusal and contradiction."""
     trades: int = 0
     """Sweeps."""
     trades_equal_cost: int = 0
@@ -97,12 +97,12 @@ class Report:
 
     @property
     def compared(self) -> bool:
-        """Whether there was anything to compare: a trade, a state of the books or a maker."""
+        """True if anything was compared: a trade, a state of the books, or a maker."""
         return any((self.trades, self.states, self.makers, self.makers_not_found))
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing that was compared differs; also where nothing was `compared`."""
+        """True if nothing compared differs, and also if nothing was `compared`."""
         return not self._differences()
 
     @property

@@ -20,7 +20,7 @@ _RESTS = frozenset((Kind.CREATED, Kind.CHANGED))
 
 
 class Seeds:
-    """The unseen orders that still wait for their turn, in the order of their ids.
+    """The unseen orders that have not been added yet, in the order of their ids.
 
     `first_submitted` is the smallest id that does not rest from the start; None if all do.
     """
@@ -35,11 +35,11 @@ class Seeds:
         return len(self._waiting)
 
     def from_the_start(self) -> Iterator[Order]:
-        """Hand over the orders that rested before the recording began."""
+        """Yield the orders that rested before the recording began."""
         return self.before(self._first_submitted)
 
     def before(self, order_id: int | None) -> Iterator[Order]:
-        """Hand over the orders that came before the submission of `order_id`; None = all."""
+        """Yield the orders that precede the submission of `order_id`; None = all."""
         while self._next is not None and (order_id is None or self._next < order_id):
             order = self._waiting.pop(self._next, None)
             self._next = next(self._queue, None)
@@ -47,7 +47,7 @@ class Seeds:
                 yield order
 
     def take(self, order_id: int) -> Order | None:
-        """Hand over one order out of its turn; None if it does not wait."""
+        """Remove and return one order, whatever its place; None if it is not here."""
         return self._waiting.pop(order_id, None)
 
 
@@ -61,7 +61,7 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
         raise InvalidOrderError("recording", messages, "iterable more than once for 'seed'")
     unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
     if unseen:
-        # What looks unseen may be gone already, or be submitted later on: the data are at odds, not lacking.
+        # An order that is submitted somewhere is not missing: its rows contradict each other.
         for message in messages:
             if message.kind is Kind.SUBMITTED:
                 unseen.pop(message.order_id, None)

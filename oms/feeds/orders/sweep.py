@@ -13,8 +13,9 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from oms.feeds.orders.messages import Kind, Level, Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
+from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
 from oms.models import OrderFill, PriceLevel, Side, Trade
 
@@ -88,15 +89,15 @@ def sweep(
 def _without(
     om: OrderManagement, symbol: str, side: Side, amount: int, own: Container[int]
 ) -> tuple[OrderFill, ...]:
-    """The fills of a trade if your orders were not there."""
-    asked = amount
+    """Return the fills of a trade in the book without your orders."""
+    requested = amount
     while True:
-        fills = om.quote(symbol, side, asked).fills
+        fills = om.quote(symbol, side, requested).fills
         theirs = tuple(fill for fill in fills if fill.order_id not in own)
         missing = amount - sum(fill.amount for fill in theirs)
         if not missing:
             return theirs
-        asked += missing
+        requested += missing
 
 
 def _compared(
@@ -132,7 +133,7 @@ def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
 def _make_true(
     om: OrderManagement, trade: Trade, published: Iterable[OrderFill], own: Container[int]
 ) -> None:
-    """Undo what was filled too much, and fill what is missing; your orders keep what they got."""
+    """Return surplus fills and take missing ones; your orders keep their fills."""
     owed = _by_order(published)
     for fill in trade.fills:
         if fill.order_id in own:
@@ -160,7 +161,7 @@ def _take(om: OrderManagement, order_id: int, amount: int) -> None:
 def best_levels_during(
     levels: Iterable[Level | PriceLevel], published: Sequence[OrderFill]
 ) -> Iterator[Level | None]:
-    """Say what was best on the swept side after each fill but the last.
+    """Yield the best level of the swept side after each fill but the last.
 
     An exchange publishes a book after every fill, where a trade here is one step. `levels` are those
     before the sweep, at least one more than there are fills.

@@ -1,4 +1,4 @@
-"""The counts of a replay while they grow."""
+"""The counters of a running replay."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Reasons", "Tally"]
 
 @dataclass(slots=True)
 class Reasons:
-    """How often something happened for each reason, and at which row first."""
+    """The number of rows for each reason, and the first row of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first_rows: dict[str, int] = field(default_factory=dict)
 
     def add(self, reason: str, row: int) -> None:
-        """Count once more."""
+        """Count one row for a reason."""
         self.counts[reason] += 1
         self.first_rows.setdefault(reason, row)
 
 
 @dataclass(slots=True)
 class Tally:
-    """The counts while they grow."""
+    """The counters of a running replay."""
 
     to_ignore: frozenset[int] = frozenset()
 
@@ -50,7 +50,7 @@ class Tally:
     taken_from: set[int] = field(default_factory=set)
 
     def count_trade(self, row: int, swept: Swept, published: int) -> None:
-        """Count the trade that begins at a row, and that cost what was published."""
+        """Count a trade that begins at `row`; `published` is its published cost."""
         self.trades += 1
         self.trades_equal_cost += swept.equal_cost
         self.trades_equal_fills += swept.equal_fills
@@ -64,7 +64,7 @@ class Tally:
     def report(
         self, units: Instrument, book_check: BookCheck | None, maker_check: MakerCheck | None
     ) -> Report:
-        """Freeze the counts, with those of the comparisons that were made."""
+        """Return the counts so far as a Report, with those of the comparisons."""
         passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
         if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:
             passed_over, times = None, 0

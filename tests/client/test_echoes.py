@@ -1,4 +1,4 @@
-"""An answer repeats what was asked, and one that repeats something else is never taken for a value."""
+"""A response echoes the fields of its request. One with other values is an error, and never a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from oms import OmsError, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.client import Client, InProcess, UnexpectedAnswerError
+from oms.client import Client, InProcess, UnexpectedResponseError
 from support.clients import URL
 
 BUY = Side.BUY
@@ -21,8 +21,8 @@ def over(transport: httpx.BaseTransport) -> Client:
     return Client(URL, transport=transport)
 
 
-class Overheard(InProcess):
-    """A service in process that keeps its last answer."""
+class Recording(InProcess):
+    """An in-process service that keeps its last response."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.last = super().handle_request(request)
@@ -39,7 +39,7 @@ def example() -> OrderManagement:
 
 BOOK = ["symbol", "side"]
 ORDER = ["order_id", *BOOK, "amount", "price"]
-REPEATED: dict[str, tuple[Callable[[Client], object], list[str]]] = {
+ECHOED: dict[str, tuple[Callable[[Client], object], list[str]]] = {
     "add_order": (lambda om: om.add_order(9, "JPM", BUY, 3, 22), ORDER),
     "remove_order": (lambda om: om.remove_order(1), ["order_id"]),
     "amend amount": (lambda om: om.amend_order(1, amount=2), ["order_id", "amount"]),
@@ -66,18 +66,18 @@ REPEATED: dict[str, tuple[Callable[[Client], object], list[str]]] = {
     "contains": (lambda om: 1 in om, ["order_id"]),
     "best_price": (lambda om: om.best_price("JPM", BUY), BOOK),
     "depth": (lambda om: om.depth("JPM", BUY), BOOK),
-    "no order to get": (lambda om: om.get_order(99), ["order_id"]),
-    "no order to remove": (lambda om: om.remove_order(99), ["order_id"]),
-    "no order to amend": (lambda om: om.amend_order(99, price=1), ["order_id"]),
-    "no order in it": (lambda om: 99 in om, ["order_id"]),
-    "another order": (lambda om: om.add_order(1, "JPM", BUY, 1, 1), ["order_id"]),
-    "too little": (lambda om: om.place_trade("JPM", BUY, 99), BOOK),
-    "too little to quote": (lambda om: om.quote("JPM", BUY, 99), BOOK),
+    "get: not found": (lambda om: om.get_order(99), ["order_id"]),
+    "remove: not found": (lambda om: om.remove_order(99), ["order_id"]),
+    "amend: not found": (lambda om: om.amend_order(99, price=1), ["order_id"]),
+    "contains: not found": (lambda om: 99 in om, ["order_id"]),
+    "duplicate order": (lambda om: om.add_order(1, "JPM", BUY, 1, 1), ["order_id"]),
+    "not enough to trade": (lambda om: om.place_trade("JPM", BUY, 99), BOOK),
+    "not enough to quote": (lambda om: om.quote("JPM", BUY, 99), BOOK),
 }
 
 
-def another(value: Any) -> list[Any]:
-    """Values that a field could have in an answer to another question."""
+def other_values(value: Any) -> list[Any]:
+    """Return values that the field could have in the response to another request."""
     match value:
         case "BUY":
             return ["SELL", None]
@@ -89,70 +89,74 @@ def another(value: Any) -> list[Any]:
             return [value + 1, float(value), str(value), None]
 
 
-def heard(ask: Callable[[Client], object]) -> httpx.Response:
-    """What the service truly answers."""
-    service = Overheard(create_app(example(), Settings()))
+def service_response(call: Callable[[Client], object]) -> httpx.Response:
+    """Return the unaltered response of the service."""
+    service = Recording(create_app(example(), Settings()))
     with over(service) as om:
-        assert not isinstance(outcome(ask, om), UnexpectedAnswerError)
+        assert not isinstance(outcome(call, om), UnexpectedResponseError)
     return service.last
 
 
-def changed(response: httpx.Response, **fields: object) -> Client:
-    """A client that gets this answer to all that it asks, with other fields."""
-    said = json.dumps({**response.json(), **fields})
+def altered(response: httpx.Response, **fields: object) -> Client:
+    """Return a client that receives this response to each request, with these fields replaced."""
+    content = json.dumps({**response.json(), **fields})
     media_type = {"content-type": response.headers["content-type"]}
     return over(
-        httpx.MockTransport(lambda _: httpx.Response(response.status_code, content=said, headers=media_type))
+        httpx.MockTransport(
+            lambda _: httpx.Response(response.status_code, content=content, headers=media_type)
+        )
     )
 
 
-def outcome(ask: Callable[[Client], object], om: Client) -> object:
+def outcome(call: Callable[[Client], object], om: Client) -> object:
     try:
-        return ask(om)
+        return call(om)
     except OmsError as error:
         return error
 
 
-@pytest.mark.parametrize("name", REPEATED)
-def test_an_answer_to_another_question_is_an_error_and_never_a_value(name: str) -> None:
-    ask, fields = REPEATED[name]
-    truth = heard(ask)
+@pytest.mark.parametrize("name", ECHOED)
+def test_a_response_to_another_request_is_an_error_and_never_a_result(name: str) -> None:
+    call, fields = ECHOED[name]
+    true_response = service_response(call)
     for field in fields:
-        for value in another(truth.json()[field]):
-            error = outcome(ask, changed(truth, **{field: value}))
-            assert isinstance(error, UnexpectedAnswerError), (field, value)
+        for value in other_values(true_response.json()[field]):
+            error = outcome(call, altered(true_response, **{field: value}))
+            assert isinstance(error, UnexpectedResponseError), (field, value)
             assert field in error.reason
 
 
-def test_a_change_whose_answer_is_about_another_is_unknown() -> None:
-    truth = heard(lambda om: om.place_trade("JPM", BUY, 2))
-    with pytest.raises(UnexpectedAnswerError, match="symbol is 'IBM', but 'JPM' was asked") as caught:
-        changed(truth, symbol="IBM").place_trade("JPM", BUY, 2)
+def test_a_change_whose_response_is_about_another_symbol_has_an_unknown_outcome() -> None:
+    true_response = service_response(lambda om: om.place_trade("JPM", BUY, 2))
+    with pytest.raises(UnexpectedResponseError, match="symbol is 'IBM', but 'JPM' was requested") as caught:
+        altered(true_response, symbol="IBM").place_trade("JPM", BUY, 2)
     assert caught.value.outcome_unknown
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda om: om.available_amount("JPM", BUY), lambda om: om.calculate_amount("JPM", BUY, 99)]
+    "call", [lambda om: om.available_amount("JPM", BUY), lambda om: om.calculate_amount("JPM", BUY, 99)]
 )
-def test_a_limit_that_was_not_given_is_not_taken_from_an_answer(ask: Callable[[Client], object]) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="limit_price is 20, but None was asked"):
-        ask(changed(heard(ask), limit_price=20))
+def test_a_limit_price_that_was_not_requested_is_rejected_in_a_response(
+    call: Callable[[Client], object],
+) -> None:
+    with pytest.raises(UnexpectedResponseError, match="limit_price is 20, but None was requested"):
+        call(altered(service_response(call), limit_price=20))
 
 
 ONE, FOUR = ({"order_id": n, "symbol": "JPM", "side": "BUY", "amount": 1, "price": 1} for n in (1, 4))
 PAGES: dict[str, dict[str, object]] = {
     "another symbol": {"orders": [ONE, {**FOUR, "symbol": "IBM"}]},
     "another side": {"orders": [ONE, {**FOUR, "side": "SELL"}]},
-    "another order of ids": {"orders": [FOUR, ONE]},
-    "the same again": {"orders": [ONE, ONE]},
-    "a page that goes on elsewhere": {"next": 2},
-    "a page that comes again": {"next": 4},
-    "an empty page that goes on": {"orders": [], "next": -1},
+    "descending ids": {"orders": [FOUR, ONE]},
+    "a repeated order": {"orders": [ONE, ONE]},
+    "a next that is not the last id": {"next": 2},
+    "an endless page": {"next": 4},
+    "an empty page with a next": {"orders": [], "next": -1},
     "another total": {"total": 1},
 }
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_of_other_orders_than_those_asked_is_an_error_and_has_an_end(name: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="GET /orders"):
-        changed(heard(lambda om: om.orders("JPM", BUY)), **PAGES[name]).orders("JPM", BUY)
+def test_a_page_that_does_not_match_the_request_is_an_error_and_reading_ends(name: str) -> None:
+    with pytest.raises(UnexpectedResponseError, match="GET /orders"):
+        altered(service_response(lambda om: om.orders("JPM", BUY)), **PAGES[name]).orders("JPM", BUY)

@@ -18,11 +18,11 @@ import pytest
 
 from oms import OmsError
 from oms.feeds import FeedError, UnknownOrderError, feed_of
-from oms.feeds.text_file import CsvFile, scaled
+from oms.feeds.text_file import TextFile, scaled
 
 
 def read(path: Path) -> list[tuple[int, str]]:
-    return list(CsvFile(path).rows())
+    return list(TextFile(path).rows())
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -80,7 +80,7 @@ packed_as = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 def test_a_compressed_file_is_read_whatever_its_name(
     tmp_path: Path, pack: Callable[[bytes], bytes], name: str
 ) -> None:
-    file = CsvFile(write(tmp_path / name, pack(b"a\nb\n")))
+    file = TextFile(write(tmp_path / name, pack(b"a\nb\n")))
     assert list(file.rows()) == list(file.rows()) == [(1, "a"), (2, "b")]
     assert file.position <= file.size
 
@@ -117,7 +117,7 @@ def test_a_damaged_archive_is_a_feed_error(tmp_path: Path, pack: Callable[[bytes
 def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     path = write(tmp_path / "a.csv", pack((b"x" * 1_000 + b"\n") * 20_000))
     tracemalloc.start()
-    for _ in CsvFile(path).rows():
+    for _ in TextFile(path).rows():
         pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -142,7 +142,7 @@ def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Calla
         (zipped(("a/", b"")), "a zip archive with 0 members, not 1: unpack it first"),
         (
             zipped(("a", b"a"), compression=zipfile.ZIP_LZMA),
-            "a zip archive packed by another method than deflate: unpack it first",
+            "a zip archive not compressed with deflate: unpack it first",
         ),
         (zipped(), "an empty zip archive: unpack it first"),
         (b"PAR1abc", "a Parquet file: unpack it first"),
@@ -185,13 +185,13 @@ def test_a_lack_of_memory_is_not_called_damage(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_file_may_be_streamed_again_and_again(tmp_path: Path) -> None:
-    file = CsvFile(write(tmp_path / "a.csv", b"a\nb\n"))
+    file = TextFile(write(tmp_path / "a.csv", b"a\nb\n"))
     assert list(file.rows()) == list(file.rows())
 
 
 @pytest.mark.parametrize("content", [b"x\n" * 50_000, gzip.compress(b"x\n" * 50_000)])
 def test_the_position_grows_to_the_size(tmp_path: Path, content: bytes) -> None:
-    file = CsvFile(write(tmp_path / "a.csv", content))
+    file = TextFile(write(tmp_path / "a.csv", content))
     assert (file.position, file.size) == (0, len(content))
     positions = [file.position for _ in file.rows()]
     assert positions == sorted(positions)
@@ -201,7 +201,7 @@ def test_the_position_grows_to_the_size(tmp_path: Path, content: bytes) -> None:
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv.gz", gzip.compress(b"34200.5,1,7,10,1000000,-1\n" * 200_000))
     tracemalloc.start()
-    for _ in CsvFile(path).rows():
+    for _ in TextFile(path).rows():
         pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -209,7 +209,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_feed_error(tmp_path: Path) -> None:
-    file = CsvFile(tmp_path / "none.csv")
+    file = TextFile(tmp_path / "none.csv")
     with pytest.raises(FeedError, match=r"none\.csv: No such file or directory$") as caught:
         list(file.rows())
     assert caught.value.row is None
@@ -241,7 +241,7 @@ def test_an_empty_file_is_a_feed_error(tmp_path: Path, content: bytes) -> None:
 def test_a_truncated_gzip_file_is_a_feed_error_after_its_good_rows(tmp_path: Path) -> None:
     packed = gzip.compress("".join(f"{number}\n" for number in range(100_000)).encode())
     rows: list[tuple[int, str]] = []
-    file = CsvFile(write(tmp_path / "a.csv.gz", packed[: len(packed) // 2]))
+    file = TextFile(write(tmp_path / "a.csv.gz", packed[: len(packed) // 2]))
     with pytest.raises(FeedError, match=r"row \d+: the file is damaged") as caught:
         rows.extend(file.rows())
     assert caught.value.row == len(rows) + 1 > 1
@@ -261,7 +261,7 @@ def test_what_is_not_text_is_a_feed_error_at_its_row(tmp_path: Path) -> None:
 
 
 def test_a_row_without_end_is_a_feed_error_before_it_fills_the_memory(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="row 1: no row has 65536 bytes"):
+    with pytest.raises(FeedError, match="row 1: must have fewer than 65,536 bytes"):
         read(write(tmp_path / "a.csv", b"1" * 1_000_000))
 
 

@@ -1,4 +1,4 @@
-"""What a file holds, read with suspicion: heads, orders and events, each compared with its hash."""
+"""Reading a journal's file: heads, orders, events and replies, each compared with its hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.journal.connection import Connection, reported
 from oms.journal.record import EMPTY, Head, digest, event_of, link, reply_link, sum_of
 from oms.models import Order, Side, check_orders, new_order
 
-__all__ = ["Trail"]
+__all__ = ["EventLog"]
 
 _AT_ONCE = 1000
 _SIDES = {side.value: side for side in Side}
@@ -22,15 +22,15 @@ _REPLIES = "SELECT number, reply, hash FROM replies ORDER BY number"
 _NOTED = "SELECT sequence, kind, note, body, hash FROM noted ORDER BY sequence"
 
 
-class Trail:
-    """Reads a journal's file. Every method raises JournalError, which names the place of any damage."""
+class EventLog:
+    """Reads the tables of a journal's file. Every method raises JournalError with the place of the damage."""
 
     def __init__(self, connection: Connection, place: str) -> None:
         self.connection = connection
         self.place = place
 
     def head(self, name: str) -> Head:
-        """The head "now", or that of the "snapshot" which the trail begins with."""
+        """Return the head "now", or that of the "snapshot" that the event log begins with."""
         place = f"{self.place}: heads, {name}"
         with reported(place, "it cannot be read"):
             columns = "sequence, next_trade_id, orders, orders_sum, last_hash, seal"
@@ -42,10 +42,10 @@ class Trail:
             head = Head(sequence, next_trade_id, orders, int.from_bytes(orders_sum), last_hash)
             if head.seal(name) == seal and {type(value) for value in head[:3]} == {int}:
                 return head
-        raise JournalError(place, "its seal does not fit what it says")
+        raise JournalError(place, "its seal does not fit its content")
 
     def check_end(self, head: Head) -> None:
-        """See that the last event is the one that the head names."""
+        """Raise JournalError unless the last event is the one that the head names."""
         with reported(f"{self.place}: events", "they cannot be read"):
             rows = self.connection.execute(
                 "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1"
@@ -59,7 +59,7 @@ class Trail:
             )
 
     def orders(self, table: str, head: Head) -> tuple[Order, ...]:
-        """What rests by the table of orders, or by that of the snapshot, in O(n)."""
+        """Return the orders of the table "orders" or "snapshot", in O(n)."""
         place = f"{self.place}: {table}"
         with reported(place, "it cannot be read"):
             self._check_pages(table)
@@ -97,7 +97,7 @@ class Trail:
             ) from error
 
     def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
-        """The rows of events from a sequence number on, as above."""
+        """Yield the rows of events from a sequence number on, each compared with its hash."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return
@@ -115,14 +115,14 @@ class Trail:
             raise self._missing(first, "it is missing, as is what follows")
 
     def _missing(self, first: int, problem: str) -> JournalError:
-        """What is wrong where an event is not: it may have been dropped, also while it was being read."""
+        """Return the error for a missing event; it may have been dropped, also during the reading."""
         start = self.head("snapshot").sequence
         if first <= start:
-            problem = f"it was dropped: the trail begins after {start}"
+            problem = f"it was dropped: the event log begins after {start}"
         return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
-        """The events that were dropped but carry a note, each compared with its hash."""
+        """Yield the dropped events that carry a note, each compared with its hash."""
         head, place = self.head("noted"), f"{self.place}: noted"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()
@@ -137,7 +137,7 @@ class Trail:
             raise JournalError(place, f"its {len(rows)} events are not the {head.orders} that were put there")
 
     def replies(self) -> list[str]:
-        """The replies that were kept, each compared with its hash."""
+        """Return the stored replies, each compared with its hash."""
         head, place = self.head("replies"), f"{self.place}: replies"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_REPLIES).fetchall()
@@ -153,11 +153,11 @@ class Trail:
         return [reply for _, reply, _ in rows]
 
     def hash_of(self, sequence: int) -> bytes:
-        """The hash that an event is written down with."""
+        """Return the hash of an event."""
         return self._hash_before(sequence + 1)
 
     def batch_of(self, sequence: int) -> int:
-        """The sequence number that the batch of an event began with; its own, if there is none yet."""
+        """Return the first sequence number of the batch of an event, or its own if there is no such event."""
         for _, batch, *_ in self._chunk(sequence, 1):
             return int(batch)
         return sequence

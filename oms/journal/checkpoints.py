@@ -1,0 +1,46 @@
+"""Checkpoints: copying the write-ahead log into the file now and then, so that it stays short."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+
+from oms.errors import JournalError
+from oms.journal.log_state import copy_log
+from oms.journal.writer import Writer
+
+__all__ = ["Checkpoints"]
+
+APPENDS_TO_CHECKPOINT = 1_000
+ROWS_TO_CHECKPOINT = 20_000
+
+
+class Checkpoints:
+    """Counts what was written since the last checkpoint, and makes the next one when it is due."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._appends = self._rows = 0
+
+    def count(self, rows: int) -> None:
+        """Count one write of so many rows."""
+        self._appends += 1
+        self._rows += rows
+
+    def make_when_due(self) -> None:
+        """Make a checkpoint after many writes. A failure makes the journal read-only, but raises nothing.
+
+        It must not raise, because the write before it is committed.
+        """
+        if self._appends >= APPENDS_TO_CHECKPOINT or self._rows >= ROWS_TO_CHECKPOINT:
+            self._appends = self._rows = 0
+            with suppress(JournalError):
+                self.make()
+
+    def make(self, *, to_close: bool = False) -> None:
+        """Copy the log into the file. Raises JournalError, and then the journal is read-only."""
+        self._writer.check_writable(thorough=True)
+        try:
+            copy_log(self._writer.file.connection, to_close=to_close)
+        except sqlite3.Error as error:
+            raise self._writer.failure(error, committing=False) from error

@@ -1,0 +1,97 @@
+"""The file of a journal, opened by its one writer."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Literal
+
+from oms.errors import JournalError
+from oms.journal import log_state, schema
+from oms.journal.connection import Connection, connect, reported, uri_of
+from oms.journal.event_log import EventLog
+from oms.journal.place import Presence, check_name, find_or_make
+from oms.journal.verification import verify_event_log
+from oms.journal.writer_lock import WriterLock
+
+__all__ = ["OpenFile", "Synchronous"]
+
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
+"""When SQLite syncs the write-ahead log: at each commit, at each checkpoint, or never."""
+
+_log = logging.getLogger("oms.journal")
+
+
+class OpenFile:
+    """A journal's file that is open for writing: its writer lock, its connections, and its event log.
+
+    The file is made if it is missing, and migrated if it is older. With `verify` it is verified, in
+    O(events). Raises JournalError for a file that is damaged, of a newer version, or open elsewhere.
+    """
+
+    def __init__(self, path: Path, synchronous: Synchronous, *, verify: bool) -> None:
+        self.path = path
+        self.place = str(path)
+        with reported(self.place, "it cannot be opened"), ExitStack() as undo:
+            check_name(path)
+            self.writer_lock = WriterLock(path)
+            undo.callback(self.writer_lock.release)
+            find_or_make(path)
+            self.connection = connect(uri_of(path, "rw"))
+            undo.callback(self.connection.close)
+            _prepare(self.connection, self.place)
+            self.set_synchronous(synchronous)
+            self.event_log = EventLog(self.connection, self.place)
+            self._check(verify=verify)
+            log_state.copy_log(self.connection)
+            # The guard writes nothing. The last connection that closes copies the log into the file.
+            # After a failure that must not happen, so the guard stays open until the other has closed.
+            self._guard = connect(uri_of(path, "ro"))
+            undo.callback(self._guard.close)
+            self._guard.execute("SELECT name FROM heads").fetchall()
+            self.presence = Presence(path)
+            undo.pop_all()
+
+    def _check(self, *, verify: bool) -> None:
+        head = self.event_log.head("now")
+        self.event_log.check_end(head)
+        if warning := log_state.warning_about(self.connection, self.path, head.sequence):
+            _log.warning("%s: %s", self.place, warning)
+        if verify:
+            verify_event_log(self.event_log)
+        _log.info("%s is open, and its last event is %d", self.place, head.sequence)
+
+    def set_synchronous(self, level: Synchronous) -> None:
+        """Set when SQLite syncs the log from now on. Raises sqlite3.Error."""
+        self.connection.execute(f"PRAGMA synchronous={level}")
+
+    def close(self, *, failed: bool) -> None:
+        """Close both connections. After a failure the log is not copied into the file, and nothing is raised.
+
+        Raises sqlite3.Error, unless `failed`.
+        """
+        if not failed:
+            self._guard.close()
+            self.connection.close()
+            return
+        for connection in (self.connection, self._guard):
+            with suppress(sqlite3.Error):  # the failure was raised where it happened
+                connection.close()
+
+
+def _prepare(connection: Connection, place: str) -> None:
+    """Check the version, switch to a write-ahead log, migrate, and see that the file can be written."""
+    for pragma in ("cell_size_check=ON", "fullfsync=ON", "checkpoint_fullfsync=ON"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    schema.version_of(connection, place)
+    ((mode,),) = connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    if mode != "wal":
+        raise JournalError(place, f"no write-ahead log is possible here, only mode {mode}")
+    connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+    connection.execute("PRAGMA synchronous=FULL")
+    schema.migrate(connection, place)
+    schema.check(connection, place)
+    # SQLite opens a file that can only be read, and raises nothing before the first write.
+    connection.execute("DELETE FROM events WHERE 0")
