@@ -36,11 +36,9 @@ _AT_ONCE = 1_000  # events read under one lock
 class SqliteJournal:
     """Keeps events in the SQLite file at `path`, as its only writer. The file is made if it is missing.
 
-    `durability` says when an append returns:
-    - "full": when the change is on the disk;
-    - "batched": when the operating system has it. It is on the disk before `group_size` changes are
-      made, or `group_seconds` seconds have passed;
-    - "off": when the operating system has it.
+    `durability` says when an append returns. With "full" the change is on the disk. With "batched" the
+    operating system has it, and it is on the disk before `group_size` changes are made or `group_seconds`
+    seconds have passed. With "off" the operating system has it.
 
     Opening checks the ends of the event log, and `snapshot` compares the orders with their hash, in
     O(orders). With `verify` everything is compared, in O(events). Raises InvalidOrderError, and
