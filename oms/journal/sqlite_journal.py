@@ -34,9 +34,10 @@ _AT_ONCE = 1_000  # events read under one lock
 
 
 class SqliteJournal:
-    """Keeps events in the SQLite file at `path`, as its only writer. The file is made if it is missing.
+    """The only writer of events to the SQLite file at `path`. The file is made if it is missing.
 
     `durability` says when an append returns:
+
     - "full": when the change is on the disk;
     - "batched": when the operating system has it. It is on the disk before `group_size` changes are
       made, or `group_seconds` seconds have passed;
