@@ -34,7 +34,7 @@ _AT_ONCE = 1_000  # events read under one lock
 
 
 class SqliteJournal:
-    """Keeps events in the SQLite file at `path`, as its only writer. The file is made if it is missing.
+    """The only writer of events to the SQLite file at `path`. The file is made if it is missing.
 
     `durability` says when an append returns. With "full" the change is on the disk. With "batched" the
     operating system has it, and it is on the disk before `group_size` changes are made or `group_seconds`
