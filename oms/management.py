@@ -365,7 +365,7 @@ class OrderManagement:
             return self._find_book(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """List the best `levels` price levels (all if None), best first, in O(levels * log n).
+        """List the best `levels` price levels (all if None), best first, in O(levels).
 
         Raises InvalidOrderError.
 
