@@ -44,7 +44,10 @@ def test_lots_are_read_and_written_as_ticks_are(size: str, lots: int) -> None:
 def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None:
     instrument = Instrument(tick_size=size)
     ticks = Decimal(text) / Decimal(size)
-    if ticks == ticks.to_integral_value():
+    if ticks > MAX_INT:
+        with pytest.raises(InvalidOrderError, match=r"at most|a multiple of"):
+            instrument.to_ticks(text)
+    elif ticks == ticks.to_integral_value():
         assert instrument.to_ticks(text) == ticks
         assert Decimal(instrument.price_text(int(ticks))) == Decimal(text)
     else:
