@@ -122,10 +122,9 @@ class Books:
     # ------------------------------------------------------------------ the index
 
     def recover(self, wanted: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
-        """Make these orders, by id, what is wanted (None: not resting), whatever they are now, in O(n).
+        """Restore the wanted orders by id (None: not resting) and rebuild the named books, in O(n).
 
-        The orders are put right, and the named books are made anew from all orders. It can be
-        interrupted anywhere, and be called again.
+        The present state of these orders and books does not matter. So an interrupted call can be repeated.
         """
         for order_id, order in wanted.items():
             if order is None:

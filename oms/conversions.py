@@ -52,7 +52,7 @@ def as_int(field: str, value: object) -> str:
 
 
 def exact_text(value: object) -> str:
-    """Return a number of any type as the text that a person would write, "" for what is no number above 0.
+    """Return a number of any type as plain text; return "" unless it is a number above 0.
 
     A float is written with the fewest digits that are read as the same float.
 

@@ -10,7 +10,7 @@ The solution: a mark. A change is marked before it is made, by one assignment th
 to restore the state before it; the mark is cleared after the change, by one assignment too. Where a
 change fails, its own `except` block tries to settle. If that fails too, the mark stays, and the next
 caller who takes the lock settles first (`admit`). Settling puts the marked orders back as they were,
-whatever they are now, and makes the books that they touch anew from all orders. So it can be
+whatever they are now, and rebuilds the books that they touch from all orders. So it can be
 interrupted anywhere and be done again.
 
 Invariants:
@@ -18,12 +18,13 @@ Invariants:
   looks at `version`.
 - A mark is cleared, and a transaction ended, in one line that calls nothing. CPython looks for
   interrupts only where something is called, so either all of that line happens or nothing.
-- Whoever takes the lock and finds the ledger `busy` calls `admit`, which settles, waits, or raises.
+- A caller that takes the lock and finds the ledger `busy` calls `admit`, which settles, waits, or raises.
   An undo that keeps failing raises for each caller, and nothing is read or changed before it worked.
 - The lock is held during a verb only. A transaction belongs to its owner, a thread and a context.
   Other threads wait for its end; all others get an error, because their wait would never end.
 - A transaction that nobody can leave any more is rolled back by the next caller: its `Transaction`
-  object is gone, its thread has ended, or leaving it was interrupted.
+  object is gone, its thread has ended, or leaving it was interrupted. One gap is known: an interrupt just
+  before `__exit__` begins leaves the transaction open as long as the interrupt's traceback is alive.
 """
 
 from __future__ import annotations

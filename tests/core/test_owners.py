@@ -1,4 +1,4 @@
-"""A transaction belongs to one thread and one context: nobody else joins it, and nobody waits for ever."""
+"""A transaction belongs to one thread and one context: nobody else joins it, and no wait is endless."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Bitget: a snapshot and then changes of levels, with a CRC32 or numbers, or snapshots alone.
 
 Newer messages carry `seq`, which grows but leaves numbers out, and some `pseq`, the one before. So without
-`pseq` only an order turned round shows, not a gap. The channels `books1`, `books5`, `books15` and `books50`
-send the best levels anew each time. Version 3 of the interface names channels and symbols otherwise
-(`topic`, `symbol`), and sides and trades by one letter.
+`pseq` messages out of order are detected, but gaps are not. Each message of the channels `books1`, `books5`,
+`books15`, and `books50` holds all of the best levels. Version 3 of the interface has other names for channels
+and symbols (`topic`, `symbol`), and one letter for a side or a field of a trade.
 """
 
 from __future__ import annotations

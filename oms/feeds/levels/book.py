@@ -273,7 +273,7 @@ class LevelBook:
         self._settle()
 
     def _settle(self) -> None:
-        """Make the orders agree with the levels, in one step for whoever reads them."""
+        """Make the orders agree with the levels, in one step for all readers."""
         om = self._om
         asks, bids = (side.steps(om, self.symbol, self._new_ids) for side in (self._asks, self._bids))
         changes = [step[1:] for step in chain(asks, bids) if step.before is not None or step.after]

@@ -55,9 +55,9 @@ class LevelFeed:
     from the next snapshot on, and `instrument` says so; a first snapshot that does not fit `instruments`
     leaves its book stale. `checksums` "ignore" keeps a book whose checksum is wrong, and counts.
 
-    Orders get the ids from `first_order_id` up, and a new one when a level comes back; whoever rests orders
-    of his own beside them takes others. A message is one transaction. What rests of a stale book is taken out
-    of `om`, so that nobody is answered from what is wrong.
+    The feed's orders have ids from `first_order_id` up, and a level that returns gets a new id. Use other ids
+    for orders of your own. Each message is one transaction. The orders of a stale book are removed from `om`,
+    so that no question is answered from wrong data.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import ALTERNATING, BookMessage

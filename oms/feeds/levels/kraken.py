@@ -161,7 +161,7 @@ def _depth(text: str | int) -> int:
 
 
 def _plain(text: str, decimals: int) -> str:
-    """Write a number as the exchange sums it up: whoever recorded it may have lost the last zeros."""
+    """Return a number as the exchange writes it, with the trailing zeros that a recorder may have dropped."""
     if "e" in text.lower():
         number = Decimal(text)
         if abs(number.adjusted()) > MOST_DIGITS:

@@ -1,7 +1,8 @@
 """OKX: a snapshot and then changes of levels, numbered or with a CRC32 or both, or snapshots alone.
 
 A level is price, amount, and two more texts. Newer messages carry `seqId` and `prevSeqId`, and 0 as a
-checksum: then there is none. The channels `books5` and `bbo-tbt` send the best levels anew each time.
+checksum: then there is none. Each message of the channels `books5` and `bbo-tbt` holds all of
+the best levels.
 """
 
 from __future__ import annotations

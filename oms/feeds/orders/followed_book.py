@@ -184,7 +184,7 @@ class FollowedBook:
             self._leave(self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount)
         return Swept(equal_cost=False, equal_fills=False) if untouched else None
 
-    # ------------------------------------------------------------------ what rests
+    # ------------------------------------------------------------------ resting orders
 
     def _resting(self, message: Message) -> Order | None:
         """The recording's order that a message is about; None, counted, if there is none in its book."""
@@ -221,7 +221,7 @@ class FollowedBook:
                 self._seed((seed,), message.row)
 
     def _amount_here(self, order: Order) -> int:
-        """What rests of an order of the recording: less than it says, if somebody else took some."""
+        """Return the resting amount of a recorded order; other traders may have filled a part of it."""
         return self._om.get_order(order.order_id).amount if order.order_id in self._om else 0
 
     def _leave(self, order: Order, amount: int) -> None:

@@ -1,4 +1,4 @@
-"""The orders of a replayed symbol that the replay did not submit: a bot's, or whoever else adds orders.
+"""Your own orders in a replayed market: all orders that the replay did not submit.
 
 The problem: a recording says what became of the recording's orders, and nothing of yours. The comparison
 with what the exchange published needs the book without your orders, and looking at every order after every
