@@ -47,7 +47,10 @@ def outputs_of(cell: Any) -> list[Any]:
     shown: list[Any] = []
     for output in cell.outputs:
         if output.output_type == "stream":
-            shown.append((output.name, output.text))
+            # One text can arrive in one piece or in several: how many depends on the time between the prints.
+            continued = shown and shown[-1][0] == output.name
+            before = shown.pop()[1] if continued else ""
+            shown.append((output.name, before + output.text))
         else:
             data = {
                 kind: "a picture" if kind.startswith("image/") else text for kind, text in output.data.items()
