@@ -21,7 +21,9 @@ savepoint has ended, the next caller rolls back.
 Invariants:
 - A transaction that `__enter__` did not return from, or that `__exit__` was called for, is kept as a
   whole or rolled back as a whole; the ledger settles what an interrupt left.
-- Another thread, task, or context that calls `__exit__` rolls back, and gets an error.
+- A transaction that a `with` statement is inside is left by that statement alone. Calling `__exit__`
+  by hand raises and changes nothing; else the rest of the body would no longer be all or nothing.
+- Otherwise another thread, task, or context that calls `__exit__` rolls back, and gets an error.
 - What `__exit__` runs refers neither to the Transaction nor to the `partial`.
 """
 
@@ -66,6 +68,13 @@ def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace
         raise
 
 
+def _leave_by_hand(block: _Block, *failure: Any) -> None:
+    savepoint = block.savepoint
+    if savepoint is not None and not savepoint.ended and isinstance(savepoint.handle(), partial):
+        raise OpenTransactionError("leaving a transaction by hand while a with statement is inside it")
+    _leave(block, *failure)
+
+
 class _BoundByPartial:
     """The method `__exit__`: looked up in a Transaction, it is a `partial` that does not keep it alive."""
 
@@ -75,9 +84,10 @@ class _BoundByPartial:
     def __get__(self, transaction: Transaction[Any] | None, kind: object = None) -> Callable[..., None]:
         if transaction is None:
             return self._method  # looked up in the class, by an ExitStack
+        if transaction._entered:
+            return partial(_leave_by_hand, transaction._block)
         leave = partial(_leave, transaction._block)
-        if not transaction._entered:
-            transaction._early = ref(leave)
+        transaction._early = ref(leave)
         return leave
 
 
@@ -119,4 +129,4 @@ class Transaction(AbstractContextManager[T]):
 
     @_bound_by_partial
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        _leave(self._block, kind, error, trace)
+        _leave_by_hand(self._block, kind, error, trace)
