@@ -18,6 +18,7 @@ from oms.ledger import Ledger
 from oms.order_book import OrderBook
 from support.interrupts import Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal, StruckJournal
+from support.threads import let_no_thread_start
 
 BUY, SELL = Side.BUY, Side.SELL
 ORDER = Order(1, "JPM", BUY, 20, 20)
@@ -61,12 +62,7 @@ def filled(journal: MemoryJournal) -> OrderManagement:
 @pytest.fixture(autouse=True)
 def no_thread_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """No thread can be started, and none is needed."""
-
-    def refuse(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("_thread.start_new_thread", refuse)
-    monkeypatch.setattr("threading._start_new_thread", refuse)
+    let_no_thread_start(monkeypatch)
 
 
 def assert_memory_is_the_journal(om: OrderManagement) -> None:

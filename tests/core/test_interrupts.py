@@ -20,6 +20,7 @@ from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
 from support.interrupts import INSIDE, LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
+from support.threads import let_no_thread_start
 
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -30,11 +31,7 @@ def bystander(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(bool).result()
 
-        def refuse(*_: object) -> None:
-            raise RuntimeError("can't start new thread")
-
-        monkeypatch.setattr("_thread.start_new_thread", refuse)
-        monkeypatch.setattr("threading._start_new_thread", refuse)
+        let_no_thread_start(monkeypatch)
         yield pool
 
 

@@ -17,6 +17,7 @@ from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, j
 from oms.journal import SqliteJournal, checkpoints
 from oms.journal.connection import connect_by_sqlite3
 from support.faulty_disk import connecting_by
+from support.threads import let_no_thread_start
 
 BUY = Side.BUY
 
@@ -387,11 +388,8 @@ def test_a_batched_journal_without_a_thread_is_a_journal_error_and_stays_unlocke
 ) -> None:
     file = tmp_path / "book.db"
 
-    def refuse(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
     with monkeypatch.context() as patch:
-        patch.setattr("threading._start_new_thread", refuse)
+        let_no_thread_start(patch)
         with pytest.raises(JournalError, match="needs a thread"):
             journal.open(file, durability="batched")
     with journal.open(file, durability="batched") as om:
