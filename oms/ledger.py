@@ -22,9 +22,8 @@ Invariants:
   An undo that keeps failing raises for each caller, and nothing is read or changed before it worked.
 - The lock is held during a verb only. A transaction belongs to its owner, a thread and a context.
   Other threads wait for its end; all others get an error, because their wait would never end.
-- A transaction that nobody can leave any more is rolled back by the next caller: its `Transaction`
-  object is gone, its thread has ended, or leaving it was interrupted. One gap is known: an interrupt just
-  before `__exit__` begins leaves the transaction open as long as the interrupt's traceback is alive.
+- A transaction that nobody can leave any more is rolled back by the next caller: its handle is gone,
+  its thread has ended, or leaving it was interrupted.
 """
 
 from __future__ import annotations

@@ -293,7 +293,7 @@ class OrderManagement:
 
         """
         check_note(note)
-        return Transaction(self, self._lock, self._ledger, keep=True, note=note)
+        return Transaction(self, self._ledger, keep=True, note=note)
 
     def what_if(self) -> AbstractContextManager[Self]:
         """Try anything, ask anything, leave: whatever changed inside is undone in any case.
@@ -311,7 +311,7 @@ class OrderManagement:
         200
 
         """
-        return Transaction(self, self._lock, self._ledger, keep=False, note=None)
+        return Transaction(self, self._ledger, keep=False, note=None)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback(event)` after each change from now on; return what ends that.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from oms import Event, OpenTransactionError, Order, OrderManagement, Side
 from oms.books import Books
 from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
-from support.interrupts import LEDGER_FILES, Interrupt, interrupted_at_line
+from support.interrupts import INSIDE, LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
 from support.threads import let_no_thread_start
 
@@ -499,3 +499,56 @@ def test_an_undoing_that_is_broken_off_is_done_all_the_same(
     assert om.state_hash() == before
     assert not om._ledger.is_open
     om._check()
+
+
+def interrupted_before_its_end(context: AbstractContextManager[OrderManagement]) -> Interrupt:
+    """Change a book inside a context whose end is interrupted before it has begun; return the interrupt."""
+
+    def trace(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename in INSIDE:
+            sys.settrace(None)
+            raise Interrupt
+
+    before = sys.gettrace()
+    try:
+        with context as om:
+            om.add_order(77, "JPM", BUY, 1, 1)
+            sys.settrace(trace)
+    except Interrupt as interrupt:
+        return interrupt
+    finally:
+        sys.settrace(before)
+    raise AssertionError("the context ended without an interrupt")
+
+
+@pytest.mark.parametrize("journal", [None, MemoryJournal])
+@pytest.mark.parametrize("kind", ["transaction", "what_if"])
+def test_a_change_made_while_the_interrupt_of_a_transaction_is_handled_is_kept(
+    kind: str, journal: Callable[[], Any] | None, bystander: ThreadPoolExecutor
+) -> None:
+    om = OrderManagement(None if journal is None else journal())
+    published: list[Event] = []
+    om.subscribe(published.append)
+    context = getattr(om, kind)()
+    interrupt = interrupted_before_its_end(context)
+    om.add_order(1, "JPM", BUY, 20, 20)
+    assert interrupt.__traceback__ is not None, "a notebook, a debugger, or a handler keeps the frames alive"
+    assert om.orders() == (Order(1, "JPM", BUY, 20, 20),), "the transaction is rolled back"
+    assert [event.sequence for event in published] == [1], "the change is not inside the transaction"
+    assert len(bystander.submit(om.orders).result(10)) == 1
+    assert om.copy().state_hash() == om.state_hash()
+    if om.journal is not None:
+        assert OrderManagement(om.journal).state_hash() == om.state_hash()
+    with pytest.raises(OpenTransactionError, match="ended already"):
+        context.__exit__(None, None, None)
+
+
+def test_an_inner_transaction_whose_end_is_interrupted_is_rolled_back_alone() -> None:
+    om = OrderManagement()
+    with om.transaction():
+        om.add_order(1, "JPM", BUY, 20, 20)
+        interrupt = interrupted_before_its_end(om.transaction())
+        om.add_order(2, "JPM", BUY, 20, 20)
+        assert interrupt.__traceback__ is not None
+    assert [order.order_id for order in om.orders()] == [1, 2]
+    assert not om._ledger.is_open

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +142,33 @@ def test_a_generator_begun_in_one_thread_and_closed_in_another_is_rolled_back(om
 
 def test_what_a_body_raises_is_not_hidden_when_its_transaction_has_ended_already(om: OrderManagement) -> None:
     held = om.transaction()
-    with pytest.raises(ZeroDivisionError), held:
-        with pytest.raises(OpenTransactionError):
+    with pytest.raises(ZeroDivisionError), ExitStack() as stack:
+        stack.enter_context(held)
+        with pytest.raises(OpenTransactionError, match="another thread"):
             in_a_thread(lambda: held.__exit__(None, None, None))
         raise ZeroDivisionError
     assert len(om) == 2
+
+
+def test_a_transaction_that_a_with_statement_is_inside_is_left_by_that_statement_alone(
+    om: OrderManagement,
+) -> None:
+    before = om.state_hash()
+    context = om.transaction()
+
+    def leave() -> None:
+        with pytest.raises(OpenTransactionError, match="a with statement is inside it"):
+            context.__exit__(None, None, None)
+
+    with suppress(KeyError), context:
+        om.remove_order(1)
+        in_a_thread(leave)
+        leave()
+        om.remove_order(4)  # still inside: not committed alone
+        raise KeyError
+    assert om.state_hash() == before
+    with pytest.raises(OpenTransactionError, match="ended already"):
+        context.__exit__(None, None, None)
 
 
 def test_a_verb_waits_for_the_transaction_of_another_thread(om: OrderManagement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -217,3 +218,22 @@ def test_the_note_of_a_failed_transaction_is_dropped(om: OrderManagement) -> Non
         om.remove_order(1)
     om.remove_order(4)
     assert [event.note for event in heard] == [None, None]
+
+
+def test_a_transaction_can_be_entered_and_left_without_a_with_statement(om: OrderManagement) -> None:
+    with ExitStack() as stack:
+        assert stack.enter_context(om.transaction()) is om
+        om.remove_order(1)
+    assert 1 not in om
+    with suppress(KeyError), ExitStack() as stack:
+        stack.enter_context(om.transaction())
+        om.remove_order(4)
+        raise KeyError
+    assert 4 in om
+    context = om.transaction()
+    assert callable(context.__exit__), "looked up early, and not kept"
+    context.__enter__()
+    om.remove_order(4)
+    context.__exit__(None, None, None)
+    assert 4 not in om
+    assert isinstance(context, AbstractContextManager)
