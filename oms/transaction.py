@@ -70,9 +70,7 @@ class Transaction(AbstractContextManager[T]):
             raise OpenTransactionError("leaving a transaction that was not entered")
         try:
             with self._lock:
-                ended, savepoint.ended = savepoint.ended, True
-                here = not ended and ledger.is_owned_here()
-                ledger.close(savepoint, failed=kind is not None, foreign=not here)
+                ledger.close(savepoint, failed=kind is not None)
         except BaseException:
             savepoint.ended = True
             raise

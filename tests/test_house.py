@@ -31,7 +31,16 @@ STOREYS = {
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing"},
-    "books": {"books", "ladder", "owner", "ledger", "durability", "transaction"},
+    "books": {
+        "books",
+        "ladder",
+        "owner",
+        "subscribers",
+        "ledger",
+        "durability",
+        "transaction",
+        "locked",
+    },
     "facade": {"management", "__init__"},
 }
 """The core, from the bottom up: a file imports only from its own storey and from those below."""

@@ -216,7 +216,7 @@ def locked_book() -> tuple[OrderManagement, CountingLock]:
     om = OrderManagement()
     om.add_order(1, "A", BUY, 10, 5)
     lock: Any = CountingLock(om._lock)
-    om._lock = om._ledger.lock = lock
+    om._lock = om._ledger.lock = om._ledger.subscribers._lock = lock
     return om, lock
 
 
