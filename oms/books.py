@@ -175,6 +175,8 @@ def checked_snapshot(snapshot: Snapshot) -> Snapshot:
     if type(sequence) is not int or sequence < 0:
         raise InvalidOrderError("sequence", sequence, "an int >= 0")
     check_positive("next_trade_id", next_trade_id)
+    if type(orders) is not tuple:
+        raise InvalidOrderError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
     check_orders(orders)
     Books().check_new(orders)
     return snapshot

@@ -29,7 +29,6 @@ Invariants:
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic
@@ -37,6 +36,7 @@ from typing import Any
 from weakref import WeakSet, ref
 
 from oms.books import APPLY, UNDO, Books, before_image, touched
+from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
 from oms.events import Event, Snapshot, TradePlaced
 from oms.models import OrderRow, Trade
@@ -189,19 +189,15 @@ class Ledger:
             ) from error
 
     def _is_at_work(self) -> bool:
-        """Return True if a caller further up is in the middle of a change, and has to finish it himself.
+        """Return True if a caller is in the middle of a change, and has to finish it itself.
 
-        The stack knows this for certain, because this thread holds the lock. A flag would not: an
-        interrupt could leave it set. What a subscriber calls comes after the change.
+        This thread holds the lock, so no other thread can be. A subscriber is called after the change.
         """
-        frame = sys._getframe()
-        while (caller := frame.f_back) is not None:
-            name, caller_self = caller.f_code.co_name, caller.f_locals.get("self")
-            if name == "publish" and caller_self is self.subscribers:
+        for name, owner in callers():
+            if owner is self.subscribers and name == "publish":
                 return False
-            if name in _AT_WORK and caller_self is self:
+            if owner is self and name in _AT_WORK:
                 return True
-            frame = caller
         return False
 
     def settle(self) -> None:

@@ -12,12 +12,7 @@ from oms import ladder, pricing
 from oms.books import Books, checked_snapshot
 from oms.conversions import as_order
 from oms.durability import DurableLedger
-from oms.errors import (
-    DuplicateOrderError,
-    InvalidOrderError,
-    OrderNotFoundError,
-    PriceBoundError,
-)
+from oms.errors import DuplicateOrderError, InvalidOrderError, OrderNotFoundError, PriceBoundError
 from oms.events import (
     Event,
     Journal,

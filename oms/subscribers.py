@@ -7,7 +7,7 @@ subscribers of that moment, so that all subscribers see all events in the same o
 raise is collected, and raised when everyone has been notified.
 
 Invariants:
-- There is a queue only while `publish` runs. It ends with `publish`, whatever is raised there.
+- A queue is used only while `publish` runs further up, so none is ever left unread.
 - Whoever subscribed before an event is notified of it once, unless it has unsubscribed meanwhile.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import RLock
 
+from oms.call_stack import callers
 from oms.events import Event
 
 __all__ = ["Subscribers"]
@@ -51,7 +52,7 @@ class Subscribers:
         if not events:
             return
         addressed = ((event, tuple(self.callbacks)) for event in events)
-        if self._queue is not None:
+        if self._queue is not None and self._is_publishing():
             self._queue.extend(addressed)  # a callback made a change, which waits for its turn
             return
         errors: list[BaseException] = []
@@ -66,6 +67,13 @@ class Subscribers:
             raise errors[0]
         if errors:
             raise BaseExceptionGroup("callbacks failed after the change was made", errors)
+
+    def _is_publishing(self) -> bool:
+        """Return True if `publish` is running further up than the call of it that asks."""
+        running = 0
+        for name, owner in callers():
+            running += owner is self and name == "publish"
+        return running > 1
 
     def stop_publishing(self) -> None:
         """Drop the queue: in a forked process, the thread that worked on it does not exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from linecache import getline
@@ -14,7 +15,8 @@ import oms
 __all__ = ["LEDGER_FILES", "Interrupt", "interrupted_at_line"]
 
 BOOK_FILES = ("books.py", "level.py", "order_book.py", "price_sums.py")
-LEDGER_FILES = ("durability.py", "ledger.py", "owner.py", "transaction.py")
+LEDGER_FILES = ("durability.py", "ledger.py", "locked.py", "owner.py", "subscribers.py", "transaction.py")
+TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INSIDE = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
 
 
@@ -39,7 +41,7 @@ def interrupted_at_line(
         nonlocal lines
         if frame.f_code.co_filename not in INSIDE:
             return None
-        if event == "line" and "with self._lock:" not in getline(frame.f_code.co_filename, frame.f_lineno):
+        if event == "line" and not TAKES_LOCK(getline(frame.f_code.co_filename, frame.f_lineno)):
             lines += 1
             if lines == line:
                 sys.settrace(None)
