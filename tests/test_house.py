@@ -191,7 +191,7 @@ def test_nobody_is_told_to_install_from_an_index_where_a_stranger_may_own_the_na
 
 
 def private_names_of_sortedcontainers() -> set[str]:
-    collections = (SortedList(), SortedKeyList(key=abs), SortedDict(), SortedSet())
+    collections: tuple[object, ...] = (SortedList(), SortedKeyList(key=abs), SortedDict(), SortedSet())
     names = {name for each in collections for name in (*dir(each), *vars(each))}
     return {name for name in names if name.startswith("_") and not name.endswith("__")}
 

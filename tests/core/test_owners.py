@@ -49,7 +49,7 @@ VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "last_sequence": lambda om: om.last_sequence,
     "copy": lambda om: om.copy(),
     "snapshot": lambda om: om.snapshot(),
-    "locked": lambda om: hold(om),
+    "locked": hold,
     "close": lambda om: om.close(),
     "transaction": lambda om: om.transaction().__enter__(),
     "what_if": lambda om: om.what_if().__enter__(),
