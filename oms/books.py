@@ -6,9 +6,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
-from oms.errors import DuplicateOrderError
+from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.events import (
     Event,
     OrderAdded,
@@ -16,12 +16,13 @@ from oms.events import (
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
+    Snapshot,
     TradePlaced,
 )
-from oms.models import Order, OrderRow, Side, Trade
+from oms.models import Order, OrderRow, Side, Trade, check_orders, check_positive
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "UNDO", "before_image", "touched"]
+__all__ = ["APPLY", "Books", "UNDO", "before_image", "checked_snapshot", "touched"]
 
 
 _ORDER_ID = itemgetter(0)
@@ -135,8 +136,8 @@ class Books:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
-    def refuse_duplicates(self, incoming: Sequence[Order]) -> None:
-        """Raise DuplicateOrderError for the first id that rests already, or comes twice."""
+    def check_new(self, incoming: Sequence[Order]) -> None:
+        """Raise DuplicateOrderError for the first order whose id is resting already, or comes twice."""
         ids = list(map(_ORDER_ID, incoming))
         first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
         if len(first) < len(ids) or not self.orders.keys().isdisjoint(first):
@@ -160,6 +161,24 @@ class Books:
             book._check()
         held = sum(map(len, self.by_name.values()))
         assert held == len(self.orders), "every order rests in a book, and no other id is known"
+
+
+def checked_snapshot(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot that an OrderManagement can start from.
+
+    Raises InvalidOrderError and DuplicateOrderError.
+    """
+    if not isinstance(cast("object", snapshot), Snapshot):
+        raise InvalidOrderError("snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()")
+    sequence, next_trade_id, orders = snapshot
+    if type(sequence) is not int or sequence < 0:
+        raise InvalidOrderError("sequence", sequence, "an int >= 0")
+    check_positive("next_trade_id", next_trade_id)
+    if type(orders) is not tuple:
+        raise InvalidOrderError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
+    check_orders(orders)
+    Books().check_new(orders)
+    return snapshot
 
 
 def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow]]:

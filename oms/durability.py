@@ -35,8 +35,7 @@ class DurableLedger(Ledger):
     def __init__(self, books: Books, journal: Journal) -> None:
         super().__init__(books)
         self._journal = journal
-        self.sequence, books.next_trade_id, orders = journal.snapshot()
-        books.add_many(orders)
+        self.restore(journal.snapshot())
         for event in journal.read(self.sequence + 1):
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence

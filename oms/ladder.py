@@ -9,7 +9,6 @@ from typing import Protocol
 
 from oms.books import Books
 from oms.display import SHOWN, Bar, Cell, bounded, counted, table
-from oms.ledger import Ledger
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
 from oms.palette import SHADES_OF, name_of
@@ -23,22 +22,21 @@ class _Holder(Protocol):
     """The parts of an OrderManagement that are needed to show it."""
 
     @property
-    def _lock(self) -> AbstractContextManager[object]: ...
+    def _books(self) -> Books: ...
 
-    @property
-    def _ledger(self) -> Ledger: ...
+    def locked(self) -> AbstractContextManager[object]: ...
 
 
 def as_text(om: _Holder) -> str:
     """Return one line of text, in O(1)."""
-    with om._lock:
-        return f"<{type(om).__name__}: {_count(om._ledger.admitted().books)}>"
+    with om.locked():
+        return f"<{type(om).__name__}: {_count(om._books)}>"
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
     """Return the fields for rich: counts, and the best prices (ticks) of a few symbols, in O(1)."""
-    with om._lock:
-        books = om._ledger.admitted().books
+    with om.locked():
+        books = om._books
         best = {
             bounded(symbol): {str(book.side): book.best_price() for book in books.select(symbol, None)}
             for symbol in _first_symbols(books)
@@ -52,8 +50,8 @@ def as_html(om: _Holder) -> str:
 
     These are the symbols whose books were created first, because sorting all symbols would take O(n log n).
     """
-    with om._lock:
-        books = om._ledger.admitted().books
+    with om.locked():
+        books = om._books
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)

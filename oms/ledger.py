@@ -1,4 +1,4 @@
-"""The ledger: number every change, roll back uncommitted ones, and notify subscribers.
+"""The ledger: number every change, roll back uncommitted ones, and decide who may come in.
 
 The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a lack of stack can raise an
 exception between any two steps of a change, and also between any two steps of undoing it.
@@ -29,8 +29,6 @@ Invariants:
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic
@@ -38,19 +36,21 @@ from typing import Any
 from weakref import WeakSet, ref
 
 from oms.books import APPLY, UNDO, Books, before_image, touched
+from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
-from oms.events import Event, TradePlaced
+from oms.events import Event, Snapshot, TradePlaced
 from oms.models import OrderRow, Trade
 from oms.owner import Owner
+from oms.subscribers import Subscribers
 
 __all__ = ["Ledger", "Savepoint"]
-
-Callback = Callable[[Event], object]
 
 LONGEST_WAIT = 30.0
 """Seconds that a verb waits for another thread's transaction before it raises."""
 
 _LOOK_AGAIN = 0.05  # seconds: a transaction that was dropped notifies nobody
+
+_AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
 
 
 class Savepoint:
@@ -69,7 +69,7 @@ class Savepoint:
 
 
 class Ledger:
-    """Numbers the changes of some books, keeps the open transaction, and notifies subscribers.
+    """The changes of some books: their numbers, the open transaction, and the lock.
 
     Its caller holds `lock`, and has called `admit` if it is `busy`. While a transaction or a
     what-if is open, changes are provisional: they are in the books, so that later verbs see them,
@@ -85,21 +85,21 @@ class Ledger:
         "_owner",
         "_provisional",
         "_subject",
-        "_subscribers",
         "_target",
-        "_unpublished",
         "_waiters",
         "_waiting",
         "books",
         "busy",
         "lock",
         "sequence",
+        "subscribers",
         "version",
     )
 
     def __init__(self, books: Books) -> None:
         self.lock = RLock()
         self.books = books
+        self.subscribers = Subscribers(self.lock)
         self.sequence = 0  # of the last event
         self.version = 0  # odd while something changes or is provisional; afterwards a new even one
         self.busy = False  # True while `version` is odd
@@ -113,16 +113,24 @@ class Ledger:
         self._open: list[Savepoint] = []
         self._owner: Owner | None = None  # of the open transaction
         self._provisional: list[tuple[Event, OrderRow | None]] = []  # with the last order as in a mark
-        self._subscribers: dict[object, Callback] = {}
-        self._unpublished: deque[tuple[Event, tuple[object, ...]]] | None = None  # while publishing
         self._waiting = Condition(self.lock)  # for the end of another thread's transaction
         self._waiters = 0  # an interrupt may leave it too high
         _ledgers.add(self)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Start from a snapshot, in O(n log n). The books are empty, and nothing has happened yet."""
+        self.sequence, self.books.next_trade_id, orders = snapshot
+        self.books.add_many(orders)
 
     @property
     def is_open(self) -> bool:
         """Return True while a transaction or a what-if is open."""
         return bool(self._open)
+
+    def check_closed(self, action: str) -> None:
+        """Raise OpenTransactionError while a transaction or a what-if is open."""
+        if self._open:
+            raise OpenTransactionError(f"{action} inside a transaction or a what-if")
 
     @property
     def is_marked(self) -> bool:
@@ -159,12 +167,6 @@ class Ledger:
             finally:
                 self._waiters -= 1
 
-    def admitted(self) -> Ledger:
-        """Return this ledger, once `admit` lets the caller in."""
-        if self.busy:
-            self.admit()
-        return self
-
     def _first_abandoned(self) -> Savepoint | None:
         for savepoint in self._open:
             if savepoint.ended or savepoint.handle() is None:
@@ -175,7 +177,7 @@ class Ledger:
 
     def _settle_or_raise(self) -> None:
         in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
-        if in_progress and _depth(self.lock) > 1:
+        if in_progress and self._is_at_work():
             raise OpenTransactionError("a verb in the middle of another (a signal handler, or a finalizer)")
         try:
             self.settle()
@@ -185,6 +187,18 @@ class Ledger:
             raise OpenTransactionError(
                 f"using this book before an interrupted change is rolled back ({error!r})"
             ) from error
+
+    def _is_at_work(self) -> bool:
+        """Return True if a caller is in the middle of a change, and has to finish it itself.
+
+        This thread holds the lock, so no other thread can be. A subscriber is called after the change.
+        """
+        for name, owner in callers():
+            if owner is self.subscribers and name == "publish":
+                return False
+            if owner is self and name in _AT_WORK:
+                return True
+        return False
 
     def settle(self) -> None:
         """Finish or roll back what was interrupted; if this raises, it can be called again."""
@@ -221,8 +235,8 @@ class Ledger:
         except BaseException:
             self._settle_at_once()
             raise
-        if self._subscribers:
-            self._publish([kind.about(subject, sequence, None)])
+        if self.subscribers.callbacks:
+            self.subscribers.publish([kind.about(subject, sequence, None)])
 
     def _commit_provisionally(self, kind: type[Event], subject: Any, last: OrderRow | None) -> None:
         event = kind.about(subject, self.sequence + 1, self._note)
@@ -280,12 +294,14 @@ class Ledger:
         """Return True if this thread and context have opened the transaction that is open."""
         return self._owner is not None and self._owner.is_here()
 
-    def close(self, savepoint: Savepoint, *, failed: bool, foreign: bool = False) -> None:
+    def close(self, savepoint: Savepoint, *, failed: bool) -> None:
         """Roll back to the savepoint, or keep what came after it; at the outermost exit publish that.
 
-        Raises OpenTransactionError, and rolls back, if those inside it have not been closed before,
-        or the caller is `foreign`: not the owner.
+        Raises OpenTransactionError, and rolls back, if transactions inside it are still open, or if the
+        caller is not the owner.
         """
+        ended, savepoint.ended = savepoint.ended, True
+        foreign = ended or not self.is_owned_here()
         if savepoint not in self._open:
             if failed:
                 return  # it was rolled back
@@ -309,7 +325,7 @@ class Ledger:
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if not keep:
             self._roll_back(savepoint)
-        self._publish(self._leave(savepoint))
+        self.subscribers.publish(self._leave(savepoint))
 
     def _roll_back(self, savepoint: Savepoint) -> None:
         """Undo what came after the savepoint; costs what doing it did."""
@@ -341,51 +357,6 @@ class Ledger:
         )
         return batch
 
-    # ------------------------------------------------------------------ subscribers
-
-    def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Call back after each change from now on; call what is returned to end that."""
-        key = object()
-        self._subscribers[key] = callback
-
-        def unsubscribe() -> None:
-            with self.lock:
-                self._subscribers.pop(key, None)
-
-        return unsubscribe
-
-    def _publish(self, events: list[Event]) -> None:
-        """Publish each event to those who are subscribed now, then raise what they raised."""
-        if not events:
-            return
-        news = ((event, tuple(self._subscribers)) for event in events)
-        if self._unpublished is not None and _depth(self.lock) > 1:
-            self._unpublished.extend(news)  # a callback made a change: it waits for its turn
-            return
-        self._unpublished = deque(news)
-        errors: list[BaseException] = []
-        try:
-            while self._unpublished:
-                event, audience = self._unpublished.popleft()
-                errors.extend(self._failures(event, audience))
-        finally:
-            self._unpublished = None
-        if len(errors) == 1:
-            raise errors[0]
-        if errors:
-            raise BaseExceptionGroup("callbacks failed after the change was made", errors)
-
-    def _failures(self, event: Event, audience: tuple[object, ...]) -> Iterator[BaseException]:
-        for key in audience:
-            callback = self._subscribers.get(key)
-            if callback is not None:  # it may have left meanwhile
-                try:
-                    callback(event)
-                except BaseException as error:
-                    with suppress(Exception):  # a frozen exception takes no note
-                        error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
-                    yield error
-
     # ------------------------------------------------------------------ a forked process
 
     def begin_anew(self) -> None:
@@ -393,7 +364,7 @@ class Ledger:
         lock: Any = self.lock
         if not lock._is_owned():
             lock._at_fork_reinit()  # as the standard library does with its own locks
-            self._unpublished = None
+            self.subscribers.stop_publishing()
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
             # Its thread is not in this process; this does not wait for the interpreter to clear its data.
@@ -411,8 +382,3 @@ def _begin_anew() -> None:
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has no fork
     os.register_at_fork(after_in_child=_begin_anew)
-
-
-def _depth(lock: RLock) -> int:
-    """Return how often this thread, which holds the lock, has taken it; only its repr says so in 3.11.0."""
-    return int(repr(lock).split("count=")[1].split()[0])

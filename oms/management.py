@@ -9,16 +9,10 @@ from itertools import islice
 from typing import Any, Self
 
 from oms import ladder, pricing
-from oms.books import Books
+from oms.books import Books, checked_snapshot
 from oms.conversions import as_order
 from oms.durability import DurableLedger
-from oms.errors import (
-    DuplicateOrderError,
-    InvalidOrderError,
-    OpenTransactionError,
-    OrderNotFoundError,
-    PriceBoundError,
-)
+from oms.errors import DuplicateOrderError, InvalidOrderError, OrderNotFoundError, PriceBoundError
 from oms.events import (
     Event,
     Journal,
@@ -27,9 +21,11 @@ from oms.events import (
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
+    Snapshot,
     TradePlaced,
 )
 from oms.ledger import Ledger
+from oms.locked import Locked
 from oms.models import (
     Order,
     PriceLevel,
@@ -251,7 +247,7 @@ class OrderManagement:
         incoming = list(orders)
         check_orders(incoming)
         with self._lock:
-            self._ledger.admitted().books.refuse_duplicates(incoming)
+            self._admitted().check_new(incoming)
             if incoming:
                 self._ledger.commit(OrdersAdded, tuple(incoming))
 
@@ -313,6 +309,25 @@ class OrderManagement:
         """
         return Transaction(self, self._ledger, keep=False, note=None)
 
+    def locked(self) -> AbstractContextManager[Self]:
+        """Hold the lock, so that all questions inside are answered at one moment.
+
+        You may change the books inside; each verb takes effect by itself, as usual. Other threads wait
+        until the block ends, except for cached prices, which they get at once. Do not await inside:
+        the lock belongs to the thread, so another task of it would be let in. Raises
+        OpenTransactionError while another task of this thread has a transaction open. O(1).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(2, "JPM", Side.SELL, 15, 18)
+        >>> with om.locked():
+        ...     spread = om.best_price("JPM", Side.BUY) - om.best_price("JPM", Side.SELL)
+        >>> spread
+        2
+
+        """
+        return Locked(self, self._ledger)
+
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback(event)` after each change from now on; return what ends that.
 
@@ -330,8 +345,8 @@ class OrderManagement:
         """
         if not callable(callback):
             raise InvalidOrderError("callback", callback, "a callable that takes an event")
-        with self._lock:
-            return self._ledger.admitted().subscribe(callback)
+        with self.locked():
+            return self._ledger.subscribers.subscribe(callback)
 
     # ------------------------------------------------------------------ questions
 
@@ -352,8 +367,8 @@ class OrderManagement:
 
     def symbols(self) -> tuple[str, ...]:
         """List the symbols for which something rests, sorted."""
-        with self._lock:
-            return tuple(sorted({symbol for symbol, _ in self._ledger.admitted().books.by_name}))
+        with self.locked():
+            return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
         """Say at what price (ticks) the next trade starts, in O(1); None if nothing rests.
@@ -385,12 +400,12 @@ class OrderManagement:
     def __contains__(self, order_id: object) -> bool:
         """Whether an order with this id is resting, in O(1)."""
         with self._lock:
-            return type(order_id) is int and order_id in self._ledger.admitted().books.orders
+            return type(order_id) is int and order_id in self._admitted().orders
 
     def __len__(self) -> int:
         """How many orders are resting."""
         with self._lock:
-            return len(self._ledger.admitted().books.orders)
+            return len(self._admitted().orders)
 
     def __iter__(self) -> Iterator[Order]:
         """Walk a snapshot of all orders, in the order of `orders`."""
@@ -536,13 +551,47 @@ class OrderManagement:
 
         Equal state, equal hash, on every platform and in every process. O(n).
         """
-        with self._lock:
-            return self._ledger.admitted().books.canonical_hash(self._ledger.sequence + 1)
+        with self.locked():
+            return self._books.canonical_hash(self._ledger.sequence + 1)
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state: all resting orders, and both counters. O(n).
+
+        Raises OpenTransactionError inside a transaction or a what-if, because their changes are
+        provisional.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
+        Snapshot(sequence=1, next_trade_id=1,
+            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),))
+
+        """
+        with self.locked():
+            self._ledger.check_closed("copying or pickling, or a snapshot,")
+            return Snapshot(self._ledger.sequence, self._books.next_trade_id, self._list(None, None))
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot) -> Self:
+        """Return an OrderManagement with the state of a snapshot, in O(n log n). It has no journal.
+
+        Raises InvalidOrderError for orders or counters that no OrderManagement has, and
+        DuplicateOrderError for two orders with one id.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> OrderManagement.from_snapshot(om.snapshot()).state_hash() == om.state_hash()
+        True
+
+        """
+        om = cls()
+        om._ledger.restore(checked_snapshot(snapshot))
+        return om
 
     def copy(self) -> Self:
-        """Copy orders and counters, but no subscribers and no journal: neither knows the other.
+        """Return an independent copy of orders and counters, without subscribers and journal. O(n).
 
-        Raises OpenTransactionError inside a transaction or a what-if. O(n).
+        Raises OpenTransactionError inside a transaction or a what-if.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -562,22 +611,13 @@ class OrderManagement:
         return self.copy()  # all that is copied is frozen
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._lock:
-            if self._ledger.admitted().is_open:
-                raise OpenTransactionError("copying or pickling inside a transaction or a what-if")
-            return {name: value for name, value in vars(self).items() if name not in _INNARDS} | {
-                "orders": self._list(None, None),
-                "next_trade_id": self._books.next_trade_id,
-                "sequence": self._ledger.sequence,
-            }
+        own = {name: value for name, value in vars(self).items() if name not in _INNARDS}
+        return {"snapshot": self.snapshot(), "own": own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
-        own = dict(state)
-        self._books.add_many(own.pop("orders"))
-        self._books.next_trade_id = own.pop("next_trade_id")
-        self._ledger.sequence = own.pop("sequence")
-        vars(self).update(own)  # what a subclass keeps beside
+        self._ledger.restore(checked_snapshot(state["snapshot"]))
+        vars(self).update(state["own"])  # the attributes of a subclass
 
     # ------------------------------------------------------------------ the journal
 
@@ -589,17 +629,16 @@ class OrderManagement:
     @property
     def last_sequence(self) -> int:
         """The sequence number of the last event, 0 if there is none; provisional in a transaction."""
-        with self._lock:
-            return self._ledger.admitted().sequence
+        with self.locked():
+            return self._ledger.sequence
 
     def close(self) -> None:
         """Let go of the journal, if there is one: questions are answered on, changes are refused.
 
         Raises OpenTransactionError inside a transaction or a what-if, and JournalError.
         """
-        with self._lock:
-            if self._ledger.admitted().is_open:
-                raise OpenTransactionError("closing inside a transaction or a what-if")
+        with self.locked():
+            self._ledger.check_closed("closing")
             if self._journal is not None:
                 self._journal.close()
 
@@ -611,6 +650,13 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ inside
 
+    # Each of these is called with the lock held, and lets the caller in.
+
+    def _admitted(self) -> Books:
+        if self._ledger.busy:
+            self._ledger.admit()
+        return self._books
+
     def _fill(
         self, symbol: str, side: Side, amount: int, limit_price: int | None, allow_partial: bool
     ) -> pricing.Filled:
@@ -619,27 +665,25 @@ class OrderManagement:
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
-        books = self._ledger.admitted().books.select(symbol, side)
+        books = self._admitted().select(symbol, side)
         return tuple(order for book in books for order in book.orders())
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """The book of that name; for a name never seen an empty one, which is not kept."""
         check_book(symbol, side)
-        if self._ledger.busy:
-            self._ledger.admit()
-        book = self._by_name.get((symbol, side))
+        book = self._admitted().by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book
 
     def _find(self, order_id: int) -> Order:
-        order = self._ledger.admitted().books.orders.get(order_id)
+        order = self._admitted().orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
         return new_order(order)
 
     def _check(self) -> None:
         """Assert every invariant, in O(n log n); for tests and debugging."""
-        with self._lock:
-            self._ledger.admitted().books._check()
+        with self.locked():
+            self._books._check()
 
 
 _INNARDS = frozenset(vars(OrderManagement()))

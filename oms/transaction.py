@@ -60,9 +60,7 @@ def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace
         raise OpenTransactionError("leaving a transaction that was not entered")
     try:
         with ledger.lock:
-            ended, savepoint.ended = savepoint.ended, True
-            here = not ended and ledger.is_owned_here()
-            ledger.close(savepoint, failed=kind is not None, foreign=not here)
+            ledger.close(savepoint, failed=kind is not None)
     except BaseException:
         savepoint.ended = True
         raise

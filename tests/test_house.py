@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
 from oms import columns, errors, events, models
@@ -31,7 +32,17 @@ STOREYS = {
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing"},
-    "books": {"books", "ladder", "owner", "ledger", "durability", "transaction"},
+    "books": {
+        "books",
+        "ladder",
+        "owner",
+        "call_stack",
+        "subscribers",
+        "ledger",
+        "durability",
+        "transaction",
+        "locked",
+    },
     "facade": {"management", "__init__"},
 }
 """The core, from the bottom up: a file imports only from its own storey and from those below."""
@@ -177,6 +188,25 @@ def test_an_adapter_without_its_extra_says_what_to_install(adapter: str, needed:
 @pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nobody_is_told_to_install_from_an_index_where_a_stranger_may_own_the_name(path: Path) -> None:
     assert "install oms" not in path.read_text()
+
+
+def private_names_of_sortedcontainers() -> set[str]:
+    collections: tuple[object, ...] = (SortedList(), SortedKeyList(key=abs), SortedDict(), SortedSet())
+    names = {name for each in collections for name in (*dir(each), *vars(each))}
+    return {name for name in names if name.startswith("_") and not name.endswith("__")}
+
+
+@pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_private_attribute_of_a_sorted_collection_is_used(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    if "sortedcontainers" not in set(imported(path)):
+        return
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    private = private_names_of_sortedcontainers() - own
+    assert {"_lists", "_maxes", "_load"} <= private
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) != "self":
+            assert node.attr not in private, ast.unparse(node)
 
 
 def attributes_set(function: ast.AST) -> set[str]:

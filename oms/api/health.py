@@ -36,7 +36,7 @@ class Service:
     def ready(self) -> Response:
         """Whether what was kept is here, and changes are taken."""
         try:
-            with self._om.transaction():
+            with self._om.locked():
                 _check_writable(self._om)
                 sequence, orders = self._om.last_sequence, len(self._om)
         except OmsError as error:
@@ -47,7 +47,7 @@ class Service:
 
     def state_hash(self) -> Response:
         """The hash over every resting order and the counters, in O(n)."""
-        with self._om.transaction():
+        with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return answer({"sequence": sequence, "state_hash": state})
 

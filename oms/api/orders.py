@@ -70,7 +70,7 @@ class Orders:
 
     def orders(self, asked: Annotated[OrdersQuestion, Query()]) -> Response:
         """Page through the orders that rest, by order id. O(m) in the orders selected."""
-        with self._om.transaction():  # one moment for the sequence number and the orders
+        with self._om.locked():  # one moment for the sequence number and the orders
             sequence, orders = self._om.last_sequence, self._om.orders(asked.symbol, asked.side)
         after = -1 if asked.after is None else asked.after
         rest: Iterable[Order] = (order for order in orders if order.order_id > after)

@@ -58,7 +58,7 @@ def recall(om: OrderManagement, memory: Memory, *others: Callable[[Event], objec
     The memory is also given the replies that no event carries. Raises JournalError. O(events).
     """
     listeners: tuple[Callable[[Event], object], ...] = (memory, *others)
-    with om.transaction():  # so that nothing happens between the two
+    with om.locked():  # so that nothing happens between the two
         for event in _past(om.journal):
             for listener in listeners:
                 listener(event)

@@ -78,7 +78,7 @@ class Streams:
 
     def _begin(self, reader: Reader) -> tuple[Callable[[], None], int, str]:
         """Subscribe and take the snapshot in one moment, so that nothing is lost between the two."""
-        with self._om.transaction():
+        with self._om.locked():
             end = self._om.subscribe(reader)
             sequence, orders = self._om.last_sequence, self._om.orders(reader.symbol)
             trades = self._tape.last(reader.symbol)

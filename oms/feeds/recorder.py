@@ -72,10 +72,11 @@ class Recorder:
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
-            buy, sell = (
-                tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
-                for side in Side
-            )
+            with om.locked():  # so that both sides are of the same moment
+                buy, sell = (
+                    tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
+                    for side in Side
+                )
             track.samples.append((time, buy, sell))
             if len(track.samples) > self._most_samples:
                 track.thin()

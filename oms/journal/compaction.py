@@ -61,15 +61,9 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
     if first <= start + 1:
         return 0
     noted, rows = _noted(event_log, start, first)
-    then = state_after(event_log, first - 1)
-    orders = [(order[0], order[1], order[2].value, *order[3:]) for order in then]
-    head = Head(
-        first - 1,
-        then.__getstate__()["next_trade_id"],
-        len(orders),
-        sum_of(orders),
-        event_log.hash_of(first - 1),
-    )
+    sequence, next_trade_id, resting = state_after(event_log, first - 1).snapshot()
+    orders = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
+    head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
     fills = "SELECT trade_id FROM trades WHERE sequence < ?"
     connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
     connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))

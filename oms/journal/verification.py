@@ -23,7 +23,7 @@ from oms.journal.log_state import read_state
 from oms.management import OrderManagement
 from oms.models import OrderFill, Side, Trade
 
-__all__ = ["REPEAT", "Verification", "replayed", "restored", "state_after", "verify_event_log"]
+__all__ = ["REPEAT", "Verification", "replayed", "state_after", "verify_event_log"]
 
 
 _DIGITS_OF_64_BITS = 18
@@ -60,7 +60,8 @@ def verify_event_log(event_log: EventLog) -> Verification:
     with closing(_Trades(event_log)) as trades:
         om = replayed(event_log, end.sequence, trades.take)
         trades.check_end()
-    now = restored(Snapshot(end.sequence, end.next_trade_id, event_log.orders("orders", end)))
+    orders = event_log.orders("orders", end)
+    now = OrderManagement.from_snapshot(Snapshot(end.sequence, end.next_trade_id, orders))
     if now.state_hash() != om.state_hash():
         raise JournalError(f"{event_log.place}: orders", "they are not what the events come to")
     return Verification(
@@ -78,18 +79,11 @@ def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
     return replayed(event_log, sequence, lambda _: None)
 
 
-def restored(snapshot: Snapshot) -> OrderManagement:
-    """Return the books of a snapshot."""
-    om = OrderManagement.__new__(OrderManagement)
-    om.__setstate__(snapshot._asdict())
-    return om
-
-
 def replayed(event_log: EventLog, until: int, also: Callable[[TradePlaced], None]) -> OrderManagement:
     """Return the books as they were after event `until`; call `also` with each trade. Raises JournalError."""
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
-    om = restored(Snapshot(start.sequence, start.next_trade_id, orders))
+    om = OrderManagement.from_snapshot(Snapshot(start.sequence, start.next_trade_id, orders))
     published: list[Event] = []
     om.subscribe(published.append)
     batch = 0

@@ -54,7 +54,7 @@ def cost_curve(
     [('worst price', '21.00'), ('average price', '20.33'), ('best price 20', '20.00')]
 
     """
-    with om.what_if():  # so that the curve and the prices are of the same moment
+    with om.locked():  # so that the curve and the prices are of the same moment
         curve = om.price_curve(symbol, side, levels)
         amounts = _amounts(curve["cumulative_amount"])
         totals = om.calculate_prices(symbol, side, amounts)

@@ -42,7 +42,7 @@ def depth_chart(
     ['asks (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
 
     """
-    with om.what_if():  # so that both sides are of the same moment
+    with om.locked():  # so that both sides are of the same moment
         curves = {side: om.price_curve(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)

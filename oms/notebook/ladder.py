@@ -46,7 +46,7 @@ def ladder(
     ['20', 'spread 2', '18']
 
     """
-    with om.what_if():  # so that both sides are of the same moment
+    with om.locked():  # so that both sides are of the same moment
         depth = {side: om.depth(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)

@@ -382,6 +382,68 @@ def interrupted_at_check(at: int, call: Callable[[], object]) -> bool:
     return False
 
 
+def held_twice(om: OrderManagement) -> None:
+    with om.locked() as same:
+        assert same is om
+        with om.locked():
+            assert len(om) == 5
+
+
+@pytest.mark.parametrize("interrupted", [interrupted_at_check, interrupted_at_line])
+def test_the_lock_is_released_wherever_an_interrupt_comes(
+    interrupted: Callable[[int, Callable[[], object]], bool], bystander: ThreadPoolExecutor
+) -> None:
+    at = 1
+    while True:
+        om = book()
+        hit = interrupted(at, partial(held_twice, om))
+        assert bystander.submit(om._lock.acquire, blocking=False).result(10)
+        bystander.submit(om._lock.release).result(10)
+        if not hit:
+            break
+        at += 1
+    assert at > 8
+
+
+def fail_to_settle(om: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove an order; the change is interrupted, and is not settled, so that its mark stays."""
+
+    def fail(*_: object) -> None:
+        raise Interrupt
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupt):
+        patch.setattr(OrderBook, "_drop_level", fail)
+        patch.setattr(Ledger, "_settle_at_once", bool)
+        om.remove_order(5)
+    assert om._ledger.is_marked
+
+
+def test_a_verb_inside_locked_is_settled_by_the_next_question_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = book()
+    before = om.state_hash()
+    with om.locked():
+        fail_to_settle(om, monkeypatch)
+        assert om.state_hash() == before
+    om._check()
+
+
+def test_a_verb_of_a_callback_is_settled_by_the_next_question_of_the_callback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    om = book()
+    counts: list[int] = []
+
+    def follow(event: Event) -> None:
+        fail_to_settle(om, monkeypatch)
+        counts.append(len(om))
+
+    om.subscribe(follow)
+    with om.transaction():
+        om.add_order(9, "JPM", BUY, 5, 22)
+    assert counts == [6]
+    om._check()
+
+
 def undone_what_if(om: OrderManagement) -> None:
     with om.what_if():
         om.place_trade("JPM", BUY, 22)

@@ -27,6 +27,13 @@ from support.threads import in_a_thread
 BUY = Side.BUY
 Open = Callable[[OrderManagement], Any]
 KINDS: dict[str, Open] = {"transaction": lambda om: om.transaction(), "what_if": lambda om: om.what_if()}
+
+
+def hold(om: OrderManagement) -> None:
+    with om.locked():
+        pass
+
+
 VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "add_order": lambda om: om.add_order(9, "JPM", BUY, 1, 1),
     "amend_order": lambda om: om.amend_order(1, amount=2),
@@ -41,6 +48,8 @@ VERBS: dict[str, Callable[[OrderManagement], object]] = {
     "state_hash": lambda om: om.state_hash(),
     "last_sequence": lambda om: om.last_sequence,
     "copy": lambda om: om.copy(),
+    "snapshot": lambda om: om.snapshot(),
+    "locked": hold,
     "close": lambda om: om.close(),
     "transaction": lambda om: om.transaction().__enter__(),
     "what_if": lambda om: om.what_if().__enter__(),

@@ -11,7 +11,16 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 
-from oms import Event, OpenTransactionError, Order, OrderManagement, Side
+from oms import (
+    DuplicateOrderError,
+    Event,
+    InvalidOrderError,
+    OpenTransactionError,
+    Order,
+    OrderManagement,
+    Side,
+    Snapshot,
+)
 from support import strategies as our
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -89,6 +98,7 @@ COPIES: list[Callable[[OrderManagement], OrderManagement]] = [
     copy.copy,
     copy.deepcopy,
     lambda om: pickle.loads(pickle.dumps(om)),  # noqa: S301  # our own bytes
+    lambda om: type(om).from_snapshot(om.snapshot()),
 ]
 
 
@@ -115,7 +125,7 @@ def test_a_copy_is_equal_and_independent(
 def test_copying_inside_a_transaction_raises(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
     om = make(ONE)
     for opened in (om.transaction(), om.what_if()):
-        with opened, pytest.raises(OpenTransactionError, match="copying or pickling"):
+        with opened, pytest.raises(OpenTransactionError, match="copying or pickling, or a snapshot"):
             duplicate(om)
     assert duplicate(om).orders() == (ONE,)
 
@@ -131,10 +141,52 @@ class Desk(OrderManagement):
 def test_a_copy_of_a_subclass_is_of_that_subclass() -> None:
     desk = Desk("rates")
     desk.add_order(*ONE)
-    for duplicate in COPIES:
+    for duplicate in COPIES[:4]:
         twin = duplicate(desk)
         assert isinstance(twin, Desk)
         assert (twin.name, twin.orders()) == ("rates", (ONE,))
+
+
+def test_a_snapshot_holds_both_counters_and_all_orders_in_the_order_of_iteration() -> None:
+    om = make(TWO, ONE, Order(3, "IBM", SELL, 5, 5))
+    om.place_trade("IBM", SELL, 1)
+    assert om.snapshot() == Snapshot(2, 2, om.orders())
+    assert OrderManagement().snapshot() == Snapshot()
+
+
+def test_a_snapshot_does_not_change_with_the_books() -> None:
+    om = make(ONE, TWO)
+    before = om.snapshot()
+    om.place_trade("JPM", BUY, 25)
+    assert before == make(ONE, TWO).snapshot()
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "message"),
+    [
+        ((0, 1, ()), "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from "),
+        (None, "snapshot must be a Snapshot, not None (NoneType); get one from "),
+        (Snapshot(-1), "sequence must be an int >= 0, not -1 (int)"),
+        (Snapshot(True), "sequence must be an int >= 0, not True (bool)"),
+        (Snapshot(0, 0), "next_trade_id must be an int >= 1, not 0 (int)"),
+        (Snapshot(0, 1, [ONE]), "orders must be a tuple of Order, not [Order("),  # type: ignore[arg-type]
+        (Snapshot(0, 1, (ONE, tuple(ONE))), "orders must be an iterable of Order, not (1, 'JPM', "),  # type: ignore[arg-type]
+        (Snapshot(0, 1, (ONE._replace(amount=0),)), "amount must be an int in 1.."),
+        (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is taken already"),
+    ],
+)
+def test_what_cannot_be_the_state_of_books_is_rejected(snapshot: Snapshot, message: str) -> None:
+    with pytest.raises((InvalidOrderError, DuplicateOrderError)) as caught:
+        OrderManagement.from_snapshot(snapshot)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_pickle_that_was_changed_by_hand_is_rejected() -> None:
+    state = make(ONE).__getstate__() | {"snapshot": Snapshot(0, 1, (ONE._replace(price=0),))}
+    om = OrderManagement.__new__(OrderManagement)
+    with pytest.raises(InvalidOrderError, match="price must be"):
+        om.__setstate__(state)
+    assert om.orders() == ()
 
 
 def test_last_sequence_counts_changes_and_is_provisional_inside_a_transaction() -> None:

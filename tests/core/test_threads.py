@@ -191,12 +191,14 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
     "copy": OrderManagement.copy,
     "depth": lambda om: om.depth("A", BUY),
     "get_order": lambda om: om.get_order(1),
+    "locked": lambda om: om.locked().__enter__(),
     "orders": OrderManagement.orders,
     "place_trade": lambda om: om.place_trade("A", BUY, 1),
     "price_curve": lambda om: om.price_curve("A", BUY),
     "quote": lambda om: om.quote("A", BUY, 1),
     "remove_order": lambda om: om.remove_order(1),
     "remove_orders": OrderManagement.remove_orders,
+    "snapshot": OrderManagement.snapshot,
     "state_hash": OrderManagement.state_hash,
     "subscribe": lambda om: om.subscribe(print),
     "symbols": OrderManagement.symbols,
@@ -216,7 +218,7 @@ def locked_book() -> tuple[OrderManagement, CountingLock]:
     om = OrderManagement()
     om.add_order(1, "A", BUY, 10, 5)
     lock: Any = CountingLock(om._lock)
-    om._lock = om._ledger.lock = lock
+    om._lock = om._ledger.lock = om._ledger.subscribers._lock = lock
     return om, lock
 
 

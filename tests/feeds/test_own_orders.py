@@ -426,4 +426,4 @@ def test_a_replay_that_has_ended_or_was_closed_hears_nothing_more() -> None:
     assert list(run) == []
     with pytest.raises(ZeroDivisionError):
         replay([NEW], om, symbol="Z", on_event=lambda _: 1 // 0)
-    assert not om._ledger._subscribers
+    assert not om._ledger.subscribers.callbacks

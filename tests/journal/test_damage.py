@@ -77,8 +77,8 @@ def found(file: Path) -> State | None:
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:
-    whole = om.__getstate__()
-    return whole["next_trade_id"], whole["sequence"]
+    sequence, next_trade_id, _ = om.snapshot()
+    return next_trade_id, sequence
 
 
 def assert_refused_or_true(images: Iterable[bytes], true: State, tmp_path: Path) -> int:

@@ -43,9 +43,9 @@ def lived(file: Path) -> State:
 
 
 def state_without_history(om: OrderManagement) -> State:
-    whole = om.__getstate__()
+    sequence, next_trade_id, orders = om.snapshot()
     events = tuple(kept(om).history())
-    return State(om.orders(), (whole["next_trade_id"], whole["sequence"]), om.state_hash(), events)
+    return State(orders, (next_trade_id, sequence), om.state_hash(), events)
 
 
 def by_hand(file: Path, statement: str) -> None:

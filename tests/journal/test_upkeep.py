@@ -41,9 +41,9 @@ def assert_nothing_is_lost(file: Path, before: State) -> int:
     """All is there but what was dropped; return how many events were. It goes on from there."""
     with journal.open(file, verify=True) as om:
         dropped = before.counters[1] - kept(om).verify().events
-        whole = om.__getstate__()
-        assert (om.orders(), om.state_hash()) == (before.orders, before.state_hash)
-        assert (whole["next_trade_id"], whole["sequence"]) == before.counters
+        sequence, next_trade_id, orders = om.snapshot()
+        assert (orders, om.state_hash()) == (before.orders, before.state_hash)
+        assert (next_trade_id, sequence) == before.counters
         assert tuple(kept(om).read(dropped + 1)) == before.events[dropped:]
         om.add_order(99_999, "JPM", Side.BUY, 1, 1)
     assert journal.verify(file).last == before.counters[1] + 1

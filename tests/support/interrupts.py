@@ -15,7 +15,7 @@ import oms
 __all__ = ["INSIDE", "LEDGER_FILES", "Interrupt", "interrupted_at_line"]
 
 BOOK_FILES = ("books.py", "level.py", "order_book.py", "price_sums.py")
-LEDGER_FILES = ("durability.py", "ledger.py", "owner.py", "transaction.py")
+LEDGER_FILES = ("durability.py", "ledger.py", "locked.py", "owner.py", "subscribers.py", "transaction.py")
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INSIDE = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
 

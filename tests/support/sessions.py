@@ -94,5 +94,5 @@ def states(commands: list[Command]) -> list[State]:
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:
-    whole = om.__getstate__()
-    return whole["next_trade_id"], whole["sequence"]
+    sequence, next_trade_id, _ = om.snapshot()
+    return next_trade_id, sequence

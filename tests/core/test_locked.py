@@ -1,0 +1,161 @@
+"""Several questions at one moment: `locked()` holds the lock."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack, suppress
+from functools import partial
+
+import pytest
+
+from oms import Event, OpenTransactionError, OrderManagement, Side
+from support.threads import in_a_thread
+
+BUY = Side.BUY
+
+
+@pytest.fixture
+def om() -> OrderManagement:
+    om = OrderManagement()
+    om.add_order(1, "JPM", BUY, 20, 20)
+    om.add_order(4, "JPM", BUY, 10, 21)
+    om.calculate_price("JPM", BUY, 30)
+    return om
+
+
+def hold(om: OrderManagement) -> None:
+    with om.locked():
+        pass
+
+
+def is_free(om: OrderManagement) -> bool:
+    """Return True if another thread can take the lock."""
+
+    def take() -> bool:
+        taken = om._lock.acquire(blocking=False)
+        if taken:
+            om._lock.release()
+        return taken
+
+    return in_a_thread(take)
+
+
+def test_a_change_of_another_thread_waits_until_the_block_ends(om: OrderManagement) -> None:
+    changing = threading.Thread(target=partial(om.remove_order, 4))
+    with om.locked() as same:
+        assert same is om
+        changing.start()
+        assert not is_free(om)
+        assert (len(om), om.best_price("JPM", BUY), len(om)) == (2, 20, 2)
+    changing.join()
+    assert len(om) == 1
+
+
+def test_another_thread_gets_a_cached_price_while_the_block_runs(om: OrderManagement) -> None:
+    with om.locked():
+        assert in_a_thread(lambda: om.calculate_price("JPM", BUY, 22)) == 442
+
+
+def test_each_verb_inside_takes_effect_by_itself(om: OrderManagement) -> None:
+    published: list[Event] = []
+    om.subscribe(published.append)
+    with suppress(ZeroDivisionError), om.locked():
+        om.remove_order(4)
+        assert [event.sequence for event in published] == [3]
+        assert not om._ledger.is_open
+        raise ZeroDivisionError
+    assert len(om) == 1
+    assert is_free(om)
+
+
+def test_events_of_callbacks_inside_are_published_in_order(om: OrderManagement) -> None:
+    sequences: list[int] = []
+
+    def follow(event: Event) -> None:
+        if len(om) == 3:
+            om.remove_order(4)
+        sequences.append(event.sequence)
+
+    om.subscribe(follow)
+    om.subscribe(lambda event: sequences.append(-event.sequence))
+    with om.locked():
+        om.add_order(5, "JPM", BUY, 1, 1)
+    assert sequences == [3, -3, 4, -4]
+
+
+def test_locked_and_transactions_go_into_each_other(om: OrderManagement) -> None:
+    with om.locked(), om.transaction(), om.locked(), om.what_if():
+        om.remove_order(4)
+        with om.locked():
+            assert len(om) == 1
+        assert not is_free(om)
+    assert len(om) == 2
+    assert is_free(om)
+
+
+def test_an_exit_stack_releases_the_lock(om: OrderManagement) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(om.locked())
+        assert not is_free(om)
+    assert is_free(om)
+
+
+def test_the_same_context_can_be_entered_again(om: OrderManagement) -> None:
+    context = om.locked()
+    for _ in range(2):
+        with context, context:
+            assert not is_free(om)
+        assert is_free(om)
+
+
+def test_the_block_begins_after_another_threads_transaction(om: OrderManagement) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def owner() -> None:
+        with om.transaction():
+            om.remove_order(4)
+            inside.set()
+            leave.wait()
+            om.remove_order(1)
+
+    counts: list[tuple[int, int]] = []
+
+    def count() -> None:
+        with om.locked():
+            counts.append((len(om.orders()), len(om)))
+
+    threads = [threading.Thread(target=owner), threading.Thread(target=count)]
+    threads[0].start()
+    inside.wait()
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    assert counts == [(0, 0)]
+
+
+def test_waiting_too_long_for_another_threads_transaction_is_an_error_and_releases_the_lock(
+    om: OrderManagement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    with om.transaction():
+        with pytest.raises(OpenTransactionError, match="another thread's transaction"):
+            in_a_thread(lambda: hold(om))
+        assert is_free(om)
+
+
+def test_another_task_with_an_open_transaction_is_an_error(om: OrderManagement) -> None:
+    async def ask() -> None:
+        with om.locked():
+            pytest.fail("the block has begun")
+
+    async def main() -> None:
+        with om.transaction():
+            om.remove_order(4)
+            with pytest.raises(OpenTransactionError, match="another task"):
+                await asyncio.create_task(ask())
+
+    asyncio.run(main())
+    assert is_free(om)
+    assert len(om) == 1
