@@ -41,6 +41,18 @@ class Side(StrEnum):
         """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
+    @property
+    def sign(self) -> int:
+        """1 for BUY and -1 for SELL: of two prices, the better one times the sign is the smaller number.
+
+        This is the one place that knows that the SELL book counts backwards.
+
+        >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
+        [21, 20, 19]
+
+        """
+        return 1 if self is Side.BUY else -1
+
 
 class Order(NamedTuple):
     """A resting order: `amount` lots (what still rests, not what first came) at `price` ticks.

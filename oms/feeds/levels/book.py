@@ -47,7 +47,7 @@ class _BookSide:
 
     def __init__(self, side: Side) -> None:
         self.side = side
-        self._sign = 1 if side is ASK else -1  # the better price is the smaller rank
+        self._sign = side.sign  # a rank is a price times the sign: the better price has the smaller rank
         self._levels: SortedDict[int, _Held] = SortedDict()  # by rank
         self._order_ids: dict[int, int] = {}  # by rank
         self._touched: set[int] = set()  # ranks that changed since the orders were made to agree
