@@ -17,6 +17,7 @@ from oms.columns import to_columns
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
+    InvalidArgumentError,
     InvalidOrderError,
     JournalError,
     OmsError,
@@ -44,6 +45,7 @@ __all__ = [
     "Event",
     "Instrument",
     "InsufficientLiquidityError",
+    "InvalidArgumentError",
     "InvalidOrderError",
     "Journal",
     "JournalError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.events import KINDS, Event
 from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
 
@@ -34,8 +34,8 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     is negative for a removed amount. So the sum of all changes is the resting amount. An amendment makes two
     rows: it removes the order as it was before, and adds the order as it is afterwards.
 
-    Raises InvalidOrderError for values of different kinds or of another kind. An empty iterable is an error
-    too, unless `kind` says which columns to return. O(m) for m rows.
+    Raises InvalidArgumentError for values of different kinds or of another kind. An empty iterable is an
+    error too, unless `kind` says which columns to return. O(m) for m rows.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -55,17 +55,17 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 
     """
     if not isinstance(values, Iterable):
-        raise InvalidOrderError("values", values, f"an iterable of one of {_KINDS}")
+        raise InvalidArgumentError("values", values, f"an iterable of one of {_KINDS}")
     items = list(values)
     if kind is None:
         if not items:
-            raise InvalidOrderError("values", items, "a non-empty iterable (or pass kind)")
+            raise InvalidArgumentError("values", items, "a non-empty iterable (or pass kind)")
         kind = _kind_of(items[0])
     elif not isinstance(kind, type) or kind not in _SHAPES:
-        raise InvalidOrderError("kind", kind, f"one of {_KINDS}")
+        raise InvalidArgumentError("kind", kind, f"one of {_KINDS}")
     for value in items:
         if _kind_of(value) is not kind:
-            raise InvalidOrderError("values", value, f"all of one kind, here {kind.__name__}")
+            raise InvalidArgumentError("values", value, f"all of one kind, here {kind.__name__}")
     names, rows = _SHAPES[kind]
     table = [row for value in items for row in rows(value)]
     columns = zip(*table, strict=True)
@@ -75,7 +75,7 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 def _kind_of(value: object) -> type:
     kind = Event if type(value) in KINDS else type(value)
     if kind not in _SHAPES:
-        raise InvalidOrderError("values", value, f"an iterable of one of {_KINDS}")
+        raise InvalidArgumentError("values", value, f"an iterable of one of {_KINDS}")
     return kind
 
 

@@ -1,7 +1,8 @@
 """Every error that `oms` raises, and what each one carries.
 
     OmsError (Exception)
-    ├── InvalidOrderError (ValueError)             a field or a question that no book can take
+    ├── InvalidArgumentError (ValueError)          an argument, a setting or a path that is not allowed
+    │   └── InvalidOrderError                      an order, or a question about orders, that is not allowed
     ├── DuplicateOrderError (ValueError)           the id is taken already
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
@@ -22,6 +23,7 @@ from typing import Literal
 __all__ = [
     "DuplicateOrderError",
     "InsufficientLiquidityError",
+    "InvalidArgumentError",
     "InvalidOrderError",
     "JournalError",
     "OmsError",
@@ -60,16 +62,16 @@ class OmsError(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
 
-class InvalidOrderError(OmsError, ValueError):
-    """A field of an order, or an argument of a question, is of the wrong type or out of range.
+class InvalidArgumentError(OmsError, ValueError):
+    """An argument of the wrong type or out of range.
 
-    `field` is the argument's name, `value` what was given, `allowed` what is accepted, and `remedy` the
-    call that helps ("" where there is none).
+    `field` is the name of the argument, `value` the value that was given, and `allowed` a description of the
+    values that are allowed. `remedy` is the call that helps, or "" if there is none.
 
-    >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
-    amount must be an int in 1..9, not 0 (int)
-    >>> print(InvalidOrderError("side", "BUY", "Side.BUY or Side.SELL", "convert with Side('BUY')"))
-    side must be Side.BUY or Side.SELL, not 'BUY' (str); convert with Side('BUY')
+    >>> print(InvalidArgumentError("path", "", "the path of a file"))
+    path must be the path of a file, not '' (str)
+    >>> print(InvalidArgumentError("tick_size", 0.01, "decimal text above 0", "write '0.01'"))
+    tick_size must be decimal text above 0, not 0.01 (float); write '0.01'
 
     """
 
@@ -85,6 +87,17 @@ class InvalidOrderError(OmsError, ValueError):
         return f"{self.field} must be {self.allowed}, not {given}" + (
             f"; {self.remedy}" if self.remedy else ""
         )
+
+
+class InvalidOrderError(InvalidArgumentError):
+    """A field of an order, or an argument of a question about orders, that is not allowed.
+
+    >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
+    amount must be an int in 1..9, not 0 (int)
+    >>> print(InvalidOrderError("side", "BUY", "Side.BUY or Side.SELL", "convert with Side('BUY')"))
+    side must be Side.BUY or Side.SELL, not 'BUY' (str); convert with Side('BUY')
+
+    """
 
 
 class DuplicateOrderError(OmsError, ValueError):

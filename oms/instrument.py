@@ -11,7 +11,7 @@ from math import gcd
 from typing import TypeAlias
 
 from oms.conversions import as_int, exact_text
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.models import MAX_INT
 
 __all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
@@ -40,16 +40,16 @@ class _Unit:
     def __init__(self, name: str, size: object) -> None:
         match = _PLAIN.fullmatch(size) if type(size) is str else None
         if match is None:
-            raise InvalidOrderError(name, size, _SIZE, _as_size(size))
+            raise InvalidArgumentError(name, size, _SIZE, _as_size(size))
         whole, fraction = match[1], match[2] or ""
         self.size = match[0]
         self.step = int(whole + fraction)
         self.decimals = len(fraction)
         if not self.step:
-            raise InvalidOrderError(name, size, _SIZE)
+            raise InvalidArgumentError(name, size, _SIZE)
 
     def count(self, name: str, value: object) -> int:
-        """Return how many units a number is; raises InvalidOrderError."""
+        """Return how many units a number is; raises InvalidArgumentError."""
         match = _PLAIN.fullmatch(value) if type(value) is str else None
         if match is not None:
             whole, fraction = match[1], match[2] or ""
@@ -68,10 +68,10 @@ class _Unit:
     def _whole(self, name: str, value: object, numerator: int, denominator: int) -> int:
         units, rest = divmod(numerator, denominator)
         if rest:
-            raise InvalidOrderError(name, value, f"a multiple of {self.size}")
+            raise InvalidArgumentError(name, value, f"a multiple of {self.size}")
         if not 0 <= units <= MAX_INT:
             allowed = f"at most {self.text(MAX_INT)}" if units > 0 else "0 or more"
-            raise InvalidOrderError(name, value, allowed)
+            raise InvalidArgumentError(name, value, allowed)
         return units
 
     def text(self, units: int) -> str:
@@ -81,13 +81,13 @@ class _Unit:
 
 
 def _split(name: str, value: object) -> tuple[str, str]:
-    """Split a number into the digits before its point and those behind it; raises InvalidOrderError."""
+    """Split a number into the digits before its point and those behind it; raises InvalidArgumentError."""
     text = _plain_text(value) if type(value) is Decimal else value
     if type(text) is not str:
-        raise InvalidOrderError(name, value, _EXACT, _as_exact(name, value))
+        raise InvalidArgumentError(name, value, _EXACT, _as_exact(name, value))
     digits = _digits(text)
     if digits is None:
-        raise InvalidOrderError(name, value, _TEXT)
+        raise InvalidArgumentError(name, value, _TEXT)
     return digits
 
 
@@ -146,7 +146,7 @@ def decimals_of(text: str) -> int:
 class Instrument:
     """What 1 in a price (`tick_size`) and 1 in an amount (`lot_size`) stand for, as decimal text.
 
-    Raises InvalidOrderError for a size that is no plain decimal above 0. Every method is O(digits).
+    Raises InvalidArgumentError for a size that is no plain decimal above 0. Every method is O(digits).
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
@@ -158,7 +158,7 @@ class Instrument:
     >>> instrument.to_ticks("20.75")
     Traceback (most recent call last):
         ...
-    oms.errors.InvalidOrderError: price must be a multiple of 0.5, not '20.75' (str)
+    oms.errors.InvalidArgumentError: price must be a multiple of 0.5, not '20.75' (str)
 
     """
 
@@ -213,22 +213,22 @@ class Instrument:
     def to_ticks(self, price: ExactNumber) -> int:
         """Return a price as ticks.
 
-        Text may have an exponent, as in "1e-3". Raises InvalidOrderError for a float, for what is negative,
-        infinite or not a number, for what is not a multiple of the tick, and for more ticks than a price can
-        have.
+        Text may have an exponent, as in "1e-3". Raise InvalidArgumentError for a float, for a number that is
+        negative, infinite or not a multiple of the tick, for text that is not a number, and for more ticks
+        than a price can have.
         """
         return self._price.count("price", price)
 
     def to_lots(self, amount: ExactNumber) -> int:
-        """Return an amount as lots; raises InvalidOrderError as `to_ticks` does."""
+        """Return an amount as lots; raises InvalidArgumentError as `to_ticks` does."""
         return self._amount.count("amount", amount)
 
     def price_text(self, ticks: int) -> str:
-        """Write a price with as many decimals as the tick; raises InvalidOrderError for no int >= 0."""
+        """Write a price with as many decimals as the tick; raises InvalidArgumentError for no int >= 0."""
         return self._price.text(_checked("ticks", ticks))
 
     def amount_text(self, lots: int) -> str:
-        """Write an amount with as many decimals as the lot; raises InvalidOrderError for no int >= 0."""
+        """Write an amount with as many decimals as the lot; raises InvalidArgumentError for no int >= 0."""
         return self._amount.text(_checked("lots", lots))
 
     # ------------------------------------------------------------------ grouped, for people
@@ -279,7 +279,7 @@ def _common(one: _Unit, other: _Unit) -> str:
 
 def _checked(name: str, value: object) -> int:
     if type(value) is not int or value < 0:
-        raise InvalidOrderError(name, value, "an int >= 0", as_int(name, value))
+        raise InvalidArgumentError(name, value, "an int >= 0", as_int(name, value))
     return value
 
 

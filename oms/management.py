@@ -12,7 +12,13 @@ from oms import ladder, pricing
 from oms.books import Books, checked_snapshot
 from oms.conversions import as_order
 from oms.durability import DurableLedger
-from oms.errors import DuplicateOrderError, InvalidOrderError, OrderNotFoundError, PriceBoundError
+from oms.errors import (
+    DuplicateOrderError,
+    InvalidArgumentError,
+    InvalidOrderError,
+    OrderNotFoundError,
+    PriceBoundError,
+)
 from oms.events import (
     Event,
     Journal,
@@ -277,7 +283,7 @@ class OrderManagement:
 
         Verbs inside see the changes before them; other threads wait, subscribers hear of them
         after the outermost exit. Inside another transaction it is a savepoint. `note` travels in
-        each event. Raises InvalidOrderError. Undoing costs what doing did.
+        each event. Raises InvalidArgumentError. Undoing costs what doing did.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -334,7 +340,7 @@ class OrderManagement:
         It is called under the lock, in order, after the change (after the commit of a transaction).
         A verb that it calls is told of after the present event has reached everyone. What it raises
         undoes nothing: the others are told, then the exception reaches the caller of the verb;
-        several as an ExceptionGroup. Raises InvalidOrderError.
+        several as an ExceptionGroup. Raises InvalidArgumentError.
 
         >>> om = OrderManagement()
         >>> unsubscribe = om.subscribe(lambda event: print(event.sequence, type(event).__name__))
@@ -344,7 +350,7 @@ class OrderManagement:
 
         """
         if not callable(callback):
-            raise InvalidOrderError("callback", callback, "a callable that takes an event")
+            raise InvalidArgumentError("callback", callback, "a callable that takes an event")
         with self.locked():
             return self._ledger.subscribers.subscribe(callback)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from oms import display
 from oms.conversions import as_bool, as_number, as_order, as_side, as_text
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError, InvalidOrderError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
@@ -40,6 +40,18 @@ class Side(StrEnum):
     def opposite(self) -> Side:
         """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def sign(self) -> int:
+        """1 for BUY and -1 for SELL: of two prices, the better one times the sign is the smaller number.
+
+        This is the one place that knows that the SELL book counts backwards.
+
+        >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
+        [21, 20, 19]
+
+        """
+        return 1 if self is Side.BUY else -1
 
 
 class Order(NamedTuple):
@@ -252,8 +264,10 @@ def check_order_id(order_id: object) -> None:
         raise _not_an_int("order_id", order_id, f"an int in 0..{MAX_INT}")
 
 
-def _not_an_int(field: str, value: object, allowed: str) -> InvalidOrderError:
-    return InvalidOrderError(field, value, allowed, as_number(field, value))
+def _not_an_int(
+    field: str, value: object, allowed: str, error: type[InvalidArgumentError] = InvalidOrderError
+) -> InvalidArgumentError:
+    return error(field, value, allowed, as_number(field, value))
 
 
 def check_book(symbol: object, side: object) -> None:
@@ -282,10 +296,13 @@ def check_resting(field: str, value: object) -> None:
         raise _not_an_int(field, value, f"an int in 1..{MAX_INT}")
 
 
-def check_positive(field: str, value: object) -> None:
-    """Raise InvalidOrderError unless the value is an int >= 1: what is merely asked has no upper end."""
+def check_positive(field: str, value: object, error: type[InvalidArgumentError] = InvalidOrderError) -> None:
+    """Raise an error unless the value is an int >= 1, of any size.
+
+    Pass InvalidArgumentError for a value that is not part of a question about orders.
+    """
     if type(value) is not int or value < 1:
-        raise _not_an_int(field, value, "an int >= 1")
+        raise _not_an_int(field, value, "an int >= 1", error)
 
 
 def as_amounts(amounts: object) -> list[int]:
@@ -344,9 +361,9 @@ def check_bounds(side: Side, max_total_price: object, min_total_price: object) -
 
 
 def check_note(note: object) -> None:
-    """Raise InvalidOrderError unless the note is None or text that any file can take."""
+    """Raise InvalidArgumentError unless the note is None or text that any file can take."""
     if note is not None and not (type(note) is str and _encodes(note)):
-        raise InvalidOrderError("note", note, "a str of valid Unicode, or None", as_text("note", note))
+        raise InvalidArgumentError("note", note, "a str of valid Unicode, or None", as_text("note", note))
 
 
 def _encodes(text: str) -> bool:

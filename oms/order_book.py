@@ -25,10 +25,9 @@ class OrderBook:
 
     The book is keyed by (price, order_id) in two steps: a SortedList of the prices (the ladder), and at
     each price a level with its total amount and its order ids in ascending order. A price is held as its
-    rank, which is the price with a sign that makes the better price the smaller number; no other line of
-    the library knows that one side counts backwards. Running sums over the best levels answer most
-    questions without a walk. The orders themselves are in a dict by id, which all books of one
-    OrderManagement share.
+    rank, which is the price times `side.sign`: the better price has the smaller rank. Running sums over the
+    best levels answer most questions without a walk. The orders themselves are in a dict by id, which all
+    books of one OrderManagement share.
 
     The caller has validated what comes in.
 
@@ -47,7 +46,7 @@ class OrderBook:
     def __init__(self, symbol: str, side: Side, orders: dict[int, OrderRow] | None = None) -> None:
         self.symbol = symbol
         self.side = side
-        self._sign = 1 if side is Side.BUY else -1
+        self._sign = side.sign
         self._orders: dict[int, OrderRow] = {} if orders is None else orders
         self._ladder: SortedList[int] = SortedList()  # the ranks of all levels
         self.levels: dict[int, Level] = {}  # by rank; nobody else changes it

@@ -16,6 +16,7 @@ from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
+    InvalidArgumentError,
     InvalidOrderError,
     JournalError,
     OmsError,
@@ -129,7 +130,7 @@ def _with(code: str, *names: str) -> Callable[[Any], Refusal]:
 
 
 _TRANSLATIONS: dict[type[OmsError], Callable[[Any], Refusal]] = {
-    InvalidOrderError: lambda error: invalid(error.field, error.value, error.allowed),
+    InvalidArgumentError: lambda error: invalid(error.field, error.value, error.allowed),
     DuplicateOrderError: _with("duplicate_order", "order_id"),
     OrderNotFoundError: _with("order_not_found", "order_id"),
     InsufficientLiquidityError: _with(

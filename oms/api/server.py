@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -105,10 +105,10 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def refuse_workers(workers: int) -> None:
-    """Raise InvalidOrderError for more than one: the books are in one process."""
+    """Raise InvalidArgumentError for more than one: the books are in one process."""
     if workers != 1:
         allowed = "1: the books are in the memory of one process, and others would not see its changes"
-        raise InvalidOrderError("workers", workers, allowed)
+        raise InvalidArgumentError("workers", workers, allowed)
 
 
 def asked_workers() -> int:

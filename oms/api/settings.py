@@ -6,7 +6,7 @@ import os
 import string
 from dataclasses import dataclass, field
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 
 __all__ = ["KEY_VARIABLE", "Settings"]
 
@@ -23,7 +23,7 @@ class Settings:
     request is refused whose Host is neither an IP address nor one of `hosts`, or whose Origin is neither
     its Host nor one of `cors_origins`; these may also read answers from a browser. `body_limit` is in
     bytes, `body_seconds` is how long a body may take. A stream that has `stream_backlog` changes waiting
-    is dropped; `most_streams` may be open at once. Raises InvalidOrderError.
+    is dropped; `most_streams` may be open at once. Raises InvalidArgumentError.
 
     >>> Settings(api_key="sixteen-letters!")  # it is not shown
     Settings(checks_host=False, hosts=('localhost',), cors_origins=(), ...)
@@ -43,7 +43,7 @@ class Settings:
         key = self.api_key
         if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
             allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
-            raise InvalidOrderError("api_key", f"{len(key)} characters", allowed)
+            raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
 
     @classmethod
     def from_environment(cls) -> Settings:

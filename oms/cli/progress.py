@@ -95,7 +95,7 @@ def drive(
 ) -> Driven:
     """Replay a recording into new books; the arguments are those of `Replay`.
 
-    The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidOrderError.
+    The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
@@ -122,7 +122,7 @@ def drive_levels(
 ) -> DrivenLevels:
     """Replay a capture into new books; ticks and lots that are not given are found in it.
 
-    The bar is that of `drive`. Raises FeedError and InvalidOrderError.
+    The bar is that of `drive`. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()

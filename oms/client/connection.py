@@ -44,7 +44,7 @@ from oms.client.errors import UnexpectedResponseError
 from oms.client.requests import Request
 from oms.client.responses import Response
 from oms.contract import IDEMPOTENCY_KEY_HEADER
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.models import check_positive
 
 __all__ = ["DeadlineTransport", "Endpoint", "RESPONSE_LIMIT", "ResponseBody", "deadline"]
@@ -76,13 +76,13 @@ class Endpoint(NamedTuple):
     def checked(
         cls, base_url: str, api_key: str | None, timeout: float, attempts: int, response_limit: int
     ) -> Endpoint:
-        """Return an endpoint of valid arguments. Raises InvalidOrderError."""
+        """Return an endpoint of valid arguments. Raises InvalidArgumentError."""
         if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
-            raise InvalidOrderError("timeout", timeout, "a finite number of seconds > 0")
+            raise InvalidArgumentError("timeout", timeout, "a finite number of seconds > 0")
         if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
-            raise InvalidOrderError("api_key", "<hidden>", "a str of visible ASCII characters")
+            raise InvalidArgumentError("api_key", "<hidden>", "a str of visible ASCII characters")
         for name, value in (("attempts", attempts), ("response_limit", response_limit)):
-            check_positive(name, value)
+            check_positive(name, value, InvalidArgumentError)
         return cls(_checked_url(base_url), api_key, timeout, attempts, response_limit)
 
     @property
@@ -114,10 +114,10 @@ def _checked_url(base_url: str) -> httpx.URL:
     except (httpx.InvalidURL, TypeError):
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host:
-        raise InvalidOrderError("base_url", base_url, "an http:// or https:// URL with a host")
+        raise InvalidArgumentError("base_url", base_url, "an http:// or https:// URL with a host")
     if url.userinfo:
         shown = url.copy_with(userinfo=b"")
-        raise InvalidOrderError("base_url", shown, "a URL without user and password", "pass api_key=...")
+        raise InvalidArgumentError("base_url", shown, "a URL without user and password", "pass api_key=...")
     return url
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from oms.contract import IDEMPOTENCY_KEY, LARGEST_IN_BODY, MOST_DIGITS_IN_QUERY
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError, InvalidOrderError
 
 __all__ = ["Request", "change", "question"]
 
@@ -42,13 +42,14 @@ class Request(NamedTuple):
 def change(method: str, path: str, key: str | None, body: Mapping[str, object] | None = None) -> Request:
     """Return a request that changes the books, with a new idempotency key if `key` is None.
 
-    Raises InvalidOrderError for a malformed key and for an integer that a request body cannot carry.
+    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that a request body
+    cannot carry.
     """
     for field, value in (body or {}).items():
         if type(value) is int and value > LARGEST_IN_BODY:
             raise InvalidOrderError(field, value, f"an int of at most {LARGEST_IN_BODY} in a request")
     if key is not None and not (type(key) is str and IDEMPOTENCY_KEY.fullmatch(key)):
-        raise InvalidOrderError("idempotency_key", key, "a str of 1 to 255 visible ASCII characters")
+        raise InvalidArgumentError("idempotency_key", key, "a str of 1 to 255 visible ASCII characters")
     return Request(method, path, body=body, key=key or uuid4().hex)
 
 

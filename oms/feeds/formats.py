@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import Literal, cast, get_args
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.errors import UnknownFeedError
 from oms.feeds.levels.bitget import Bitget
 from oms.feeds.levels.capture import LONGEST_LINE, Capture, parsed, sent_in, unwrapped
@@ -83,7 +83,7 @@ def open_capture(
     r"""Open a capture of price levels; by default its first messages show the feed.
 
     `depth` is the number of levels per side in a subscription to Kraken, for captures that do not hold it.
-    Raises FeedError for a bad file, and InvalidOrderError for an unknown feed or a wrong depth.
+    Raises FeedError for a bad file, and InvalidArgumentError for an unknown feed or a wrong depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -95,14 +95,14 @@ def open_capture(
     """
     name = feed_of(path) if feed is None else feed
     if name not in _TRANSLATORS:
-        raise InvalidOrderError("feed", name, "'bitget', 'kraken' or 'okx'")
+        raise InvalidArgumentError("feed", name, "'bitget', 'kraken' or 'okx'")
     if depth is None:
         return Capture(path, name, _TRANSLATORS[name])
     if name != "kraken":
-        raise InvalidOrderError(
+        raise InvalidArgumentError(
             "depth", depth, f"left out for a capture of {name}; only Kraken's have a depth"
         )
-    check_positive("depth", depth)
+    check_positive("depth", depth, InvalidArgumentError)
     return Capture(path, name, partial(Kraken, depth))
 
 
@@ -117,8 +117,8 @@ def open_recording(
     r"""Open a recording by order (LOBSTER or Bitstamp); by default its first row shows the feed.
 
     The symbol is by default read from the name of the file. `tick_size` and `lot_size` are for Bitstamp, as
-    in `bitstamp.read`. Raises FeedError for a bad file, and InvalidOrderError for any other feed: open those
-    with `open_capture`.
+    in `bitstamp.read`. Raises FeedError for a bad file, and InvalidArgumentError for any other feed: open
+    those with `open_capture`.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -130,10 +130,10 @@ def open_recording(
     """
     name = feed_of(path) if feed is None else feed
     if name not in get_args(Feed):
-        raise InvalidOrderError("feed", name, "'bitstamp' or 'lobster'")
+        raise InvalidArgumentError("feed", name, "'bitstamp' or 'lobster'")
     if name == "bitstamp":
         return bitstamp.read(path, symbol, tick_size=tick_size, lot_size=lot_size)
     for argument, size in (("tick_size", tick_size), ("lot_size", lot_size)):
         if size is not None:
-            raise InvalidOrderError(argument, size, "left out for LOBSTER, whose tick and lot are fixed")
+            raise InvalidArgumentError(argument, size, "left out for LOBSTER, whose tick and lot are fixed")
     return lobster.read(path, symbol)

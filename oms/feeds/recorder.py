@@ -6,7 +6,7 @@ from fractions import Fraction
 from heapq import heappush, heappushpop
 from math import inf
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.history import BookHistory, TradeColumns
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
@@ -40,11 +40,11 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Set the bounds; raises InvalidOrderError for a bound that is not positive."""
+        """Set the bounds; raises InvalidArgumentError for a bound that is not positive."""
         if type(every) not in (int, float) or not 0 < every < inf:
-            raise InvalidOrderError("every", every, "a finite number of seconds above 0")
+            raise InvalidArgumentError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
-            check_positive(name, value)
+            check_positive(name, value, InvalidArgumentError)
         self._every = max(1, round(every * _SECOND))
         self._levels = levels
         self._most_samples = samples
@@ -59,7 +59,7 @@ class Recorder:
     def begin(self, symbol: str, instrument: Instrument) -> None:
         """Set the tick and lot size of a symbol; by default both are 1.
 
-        If the sizes become finer later, earlier samples are converted. Raises InvalidOrderError if a
+        If the sizes become finer later, earlier samples are converted. Raises InvalidArgumentError if a
         conversion is not exact. O(1), and O(samples + trades) when the sizes change.
         """
         track = self._track(symbol)
@@ -92,12 +92,12 @@ class Recorder:
             heappushpop(track.trades, trade)
 
     def history(self, symbol: str) -> BookHistory:
-        """Return the history of a symbol; raises InvalidOrderError if it has none. O(samples + trades)."""
+        """Return the history of a symbol; raises InvalidArgumentError if it has none. O(samples + trades)."""
         if symbol not in self._tracks:
             recorded = (
                 f"recorded: {', '.join(self.symbols)}" if self.symbols else "recorded (nothing was yet)"
             )
-            raise InvalidOrderError("symbol", symbol, f"one that was {recorded}")
+            raise InvalidArgumentError("symbol", symbol, f"one that was {recorded}")
         return self._tracks[symbol].history(symbol)
 
     def _track(self, symbol: str) -> _Track:
@@ -131,7 +131,7 @@ class _Track:
         lot = Fraction(self.instrument.lot) / Fraction(instrument.lot)
         if tick.denominator > 1 or lot.denominator > 1:
             allowed = f"one in which {self.instrument.describe()} is whole ticks and lots"
-            raise InvalidOrderError("instrument", instrument, allowed)
+            raise InvalidArgumentError("instrument", instrument, allowed)
         ticks, lots = tick.numerator, lot.numerator
 
         def recounted(levels: _Levels) -> _Levels:

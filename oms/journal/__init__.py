@@ -56,7 +56,7 @@ def open(  # noqa: A001  # `journal.open` is the best name
 
     The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. If the
     file was copied without its write-ahead log, the logger `oms.journal` warns; see `verify`.
-    Raises InvalidOrderError, and JournalError for a file that is damaged, of a newer version, or open
+    Raises InvalidArgumentError, and JournalError for a file that is damaged, of a newer version, or open
     elsewhere. O(orders), or O(events) with `verify`.
     """
     journal = SqliteJournal(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path, PurePath
 
-from oms.errors import InvalidOrderError, JournalError
+from oms.errors import InvalidArgumentError, JournalError
 from oms.journal import schema
 
 __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path without symbolic links. Raises InvalidOrderError unless it is the path of a file.
+    """Return the path without symbolic links. Raises InvalidArgumentError unless it is the path of a file.
 
     ":memory:" and "file:..." are rejected. SQLite takes them for a database in memory and for a URI;
     here they would create a file with that name. Write "./:memory:" if you want such a file.
     """
     named = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(named, str) or named in ("", ":memory:") or "\0" in named or named.startswith("file:"):
-        raise InvalidOrderError("path", path, "the path of a file, as a str or an os.PathLike of str")
+        raise InvalidArgumentError("path", path, "the path of a file, as a str or an os.PathLike of str")
     return Path(os.path.realpath(named))
 
 

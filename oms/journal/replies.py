@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol, runtime_checkable
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.journal.connection import Connection
 from oms.journal.event_log import EventLog
 from oms.journal.record import Head, digest, reply_link
@@ -43,12 +43,12 @@ class ReplyKeeper(Protocol):
 
 
 def check_reply(reply: object) -> None:
-    """Raise InvalidOrderError unless the reply is a text that can be encoded."""
+    """Raise InvalidArgumentError unless the reply is a text that can be encoded."""
     if type(reply) is str:
         with suppress(UnicodeEncodeError):
             reply.encode()
             return
-    raise InvalidOrderError("reply", reply, "a str of valid Unicode")
+    raise InvalidArgumentError("reply", reply, "a str of valid Unicode")
 
 
 def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: str) -> None:

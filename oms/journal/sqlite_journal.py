@@ -10,7 +10,7 @@ from itertools import islice
 from threading import RLock
 from typing import Literal, cast, get_args
 
-from oms.errors import InvalidOrderError, JournalError
+from oms.errors import InvalidArgumentError, JournalError
 from oms.events import Event, Snapshot
 from oms.journal.batch import Batch
 from oms.journal.checkpoints import Checkpoints
@@ -41,7 +41,7 @@ class SqliteJournal:
     seconds have passed. With "off" the operating system has it.
 
     Opening checks the ends of the event log, and `snapshot` compares the orders with their hash, in
-    O(orders). With `verify` everything is compared, in O(events). Raises InvalidOrderError, and
+    O(orders). With `verify` everything is compared, in O(events). Raises InvalidArgumentError, and
     JournalError for a file that is damaged, of a newer version, or open elsewhere. An older file is
     migrated.
     """
@@ -91,9 +91,9 @@ class SqliteJournal:
     def read(self, first: int = 1) -> Iterator[Event]:
         """Yield the events from the sequence number `first` on, each compared with its hash.
 
-        Raises InvalidOrderError, and JournalError, also if `first` was dropped by a compaction.
+        Raises InvalidArgumentError, and JournalError, also if `first` was dropped by a compaction.
         """
-        check_positive("first", first)
+        check_positive("first", first, InvalidArgumentError)
         return self._read(self._file.event_log.events(first))
 
     def _read(self, events: Iterator[Event]) -> Iterator[Event]:
@@ -152,7 +152,7 @@ class SqliteJournal:
     def keep_reply(self, reply: str) -> None:
         """Keep a text that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
 
-        Raises InvalidOrderError if it is not a text, and JournalError.
+        Raises InvalidArgumentError if it is not a text, and JournalError.
         """
         check_reply(reply)
         with self._own_lock():
@@ -188,7 +188,7 @@ class SqliteJournal:
     def droppable(self, before: int | None = None) -> Droppable:
         """Return what `compact` would drop, and drop nothing. O(trades).
 
-        Raises InvalidOrderError and JournalError.
+        Raises InvalidArgumentError and JournalError.
         """
         with self._own_lock():
             self._get_ready()
@@ -198,7 +198,7 @@ class SqliteJournal:
         end = self._writer.head.sequence + 1
         first = end if before is None else before
         if type(first) is not int or not 1 <= first <= end:
-            raise InvalidOrderError("before", before, f"an int in 1..{end}")
+            raise InvalidArgumentError("before", before, f"an int in 1..{end}")
         return first
 
     def compact(self, before: int | None = None) -> int:
@@ -207,7 +207,7 @@ class SqliteJournal:
         The events of one transaction are dropped together or not at all. The orders that rested then
         become the snapshot that the event log begins with. Dropped events that carry a note stay
         available from `history`. The whole event log is verified first. O(events).
-        Raises InvalidOrderError and JournalError.
+        Raises InvalidArgumentError and JournalError.
         """
         with self._own_lock():
             self._get_ready(to_write=True)
@@ -274,7 +274,7 @@ class SqliteJournal:
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:
     if durability not in get_args(Durability):
-        raise InvalidOrderError("durability", durability, "'full', 'batched' or 'off'")
-    check_positive("group_size", group_size)
+        raise InvalidArgumentError("durability", durability, "'full', 'batched' or 'off'")
+    check_positive("group_size", group_size, InvalidArgumentError)
     if type(group_seconds) not in (int, float) or not 0 < cast("float", group_seconds) <= _LONGEST_GROUP:
-        raise InvalidOrderError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")
+        raise InvalidArgumentError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from oms.columns import EVENT_COLUMNS, Row, event_rows
+from oms.errors import InvalidArgumentError
 from oms.events import Event
 from oms.journal.reading import opened_to_read
 from oms.models import check_positive
@@ -32,7 +33,7 @@ def columns(
     of at most 64 bits. An empty event log yields one empty chunk.
 
     The chunks show the file as it is when the first one is read, whatever its writer does meanwhile.
-    Raises InvalidOrderError, and JournalError for a damaged file. O(rows), with one chunk and one event
+    Raises InvalidArgumentError, and JournalError for a damaged file. O(rows), with one chunk and one event
     in memory.
 
     >>> import pathlib, tempfile
@@ -48,7 +49,7 @@ def columns(
 
     """
     for name, value in (("first", 1 if first is None else first), ("at_once", at_once)):
-        check_positive(name, value)
+        check_positive(name, value, InvalidArgumentError)
     return _columns(path, first, at_once)
 
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 from websockets.exceptions import InvalidStatus
 
-from oms import InvalidOrderError
+from oms import InvalidArgumentError
 from oms.api import Settings, create_app, sessions
 from oms.api.page import PATHS
 from support.api_books import ORDER, problem
@@ -108,7 +108,7 @@ def test_the_key_is_not_taken_from_a_query_and_is_shown_nowhere(client: TestClie
 
 @pytest.mark.parametrize("key", ["", "short", "sixteen letters!", "sixteen-letters\xe9", "sixteen-letters\n"])
 def test_a_key_that_is_too_short_or_fits_no_header_is_refused(key: str) -> None:
-    with pytest.raises(InvalidOrderError) as refused:
+    with pytest.raises(InvalidArgumentError) as refused:
         Settings(api_key=key)
     assert not key or key not in str(refused.value)
 

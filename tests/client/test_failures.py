@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oms import InvalidOrderError, OmsError, Order, OrderManagement, Side, journal
+from oms import InvalidArgumentError, OmsError, Order, OrderManagement, Side, journal
 from oms.api import Settings, create_app
 from oms.client import (
     ApiError,
@@ -219,7 +219,7 @@ def test_an_idempotency_key_of_the_caller_makes_a_change_once() -> None:
 def test_a_malformed_idempotency_key_is_rejected(key: Any) -> None:
     with (
         over(responding(httpx.Response(500))) as om,
-        pytest.raises(InvalidOrderError, match=r"^idempotency_key"),
+        pytest.raises(InvalidArgumentError, match=r"^idempotency_key"),
     ):
         om.remove_order(1, idempotency_key=key)
 
@@ -429,7 +429,7 @@ def test_the_api_key_authorizes_and_is_never_shown() -> None:
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_a_client_rejects_settings_that_cannot_work(client: Any, field: str, values: list[object]) -> None:
     for value in values:
-        with pytest.raises(InvalidOrderError, match=f"^{field} must be") as caught:
+        with pytest.raises(InvalidArgumentError, match=f"^{field} must be") as caught:
             client(**{"base_url": URL, field: value})
         assert "secret" not in str(caught.value)
         assert field != "api_key" or repr(value) not in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oms import InvalidOrderError, Side
+from oms import InvalidArgumentError, InvalidOrderError, Side
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess, ServiceUnavailableError, UnexpectedResponseError
 from oms.contract import LARGEST_IN_BODY
@@ -36,8 +36,9 @@ SETTINGS: list[tuple[str, object, str]] = [
 def test_a_rejected_setting_is_shown_with_what_is_allowed(
     client: Any, field: str, value: object, rest: str
 ) -> None:
-    with pytest.raises(InvalidOrderError) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         client(**{"base_url": URL, field: value})
+    assert type(caught.value) is InvalidArgumentError
     assert str(caught.value) == f"{field} must be {rest}"
 
 
@@ -45,29 +46,33 @@ def service() -> InProcess:
     return InProcess(create_app(settings=Settings()))
 
 
-VALUES: list[tuple[Callable[[Client], object], str]] = [
+VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]] = [
     (
         lambda om: om.add_order(1, "JPM", BUY, 2**53, 1),
+        InvalidOrderError,
         f"amount must be an int of at most {LARGEST_IN_BODY} in a request, not 9007199254740992 (int)",
     ),
     (
         lambda om: om.calculate_prices("JPM", BUY, [1] * 7_000),
+        InvalidOrderError,
         "amounts must be short enough for a query of 60000 bytes, not [1, 1, 1, 1, 1, 1, ...] (list); "
         "split amounts over several calls",
     ),
     (
         lambda om: om.remove_order(1, idempotency_key="a b"),
+        InvalidArgumentError,
         "idempotency_key must be a str of 1 to 255 visible ASCII characters, not 'a b' (str)",
     ),
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), VALUES)
+@pytest.mark.parametrize(("call", "error", "message"), VALUES)
 def test_a_value_that_no_request_can_carry_is_shown_with_what_is_allowed(
-    call: Callable[[Client], object], message: str
+    call: Callable[[Client], object], error: type[InvalidArgumentError], message: str
 ) -> None:
-    with Client(URL, transport=service()) as om, pytest.raises(InvalidOrderError) as caught:
+    with Client(URL, transport=service()) as om, pytest.raises(error) as caught:
         call(om)
+    assert type(caught.value) is error
     assert str(caught.value) == message
 
 

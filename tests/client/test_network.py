@@ -16,7 +16,7 @@ import httpcore
 import httpx
 import pytest
 
-from oms import InvalidOrderError
+from oms import InvalidArgumentError
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, ServiceUnavailableError, UnexpectedResponseError
 from oms.client.connection import Endpoint
@@ -286,7 +286,7 @@ def test_a_response_of_exactly_the_limit_is_read() -> None:
 @both
 @pytest.mark.parametrize("limit", [0, -1, 1.0, True, None, "1"])
 def test_an_invalid_response_limit_is_rejected(kind: Any, limit: object) -> None:
-    with pytest.raises(InvalidOrderError, match=r"^response_limit must be"):
+    with pytest.raises(InvalidArgumentError, match=r"^response_limit must be"):
         kind("http://localhost", response_limit=limit)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from oms import (
     Event,
-    InvalidOrderError,
+    InvalidArgumentError,
     OmsError,
     Order,
     OrderAdded,
@@ -192,10 +192,10 @@ def test_a_total_past_64_bits_beside_a_small_one_is_an_error_in_polars_and_never
 
 def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> None:
     order, fill = VALUES[Order][0], VALUES[OrderFill][0]
-    with pytest.raises(InvalidOrderError, match="all of one kind, here Order") as caught:
+    with pytest.raises(InvalidArgumentError, match="all of one kind, here Order") as caught:
         to_columns([order, order, fill])
     assert caught.value.value is fill
-    with pytest.raises(InvalidOrderError, match="all of one kind, here Trade"):
+    with pytest.raises(InvalidArgumentError, match="all of one kind, here Trade"):
         to_columns([order], kind=Trade)
 
 
@@ -208,7 +208,7 @@ def test_an_event_about_no_order_has_columns_without_rows() -> None:
 
 
 def test_no_values_of_no_kind_are_refused() -> None:
-    with pytest.raises(InvalidOrderError, match="a non-empty iterable"):
+    with pytest.raises(InvalidArgumentError, match="a non-empty iterable"):
         to_columns([])
 
 
@@ -233,11 +233,11 @@ class Child(OrderAdded):
     ids=repr,
 )
 def test_what_is_no_value_of_these_is_refused(values: Any) -> None:
-    with pytest.raises(InvalidOrderError):
+    with pytest.raises(InvalidArgumentError):
         to_columns(values)
 
 
 @pytest.mark.parametrize("kind", [int, OrderAdded, OrderManagement, "Order", [], Side])
 def test_a_kind_that_has_no_columns_is_refused(kind: Any) -> None:
-    with pytest.raises(InvalidOrderError, match="kind must be one of Order, OrderFill"):
+    with pytest.raises(InvalidArgumentError, match="kind must be one of Order, OrderFill"):
         to_columns([], kind=kind)

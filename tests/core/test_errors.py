@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +12,7 @@ import oms
 from oms import (
     DuplicateOrderError,
     InsufficientLiquidityError,
+    InvalidArgumentError,
     InvalidOrderError,
     JournalError,
     OmsError,
@@ -21,6 +24,8 @@ from oms import (
 )
 
 EXAMPLES = [
+    InvalidArgumentError("path", "", "the path of a file"),
+    InvalidArgumentError("tick_size", 0.01, "decimal text", "write '0.01'"),
     InvalidOrderError("amount", 0, "an int >= 1"),
     DuplicateOrderError(7),
     OrderNotFoundError(7),
@@ -43,7 +48,8 @@ def test_an_error_comes_back_from_pickle_as_it_was(error: OmsError) -> None:
 @pytest.mark.parametrize(
     ("error", "builtin"),
     [
-        (InvalidOrderError, ValueError),
+        (InvalidArgumentError, ValueError),
+        (InvalidOrderError, InvalidArgumentError),
         (DuplicateOrderError, ValueError),
         (OrderNotFoundError, LookupError),
         (InsufficientLiquidityError, ValueError),
@@ -57,19 +63,38 @@ def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) ->
     assert issubclass(error, builtin)
 
 
+def drawn_errors() -> Iterator[tuple[str, set[str]]]:
+    """Yield the name of each error in the tree at the head of the file, with the names of its parents."""
+    above: list[str] = []
+    rows: list[tuple[str, str, str]] = re.findall(
+        r"^ {4}([│├└─ ]*)(\w+Error)(?: \((\w+)\))?", errors.__doc__ or "", re.MULTILINE
+    )
+    for branch, name, builtin in rows:
+        del above[len(branch) // 4 :]
+        yield name, {*above[-1:], builtin} - {""}
+        above.append(name)
+
+
 def test_the_tree_drawn_at_the_head_of_the_file_names_every_error() -> None:
-    assert errors.__doc__ is not None
-    drawn = {word for word in errors.__doc__.replace("(", " ").split() if word.endswith("Error")}
-    assert drawn - {"ValueError", "LookupError", "RuntimeError", "OSError"} == set(errors.__all__)
+    assert sorted(name for name, _ in drawn_errors()) == errors.__all__
     assert set(errors.__all__) <= set(oms.__all__)
 
 
+@pytest.mark.parametrize(("name", "parents"), list(drawn_errors()))
+def test_the_tree_drawn_at_the_head_of_the_file_shows_the_parents_of_each_error(
+    name: str, parents: set[str]
+) -> None:
+    assert {parent.__name__ for parent in getattr(errors, name).__bases__} == parents
+
+
 def test_a_shortage_carries_what_was_asked_and_what_is_there() -> None:
-    error = EXAMPLES[3]
-    assert isinstance(error, InsufficientLiquidityError)
+    error = InsufficientLiquidityError("JPM", Side.BUY, 31, 30)
     assert (error.requested, error.available, error.unit) == (31, 30, "amount")
     assert str(error) == "JPM BUY: amount 31 requested, 30 available"
-    assert str(EXAMPLES[4]) == "JPM SELL: money 31 requested, 30 available"
+    assert (
+        str(InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"))
+        == "JPM SELL: money 31 requested, 30 available"
+    )
 
 
 def test_a_message_is_printable_for_an_integer_that_python_refuses_to_print() -> None:

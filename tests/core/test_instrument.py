@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from oms import Instrument, InvalidOrderError
+from oms import Instrument, InvalidArgumentError
 from oms.instrument import ExactNumber
 from oms.models import MAX_INT
 from support.strategies import NOT_INTS
@@ -45,13 +45,13 @@ def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None
     instrument = Instrument(tick_size=size)
     ticks = Decimal(text) / Decimal(size)
     if ticks > MAX_INT:
-        with pytest.raises(InvalidOrderError, match=r"at most|a multiple of"):
+        with pytest.raises(InvalidArgumentError, match=r"at most|a multiple of"):
             instrument.to_ticks(text)
     elif ticks == ticks.to_integral_value():
         assert instrument.to_ticks(text) == ticks
         assert Decimal(instrument.price_text(int(ticks))) == Decimal(text)
     else:
-        with pytest.raises(InvalidOrderError, match=f"a multiple of {size}"):
+        with pytest.raises(InvalidArgumentError, match=f"a multiple of {size}"):
             instrument.to_ticks(text)
 
 
@@ -95,13 +95,13 @@ def test_a_text_with_as_many_decimals_as_the_tick_comes_back_letter_by_letter(
 )
 def test_what_is_no_decimal_is_refused(text: str | Decimal) -> None:
     for read in (Instrument().to_ticks, Instrument().to_lots):
-        with pytest.raises(InvalidOrderError, match="a decimal >= 0 such as"):
+        with pytest.raises(InvalidArgumentError, match="a decimal >= 0 such as"):
             read(text)
 
 
 @pytest.mark.parametrize("value", [-1, Fraction(-1)])
 def test_a_negative_number_is_refused(value: int | Fraction) -> None:
-    with pytest.raises(InvalidOrderError, match="price must be 0 or more"):
+    with pytest.raises(InvalidArgumentError, match="price must be 0 or more"):
         Instrument().to_ticks(value)
 
 
@@ -111,7 +111,7 @@ def test_a_negative_number_is_refused(value: int | Fraction) -> None:
 def test_what_is_not_exact_is_refused(value: str) -> None:
     for read in (Instrument().to_ticks, Instrument().to_lots):
         with pytest.raises(
-            InvalidOrderError, match=r"must be exact: text such as '12\.5', an int, a Decimal"
+            InvalidArgumentError, match=r"must be exact: text such as '12\.5', an int, a Decimal"
         ):
             read(value)
 
@@ -119,7 +119,7 @@ def test_what_is_not_exact_is_refused(value: str) -> None:
 @pytest.mark.parametrize("value", [12.5, np.float64(12.5), np.float32(12.5), 0.1, 1e-5, 1e13])
 def test_the_message_about_a_float_names_the_call_that_reads_its_text(value: float) -> None:
     instrument = Instrument("0.00001")
-    with pytest.raises(InvalidOrderError) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         instrument.to_ticks(value)  # type: ignore[arg-type] # the mistake
     call = caught.value.remedy.removeprefix("convert with ")
     read = eval(f"instrument.{call}", {"instrument": instrument})  # noqa: S307 - our own message
@@ -140,7 +140,7 @@ def test_every_exact_form_of_a_number_is_the_same_number(size: str, number: Deci
         if ticks.denominator == 1:
             assert instrument.to_ticks(form) == ticks
         else:
-            with pytest.raises(InvalidOrderError, match=f"a multiple of {size}"):
+            with pytest.raises(InvalidArgumentError, match=f"a multiple of {size}"):
                 instrument.to_ticks(form)
 
 
@@ -165,15 +165,15 @@ def test_the_finer_of_two_instruments_counts_both_in_whole_ticks_and_is_the_coar
 
 def test_more_than_a_book_can_hold_is_refused() -> None:
     assert Instrument("0.01").to_ticks("92233720368547758.07") == MAX_INT
-    with pytest.raises(InvalidOrderError, match=r"price must be at most 92233720368547758\.07"):
+    with pytest.raises(InvalidArgumentError, match=r"price must be at most 92233720368547758\.07"):
         Instrument("0.01").to_ticks("92233720368547758.08")
 
 
 @pytest.mark.parametrize("size", ["0", "0.00", "-1", "1e-8", "", " 1", 1, 0.1, Decimal("0.1"), None])
 def test_a_size_that_nothing_can_be_counted_in_is_refused(size: str) -> None:
-    with pytest.raises(InvalidOrderError, match="tick_size must be decimal text above 0"):
+    with pytest.raises(InvalidArgumentError, match="tick_size must be decimal text above 0"):
         Instrument(size)
-    with pytest.raises(InvalidOrderError, match="lot_size must be decimal text above 0"):
+    with pytest.raises(InvalidArgumentError, match="lot_size must be decimal text above 0"):
         Instrument("1", size)
 
 
@@ -182,7 +182,7 @@ def test_a_size_that_nothing_can_be_counted_in_is_refused(size: str) -> None:
     [(0.1, "0.1"), (1e-8, "0.00000001"), ("1e-8", "0.00000001"), (1, "1"), (Decimal("0.50"), "0.50")],
 )
 def test_a_size_of_another_type_is_shown_as_the_text_to_write(size: str, text: str) -> None:
-    with pytest.raises(InvalidOrderError) as caught:
+    with pytest.raises(InvalidArgumentError) as caught:
         Instrument(size)
     assert caught.value.remedy == f"write {text!r}"
     assert Instrument(text).tick == Decimal(str(size))
@@ -191,7 +191,7 @@ def test_a_size_of_another_type_is_shown_as_the_text_to_write(size: str, text: s
 @pytest.mark.parametrize("value", [-1, *NOT_INTS])
 def test_only_counts_are_written(value: int) -> None:
     for write in (Instrument().price_text, Instrument().amount_text):
-        with pytest.raises(InvalidOrderError, match="an int >= 0"):
+        with pytest.raises(InvalidArgumentError, match="an int >= 0"):
             write(value)
 
 

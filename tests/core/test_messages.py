@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oms import Instrument, InvalidOrderError, Order, OrderManagement, Side, to_columns
+from oms import (
+    Instrument,
+    InvalidArgumentError,
+    InvalidOrderError,
+    Order,
+    OrderManagement,
+    Side,
+    to_columns,
+)
 from oms.feeds import LevelFeed, Okx, Recorder
 from support import strategies as our
 
@@ -153,7 +161,18 @@ def test_what_the_named_call_returns_is_taken(call: Call, field: str, value: obj
     call(OrderManagement(), converted)
 
 
-OTHERS: list[tuple[Callable[[], object], str]] = [
+ORDERS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # too
+        "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
+    ),
+    (
+        lambda: OrderManagement().calculate_prices("JPM", Side.BUY, 5),  # type: ignore[arg-type] # the mistake
+        "amounts must be an iterable of int >= 1, not 5 (int); write [amount]",
+    ),
+]
+
+ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
         "price must be exact: text such as '12.5', an int, a Decimal or a Fraction, not 12.5 (float); "
@@ -184,14 +203,6 @@ OTHERS: list[tuple[Callable[[], object], str]] = [
         ".tolist()",
     ),
     (
-        lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # too
-        "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
-    ),
-    (
-        lambda: OrderManagement().calculate_prices("JPM", Side.BUY, 5),  # type: ignore[arg-type] # the mistake
-        "amounts must be an iterable of int >= 1, not 5 (int); write [amount]",
-    ),
-    (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
         "symbol must be one whose Instrument is known, not 'X' (str); "
         "give instruments={'X': Instrument(tick_size, lot_size)}",
@@ -205,13 +216,32 @@ OTHERS: list[tuple[Callable[[], object], str]] = [
         lambda: Recorder(levels=2.0),  # type: ignore[arg-type] # the mistake
         "levels must be an int >= 1, not 2.0 (float); convert with int(levels)",
     ),
+    (
+        lambda: OrderManagement().subscribe(5),  # type: ignore[arg-type] # the mistake
+        "callback must be a callable that takes an event, not 5 (int)",
+    ),
+    (
+        lambda: OrderManagement().transaction(b"why"),  # type: ignore[arg-type] # the mistake
+        "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
+    ),
+    (lambda: to_columns([]), "values must be a non-empty iterable (or pass kind), not [] (list)"),
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), OTHERS)
-def test_a_mistake_has_a_message_that_leads_on(call: Callable[[], object], message: str) -> None:
+@pytest.mark.parametrize(("call", "message"), ORDERS)
+def test_a_mistake_about_orders_is_an_invalid_order(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InvalidOrderError) as caught:
         call()
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("call", "message"), ARGUMENTS)
+def test_any_other_mistake_is_an_invalid_argument_and_not_an_invalid_order(
+    call: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        call()
+    assert type(caught.value) is InvalidArgumentError
     assert str(caught.value) == message
 
 
@@ -222,7 +252,7 @@ def test_no_message_allows_what_it_refuses(field: str) -> None:
         for call in (TAKES[field], lambda om, value: Instrument().to_ticks(value)):
             try:
                 call(OrderManagement(), value)
-            except InvalidOrderError as error:
+            except InvalidArgumentError as error:
                 message = str(error)
                 allowed, _, refused = message.partition(", not ")
                 assert refused.partition(" (")[0] not in re.findall(r"\S+", allowed), message
@@ -242,8 +272,3 @@ def test_no_value_keeps_a_message_from_being_made() -> None:
 
     with pytest.raises(InvalidOrderError, match=r"not <Broken instance at 0x\w+> \(Broken\)$"):
         TAKES["price"](OrderManagement(), Broken())
-
-
-def test_an_empty_selection_of_columns_says_what_to_give() -> None:
-    with pytest.raises(InvalidOrderError, match="values must be a non-empty iterable"):
-        to_columns([])

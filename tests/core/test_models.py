@@ -19,6 +19,18 @@ def test_each_side_is_the_opposite_of_the_other() -> None:
     assert Side.SELL.opposite is Side.BUY
 
 
+def test_the_better_price_times_the_sign_of_its_side_is_the_smaller_number() -> None:
+    best, worse = 20, 21  # a buyer pays the lower price first
+    assert Side.BUY.sign * best < Side.BUY.sign * worse
+    best, worse = 21, 20  # a seller takes the higher price first
+    assert Side.SELL.sign * best < Side.SELL.sign * worse
+
+
+@pytest.mark.parametrize("side", Side)
+def test_the_sign_of_a_side_undoes_itself(side: Side) -> None:
+    assert side.sign * side.sign == 1
+
+
 def test_a_side_is_read_from_its_name_and_survives_pickling() -> None:
     assert Side("SELL") is Side.SELL
     assert pickle.loads(pickle.dumps(Side.BUY)) is Side.BUY  # noqa: S301  # our own bytes

@@ -10,7 +10,7 @@ import pytest
 
 from oms import (
     Event,
-    InvalidOrderError,
+    InvalidArgumentError,
     OmsError,
     Order,
     OrderAdded,
@@ -224,7 +224,7 @@ def test_a_callback_that_subscribes_twice_is_notified_twice(om: OrderManagement)
 
 def test_subscribe_rejects_a_value_that_is_not_callable(om: OrderManagement) -> None:
     bad: Any = "print"
-    with pytest.raises(InvalidOrderError, match="callback must be a callable"):
+    with pytest.raises(InvalidArgumentError, match="callback must be a callable"):
         om.subscribe(bad)
 
 

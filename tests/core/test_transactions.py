@@ -10,7 +10,7 @@ import pytest
 from oms import (
     Event,
     InsufficientLiquidityError,
-    InvalidOrderError,
+    InvalidArgumentError,
     OpenTransactionError,
     Order,
     OrderManagement,
@@ -144,7 +144,7 @@ def test_events_are_published_after_the_commit_and_never_for_rolled_back_changes
 
 @pytest.mark.parametrize("note", [1, b"x", True, "\ud800"], ids=repr)
 def test_a_note_must_be_a_str(om: OrderManagement, note: Any) -> None:
-    with pytest.raises(InvalidOrderError, match="note"):
+    with pytest.raises(InvalidArgumentError, match="note"):
         om.transaction(note)
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.feeds import FeedError, Kind, Message, UnknownFeedError, bitstamp, feed_of, open_recording, replay
 from oms.feeds.orders.messages import Feed
 
@@ -111,10 +111,10 @@ def test_a_tick_and_a_lot_that_are_given_are_believed(tmp_path: Path) -> None:
     assert recording.units.show_amount(5) == "0.5"
     with pytest.raises(FeedError, match=r"row 3: price must be a multiple of 0\.01, not '0\.51234'"):
         list(bitstamp.read(path, tick_size="0.01"))
-    with pytest.raises(InvalidOrderError, match="lot_size"):
+    with pytest.raises(InvalidArgumentError, match="lot_size"):
         bitstamp.read(path, lot_size="0")
     other = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
-    with pytest.raises(InvalidOrderError, match="tick_size must be left out for LOBSTER"):
+    with pytest.raises(InvalidArgumentError, match="tick_size must be left out for LOBSTER"):
         open_recording(other, tick_size="0.01")
 
 
@@ -192,7 +192,7 @@ def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
     with pytest.raises(FeedError, match="the header must be"):
         list(open_recording(path, "bitstamp"))
-    with pytest.raises(InvalidOrderError, match="feed must be 'bitstamp' or 'lobster', not 'nyse'"):
+    with pytest.raises(InvalidArgumentError, match="feed must be 'bitstamp' or 'lobster', not 'nyse'"):
         open_recording(path, cast(Feed, "nyse"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import Instrument, InvalidOrderError, OrderManagement, Side
+from oms import Instrument, InvalidArgumentError, OrderManagement, Side
 from oms.feeds import (
     ASK,
     BookMessage,
@@ -214,9 +214,9 @@ def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
     with pytest.raises(UnknownFeedError, match="must be a capture of Bitget, Kraken, or OKX, a LOBSTER"):
         feed_of(path)
-    with pytest.raises(InvalidOrderError, match="feed must be 'bitget', 'kraken' or 'okx', not 'lobster'"):
+    with pytest.raises(InvalidArgumentError, match="feed must be 'bitget', 'kraken' or 'okx', not 'lobster'"):
         open_capture(path, "lobster")
-    with pytest.raises(InvalidOrderError, match="feed must be 'bitstamp' or 'lobster', not 'okx'"):
+    with pytest.raises(InvalidArgumentError, match="feed must be 'bitstamp' or 'lobster', not 'okx'"):
         open_recording(path, "okx")
 
 
@@ -231,9 +231,9 @@ def test_a_depth_is_krakens_alone_and_cuts_the_book(tmp_path: Path) -> None:
     om = OrderManagement()
     replay_levels(open_capture(path, depth=2), om)
     assert len(om) == 3
-    with pytest.raises(InvalidOrderError, match="depth must be an int >= 1, not 0"):
+    with pytest.raises(InvalidArgumentError, match="depth must be an int >= 1, not 0"):
         open_capture(path, depth=0)
-    with pytest.raises(InvalidOrderError, match="depth must be left out for a capture of okx"):
+    with pytest.raises(InvalidArgumentError, match="depth must be left out for a capture of okx"):
         open_capture(write(tmp_path / "okx", session("okx")), depth=10)
 
 

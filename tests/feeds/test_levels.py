@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import Instrument, InvalidOrderError, Order, OrderManagement, Side
+from oms import Instrument, InvalidArgumentError, Order, OrderManagement, Side
 from oms.feeds import (
     ALTERNATING,
     ASKS_THEN_BIDS,
@@ -236,7 +236,7 @@ def test_where_checksums_are_ignored_a_book_whose_checksum_is_wrong_is_kept_and_
 
 
 def test_what_to_do_about_checksums_is_one_of_two_words() -> None:
-    with pytest.raises(InvalidOrderError, match="checksums must be 'verify' or 'ignore', not 'none'"):
+    with pytest.raises(InvalidArgumentError, match="checksums must be 'verify' or 'ignore', not 'none'"):
         LevelFeed(OrderManagement(), ALTERNATING, XBT, checksums="none")  # type: ignore[arg-type] # the mistake
 
 
@@ -709,7 +709,7 @@ def test_a_change_that_the_books_refuse_leaves_the_symbol_stale_until_a_snapshot
 
 def test_ticks_and_lots_come_from_the_caller_or_else_from_the_feed(om: OrderManagement) -> None:
     feed = LevelFeed(om, ALTERNATING, {"Y": Instrument("0.5", "1")})
-    with pytest.raises(InvalidOrderError, match="symbol must be one whose Instrument is known, not 'X'"):
+    with pytest.raises(InvalidArgumentError, match="symbol must be one whose Instrument is known, not 'X'"):
         feed.apply(book(snapshot=True))
     feed.apply(InstrumentMessage(1, 0, "X", "0.1", "1"))
     feed.apply(InstrumentMessage(1, 0, "Y", "0.1", "1"))

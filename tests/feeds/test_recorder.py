@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import Instrument, InvalidOrderError, OrderManagement, Side
+from oms import Instrument, InvalidArgumentError, OrderManagement, Side
 from oms.feeds import Kind, Message, Recorder, lobster, replay
 from support.recordings import AAPL_L10, needed
 
@@ -79,14 +79,14 @@ def test_an_empty_side_has_no_best_price_and_no_levels() -> None:
 @pytest.mark.parametrize("bound", ["every", "levels", "samples", "trades"])
 def test_bounds_of_nothing_are_refused(bound: str) -> None:
     for value in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(InvalidOrderError, match=f"{bound} must be a"):
+        with pytest.raises(InvalidArgumentError, match=f"{bound} must be a"):
             Recorder(**{bound: value})  # type: ignore[arg-type] # some are floats
 
 
 def test_what_was_not_recorded_cannot_be_had() -> None:
     recorder = record([1])
     assert recorder.symbols == ("X",)
-    with pytest.raises(InvalidOrderError, match="symbol must be one that was recorded: X, not 'Y'"):
+    with pytest.raises(InvalidArgumentError, match="symbol must be one that was recorded: X, not 'Y'"):
         recorder.history("Y")
 
 
@@ -127,5 +127,5 @@ def test_trades_and_levels_are_counted_in_the_finer_tick_and_lot_that_come_later
     history = recorder.history("X")
     assert (history.trades.price, history.trades.amount) == ([250], [30])
     assert history.sell_levels == [((240, 70),)]
-    with pytest.raises(InvalidOrderError, match=r"instrument must be one in which 1 tick = 0\.001"):
+    with pytest.raises(InvalidArgumentError, match=r"instrument must be one in which 1 tick = 0\.001"):
         recorder.begin("X", Instrument("0.01", "1"))

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms import InvalidArgumentError, InvalidOrderError, Order, OrderManagement, Side
 from oms.feeds import FeedError, Kind, Message, Replay, Unknown, UnknownOrderError, lobster, replay
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -300,7 +300,7 @@ def test_a_sweep_of_ignored_orders_only_is_no_trade() -> None:
 
 
 def test_an_unheard_of_policy_or_symbol_is_refused_before_anything_is_done() -> None:
-    with pytest.raises(InvalidOrderError, match="unknown must be 'seed', 'skip' or 'raise', not 'guess'"):
+    with pytest.raises(InvalidArgumentError, match="unknown must be 'seed', 'skip' or 'raise', not 'guess'"):
         replay([NEW], OrderManagement(), symbol="X", unknown=cast(Unknown, "guess"))
     with pytest.raises(InvalidOrderError, match="symbol"):
         replay([NEW], OrderManagement(), symbol="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.feeds import Kind, Message, replay
 from oms.feeds.orders.seeding import find_seeds
 
@@ -116,11 +116,11 @@ def test_ignored_ids_are_not_seeded() -> None:
 
 def test_a_feed_that_says_only_what_is_left_cannot_be_seeded() -> None:
     om = OrderManagement()
-    with pytest.raises(InvalidOrderError, match="unknown must be 'skip' or 'raise'"):
+    with pytest.raises(InvalidArgumentError, match="unknown must be 'skip' or 'raise'"):
         replay([message(1, Kind.CREATED, 5, 4)], om, symbol="X", unknown="seed")
     assert len(om) == 0
 
 
 def test_messages_that_can_be_read_only_once_cannot_be_seeded() -> None:
-    with pytest.raises(InvalidOrderError, match="iterable more than once"):
+    with pytest.raises(InvalidArgumentError, match="iterable more than once"):
         replay(iter([message(1, Kind.DELETED, 5, 4)]), OrderManagement(), symbol="X")

@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import pytest
 
-from oms import InvalidOrderError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
+from oms import InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from support.faulty_disk import Disk, connecting_by
@@ -93,7 +93,7 @@ def test_no_note_is_not_an_empty_one(file: Path) -> None:
     ],
 )
 def test_what_is_no_setting_is_refused_and_makes_no_file(wrong: dict[str, Any], file: Path) -> None:
-    with pytest.raises(InvalidOrderError):
+    with pytest.raises(InvalidArgumentError):
         journal.open(file, **wrong)
     assert not file.exists()
 
@@ -108,7 +108,7 @@ def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: P
         om.add_order(1, "JPM", BUY, 1, 1)
         assert list(kept(om).read(2)) == list(kept(om).read(2**64)) == []
         for wrong in (0, -1, True, "1", None, 1.5):
-            with pytest.raises(InvalidOrderError, match="first must be an int >= 1"):
+            with pytest.raises(InvalidArgumentError, match="first must be an int >= 1"):
                 kept(om).read(wrong)  # type: ignore[arg-type]  # that is the point
 
 
@@ -385,7 +385,7 @@ def test_compacting_drops_what_came_before_and_keeps_what_rests(file: Path) -> N
         with pytest.raises(JournalError, match="was dropped"):
             list(kept(om).read())
         for wrong in (0, last + 2, True, "1"):
-            with pytest.raises(InvalidOrderError, match="before must be"):
+            with pytest.raises(InvalidArgumentError, match="before must be"):
                 kept(om).compact(wrong)  # type: ignore[arg-type]  # that is the point
     with journal.open(file, verify=True) as om:
         assert (om.orders(), om.state_hash()) == (whole.orders, whole.state_hash)
@@ -491,7 +491,7 @@ def test_a_reply_that_no_event_carries_is_kept_and_compaction_keeps_it(
 @pytest.mark.parametrize("wrong", [None, 5, b"x", "\ud800"])
 def test_what_is_no_text_is_no_reply(wrong: Any, file: Path) -> None:
     with journal.open(file) as om:
-        with pytest.raises(InvalidOrderError, match="reply must be a str of valid Unicode"):
+        with pytest.raises(InvalidArgumentError, match="reply must be a str of valid Unicode"):
             kept(om).keep_reply(wrong)
         assert list(kept(om).replies()) == []
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from oms import InvalidOrderError, JournalError, Order, OrderManagement, Side, journal
+from oms import InvalidArgumentError, JournalError, Order, OrderManagement, Side, journal
 from oms.journal import SqliteJournal, checkpoints
 from oms.journal.connection import connect_by_sqlite3
 from support.faulty_disk import connecting_by
@@ -80,7 +80,7 @@ def test_what_names_no_file_is_refused_and_makes_none(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for attempt in (journal.open, journal.verify, SqliteJournal):
-        with pytest.raises(InvalidOrderError, match="path must be the path of a file"):
+        with pytest.raises(InvalidArgumentError, match="path must be the path of a file"):
             attempt(wrong)
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from oms import InvalidOrderError, JournalError, OrderManagement, journal
+from oms import InvalidArgumentError, JournalError, OrderManagement, journal
 from oms.columns import EVENT_COLUMNS as COLUMNS
 from oms.journal import SqliteJournal
 from support.sessions import do, session
@@ -81,7 +81,7 @@ def test_the_columns_go_on_from_where_the_last_ones_ended(lived: OrderManagement
         list(journal.columns("missing.db"))
     bad: list[dict[str, Any]] = [{"first": 0}, {"first": "1"}, {"at_once": 0}, {"at_once": True}]
     for wrong in bad:
-        with pytest.raises(InvalidOrderError, match="must be an int >= 1"):
+        with pytest.raises(InvalidArgumentError, match="must be an int >= 1"):
             journal.columns(place(lived), **wrong)
 
 

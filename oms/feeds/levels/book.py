@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import BookMessage, Levels
 from oms.feeds.levels.report import LevelTally
@@ -47,7 +47,7 @@ class _BookSide:
 
     def __init__(self, side: Side) -> None:
         self.side = side
-        self._sign = 1 if side is ASK else -1  # the better price is the smaller rank
+        self._sign = side.sign  # a rank is a price times the sign: the better price has the smaller rank
         self._levels: SortedDict[int, _Held] = SortedDict()  # by rank
         self._order_ids: dict[int, int] = {}  # by rank
         self._touched: set[int] = set()  # ranks that changed since the orders were made to agree
@@ -60,7 +60,7 @@ class _BookSide:
         self._levels.clear()
 
     def change(self, levels: Levels, instrument: Instrument, rule: ChecksumRule, tally: LevelTally) -> None:
-        """Set or delete levels; raises InvalidOrderError, and has then changed those before."""
+        """Set or delete levels; raises InvalidArgumentError, and has then changed those before."""
         for price, amount in levels:
             rank = self._sign * instrument.to_ticks(price)
             lots = instrument.to_lots(amount)
@@ -206,7 +206,7 @@ class LevelBook:
         """Change the levels; say why they cannot be right."""
         try:
             self._change_finely(message)
-        except InvalidOrderError as error:
+        except InvalidArgumentError as error:
             self.tally.refused += 1
             return f"row {message.row}: {error}"
         if message.depth is not None:
@@ -224,13 +224,13 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_finely(self, message: BookMessage) -> None:
-        """Change the levels, in a finer tick or lot if a snapshot needs one; raises InvalidOrderError.
+        """Change the levels, in a finer tick or lot if a snapshot needs one; raises InvalidArgumentError.
 
         What an update needs is kept for the next snapshot: its own book counts in the coarser one.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
-        except InvalidOrderError:
+        except InvalidArgumentError:
             if self.last is None:
                 raise  # what was given never fitted, so it is wrong
             finer = _finer_for(self.instrument, message)
@@ -248,7 +248,7 @@ class LevelBook:
         try:
             self._asks.change(message.asks, instrument, self._rule, tally)
             self._bids.change(message.bids, instrument, self._rule, tally)
-        except InvalidOrderError:
+        except InvalidArgumentError:
             tally.unholdable, tally.unknown_deletes = counted
             raise
         self.instrument = instrument
@@ -317,7 +317,7 @@ def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
 def _is_counted(read: Callable[[str], int], text: str) -> bool:
     try:
         read(text)
-    except InvalidOrderError:
+    except InvalidArgumentError:
         return False
     return True
 

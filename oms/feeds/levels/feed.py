@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import count
 from typing import NamedTuple, get_args
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.errors import StaleBookError
 from oms.feeds.levels.book import NO_SNAPSHOT, LevelBook
 from oms.feeds.levels.checksums import ChecksumRule
@@ -86,7 +86,7 @@ class LevelFeed:
         checksums: Checksums = "verify",
     ) -> None:
         if checksums not in get_args(Checksums):
-            raise InvalidOrderError("checksums", checksums, "'verify' or 'ignore'")
+            raise InvalidArgumentError("checksums", checksums, "'verify' or 'ignore'")
         self.om = om
         self._rule = rule
         self._default = instruments if isinstance(instruments, Instrument) else None
@@ -119,7 +119,7 @@ class LevelFeed:
     def apply(self, message: LevelMessage) -> Outcome:
         """Take a message in: as a whole, or not at all, and then its book is stale until a snapshot.
 
-        Raises InvalidOrderError for a symbol whose ticks and lots nobody has said. O((k + d) log n) for k
+        Raises InvalidArgumentError for a symbol whose ticks and lots nobody has said. O((k + d) log n) for k
         levels of it, d = levels that the checksum covers.
         """
         if isinstance(message, InstrumentMessage):
@@ -138,14 +138,14 @@ class LevelFeed:
         return tuple(sorted(self._books))
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return the instrument that a book counts in; raises InvalidOrderError if nobody has given one."""
+        """Return the instrument of a book. Raise InvalidArgumentError if the symbol has none."""
         book = self._books.get(symbol)
         if book is not None:
             return book.instrument
         found = self._instruments.get(symbol, self._default)
         if found is None:
             remedy = f"give instruments={{{symbol!r}: Instrument(tick_size, lot_size)}}"
-            raise InvalidOrderError("symbol", symbol, "one whose Instrument is known", remedy)
+            raise InvalidArgumentError("symbol", symbol, "one whose Instrument is known", remedy)
         return found
 
     def _hear(self, symbol: str, instrument: Instrument) -> None:

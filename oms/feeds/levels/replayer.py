@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
 from oms.feeds.levels.capture import Capture
 from oms.feeds.levels.feed import LevelFeed, Outcome
@@ -32,7 +32,7 @@ def replay_levels(
     r"""Apply every message of a capture to the books of its symbols, and report.
 
     `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`,
-    `recorder` and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidOrderError.
+    `recorder` and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidArgumentError.
     O((k + d) log n) a message of k levels, d = levels that the checksum covers.
 
     >>> import pathlib, tempfile
@@ -85,7 +85,7 @@ class LevelReplay:
     def __iter__(self) -> Iterator[Outcome]:
         """Apply message after message.
 
-        Raises FeedError, also where the capture holds no book at all, and InvalidOrderError for a symbol
+        Raises FeedError, also where the capture holds no book at all, and InvalidArgumentError for a symbol
         whose ticks and lots nobody has said. A loop that was left goes on with the next message.
         """
         return self._steps
@@ -114,7 +114,7 @@ class LevelReplay:
         instrument = self.feed.instrument(message.symbol)
         recorder.begin(message.symbol, instrument)
         if isinstance(message, TradeMessage):
-            with suppress(InvalidOrderError):  # a trade at a price that no order can have is on no plot
+            with suppress(InvalidArgumentError):  # a trade at a price that no order can have is on no plot
                 price, amount = instrument.to_ticks(message.price), instrument.to_lots(message.amount)
                 recorder.trade(message.symbol, message.time, message.side, price, amount)
         else:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
 from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
@@ -73,7 +73,7 @@ def read(
     Nothing in the file says what was traded: the symbol is by default the file's name. A tick is
     `tick_size`; by default 0.01, or 1 of the last decimal that any price needs if that is finer: `units`
     reads the file once to find out. A lot is 1 in the column of volumes, and `lot_size` says what that is
-    worth: by default 1e-8. Raises InvalidOrderError for sizes of no use; iterating raises FeedError for a
+    worth: by default 1e-8. Raises InvalidArgumentError for sizes of no use; iterating raises FeedError for a
     bad file or row. O(1) memory.
 
     >>> import tempfile, pathlib
@@ -122,7 +122,7 @@ def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
         order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
         try:
             ticks = units.to_ticks(price)
-        except InvalidOrderError as error:
+        except InvalidArgumentError as error:
             raise file.error(row, str(error)) from error
         yield Message(
             row,
@@ -172,7 +172,7 @@ def _reported(file: TextFile, rows: Iterator[tuple[int, str]], units: Instrument
         _, time, _, _, amount, buyer, seller, side = _REPORTED.read(file, row, text)
         try:
             lots = units.to_lots(amount)
-        except InvalidOrderError as error:
+        except InvalidArgumentError as error:
             raise file.error(row, str(error)) from error
         maker = seller if side == "buy" else buyer
         yield PublishedTrade(row, _nanoseconds(time) - _EARLIER, lots, int(maker))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Literal, get_args
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
 from oms.feeds.orders.maker_check import MakerCheck
@@ -44,7 +44,7 @@ def replay(
 
     `on_event` is called after each event with its messages (one, or all of a sweep). `recorder` sees the
     books after each event, and the executions. The other arguments are those of `Replay`. Raises FeedError,
-    UnknownOrderError and InvalidOrderError. O(m log n) for m messages.
+    UnknownOrderError and InvalidArgumentError. O(m log n) for m messages.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -110,10 +110,10 @@ class Replay:
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Open the files to compare with; raises FeedError and InvalidOrderError."""
+        """Open the files to compare with; raises FeedError and InvalidArgumentError."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
-            raise InvalidOrderError("unknown", unknown, "'seed', 'skip' or 'raise'")
+            raise InvalidArgumentError("unknown", unknown, "'seed', 'skip' or 'raise'")
         self._recording = recording
         self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._om = om
@@ -127,7 +127,7 @@ class Replay:
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
-        """Apply event after event; raises FeedError, UnknownOrderError and InvalidOrderError.
+        """Apply event after event; raises FeedError, UnknownOrderError and InvalidArgumentError.
 
         A new loop continues with the next event.
         """

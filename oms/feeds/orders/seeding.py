@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from oms.errors import InvalidOrderError
+from oms.errors import InvalidArgumentError
 from oms.feeds.orders.messages import Kind, Message
 from oms.models import Order
 
@@ -54,11 +54,11 @@ class Seeds:
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
     """Find the unseen orders, in two passes over the messages.
 
-    Raises InvalidOrderError for messages that cannot be read twice or do not say what they took
+    Raises InvalidArgumentError for messages that cannot be read twice or do not say what they took
     (Bitstamp's say what is left). O(m) for m messages; memory only for orders that rest or are unseen.
     """
     if iter(messages) is messages:
-        raise InvalidOrderError("recording", messages, "iterable more than once for 'seed'")
+        raise InvalidArgumentError("recording", messages, "iterable more than once for 'seed'")
     unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
     if unseen:
         # An order that is submitted somewhere is not missing: its rows contradict each other.
@@ -78,7 +78,7 @@ def _referred_to_unseen(
     for message in messages:
         order_id = message.order_id
         if message.kind in _RESTS:
-            raise InvalidOrderError(
+            raise InvalidArgumentError(
                 "unknown", "seed", "'skip' or 'raise' for a feed that says only what is left"
             )
         if order_id in ignore:
