@@ -87,7 +87,7 @@ def test_the_command_takes_the_path_and_says_so() -> None:
             assert added.headers["location"] == "/oms/orders/9"
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(3)]
-        assert said[-1] == "root path: /oms/, as a proxy before it has it\n"
+        assert said[-1] == "root path: /oms/, which the proxy in front removes\n"
 
 
 @pytest.mark.parametrize("path", ["oms", "//", "/a b", "/oms//x", "http://x/oms", "/../x", "/ä", "/x?y"])
@@ -137,7 +137,7 @@ def test_the_page_says_that_the_proxy_passes_on_another_host(
         with visiting(browser, origin, "/oms/#/JPM") as page:
             said = page.locator("#refusal")
             expect(said).to_contain_text(
-                f"asked from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
+                f"the request comes from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
             )
             expect(said).to_contain_text("proxy_set_header Host $http_host")
             expect(page.locator("#state")).to_have_text("Not connected")
@@ -197,7 +197,7 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
                 "POST",
                 "/trades",
                 {**BEARER, "Origin": "http://evil.test"},
-                "403 origin_refused: asked from the site",
+                "403 origin_refused: the request comes from the site",
             ),
             ("GET", "/", {"Host": "upstream"}, "421 host_refused: the Host 'upstream'"),
             ("GET", "/a%0ab", {}, "401 unauthorized"),
@@ -208,14 +208,14 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
             assert answer.status_code == int(reason[:3])
             (line,) = said(caplog)
             plain = path.partition("?")[0].replace("%0a", "\\n")
-            assert line.startswith(f"refused {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
+            assert line.startswith(f"rejected {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
             assert not re.search(f"secret|{KEY}|{wrong}", line)
             assert "\n" not in line
         caplog.clear()
         with pytest.raises(InvalidStatus), stream(address):
             pass
         (line,) = said(caplog)
-        assert line.startswith("refused WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
+        assert line.startswith("rejected WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
         assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
