@@ -65,9 +65,9 @@ def test_the_longest_idempotency_key_is_accepted_and_a_longer_one_is_not() -> No
 def test_the_page_uses_the_header_the_limit_and_the_codes_of_the_contract() -> None:
     server = SCRIPTS["server.js"]
     assert f'"{IDEMPOTENCY_KEY_HEADER}"' in server
-    words = re.search(r"const WORDS = \{(.*?)^\};", server, re.DOTALL | re.MULTILINE)
-    assert words is not None
-    codes = re.findall(r"^  (\w+): \(", words[1], re.MULTILINE)
+    messages = re.search(r"const MESSAGES = \{(.*?)^\};", server, re.DOTALL | re.MULTILINE)
+    assert messages is not None
+    codes = re.findall(r"^  (\w+): \(", messages[1], re.MULTILINE)
     assert len(codes) > 5
     assert set(codes) <= PROBLEMS.keys()
     assert LARGEST_IN_BODY == 2**53 - 1

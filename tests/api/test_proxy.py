@@ -115,7 +115,7 @@ def test_the_page_below_a_path_is_live_and_trades(browser: Browser) -> None:
         page.get_by_label("API key").press("Enter")
         shows(page, "BUY", ("20", "20"), ("21", "10"))
         expect(page.locator("#state")).to_have_text("Live")
-        expect(page.locator("#refusal")).to_be_hidden()
+        expect(page.locator("#rejection")).to_be_hidden()
         add(page, "SELL", "3", "19")
         shows(page, "SELL", ("19", "3"))
         review(page, "5").get_by_role("button", name="Buy for 100").click()
@@ -135,7 +135,7 @@ def test_the_page_says_that_the_proxy_passes_on_another_host(
     ):
         origin = f"http://127.0.0.1:{door.port}"
         with visiting(browser, origin, "/oms/#/JPM") as page:
-            said = page.locator("#refusal")
+            said = page.locator("#rejection")
             expect(said).to_contain_text(
                 f"the request comes from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
             )
@@ -153,7 +153,7 @@ def test_the_page_says_that_the_proxy_passes_on_no_sockets(browser: Browser) -> 
         proxied(server, "/oms", sockets=False) as door,
         visiting(browser, f"http://127.0.0.1:{door.port}", "/oms/#/JPM") as page,
     ):
-        expect(page.locator("#refusal")).to_contain_text("a proxy before it must pass on WebSockets")
+        expect(page.locator("#rejection")).to_contain_text("the proxy in front of it must forward WebSockets")
 
 
 def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Browser) -> None:
@@ -162,11 +162,11 @@ def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Br
         expect(page.locator("#state")).to_have_text("Live")
         refusal = httpx.get(f"{server.http}/symbols", headers={"Host": "upstream"})
         page.route("**/symbols", lambda route: route.fulfill(status=421, body=refusal.content))
-        expect(page.locator("#refusal")).to_contain_text("the Host 'upstream' is neither an IP address")
-        expect(page.locator("#stale")).to_have_text("What is shown is stale.")
+        expect(page.locator("#rejection")).to_contain_text("the Host 'upstream' is neither an IP address")
+        expect(page.locator("#stale")).to_have_text("This data is stale.")
         page.unroute("**/symbols")
         expect(page.locator("#state")).to_have_text("Live")
-        expect(page.locator("#refusal")).to_be_hidden()
+        expect(page.locator("#rejection")).to_be_hidden()
 
 
 # ---------------------------------------------------------------------- the log
