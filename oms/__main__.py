@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-_EXTRA = {"rich", "typer"}
+from oms import extras
 
 
 def main() -> None:
@@ -12,20 +12,13 @@ def main() -> None:
     try:
         from oms.cli import run  # noqa: PLC0415 - the core is installed without the extra
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        if not extras.is_missing(error, "cli"):
             raise
-        sys.exit(_what_to_install())
+        print(extras.how_to_install("oms: the command", "cli"), file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:  # Ctrl-C while the imports run
         sys.exit(130)
     sys.exit(run())
-
-
-def _what_to_install() -> int:
-    print(
-        "oms: the command needs the extra cli: in a checkout of the project, pip install '.[cli]'",
-        file=sys.stderr,
-    )
-    return 2
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The REST contract that the server and the clients share: limits, names, and problem codes; data only."""
+"""The REST contract that the service and its clients share: limits, names, and problem codes; only data."""
 
 from __future__ import annotations
 
@@ -10,54 +10,63 @@ __all__ = [
     "IDEMPOTENCY_KEY",
     "IDEMPOTENCY_KEY_HEADER",
     "LARGEST_IN_BODY",
+    "LONGEST_IDEMPOTENCY_KEY",
+    "LONGEST_PAGE",
     "MOST_DIGITS_IN_QUERY",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
+    "PROBLEM_TYPE",
     "ProblemKind",
     "REPLAYED_HEADER",
 ]
 
 LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. JSON readers that count in floats lose digits beyond it."""
+"""The largest integer in a request body. JSON readers that use floats lose digits beyond it."""
 
 MOST_DIGITS_IN_QUERY = 100
-"""The number of digits that an integer in a query string may have."""
+"""The largest number of digits of an integer in a query string."""
 
-IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+LONGEST_PAGE = 1_000
+"""The largest number of orders on one page of `GET /orders`."""
+
+LONGEST_IDEMPOTENCY_KEY = 255
+IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
 """An idempotency key is 1 to 255 visible ASCII characters."""
 
 IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_TYPE = "urn:oms:problem:{code}"
+"""The `type` of a problem with this code."""
 
 
 class ProblemKind(NamedTuple):
-    """What all problems of one code share."""
+    """The HTTP status and the title of every problem with one code."""
 
     status: int
     title: str
 
 
 PROBLEMS: Final[Mapping[str, ProblemKind]] = {
-    "invalid_order": ProblemKind(422, "A field or a question that no book can take"),
-    "malformed_json": ProblemKind(422, "The body is no JSON, or says something twice"),
-    "idempotency_key_reused": ProblemKind(422, "The key belongs to another request"),
-    "duplicate_order": ProblemKind(409, "The order id is used already"),
-    "insufficient_liquidity": ProblemKind(409, "The book cannot serve the whole request"),
-    "price_bound": ProblemKind(409, "The book can serve it, but not at that price"),
+    "invalid_order": ProblemKind(422, "A field or parameter is invalid"),
+    "malformed_json": ProblemKind(422, "The body is not valid JSON, or repeats a key"),
+    "idempotency_key_reused": ProblemKind(422, "Another request has used the idempotency key"),
+    "duplicate_order": ProblemKind(409, "The order id has been used already"),
+    "insufficient_liquidity": ProblemKind(409, "The available liquidity is too small"),
+    "price_bound": ProblemKind(409, "The total price is worse than the bound"),
     "order_not_found": ProblemKind(404, "No resting order has the id"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
-    "not_ready": ProblemKind(503, "Changes are not taken"),
-    "too_many_streams": ProblemKind(503, "As many streams are open as may be"),
+    "not_ready": ProblemKind(503, "The service accepts no changes now"),
+    "too_many_streams": ProblemKind(503, "The largest number of streams is open already"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
-    "origin_refused": ProblemKind(403, "Asked from another site"),
-    "host_refused": ProblemKind(421, "This host is not served here"),
-    "not_found": ProblemKind(404, "Nothing is here"),
-    "method_not_allowed": ProblemKind(405, "Not with this method"),
-    "request_timeout": ProblemKind(408, "The body took too long"),
+    "origin_refused": ProblemKind(403, "The request comes from another site"),
+    "host_refused": ProblemKind(421, "The service does not serve this host"),
+    "not_found": ProblemKind(404, "There is no such path"),
+    "method_not_allowed": ProblemKind(405, "The path does not support this method"),
+    "request_timeout": ProblemKind(408, "The body took too long to arrive"),
     "body_too_large": ProblemKind(413, "The body is too large"),
-    "unsupported_media_type": ProblemKind(415, "A body must be application/json"),
-    "http_error": ProblemKind(400, "The request was refused"),
-    "internal_error": ProblemKind(500, "A fault of the server"),
+    "unsupported_media_type": ProblemKind(415, "The body is not application/json"),
+    "http_error": ProblemKind(400, "The request was rejected"),
+    "internal_error": ProblemKind(500, "The server failed"),
 }
-"""Every code, with its status and its title."""
+"""Every problem code, with its status and its title."""

@@ -14,7 +14,7 @@ import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
-from oms import columns, errors, events, models
+from oms import columns, errors, events, extras, models
 
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
@@ -25,6 +25,7 @@ STOREYS = {
         "display",
         "conversions",
         "contract",
+        "extras",
         "palette",
         "models",
         "events",
@@ -174,15 +175,18 @@ def test_importing_oms_loads_no_adapter_and_nothing_but_the_standard_library_and
     assert outside <= set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize(
-    ("adapter", "needed", "extra"), [("notebook", "matplotlib", "notebook"), ("api", "fastapi", "api")]
-)
-def test_an_adapter_without_its_extra_says_what_to_install(adapter: str, needed: str, extra: str) -> None:
-    script = f"import sys; sys.modules[{needed!r}] = None; import oms.{adapter}"
+@pytest.mark.parametrize("room", ["api", "client", "notebook"])
+def test_a_room_without_its_extra_says_what_to_install(room: str) -> None:
+    (needed, *_) = sorted(extras.EXTRAS[room])
+    script = f"import sys; sys.modules[{needed!r}] = None; import oms.{room}"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    note = f"oms.{adapter} needs the extra {extra}: in a checkout of the project, pip install '.[{extra}]'"
-    assert ended.stderr.rstrip().splitlines()[-1] == note
+    assert ended.stderr.rstrip().splitlines()[-1] == extras.how_to_install(f"oms.{room}", room)
+
+
+@pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_one_file_writes_how_to_install_an_extra(path: Path) -> None:
+    assert ("pip install" in path.read_text()) is (path.name == "extras.py")
 
 
 @pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -1,4 +1,4 @@
-"""The library as a service: REST, a live stream, and a ladder page (extra `api`).
+"""The library as a service: REST, a stream of changes, and a web page with a ladder (extra `api`).
 
 >>> from fastapi.testclient import TestClient
 >>> from oms import OrderManagement, Side
@@ -10,12 +10,13 @@
 
 """
 
+from oms import extras
+
 try:
     from oms.api.app import create_app, create_router
     from oms.api.settings import Settings
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] in {"fastapi", "httpx", "pydantic", "starlette"}:
-        error.add_note("oms.api needs the extra api: in a checkout of the project, pip install '.[api]'")
+    extras.add_note(error, "oms.api", "api")
     raise
 
 __all__ = [

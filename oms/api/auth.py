@@ -1,29 +1,160 @@
-"""Who is let in: the guard before every endpoint."""
+"""Access: the API key, the sessions of browsers, and the checks of Host and Origin before every endpoint.
+
+The problem. The key gives full access, so no script of a page may read it, and no other site may use it. A
+browser sends a cookie with every request to this server, whichever site started the request. And any domain
+name may be made to point to this server; the browser then takes it for that domain (DNS rebinding).
+
+What does not work. A browser cannot send an Authorization header with a WebSocket. A key in the address would
+be in logs and in the history. A check of Origin alone fails against a foreign domain name, whose Origin and
+Host agree.
+
+The solution.
+- Programs send the key in Authorization, with every request.
+- The page sends the key once, to POST /session, and gets a cookie with a random token. No script can read it.
+- A request with a cookie that changes something, and every stream, must come from this server's own page: its
+  Origin must be that of the Host, or one that the settings allow.
+- The Host must be an IP address or a name that the settings allow, because a foreign domain name is neither.
+
+Invariants: the key is compared in constant time, is never logged, and is in no response. A cookie cannot
+create another cookie. GET /health and the page's own files need no key, because they contain no data.
+"""
 
 from __future__ import annotations
 
+import hmac
+import secrets
+import time
+from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from oms.api.page import PATHS
-from oms.api.problems import Refusal, deny, log_refusal, respond
-from oms.api.sessions import COOKIE, Sessions, has_key, unauthorized
+from oms.api.problems import ProblemError, deny, log_rejection, problem_response
+from oms.api.response_models import json_response
 from oms.api.settings import Settings
 
-__all__ = ["Guard"]
+__all__ = ["COOKIE", "Guard", "Sessions"]
 
-_OPEN = {"/health", *PATHS}  # the page holds nothing until it has a key
-_LONGEST_NAME = 100
+COOKIE = "oms_session"
+_SESSION_SECONDS = 12 * 3600
+_MOST_SESSIONS = 1_000
+
+_WITHOUT_KEY = {"/health", *PATHS}
+_READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
+_LONGEST_NAME = 100  # characters of a header in a message
 _NGINX = "nginx: proxy_set_header Host $http_host"
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+# ---------------------------------------------------------------------- sessions
+
+
+class Sessions:
+    """The open sessions: hashes of their tokens, and when each ends. The oldest of a thousand is dropped."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ends: dict[bytes, float] = {}
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the endpoints to a router."""
+        for endpoint, method in (
+            (self.open_session, "POST"),
+            (self.get_session, "GET"),
+            (self.close_session, "DELETE"),
+        ):
+            router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
+
+    def is_open(self, token: str | None) -> bool:
+        """Return True if a token is that of an open session."""
+        return token is not None and time.monotonic() < self._ends.get(_hash(token), 0)
+
+    async def open_session(self, request: Request) -> Response:
+        """Return a cookie for the key. A cookie is not enough, so no session can prolong itself.
+
+        Without a key in the settings everybody has access, and no cookie is needed.
+        """
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        if self._settings.api_key is not None:
+            if not _has_key(request, self._settings.api_key):
+                error = _unauthorized(request)
+                log_rejection(request, error)
+                raise error
+            token = secrets.token_urlsafe(32)
+            self._ends[_hash(token)] = time.monotonic() + _SESSION_SECONDS
+            if len(self._ends) > _MOST_SESSIONS:
+                del self._ends[next(iter(self._ends))]
+            response.set_cookie(
+                COOKIE,
+                token,
+                max_age=_SESSION_SECONDS,
+                path=_cookie_path(request),
+                secure=_uses_https(request),
+                httponly=True,
+                samesite="strict",
+            )
+        return response
+
+    async def get_session(self, request: Request) -> Response:
+        """Return whether the request has an open session."""
+        return json_response({"open": self.is_open(request.cookies.get(COOKIE))})
+
+    async def close_session(self, request: Request) -> Response:
+        """Close the session of the request, and remove its cookie."""
+        self._ends.pop(_hash(request.cookies.get(COOKIE, "")), None)
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
+        return response
+
+
+def _cookie_path(request: Request) -> str:
+    """Return the path below which a browser sends the cookie, so that no other application gets it."""
+    return request.scope.get("root_path") or "/"
+
+
+def _uses_https(request: Request) -> bool:
+    """Return True if the browser uses https, even if only up to a proxy in front of this server."""
+    return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+# ---------------------------------------------------------------------- the key
+
+
+def _has_key(request: HTTPConnection, key: str) -> bool:
+    """Return True if a request carries the key; compare in constant time."""
+    candidate = _bearer(request)
+    return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
+
+
+def _bearer(request: HTTPConnection) -> str | None:
+    """Return the key that a request carries, right or wrong, or None if it carries none."""
+    scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
+    return (candidate.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def _unauthorized(request: HTTPConnection) -> ProblemError:
+    """Return the problem of a request with a wrong key, with a session that has ended, or with neither."""
+    if _bearer(request) is not None:
+        detail, challenge = "the API key is not valid", 'Bearer error="invalid_token"'
+    elif COOKIE in request.cookies:
+        detail, challenge = "the session has ended: give the API key again", "Bearer"
+    else:
+        detail, challenge = "give the API key as Authorization: Bearer", "Bearer"
+    return ProblemError("unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+# ---------------------------------------------------------------------- the guard
 
 
 class Guard:
-    """Checks Host, Origin and key, as the settings have it, before a request reaches an endpoint."""
+    """The middleware that checks Host, Origin, and key of each request as the settings require."""
 
     def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
         self._app = app
@@ -31,79 +162,85 @@ class Guard:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it."""
+        """Pass a request on, or reject and log it."""
         try:
             if scope["type"] != "lifespan":
                 self._check(HTTPConnection(scope))
-        except Refusal as refusal:
-            log_refusal(HTTPConnection(scope), refusal)
+        except ProblemError as error:
+            log_rejection(HTTPConnection(scope), error)
             if scope["type"] == "websocket":
-                await deny(WebSocket(scope, receive, send), refusal)
+                await deny(WebSocket(scope, receive, send), error)
             else:
-                await respond(refusal)(scope, receive, send)
+                await problem_response(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     def _check(self, request: HTTPConnection) -> None:
-        method = request.scope.get("method", "CONNECT")  # a stream may do as much as any request
+        method = request.scope.get("method", "CONNECT")  # a stream has no method; check it like a change
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
-            if path not in PATHS:  # so that the page can say which Host its proxy should pass on
-                self._check_site(request, required=False)
-        if self._settings.api_key is None or path in _OPEN:
+            if path not in PATHS:  # the page must load to explain a proxy that forwards another Host
+                self._check_origin(request, required=False)
+        if self._settings.api_key is None or path in _WITHOUT_KEY:
             return
-        if has_key(request, self._settings.api_key):
+        if _has_key(request, self._settings.api_key):
             return
-        if not self._sessions.knows(request.cookies.get(COOKIE)):
-            raise unauthorized(request)
-        if method not in _SAFE:  # a browser sends the cookie along whoever it was that asked
-            self._check_site(request, required=True)
+        if not self._sessions.is_open(request.cookies.get(COOKIE)):
+            raise _unauthorized(request)
+        if method not in _READ_ONLY_METHODS:  # a browser sends the cookie for requests of other sites too
+            self._check_origin(request, required=True)
 
     def _check_host(self, request: HTTPConnection) -> None:
-        """Refuse a name that is not ours: anybody may have made it point here, as no address can be."""
+        """Raise ProblemError unless the Host is an IP address or an allowed name."""
         hosts = request.headers.getlist("host")
-        name = _name(hosts[0]) if len(hosts) == 1 else None
+        name = _host_name(hosts[0]) if len(hosts) == 1 else None
         if name is None or not (_is_address(name) or name in self._settings.hosts):
             shown = ", ".join(hosts)[:_LONGEST_NAME]
-            raise Refusal(
+            raise ProblemError(
                 "host_refused",
-                f"the Host {shown!r} is neither an IP address nor a name that is served here: have the proxy"
-                f" pass on the Host that it got ({_NGINX}), or start with --allowed-host NAME",
+                f"the Host {shown!r} is neither an IP address nor an allowed name: let the proxy"
+                f" forward the Host that it received ({_NGINX}), or start with --allowed-host NAME",
             )
 
-    def _check_site(self, request: HTTPConnection, *, required: bool) -> None:
-        """Refuse what a page of another site has a browser ask; others than browsers name no site."""
+    def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
+        """Raise ProblemError if a page of another site sent the request.
+
+        Programs other than browsers send no Origin. If it is `required`, a request without it is rejected.
+        """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
-            own = _site(origin) == request.headers.get("host", "").lower() != ""
-            fine = own or origin in self._settings.cors_origins
+            is_own = _host_of(origin) == request.headers.get("host", "").lower() != ""
+            allowed = is_own or origin in self._settings.cors_origins
         else:
-            safe = request.scope.get("method") in _SAFE
-            fine = site == "same-origin" or (not required and (safe or site in (None, "none")))
-        if not fine:
-            raise Refusal("origin_refused", _of_another_site(request, origin))
+            read_only = request.scope.get("method") in _READ_ONLY_METHODS
+            allowed = site == "same-origin" or (not required and (read_only or site in (None, "none")))
+        if not allowed:
+            raise ProblemError("origin_refused", _other_site(request, origin))
 
 
-def _of_another_site(request: HTTPConnection, origin: str | None) -> str:
+def _other_site(request: HTTPConnection, origin: str | None) -> str:
+    """Return the reason why a request seems to come from another site."""
     if origin is None:
-        return "a request that comes with a session, or from another site, must name its Origin"
+        return "a request with a session, or from another site, must have an Origin"
     host = request.headers.get("host", "")
     return (
-        f"asked from the site {origin[:_LONGEST_NAME]!r}, but the Host is {host[:_LONGEST_NAME]!r}: have the"
-        f" proxy pass on the Host that it got ({_NGINX}), or start with --cors-origin URL"
+        f"the request comes from the site {origin[:_LONGEST_NAME]!r}, but the Host is"
+        f" {host[:_LONGEST_NAME]!r}: let the proxy forward the Host that it received ({_NGINX}),"
+        " or start with --cors-origin URL"
     )
 
 
-def _site(origin: str) -> str | None:
-    """The host and port that an Origin names, or None where it names none that can be read."""
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an Origin, or None if it cannot be parsed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return None
 
 
-def _name(host: str) -> str | None:
+def _host_name(host: str) -> str | None:
+    """Return the name in a Host, without its port, or None if it cannot be parsed."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

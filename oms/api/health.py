@@ -1,62 +1,62 @@
-"""The endpoints about the service itself: whether it lives, takes changes, and in what state it is."""
+"""The endpoints about the service itself: alive, ready, and the hash of its state."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
 from oms.api import openapi
-from oms.api.openapi import described
-from oms.api.problems import Refusal, without_folders
-from oms.api.request_models import answer
+from oms.api.openapi import documented
+from oms.api.problems import ProblemError, without_folders
+from oms.api.response_models import json_response
 from oms.errors import JournalError, OmsError
 from oms.management import OrderManagement
 
-__all__ = ["Service"]
+__all__ = ["Health"]
 
 
-class Service:
+class Health:
     """The endpoints about the service itself."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
 
     def add_to(self, router: APIRouter) -> None:
-        """Put the endpoints under a router."""
-        for path, endpoint, of in (
+        """Add the endpoints to a router."""
+        for path, endpoint, description in (
             ("/health", self.health, openapi.HEALTH),
             ("/ready", self.ready, openapi.READY),
             ("/state-hash", self.state_hash, openapi.STATE_HASH),
         ):
-            router.add_api_route(path, endpoint, methods=["GET"], **described(of, endpoint))
+            router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
     async def health(self) -> Response:
-        """Whether the process is alive; it waits for nothing."""
-        return answer({"alive": True})
+        """Return 200 if the process is alive; never wait for a lock or a disk."""
+        return json_response({"alive": True})
 
     def ready(self) -> Response:
-        """Whether what was kept is here, and changes are taken."""
+        """Return 200 if the service accepts changes, and 503 with the reason if not."""
         try:
             with self._om.locked():
                 _check_writable(self._om)
                 sequence, orders = self._om.last_sequence, len(self._om)
         except OmsError as error:
             reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
-            raise Refusal("not_ready", reason, {"reason": reason}) from None
+            raise ProblemError("not_ready", reason, {"reason": reason}) from None
         durable = self._om.journal is not None
-        return answer({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
+        return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
 
     def state_hash(self) -> Response:
-        """The hash over every resting order and the counters, in O(n)."""
+        """Return the hash of all resting orders and counters, in O(n)."""
         with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
-        return answer({"sequence": sequence, "state_hash": state})
+        return json_response({"sequence": sequence, "state_hash": state})
 
 
 def _check_writable(om: OrderManagement) -> None:
-    """Raise JournalError if a change would be refused, whatever it is."""
+    """Raise JournalError if every change would fail."""
     journal = om.journal
     if journal is None:
         return
     journal.check_writable()
     if journal.last_sequence != om.last_sequence:
-        raise JournalError("journal", "a change was struck, and memory lacks it")
+        raise JournalError("journal", "an interrupted change is in the journal but not in memory")

@@ -1,127 +1,190 @@
-"""The door that changes come in at: each is made once, however often it is asked for."""
+"""Idempotency: each change is made once, however often its request arrives.
+
+The problem. A client that gets no response cannot know whether its request arrived. It must send the request
+again, and the second request must not trade a second time.
+
+What does not work. A table of keys beside the books is wrong after a crash between the change and the table's
+entry, whichever is written first. A lookup before the lock is wrong for two simultaneous requests: both find
+no entry, and both make the change.
+
+The solution. The client sends an idempotency key. For a new order, its order id is enough. The change is made
+in a transaction whose note carries the key and a digest of the request. So the journal stores the key in the
+same batch as the change: either both survive a crash or neither. The lookup takes place in the transaction,
+under the lock of the books. Of several simultaneous requests one makes the change, and the others wait for
+the lock and find its response. After a restart, the responses are restored from the events of the journal.
+
+A request that changes nothing makes no event, so no note can carry its key. Its response is stored as a
+reply, in a row of its own, before it is sent.
+
+Invariants:
+- A response is sent only after its key is as durable as its change.
+- A key belongs to one request. Another request with the key is rejected.
+- Only changes that were made are recorded. A rejected request may be sent again with its key.
+- The digest is over the fields that were given, sorted by name. A field that has its default is not given.
+  So a new optional field does not change the digest of an old request, and a retry across an upgrade still
+  matches. For the same reason, a default must never change.
+- Journals from before that rule have a digest over the values of all fields, in a fixed order. A retry of
+  such a request matches too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from oms.api.problems import Refusal
-from oms.api.remembered import First, Memory, note_of, reply_of
-from oms.api.request_models import NewTrade
+from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
+from oms.api.problems import ProblemError
+from oms.api.request_models import Amendment, NewOrder, NewTrade
+from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import JournalError, OmsError
 from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
-__all__ = ["Done", "Door"]
+__all__ = ["Change", "IdempotentChanges", "digest_of"]
+
+_FORMER_TRADE_FIELDS = (
+    "symbol",
+    "side",
+    "amount",
+    "limit_price",
+    "max_total_price",
+    "min_total_price",
+    "allow_partial",
+)
 
 
-class Done(NamedTuple):
-    """A change that was made: now, or, if `replayed`, when it was first asked for.
+class Change(NamedTuple):
+    """The result of a request for a change: the number of its event, and the order or trade.
 
-    `own` says whether it was this request that made it, be it when it came first under its key.
+    `replayed` is True if the change was made earlier. `made_change` is True if the change was made under the
+    key of this request, now or earlier.
     """
 
     sequence: int
     subject: Order | Trade
     replayed: bool = False
-    own: bool = True
+    made_change: bool = True
 
 
-class Door:
-    """Makes changes, each in a transaction whose note says what must be remembered of it.
+class IdempotentChanges:
+    """The four changes of the API, each made once per idempotency key."""
 
-    Whether it was made before is looked up under the lock that it would be made under. So of two
-    that come at once one is made, and the other waits and is told what the first was told; and what
-    is remembered is durable with the change itself.
-    """
-
-    def __init__(self, om: OrderManagement, memory: Memory) -> None:
+    def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
         self._om = om
-        self._memory = memory
+        self._responses = responses
 
-    def once(
-        self, key: str | None, request: tuple[object, ...], act: Callable[[], Order | Trade | First]
-    ) -> Done:
-        """Do what a request under a key (None: as often as it comes) asks for.
+    def add(self, order: NewOrder, key: str | None) -> Change:
+        """Add an order whose id was never used; the same order again gets the first response."""
+        new = Order(**vars(order))
 
-        Raises RuntimeError where a subscriber refuses what was done: that is no refusal of the request.
-        """
-        digest = _digest(request)
-        done: Done | None = None
-        try:
-            with self._om.transaction(note_of(key, digest)):
-                done = self._done(key, digest, act)
-        except OmsError as error:
-            if done is None or isinstance(error, JournalError):
-                raise
-            raise RuntimeError("a subscriber failed after the change was made") from error
-        return done
-
-    def _done(self, key: str | None, digest: str, act: Callable[[], Order | Trade | First]) -> Done:
-        first = None if key is None else self._memory.under(key)
-        if first is not None:
-            if first.request != digest:
-                detail = "the Idempotency-Key was used for another request"
-                raise Refusal("idempotency_key_reused", detail)
-            return Done(first.sequence, first.subject, replayed=True, own=first.own)
-        before = self._om.last_sequence
-        made = act()
-        after = self._om.last_sequence
-        done = (
-            Done(made.sequence, made.subject, replayed=True, own=False)
-            if isinstance(made, First)
-            else Done(after, made)
-        )
-        if key is not None and after == before:  # no event will carry it
-            self._keep(key, First(done.sequence, done.subject, digest, done.own))
-        return done
-
-    def _keep(self, key: str, first: First) -> None:
-        """Remember an answer that no event carries, in the journal before anybody is given it."""
-        if isinstance(self._om.journal, ReplyKeeper):
-            self._om.journal.keep_reply(reply_of(key, first))
-        self._memory.keep(key, first)
-
-    def add(self, order: Order, key: str | None) -> Done:
-        """Rest an order whose id was never used here; the very same order again is answered as before."""
-
-        def act() -> Order | First:
-            first = self._memory.added(order)
+        def make() -> Order | FirstResponse:
+            first = self._responses.with_order(new)
             if first is None:
-                self._om.add_order(*order)
-            return first or order
+                self._om.add_order(*new)
+            return first or new
 
-        return self.once(key, ("POST", "/orders", *order), act)
+        digest, former = digest_of("POST", "/orders", order.given()), ("POST", "/orders", *new)
+        return self._once(key, digest, former, make)
 
-    def remove(self, order_id: int, key: str | None) -> Done:
-        """Take a resting order out."""
+    def remove(self, order_id: int, key: str | None) -> Change:
+        """Remove a resting order."""
 
-        def act() -> Order:
+        def make() -> Order:
             order = self._om.get_order(order_id)
             self._om.remove_order(order_id)
             return order
 
-        return self.once(key, ("DELETE", "/orders", order_id), act)
+        digest, former = digest_of("DELETE", f"/orders/{order_id}", {}), ("DELETE", "/orders", order_id)
+        return self._once(key, digest, former, make)
 
-    def amend(self, order_id: int, amount: int | None, price: int | None, key: str | None) -> Done:
-        """Change what rests of an order, its price, or both."""
+    def amend(self, order_id: int, amendment: Amendment, key: str | None) -> Change:
+        """Amend the amount of a resting order, its price, or both."""
 
-        def act() -> Order:
-            return self._om.amend_order(order_id, amount=amount, price=price)
+        def make() -> Order:
+            return self._om.amend_order(order_id, **vars(amendment))
 
-        return self.once(key, ("PATCH", "/orders", order_id, amount, price), act)
+        digest = digest_of("PATCH", f"/orders/{order_id}", amendment.given())
+        former = "PATCH", "/orders", order_id, amendment.amount, amendment.price
+        return self._once(key, digest, former, make)
 
-    def trade(self, asked: NewTrade, key: str | None) -> Done:
+    def trade(self, trade: NewTrade, key: str | None) -> Change:
         """Trade against the book."""
 
-        def act() -> Trade:
-            return self._om.place_trade(**vars(asked))
+        def make() -> Trade:
+            return self._om.place_trade(**vars(trade))
 
-        return self.once(key, ("POST", "/trades", *vars(asked).values()), act)
+        digest = digest_of("POST", "/trades", trade.given())
+        former = "POST", "/trades", *(getattr(trade, name) for name in _FORMER_TRADE_FIELDS)
+        return self._once(key, digest, former, make)
+
+    def _once(
+        self,
+        key: str | None,
+        digest: str,
+        former: tuple[object, ...],
+        make: Callable[[], Order | Trade | FirstResponse],
+    ) -> Change:
+        """Make a change unless its key has a response already; without a key, always make it.
+
+        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change stands, so
+        the client must not take this error for a rejection.
+        """
+        change: Change | None = None
+        try:
+            with self._om.transaction(to_note(key, digest)):
+                change = self._replay(key, digest, former) or self._make(key, digest, make)
+        except OmsError as error:
+            if change is None or isinstance(error, JournalError):
+                raise
+            raise RuntimeError("a subscriber failed after the change was made") from error
+        return change
+
+    def _replay(self, key: str | None, digest: str, former: tuple[object, ...]) -> Change | None:
+        first = None if key is None else self._responses.with_key(key)
+        if first is None:
+            return None
+        if first.digest != digest and first.digest != _former_digest_of(former):
+            raise ProblemError(
+                "idempotency_key_reused",
+                f"another request has used this {IDEMPOTENCY_KEY_HEADER}; use a new key for each request",
+            )
+        return Change(first.sequence, first.subject, replayed=True, made_change=first.made_change)
+
+    def _make(
+        self, key: str | None, digest: str, make: Callable[[], Order | Trade | FirstResponse]
+    ) -> Change:
+        before = self._om.last_sequence
+        made = make()
+        after = self._om.last_sequence
+        if isinstance(made, FirstResponse):
+            change = Change(made.sequence, made.subject, replayed=True, made_change=False)
+        else:
+            change = Change(after, made)
+        if key is not None and after == before:  # there is no event whose note carries the key
+            self._store(key, FirstResponse(change.sequence, change.subject, digest, change.made_change))
+        return change
+
+    def _store(self, key: str, response: FirstResponse) -> None:
+        """Record a response that has no event, in the journal before it can be sent."""
+        if isinstance(self._om.journal, ReplyKeeper):
+            self._om.journal.keep_reply(to_reply(key, response))
+        self._responses.keep(key, response)
 
 
-def _digest(request: tuple[object, ...]) -> str:
-    return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:32]
+def digest_of(method: str, path: str, given: Mapping[str, object]) -> str:
+    """Return the digest of a request: of its method, its path, and the fields that were given, in any order.
+
+    >>> digest_of("PATCH", "/orders/4", {"price": 9, "amount": 3})
+    'd87892082520cc06605d7df94fbc0a23'
+
+    """
+    request = json.dumps([method, path, given], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(request.encode()).hexdigest()[:32]
+
+
+def _former_digest_of(values: tuple[object, ...]) -> str:
+    """Return the digest that older journals have: of the method, the path, and the values in order."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of each endpoint: its answers, with schemas, examples and problems."""
+"""The descriptions of all endpoints in the OpenAPI document: responses, examples, and problems."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from typing import Any, Final, NamedTuple, cast
 from pydantic import BaseModel
 
 from oms.api.response_models import (
-    AvailableAnswer,
-    BestPriceAnswer,
-    BudgetAnswer,
+    AvailableResponse,
+    BestPriceResponse,
+    BudgetResponse,
     ChangedOrder,
-    CountAnswer,
-    CurveAnswer,
-    DepthAnswer,
-    HealthAnswer,
-    OrderAnswer,
+    CountResponse,
+    CurveResponse,
+    DepthResponse,
+    HealthResponse,
+    OrderResponse,
     OrdersPage,
-    PriceAnswer,
-    PricesAnswer,
+    PriceResponse,
+    PricesResponse,
     Problem,
-    QuoteAnswer,
-    ReadyAnswer,
-    StateAnswer,
-    SymbolsAnswer,
-    TradeAnswer,
-    WithinAnswer,
+    QuoteResponse,
+    ReadyResponse,
+    StateResponse,
+    SymbolsResponse,
+    TradeResponse,
+    WithinResponse,
 )
-from oms.api.sessions import COOKIE
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
+from oms.contract import (
+    IDEMPOTENCY_KEY_HEADER,
+    PROBLEM_MEDIA_TYPE,
+    PROBLEM_TYPE,
+    PROBLEMS,
+    REPLAYED_HEADER,
+)
 
 __all__ = [
     "AMENDED_ORDER",
@@ -52,13 +57,13 @@ __all__ = [
     "SYMBOLS",
     "TRADE_PLACED",
     "WITHIN",
-    "complete",
-    "described",
+    "completed",
+    "documented",
 ]
 
 
 class Description(NamedTuple):
-    """The good answer of an endpoint, an example of it, and the codes of what may go wrong."""
+    """The successful response of an endpoint with an example, and the codes of its problems."""
 
     model: type[BaseModel]
     example: Mapping[str, object]
@@ -69,27 +74,27 @@ class Description(NamedTuple):
 _JPM: Final = {"symbol": "JPM", "side": "BUY"}
 _ORDER: Final = {"order_id": 4, **_JPM, "amount": 10, "price": 21}
 _FILLS: Final = [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}]
-_UNREAD: Final = ("body_too_large", "request_timeout")
-_BODY: Final = ("malformed_json", *_UNREAD, "unsupported_media_type")
+_UNREADABLE: Final = ("body_too_large", "request_timeout")
+_BODY: Final = ("malformed_json", *_UNREADABLE, "unsupported_media_type")
 _CHANGE: Final = ("idempotency_key_reused", "journal_failed")
 _SHORT: Final = ("insufficient_liquidity",)
 _CHANGED: Final = {"sequence": 2, **_ORDER}
 
 ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
 PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
-ONE_ORDER = Description(OrderAnswer, _ORDER, ("order_not_found",))
+ONE_ORDER = Description(OrderResponse, _ORDER, ("order_not_found",))
 AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, *_CHANGE))
-REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_UNREAD, *_CHANGE))
+REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_UNREADABLE, *_CHANGE))
 TRADE_PLACED = Description(
-    TradeAnswer,
+    TradeResponse,
     {"sequence": 3, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
     (*_SHORT, "price_bound", *_BODY, *_CHANGE),
     201,
 )
-PRICE = Description(PriceAnswer, {**_JPM, "amount": 22, "total_price": 442}, _SHORT)
-PRICES = Description(PricesAnswer, {**_JPM, "amounts": [22, 10], "total_prices": [442, 200]}, _SHORT)
+PRICE = Description(PriceResponse, {**_JPM, "amount": 22, "total_price": 442}, _SHORT)
+PRICES = Description(PricesResponse, {**_JPM, "amounts": [22, 10], "total_prices": [442, 200]}, _SHORT)
 QUOTE = Description(
-    QuoteAnswer,
+    QuoteResponse,
     {
         **_JPM,
         "requested": 22,
@@ -105,7 +110,7 @@ QUOTE = Description(
     _SHORT,
 )
 CURVE = Description(
-    CurveAnswer,
+    CurveResponse,
     {
         **_JPM,
         "price": [20, 21],
@@ -114,21 +119,23 @@ CURVE = Description(
         "cumulative_price": [400, 610],
     },
 )
-AMOUNT = Description(BudgetAnswer, {**_JPM, "budget": 450, "amount": 22}, _SHORT)
-AVAILABLE = Description(AvailableAnswer, {**_JPM, "limit_price": 20, "amount": 20})
-WITHIN = Description(WithinAnswer, {**_JPM, "max_slippage_bps": 50, "amount": 22})
-BEST_PRICE = Description(BestPriceAnswer, {**_JPM, "price": 20})
-DEPTH = Description(DepthAnswer, {**_JPM, "levels": [{"price": 20, "amount": 20, "orders": 1}]})
-COUNT = Description(CountAnswer, {"count": 2})
-SYMBOLS = Description(SymbolsAnswer, {"symbols": ["IBM", "JPM"]})
-HEALTH = Description(HealthAnswer, {"alive": True})
-READY = Description(ReadyAnswer, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",))
-STATE_HASH = Description(StateAnswer, {"sequence": 2, "state_hash": "9f64" * 16})
+AMOUNT = Description(BudgetResponse, {**_JPM, "budget": 450, "amount": 22}, _SHORT)
+AVAILABLE = Description(AvailableResponse, {**_JPM, "limit_price": 20, "amount": 20})
+WITHIN = Description(WithinResponse, {**_JPM, "max_slippage_bps": 50, "amount": 22})
+BEST_PRICE = Description(BestPriceResponse, {**_JPM, "price": 20})
+DEPTH = Description(DepthResponse, {**_JPM, "levels": [{"price": 20, "amount": 20, "orders": 1}]})
+COUNT = Description(CountResponse, {"count": 2})
+SYMBOLS = Description(SymbolsResponse, {"symbols": ["IBM", "JPM"]})
+HEALTH = Description(HealthResponse, {"alive": True})
+READY = Description(
+    ReadyResponse, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",)
+)
+STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 16})
 
 _ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
-    "Idempotent-Replayed": {
-        "description": "true, if this is the first answer to a request that came again.",
+    REPLAYED_HEADER: {
+        "description": "true if this is the first response to a request that was sent again.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
@@ -138,61 +145,69 @@ _LINKS = {
 }
 
 
-def described(of: Description, endpoint: Callable[..., object]) -> dict[str, Any]:
-    """What add_api_route takes, beside the path and the methods."""
+def documented(description: Description, endpoint: Callable[..., object]) -> dict[str, Any]:
+    """Return the arguments of `add_api_route` that describe an endpoint."""
     responses: dict[int | str, dict[str, Any]] = {
-        of.status: {
-            "model": of.model,
-            "description": _first_line(of.model),
-            "content": {"application/json": {"example": of.example}},
+        description.status: {
+            "model": description.model,
+            "description": _first_line(description.model.__doc__),
+            "content": {"application/json": {"example": description.example}},
         }
     }
-    if "journal_failed" in of.codes:
-        responses[of.status]["headers"] = dict(_REPLAYED)
-    if of is ORDER_ADDED:
-        responses[of.status]["headers"]["Location"] = {"schema": {"type": "string"}}
-        responses[of.status]["headers"]["Idempotency-Key"] = {
-            "description": "The request's own, if it was under this key that the order was added.",
-            "schema": {"type": "string"},
-        }
-        responses[of.status]["links"] = _LINKS
-        responses[200] = responses[of.status] | {
-            "description": "The same body came before: the first answer."
-        }
-    for code in dict.fromkeys((*of.codes, *_ALWAYS)):
-        status = PROBLEMS[code].status
-        known = responses.setdefault(
-            status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}
-        )
-        known["description"] = "; ".join(filter(None, [known["description"], PROBLEMS[code].title]))
-        known["content"]["application/json"]["examples"][code] = {"value": _example(code)}
+    if "journal_failed" in description.codes:  # it is a change, so it may be replayed
+        responses[description.status]["headers"] = dict(_REPLAYED)
+    if description is ORDER_ADDED:
+        _describe_added_order(responses)
+    for code in dict.fromkeys((*description.codes, *_ALWAYS)):
+        _add_problem(responses, code)
     return {
-        "status_code": of.status,
+        "status_code": description.status,
         "responses": responses,
         "response_model": None,
         "operation_id": endpoint.__name__,
-        "summary": (endpoint.__doc__ or "").partition("\n")[0],
+        "summary": _first_line(endpoint.__doc__),
         "description": "",
     }
 
 
-def _first_line(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").partition("\n")[0]
+def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
+    added = responses[ORDER_ADDED.status]
+    added["headers"] |= {
+        "Location": {"schema": {"type": "string"}},
+        IDEMPOTENCY_KEY_HEADER: {
+            "description": "The key of the request, if the order was added with this key.",
+            "schema": {"type": "string"},
+        },
+    }
+    added["links"] = _LINKS
+    responses[200] = added | {"description": "The first response to the same body, sent again."}
+
+
+def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
+    """Add a code to the problems with its status; several codes may have the same status."""
+    status, title = PROBLEMS[code]
+    response = responses.setdefault(
+        status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}
+    )
+    response["description"] = "; ".join(filter(None, [response["description"], title]))
+    response["content"]["application/json"]["examples"][code] = {"value": _example(code)}
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").partition("\n")[0]
 
 
 def _example(code: str) -> dict[str, object]:
-    kind = PROBLEMS[code]
-    return {
-        "type": f"urn:oms:problem:{code}",
-        "title": kind.title,
-        "status": kind.status,
-        "code": code,
-        "detail": kind.title,
-    }
+    status, title = PROBLEMS[code]
+    kind = PROBLEM_TYPE.format(code=code)
+    return {"type": kind, "title": title, "status": status, "code": code, "detail": title}
 
 
-def complete(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
-    """Add what FastAPI has no word for: the media type of problems, and how one is let in."""
+def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[str, Any]:
+    """Return FastAPI's document with what FastAPI cannot describe: the media type of problems, and access.
+
+    `session_cookie` is the name of the cookie of a session, or None if the service needs no key.
+    """
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
@@ -201,25 +216,25 @@ def complete(document: dict[str, Any], *, needs_key: bool) -> dict[str, Any]:
             if path == "/health":
                 operation["security"] = []
     side = document["components"]["schemas"]["Side"]
-    side["description"] = side["description"].partition("\n")[0]
-    if needs_key:
+    side["description"] = _first_line(side["description"])
+    if session_cookie is not None:
         document["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "The API key."},
             "session": {
                 "type": "apiKey",
                 "in": "cookie",
-                "name": COOKIE,
-                "description": "What POST /session gives for the key; changes then need an Origin too.",
+                "name": session_cookie,
+                "description": "The cookie of POST /session; a change must then have an Origin too.",
             },
         }
         document["security"] = [{"key": []}, {"session": []}]
-    return cast("dict[str, Any]", _whole(document))
+    return cast("dict[str, Any]", _with_integers(document))
 
 
-def _whole(part: Any) -> Any:
-    """The same with integers for whole floats, which FastAPI makes of the limits of integers."""
+def _with_integers(part: Any) -> Any:
+    """Return the document with integers for whole floats, because FastAPI writes integer limits as floats."""
     if isinstance(part, dict):
-        return {name: _whole(each) for name, each in cast("dict[str, Any]", part).items()}
+        return {name: _with_integers(each) for name, each in cast("dict[str, Any]", part).items()}
     if isinstance(part, list):
-        return [_whole(each) for each in cast("Sequence[Any]", part)]
+        return [_with_integers(each) for each in cast("Sequence[Any]", part)]
     return int(part) if isinstance(part, float) and part.is_integer() else part

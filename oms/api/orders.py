@@ -1,4 +1,4 @@
-"""The endpoints of orders: add, look up, page through, amend, remove."""
+"""The endpoints of orders and trades: add, look up, list, amend, remove, trade."""
 
 from __future__ import annotations
 
@@ -8,92 +8,87 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from oms.api.idempotency import Done, Door
-from oms.api.openapi import (
-    AMENDED_ORDER,
-    ONE_ORDER,
-    ORDER_ADDED,
-    PAGE_OF_ORDERS,
-    REMOVED_ORDER,
-    described,
-)
-from oms.api.request_models import (
-    Amendment,
-    IdempotencyKey,
-    NewOrder,
-    OrderId,
-    OrdersQuestion,
-    answer,
-    as_fields,
-)
+from oms.api import openapi
+from oms.api.idempotency import Change, IdempotentChanges
+from oms.api.openapi import documented
+from oms.api.request_models import Amendment, IdempotencyKey, NewOrder, NewTrade, OrderId, OrdersQuestion
+from oms.api.response_models import json_response, to_json
+from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order
 
-__all__ = ["Key", "Orders", "changed"]
+__all__ = ["Orders"]
 
-Key = Annotated[
+_Key = Annotated[
     IdempotencyKey,
-    Header(alias="Idempotency-Key", description="The same key again: the first answer, and nothing happens."),
+    Header(
+        alias=IDEMPOTENCY_KEY_HEADER,
+        description="A retry with the same key changes nothing and gets the first response.",
+    ),
 ]
-Which = Annotated[OrderId, Path(description="The order's id.")]
+_OrderId = Annotated[OrderId, Path(description="The id of the order.")]
 
 
 class Orders:
-    """The endpoints of orders. They may wait for the book's lock or a disk, so each runs in a thread."""
+    """The endpoints of orders and trades. They may wait for a lock or a disk, so each runs in a thread."""
 
-    def __init__(self, om: OrderManagement, door: Door) -> None:
+    def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
         self._om = om
-        self._door = door
+        self._changes = changes
 
     def add_to(self, router: APIRouter) -> None:
-        """Put the endpoints under a router."""
+        """Add the endpoints to a router."""
         for path, endpoint, method, description in (
-            ("/orders", self.add_order, "POST", ORDER_ADDED),
-            ("/orders", self.orders, "GET", PAGE_OF_ORDERS),
-            ("/orders/{order_id}", self.get_order, "GET", ONE_ORDER),
-            ("/orders/{order_id}", self.amend_order, "PATCH", AMENDED_ORDER),
-            ("/orders/{order_id}", self.remove_order, "DELETE", REMOVED_ORDER),
+            ("/orders", self.add_order, "POST", openapi.ORDER_ADDED),
+            ("/orders", self.orders, "GET", openapi.PAGE_OF_ORDERS),
+            ("/orders/{order_id}", self.get_order, "GET", openapi.ONE_ORDER),
+            ("/orders/{order_id}", self.amend_order, "PATCH", openapi.AMENDED_ORDER),
+            ("/orders/{order_id}", self.remove_order, "DELETE", openapi.REMOVED_ORDER),
+            ("/trades", self.place_trade, "POST", openapi.TRADE_PLACED),
         ):
-            router.add_api_route(path, endpoint, methods=[method], **described(description, endpoint))
+            router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
-    def add_order(self, request: Request, order: NewOrder, key: Key = None) -> Response:
-        """Rest an order. Its id is used once: the same body again gets the first answer, with 200.
+    def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
+        """Add an order whose id was never used. The same body again gets the first response, with 200.
 
-        The answer names the key if it was under this key that the order was added.
+        The response repeats the key if the order was added with this key.
         """
-        done = self._door.add(Order(**vars(order)), key)
-        where = f"{request.url.path}/{order.order_id}"  # wherever the router was mounted
-        headers = {"Location": where}
-        if key is not None and done.own:
-            headers["Idempotency-Key"] = key
-        return changed(done, 200 if done.replayed else 201, headers)
+        change = self._changes.add(order, key)
+        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # below the path of the router
+        if key is not None and change.made_change:
+            headers[IDEMPOTENCY_KEY_HEADER] = key
+        return _changed(change, 200 if change.replayed else 201, headers)
 
-    def orders(self, asked: Annotated[OrdersQuestion, Query()]) -> Response:
-        """Page through the orders that rest, by order id. O(m) in the orders selected."""
-        with self._om.locked():  # one moment for the sequence number and the orders
-            sequence, orders = self._om.last_sequence, self._om.orders(asked.symbol, asked.side)
-        after = -1 if asked.after is None else asked.after
-        rest: Iterable[Order] = (order for order in orders if order.order_id > after)
-        page = nsmallest(asked.limit + 1, rest)
-        following = page[asked.limit - 1].order_id if len(page) > asked.limit else None
-        shown = [as_fields(order) for order in page[: asked.limit]]
-        return answer({"sequence": sequence, "total": len(orders), "orders": shown, "next": following})
+    def orders(self, question: Annotated[OrdersQuestion, Query()]) -> Response:
+        """List the resting orders page by page, by order id. O(m) for m selected orders."""
+        with self._om.locked():  # the number and the orders are of the same moment
+            sequence, orders = self._om.last_sequence, self._om.orders(question.symbol, question.side)
+        after = -1 if question.after is None else question.after
+        remaining: Iterable[Order] = (order for order in orders if order.order_id > after)
+        page = nsmallest(question.limit + 1, remaining)  # one more tells whether there is a next page
+        following = page[question.limit - 1].order_id if len(page) > question.limit else None
+        shown = [to_json(order) for order in page[: question.limit]]
+        return json_response({"sequence": sequence, "total": len(orders), "orders": shown, "next": following})
 
-    def get_order(self, order_id: Which) -> Response:
-        """Look up a resting order, in O(1)."""
-        return answer(as_fields(self._om.get_order(order_id)))
+    def get_order(self, order_id: _OrderId) -> Response:
+        """Return a resting order, in O(1)."""
+        return json_response(to_json(self._om.get_order(order_id)))
 
-    def amend_order(self, order_id: Which, amendment: Amendment, key: Key = None) -> Response:
-        """Change what rests of an order, its price, or both."""
-        return changed(self._door.amend(order_id, amendment.amount, amendment.price, key))
+    def amend_order(self, order_id: _OrderId, amendment: Amendment, key: _Key = None) -> Response:
+        """Amend the amount of a resting order, its price, or both."""
+        return _changed(self._changes.amend(order_id, amendment, key))
 
-    def remove_order(self, order_id: Which, key: Key = None) -> Response:
-        """Take a resting order out, and say what it was."""
-        return changed(self._door.remove(order_id, key))
+    def remove_order(self, order_id: _OrderId, key: _Key = None) -> Response:
+        """Remove a resting order, and return it."""
+        return _changed(self._changes.remove(order_id, key))
+
+    def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
+        """Trade against the book, best price first: all or nothing, unless `allow_partial` is true."""
+        return _changed(self._changes.trade(trade, key), 201)
 
 
-def changed(done: Done, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The answer to a change, marked if it was given before."""
-    marked = {"Idempotent-Replayed": "true"} if done.replayed else {}
-    content = {"sequence": done.sequence, **as_fields(done.subject)}
-    return answer(content, status, {**(headers or {}), **marked})
+def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return the response to a change, marked if it is replayed."""
+    mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
+    content = {"sequence": change.sequence, **to_json(change.subject)}
+    return json_response(content, status, {**(headers or {}), **mark})

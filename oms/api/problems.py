@@ -1,4 +1,4 @@
-"""Every refusal as a problem (RFC 9457): a stable code, and what the exception behind it carries."""
+"""Errors as problems (RFC 9457): a stable code, and the fields of the library's exception."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
+from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -26,22 +26,22 @@ from oms.errors import (
 )
 
 __all__ = [
-    "Refusal",
+    "ProblemError",
     "deny",
-    "invalid",
-    "log_refusal",
-    "problem_of",
-    "respond",
+    "from_exception",
+    "invalid_field",
+    "log_rejection",
+    "problem_response",
     "without_folders",
 ]
 
 _LOG = logging.getLogger("oms.api")
 _FOLDERS = re.compile(r"""(?<![\w.~/-])(?:[A-Za-z]:[/\\]|/)(?:[^/\\'":\n]*[/\\])*""")
-_LONGEST_ECHO = 1_000  # characters of JSON
+_LONGEST_VALUE = 1_000  # characters of JSON
 
 
-class Refusal(HTTPException):
-    """A request is refused: `code` is one of PROBLEMS, `fields` what the problem says beside its detail."""
+class ProblemError(HTTPException):
+    """The rejection of a request: `code` is one of PROBLEMS, and `fields` are further fields of the body."""
 
     def __init__(
         self,
@@ -57,86 +57,92 @@ class Refusal(HTTPException):
         self.fields = dict(fields or {})
 
     def problem(self) -> dict[str, Any]:
-        """The body of the answer."""
-        kind = {"type": f"urn:oms:problem:{self.code}", "title": PROBLEMS[self.code].title}
-        return {**kind, "status": self.status_code, "code": self.code, "detail": self.detail, **self.fields}
+        """Return the body of the response."""
+        return {
+            "type": PROBLEM_TYPE.format(code=self.code),
+            "title": PROBLEMS[self.code].title,
+            "status": self.status_code,
+            "code": self.code,
+            "detail": self.detail,
+            **self.fields,
+        }
 
 
-def respond(refusal: Refusal) -> Response:
-    """The answer that a refusal is."""
-    content = json.dumps(refusal.problem(), allow_nan=False, separators=(",", ":"))
-    headers = {"Cache-Control": "no-store", **(refusal.headers or {})}
-    return Response(content, refusal.status_code, headers, PROBLEM_MEDIA_TYPE)
+def problem_response(error: ProblemError) -> Response:
+    """Return the response with a problem."""
+    content = json.dumps(error.problem(), allow_nan=False, separators=(",", ":"))
+    headers = {"Cache-Control": "no-store", **(error.headers or {})}
+    return Response(content, error.status_code, headers, PROBLEM_MEDIA_TYPE)
 
 
-def log_refusal(request: HTTPConnection, refusal: Refusal) -> None:
-    """Log that a request was not let in, and why; its headers and its query are not logged."""
+def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
+    """Log that a request was rejected, and why, but not its headers or query, which may hold secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
-    detail = f"{refusal.status_code} {refusal.code}: {refusal.detail}"
-    _LOG.warning("refused %s %.200r from %s: %s", method, request.scope["path"], client, detail)
+    reason = f"{error.status_code} {error.code}: {error.detail}"
+    _LOG.warning("rejected %s %.200r from %s: %s", method, request.scope["path"], client, reason)
 
 
-async def deny(websocket: WebSocket, refusal: Refusal) -> None:
-    """Refuse a stream before it is open: with the answer, where the server can send one."""
+async def deny(websocket: WebSocket, error: ProblemError) -> None:
+    """Reject a stream before it is open, with the problem as the response where the server can send one."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(respond(refusal))
+        await websocket.send_denial_response(problem_response(error))
     else:
-        await websocket.close(1008, refusal.code)
+        await websocket.close(1008, error.code)
 
 
-def invalid(field: str, value: object, allowed: str) -> Refusal:
-    """The refusal of a field; a value that JSON cannot hold, or not shortly, is left out."""
+def invalid_field(field: str, value: object, allowed: str) -> ProblemError:
+    """Return the problem of an invalid field; a value that is long or not JSON is left out."""
     error = InvalidOrderError(field, value, allowed)
-    return Refusal("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
+    return ProblemError("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
 
 
 def _echo(value: object) -> dict[str, object]:
     try:
-        fits = len(json.dumps(value, allow_nan=False)) <= _LONGEST_ECHO
+        fits = len(json.dumps(value, allow_nan=False)) <= _LONGEST_VALUE
     except (TypeError, ValueError, RecursionError):
         return {}
     return {"value": value} if fits else {}
 
 
-def problem_of(error: OmsError) -> Refusal:
-    """The refusal that says what an exception of the library says."""
+def from_exception(error: OmsError) -> ProblemError:
+    """Return the problem that an exception of the library becomes."""
     for kind, translate in _TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
-    return Refusal("internal_error", "the request could not be served")
+    return ProblemError("internal_error", "the request could not be served")
 
 
 def without_folders(text: str) -> str:
-    """Shorten absolute paths to the names of files: where a file lies is not a client's business."""
+    """Shorten absolute paths to file names, because a client must not learn where files are."""
     return _FOLDERS.sub("", text)
 
 
-def _of_journal(error: JournalError) -> Refusal:
+def _from_journal(error: JournalError) -> ProblemError:
     place, problem = PurePath(error.place).name, without_folders(error.problem)
-    return Refusal("journal_failed", f"{place}: {problem}", {"place": place, "problem": problem})
+    return ProblemError("journal_failed", f"{place}: {problem}", {"place": place, "problem": problem})
 
 
-def _with_reason(error: OpenTransactionError) -> Refusal:
+def _from_open_transaction(error: OpenTransactionError) -> ProblemError:
     reason = without_folders(str(error))
-    return Refusal("not_ready", reason, {"reason": reason})
+    return ProblemError("not_ready", reason, {"reason": reason})
 
 
-def _with(code: str, *names: str) -> Callable[[Any], Refusal]:
-    def translate(error: OmsError) -> Refusal:
-        return Refusal(code, str(error), {name: getattr(error, name) for name in names})
+def _with_fields(code: str, *names: str) -> Callable[[Any], ProblemError]:
+    def translate(error: OmsError) -> ProblemError:
+        return ProblemError(code, str(error), {name: getattr(error, name) for name in names})
 
     return translate
 
 
-_TRANSLATIONS: dict[type[OmsError], Callable[[Any], Refusal]] = {
-    InvalidArgumentError: lambda error: invalid(error.field, error.value, error.allowed),
-    DuplicateOrderError: _with("duplicate_order", "order_id"),
-    OrderNotFoundError: _with("order_not_found", "order_id"),
-    InsufficientLiquidityError: _with(
+_TRANSLATIONS: dict[type[OmsError], Callable[[Any], ProblemError]] = {
+    InvalidArgumentError: lambda error: invalid_field(error.field, error.value, error.allowed),
+    DuplicateOrderError: _with_fields("duplicate_order", "order_id"),
+    OrderNotFoundError: _with_fields("order_not_found", "order_id"),
+    InsufficientLiquidityError: _with_fields(
         "insufficient_liquidity", "symbol", "side", "requested", "available", "unit"
     ),
-    PriceBoundError: _with("price_bound", "field", "bound", "total_price"),
-    JournalError: _of_journal,
-    OpenTransactionError: _with_reason,
+    PriceBoundError: _with_fields("price_bound", "field", "bound", "total_price"),
+    JournalError: _from_journal,
+    OpenTransactionError: _from_open_transaction,
 }

@@ -1,18 +1,22 @@
-"""What goes over the wire: bodies and questions, read strictly, and answers."""
+"""The bodies, queries, and paths of requests. They are read strictly: no value is converted or rounded."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn, TypeVar
 
-from fastapi import Response
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from oms.contract import IDEMPOTENCY_KEY, LARGEST_IN_BODY, MOST_DIGITS_IN_QUERY
+from oms.contract import (
+    IDEMPOTENCY_KEY,
+    LARGEST_IN_BODY,
+    LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_PAGE,
+    MOST_DIGITS_IN_QUERY,
+)
 from oms.errors import InvalidOrderError
-from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade, check_symbol
+from oms.models import Side, check_symbol
 
 __all__ = [
     "Amendment",
@@ -30,105 +34,113 @@ __all__ = [
     "QuoteQuestion",
     "StreamQuestion",
     "WithinQuestion",
-    "answer",
-    "as_fields",
 ]
 
 T = TypeVar("T")
 
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
-_TRUTHS = {"true": True, "false": False}
-
-# ---------------------------------------------------------------------- values in bodies
 
 
-def _refuse(allowed: str) -> NoReturn:
+def _reject(allowed: str) -> NoReturn:
     raise ValueError(allowed)
 
 
-def _whole(least: int) -> Callable[[object], int]:
+def _read_symbol(value: object) -> str:
+    try:
+        check_symbol(value)
+    except InvalidOrderError as error:
+        _reject(error.allowed)
+    return str(value)
+
+
+def _read_side(value: object) -> Side:
+    if value not in ("BUY", "SELL"):
+        _reject("'BUY' or 'SELL'")
+    return Side(value)
+
+
+_SYMBOL_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
+_Symbol = Annotated[str, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
+_OptionalSymbol = Annotated[str | None, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
+# The input type makes all sides of the OpenAPI document refer to the one schema named Side.
+_Side = Annotated[Side, PlainValidator(_read_side, json_schema_input_type=Side)]
+_OptionalSide = Annotated[Side | None, PlainValidator(_read_side, json_schema_input_type=Side)]
+
+# ---------------------------------------------------------------------- bodies
+
+
+def _body_int(least: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         if type(value) is not int or not least <= value <= LARGEST_IN_BODY:
-            _refuse(f"an int in {least}..{LARGEST_IN_BODY}")
+            _reject(f"an int in {least}..{LARGEST_IN_BODY}")
         return value
 
     return read
 
 
-def _whole_schema(least: int) -> WithJsonSchema:
-    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": LARGEST_IN_BODY})
+def _body_int_schema(least: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": LARGEST_IN_BODY}
 
 
-def _or_absent(read: Callable[[object], T], absent: T) -> Callable[[object], T]:
-    """Read null as a field that is not there, as models that a generator made of the document write it."""
-
-    def read_or_absent(value: object) -> T:
-        return absent if value is None else read(value)
-
-    return read_or_absent
-
-
-def _nullable(schema: Mapping[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [dict(schema), {"type": "null"}]})
-
-
-def _symbol(value: object) -> str:
-    try:
-        check_symbol(value)
-    except InvalidOrderError as error:
-        _refuse(error.allowed)
-    return str(value)
-
-
-def _side(value: object) -> Side:
-    if value not in ("BUY", "SELL"):
-        _refuse("'BUY' or 'SELL'")
-    return Side(value)
-
-
-def _truth(value: object) -> bool:
+def _read_body_flag(value: object) -> bool:
     if type(value) is not bool:
-        _refuse("true or false")
+        _reject("true or false")
     return value
 
 
-Id = Annotated[int, PlainValidator(_whole(0)), _whole_schema(0)]
-Count = Annotated[int, PlainValidator(_whole(1)), _whole_schema(1)]
-MaybeCount = Annotated[
-    int | None,
-    PlainValidator(_or_absent(_whole(1), None)),
-    _nullable({"type": "integer", "minimum": 1, "maximum": LARGEST_IN_BODY}),
+def _nullable(read: Callable[[object], T], default: T) -> Callable[[object], T]:
+    """Return a reader that takes null for a field that was left out: generated clients often write null."""
+
+    def read_or_default(value: object) -> T:
+        return default if value is None else read(value)
+
+    return read_or_default
+
+
+def _nullable_schema(schema: Mapping[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [dict(schema), {"type": "null"}]})
+
+
+_BodyId = Annotated[int, PlainValidator(_body_int(0)), WithJsonSchema(_body_int_schema(0))]
+_BodyInt = Annotated[int, PlainValidator(_body_int(1)), WithJsonSchema(_body_int_schema(1))]
+_OptionalBodyInt = Annotated[
+    int | None, PlainValidator(_nullable(_body_int(1), None)), _nullable_schema(_body_int_schema(1))
 ]
-Symbol = Annotated[str, PlainValidator(_symbol), WithJsonSchema({"type": "string", "minLength": 1})]
-SideName = Annotated[Side, PlainValidator(_side, json_schema_input_type=Side)]  # one schema, by its name
-MaybeTruth = Annotated[bool, PlainValidator(_or_absent(_truth, False)), _nullable({"type": "boolean"})]
+_OptionalBodyFlag = Annotated[
+    bool, PlainValidator(_nullable(_read_body_flag, False)), _nullable_schema({"type": "boolean"})
+]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that the request gave: those whose value is not the default."""
+        return self.model_dump(exclude_defaults=True)
+
 
 class NewOrder(_Body):
-    """An order to rest: `amount` lots at `price` ticks."""
+    """An order to add: `amount` lots at `price` ticks."""
 
-    order_id: Id
-    symbol: Symbol
-    side: SideName
-    amount: Count
-    price: Count
+    order_id: _BodyId
+    symbol: _Symbol
+    side: _Side
+    amount: _BodyInt
+    price: _BodyInt
 
 
 class Amendment(_Body):
-    """What an order becomes: at least one of the two."""
+    """The new amount of an order, its new price, or both."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "not": {"properties": {"amount": {"type": "null"}, "price": {"type": "null"}}}  # or left out
+            # At least one of the two is given and not null.
+            "not": {"properties": {"amount": {"type": "null"}, "price": {"type": "null"}}}
         }
     )
 
-    amount: MaybeCount = None
-    price: MaybeCount = None
+    amount: _OptionalBodyInt = None
+    price: _OptionalBodyInt = None
 
 
 class NewTrade(_Body):
@@ -148,153 +160,135 @@ class NewTrade(_Body):
         }
     )
 
-    symbol: Symbol
-    side: SideName
-    amount: Count
-    limit_price: MaybeCount = None
-    max_total_price: MaybeCount = None
-    min_total_price: MaybeCount = None
-    allow_partial: MaybeTruth = False
+    symbol: _Symbol
+    side: _Side
+    amount: _BodyInt
+    limit_price: _OptionalBodyInt = None
+    max_total_price: _OptionalBodyInt = None
+    min_total_price: _OptionalBodyInt = None
+    allow_partial: _OptionalBodyFlag = False
 
 
-# ---------------------------------------------------------------------- values in paths and queries
+# ---------------------------------------------------------------------- paths, queries, and headers
 
 
 def _digits(least: int) -> Callable[[object], int]:
     def read(text: object) -> int:
         if not (type(text) is str and len(text) <= MOST_DIGITS_IN_QUERY and _DIGITS.fullmatch(text)):
-            _refuse(f"an int >= {least}, of at most {MOST_DIGITS_IN_QUERY} digits and nothing else")
+            _reject(f"an int >= {least}, written with 1 to {MOST_DIGITS_IN_QUERY} ASCII digits only")
         number = int(text)
         if number < least:
-            _refuse(f"an int >= {least}")
+            _reject(f"an int >= {least}")
         return number
 
     return read
 
 
-def _number(least: int) -> WithJsonSchema:
+def _digits_schema(least: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": least})
 
 
-def _truth_word(text: object) -> bool:
+def _read_query_flag(text: object) -> bool:
     if text not in ("true", "false"):
-        _refuse("'true' or 'false'")
-    return _TRUTHS[str(text)]
+        _reject("'true' or 'false'")
+    return text == "true"
 
 
-def _limit(text: object) -> int:
-    limit = _digits(1)(text)
-    if limit > 1_000:
-        _refuse("an int in 1..1000")
-    return limit
+def _read_page_length(text: object) -> int:
+    length = _digits(1)(text)
+    if length > LONGEST_PAGE:
+        _reject(f"an int in 1..{LONGEST_PAGE}")
+    return length
 
 
-Asked = Annotated[int, PlainValidator(_digits(1)), _number(1)]
-AskedOrNone = Annotated[int | None, PlainValidator(_digits(1)), _number(1)]
-FromZero = Annotated[int, PlainValidator(_digits(0)), _number(0)]
-FromZeroOrNone = Annotated[int | None, PlainValidator(_digits(0)), _number(0)]
-OrderId = Annotated[int, PlainValidator(_digits(0)), _whole_schema(0)]
-SymbolOrNone = Annotated[
-    str | None, PlainValidator(_symbol), WithJsonSchema({"type": "string", "minLength": 1})
-]
-SideOrNone = Annotated[Side | None, PlainValidator(_side, json_schema_input_type=Side)]
-Limit = Annotated[
-    int, PlainValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000})
-]
-TruthWord = Annotated[bool, PlainValidator(_truth_word), WithJsonSchema({"type": "boolean"})]
-
-
-def _key(text: object) -> str:
+def _read_idempotency_key(text: object) -> str:
     if not (type(text) is str and IDEMPOTENCY_KEY.fullmatch(text)):
-        _refuse("1 to 255 visible ASCII characters")
+        _reject(f"1 to {LONGEST_IDEMPOTENCY_KEY} visible ASCII characters")
     return text
 
 
+_QueryInt = Annotated[int, PlainValidator(_digits(1)), _digits_schema(1)]
+_OptionalQueryInt = Annotated[int | None, PlainValidator(_digits(1)), _digits_schema(1)]
+_QueryIntFromZero = Annotated[int, PlainValidator(_digits(0)), _digits_schema(0)]
+_OptionalQueryIntFromZero = Annotated[int | None, PlainValidator(_digits(0)), _digits_schema(0)]
+_QueryFlag = Annotated[bool, PlainValidator(_read_query_flag), WithJsonSchema({"type": "boolean"})]
+_PageLength = Annotated[
+    int,
+    PlainValidator(_read_page_length),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
+]
+
+OrderId = Annotated[int, PlainValidator(_digits(0)), WithJsonSchema(_body_int_schema(0))]
 IdempotencyKey = Annotated[
     str | None,
-    PlainValidator(_key),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+    PlainValidator(_read_idempotency_key),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY, "pattern": "^[!-~]+$"}
+    ),
 ]
 
 
 class BookQuestion(BaseModel):
-    """Which book."""
+    """A question about one book."""
 
-    symbol: Symbol
-    side: SideName
+    symbol: _Symbol
+    side: _Side
 
 
 class PriceQuestion(BookQuestion):
-    """Of an amount (lots)."""
+    """A question about an amount (lots)."""
 
-    amount: Asked
+    amount: _QueryInt
 
 
 class QuoteQuestion(PriceQuestion):
-    """Of an amount, within a limit price (ticks)."""
+    """A question about an amount (lots) within a limit price (ticks)."""
 
-    limit_price: AskedOrNone = None
-    allow_partial: TruthWord = False
+    limit_price: _OptionalQueryInt = None
+    allow_partial: _QueryFlag = False
 
 
 class PricesQuestion(BookQuestion):
-    """Of many amounts: `amounts=10&amounts=20`."""
+    """A question about several amounts (lots): `amounts=10&amounts=20`."""
 
-    amounts: list[Asked] = []
+    amounts: list[_QueryInt] = []
 
 
 class AmountQuestion(BookQuestion):
-    """Of a budget (ticks times lots), within a limit price (ticks)."""
+    """A question about a budget (ticks times lots) within a limit price (ticks)."""
 
-    budget: Asked
-    limit_price: AskedOrNone = None
+    budget: _QueryInt
+    limit_price: _OptionalQueryInt = None
 
 
 class AvailableQuestion(BookQuestion):
-    """Within a limit price (ticks)."""
+    """A question about everything within a limit price (ticks); without one, about the whole book."""
 
-    limit_price: AskedOrNone = None
+    limit_price: _OptionalQueryInt = None
 
 
 class LevelsQuestion(BookQuestion):
-    """Of the best `levels` price levels; all, if it is left out."""
+    """A question about the best `levels` price levels; without it, about all levels."""
 
-    levels: AskedOrNone = None
+    levels: _OptionalQueryInt = None
 
 
 class WithinQuestion(BookQuestion):
-    """Within a slippage, in basis points."""
+    """A question about everything within a slippage (basis points)."""
 
-    max_slippage_bps: FromZero
+    max_slippage_bps: _QueryIntFromZero
 
 
 class OrdersQuestion(BaseModel):
-    """A page of orders, by order id: those after `after`, at most `limit`."""
+    """A page of orders by order id: at most `limit` orders whose ids are greater than `after`."""
 
-    symbol: SymbolOrNone = None
-    side: SideOrNone = None
-    after: FromZeroOrNone = None
-    limit: Limit = 100
+    symbol: _OptionalSymbol = None
+    side: _OptionalSide = None
+    after: _OptionalQueryIntFromZero = None
+    limit: _PageLength = 100
 
 
 class StreamQuestion(BaseModel):
-    """Of one symbol; of all, if it is left out."""
+    """A stream of one symbol; without it, of all symbols."""
 
-    symbol: SymbolOrNone = None
-
-
-# ---------------------------------------------------------------------- answers
-
-
-def answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer in JSON, with integers of any size exact."""
-    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
-
-
-def as_fields(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
-    """A value of the library as JSON has it: its fields by name."""
-    fields = value._asdict()
-    if isinstance(value, Trade | Quote):
-        fields["fills"] = [fill._asdict() for fill in value.fills]
-    return fields
+    symbol: _OptionalSymbol = None

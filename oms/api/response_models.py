@@ -1,43 +1,71 @@
-"""What the answers look like: models for the OpenAPI document and whoever reads it."""
+"""The responses: models for the OpenAPI document, and the JSON that is sent.
+
+A response is written from the library's values, not from these models, which only describe it. The tests
+validate every kind of response against its model.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from oms.contract import PROBLEMS
-from oms.models import Side
+from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
-    "AvailableAnswer",
-    "BestPriceAnswer",
-    "BookAnswer",
-    "BudgetAnswer",
+    "AvailableResponse",
+    "BestPriceResponse",
+    "BookResponse",
+    "BudgetResponse",
     "ChangedOrder",
-    "CountAnswer",
-    "CurveAnswer",
-    "DepthAnswer",
-    "FillAnswer",
-    "HealthAnswer",
-    "LevelAnswer",
-    "OrderAnswer",
+    "CountResponse",
+    "CurveResponse",
+    "DepthResponse",
+    "FillResponse",
+    "HealthResponse",
+    "LevelResponse",
+    "OrderResponse",
     "OrdersPage",
-    "PriceAnswer",
-    "PricesAnswer",
+    "PriceResponse",
+    "PricesResponse",
     "Problem",
-    "QuoteAnswer",
-    "ReadyAnswer",
-    "StateAnswer",
-    "SymbolsAnswer",
-    "TradeAnswer",
-    "WithinAnswer",
+    "QuoteResponse",
+    "ReadyResponse",
+    "StateResponse",
+    "SymbolsResponse",
+    "TradeResponse",
+    "WithinResponse",
+    "json_response",
+    "to_json",
 ]
+
+# ---------------------------------------------------------------------- what is sent
+
+
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response in JSON, with exact integers of any size."""
+    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
+    """Return a value of the library as a JSON object of its fields."""
+    fields = value._asdict()
+    if isinstance(value, Trade | Quote):
+        fields["fills"] = [fill._asdict() for fill in value.fills]
+    return fields
+
+
+# ---------------------------------------------------------------------- models
 
 _STRICT = ConfigDict(extra="forbid")
 
 
-class OrderAnswer(BaseModel):
+class OrderResponse(BaseModel):
     """A resting order: `amount` lots at `price` ticks."""
 
     model_config = _STRICT
@@ -48,31 +76,33 @@ class OrderAnswer(BaseModel):
     price: int
 
 
-class ChangedOrder(OrderAnswer):
-    """An order, and the sequence number of the event that made it so."""
+class ChangedOrder(OrderResponse):
+    """The order after an add or an amendment, or before a removal; and the number of the event."""
 
     sequence: int
 
 
 class OrdersPage(BaseModel):
-    """Orders by order id; `next` goes into `after` for the next page, and is null on the last one."""
+    """Resting orders by order id. Send `next` as `after` for the next page; it is null on the last page."""
 
     model_config = _STRICT
-    sequence: int = Field(description="Of the last event: equal on two pages if nothing changed between.")
-    total: int = Field(description="How many orders are selected, on all pages.")
-    orders: list[OrderAnswer]
+    sequence: int = Field(
+        description="The number of the last event. If two pages have the same, nothing changed in between."
+    )
+    total: int = Field(description="The number of selected orders on all pages.")
+    orders: list[OrderResponse]
     next: int | None
 
 
-class CountAnswer(BaseModel):
-    """How many orders rest."""
+class CountResponse(BaseModel):
+    """The number of resting orders."""
 
     model_config = _STRICT
     count: int
 
 
-class FillAnswer(BaseModel):
-    """What a trade takes from one order."""
+class FillResponse(BaseModel):
+    """The part of a trade that one order fills."""
 
     model_config = _STRICT
     order_id: int
@@ -80,7 +110,7 @@ class FillAnswer(BaseModel):
     price: int
 
 
-class TradeAnswer(BaseModel):
+class TradeResponse(BaseModel):
     """An executed trade, best fill first."""
 
     model_config = _STRICT
@@ -90,33 +120,33 @@ class TradeAnswer(BaseModel):
     side: Side
     amount: int
     total_price: int
-    fills: list[FillAnswer]
+    fills: list[FillResponse]
 
 
-class BookAnswer(BaseModel):
-    """Of one book."""
+class BookResponse(BaseModel):
+    """The book that the response is about."""
 
     model_config = _STRICT
     symbol: str
     side: Side
 
 
-class PriceAnswer(BookAnswer):
-    """What an amount costs (BUY) or raises (SELL), in ticks times lots."""
+class PriceResponse(BookResponse):
+    """The total price of an amount, in ticks times lots: what a BUY costs or a SELL brings in."""
 
     amount: int
     total_price: int
 
 
-class PricesAnswer(BookAnswer):
-    """What each amount costs, in the order asked."""
+class PricesResponse(BookResponse):
+    """The total price of each amount, in the order of the request."""
 
     amounts: list[int]
     total_prices: list[int]
 
 
-class QuoteAnswer(BookAnswer):
-    """What a trade would be."""
+class QuoteResponse(BookResponse):
+    """The trade that an amount would make."""
 
     requested: int
     amount: int
@@ -125,12 +155,12 @@ class QuoteAnswer(BookAnswer):
     best_price: int
     worst_price: int
     levels: int
-    fills: list[FillAnswer]
+    fills: list[FillResponse]
     slippage: int
 
 
-class CurveAnswer(BookAnswer):
-    """A row a price level, in columns."""
+class CurveResponse(BookResponse):
+    """The price curve in columns, with one entry per price level."""
 
     price: list[int]
     amount: list[int]
@@ -138,36 +168,36 @@ class CurveAnswer(BookAnswer):
     cumulative_price: list[int]
 
 
-class BudgetAnswer(BookAnswer):
-    """What a budget is good for."""
+class BudgetResponse(BookResponse):
+    """The amount that a budget buys."""
 
     budget: int
     limit_price: int | None = None
     amount: int
 
 
-class AvailableAnswer(BookAnswer):
-    """What can be traded."""
+class AvailableResponse(BookResponse):
+    """The available amount."""
 
     limit_price: int | None = None
     amount: int
 
 
-class WithinAnswer(BookAnswer):
-    """What can be traded within a slippage."""
+class WithinResponse(BookResponse):
+    """The available amount within a slippage."""
 
     max_slippage_bps: int
     amount: int
 
 
-class BestPriceAnswer(BookAnswer):
-    """Where the next trade starts."""
+class BestPriceResponse(BookResponse):
+    """The best price; null if the book is empty."""
 
     price: int | None
 
 
-class LevelAnswer(BaseModel):
-    """All that rests at one price."""
+class LevelResponse(BaseModel):
+    """The total amount and the number of the orders at one price."""
 
     model_config = _STRICT
     price: int
@@ -175,28 +205,28 @@ class LevelAnswer(BaseModel):
     orders: int
 
 
-class DepthAnswer(BookAnswer):
+class DepthResponse(BookResponse):
     """Price levels, best first."""
 
-    levels: list[LevelAnswer]
+    levels: list[LevelResponse]
 
 
-class SymbolsAnswer(BaseModel):
-    """The symbols for which something rests, sorted."""
+class SymbolsResponse(BaseModel):
+    """The symbols with resting orders, sorted."""
 
     model_config = _STRICT
     symbols: list[str]
 
 
-class HealthAnswer(BaseModel):
+class HealthResponse(BaseModel):
     """The process is alive."""
 
     model_config = _STRICT
     alive: Literal[True]
 
 
-class ReadyAnswer(BaseModel):
-    """Changes are taken; `durable` says whether they survive the process."""
+class ReadyResponse(BaseModel):
+    """The service accepts changes; if `durable` is true, they survive the process."""
 
     model_config = _STRICT
     ready: Literal[True]
@@ -205,8 +235,8 @@ class ReadyAnswer(BaseModel):
     orders: int
 
 
-class StateAnswer(BaseModel):
-    """SHA-256 over the whole state after the event of that sequence number."""
+class StateResponse(BaseModel):
+    """A SHA-256 hash of the whole state after the event with the number `sequence`."""
 
     model_config = _STRICT
     sequence: int
@@ -214,25 +244,25 @@ class StateAnswer(BaseModel):
 
 
 class Problem(BaseModel):
-    """A refusal (RFC 9457); `code` says which, the rest carries what its exception carries."""
+    """An error (RFC 9457). `code` says which; the other fields are those of the library's exception."""
 
     model_config = _STRICT
     type: str
     title: str
     status: int
-    code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # the one list of them
+    code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # the codes are listed in the contract only
     detail: str
-    field: str = Field(default="", description="invalid_order, price_bound: which field.")
-    value: Any = Field(default=None, description="invalid_order: what was given; left out if it is long.")
-    allowed: str = Field(default="", description="invalid_order: what would do.")
+    field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
+    value: Any = Field(default=None, description="invalid_order: the value; left out if it is long.")
+    allowed: str = Field(default="", description="invalid_order: what is allowed.")
     order_id: int = Field(default=0, description="duplicate_order, order_not_found.")
     symbol: str = Field(default="", description="insufficient_liquidity.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")
-    requested: int = Field(default=0, description="insufficient_liquidity, in units.")
-    available: int = Field(default=0, description="insufficient_liquidity, in units.")
+    requested: int = Field(default=0, description="insufficient_liquidity, in the unit of `unit`.")
+    available: int = Field(default=0, description="insufficient_liquidity, in the unit of `unit`.")
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
     bound: int = Field(default=0, description="price_bound.")
     total_price: int = Field(default=0, description="price_bound.")
-    place: str = Field(default="", description="journal_failed: where.")
+    place: str = Field(default="", description="journal_failed: the file.")
     problem: str = Field(default="", description="journal_failed: what is wrong.")
     reason: str = Field(default="", description="not_ready: why.")

@@ -1,4 +1,4 @@
-"""How an endpoint is reached: what comes in is read strictly, and whatever is refused is a problem."""
+"""The route of every endpoint: requests are read strictly, and every rejection is a problem."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from oms.api.problems import Refusal, invalid, problem_of, respond
+from oms.api.problems import ProblemError, from_exception, invalid_field, problem_response
 from oms.api.settings import Settings
+from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import OmsError
 
-__all__ = ["answer_head", "check_query", "first_problem", "route_class"]
+__all__ = ["add_head_routes", "check_query", "first_problem", "route_class"]
 
 
 def route_class(settings: Settings) -> type[APIRoute]:
-    """The class of the routes that are set up like this."""
+    """Return the class of routes with the limits of these settings."""
 
     class Route(_StrictRoute):
         limits = settings
@@ -33,23 +34,23 @@ def route_class(settings: Settings) -> type[APIRoute]:
     return Route
 
 
-def answer_head(router: APIRouter) -> None:
-    """Have every path of a router that answers GET answer HEAD too: the same head, and no body.
+def add_head_routes(router: APIRouter) -> None:
+    """Add HEAD to every path of a router that has GET: the same headers, and no body.
 
-    A route of its own, because the document lists the methods of those that it shows, and HEAD says nothing
-    new there. The server leaves the body out and keeps its length.
+    Each HEAD is a route of its own that the OpenAPI document does not show. With a second method on the GET
+    route, the document would list both. The server removes the body and keeps its length.
     """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
-    answered = {route.path for route in routes if route.methods == {"HEAD"}}
+    paths_with_head = {route.path for route in routes if route.methods == {"HEAD"}}
     for route in routes:
-        if route.methods == {"GET"} and route.path not in answered:
+        if route.methods == {"GET"} and route.path not in paths_with_head:
             router.add_api_route(
                 route.path, route.endpoint, methods=["HEAD"], include_in_schema=False, response_model=None
             )
 
 
 class _StrictRequest(Request):
-    """A request whose body is bounded in size and time, and whose JSON means one thing only."""
+    """A request whose body is limited in size and time, and whose JSON has one meaning only."""
 
     limits: Settings
 
@@ -57,42 +58,42 @@ class _StrictRequest(Request):
         if not hasattr(self, "_body"):
             try:
                 async with asyncio.timeout(self.limits.body_seconds):
-                    self._body = await self._bounded()
+                    self._body = await self._limited_body()
             except TimeoutError:
-                refusal = f"the body took more than {self.limits.body_seconds} seconds"
-                raise Refusal("request_timeout", refusal, headers={"Connection": "close"}) from None
+                detail = f"the body must arrive within {self.limits.body_seconds} seconds"
+                raise ProblemError("request_timeout", detail, headers={"Connection": "close"}) from None
         return self._body
 
-    async def _bounded(self) -> bytes:
+    async def _limited_body(self) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in self.stream():  # what a Content-Length promises is nobody's word
+        async for chunk in self.stream():  # count what arrives: Content-Length may be absent or wrong
             size += len(chunk)
             if size > self.limits.body_limit:
-                refusal = f"a body of more than {self.limits.body_limit} bytes"
-                raise Refusal("body_too_large", refusal, headers={"Connection": "close"})
+                detail = f"the body must have at most {self.limits.body_limit} bytes"
+                raise ProblemError("body_too_large", detail, headers={"Connection": "close"})
             chunks.append(chunk)
         return b"".join(chunks)
 
     async def json(self) -> Any:
         try:
             text = (await self.body()).decode()
-            return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+            return json.loads(text, object_pairs_hook=_json_object, parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
-            detail = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise Refusal("malformed_json", detail) from None
+            detail = "the body is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise ProblemError("malformed_json", detail) from None
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {twice!r} comes twice")
-    return found
+def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {repeated!r} must not be repeated")
+    return values
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not valid JSON")
 
 
 class _StrictRoute(APIRoute):
@@ -107,79 +108,77 @@ class _StrictRoute(APIRoute):
             strict.limits = self.limits
             try:
                 check_query(request.scope["query_string"], parameters)
-                _check_key(request)
+                _check_idempotency_key(request)
                 if self.body_field is not None:
                     _check_media_type(request)
                 if request.method not in ("GET", "HEAD"):
-                    await strict.body()  # bounded also where nobody reads it
+                    await strict.body()  # an endpoint without a body must limit it too
                 return await handler(strict)
             except RequestValidationError as error:
-                return respond(first_problem(error.errors()))
+                return problem_response(first_problem(error.errors()))
             except OmsError as error:
-                return respond(problem_of(error))
-            except Refusal as refusal:
-                return respond(refusal)
-            except ClientDisconnect:  # nobody is there to be told
+                return problem_response(from_exception(error))
+            except ProblemError as error:
+                return problem_response(error)
+            except ClientDisconnect:  # nobody receives this response
                 return Response(status_code=400)
 
         return handle
 
 
-def _check_key(request: Request) -> None:
-    keys = request.headers.getlist("idempotency-key")
+def _check_idempotency_key(request: Request) -> None:
+    keys = request.headers.getlist(IDEMPOTENCY_KEY_HEADER)
     if len(keys) > 1:
-        raise invalid("Idempotency-Key", ", ".join(keys), "given once")
+        raise invalid_field(IDEMPOTENCY_KEY_HEADER, ", ".join(keys), "given once")
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
-    """The query parameters of an endpoint, and whether each may be repeated."""
-    names: dict[str, bool] = {}
+    """Return the query parameters of an endpoint by name, with True for those that may be repeated."""
+    parameters: dict[str, bool] = {}
     for hint in get_type_hints(endpoint, include_extras=True).values():
         model, *marks = get_args(hint) if get_origin(hint) is Annotated else [hint]
         if any(isinstance(mark, Query) for mark in marks) and inspect.isclass(model):
             for name, field in cast("type[BaseModel]", model).model_fields.items():
-                names[name] = get_origin(field.annotation) is list
-    return names
+                parameters[name] = get_origin(field.annotation) is list
+    return parameters
 
 
 def check_query(query: bytes, parameters: dict[str, bool]) -> None:
-    """Refuse what is no valid UTF-8, what is not asked for, and what is said twice."""
+    """Raise ProblemError if a query is not UTF-8, or has an unknown or repeated parameter."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeError:
-        raise invalid("query", None, "percent-encoded UTF-8") from None
+        raise invalid_field("query", None, "percent-encoded UTF-8") from None
     for name, count in Counter(name for name, _ in pairs).items():
+        values = [value for each, value in pairs if each == name]
         if name not in parameters:
-            raise invalid(name, next(value for each, value in pairs if each == name), _unknown(parameters))
+            known = ", ".join(sorted(parameters)) or "none"
+            raise invalid_field(name, values[0], f"left out (unknown parameter; known: {known})")
         if count > 1 and not parameters[name]:
-            raise invalid(name, [value for each, value in pairs if each == name], "given once")
-
-
-def _unknown(parameters: dict[str, bool]) -> str:
-    known = ", ".join(sorted(parameters)) or "none"
-    return f"left out (it is unknown; known are {known})"
+            raise invalid_field(name, values, "given once")
 
 
 def _check_media_type(request: Request) -> None:
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != "application/json":
-        raise Refusal("unsupported_media_type", f"the body must be application/json, not {given[:100]!r}")
+    media_type = request.headers.get("content-type", "")
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        detail = f"Content-Type must be application/json, not {media_type[:100]!r}"
+        raise ProblemError("unsupported_media_type", detail)
 
 
-def first_problem(errors: Sequence[Any]) -> Refusal:
-    """The refusal that the first of several validation errors is; one with a word for it, if there is any.
+def first_problem(errors: Sequence[Any]) -> ProblemError:
+    """Return the problem of the first validation error, but prefer any error to a missing field.
 
-    A misspelled field is unknown, and the right one is missing: what was written says more.
+    A misspelled field is both: its name is unknown, and the right name is missing. The misspelled name helps
+    more.
     """
     error = min(errors, key=lambda each: each["type"] == "missing")
-    names = [part for part in error["loc"] if isinstance(part, str)]
-    field = names[-1]
+    field = [part for part in error["loc"] if isinstance(part, str)][-1]
     match error["type"]:
         case "missing":
-            return invalid(field, None, "given")
+            return invalid_field(field, None, "given")
         case "extra_forbidden":
-            return invalid(field, error["input"], "left out (it is unknown)")
+            return invalid_field(field, error["input"], "left out (unknown field)")
         case "value_error":
-            return invalid(field, error["input"], str(error["ctx"]["error"]))
+            return invalid_field(field, error["input"], str(error["ctx"]["error"]))
         case _:
-            return invalid(field, error["input"], "a JSON object" if field == "body" else error["msg"])
+            return invalid_field(field, error["input"], "a JSON object" if field == "body" else error["msg"])

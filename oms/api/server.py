@@ -1,4 +1,4 @@
-"""An application on a port of this machine."""
+"""The server: an application on a port of this machine, by uvicorn."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from oms.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
-__all__ = ["asked_workers", "is_loopback", "listen", "new_server", "refuse_workers", "run"]
+__all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
 
-_PATIENCE = 10  # seconds that open requests are given at the end
-_STUCK = 30_000  # milliseconds after which a reader that takes nothing is cut off
+_SHUTDOWN_SECONDS = 10  # the time that open requests have to end
+_UNREAD_MILLISECONDS = 30_000  # the time after which a connection whose data nobody reads is closed
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound to a host."""
+    """Return True if only this machine can reach a socket that is bound to the host."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens already, so that its address can be told; raises OSError."""
+    """Return a socket that listens, so that its address is known before the server starts. Raise OSError."""
     try:
         return _listen(host, port)
     except OSError as error:
@@ -43,14 +43,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Of a socket that does not say it is TCP's asyncio holds answers back, until the other side has
-    # confirmed their heads: 40 ms a request.
+    # The protocol must be given. Otherwise asyncio does not set TCP_NODELAY, and each response waits 40 ms
+    # for the acknowledgment of its headers.
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sys.platform == "linux":
-            # What is accepted inherits it. Nothing above it gives up on a reader that takes nothing.
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK)
+            # Accepted sockets inherit the option. uvicorn has no time limit for a reader that reads nothing.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
         listening.listen(2048)
     except OSError:
@@ -60,21 +60,20 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, which takes a refusal for the answer that it is.
+    """uvicorn's protocol, without an error in the log for every stream that is rejected with a body.
 
-    Without this it logs an error for every stream that is refused with a body, such as 401: that the
-    application has left a handshake incomplete.
+    uvicorn takes such a rejection (for example a 401) for an incomplete handshake.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send as uvicorn does, and note that a refusal has ended the handshake."""
+        """Send a message as uvicorn does, and record that a rejection completes the handshake."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
 
 
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
-    """A server that is not started; a proxy before it takes `root_path` off each path."""
+    """Return a server that is not started; a proxy in front of it removes `root_path` from each path."""
     config = uvicorn.Config(
         app,
         root_path=root_path,
@@ -82,37 +81,40 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         log_level="warning",
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=_PATIENCE,
-        ws=_WebSockets,  # in older versions of uvicorn "auto" is one that warns that it will go
-        ws_max_size=1024,  # streams take nothing
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        ws=_WebSockets,
+        ws_max_size=1024,  # readers of streams must not send anything
     )
     return uvicorn.Server(config)
 
 
 def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until the process is told to end (SIGTERM) or interrupted (SIGINT, which is raised)."""
+    """Serve until SIGTERM, or until SIGINT, which raises KeyboardInterrupt."""
     server = new_server(app, root_path)
 
-    def end(_number: int, _frame: object) -> None:
+    def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # Until uvicorn has a handler of its own; and once it has ended, it sends itself the signal again.
-    before = signal.signal(signal.SIGTERM, end)
+    # uvicorn sets its own handler only after it has started, and sends itself the signal again when it has
+    # ended. This handler covers both moments.
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def refuse_workers(workers: int) -> None:
-    """Raise InvalidArgumentError for more than one: the books are in one process."""
+def check_workers(workers: int) -> None:
+    """Raise InvalidArgumentError for more than one worker: the books are in the memory of one process."""
     if workers != 1:
-        allowed = "1: the books are in the memory of one process, and others would not see its changes"
+        allowed = (
+            "1, because the books are in the memory of one process, and others would not see its changes"
+        )
         raise InvalidArgumentError("workers", workers, allowed)
 
 
-def asked_workers() -> int:
-    """How many workers uvicorn or gunicorn was asked for, where this process is one of theirs."""
+def requested_workers() -> int:
+    """Return the number of workers that uvicorn or gunicorn was started with; 1 in any other program."""
     program, *words = sys.argv
     if "uvicorn" not in program and "gunicorn" not in program:
         return 1

@@ -1,4 +1,4 @@
-"""How an API is set up: what it checks, and how much it takes."""
+"""The settings of an API: what it checks, and its limits."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ _SHORTEST_KEY = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an API checks, and how much it takes; all of it has a default.
+    """What an API checks, and its limits. Every setting has a default.
 
-    `api_key` (None: everybody is let in) has at least 16 visible ASCII characters. With `checks_host` a
-    request is refused whose Host is neither an IP address nor one of `hosts`, or whose Origin is neither
-    its Host nor one of `cors_origins`; these may also read answers from a browser. `body_limit` is in
-    bytes, `body_seconds` is how long a body may take. A stream that has `stream_backlog` changes waiting
-    is dropped; `most_streams` may be open at once. Raises InvalidArgumentError.
+    - `api_key`: the key that every request needs, of at least 16 visible ASCII characters. With None, no
+      request needs a key.
+    - `checks_host`: if True, reject a request whose Host is neither an IP address nor one of `hosts`, and one
+      whose Origin is neither that of its Host nor one of `cors_origins`.
+    - `cors_origins`: the other sites whose pages may send requests and read the responses.
+    - `body_limit`: the largest body, in bytes.
+    - `body_seconds`: the time in which a body must arrive.
+    - `stream_backlog`: the number of changes that may wait for the reader of a stream. The stream of a slower
+      reader is closed.
+    - `most_streams`: the number of streams that may be open at once.
 
-    >>> Settings(api_key="sixteen-letters!")  # it is not shown
+    Raise InvalidArgumentError if the key is too short or has other characters.
+
+    >>> Settings(api_key="sixteen-letters!")  # the key is not shown
     Settings(checks_host=False, hosts=('localhost',), cors_origins=(), ...)
 
     """
@@ -42,10 +49,11 @@ class Settings:
     def __post_init__(self) -> None:
         key = self.api_key
         if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
+            # The message has the length only: a wrong key may be nearly right.
             allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
             raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """The defaults, with the key in the variable OMS_API_KEY, if it is set."""
+        """Return the defaults, with the key from the environment variable OMS_API_KEY if it is set."""
         return cls(api_key=os.environ.get(KEY_VARIABLE))

@@ -1,4 +1,13 @@
-"""The stream: a snapshot, then every change, each with the number of the message before it."""
+"""The stream: a snapshot of the books, then every change, each with the number of the message before it.
+
+The problem. A reader may be slow or gone, but the books must never wait for it. And no change may be lost
+between the snapshot and the first message.
+
+The solution. Each stream has a backlog, a subscriber of the books. Under the lock it only appends an event,
+in O(1), and wakes the event loop. The event loop sends the messages. The subscription starts in the same
+transaction as the snapshot. If too many events wait, the stream is closed, and its reader starts again with a
+new snapshot.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +23,23 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
-from oms.api.problems import Refusal, deny
-from oms.api.request_models import StreamQuestion, as_fields
+from oms.api.problems import ProblemError, deny
+from oms.api.request_models import StreamQuestion
+from oms.api.response_models import to_json
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
-from oms.api.tape import Tape
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.management import OrderManagement
+from oms.models import Trade
 
-__all__ = ["MESSAGES", "Streams", "TAKES_NOTHING", "TOO_SLOW"]
+__all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape"]
 
-TAKES_NOTHING = 1003
-"""The close code of a stream whose reader has sent something."""
-TOO_SLOW = 4008
-"""The close code of a stream whose reader has fallen behind: it opens another, and has a new snapshot."""
+READER_SENT_DATA = 1003
+"""The close code of a stream whose reader has sent a message."""
+READER_TOO_SLOW = 4008
+"""The close code of a stream whose reader is too far behind: it should open a new stream."""
+
+_TAPE_LENGTH = 20
 
 
 class Streams:
@@ -40,107 +52,137 @@ class Streams:
         self._open = 0
 
     async def stream(self, websocket: WebSocket) -> None:
-        """Send a snapshot of a symbol (or all), then every change, until one of the two has enough."""
+        """Send a snapshot of one symbol or of all, then every change, until the stream is closed."""
         try:
-            symbol = _asked_symbol(websocket)
-            self._refuse_too_many()
-        except Refusal as refusal:
-            await deny(websocket, refusal)
+            symbol = _read_symbol(websocket)
+            self._check_number()
+        except ProblemError as error:
+            await deny(websocket, error)
             return
         self._open += 1
         try:
             await websocket.accept()
-            await self._serve(websocket, Reader(symbol, self._settings.stream_backlog))
+            await self._serve(websocket, Backlog(symbol, self._settings.stream_backlog))
         except WebSocketDisconnect:
             pass
         finally:
             self._open -= 1
 
-    def _refuse_too_many(self) -> None:
+    def _check_number(self) -> None:
         if self._open >= self._settings.most_streams:
-            raise Refusal("too_many_streams", f"{self._open} streams are open")
+            detail = (
+                f"at most {self._settings.most_streams} streams may be open; close one, or try again later"
+            )
+            raise ProblemError("too_many_streams", detail)
 
-    async def _serve(self, websocket: WebSocket, reader: Reader) -> None:
-        end, sequence, snapshot = await run_in_threadpool(self._begin, reader)
-        sending = asyncio.create_task(_send(websocket, reader, sequence, snapshot))
-        listening = asyncio.create_task(_listen(websocket))
-        losing = asyncio.create_task(reader.lost.wait())
-        tasks: tuple[asyncio.Task[object], ...] = (sending, listening, losing)
+    async def _serve(self, websocket: WebSocket, backlog: Backlog) -> None:
+        unsubscribe, sequence, snapshot = await run_in_threadpool(self._start, backlog)
+        sending = asyncio.create_task(_send(websocket, backlog, sequence, snapshot))
+        receiving = asyncio.create_task(_receive(websocket))
+        overflow = asyncio.create_task(backlog.overflow.wait())
+        tasks: tuple[asyncio.Task[object], ...] = (sending, receiving, overflow)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
-            await run_in_threadpool(end)
+            await run_in_threadpool(unsubscribe)
         for task in done:
-            task.result()  # raises what it failed with: sending ends in no other way
-        await websocket.close(TOO_SLOW if losing in done else TAKES_NOTHING)
+            task.result()  # raises the exception of the task; `sending` only ends with one
+        await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
 
-    def _begin(self, reader: Reader) -> tuple[Callable[[], None], int, str]:
-        """Subscribe and take the snapshot in one moment, so that nothing is lost between the two."""
+    def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
+        """Subscribe a backlog and take the snapshot in one transaction: no change comes in between."""
         with self._om.locked():
-            end = self._om.subscribe(reader)
-            sequence, orders = self._om.last_sequence, self._om.orders(reader.symbol)
-            trades = self._tape.last(reader.symbol)
-        shown = [as_fields(order) for order in orders]
-        said = {"type": "snapshot", "sequence": sequence, "symbol": reader.symbol}
-        return end, sequence, _text({**said, "orders": shown, "trades": trades})
+            unsubscribe = self._om.subscribe(backlog)
+            sequence, orders = self._om.last_sequence, self._om.orders(backlog.symbol)
+            trades = self._tape.last(backlog.symbol)
+        snapshot = {
+            "type": "snapshot",
+            "sequence": sequence,
+            "symbol": backlog.symbol,
+            "orders": [to_json(order) for order in orders],
+            "trades": trades,
+        }
+        return unsubscribe, sequence, _text(snapshot)
 
 
-class Reader:
-    """The changes that wait for one reader; told under the book's lock, it never waits itself."""
+class Backlog:
+    """The events that wait for one reader: a subscriber that never waits itself."""
 
-    def __init__(self, symbol: str | None, backlog: int) -> None:
+    def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol
-        self.lost = asyncio.Event()
-        self._backlog = backlog
+        self.overflow = asyncio.Event()
+        self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Event] = deque()
-        self._awake = asyncio.Event()
+        self._not_empty = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
-        """Put an event behind those that wait, unless it is about another symbol alone; in O(1)."""
+        """Append an event, unless it concerns another symbol only. O(1)."""
         if self.symbol is not None and event.symbol not in (None, self.symbol):
             return
-        if len(self._waiting) < self._backlog:
+        if len(self._waiting) < self._limit:
             self._waiting.append(event)
-            self._wake(self._awake)
+            self._set(self._not_empty)
         else:
-            self._wake(self.lost)
+            self._set(self.overflow)
 
-    def _wake(self, sleeper: asyncio.Event) -> None:
-        if not sleeper.is_set():
-            with suppress(RuntimeError):  # the loop has ended, and the reader with it
-                self._loop.call_soon_threadsafe(sleeper.set)
+    def _set(self, flag: asyncio.Event) -> None:
+        """Set a flag of the event loop from the thread of a writer."""
+        if not flag.is_set():
+            with suppress(RuntimeError):  # the loop is closed, so nobody waits for the flag
+                self._loop.call_soon_threadsafe(flag.set)
 
     async def next(self) -> Event:
-        """Wait for the next event."""
+        """Wait for the next event, and return it."""
         while not self._waiting:
-            self._awake.clear()
-            if not self._waiting:  # nothing came before it was cleared
-                await self._awake.wait()
+            self._not_empty.clear()
+            if not self._waiting:  # an event may have come before the flag was cleared
+                await self._not_empty.wait()
         return self._waiting.popleft()
 
 
-async def _send(websocket: WebSocket, reader: Reader, sequence: int, snapshot: str) -> None:
+class Tape:
+    """The last 20 trades of each symbol: a subscriber of the books."""
+
+    def __init__(self) -> None:
+        self._trades: dict[str, deque[tuple[int, Trade]]] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Record a trade, in O(1)."""
+        if isinstance(event, TradePlaced):
+            trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=_TAPE_LENGTH))
+            trades.append((event.sequence, event.trade))
+
+    def last(self, symbol: str | None) -> list[dict[str, Any]]:
+        """Return the last 20 trades of a symbol (None: of all symbols) as JSON objects, oldest first."""
+        if symbol is None:
+            trades = sorted(pair for each in self._trades.values() for pair in each)[-_TAPE_LENGTH:]
+        else:
+            trades = list(self._trades.get(symbol, ()))
+        return [{"sequence": sequence, **to_json(trade)} for sequence, trade in trades]
+
+
+async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot: str) -> None:
     await websocket.send_text(snapshot)
     while True:
-        event = await reader.next()
-        change = _change(event, reader.symbol)
+        event = await backlog.next()
+        change = MESSAGES[type(event)](event, backlog.symbol)
         if change is not None:
-            said = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
-            await websocket.send_text(_text(said | change))
+            head = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
+            await websocket.send_text(_text(head | change))
             sequence = event.sequence
 
 
-async def _listen(websocket: WebSocket) -> None:
-    """Wait until the reader sends something, which it should not; raises WebSocketDisconnect if it leaves."""
+async def _receive(websocket: WebSocket) -> None:
+    """Wait until the reader sends a message, which it must not. Raise WebSocketDisconnect if it leaves."""
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message["code"])
 
 
-def _asked_symbol(websocket: WebSocket) -> str | None:
+def _read_symbol(websocket: WebSocket) -> str | None:
     check_query(websocket.scope["query_string"], {"symbol": False})
     try:
         return StreamQuestion.model_validate(dict(websocket.query_params)).symbol
@@ -152,26 +194,21 @@ def _text(message: Mapping[str, object]) -> str:
     return json.dumps(message, allow_nan=False, separators=(",", ":"))
 
 
-def _change(event: Event, symbol: str | None) -> dict[str, object] | None:
-    """Return what an event says about a symbol (None: about all), or None if it says nothing about it."""
-    return MESSAGES[type(event)](event, symbol)
-
-
 def _order(event: OrderAdded | OrderRemoved, _: str | None) -> dict[str, object]:
-    return {"order": as_fields(event.order)}
+    return {"order": to_json(event.order)}
 
 
 def _orders(event: OrdersAdded | OrdersRemoved, symbol: str | None) -> dict[str, object] | None:
-    concerned = [as_fields(order) for order in event.orders if symbol in (None, order.symbol)]
-    return {"orders": concerned} if concerned else None
+    orders = [to_json(order) for order in event.orders if symbol in (None, order.symbol)]
+    return {"orders": orders} if orders else None
 
 
 def _amendment(event: OrderAmended, _: str | None) -> dict[str, object]:
-    return {"before": as_fields(event.before), "after": as_fields(event.after)}
+    return {"before": to_json(event.before), "after": to_json(event.after)}
 
 
 def _trade(event: TradePlaced, _: str | None) -> dict[str, object]:
-    return {"trade": as_fields(event.trade)}
+    return {"trade": to_json(event.trade)}
 
 
 MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None]] = {
@@ -182,4 +219,7 @@ MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None
     OrderAmended: _amendment,
     TradePlaced: _trade,
 }
-"""What a message of the stream says about each kind of event, called with the event and a symbol."""
+"""The functions that return the fields of a message, by kind of event. They take the event and a symbol.
+
+A symbol of None stands for all symbols. A function returns None if the event does not concern the symbol.
+"""

@@ -11,41 +11,46 @@ from typing import Annotated
 
 import typer
 
-from oms import OrderManagement, Side, journal
+from oms import OrderManagement, Side, extras, journal
 from oms.cli.exit_codes import ExitCode
 
 __all__ = ["serve"]
 
 _DEFAULT_FILE = Path("oms.db")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
-_NEEDED = {"fastapi", "starlette", "pydantic", "uvicorn", "websockets", "httpx"}
 
-Host = Annotated[str, typer.Option("--host", help="Where to listen; other than loopback needs a key.")]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0: whichever is free.")]
-Demo = Annotated[bool, typer.Option("--demo", help="Begin with the worked example, and keep nothing.")]
+Host = Annotated[
+    str, typer.Option("--host", help="The address to listen on. Any but loopback requires an API key.")
+]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")]
+Demo = Annotated[bool, typer.Option("--demo", help="Start with the worked example, without a journal.")]
 JournalFile = Annotated[
     Path | None,
-    typer.Option("--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="Keep it here."),
+    typer.Option("--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The journal's file."),
 ]
-NoJournal = Annotated[bool, typer.Option("--no-journal", help="Keep nothing.")]
+NoJournal = Annotated[
+    bool, typer.Option("--no-journal", help="Keep the books in memory only; they are lost at the end.")
+]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
         "--api-key-file",
         metavar="FILE",
-        help="Holds the API key; or set OMS_API_KEY.",
+        help="A file with the API key. Without it, the key is OMS_API_KEY from the environment.",
         exists=True,
         dir_okay=False,
     ),
 ]
 AllowedHosts = Annotated[
-    list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="A name this server goes by.")
+    list[str] | None,
+    typer.Option("--allowed-host", metavar="NAME", help="Another host name of this server."),
 ]
 Origins = Annotated[
-    list[str] | None, typer.Option("--cors-origin", metavar="URL", help="A site that may ask from a browser.")
+    list[str] | None,
+    typer.Option("--cors-origin", metavar="URL", help="Another site whose pages may send requests."),
 ]
 RootPath = Annotated[
-    str, typer.Option("--root-path", metavar="PATH", help="What a proxy takes off each path, such as /oms.")
+    str, typer.Option("--root-path", metavar="PATH", help="The path that a proxy removes, such as /oms.")
 ]
 Workers = Annotated[int, typer.Option("--workers", hidden=True)]
 
@@ -63,74 +68,70 @@ def serve(
     root_path: RootPath = "",
     workers: Workers = 1,
 ) -> None:
-    """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documents, the ladder page."""
+    """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documentation, and a web page."""
     try:
-        from oms.api import (  # noqa: PLC0415 - an extra of its own
+        from oms.api import (  # noqa: PLC0415 - the command works without this extra
             Settings,
             create_app,
             server,
         )
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDED:
+        if not extras.is_missing(error, "api"):
             raise
-        _explain_extra()
+        print(extras.how_to_install("oms: `oms serve`", "api", "cli"), file=sys.stderr)
         raise typer.Exit(ExitCode.WRONG_USE) from None
-    server.refuse_workers(workers)
-    root_path = _root_path(root_path)
+    server.check_workers(workers)
+    root_path = _checked_root_path(root_path)
     settings = Settings(
-        api_key=_key(api_key_file),
+        api_key=_api_key(api_key_file),
         checks_host=True,
         hosts=("localhost", host.lower(), *(name.lower() for name in allowed_host or ())),
         cors_origins=tuple(cors_origin or ()),
     )
     if settings.api_key is None and not server.is_loopback(host):
-        problem = f"{host} can be reached from other machines: that needs an API key (--api-key-file)"
-        raise typer.BadParameter(problem)
-    file = _file(journal_file, demo=demo, no_journal=no_journal)
-    with server.listen(host, port) as listening, closing(_open(file, demo=demo)) as om:
+        raise typer.BadParameter(
+            f"--host {host} can be reached from other machines, so an API key is required: pass"
+            " --api-key-file FILE, or listen on 127.0.0.1"
+        )
+    file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
+    with server.listen(host, port) as listening, closing(_open_books(file, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         if root_path:
-            print(f"root path: {root_path}/, as a proxy before it has it", flush=True)
+            print(f"root path: {root_path}/, which the proxy in front removes", flush=True)
         server.run(app, listening, root_path)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
     name = f"[{host}]" if ":" in host else host
     print(f"oms serves http://{name}:{port}")
-    print(f"journal: {file.resolve()}" if file else "journal: none, the books go with the process")
+    print(f"journal: {file.resolve()}" if file else "journal: none, the books are lost when the process ends")
     print("API key: required" if needs_key else "API key: none", flush=True)
 
 
-def _explain_extra() -> None:
-    print(
-        "oms: serving needs the extras api and cli: in a checkout of the project, pip install '.[api,cli]'",
-        file=sys.stderr,
-    )
+def _checked_root_path(path: str) -> str:
+    """Return the path without a slash at its end. Raise BadParameter unless it is a path or empty."""
+    without_slash = path.removesuffix("/")
+    if not _ROOT_PATH.fullmatch(without_slash):
+        raise typer.BadParameter(f"--root-path must be a path such as /oms, not {path!r}")
+    return without_slash
 
 
-def _root_path(given: str) -> str:
-    """The path without the slash at its end; none is as good as a slash."""
-    path = given.removesuffix("/")
-    if not _ROOT_PATH.fullmatch(path):
-        raise typer.BadParameter(f"--root-path must be a path such as /oms, not {given!r}")
-    return path
-
-
-def _key(file: Path | None) -> str | None:
-    """The key in the file, or in the environment."""
+def _api_key(file: Path | None) -> str | None:
+    """Return the key in the file or, without a file, in the environment."""
     if file is not None:
-        return file.read_text(encoding="ascii", errors="replace").strip()  # what is replaced is refused
+        # A replacement character is not ASCII, so Settings rejects it.
+        return file.read_text(encoding="ascii", errors="replace").strip()
     return os.environ.get("OMS_API_KEY")
 
 
-def _file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | None:
+def _journal_file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | None:
     if file is not None and (demo or no_journal):
-        raise typer.BadParameter("--journal goes neither with --no-journal nor with --demo")
+        raise typer.BadParameter("--journal cannot be combined with --no-journal or --demo; pass one of them")
     return None if demo or no_journal else file or _DEFAULT_FILE
 
 
-def _open(file: Path | None, *, demo: bool) -> OrderManagement:
+def _open_books(file: Path | None, *, demo: bool) -> OrderManagement:
     om = OrderManagement() if file is None else journal.open(file)
     if demo:
         om.add_order(1, "JPM", Side.BUY, 20, 20)

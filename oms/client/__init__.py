@@ -10,6 +10,8 @@
 
 """
 
+from oms import extras
+
 try:
     from oms.client.clients import AsyncClient, Client
     from oms.client.errors import (
@@ -21,10 +23,7 @@ try:
     )
     from oms.client.in_process import InProcess
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] == "httpx":
-        error.add_note(
-            "oms.client needs the extra client: in a checkout of the project, pip install '.[client]'"
-        )
+    extras.add_note(error, "oms.client", "client")
     raise
 
 __all__ = [

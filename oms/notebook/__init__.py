@@ -15,6 +15,8 @@ drawn.
 
 """
 
+from oms import extras
+
 try:
     from oms.notebook.cost_curve import cost_curve
     from oms.notebook.depth_chart import depth_chart
@@ -22,10 +24,7 @@ try:
     from oms.notebook.ladder import ladder
     from oms.notebook.liquidity_bands import liquidity_bands
 except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] in {"matplotlib"}:
-        error.add_note(
-            "oms.notebook needs the extra notebook: in a checkout of the project, pip install '.[notebook]'"
-        )
+    extras.add_note(error, "oms.notebook", "notebook")
     raise
 
 __all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands"]

@@ -59,7 +59,7 @@ def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderMana
     expect(page.locator("#empty-SELL")).to_be_visible()
     add(page, "SELL", "1,500", "19")
     expect(page.locator("#order .outcome")).to_have_text(
-        re.compile(r"^Order \d+ rests: bid of 1,500 at 19.$")
+        re.compile(r"^Added order \d+: bid of 1,500 at 19.$")
     )
     shows(page, "SELL", ("19", "1,500"))
     expect(page.locator("#spread")).to_have_text("1")
@@ -81,7 +81,7 @@ def test_what_others_do_moves_the_ladder_and_the_quote(page: Page, address: Addr
     assert httpx.post(f"{address.http}/orders", json=order).status_code == 201
     shows(page, "BUY", ("18", "5"), ("20", "20"), ("21", "10"))
     expect(page.locator("#quote dd").first).to_have_text(str(5 * 18 + 17 * 20))
-    expect(page.locator("#levels-BUY .taken")).to_have_count(2)
+    expect(page.locator("#levels-BUY .filled")).to_have_count(2)
     assert httpx.delete(f"{address.http}/orders/9").status_code == 200
     shows(page, "BUY", ("20", "20"), ("21", "10"))
 
@@ -120,7 +120,7 @@ def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderM
     page.get_by_role("button", name="Remove order 2").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     shows(page, "BUY", ("20", "20"), ("21", "10"))
-    expect(page.locator("#orders-outcome")).to_have_text("Order 2 was removed: 7 were left of it.")
+    expect(page.locator("#orders-outcome")).to_have_text("Removed order 2 with its remaining amount of 7.")
     expect(page.locator("#orders-title")).to_be_focused()
     assert 2 not in om
 
@@ -132,7 +132,7 @@ def test_more_levels_and_more_orders_are_shown_when_asked_for(page: Page, om: Or
     expect(page.locator("#levels-SELL tr")).to_have_count(30)
     expect(page.locator("#more-SELL")).to_be_hidden()
     expect(page.locator("#orders tr")).to_have_count(12)
-    page.get_by_role("button", name="20 more rest").click()
+    page.get_by_role("button", name="Show 20 more orders").click()
     expect(page.locator("#orders tr")).to_have_count(32)
 
 
@@ -172,6 +172,6 @@ def test_without_orders_the_page_says_so_and_wakes_with_the_first(
 ) -> None:
     om.remove_orders()
     with visiting(browser, address.http) as page:
-        expect(page.locator("#nothing")).to_be_visible()
+        expect(page.locator("#no-orders-at-all")).to_be_visible()
         add(page, "BUY", "3", "7", symbol="JPM")
         shows(page, "BUY", ("7", "3"))

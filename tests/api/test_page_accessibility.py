@@ -95,7 +95,7 @@ def test_nothing_keeps_anybody_from_reading_or_using_it(
     om.place_trade("JPM", Side.SELL, 2)
     with looking(browser, address, scheme, size) as page:
         page.fill("#trade-amount", "22")
-        expect(page.locator("#levels-BUY .taken")).to_have_count(2)
+        expect(page.locator("#levels-BUY .filled")).to_have_count(2)
         page.locator("#levels-SELL .choose").click()
         add(page, "BUY", "1", "1", id="4")
         expect(page.locator("#order-problem")).not_to_be_empty()
@@ -109,11 +109,11 @@ def test_a_locked_page_and_a_stale_one_can_be_read_as_well(browser: Browser, om:
         with serving(create_app(om, Settings(api_key=KEY))) as address:
             page = visit.enter_context(visiting(browser, address.http, bypass_csp=True, color_scheme="dark"))
             page.get_by_label("API key").fill("not the key")
-            page.get_by_role("button", name="Open").click()
+            page.get_by_role("button", name="Sign in").click()
             expect(page.locator("#key-problem")).not_to_be_empty()
             assert serious_faults(page) == []
             page.get_by_label("API key").fill(KEY)
-            page.get_by_role("button", name="Open").click()
+            page.get_by_role("button", name="Sign in").click()
             shows(page, "BUY", ("20", "20"), ("21", "10"))
         expect(page.locator("#stale")).not_to_be_empty()
         assert serious_faults(page) == []

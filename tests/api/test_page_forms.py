@@ -33,7 +33,7 @@ def test_a_price_that_moved_is_not_paid(page: Page, om: OrderManagement) -> None
 def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
     add(page, "BUY", "1", "1", id="4")
     problem = page.locator("#order-problem")
-    expect(problem).to_have_text("Order id 4 was used before. Take another.")
+    expect(problem).to_have_text("Order id 4 has been used already. Choose another one.")
     expect(page.locator("#order-id")).to_be_focused()
     add(page, "BUY", "0", "1", id="5")
     expect(problem).to_have_text("Amount must be an int in 1..9007199254740991.")
@@ -41,7 +41,7 @@ def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
     add(page, "BUY", "1.5", "1", id="5")
     expect(problem).to_have_text("Amount must be a whole number, such as 1,200.")
     page.fill("#trade-amount", "31")
-    expect(page.locator("#quote-problem")).to_have_text("Only 30 of 31 are available: the asks hold no more.")
+    expect(page.locator("#quote-problem")).to_have_text("Only 30 of 31 are available in the asks.")
     choose(page, "trade", "SELL")
     expect(page.locator("#quote-problem")).to_have_text("There are no bids.")
     page.get_by_role("button", name="Review the trade").click()
@@ -54,21 +54,35 @@ def test_an_error_of_a_trade_stands_in_one_place_and_for_as_long_as_it_is_true(
 ) -> None:
     note, problem = page.locator("#quote-problem"), page.locator("#trade-problem")
     page.fill("#trade-amount", "31")
-    expect(note).to_have_text("Only 30 of 31 are available: the asks hold no more.")
+    expect(note).to_have_text("Only 30 of 31 are available in the asks.")
     page.get_by_role("button", name="Review the trade").click()
-    expect(problem).to_have_text("Only 30 of 31 are available: the asks hold no more.")
+    expect(problem).to_have_text("Only 30 of 31 are available in the asks.")
     expect(note).to_be_empty()
     page.locator("#order-amount").focus()
     om.remove_order(4)
-    expect(problem).to_have_text("Only 20 of 31 are available: the asks hold no more.")
+    expect(problem).to_have_text("Only 20 of 31 are available in the asks.")
     expect(note).to_be_empty()
     expect(page.locator("#order-amount")).to_be_focused()
     om.add_order(3, "JPM", Side.BUY, 50, 22)
     expect(page.locator("#quote dd").first).to_have_text("642")
     expect(problem).to_be_empty()
     page.fill("#trade-amount", "71")
-    expect(note).to_have_text("Only 70 of 71 are available: the asks hold no more.")
+    expect(note).to_have_text("Only 70 of 71 are available in the asks.")
     expect(problem).to_be_empty()
+
+
+def test_the_page_suggests_no_id_of_an_order_that_rests_under_another_symbol(
+    page: Page, om: OrderManagement
+) -> None:
+    om.add_order(7_061, "IBM", Side.SELL, 3, 90)
+    om.add_order(7_060, "JPM", Side.BUY, 1, 50)
+    suggested = page.locator("#order-id")
+    expect(suggested).to_have_value("7062")
+    om.add_order(7_062, "IBM", Side.SELL, 3, 90)  # the stream of JPM does not show it
+    page.locator("#order-amount").focus()
+    expect(suggested).to_have_value("7063")
+    om.add_order(7_065, "JPM", Side.BUY, 1, 50)
+    expect(suggested).to_have_value("7066")
 
 
 def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderManagement) -> None:
@@ -151,7 +165,7 @@ def test_a_removal_whose_answer_is_lost_is_asked_for_again_and_is_no_error(
     page.route("**/orders/*", lose_the_first_answer)
     page.get_by_role("button", name="Remove order 4").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
-    expect(page.locator("#orders-outcome")).to_have_text("Order 4 was removed: 10 were left of it.")
+    expect(page.locator("#orders-outcome")).to_have_text("Removed order 4 with its remaining amount of 10.")
     assert lost
     assert 4 not in om
 
@@ -166,7 +180,7 @@ def test_while_nobody_answers_the_trade_stays_open_and_is_made_once_in_the_end(
     page.route("**/trades", lose_every_answer)
     dialog = review(page, "22")
     dialog.get_by_role("button", name="Buy for 442").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("Trying again never does it twice.")
+    expect(dialog.get_by_role("alert")).to_contain_text("You can try again: it is made only once.")
     page.unroute("**/trades")
     dialog.get_by_role("button", name="Try again").click()
     expect(page.locator("#trade .outcome")).to_contain_text("Bought 22 for 442")
@@ -185,9 +199,9 @@ def test_an_order_whose_answers_are_lost_is_not_added_twice_under_another_id(
     expect(page.locator("#order-id")).to_have_value("5001")
     page.route("**/orders", lose_every_answer)
     add(page, "SELL", "3", "19")
-    expect(page.locator("#order-problem")).to_contain_text("The server does not answer.")
+    expect(page.locator("#order-problem")).to_contain_text("The server does not respond.")
     shows(page, "SELL", ("19", "3"))
     page.unroute("**/orders")
     page.get_by_role("button", name="Add the order").click()
-    expect(page.locator("#order .outcome")).to_contain_text("was added before; nothing new rests.")
+    expect(page.locator("#order .outcome")).to_contain_text("was added already, so nothing was added now.")
     assert om.available_amount("JPM", Side.SELL) == 3

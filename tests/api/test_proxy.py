@@ -87,7 +87,7 @@ def test_the_command_takes_the_path_and_says_so() -> None:
             assert added.headers["location"] == "/oms/orders/9"
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(3)]
-        assert said[-1] == "root path: /oms/, as a proxy before it has it\n"
+        assert said[-1] == "root path: /oms/, which the proxy in front removes\n"
 
 
 @pytest.mark.parametrize("path", ["oms", "//", "/a b", "/oms//x", "http://x/oms", "/../x", "/ä", "/x?y"])
@@ -115,7 +115,7 @@ def test_the_page_below_a_path_is_live_and_trades(browser: Browser) -> None:
         page.get_by_label("API key").press("Enter")
         shows(page, "BUY", ("20", "20"), ("21", "10"))
         expect(page.locator("#state")).to_have_text("Live")
-        expect(page.locator("#refusal")).to_be_hidden()
+        expect(page.locator("#rejection")).to_be_hidden()
         add(page, "SELL", "3", "19")
         shows(page, "SELL", ("19", "3"))
         review(page, "5").get_by_role("button", name="Buy for 100").click()
@@ -135,9 +135,9 @@ def test_the_page_says_that_the_proxy_passes_on_another_host(
     ):
         origin = f"http://127.0.0.1:{door.port}"
         with visiting(browser, origin, "/oms/#/JPM") as page:
-            said = page.locator("#refusal")
+            said = page.locator("#rejection")
             expect(said).to_contain_text(
-                f"asked from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
+                f"the request comes from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
             )
             expect(said).to_contain_text("proxy_set_header Host $http_host")
             expect(page.locator("#state")).to_have_text("Not connected")
@@ -153,7 +153,7 @@ def test_the_page_says_that_the_proxy_passes_on_no_sockets(browser: Browser) -> 
         proxied(server, "/oms", sockets=False) as door,
         visiting(browser, f"http://127.0.0.1:{door.port}", "/oms/#/JPM") as page,
     ):
-        expect(page.locator("#refusal")).to_contain_text("a proxy before it must pass on WebSockets")
+        expect(page.locator("#rejection")).to_contain_text("the proxy in front of it must forward WebSockets")
 
 
 def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Browser) -> None:
@@ -162,11 +162,11 @@ def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Br
         expect(page.locator("#state")).to_have_text("Live")
         refusal = httpx.get(f"{server.http}/symbols", headers={"Host": "upstream"})
         page.route("**/symbols", lambda route: route.fulfill(status=421, body=refusal.content))
-        expect(page.locator("#refusal")).to_contain_text("the Host 'upstream' is neither an IP address")
-        expect(page.locator("#stale")).to_have_text("What is shown is stale.")
+        expect(page.locator("#rejection")).to_contain_text("the Host 'upstream' is neither an IP address")
+        expect(page.locator("#stale")).to_have_text("This data is stale.")
         page.unroute("**/symbols")
         expect(page.locator("#state")).to_have_text("Live")
-        expect(page.locator("#refusal")).to_be_hidden()
+        expect(page.locator("#rejection")).to_be_hidden()
 
 
 # ---------------------------------------------------------------------- the log
@@ -197,7 +197,7 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
                 "POST",
                 "/trades",
                 {**BEARER, "Origin": "http://evil.test"},
-                "403 origin_refused: asked from the site",
+                "403 origin_refused: the request comes from the site",
             ),
             ("GET", "/", {"Host": "upstream"}, "421 host_refused: the Host 'upstream'"),
             ("GET", "/a%0ab", {}, "401 unauthorized"),
@@ -208,14 +208,14 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
             assert answer.status_code == int(reason[:3])
             (line,) = said(caplog)
             plain = path.partition("?")[0].replace("%0a", "\\n")
-            assert line.startswith(f"refused {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
+            assert line.startswith(f"rejected {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
             assert not re.search(f"secret|{KEY}|{wrong}", line)
             assert "\n" not in line
         caplog.clear()
         with pytest.raises(InvalidStatus), stream(address):
             pass
         (line,) = said(caplog)
-        assert line.startswith("refused WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
+        assert line.startswith("rejected WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
         assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection
 
 from oms import Order, OrderManagement, Side
 from oms.api import Settings, create_app, server
-from oms.api.stream import TOO_SLOW
+from oms.api.stream import READER_TOO_SLOW
 from support.api_server import Address, received, serving, stream
 from support.book_commands import commands, run
 from support.strategies import symbols
@@ -139,7 +139,7 @@ def test_a_slow_reader_is_dropped_and_a_quick_one_is_not() -> None:
                 end = end[-3:] + some
 
 
-CLOSE_FRAME = b"\x88\x02" + TOO_SLOW.to_bytes(2)
+CLOSE_FRAME = b"\x88\x02" + READER_TOO_SLOW.to_bytes(2)
 
 
 def reader_of_nothing(address: Address) -> socket.socket:
@@ -216,7 +216,7 @@ def wait_for_a_place(address: Address) -> None:
 def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "_STUCK", 200)
+    monkeypatch.setattr(server, "_UNREAD_MILLISECONDS", 200)
     om = OrderManagement()
     om.add_orders(Order(number, "J" * 300, Side.BUY, 1, 1) for number in range(20_000))
     with serving(create_app(om, Settings(most_streams=1))) as address:

@@ -18,8 +18,9 @@ import uvicorn
 
 from oms import journal
 from oms.api import Settings, create_app, server
-from oms.api.server import asked_workers
+from oms.api.server import requested_workers
 from oms.cli import run
+from oms.extras import how_to_install
 from support.serve_process import served
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "service.md"
@@ -37,7 +38,7 @@ def test_an_address_that_others_reach_is_refused_without_a_key(
     host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMS_API_KEY", raising=False)
-    assert "needs an API key" in refusal(capsys, "--host", host)
+    assert "an API key is required" in refusal(capsys, "--host", host)
 
 
 @pytest.mark.parametrize("key", ["", "short", "sixteen letters and a space"])
@@ -78,7 +79,7 @@ def test_workers_asked_of_another_server_are_seen(
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     if variable is not None:
         monkeypatch.setenv("WEB_CONCURRENCY", variable)
-    assert asked_workers() == asked
+    assert requested_workers() == asked
 
 
 def test_a_journal_and_none_are_too_many_words(capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +138,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1
-    assert "pip install '.[api,cli]'" in ended.stderr
+    assert ended.stderr == f"{how_to_install('oms: `oms serve`', 'api', 'cli')}\n"
 
 
 def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,7 +23,7 @@ from oms import (
     events,
     to_columns,
 )
-from oms.api import remembered, stream
+from oms.api import first_responses, stream
 from oms.books import APPLY, UNDO
 from oms.columns import event_rows
 from oms.events import KINDS
@@ -38,7 +38,7 @@ TABLES: dict[str, Mapping[type[Event], object]] = {
     "what the journal changes in its tables": batch.CHANGES,
     "the verb that repeats it": verification.REPEAT,
     "its message in the stream": stream.MESSAGES,
-    "the answer to a request that made it": remembered.ANSWERS,
+    "the response to a request that made it": first_responses.RESPONSE_SUBJECTS,
 }
 
 
@@ -73,8 +73,8 @@ class TradingHalted(Event, _Halted):
         lambda event: to_columns([event]),
         record.body_of,
         lambda event: record.event_of(1, "TradingHalted", None, "{}"),
-        lambda event: stream._change(event, None),
-        remembered.Memory(),
+        lambda event: stream.MESSAGES[type(event)](event, None),
+        first_responses.FirstResponses(),
         lambda event: APPLY[type(event)],
         lambda event: UNDO[type(event)],
     ],

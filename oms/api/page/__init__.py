@@ -1,4 +1,4 @@
-"""The ladder page: files of its own, served under a policy that lets it load nothing else."""
+"""The web page with the ladder: static files, and a policy that forbids loading anything else."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def _path(file: Path) -> str:
 
 
 PATHS = frozenset(map(_path, _FILES))
-"""Where the page and its files are."""
+"""The paths of the page and of its files."""
 
 
 class Page:
-    """Serves the page as it was when the application was made."""
+    """The endpoints of the page, which serve its files as they were when the process started."""
 
     def add_to(self, router: APIRouter) -> None:
-        """Put the page and its files under a router."""
+        """Add the page and its files to a router."""
         for file in _FILES:
-            router.add_api_route(_path(file), _serving(file), methods=["GET"], include_in_schema=False)
+            router.add_api_route(_path(file), _file_endpoint(file), methods=["GET"], include_in_schema=False)
 
 
-def _serving(file: Path) -> Callable[[], Coroutine[Any, Any, Response]]:
+def _file_endpoint(file: Path) -> Callable[[], Coroutine[Any, Any, Response]]:
     content = file.read_bytes()
 
     async def serve() -> Response:

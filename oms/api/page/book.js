@@ -1,4 +1,4 @@
-// The orders of one symbol, by the messages of its stream alone.
+// The orders of one symbol, kept up to date by the messages of its stream alone.
 
 export class Gap extends Error {}
 
@@ -13,8 +13,8 @@ export class Book {
     for (const order of snapshot.orders) this.#add(order);
   }
 
-  // Takes a change; a Gap is thrown if one before it was lost, and the book is of no use then.
-  take(message) {
+  // Applies a change. Throws a Gap if an earlier change was lost; the book is then wrong and must be replaced.
+  apply(message) {
     if (message.previous !== this.sequence) throw new Gap();
     this.sequence = message.sequence;
     const { order, orders, before, after, trade } = message;
@@ -25,11 +25,11 @@ export class Book {
       case "OrdersRemoved": return orders.forEach((each) => this.#remove(each));
       case "OrderAmended": return this.#amend(before, after);
       case "TradePlaced": return this.#trade(trade, message.sequence);
-      default: throw new Gap(); // a newer server says what this page cannot follow
+      default: throw new Gap(); // a newer server sends a kind of change that this page does not know
     }
   }
 
-  // The price levels of a side, best first: a BUY takes the lowest price, a SELL the highest.
+  // Returns the price levels of a side, best first: the lowest price for BUY, the highest for SELL.
   ladder(side) {
     const sign = side === "BUY" ? 1 : -1;
     return [...this.levels[side].values()].sort((a, b) => (a.price < b.price ? -sign : sign));
@@ -39,17 +39,17 @@ export class Book {
     return this.ladder(side)[0]?.price ?? null;
   }
 
-  // The first orders at a price level, or of the book, as they would be traded: BUY before SELL, best first.
-  resting(level, most) {
+  // Returns at most `limit` resting orders of a price level, or of both sides: BUY before SELL, best first.
+  resting(level, limit) {
     const levels = level
       ? [this.levels[level.side].get(level.price)].filter(Boolean)
       : [...this.ladder("BUY"), ...this.ladder("SELL")];
-    const found = [];
-    for (const { orders } of levels) {
-      if (found.length >= most) break;
-      found.push(...[...orders.values()].sort((a, b) => (a.order_id < b.order_id ? -1 : 1)));
+    const orders = [];
+    for (const { orders: atLevel } of levels) {
+      if (orders.length >= limit) break;
+      orders.push(...[...atLevel.values()].sort((a, b) => (a.order_id < b.order_id ? -1 : 1)));
     }
-    return found.slice(0, most);
+    return orders.slice(0, limit);
   }
 
   #add(order) {

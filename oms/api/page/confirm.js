@@ -1,24 +1,24 @@
-// The dialog before a change that cannot be taken back.
+// The dialog that confirms a change which cannot be undone.
 
 import { find, make, write } from "./elements.js";
-import { Unanswered } from "./server.js";
+import { NoResponse } from "./server.js";
 
-export function facts(list, pairs) {
+export function details(list, pairs) {
   list.replaceChildren(...pairs.map(([name, ...value]) =>
-    make("div", {}, make("dt", {}, name), fact(value))));
+    make("div", {}, make("dt", {}, name), detail(value))));
 }
 
-function fact([value, ...more]) {
+function detail([value, ...more]) {
   return typeof value === "string" && !more.length ? write(make("dd"), value) : make("dd", {}, value, ...more);
 }
 
-// Shows what is about to be done, and does it once it is confirmed. Resolves to what `act` answers, or to
-// null if it was left. What was refused cannot be confirmed again; what was not answered can.
+// Shows the details of a change, and calls `act` if the user confirms. Resolves to the result of `act`, or to null
+// if the user cancels. A rejected change cannot be confirmed again. A change without a response can.
 export function confirmed({ title, pairs, note, verb, act }) {
   const dialog = find("confirm");
   const [yes, no, problem] = ["confirm-yes", "confirm-no", "confirm-problem"].map(find);
   find("confirm-title").replaceChildren(...title);
-  facts(find("confirm-facts"), pairs);
+  details(find("confirm-facts"), pairs);
   find("confirm-note").textContent = note;
   problem.textContent = "";
   yes.hidden = false;
@@ -26,7 +26,7 @@ export function confirmed({ title, pairs, note, verb, act }) {
   no.textContent = "Cancel";
   dialog.showModal();
   return new Promise((resolve) => {
-    let done = null;
+    let result = null;
     let busy = false;
     yes.onclick = async () => {
       if (busy) return;
@@ -34,7 +34,7 @@ export function confirmed({ title, pairs, note, verb, act }) {
       yes.setAttribute("aria-disabled", "true");
       problem.textContent = "";
       try {
-        done = await act();
+        result = await act();
         dialog.close();
       } catch (error) {
         show(error);
@@ -44,13 +44,13 @@ export function confirmed({ title, pairs, note, verb, act }) {
       }
     };
     no.onclick = () => dialog.close();
-    dialog.onclose = () => resolve(done);
+    dialog.onclose = () => resolve(result);
     dialog.oncancel = (event) => { if (busy) event.preventDefault(); };
   });
 
   function show(error) {
-    if (error instanceof Unanswered) {
-      problem.textContent = `${error.message} Whether this was done is not known. Trying again never does it twice.`;
+    if (error instanceof NoResponse) {
+      problem.textContent = `${error.message} The change may have been made. You can try again: it is made only once.`;
       yes.textContent = "Try again";
     } else {
       problem.textContent = error.message;

@@ -1,4 +1,4 @@
-// Elements made of text: nothing that came over the wire is ever read as markup.
+// Elements made from text: data from the network is never parsed as markup.
 
 export function find(id) {
   return document.getElementById(id);
@@ -13,16 +13,16 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// What the market calls the book of a side, and one order in it.
+// The market's words for the book of a side, and for one order in it.
 export const BOOK_OF = { BUY: "asks", SELL: "bids" };
 export const ORDER_OF = { BUY: "ask", SELL: "bid" };
 
-const LONG = /[\d,.]{15}/; // longer than 9,999,999,999 and three places
+const LONG = /[\d,.]{15}/; // longer than 9,999,999,999 with three decimals
 const LONGER = /[\d,.]{18}/; // longer than 9,999,999,999,999
-const LONGEST = /[\d,.]{34}/; // longer than the largest amount, with places: products of two large numbers
+const LONGEST = /[\d,.]{34}/; // longer than the largest amount with decimals: products of two large numbers
 
-// Writes numbers, smaller if they are long. They stay in one line; the longest may go on in the next one, but
-// only after a comma.
+// Writes a number into an element, in a smaller font if it is long. It stays on one line; only the longest numbers may
+// break, and only after a comma.
 export function write(element, text) {
   const longest = LONGEST.test(text);
   const groups = longest ? text.split(/(?<=,)/) : [text];
@@ -33,8 +33,8 @@ export function write(element, text) {
   return element;
 }
 
-// Makes the children those of the items, in order. The element of an item that stays is kept where it is:
-// it may have the focus.
+// Makes the children of `parent` match the items, in order. The element of an item that is still there is not moved,
+// because it may have the focus.
 export function arrange(parent, items, keyOf, create, update) {
   const keys = new Set(items.map(keyOf));
   const kept = new Map();
@@ -42,18 +42,18 @@ export function arrange(parent, items, keyOf, create, update) {
     if (keys.has(child.dataset.key)) kept.set(child.dataset.key, child);
     else child.remove();
   }
-  let place = parent.firstElementChild;
+  let next = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
     const element = kept.get(key) ?? create(item);
     element.dataset.key = key;
     update(element, item);
-    if (element === place) place = place.nextElementSibling;
-    else parent.insertBefore(element, place);
+    if (element === next) next = next.nextElementSibling;
+    else parent.insertBefore(element, next);
   }
 }
 
-// A symbol may be anything: line breaks, and letters that turn the line around, stay in its own element.
+// A symbol may be any text. Line breaks and right-to-left letters affect only its own element.
 export function symbolName(symbol) {
   return make("bdi", { className: "symbol", title: symbol }, symbol);
 }

@@ -1,4 +1,4 @@
-// Numbers of any size, exact: every integer of an answer is a BigInt, and is shown digit by digit.
+// Exact numbers of any size: every integer of a response is a BigInt, and is shown with all its digits.
 
 const keepsSource = (() => {
   let source;
@@ -18,7 +18,7 @@ function readBySource(text) {
     typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : value);
 }
 
-// For browsers whose JSON.parse does not tell what was written: "#" marks integers, "=" marks texts.
+// For browsers whose JSON.parse does not give access to the source text: "#" marks integers, "=" marks texts.
 export function readByMarks(text) {
   const marked = text.replace(TOKEN, (token, colon) => {
     if (colon !== undefined) return token;
@@ -37,22 +37,22 @@ export function write(fields) {
   return `{${pairs.join(",")}}`;
 }
 
-const WRITTEN = /^(\d+|\d{1,3}(,\d{3})+)$/;
+const TYPED = /^(\d+|\d{1,3}(,\d{3})+)$/;
 
-// What somebody typed, as the page shows numbers or without commas; null if it is neither.
-export function asked(text) {
+// Returns the integer that a user typed, with or without commas; null for any other text.
+export function parsed(text) {
   const trimmed = text.trim();
-  return WRITTEN.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
+  return TYPED.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
 }
 
 export function grouped(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-// A quotient, half rounded up, with so many places.
-export function divided(dividend, divisor, places) {
-  const scale = 10n ** BigInt(places);
+// Returns a quotient with this number of decimals, half rounded up.
+export function divided(dividend, divisor, decimals) {
+  const scale = 10n ** BigInt(decimals);
   const rounded = (2n * dividend * scale + divisor) / (2n * divisor);
   const whole = grouped(rounded / scale);
-  return places ? `${whole}.${String(rounded % scale).padStart(places, "0")}` : whole;
+  return decimals ? `${whole}.${String(rounded % scale).padStart(decimals, "0")}` : whole;
 }

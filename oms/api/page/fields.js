@@ -1,44 +1,44 @@
-// The fields of a form, and what is wrong with them in words beside it.
+// The fields of a form, its outcome, and its problem.
 
-import { asked } from "./exact.js";
-import { Refused } from "./server.js";
+import { parsed } from "./exact.js";
+import { Rejected } from "./server.js";
 
 export class Form {
   constructor(element) {
     this.element = element;
     this.outcome = element.querySelector(".outcome");
     this.problem = element.querySelector(".problem");
-    element.addEventListener("input", () => this.say(""));
+    element.addEventListener("input", () => this.showOutcome(""));
   }
 
   text(name) {
     return this.element.elements[name].value;
   }
 
-  // A number that was typed; null, with words about it, if it is none.
-  number(name, words) {
-    const number = asked(this.text(name));
-    if (number === null) this.complain(`${words} must be a whole number, such as 1,200.`, name);
+  // Returns the number in a field. If it is not a number, shows a problem and returns null.
+  number(name, label) {
+    const number = parsed(this.text(name));
+    if (number === null) this.showProblem(`${label} must be a whole number, such as 1,200.`, name);
     return number;
   }
 
-  say(words) {
-    this.outcome.textContent = words;
+  showOutcome(text) {
+    this.outcome.textContent = text;
     this.problem.textContent = "";
     for (const field of this.element.elements) field.removeAttribute("aria-invalid");
   }
 
-  complain(words, name) {
-    this.say("");
-    this.problem.textContent = words;
+  showProblem(text, name) {
+    this.showOutcome("");
+    this.problem.textContent = text;
     const field = name && this.element.elements[name];
     if (!(field instanceof HTMLElement)) return;
     field.setAttribute("aria-invalid", "true");
     field.focus();
   }
 
-  refuse(error) {
-    const { code, field } = error instanceof Refused ? error.problem : {};
-    this.complain(error.message, code === "duplicate_order" ? "order_id" : field);
+  showError(error) {
+    const { code, field } = error instanceof Rejected ? error.problem : {};
+    this.showProblem(error.message, code === "duplicate_order" ? "order_id" : field);
   }
 }

@@ -1,43 +1,43 @@
-// The API key: traded for a cookie that no script reads, and kept nowhere.
+// The API key: exchanged for a cookie that no script can read, and stored nowhere.
 
 import { find } from "./elements.js";
 import { Form } from "./fields.js";
-import { ask, closeSession, openSession } from "./server.js";
+import { get, closeSession, openSession } from "./server.js";
 
-const KEY = /^[!-~]+$/; // what fits a header
+const KEY = /^[!-~]+$/; // the characters that a header may have
 
 export function askForKey(onOpened) {
   const form = new Form(find("key"));
   find("key").addEventListener("submit", async (event) => {
     event.preventDefault();
     const key = form.text("key").trim();
-    if (!KEY.test(key)) return form.complain("The API key is missing or wrong.", "key");
+    if (!KEY.test(key)) return form.showProblem("The API key is missing or wrong.", "key");
     try {
       await openSession(key);
       find("key").reset();
       return onOpened();
     } catch (error) {
-      return form.complain(error.message, "key");
+      return form.showProblem(error.message, "key");
     }
   });
 }
 
-// Shows the way out to whoever came in by a session.
-export async function offerSignOut() {
+// Shows the button "Sign out" if there is a session.
+export async function showSignOut() {
   try {
-    find("sign-out").hidden = !(await ask("session")).open;
+    find("sign-out").hidden = !(await get("session")).open;
   } catch {
-    find("sign-out").hidden = true; // locked, or away: then there is nothing to leave
+    find("sign-out").hidden = true; // without access or without a connection there is no session to end
   }
 }
 
-export function onSignOut(left) {
+export function onSignOut(reload) {
   find("sign-out").addEventListener("click", async () => {
     try {
       await closeSession();
     } catch {
-      // It is not known to be closed: the page goes on, and shows whether it is.
+      // The session may still be open. The page reloads its state, and shows the button again if it is.
     }
-    left();
+    reload();
   });
 }

@@ -1,33 +1,33 @@
-// The ladder: both sides by price level, best first, with bars as long as the amounts.
+// The ladder: both sides by price level, best first, with a bar for each amount.
 
 import { arrange, find, make, write } from "./elements.js";
 import { grouped } from "./exact.js";
 
-const AT_FIRST = 12;
-const MORE = 50;
+const ROWS_AT_FIRST = 12;
+const MORE_ROWS = 50;
 
 export class Ladder {
   #book = null;
-  #shown = AT_FIRST;
+  #shown = ROWS_AT_FIRST;
   #chosen = null;
   #quote = null;
 
   constructor(onChoose) {
     this.onChoose = onChoose;
     for (const side of ["BUY", "SELL"]) {
-      find(`more-${side}`).addEventListener("click", () => { this.#shown += MORE; this.draw(this.#book); });
+      find(`more-${side}`).addEventListener("click", () => { this.#shown += MORE_ROWS; this.draw(this.#book); });
     }
   }
 
-  // Shows nothing: a book that is not here yet, rather than that of another symbol.
+  // Shows an empty ladder until the book of the new symbol has arrived, so that no other book is taken for it.
   clear() {
     this.#book = null;
-    this.#shown = AT_FIRST;
+    this.#shown = ROWS_AT_FIRST;
     for (const side of ["BUY", "SELL"]) this.#drawSide(side, [], 1n);
     drawSpread(null, null);
   }
 
-  // Marks what a trade would take.
+  // Marks the levels that the quoted trade would fill.
   mark(quote) {
     this.#quote = quote;
     if (this.#book) this.draw(this.#book);
@@ -42,7 +42,7 @@ export class Ladder {
     this.#book = book;
     const sides = { BUY: book.ladder("BUY"), SELL: book.ladder("SELL") };
     const shown = Object.values(sides).flatMap((levels) => levels.slice(0, this.#shown));
-    const largest = shown.reduce((most, { amount }) => (amount > most ? amount : most), 1n);
+    const largest = shown.reduce((largest, { amount }) => (amount > largest ? amount : largest), 1n);
     for (const [side, levels] of Object.entries(sides)) this.#drawSide(side, levels, largest);
     drawSpread(sides.BUY[0]?.price ?? null, sides.SELL[0]?.price ?? null);
   }
@@ -57,9 +57,9 @@ export class Ladder {
       this.#update(element, row);
     });
     find(`empty-${side}`).hidden = levels.length > 0;
-    const rest = levels.length - rows.length;
-    find(`more-${side}`).hidden = rest <= 0;
-    find(`more-${side}`).textContent = `${rest} more price level${rest === 1 ? "" : "s"}`;
+    const hidden = levels.length - rows.length;
+    find(`more-${side}`).hidden = hidden <= 0;
+    find(`more-${side}`).textContent = `${hidden} more price level${hidden === 1 ? "" : "s"}`;
   }
 
   #create({ side, price }) {
@@ -84,23 +84,23 @@ export class Ladder {
     }
     write(row.querySelector(".total"), grouped(level.total));
     row.querySelector(".orders").textContent = grouped(level.orders.size);
-    row.classList.toggle("taken", this.#takes(level));
+    row.classList.toggle("filled", this.#isFilled(level));
     const chosen = this.#chosen?.side === level.side && this.#chosen.price === level.price;
     row.querySelector("button").setAttribute("aria-pressed", String(chosen));
   }
 
-  #takes({ side, price }) {
+  #isFilled({ side, price }) {
     if (this.#quote?.side !== side) return false;
     return side === "BUY" ? price <= this.#quote.worst_price : price >= this.#quote.worst_price;
   }
 }
 
-function drawSpread(buy, sell) {
-  write(find("best-BUY"), buy === null ? "–" : grouped(buy));
-  write(find("best-SELL"), sell === null ? "–" : grouped(sell));
-  const both = buy !== null && sell !== null;
-  find("spread-name").textContent = both && buy < sell ? "Crossed by" : "Spread";
-  write(find("spread"), both ? grouped(buy < sell ? sell - buy : buy - sell) : "–");
+function drawSpread(ask, bid) {
+  write(find("best-BUY"), ask === null ? "–" : grouped(ask));
+  write(find("best-SELL"), bid === null ? "–" : grouped(bid));
+  const both = ask !== null && bid !== null;
+  find("spread-name").textContent = both && ask < bid ? "Crossed by" : "Spread";
+  write(find("spread"), both ? grouped(ask < bid ? bid - ask : ask - bid) : "–");
 }
 
 function flash(row) {

@@ -1,10 +1,10 @@
-// The lists below the ladder: a row for each order or trade; on a narrow screen a line for each of its numbers.
+// The lists below the ladder. They have one row for each order or trade; on a narrow screen, one line for each number.
 
 import { find } from "./elements.js";
 
 addEventListener("resize", () => ["orders", "trades"].forEach(fit));
 
-// Stacks the cells of each row if they do not fit beside each other.
+// Stacks the cells of each row if the row is wider than the list.
 export function fit(id) {
   const table = find(id).parentElement;
   table.classList.remove("stacked");

@@ -1,8 +1,8 @@
-// The page: what the stream tells is drawn, and what is chosen is streamed.
+// The page: connects the stream, the ladder, the lists, and the forms.
 
 import { find } from "./elements.js";
 import { grouped } from "./exact.js";
-import { askForKey, offerSignOut, onSignOut } from "./key.js";
+import { askForKey, showSignOut, onSignOut } from "./key.js";
 import { Ladder } from "./ladder.js";
 import { OrderForm, RestingOrders } from "./orders.js";
 import { Stream } from "./stream.js";
@@ -10,7 +10,7 @@ import { chosenSymbol, drawSymbols, hashOf } from "./symbols.js";
 import { drawTape } from "./tape.js";
 import { TradeForm } from "./trade.js";
 
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", refused: "Not connected", locked: "Locked" };
+const STATES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", rejected: "Not connected", locked: "Locked" };
 
 let book = null;
 let chosen = chosenSymbol();
@@ -27,27 +27,27 @@ askForKey(enter);
 onSignOut(enter);
 find("reconnect").addEventListener("click", () => stream.open(chosen));
 find("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // behind the # stands the symbol
+  event.preventDefault(); // the part after # is the symbol
   find("trade-amount").focus();
 });
 addEventListener("hashchange", follow);
 document.addEventListener("oms:locked", () => { if (stream.state === "live") stream.open(chosen); });
 enter();
 
-// Begins anew, with nothing of before: the one who looks may be another.
+// Starts again without the data of before, because another person may be looking now.
 function enter() {
   onSymbols([]);
   choose(chosen);
-  offerSignOut();
+  showSignOut();
 }
 
 function choose(symbol) {
   chosen = symbol;
   book = null;
   document.title = symbol === null ? "oms" : `${symbol} · oms`;
-  find("symbol").textContent = symbol ?? "No symbol";
+  find("symbol").textContent = symbol ?? "No symbol chosen";
   find("book").hidden = symbol === null;
-  find("nothing").hidden = true;
+  find("no-orders-at-all").hidden = true;
   ladder.clear();
   orders.clear();
   drawTape([]);
@@ -77,7 +77,7 @@ function chooseLevel(level) {
 
 function onBook(next) {
   book = next;
-  order.above(book.largestId);
+  order.suggestAbove(book.largestId);
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(draw);
@@ -94,31 +94,31 @@ function draw() {
   trade.requote();
 }
 
-function onSymbols(found) {
-  symbols = found;
+function onSymbols(received) {
+  symbols = received;
   drawSymbols(symbols, chosen);
-  find("nothing").hidden = chosen !== null || found.length > 0;
-  if (chosen === null && found.length) {
-    history.replaceState(null, "", hashOf(found[0]));
-    choose(found[0]);
+  find("no-orders-at-all").hidden = chosen !== null || symbols.length > 0;
+  if (chosen === null && symbols.length) {
+    history.replaceState(null, "", hashOf(symbols[0]));
+    choose(symbols[0]);
   }
 }
 
 function onState(next, pause, reason) {
-  const refusal = find("refusal");
-  const state = next === "connecting" && !refusal.hidden ? "refused" : next; // the reason stays during the next try
-  if (next !== "connecting" && refusal.textContent !== (reason ?? "")) refusal.textContent = reason ?? "";
-  refusal.hidden = state !== "refused";
+  const rejection = find("rejection");
+  const state = next === "connecting" && !rejection.hidden ? "rejected" : next; // the reason stays during a retry
+  if (next !== "connecting" && rejection.textContent !== (reason ?? "")) rejection.textContent = reason ?? "";
+  rejection.hidden = state !== "rejected";
   const stale = state !== "live" && book !== null;
-  document.body.dataset.state = state === "refused" ? "reconnecting" : state; // looks the same
+  document.body.dataset.state = state === "rejected" ? "reconnecting" : state; // both look the same
   document.body.classList.toggle("stale", stale);
-  find("state").textContent = WORDS[state];
-  find("stale").textContent = stale ? "What is shown is stale." : "";
-  find("retry").textContent = pause === undefined ? "" : `Next try in ${Math.ceil(pause / 1000)} s.`;
-  find("reconnect").hidden = !["reconnecting", "refused"].includes(state);
+  find("state").textContent = STATES[state];
+  find("stale").textContent = stale ? "This data is stale." : "";
+  find("retry").textContent = pause === undefined ? "" : `Retry in ${Math.ceil(pause / 1000)} s.`;
+  find("reconnect").hidden = !["reconnecting", "rejected"].includes(state);
   const locked = state === "locked";
-  if (locked && find("door").hidden) find("confirm").close();
-  find("door").hidden = !locked;
+  if (locked && find("login").hidden) find("confirm").close();
+  find("login").hidden = !locked;
   find("content").hidden = locked;
   if (locked) find("sign-out").hidden = true;
   if (locked) find("api-key").focus();

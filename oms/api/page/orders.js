@@ -1,42 +1,72 @@
-// Orders: one is added by a form; those that rest are listed, and each can be removed.
+// Orders: the form that adds one, and the list of resting orders, each with a button that removes it.
 
 import { confirmed } from "./confirm.js";
 import { BOOK_OF, ORDER_OF, arrange, find, make, symbolName, write } from "./elements.js";
 import { grouped } from "./exact.js";
 import { Form } from "./fields.js";
 import { fit } from "./lists.js";
-import { Unanswered, change, newKey } from "./server.js";
+import { NoResponse, get, newKey, sendChange } from "./server.js";
 
-const LARGEST = 2n ** 53n - 1n; // of what the server takes
-const AT_FIRST = 12;
-const MORE = 50;
+const LARGEST = 2n ** 53n - 1n; // the largest integer that the server accepts
+const ROWS_AT_FIRST = 12;
+const MORE_ROWS = 50;
 
 export class OrderForm {
   #form = new Form(find("order"));
   #id = find("order-id");
   #next = 1n;
-  #own = false; // whether the id was typed, not proposed
+  #typed = false; // whether the user typed the id
   #busy = false;
+  #checked = null; // the last id that was looked up on the server
+  #checking = false;
 
   constructor(onAdded) {
     this.onAdded = onAdded;
-    this.#id.addEventListener("input", () => { this.#own = true; });
-    find("order").addEventListener("submit", (event) => { event.preventDefault(); this.#once(); });
-    this.above(0n);
+    this.#id.addEventListener("input", () => { this.#typed = true; });
+    find("order").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
+    find("order").addEventListener("focusin", () => this.#skipResting());
+    this.#showNext();
   }
 
   use(symbol) {
     find("order-symbol").value = symbol;
+    this.#checked = null;
   }
 
-  // Proposes an id above one that is used.
-  above(id) {
+  // Suggests an id greater than this one, which is used.
+  suggestAbove(id) {
     if (id >= this.#next) this.#next = id + 1n;
-    if (!this.#own) this.#id.value = this.#next > LARGEST ? "" : String(this.#next);
+    this.#showNext();
+    if (this.#checked !== this.#next) this.#skipResting();
   }
 
-  // A second click while the first is under way is none, and after it there is no amount.
-  async #once() {
+  #showNext() {
+    if (!this.#typed) this.#id.value = this.#next > LARGEST ? "" : String(this.#next);
+  }
+
+  // Skips the ids of orders that rest under other symbols. The stream does not show them, so the server is asked.
+  async #skipResting() {
+    if (this.#checking) return;
+    this.#checking = true;
+    let step = 1n;
+    try {
+      do {
+        this.#checked = this.#next;
+        if (await isResting(this.#checked) && this.#checked === this.#next) {
+          this.#next += step;
+          step *= 2n;
+        }
+      } while (this.#checked !== this.#next && this.#next <= LARGEST);
+    } catch {
+      // Without a response the suggestion stays. If the id is used, adding the order finds another one.
+    } finally {
+      this.#checking = false;
+    }
+    this.#showNext();
+  }
+
+  // Ignores a second click while the first request is under way. After it, the amount is empty.
+  async #submit() {
     if (this.#busy) return;
     this.#busy = true;
     try {
@@ -52,36 +82,36 @@ export class OrderForm {
     if (order.order_id === null) return;
     order.symbol = form.text("symbol");
     order.side = form.text("side");
-    for (const [name, words] of [["amount", "Amount"], ["price", "Price"]]) {
-      order[name] = form.number(name, words);
+    for (const [name, label] of [["amount", "Amount"], ["price", "Price"]]) {
+      order[name] = form.number(name, label);
       if (order[name] === null) return;
     }
     try {
-      const { own } = await (this.#own ? post(order) : this.#postFree(order));
-      this.#own = false;
-      this.above(order.order_id);
+      const { isFirst } = await (this.#typed ? post(order) : this.#postWithFreeId(order));
+      this.#typed = false;
+      this.suggestAbove(order.order_id);
       find("order-amount").value = "";
-      form.say(own ? said(order) : `Order ${order.order_id} was added before; nothing new rests.`);
+      form.showOutcome(isFirst ? summary(order) : `Order ${order.order_id} was added already, so nothing was added now.`);
       this.onAdded(order.symbol);
     } catch (error) {
-      if (error instanceof Unanswered) this.#keep(order.order_id);
-      form.refuse(error);
+      if (error instanceof NoResponse) this.#keepId(order.order_id);
+      form.showError(error);
     }
   }
 
-  // It may have been added: only under the same id will adding it again not add a second one.
-  #keep(id) {
-    this.#own = true;
+  // Keeps the id of an order that may have been added. With the same id, a retry cannot add a second order.
+  #keepId(id) {
+    this.#typed = true;
     this.#id.value = String(id);
   }
 
-  // An id that was only proposed may be used, even by an order just like this one: those further up are
-  // tried, in ever longer steps.
-  async #postFree(order) {
+  // Tries larger ids, in longer and longer steps, until one is free. A suggested id may have been used in the meantime,
+  // even by an equal order; `isFirst` is then false.
+  async #postWithFreeId(order) {
     for (let step = 1n; ; step *= 2n) {
       try {
-        const answer = await post(order);
-        if (answer.own) return answer;
+        const response = await post(order);
+        if (response.isFirst) return response;
       } catch (error) {
         if (error.problem?.code !== "duplicate_order") throw error;
       }
@@ -90,29 +120,39 @@ export class OrderForm {
   }
 }
 
-function post(order) {
-  return change("POST", "orders", order, newKey());
+async function isResting(id) {
+  try {
+    await get(`orders/${id}`);
+    return true;
+  } catch (error) {
+    if (error.problem?.code === "order_not_found") return false;
+    throw error;
+  }
 }
 
-function said({ order_id, side, amount, price }) {
-  return `Order ${order_id} rests: ${ORDER_OF[side]} of ${grouped(amount)} at ${grouped(price)}.`;
+function post(order) {
+  return sendChange("POST", "orders", order, newKey());
+}
+
+function summary({ order_id, side, amount, price }) {
+  return `Added order ${order_id}: ${ORDER_OF[side]} of ${grouped(amount)} at ${grouped(price)}.`;
 }
 
 export class RestingOrders {
   #book = null;
   #level = null;
-  #shown = AT_FIRST;
+  #shown = ROWS_AT_FIRST;
   #outcome = find("orders-outcome");
 
   constructor(onAll) {
     find("all-orders").addEventListener("click", onAll);
-    find("more-orders").addEventListener("click", () => { this.#shown += MORE; this.draw(this.#book); });
+    find("more-orders").addEventListener("click", () => { this.#shown += MORE_ROWS; this.draw(this.#book); });
   }
 
-  // Lists the orders at a price level only; at all of them, if it is null.
+  // Chooses the price level whose orders are listed; null lists the orders of all levels.
   choose(level) {
     this.#level = level;
-    this.#shown = AT_FIRST;
+    this.#shown = ROWS_AT_FIRST;
     this.#outcome.textContent = "";
   }
 
@@ -123,16 +163,17 @@ export class RestingOrders {
 
   draw(book) {
     const level = this.#level;
-    const found = book.resting(level, this.#shown);
+    const orders = book.resting(level, this.#shown);
     this.#book = book;
-    const of = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
+    const total = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
     find("orders-title").textContent = level ? `${titled(BOOK_OF[level.side])} at ${grouped(level.price)}` : "Resting orders";
     find("all-orders").hidden = !level;
-    find("no-orders").hidden = found.length > 0;
-    find("more-orders").hidden = of <= found.length;
-    find("more-orders").textContent = `${grouped(of - found.length)} more`;
-    find("more-orders").setAttribute("aria-label", `Show more orders: ${of - found.length} more rest`);
-    arrange(find("orders"), found, ({ order_id }) => String(order_id), (order) => this.#create(order), update);
+    find("no-orders").hidden = orders.length > 0;
+    const hidden = grouped(total - orders.length);
+    find("more-orders").hidden = total <= orders.length;
+    find("more-orders").textContent = `${hidden} more`;
+    find("more-orders").setAttribute("aria-label", `Show ${hidden} more orders`);
+    arrange(find("orders"), orders, ({ order_id }) => String(order_id), (order) => this.#create(order), update);
     fit("orders");
   }
 
@@ -156,12 +197,12 @@ export class RestingOrders {
         ["Amount", grouped(order.amount)],
         ["Price", grouped(order.price)],
       ],
-      note: "Its id is not free again afterwards.",
+      note: "You cannot use its id again.",
       verb: "Remove",
-      act: () => change("DELETE", `orders/${order.order_id}`, null, key),
+      act: () => sendChange("DELETE", `orders/${order.order_id}`, null, key),
     });
     if (removed === null) return;
-    this.#outcome.textContent = `Order ${removed.order_id} was removed: ${grouped(removed.amount)} were left of it.`;
+    this.#outcome.textContent = `Removed order ${removed.order_id} with its remaining amount of ${grouped(removed.amount)}.`;
     find("orders-title").focus();
   }
 }

@@ -1,22 +1,22 @@
-// Requests to the server that the page came from, and its refusals in words.
+// Requests to the server of this page, and messages for its problems.
 
 import { grouped, read, write } from "./exact.js";
 
-const PATIENCE = 5_000; // milliseconds for one answer
-export const NOT_LET_IN = [401, 403, 421];
-const PAUSES = [200, 600, 1_800];
+const TIMEOUT = 5_000; // milliseconds for one response
+export const NO_ACCESS = [401, 403, 421];
+const PAUSES = [200, 600, 1_800]; // milliseconds before each retry
 
-export class Refused extends Error {
+export class Rejected extends Error {
   constructor(status, problem) {
-    super(inWords(problem));
+    super(messageOf(problem));
     this.status = status;
     this.problem = problem;
   }
 }
 
-export class Unanswered extends Error {
+export class NoResponse extends Error {
   constructor() {
-    super("The server does not answer.");
+    super("The server does not respond.");
   }
 }
 
@@ -26,13 +26,13 @@ export function address(path, query = {}) {
   return url;
 }
 
-export async function ask(path, query) {
-  return answered(address(path, query), {});
+export async function get(path, query) {
+  return send(address(path, query), {});
 }
 
-// A change under a key is made once, so it is asked for again until there is an answer. Of a new order `own`
-// says whether it was added under this key.
-export async function change(method, path, fields, key) {
+// Sends a change with an idempotency key, and sends it again until there is a response, because it is made only once.
+// `isFirst` says whether a new order was added with this key, and not by an equal earlier request.
+export async function sendChange(method, path, fields, key) {
   const options = { method, headers: { "Idempotency-Key": key } };
   if (fields) {
     options.headers["Content-Type"] = "application/json";
@@ -40,10 +40,10 @@ export async function change(method, path, fields, key) {
   }
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const answer = await answered(address(path), options);
-      return { ...answer, own: answer.key === key };
+      const response = await send(address(path), options);
+      return { ...response, isFirst: response.key === key };
     } catch (error) {
-      if (!(error instanceof Unanswered) || attempt === PAUSES.length) throw error;
+      if (!(error instanceof NoResponse) || attempt === PAUSES.length) throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSES[attempt]));
     }
   }
@@ -55,68 +55,68 @@ export function newKey() {
 }
 
 export async function openSession(key) {
-  await answered(address("session"), { method: "POST", headers: { Authorization: `Bearer ${key}` } });
+  await send(address("session"), { method: "POST", headers: { Authorization: `Bearer ${key}` } });
 }
 
 export async function closeSession() {
-  await answered(address("session"), { method: "DELETE" });
+  await send(address("session"), { method: "DELETE" });
 }
 
-// Asks what a stream is refused for, which a socket does not say: as one that comes from this page, but by a method
-// that nothing answers.
+// Throws the reason why a stream is rejected, which a WebSocket does not report. Access is checked before the method, so a
+// POST to the path of the stream gets the same problem. A 405 means that there is access.
 export async function checkStream() {
   try {
-    await answered(address("stream"), { method: "POST" });
+    await send(address("stream"), { method: "POST" });
   } catch (error) {
-    if (error instanceof Unanswered || NOT_LET_IN.includes(error.status)) throw error;
+    if (error instanceof NoResponse || NO_ACCESS.includes(error.status)) throw error;
   }
 }
 
-async function answered(url, options) {
+async function send(url, options) {
   let response;
   let text;
   try {
-    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE), ...options });
+    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options });
     text = await response.text();
   } catch {
-    throw new Unanswered();
+    throw new NoResponse();
   }
-  const content = text ? contentOf(text) : null;
+  const body = text ? parseBody(text) : null;
   if (!response.ok) {
     if (response.status === 401) document.dispatchEvent(new Event("oms:locked"));
-    throw new Refused(response.status, content ?? {});
+    throw new Rejected(response.status, body ?? {});
   }
-  return { ...content, key: response.headers.get("Idempotency-Key") };
+  return { ...body, key: response.headers.get("Idempotency-Key") };
 }
 
-function contentOf(text) {
+function parseBody(text) {
   try {
     return read(text);
   } catch {
-    return null; // something between here and the server answered
+    return null; // the response is not from the server, but perhaps from a proxy
   }
 }
 
 const bookOf = (side) => (side === "BUY" ? "asks" : "bids");
 
-const WORDS = {
+const MESSAGES = {
   insufficient_liquidity: ({ side, requested, available }) =>
     available > 0n
-      ? `Only ${grouped(available)} of ${grouped(requested)} are available: the ${bookOf(side)} hold no more.`
+      ? `Only ${grouped(available)} of ${grouped(requested)} are available in the ${bookOf(side)}.`
       : `There are no ${bookOf(side)}.`,
   price_bound: ({ bound, total_price }) =>
     `The price has moved from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
-  duplicate_order: ({ order_id }) => `Order id ${order_id} was used before. Take another.`,
-  order_not_found: ({ order_id }) => `Order ${order_id} does not rest any more: it was filled or removed.`,
+  duplicate_order: ({ order_id }) => `Order id ${order_id} has been used already. Choose another one.`,
+  order_not_found: ({ order_id }) => `Order ${order_id} is no longer resting: it was filled or removed.`,
   invalid_order: ({ field, allowed }) => `${FIELDS[field] ?? field} must be ${allowed}.`,
   unauthorized: () => "The API key is missing or wrong.",
-  origin_refused: ({ detail }) => `The server does not let this page in: ${detail}.`,
-  host_refused: ({ detail }) => `The server does not let this page in: ${detail}.`,
+  origin_refused: ({ detail }) => `The server rejects this page: ${detail}.`,
+  host_refused: ({ detail }) => `The server rejects this page: ${detail}.`,
 };
 
 const FIELDS = { order_id: "Order id", symbol: "Symbol", amount: "Amount", price: "Price", side: "Side" };
 
-function inWords(problem) {
-  const words = WORDS[problem.code]?.(problem);
-  return words ?? [problem.title ?? "The server refused", problem.detail].filter(Boolean).join(": ");
+function messageOf(problem) {
+  const message = MESSAGES[problem.code]?.(problem);
+  return message ?? [problem.title ?? "The server rejected the request", problem.detail].filter(Boolean).join(": ");
 }

@@ -1,40 +1,40 @@
-// The live book of a symbol: connected, whole again after every loss, and honest about being neither.
+// The live book of a symbol. After a lost message or connection it starts again from a snapshot.
 
 import { Book, Gap } from "./book.js";
 import { read } from "./exact.js";
-import { NOT_LET_IN, Refused, address, ask, checkStream } from "./server.js";
+import { NO_ACCESS, Rejected, address, checkStream, get } from "./server.js";
 
 const FIRST_PAUSE = 250; // milliseconds
 const LONGEST_PAUSE = 10_000;
 const HEARTBEAT = 3_000;
-const NO_STREAM = "The server answers, but no stream opens: a proxy before it must pass on WebSockets.";
+const NO_STREAM = "The server responds, but a stream cannot be opened: the proxy in front of it must forward WebSockets.";
 
-// Tells `onBook(book)` after every change, `onSymbols(symbols)` now and then, and `onState(state, ms, reason)`:
-// connecting, live, reconnecting (in so many milliseconds), refused (the same, for a reason) or locked. A book
-// that is shown while the state is not live is stale.
+// Calls `onBook(book)` after every change, `onSymbols(symbols)` every few seconds, and `onState(state, pause, reason)`.
+// The states are connecting, live, reconnecting (after a pause in milliseconds), rejected (the same, with a reason),
+// and locked (without access). While the state is not live, the last book is stale.
 export class Stream {
   #symbol = null;
   #socket = null;
   #timer = null;
   #failures = 0;
-  #turn = 0; // whatever was begun in an earlier turn is void
+  #turn = 0; // responses to requests of an earlier turn are ignored
 
-  constructor(tell) {
-    this.tell = tell;
+  constructor(callbacks) {
+    this.callbacks = callbacks;
     addEventListener("online", () => this.open(this.#symbol));
     addEventListener("offline", () => this.#lost());
-    document.addEventListener("visibilitychange", () => this.#look());
+    document.addEventListener("visibilitychange", () => this.#checkVisible());
     setInterval(() => this.refresh(), HEARTBEAT);
   }
 
-  // Follows a symbol (null: none, the list of symbols alone) from a new snapshot on.
+  // Follows a symbol from a new snapshot on; null follows only the list of symbols.
   async open(symbol) {
     const turn = this.#begin(symbol);
-    this.tell.onState("connecting");
+    this.callbacks.onState("connecting");
     try {
-      const { symbols } = await ask("symbols");
+      const { symbols } = await get("symbols");
       if (turn !== this.#turn) return;
-      this.tell.onSymbols(symbols);
+      this.callbacks.onSymbols(symbols);
     } catch (error) {
       if (turn === this.#turn) this.#failed(error);
       return;
@@ -43,24 +43,24 @@ export class Stream {
     else this.#listen(turn);
   }
 
-  // Asks which symbols there are; no answer means that the connection is lost, whatever the socket says.
+  // Requests the symbols. Without a response the connection is lost, even if the WebSocket does not notice.
   async refresh() {
     if (document.hidden || this.state !== "live") return;
     const turn = this.#turn;
     try {
-      const { symbols } = await ask("symbols");
+      const { symbols } = await get("symbols");
       if (turn !== this.#turn) return;
-      this.#failures = 0; // only now: a connection that breaks at once is no reason to hurry
-      this.tell.onSymbols(symbols);
+      this.#failures = 0; // not when it opens: a connection that breaks at once needs a longer pause
+      this.callbacks.onSymbols(symbols);
     } catch (error) {
       if (turn === this.#turn) this.#failed(error);
     }
   }
 
-  // A page that was not looked at may have slept.
-  #look() {
+  // Checks the connection when the page becomes visible, because the browser may have suspended it.
+  #checkVisible() {
     if (document.hidden) return;
-    if (["reconnecting", "refused"].includes(this.state)) this.open(this.#symbol);
+    if (["reconnecting", "rejected"].includes(this.state)) this.open(this.#symbol);
     else this.refresh();
   }
 
@@ -85,14 +85,14 @@ export class Stream {
       try {
         const message = read(data);
         if (book === null) book = new Book(message);
-        else book.take(message);
+        else book.apply(message);
       } catch (error) {
         if (error instanceof Gap) return this.open(this.#symbol);
-        this.#lost(); // what could not be taken leaves no book to go on with
+        this.#lost(); // the book is wrong after a failed change
         throw error;
       }
       this.#live();
-      return this.tell.onBook(book);
+      return this.callbacks.onBook(book);
     };
     socket.onclose = () => {
       if (turn !== this.#turn) return;
@@ -101,7 +101,7 @@ export class Stream {
     };
   }
 
-  // Finds out why a socket was closed before anything came.
+  // Finds out why a WebSocket was closed before its first message.
   async #explain(turn) {
     try {
       await checkStream();
@@ -113,26 +113,26 @@ export class Stream {
 
   #live() {
     this.state = "live";
-    this.tell.onState("live");
+    this.callbacks.onState("live");
   }
 
   #failed(error) {
-    if (error instanceof Refused && error.status === 401) {
+    if (error instanceof Rejected && error.status === 401) {
       this.#begin(this.#symbol);
       this.state = "locked";
-      this.tell.onState("locked");
+      this.callbacks.onState("locked");
     } else {
-      this.#lost(error instanceof Refused && NOT_LET_IN.includes(error.status) ? error.message : undefined);
+      this.#lost(error instanceof Rejected && NO_ACCESS.includes(error.status) ? error.message : undefined);
     }
   }
 
   #lost(reason) {
     this.#begin(this.#symbol);
-    this.state = reason === undefined ? "reconnecting" : "refused";
-    const most = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failures);
-    const pause = most * (0.5 + Math.random() / 2); // so that not all pages come back at once
+    this.state = reason === undefined ? "reconnecting" : "rejected";
+    const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failures);
+    const pause = longest * (0.5 + Math.random() / 2); // random, so that not all pages reconnect at once
     this.#failures += 1;
     this.#timer = setTimeout(() => this.open(this.#symbol), pause);
-    this.tell.onState(this.state, pause, reason);
+    this.callbacks.onState(this.state, pause, reason);
   }
 }

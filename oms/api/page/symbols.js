@@ -1,4 +1,4 @@
-// The symbols: links, so that each can be bookmarked. Which one is chosen stands behind the # of the address.
+// The list of symbols. Each is a link that can be bookmarked: the part of the address after # is the chosen symbol.
 
 import { arrange, find, make, symbolName } from "./elements.js";
 
@@ -9,7 +9,7 @@ export function chosenSymbol() {
   try {
     return decodeURIComponent(location.hash.slice(PREFIX.length)) || null;
   } catch {
-    return null; // somebody cut it short
+    return null; // the address was cut off
   }
 }
 
@@ -18,7 +18,7 @@ export function hashOf(symbol) {
 }
 
 export function drawSymbols(symbols, chosen) {
-  const alone = find("symbols").childElementCount < 2; // the chosen one, before the others are here
+  const alone = find("symbols").childElementCount < 2; // only the chosen symbol: the others have not arrived
   const shown = chosen === null || symbols.includes(chosen) ? symbols : [chosen, ...symbols];
   arrange(find("symbols"), shown, (symbol) => symbol, create, (item, symbol) => {
     const link = item.firstElementChild;
@@ -32,7 +32,7 @@ export function drawSymbols(symbols, chosen) {
   find("no-symbols").hidden = shown.length > 0;
 }
 
-// Not by scrollIntoView, which makes the next Tab start from there.
+// Not scrollIntoView, because after it the Tab key continues from there.
 function reveal(link, list) {
   const [at, within] = [link.getBoundingClientRect(), list.getBoundingClientRect()];
   list.scrollBy(

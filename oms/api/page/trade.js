@@ -1,49 +1,49 @@
-// The trade form: what an amount costs is shown while it is typed, and is the bound of the trade.
+// The trade form. It shows the cost of an amount while you type, and sends this cost as the bound of the trade.
 
-import { confirmed, facts } from "./confirm.js";
+import { confirmed, details } from "./confirm.js";
 import { find, symbolName } from "./elements.js";
-import { asked, divided, grouped } from "./exact.js";
+import { divided, grouped, parsed } from "./exact.js";
 import { Form } from "./fields.js";
-import { ask, change, newKey } from "./server.js";
+import { get, newKey, sendChange } from "./server.js";
 
-const LARGEST = 2n ** 53n - 1n; // of what the server takes as a bound
+const LARGEST = 2n ** 53n - 1n; // the largest bound that the server accepts
 
 export class TradeForm {
   #form = new Form(find("trade"));
   #symbol = null;
-  #asking = null;
+  #request = null;
   #again = false;
-  #refused = false; // whether the form already shows the error of the quote, which is then shown nowhere else
+  #rejected = false; // whether the form shows the problem of the quote, which is then shown only there
 
   constructor(onQuote) {
     this.onQuote = onQuote;
-    find("trade").addEventListener("input", () => { this.#accept(); this.requote(); });
+    find("trade").addEventListener("input", () => { this.#clearProblem(); this.requote(); });
     find("trade").addEventListener("submit", (event) => { event.preventDefault(); this.#review(); });
   }
 
   use(symbol) {
     this.#symbol = symbol;
-    this.#accept();
+    this.#clearProblem();
     this.#show(null, "");
     this.requote();
   }
 
-  // Asks for the cost again; one question at a time, and the last one counts.
+  // Requests the cost again. At most one request is under way, and the last input counts.
   async requote() {
     this.#again = true;
-    while (this.#again && !this.#asking) {
+    while (this.#again && !this.#request) {
       this.#again = false;
-      this.#asking = this.#ask();
-      await this.#asking;
-      this.#asking = null;
+      this.#request = this.#quote();
+      await this.#request;
+      this.#request = null;
     }
   }
 
-  async #ask() {
+  async #quote() {
     const question = this.#question();
     if (!question) return this.#show(null, "");
     try {
-      const quote = await ask("quote", question);
+      const quote = await get("quote", question);
       if (question.symbol === this.#symbol) this.#show(quote, "");
     } catch (error) {
       if (question.symbol === this.#symbol) this.#show(null, error.message);
@@ -51,45 +51,45 @@ export class TradeForm {
   }
 
   #question() {
-    const amount = asked(this.#form.text("amount"));
+    const amount = parsed(this.#form.text("amount"));
     return amount && this.#symbol !== null ? { symbol: this.#symbol, side: this.#form.text("side"), amount } : null;
   }
 
-  #show(quote, words) {
+  #show(quote, problem) {
     find("quote").hidden = !quote;
-    if (quote) facts(find("quote"), pairsOf(quote));
-    if (this.#refused && words === "") this.#accept();
-    find("quote-problem").textContent = this.#refused ? "" : words;
-    if (this.#refused) find("trade-problem").textContent = words;
+    if (quote) details(find("quote"), pairsOf(quote));
+    if (this.#rejected && problem === "") this.#clearProblem();
+    find("quote-problem").textContent = this.#rejected ? "" : problem;
+    if (this.#rejected) find("trade-problem").textContent = problem;
     this.onQuote(quote);
   }
 
-  // The error is no longer true: the book has moved, or the amount or the symbol is another one.
-  #accept() {
-    this.#refused = false;
-    this.#form.say("");
+  // Clears the problem, because the book, the amount, or the symbol has changed.
+  #clearProblem() {
+    this.#rejected = false;
+    this.#form.showOutcome("");
   }
 
   async #review() {
     const form = this.#form;
-    if (this.#symbol === null) return form.complain("There is no symbol to trade yet.");
-    if (!form.number("amount", "Amount")) return form.complain("Amount must be a whole number from 1 up.", "amount");
+    if (this.#symbol === null) return form.showProblem("There is no symbol to trade yet.");
+    if (!form.number("amount", "Amount")) return form.showProblem("Amount must be a whole number of at least 1.", "amount");
     let quote;
     try {
-      quote = await ask("quote", this.#question());
+      quote = await get("quote", this.#question());
     } catch (error) {
-      form.complain(error.message, "amount");
-      this.#refused = true;
+      form.showProblem(error.message, "amount");
+      this.#rejected = true;
       return this.#show(null, error.message);
     }
     if (quote.total_price > LARGEST) {
-      return form.complain(`A trade above ${grouped(LARGEST)} in total cannot be bound to its price here.`, "amount");
+      return form.showProblem(`The total must be at most ${grouped(LARGEST)}, because the server accepts no larger bound.`, "amount");
     }
     const trade = await confirmed(dialogOf(quote));
     if (trade === null) return null;
     find("trade-amount").value = "";
     await this.requote();
-    form.say(`${pastOf(trade.side)} ${grouped(trade.amount)} for ${grouped(trade.total_price)} (trade ${trade.trade_id}).`);
+    form.showOutcome(`${pastOf(trade.side)} ${grouped(trade.amount)} for ${grouped(trade.total_price)} (trade ${trade.trade_id}).`);
     return find("trade-amount").focus();
   }
 }
@@ -105,7 +105,7 @@ function pairsOf(quote) {
 }
 
 function basisPoints(slippage, atBest) {
-  const tooSmall = slippage > 0n && 2_000_000n * slippage < atBest; // it would round to 0.00
+  const tooSmall = slippage > 0n && 2_000_000n * slippage < atBest; // would round to 0.00
   return tooSmall ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
 }
 
@@ -118,9 +118,9 @@ function dialogOf(quote) {
   return {
     title: [`${verb} ${grouped(amount)} `, symbolName(symbol)],
     pairs: pairsOf(quote),
-    note: "At this price or a better one. If the book moves against it, nothing is traded.",
+    note: "You trade at this total or a better one. If the book has moved against you, nothing is traded.",
     verb: `${verb} for ${grouped(total_price)}`,
-    act: () => change("POST", "trades", fields, key),
+    act: () => sendChange("POST", "trades", fields, key),
   };
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -13,13 +14,15 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from oms import JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
 from oms.api import Settings, create_app
-from oms.api.idempotency import Door
-from oms.api.problems import Refusal
-from oms.api.remembered import Memory, recall
-from oms.api.request_models import NewTrade
+from oms.api.first_responses import FirstResponses, restore
+from oms.api.idempotency import IdempotentChanges, digest_of
+from oms.api.problems import ProblemError
+from oms.api.request_models import Amendment, NewOrder, NewTrade
+from oms.contract import REPLAYED_HEADER
 from oms.journal import SqliteJournal
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.memory_journal import MemoryJournal
@@ -376,62 +379,199 @@ def test_a_book_whose_undo_keeps_failing_is_not_ready_and_says_why(monkeypatch: 
     assert client.get("/ready").json()["orders"] == 1
 
 
+def built(model: type[BaseModel], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Build bodies without the limits of JSON integers, which other tests cover."""
+    return st.fixed_dictionaries(fields).map(lambda values: model.model_construct(**values))
+
+
+orders = built(NewOrder, order_id=order_ids, symbol=symbols, side=sides, amount=amounts, price=prices)
 requests = st.one_of(
-    st.tuples(st.just("add"), st.builds(Order, order_ids, symbols, sides, amounts, prices)),
+    st.tuples(st.just("add"), orders),
     st.tuples(st.just("remove"), order_ids),
-    st.tuples(st.just("amend"), order_ids, st.none() | amounts, prices),
-    st.tuples(
-        st.just("trade"),
-        st.builds(
-            lambda symbol, side, amount: NewTrade.model_construct(symbol=symbol, side=side, amount=amount),
-            symbols,
-            sides,
-            amounts,
-        ),
-    ),
+    st.tuples(st.just("amend"), order_ids, built(Amendment, amount=st.none() | amounts, price=prices)),
+    st.tuples(st.just("trade"), built(NewTrade, symbol=symbols, side=sides, amount=amounts)),
 )
 
 
 @given(st.lists(requests, max_size=25), st.data())
 @settings(max_examples=60, deadline=None)
-def test_with_any_retries_and_restarts_all_is_as_if_each_had_come_once(
-    asked: list[tuple[Any, ...]], data: st.DataObject
+def test_retries_and_restarts_leave_the_same_state_and_responses_as_each_request_alone(
+    sequence: list[tuple[Any, ...]], data: st.DataObject
 ) -> None:
-    once, kept = Asker(MemoryJournal()), MemoryJournal()
-    again = Asker(kept)
-    for number, (verb, *arguments) in enumerate(asked):
+    alone, journal_of_retries = Service(MemoryJournal()), MemoryJournal()
+    service = Service(journal_of_retries)
+    for number, (verb, *arguments) in enumerate(sequence):
         key = f"k{number}" if data.draw(st.booleans()) or verb != "add" else None
-        assert again.ask(verb, *arguments, key) == once.ask(verb, *arguments, key)
+        assert service.send(verb, *arguments, key) == alone.send(verb, *arguments, key)
         if data.draw(st.booleans()):
-            again = Asker(kept, again.done)
-        if again.done:
-            again.retry(data.draw(st.integers(0, len(again.done) - 1)))
-    assert again.om.state_hash() == once.om.state_hash()
+            service = Service(journal_of_retries, service.made)
+        if service.made:
+            service.retry(data.draw(st.integers(0, len(service.made) - 1)))
+    assert service.om.state_hash() == alone.om.state_hash()
 
 
-class Asker:
-    """Asks a door over a journal, and knows what was done, and how it was answered."""
+class Service:
+    """Idempotent changes over a journal, and a list of the changes that were made."""
 
-    def __init__(self, kept: MemoryJournal, done: list[tuple[str, Any, Any]] | None = None) -> None:
-        memory = Memory()
+    def __init__(self, kept: MemoryJournal, made: list[tuple[str, Any, Any]] | None = None) -> None:
+        responses = FirstResponses()
         self.om = OrderManagement(kept)
-        recall(self.om, memory)
-        self.door = Door(self.om, memory)
-        self.done = done or []
+        restore(self.om, responses)
+        self.changes = IdempotentChanges(self.om, responses)
+        self.made = made or []
 
-    def ask(self, verb: str, *arguments: Any) -> Any:
-        """The sequence number and the subject, or the refusal."""
+    def send(self, verb: str, *arguments: Any) -> Any:
+        """Return the sequence number and the subject of the response, or the error."""
         try:
-            answered = getattr(self.door, verb)(*arguments)[:2]
-        except (OmsError, Refusal) as refused:
-            return repr(refused)
-        self.done.append((verb, arguments, answered))
-        return answered
+            response = getattr(self.changes, verb)(*arguments)[:2]
+        except (OmsError, ProblemError) as error:
+            return repr(error)
+        self.made.append((verb, arguments, response))
+        return response
 
     def retry(self, number: int) -> None:
-        """Ask again for what was done, and be told the same."""
-        verb, arguments, answered = self.done[number]
-        assert self.ask(verb, *arguments) == answered
+        """Send a request again, and compare the response with the first one."""
+        verb, arguments, response = self.made[number]
+        assert self.send(verb, *arguments) == response
+
+
+# ---------------------------------------------------------------------- digests
+
+DIGESTS: list[tuple[str, str, Any, str]] = [
+    ("POST", "/orders", {**ORDER, "order_id": 9}, "a57348576de98d1ccd8769991f207562"),
+    ("POST", "/trades", {**JPM, "amount": 1}, "16a3675ef87d4d9e65be0e716d426c2d"),
+    (
+        "POST",
+        "/trades",
+        {**JPM, "amount": 1, "limit_price": 30, "allow_partial": True},
+        "54b6aaebc9012689b4b2b4b1aa031656",
+    ),
+    ("PATCH", "/orders/4", {"amount": 7}, "77b84d04a1a8c52fbbf5ec121fc9d2e9"),
+    ("DELETE", "/orders/4", None, "dc0e0a2825bf4ef023c56d55cd10017c"),
+]
+"""Requests and their digests, which stand in today's journals. A retry after an upgrade must match them."""
+
+
+def digest_in_the_log(client: TestClient, om: OrderManagement, method: str, path: str, body: Any) -> str:
+    """Send a request with a key, and return the digest in the note of its event."""
+    notes: list[str | None] = []
+    unsubscribe = om.subscribe(lambda event: notes.append(event.note))
+    assert client.request(method, path, json=body, headers=keyed("k")).is_success
+    unsubscribe()
+    (note,) = notes
+    digest: str = json.loads(note or "")["request"]
+    return digest
+
+
+@pytest.mark.parametrize(("method", "path", "body", "digest"), DIGESTS)
+def test_the_digest_of_a_request_is_that_of_earlier_versions(
+    client: TestClient, om: OrderManagement, method: str, path: str, body: Any, digest: str
+) -> None:
+    assert digest_in_the_log(client, om, method, path, body) == digest
+
+
+@pytest.mark.parametrize(
+    "optional",
+    [
+        dict.fromkeys(("limit_price", "max_total_price", "min_total_price", "allow_partial")),
+        {"allow_partial": False},
+    ],
+)
+def test_null_and_a_default_do_not_change_the_digest(
+    client: TestClient, om: OrderManagement, optional: dict[str, Any]
+) -> None:
+    method, path, body, digest = DIGESTS[1]
+    assert digest_in_the_log(client, om, method, path, {**(body or {}), **optional}) == digest
+
+
+FORMER_DIGESTS: list[tuple[Callable[[OrderManagement], object], str, str, Any, str]] = [
+    (
+        lambda om: om.add_order(4, "JPM", Side.BUY, 30, 21),
+        "POST",
+        "/orders",
+        {**JPM, "order_id": 4, "amount": 30, "price": 21},
+        "413619f85e2c17b5fd4227b03a06f870",
+    ),
+    (
+        lambda om: om.amend_order(4, amount=20, price=9),
+        "PATCH",
+        "/orders/4",
+        {"price": 9, "amount": 20},
+        "58586a126f4424fe5eeccd8d41e65260",
+    ),
+    (
+        lambda om: om.amend_order(4, amount=19),
+        "PATCH",
+        "/orders/4",
+        {"amount": 19},
+        "3e47bbfd6ace9fb38c963a9242530f81",
+    ),
+    (
+        lambda om: om.place_trade("JPM", Side.BUY, 3, limit_price=12),
+        "POST",
+        "/trades",
+        {**JPM, "amount": 3, "limit_price": 12},
+        "8618cb8146ab1146a8ddf14d4b96e53e",
+    ),
+    (
+        lambda om: om.remove_order(4),
+        "DELETE",
+        "/orders/4",
+        None,
+        "a30c348bf9b228f852626b4dd9a8cc2d",
+    ),
+]
+"""Changes in this order, the requests that made them, and the digests of these requests in older journals."""
+
+
+def test_a_retry_of_a_request_in_an_older_journal_gets_its_first_response() -> None:
+    om = OrderManagement()
+    client = TestClient(create_app(om))
+    for number, (change, _, _, _, digest) in enumerate(FORMER_DIGESTS):
+        with om.transaction(note=json.dumps({"oms.api": 1, "key": f"k{number}", "request": digest})):
+            change(om)
+    before = om.last_sequence
+    for number, (_, method, path, body, _) in enumerate(FORMER_DIGESTS):
+        response = client.request(method, path, json=body, headers=keyed(f"k{number}"))
+        assert response.is_success
+        assert response.headers[REPLAYED_HEADER] == "true"
+        assert response.json()["sequence"] == number + 1
+        other = FORMER_DIGESTS[number - 1]
+        response = client.request(other[1], other[2], json=other[3], headers=keyed(f"k{number}"))
+        assert response.json()["code"] == "idempotency_key_reused"
+    assert om.last_sequence == before
+
+
+class LaterTrade(NewTrade):
+    """A body of a later version, with an optional field more; it comes first in the alphabet."""
+
+    account: int | None = None
+
+
+class LaterAmendment(Amendment):
+    """As above."""
+
+    account: int | None = None
+
+
+def test_a_new_optional_field_does_not_change_the_digests_of_old_requests() -> None:
+    for later, (method, path, body, digest) in ((LaterTrade, DIGESTS[2]), (LaterAmendment, DIGESTS[3])):
+        assert digest_of(method, path, later.model_validate(body).given()) == digest
+        given_too = later.model_validate({**(body or {}), "account": 1})
+        assert digest_of(method, path, given_too.given()) != digest
+
+
+def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_response(
+    om: OrderManagement,
+) -> None:
+    responses = FirstResponses()
+    restore(om, responses)
+    changes = IdempotentChanges(om, responses)
+    body = {**JPM, "amount": 3}
+    first = changes.trade(NewTrade.model_validate(body), "k")
+    again = changes.trade(LaterTrade.model_validate(body), "k")
+    assert again == first._replace(replayed=True)
+    assert om.available_amount("JPM", Side.BUY) == 27
 
 
 def test_a_request_while_a_transaction_stays_open_is_answered_with_503_and_the_reason(

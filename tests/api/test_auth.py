@@ -14,7 +14,7 @@ from starlette.testclient import WebSocketDenialResponse
 from websockets.exceptions import InvalidStatus
 
 from oms import InvalidArgumentError
-from oms.api import Settings, create_app, sessions
+from oms.api import Settings, auth, create_app
 from oms.api.page import PATHS
 from support.api_books import ORDER, problem
 from support.api_server import received, serving, stream
@@ -94,7 +94,7 @@ def test_every_key_that_is_given_is_compared_in_constant_time(
         compared.append(given)
         return hmac.compare_digest(given, key)
 
-    monkeypatch.setattr(sessions, "hmac", SimpleNamespace(compare_digest=compare))
+    monkeypatch.setattr(auth, "hmac", SimpleNamespace(compare_digest=compare))
     for key in ("x", KEY[:-1], KEY):
         client.get("/symbols", headers={"Authorization": f"Bearer {key}"})
     assert compared == [b"x", KEY[:-1].encode(), KEY.encode()]
