@@ -48,12 +48,16 @@ class Event:
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
-        """Make an event from its subject: an order, orders, a trade, or two orders for an amendment."""
+        """Make an event from what it is about; see `subject`."""
         make = cast("Callable[..., Self]", cls)  # each kind takes its own subject
         return make(subject, sequence, note)
 
     def subject(self) -> Any:
-        """Return the order, the orders, the trade, or for an amendment the order before and after it."""
+        """Return what the event is about: the order, the orders, or a pair.
+
+        The pair of an amendment is the order before and after it. That of a trade is the trade and the
+        amount that remains of the last order filled.
+        """
         return cast("tuple[Any, ...]", self)[0]
 
     @property
@@ -121,6 +125,7 @@ class _OfTwo(NamedTuple):
 
 class _OfTrade(NamedTuple):
     trade: Trade
+    remaining: int | None
     sequence: int
     note: str | None = None
 
@@ -214,9 +219,22 @@ class OrderAmended(Event, _OfTwo):
 
 
 class TradePlaced(Event, _OfTrade):
-    """`trade` was placed: its fills no longer rest."""
+    """`trade` was placed: its fills no longer rest.
+
+    `remaining` is the amount (lots) that still rests of the last order filled; 0 if the order is filled
+    completely. It is None in an event that an earlier version of the journal has stored.
+    """
 
     __slots__ = ()
+
+    @classmethod
+    def about(cls, subject: tuple[Trade, int | None], sequence: int, note: str | None) -> Self:
+        """Make an event from its subject."""
+        return cls(*subject, sequence, note)
+
+    def subject(self) -> tuple[Trade, int | None]:
+        """Return the trade, and the amount that remains of the last order filled."""
+        return self.trade, self.remaining
 
     @property
     def symbol(self) -> str:

@@ -12,13 +12,7 @@ from oms import ladder, pricing
 from oms.books import Books, checked_snapshot
 from oms.conversions import as_order
 from oms.durability import DurableLedger
-from oms.errors import (
-    DuplicateOrderError,
-    InvalidArgumentError,
-    InvalidOrderError,
-    OrderNotFoundError,
-    PriceBoundError,
-)
+from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
 from oms.events import (
     Event,
     Journal,
@@ -51,6 +45,7 @@ from oms.models import (
     check_resting,
     check_selection,
     check_slippage,
+    check_total_price,
     new_order,
 )
 from oms.order_book import OrderBook
@@ -197,12 +192,10 @@ class OrderManagement:
             check_bounds(side, max_total_price, min_total_price)
         with self._lock:
             fills, traded, total = self._fill(symbol, side, amount, limit_price, allow_partial)
-            if max_total_price is not None and total > max_total_price:
-                raise PriceBoundError("max_total_price", max_total_price, total)
-            if min_total_price is not None and total < min_total_price:
-                raise PriceBoundError("min_total_price", min_total_price, total)
+            check_total_price(total, max_total_price, min_total_price)
             trade = Trade(self._books.next_trade_id, symbol, side, traded, total, fills)
-            self._ledger.commit(TradePlaced, trade)
+            remaining = self._books.orders[fills[-1].order_id][3] - fills[-1].amount
+            self._ledger.commit(TradePlaced, (trade, remaining))
             return trade
 
     # ------------------------------------------------------------------ more changes

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from oms import display
 from oms.conversions import as_bool, as_number, as_order, as_side, as_text
-from oms.errors import InvalidArgumentError, InvalidOrderError
+from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
@@ -358,6 +358,14 @@ def check_bounds(side: Side, max_total_price: object, min_total_price: object) -
             if side is not guarded:
                 allowed = f"left out for a {side} trade (it bounds a {guarded} trade)"
                 raise InvalidOrderError(field, bound, allowed)
+
+
+def check_total_price(total: int, max_total_price: int | None, min_total_price: int | None) -> None:
+    """Raise PriceBoundError if a total price is beyond a bound."""
+    if max_total_price is not None and total > max_total_price:
+        raise PriceBoundError("max_total_price", max_total_price, total)
+    if min_total_price is not None and total < min_total_price:
+        raise PriceBoundError("min_total_price", min_total_price, total)
 
 
 def check_note(note: object) -> None:

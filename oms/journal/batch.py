@@ -24,7 +24,6 @@ _HEAD = (
     "UPDATE heads SET sequence = ?, next_trade_id = ?, orders = ?, orders_sum = ?, last_hash = ?, seal = ? "
     "WHERE name = 'now' AND last_hash = ?"
 )
-_AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
 
 _COUNTED = 2**32  # SQLite counts changes modulo this
 
@@ -87,21 +86,19 @@ class Batch:
         rows = trade_rows(events)
         self._write(_TRADE, rows["trades"])
         self._write(_FILL, rows["fills"])
-        trades = [event.trade for event in events]
-        for trade in trades:
-            self._take(trade)
-        self._next_trade_id = trades[-1].trade_id + 1
+        for event in events:
+            self._take(event.trade, event.remaining)
+        self._next_trade_id = events[-1].trade.trade_id + 1
 
-    def _take(self, trade: Trade) -> None:
-        """Remove the filled orders; the last fill may have left some of its order."""
-        taken = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
-        last = taken[-1]
-        rested = last._replace(amount=self._amount_of(last.order_id))
-        whole = taken if rested == last else taken[:-1]
-        self._remove(whole, _digests(whole))
-        if whole is not taken:
-            after = rested._replace(amount=rested.amount - last.amount)
-            self._amended([OrderAmended(rested, after, sequence=0)], None)
+    def _take(self, trade: Trade, remaining: int | None) -> None:
+        """Remove the filled orders; of the last one, some may remain."""
+        assert remaining is not None, "only events of this version are appended"
+        filled = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
+        if remaining:
+            last = filled.pop()
+            before, after = (last._replace(amount=amount) for amount in (last.amount + remaining, remaining))
+            self._amended([OrderAmended(before, after, sequence=0)], None)
+        self._remove(filled, _digests(filled))
 
     # ------------------------------------------------------------------ rows
 
@@ -118,13 +115,6 @@ class Batch:
         self._change(_REMOVE, [order[:1] for order in orders])
         self._orders -= len(orders)
         self._sum -= _sum(digests)
-
-    def _amount_of(self, order_id: int) -> int:
-        rows = self._connection.execute(_AMOUNT, (order_id,)).fetchall()
-        if len(rows) != 1:
-            raise sqlite3.DatabaseError(f"order {order_id} is not in the file")
-        amount: int = rows[0][0]
-        return amount
 
     def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         before = self._connection.total_changes

@@ -123,14 +123,15 @@ def _amended(before: Order, after: Order) -> str:
     return f'{{"before":{order_text(before)},"after":{order_text(after)}}}'
 
 
-def _trade(trade: Trade) -> str:
+def _trade(trade: Trade, remaining: int | None) -> str:
     fills = ",".join(
         f'{{"order_id":{order_id},"amount":{amount},"price":{price}}}'
         for order_id, amount, price in trade.fills
     )
     return (
         f'{{"trade_id":{trade.trade_id},"symbol":{quoted(trade.symbol)},"side":"{trade.side._value_}",'
-        f'"amount":{trade.amount},"total_price":{trade.total_price},"fills":[{fills}]}}'
+        f'"amount":{trade.amount},"total_price":{trade.total_price},"fills":[{fills}]'
+        + ("}" if remaining is None else f',"remaining":{remaining}}}')
     )
 
 
@@ -142,9 +143,10 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
     return tuple(map(_read_order, body))
 
 
-def _read_trade(body: Any) -> Trade:
+def _read_trade(body: Any) -> tuple[Trade, int | None]:
+    remaining = body.pop("remaining", None)  # bodies of version 3 and before do not have it
     fills = tuple(OrderFill(**fill) for fill in body["fills"])
-    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills}))
+    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills})), remaining
 
 
 _Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
@@ -158,7 +160,7 @@ FORMATS: dict[type[Event], _Format] = {
         lambda event: _amended(event.before, event.after),
         lambda body: map(_read_order, (body["before"], body["after"])),
     ),
-    TradePlaced: (lambda event: _trade(event.trade), lambda body: [_read_trade(body)]),
+    TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
 """How the body of each kind of event is written, and how its subject is read from the parsed body."""
 

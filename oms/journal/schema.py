@@ -13,7 +13,7 @@ from oms.journal.record import EMPTY, literals
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 3
+VERSION = 4
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -94,6 +94,7 @@ def _first_head(name: str) -> str:
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: (TABLES["noted"], _first_head("noted")),
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
+    3: (),  # the event of a trade has one field more: an older program must not read it
 }
 """The statements that make a file of each older version one of the next."""
 

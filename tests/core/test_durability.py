@@ -162,7 +162,7 @@ def test_it_starts_from_a_snapshot_and_goes_on_from_there() -> None:
     journal.batches = filled(MemoryJournal()).journal.batches  # type: ignore[union-attr]  # it has one
     trade = journal.events[1]
     om = OrderManagement(journal)
-    assert trade.subject().trade_id == 1
+    assert trade.subject()[0].trade_id == 1
     assert om.orders() == (ORDER._replace(amount=19),)
     assert om._ledger.sequence == 2
 

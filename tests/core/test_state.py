@@ -14,6 +14,7 @@ from hypothesis import given
 from oms import (
     DuplicateOrderError,
     Event,
+    InvalidArgumentError,
     InvalidOrderError,
     OpenTransactionError,
     Order,
@@ -176,7 +177,7 @@ def test_a_snapshot_does_not_change_with_the_books() -> None:
     ],
 )
 def test_what_cannot_be_the_state_of_books_is_rejected(snapshot: Snapshot, message: str) -> None:
-    with pytest.raises((InvalidOrderError, DuplicateOrderError)) as caught:
+    with pytest.raises((InvalidArgumentError, DuplicateOrderError)) as caught:
         OrderManagement.from_snapshot(snapshot)
     assert str(caught.value).startswith(message)
 

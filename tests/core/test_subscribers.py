@@ -49,7 +49,7 @@ def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
     assert heard == [
         OrderAdded(ORDER, sequence=1),
         OrderAmended(ORDER, after, sequence=2),
-        TradePlaced(trade, sequence=3),
+        TradePlaced(trade, remaining=10, sequence=3),
         OrderRemoved(ORDER._replace(amount=10), sequence=4),
         OrdersAdded((ORDER, ORDER._replace(order_id=2)), sequence=5),
         OrdersRemoved(removed, sequence=6),
