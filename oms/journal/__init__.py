@@ -17,7 +17,9 @@ r"""Durability: every change of an OrderManagement in an SQLite file, so that no
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+from oms.errors import JournalError
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
@@ -69,7 +71,8 @@ def open(  # noqa: A001  # `journal.open` is the best name
     try:
         return OrderManagement(journal)
     except BaseException:
-        journal.close()
+        with suppress(JournalError):  # the first failure is the one to raise
+            journal.close()
         raise
 
 

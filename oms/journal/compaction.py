@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from oms.journal.connection import Connection, reported
+from oms.journal.connection import Connection, reported, roll_back
 from oms.journal.event_log import EventLog
 from oms.journal.record import Head, digest, link, sum_of
 from oms.journal.verification import state_after, verify_event_log
@@ -42,12 +42,12 @@ def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
     Everything happens in one transaction; afterwards the file is made as small as possible.
     Raises JournalError and sqlite3.Error. O(events).
     """
-    connection.execute("BEGIN IMMEDIATE")  # before verifying, so that nothing changes afterwards
     try:
+        connection.execute("BEGIN IMMEDIATE")  # before verifying, so that nothing changes afterwards
         dropped = _drop(connection, event_log, first)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     if dropped:
         connection.execute("VACUUM")

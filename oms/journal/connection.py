@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
@@ -22,6 +22,7 @@ __all__ = [
     "connect_by_sqlite3",
     "connected",
     "reported",
+    "roll_back",
     "sync_folder",
     "uri_of",
 ]
@@ -119,6 +120,16 @@ def connected(uri: str) -> Generator[Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def roll_back(connection: Connection) -> None:
+    """Roll back the open transaction, if there is one.
+
+    An interrupt can come just before BEGIN or just after COMMIT, and SQLite rolls back by itself after some
+    errors. The exception that is being handled must not be replaced by the error of a useless ROLLBACK.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute("ROLLBACK")
 
 
 def sync_folder(path: Path) -> None:

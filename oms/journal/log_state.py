@@ -14,7 +14,7 @@ and that is in the log only. It is CLOSED when the journal closes, before the la
 
 Two cases are not recognized:
 - The process was killed between AWAY and OPEN (the time of one commit), and another program has copied
-  the log into the file. Such a file is complete, but says AWAY.
+  the log into the file; or opening was interrupted there. Such a file is complete, but says AWAY.
 - A long read has kept a checkpoint from being complete. Such a file says OPEN, although it lacks its log.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connection, connected, sync_folder, uri_of
+from oms.journal.connection import Connection, connected, roll_back, sync_folder, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
@@ -150,15 +150,15 @@ def version_of(connection: Connection, place: str) -> int:
 def migrate(connection: Connection, place: str) -> None:
     """Bring a file to this version, each step in a transaction. Raises JournalError and sqlite3.Error."""
     while version_of(connection, place) < VERSION:
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             version = version_of(connection, place)
             for statement in MIGRATIONS[version]:
                 connection.execute(statement)
             _stamp(connection, version + 1)
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            roll_back(connection)
             raise
 
 

@@ -213,10 +213,12 @@ class SqliteJournal:
             self._get_ready(to_write=True)
             first = self._first_kept(before)
             self._group.sync()
+            self._writer.in_doubt = True
             try:
                 dropped = drop_before(self._file.connection, self._file.event_log, first)
             except sqlite3.Error as error:
                 raise self._writer.failure(error, committing=True) from error
+            self._writer.in_doubt = False
             self._checkpoints.make()
             return dropped
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from oms.errors import JournalError
+from oms.journal.connection import roll_back
 from oms.journal.open_file import OpenFile
 from oms.journal.record import Head
 
@@ -65,8 +65,7 @@ class Writer:
 
     def settle(self) -> None:
         """Roll back an interrupted write that was not committed, and read the head again."""
-        with suppress(sqlite3.Error):  # no transaction is open if it was committed, or had not begun
-            self.file.connection.execute("ROLLBACK")
+        roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
 
     def check_writable(self, *, thorough: bool = False) -> None:
@@ -82,8 +81,7 @@ class Writer:
         Turn read-only, unless the error is transient and nothing was being committed.
         """
         self.in_doubt = False
-        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-            self.file.connection.execute("ROLLBACK")
+        roll_back(self.file.connection)
         problem = str(error)
         if self._is_overtaken():
             problem = (
