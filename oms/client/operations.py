@@ -116,7 +116,7 @@ def amend_order(
     """Change the remaining amount of an order, its price, or both, as `OrderManagement.amend_order` does."""
     check_order_id(order_id)
     if amount is None and price is None:
-        raise InvalidOrderError("amount or price", None, "given")
+        raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
     body = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
     for name, value in body.items():
         check_resting(name, value)

@@ -237,15 +237,16 @@ def test_a_trade_within_its_price_bound_is_placed(om: OrderManagement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "field", "bound", "total"),
-    [(BUY, "max_total_price", 441, 442), (SELL, "min_total_price", 417, 416)],
+    ("side", "field", "bound", "total", "worse"),
+    [(BUY, "max_total_price", 441, 442, "above"), (SELL, "min_total_price", 417, 416, "below")],
 )
 def test_a_trade_beyond_its_price_bound_raises_an_error_with_the_price(
-    om: OrderManagement, side: Side, field: str, bound: int, total: int
+    om: OrderManagement, side: Side, field: str, bound: int, total: int, worse: str
 ) -> None:
     before = om.state_hash()
     options: dict[str, Any] = {field: bound}
-    with pytest.raises(PriceBoundError, match=f"^{field} {bound} does not hold") as caught:
+    message = f"^the total price {total} is {worse} {field} {bound}$"
+    with pytest.raises(PriceBoundError, match=message) as caught:
         om.place_trade("JPM", side, 22, **options)
     assert (caught.value.bound, caught.value.total_price) == (bound, total)
     assert om.state_hash() == before
