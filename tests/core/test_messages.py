@@ -132,10 +132,6 @@ CALLS: list[tuple[Call, str, object, str, str, str]] = [
         *(lambda om, value: om.add_orders([value]), "orders", (1, "JPM", Side.BUY, 1, 1)),
         *("an iterable of Order", "(1, 'JPM', <Side.BUY: 'BUY'>, 1, 1) (tuple)", "Order(*row)"),
     ),
-    (
-        *(lambda om, value: om.place_trade("JPM", Side.SELL, 1, max_total_price=value), "max_total_price", 5),
-        *("left out for a SELL trade (it bounds a BUY trade)", "5 (int)", ""),
-    ),
 ]
 
 
