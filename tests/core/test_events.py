@@ -10,7 +10,7 @@ import pytest
 
 from oms import (
     Event,
-    InvalidOrderError,
+    InvalidArgumentError,
     Order,
     OrderAdded,
     OrderAmended,
@@ -81,7 +81,7 @@ class TradingHalted(Event, _Halted):
     ids=["symbol", "rows", "event rows", "columns", "write", "read", "stream", "replay", "apply", "undo"],
 )
 def test_a_kind_of_event_that_is_unknown_is_an_error_everywhere(use: Callable[[Any], object]) -> None:
-    with pytest.raises((InvalidOrderError, KeyError, NotImplementedError), match="TradingHalted"):
+    with pytest.raises((InvalidArgumentError, KeyError, NotImplementedError), match="TradingHalted"):
         use(TradingHalted("JPM", 1))
 
 
