@@ -39,6 +39,7 @@ from oms.models import (
     Side,
     Trade,
     as_amounts,
+    check_amendment,
     check_book,
     check_bounds,
     check_fill,
@@ -48,7 +49,6 @@ from oms.models import (
     check_order_id,
     check_orders,
     check_positive,
-    check_resting,
     check_selection,
     check_slippage,
     new_order,
@@ -246,12 +246,7 @@ class OrderManagement:
 
         """
         check_order_id(order_id)
-        if amount is None and price is None:
-            raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
-        if amount is not None:
-            check_resting("amount", amount)
-        if price is not None:
-            check_resting("price", price)
+        check_amendment(amount, price)
         with self._lock:
             before = self._find(order_id)
             after = before._replace(

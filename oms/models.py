@@ -305,6 +305,15 @@ def check_resting(field: str, value: object) -> None:
         raise _not_an_int(field, value, f"an int in 1..{MAX_INT}")
 
 
+def check_amendment(amount: object, price: object) -> None:
+    """Raise InvalidOrderError unless each argument is None or valid, and one of them is not None."""
+    if amount is None and price is None:
+        raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
+    for field, value in (("amount", amount), ("price", price)):
+        if value is not None:
+            check_resting(field, value)
+
+
 def check_positive(field: str, value: object, error: type[InvalidArgumentError] = InvalidOrderError) -> None:
     """Raise an error unless the value is an int of at least 1. There is no upper limit.
 
