@@ -1,6 +1,6 @@
 """Reading the call stack, to find out if a method is running in the same thread.
 
-A flag that the method sets and clears does not work, because an interrupt could prevent that it is cleared.
+A flag that the method sets and clears is not reliable, because an interrupt could leave it set.
 """
 
 from __future__ import annotations

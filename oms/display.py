@@ -32,7 +32,7 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar whose length is `value / of` of the longest bar. `color` is visible on light and on dark."""
+    """A bar. Its length is `value / of` of the longest bar, and `color` suits light and dark backgrounds."""
 
     value: int
     of: int

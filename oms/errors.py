@@ -214,9 +214,9 @@ class OpenTransactionError(OmsError, RuntimeError):
 class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
-    `place` is the file and the part of it, and `problem` describes what is wrong. A method that raises this
-    error has changed nothing in memory, and the journal does not contain the change. The only exception is a
-    `problem` that says that the state of the journal is unknown until it is opened again.
+    `place` names the file, and often the part of it. `problem` describes what is wrong. A method that raises
+    this error has changed nothing in memory, and the journal does not contain the change. The only exception
+    is a `problem` that says that the state of the journal is unknown until it is opened again.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

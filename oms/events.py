@@ -30,7 +30,7 @@ class Event:
     the transaction of the event, or None. An event contains all data that is needed to replay the change. Two
     events are equal if they have the same class and the same fields.
 
-    If you write another class of event, define `symbol` and `rows`; here they raise NotImplementedError.
+    A new subclass must define `symbol` and `rows`.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -281,8 +281,8 @@ class Journal(Protocol):
     def history(self) -> Iterator[Event]:
         """Yield all events in the journal, in order. There are gaps where the journal dropped events.
 
-        An event with a note is also yielded if it was dropped otherwise, because its note may contain an
-        idempotency key. Raises JournalError.
+        Events with a note are always yielded, because a note may contain an idempotency key. Raises
+        JournalError.
         """
         ...
 

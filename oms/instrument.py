@@ -201,7 +201,7 @@ class Instrument:
     def finer(self, other: Instrument) -> Instrument:
         """Return the coarsest instrument that can express every price and amount of both instruments.
 
-        This is the instrument itself if it already can.
+        If this instrument can already do so, it returns itself.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')

@@ -1,7 +1,7 @@
 """The context manager that holds the lock of an OrderManagement during several calls.
 
-The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. If it comes between acquiring the
-lock and the start of the block, or between the end of the block and the release of the lock, then the lock is
+The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. It can come between acquiring the
+lock and the start of the block, or between the end of the block and the release of the lock. Then the lock is
 never released, and all other threads wait forever.
 
 What does not work: `__exit__` as a Python function, because an interrupt can come before its first line.
@@ -12,8 +12,10 @@ The solution: a `with` statement looks up `__exit__` before it calls `__enter__`
 lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
 Python does not check for interrupts between calling an iterator and assigning its value.
 
-Invariants: |- `acquired` is True if and only if `__enter__` has acquired the lock for the block. |- When the
-block starts, the lock is held, and no other thread, task, or context has an open transaction.
+Invariants:
+
+- `acquired` is True if and only if `__enter__` has acquired the lock for the block.
+- When the block starts, the lock is held, and no other thread, task, or context has an open transaction.
 """
 
 from __future__ import annotations

@@ -73,9 +73,9 @@ class OrderManagement:
     A method that raises an error of `oms` has changed nothing. Any number of threads can share one
     OrderManagement.
 
-    Pass a `journal` to store every change before the method that makes it returns. The OrderManagement
-    then starts from the orders in the journal, in O(n log n) for n stored orders and events. A method
-    raises JournalError if the journal cannot store its change.
+    With a `journal`, each change is stored in the journal before its method returns. The method raises
+    JournalError if the journal cannot store the change. A new OrderManagement starts from the state in
+    its journal, in O(n log n) for n stored orders and events.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -306,20 +306,20 @@ class OrderManagement:
     # ------------------------------------------------------------------ transactions, the lock, subscribers
 
     def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
-        """Return a context manager that makes the changes in its block all or nothing.
+        """Return a context manager that commits all changes in its block together, or none of them.
 
-        If the block ends normally, its changes are committed together. If the block raises an exception,
-        all of its changes are rolled back. The changes are also rolled back if the journal cannot store
-        them; then the end of the block raises JournalError. Calls in the block see its earlier changes.
+        If the block raises an exception, all of its changes are rolled back. The same happens if the
+        journal cannot store them, and then the end of the block raises JournalError. Calls in the block
+        see its earlier changes.
 
-        Until the block ends, calls from other threads wait. Calls from other tasks of the same thread
-        raise OpenTransactionError. Subscribers are notified after the commit.
+        Subscribers are notified after the commit. Until the block ends, calls from other threads wait,
+        and raise OpenTransactionError after 30 seconds. Calls from other tasks of the same thread raise
+        it at once.
 
         A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
-        committed with the outer transaction. Each event of a transaction carries its `note`, a text or
-        None.
+        committed with the outer transaction. `note` is a text that each event of the transaction carries.
 
-        Raises InvalidArgumentError if the note is not valid. A rollback takes as long as the changes
+        Raises InvalidArgumentError if the note is not valid text. A rollback takes as long as the changes
         took.
 
         >>> om = OrderManagement()
@@ -337,9 +337,10 @@ class OrderManagement:
     def what_if(self) -> AbstractContextManager[Self]:
         """Return a context manager that rolls back all changes in its block when the block ends.
 
-        Use it to try changes and see their effect, for example on a price. Only calls in the block see
-        the changes: there are no events, and calls from other threads wait until the block ends. The
-        rollback takes as long as the changes took, and does not depend on the size of the books.
+        Use it to try changes and see their effect, for example on a price. Calls in the block see the
+        changes, but subscribers and the journal do not. Until the block ends, calls from other threads
+        wait, as in a transaction. The rollback takes as long as the changes took, and does not depend on
+        the size of the books.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -378,9 +379,10 @@ class OrderManagement:
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback(event)` after each change from now on. Return a function that ends the subscription.
 
-        Callbacks run in the order in which they subscribed, after the change or after the commit of a
-        transaction, and with the lock held. A callback can change the books itself. The event of that
-        change is published after all subscribers have been notified of the current event.
+        Callbacks run one after the other, in the order in which they subscribed. They run with the lock
+        held, after the change or after the commit of a transaction. A callback can change the books
+        itself. The event of that change is published after all subscribers have been notified of the
+        current event.
 
         An exception in a callback does not roll back the change, and the other subscribers are still
         notified. Then the method that made the change raises the exception, or an ExceptionGroup if there
@@ -415,8 +417,8 @@ class OrderManagement:
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """Return all resting orders, or only those of a symbol, of a side, or of both.
 
-        They are sorted by symbol, then BUY before SELL, then best price first, then by id. The result is
-        a snapshot: later changes do not affect it.
+        The orders are sorted by symbol, side (BUY first), price (best first), and id. The result is a
+        snapshot, so later changes do not affect it.
 
         Raises InvalidOrderError if an argument is invalid. O(m) for m returned orders, and O(s log s) for
         s symbols if `symbol` is None.
@@ -492,9 +494,8 @@ class OrderManagement:
     ) -> Quote:
         """Return what a trade of `amount` lots would fill and cost, without making the trade.
 
-        The arguments are those of `place_trade`. `limit_price` (ticks) is the highest price that a BUY
-        trade accepts, or the lowest that a SELL trade accepts. With `allow_partial`, the quote may cover
-        less than `amount`, but not nothing.
+        `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
+        trade accepts. With `allow_partial`, the quote may cover less than `amount`, but at least one lot.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if too little
         is available within the limit. O(k) for the k orders that the trade would fill.
@@ -516,9 +517,8 @@ class OrderManagement:
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
         """Return the total prices of several amounts, in ticks times lots.
 
-        `amounts` is an iterable of lots, each an integer of at least 1. Each price is what a trade of
-        that amount alone would cost (BUY) or bring in (SELL). One call is faster than many calls of
-        `calculate_price`.
+        `amounts` contains integers of at least 1, in lots. Each price is what a trade of that amount
+        alone would cost (BUY) or bring in (SELL). All prices describe the same state of the book.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError for the first
         amount that is not available. At most O(k) for the k orders that the largest trade would fill,
@@ -557,7 +557,7 @@ class OrderManagement:
             check_positive("levels", levels)
         with self._lock:
             rows = self._find_book(symbol, side).amounts()
-            # islice accepts at most sys.maxsize. No book has more levels than that.
+            # islice accepts at most sys.maxsize. No book can have more levels.
             return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
     def calculate_amount(
@@ -608,9 +608,8 @@ class OrderManagement:
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
         """Return the largest amount (lots) whose slippage is at most `max_slippage_bps` basis points.
 
-        `max_slippage_bps` is an integer of at least 0. The slippage is `Quote.slippage`, as a share of
-        the price of the whole amount at the best price. The comparison is exact. The result is 0 if the
-        book is empty.
+        `max_slippage_bps` is an integer of at least 0. The slippage is the exact value that
+        `Quote.slippage_bps` rounds. The result is 0 if the book is empty.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of the
         result would fill.
@@ -658,7 +657,7 @@ class OrderManagement:
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
         """Return a new OrderManagement with the state of a snapshot. It has no journal and no subscribers.
 
-        Raises InvalidOrderError if the snapshot contains an invalid order or counter, and
+        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
         DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
 
         >>> om = OrderManagement()
@@ -714,7 +713,7 @@ class OrderManagement:
     def last_sequence(self) -> int:
         """The sequence number of the last event, or 0 if there is no event.
 
-        Inside a transaction or a what-if, it counts the provisional changes too.
+        Inside a transaction or a what-if, it includes the provisional changes.
         """
         with self.locked():
             return self._ledger.sequence
@@ -760,7 +759,7 @@ class OrderManagement:
         return tuple(order for book in books for order in book.orders())
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
-        """Return the book, or a new empty book, which is not stored, if nothing rests in it."""
+        """Return a book. If it has no orders, return a new empty book, which is not stored."""
         check_book(symbol, side)
         book = self._admitted().by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book

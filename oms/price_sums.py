@@ -9,8 +9,8 @@ most changes are at the best levels.
 
 The solution: rows and shifts.
 
-- Each row belongs to one level. It stores the total amount of all levels down to this one, and a number from
-  which the price of any amount that ends in this level follows. So a price needs one bisection over the rows.
+- Each row belongs to one level. It stores the total amount of all levels down to this one, and an offset
+  for the price of any amount that ends in this level. So a query is one bisection over the rows.
 - A change of a level does not touch the rows. It is stored as a shift: the level, and the difference between
   its present amount and its amount in the rows. A query applies the shifts one by one, best first. Each shift
   that lies before the end of the requested amount changes the amount that the query looks up in the rows, and
@@ -19,8 +19,8 @@ The solution: rows and shifts.
   MOST_SHIFTS levels have changed, all rows and shifts are dropped, and the next query starts again.
 
 The price of an amount: let a level have rank r (its price times the sign of the side), and let all better
-levels have the total amount a and the total cost c. An amount m that ends in this level costs c + (m - a) *
-r. Its row stores offset = c - a * r, so the price is offset + m * r.
+levels have the total amount a and the total cost c. An amount m that ends in this level costs
+c + (m - a) * r. The row of the level stores offset = c - a * r, so the price is offset + m * r.
 
 Invariants:
 

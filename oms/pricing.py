@@ -114,8 +114,8 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
 def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> int:
     """Return the largest amount whose slippage is at most `max_slippage_bps` basis points. O(k).
 
-    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit if 10,000
-    s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to the slippage.
+    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit if
+    10,000 * s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to the slippage.
     """
     reached = slippage = best = 0
     for price, available in levels:

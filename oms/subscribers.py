@@ -6,8 +6,10 @@ The solution: a queue. The event of a change that a callback makes is appended t
 subscribers at that moment. So all subscribers see all events in the same order. Exceptions of callbacks are
 collected, and raised after all subscribers have been notified.
 
-Invariants: |- The queue exists only while a `publish` call works on it, so no event is left in it. |- Each
-subscriber is notified once of each event after its subscription, until it unsubscribes.
+Invariants:
+
+- The queue exists only while a `publish` call works on it, so no event is left in it.
+- Each subscriber is notified once of each event after its subscription, until it unsubscribes.
 """
 
 from __future__ import annotations
@@ -86,5 +88,7 @@ class Subscribers:
                     callback(event)
                 except BaseException as error:
                     with suppress(Exception):  # an immutable exception cannot get a note
-                        error.add_note(f"raised by a subscriber after the change of event {event.sequence}")
+                        error.add_note(
+                            f"raised by a subscriber of event {event.sequence}, after the change was made"
+                        )
                     yield error
