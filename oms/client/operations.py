@@ -24,7 +24,7 @@ from oms.client.responses import (
     unexpected,
 )
 from oms.client.retries import Exchange
-from oms.errors import DuplicateOrderError, InvalidOrderError, OmsError, OrderNotFoundError
+from oms.errors import DuplicateOrderError, OmsError, OrderNotFoundError
 from oms.management import OrderManagement
 from oms.models import (
     MAX_INT,
@@ -34,6 +34,7 @@ from oms.models import (
     Side,
     Trade,
     as_amounts,
+    check_amendment,
     check_book,
     check_bounds,
     check_fill,
@@ -41,7 +42,6 @@ from oms.models import (
     check_order,
     check_order_id,
     check_positive,
-    check_resting,
     check_selection,
     check_slippage,
 )
@@ -115,11 +115,8 @@ def amend_order(
 ) -> Exchange[Order]:
     """Change the remaining amount of an order, its price, or both, as `OrderManagement.amend_order` does."""
     check_order_id(order_id)
-    if amount is None and price is None:
-        raise InvalidOrderError("amount or price", None, "given")
+    check_amendment(amount, price)
     body = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
-    for name, value in body.items():
-        check_resting(name, value)
     request = change("PATCH", f"/orders/{order_id}", idempotency_key, body)
     return _send(request, parse_order, order_id=order_id, **body)
 

@@ -192,10 +192,10 @@ def test_a_total_past_64_bits_beside_a_small_one_is_an_error_in_polars_and_never
 
 def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> None:
     order, fill = VALUES[Order][0], VALUES[OrderFill][0]
-    with pytest.raises(InvalidArgumentError, match="all of one kind, here Order") as caught:
+    with pytest.raises(InvalidArgumentError, match="all of one kind, Order") as caught:
         to_columns([order, order, fill])
     assert caught.value.value is fill
-    with pytest.raises(InvalidArgumentError, match="all of one kind, here Trade"):
+    with pytest.raises(InvalidArgumentError, match="all of one kind, Trade"):
         to_columns([order], kind=Trade)
 
 

@@ -111,7 +111,7 @@ def test_a_negative_number_is_refused(value: int | Fraction) -> None:
 def test_what_is_not_exact_is_refused(value: str) -> None:
     for read in (Instrument().to_ticks, Instrument().to_lots):
         with pytest.raises(
-            InvalidArgumentError, match=r"must be exact: text such as '12\.5', an int, a Decimal"
+            InvalidArgumentError, match=r"must be text such as '12\.5', an int, a Decimal, or a Fraction"
         ):
             read(value)
 

@@ -126,7 +126,7 @@ def test_a_copy_is_equal_and_independent(
 def test_copying_inside_a_transaction_raises(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
     om = make(ONE)
     for opened in (om.transaction(), om.what_if()):
-        with opened, pytest.raises(OpenTransactionError, match="copying or pickling, or a snapshot"):
+        with opened, pytest.raises(OpenTransactionError, match="copying, pickling, or taking a snapshot"):
             duplicate(om)
     assert duplicate(om).orders() == (ONE,)
 
@@ -173,7 +173,7 @@ def test_a_snapshot_does_not_change_with_the_books() -> None:
         (Snapshot(0, 1, [ONE]), "orders must be a tuple of Order, not [Order("),  # type: ignore[arg-type]
         (Snapshot(0, 1, (ONE, tuple(ONE))), "orders must be an iterable of Order, not (1, 'JPM', "),  # type: ignore[arg-type]
         (Snapshot(0, 1, (ONE._replace(amount=0),)), "amount must be an int in 1.."),
-        (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is taken already"),
+        (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is already taken"),
     ],
 )
 def test_what_cannot_be_the_state_of_books_is_rejected(snapshot: Snapshot, message: str) -> None:

@@ -176,7 +176,7 @@ def test_a_callback_that_raises_stops_no_other_callback_and_its_error_reaches_th
     om.subscribe(after.append)
     with pytest.raises(ValueError, match="at 1") as caught:
         om.add_order(*ORDER)
-    assert caught.value.__notes__ == ["raised by a subscriber told of event 1, which stands"]
+    assert caught.value.__notes__ == ["raised by a subscriber of event 1, after the change was made"]
     assert heard == after == [OrderAdded(ORDER, sequence=1)]
     assert 1 in om
     om._check()

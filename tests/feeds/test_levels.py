@@ -376,7 +376,7 @@ def test_an_exponent_that_would_fill_the_memory_is_no_price(price: str) -> None:
     assert isinstance(message, BookMessage)
     assert message.bids == ((price, "1.0"),)
     stale = follow(OrderManagement(), Kraken()).apply(message).stale
-    allowed = "a decimal >= 0 such as '12.5' or '1e-3', of at most 40 digits on either side of its point"
+    allowed = "a decimal >= 0 such as '12.5' or '1e-3', with at most 40 digits before and after its point"
     assert stale == f"row 1: price must be {allowed}, not '{price}' (str)"
 
 
