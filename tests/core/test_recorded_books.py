@@ -12,10 +12,10 @@ import pytest
 
 from oms import OrderManagement
 from oms.feeds import Unknown, open_recording, replay
-from support.recordings import AAPL, AMZN, BITSTAMP, needed
+from support.recordings import AAPL, AMZN, BITSTAMP, needs_recordings
 
 
-@needed
+@needs_recordings
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "unknown", "digest", "state_hash"),
