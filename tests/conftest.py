@@ -1,9 +1,9 @@
-"""Leave slow tests out of a run that names files or folders.
+"""A pytest plugin that skips slow tests when the command line names files or folders.
 
-A test is slow if it takes more than a second on an idle machine; it carries `@pytest.mark.slow`. The test
-command of the README names no file, so it runs all tests. `pytest tests/core` is for the minutes between two
-changes, so it runs the fast ones. A run that selects tests itself, by `-m`, `-k` or `::`, gets what it
-selects: `pytest tests/core -m "not long"` runs the slow tests too.
+A slow test takes more than a second on an idle machine and is has_markers with `@pytest.mark.slow`. The test
+command of the README names no file, so that command runs all tests. `pytest tests/core` gives quick feedback
+while you edit, so it runs only the fast tests. If you select tests with `-m`, `-k`, or `::`, your selection
+runs unchanged. For example, `pytest tests/core -m "not long"` runs the slow tests too.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import pytest
 _LEFT_OUT = pytest.StashKey[int]()
 
 
-def _selects_itself(config: pytest.Config) -> bool:
-    words = config.invocation_params.args
-    marked = any(word.startswith(("-m", "--markexpr")) for word in words)
-    return marked or bool(config.option.keyword) or any("::" in word for word in words)
+def _has_own_selection(config: pytest.Config) -> bool:
+    arguments = config.invocation_params.args
+    has_markers = any(argument.startswith(("-m", "--markexpr")) for argument in arguments)
+    return has_markers or bool(config.option.keyword) or any("::" in argument for argument in arguments)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect slow tests where the command line names files or folders."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS or _selects_itself(config):
+    if config.args_source is not pytest.Config.ArgsSource.ARGS or _has_own_selection(config):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     config.hook.pytest_deselected(items=slow)
@@ -30,6 +30,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how many slow tests were left out, and how to run them."""
+    """Print how many slow tests were left out, and how to run them."""
     if left_out := config.stash.get(_LEFT_OUT, 0):
         terminalreporter.write_line(f'{left_out} slow tests were left out; -m "not long" runs them too')

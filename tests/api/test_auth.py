@@ -17,7 +17,7 @@ from oms import InvalidArgumentError
 from oms.api import Settings, auth, create_app
 from oms.api.page import PATHS
 from support.api_books import ORDER, problem
-from support.api_server import received, serving, stream
+from support.api_server import next_message, serving, stream
 
 KEY = "correct horse battery".replace(" ", "-")
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -236,11 +236,11 @@ def test_a_stream_is_closed_without_the_key_and_open_with_it_or_the_cookie() -> 
         assert refused.value.response.status_code == 401
         assert json.loads(refused.value.response.body or b"")["code"] == "unauthorized"
         with stream(address, "", **BEARER) as connection:
-            assert received(connection)["type"] == "snapshot"
+            assert next_message(connection)["type"] == "snapshot"
         opened = httpx.post(f"{address.http}/session", headers=BEARER)
         cookie = {"Cookie": opened.headers["set-cookie"].partition(";")[0], "Origin": address.http}
         with stream(address, "", **cookie) as connection:
-            assert received(connection)["type"] == "snapshot"
+            assert next_message(connection)["type"] == "snapshot"
 
 
 def test_the_health_and_the_page_of_an_application_within_another_are_open_too() -> None:

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from oms import journal
 from oms.api import Settings, create_app
 from support.api_books import JPM
-from support.serve_process import served
+from support.serve_process import oms_serve
 
 
 def request(number: int) -> tuple[str, dict[str, Any]]:
@@ -38,7 +38,7 @@ def kills(file: Path, lives: int, rng: random.Random) -> None:
     acknowledged: dict[int, Any] = {}
     number = 0
     for _ in range(lives):
-        with served("--journal", str(file)) as (process, url), client_of(url) as client:
+        with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
             quiet, killer = rng.randint(0, 40), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):
@@ -75,7 +75,7 @@ def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
     acknowledged: dict[str, tuple[Any, Any]] = {}
     for life in range(lives):
         body = {"amount": 5 + life}
-        with served("--journal", str(file)) as (process, url), client_of(url) as client:
+        with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
             quiet, killer = rng.randint(0, 20), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):

@@ -18,11 +18,11 @@ from oms.cli import run
 from oms.client import Client
 from support import ladder_page
 from support.api_books import JPM, ORDER, books, problem
-from support.api_server import Address, received, serving, stream
+from support.api_server import Address, next_message, serving, stream
 from support.chromium import visiting
 from support.ladder_page import KEY, add, review, shows
-from support.serve_process import served
-from support.stripping_proxy import proxied
+from support.serve_process import oms_serve
+from support.stripping_proxy import reverse_proxy
 
 browser = ladder_page.browser
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -43,7 +43,7 @@ class Below(Address):
 @contextmanager
 def behind(om: OrderManagement, host: str | None = None, **settings: str) -> Iterator[Below]:
     app = create_app(om, Settings(checks_host=True, **settings))  # type: ignore[arg-type]  # keys alone
-    with serving(app, root_path="/oms") as server, proxied(server, "/oms", host) as address:
+    with serving(app, root_path="/oms") as server, reverse_proxy(server, "/oms", host) as address:
         yield Below(*address)
 
 
@@ -74,15 +74,15 @@ def test_every_address_that_an_answer_names_is_right_below_the_path() -> None:
 def test_the_stream_is_below_the_path_too() -> None:
     om = books()
     with behind(om) as address, stream(address, "?symbol=JPM") as connection:
-        assert len(received(connection)["orders"]) == 2
+        assert len(next_message(connection)["orders"]) == 2
         om.remove_order(1)
-        assert received(connection)["order"]["order_id"] == 1
+        assert next_message(connection)["order"]["order_id"] == 1
 
 
 def test_the_command_takes_the_path_and_says_so() -> None:
-    with served("--demo", "--root-path", "/oms/") as (process, url):
+    with oms_serve("--demo", "--root-path", "/oms/") as (process, url):
         port = int(url.rpartition(":")[2])
-        with proxied(Address("127.0.0.1", port), "/oms") as address:
+        with reverse_proxy(Address("127.0.0.1", port), "/oms") as address:
             added = httpx.post(f"{address.http}/oms/orders", json={**ORDER, "order_id": 9})
             assert added.headers["location"] == "/oms/orders/9"
         assert process.stdout is not None
@@ -131,7 +131,7 @@ def test_the_page_says_that_the_proxy_passes_on_another_host(
     app = create_app(books(), Settings(checks_host=True))
     with (
         serving(app, root_path="/oms") as server,
-        proxied(server, "/oms", f"127.0.0.1:{server.port}") as door,
+        reverse_proxy(server, "/oms", f"127.0.0.1:{server.port}") as door,
     ):
         origin = f"http://127.0.0.1:{door.port}"
         with visiting(browser, origin, "/oms/#/JPM") as page:
@@ -150,7 +150,7 @@ def test_the_page_says_that_the_proxy_passes_on_no_sockets(browser: Browser) -> 
     app = create_app(books(), Settings(checks_host=True))
     with (
         serving(app, root_path="/oms") as server,
-        proxied(server, "/oms", sockets=False) as door,
+        reverse_proxy(server, "/oms", sockets=False) as door,
         visiting(browser, f"http://127.0.0.1:{door.port}", "/oms/#/JPM") as page,
     ):
         expect(page.locator("#rejection")).to_contain_text("the proxy in front of it must forward WebSockets")

@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection
 from oms import Order, OrderManagement, Side
 from oms.api import Settings, create_app, server
 from oms.api.stream import READER_TOO_SLOW
-from support.api_server import Address, received, serving, stream
+from support.api_server import Address, next_message, serving, stream
 from support.book_commands import commands, run
 from support.strategies import symbols
 
@@ -85,11 +85,11 @@ def test_a_reader_has_what_rests_by_its_messages_alone(
     om.remove_orders()
     run(om, before)
     with stream(address, f"?symbol={symbol}" if symbol else "") as connection:
-        rebuilt = Rebuilt(received(connection))
+        rebuilt = Rebuilt(next_message(connection))
         run(om, after)
         om.add_order(10**6, symbol or "END", Side.BUY, 1, 1)  # the last of them, whatever they were
         while 10**6 not in rebuilt.orders:
-            rebuilt.take(received(connection))
+            rebuilt.take(next_message(connection))
     assert rebuilt.orders == {order.order_id: order._asdict() for order in om.orders(symbol)}
 
 
@@ -98,13 +98,13 @@ def test_a_change_is_told_with_the_number_of_the_message_before_it(
 ) -> None:
     om.add_order(1, "JPM", Side.BUY, 20, 20)
     with stream(address, "?symbol=JPM") as connection:
-        snapshot = received(connection)
+        snapshot = next_message(connection)
         start = snapshot["sequence"]
         assert [order["order_id"] for order in snapshot["orders"]] == [1]
         om.add_order(2, "IBM", Side.BUY, 1, 1)
         om.amend_order(1, amount=7)
         om.place_trade("JPM", Side.BUY, 3)
-        amended, traded = received(connection), received(connection)
+        amended, traded = next_message(connection), next_message(connection)
     assert (amended["type"], amended["previous"], amended["sequence"]) == ("OrderAmended", start, start + 2)
     assert (traded["type"], traded["previous"], traded["sequence"]) == ("TradePlaced", start + 2, start + 3)
     assert traded["trade"]["fills"] == [{"order_id": 1, "amount": 3, "price": 20}]
@@ -115,7 +115,7 @@ def test_a_snapshot_names_the_last_trades(om: OrderManagement, address: Address)
     for _ in range(30):
         om.place_trade("TAPE", Side.SELL, 2)
     with stream(address, "?symbol=TAPE") as connection:
-        trades = received(connection)["trades"]
+        trades = next_message(connection)["trades"]
     assert len(trades) == 20
     assert trades[-1]["sequence"] == om.last_sequence
     assert [trade["sequence"] for trade in trades] == sorted(trade["sequence"] for trade in trades)
@@ -125,13 +125,13 @@ def test_a_slow_reader_is_dropped_and_a_quick_one_is_not() -> None:
     om = OrderManagement()
     crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
-        assert received(quick)["type"] == "snapshot"
+        assert next_message(quick)["type"] == "snapshot"
         with reader_of_nothing(address) as slow:
             for _ in range(45):  # more than any buffers on the way hold
                 om.add_orders(crowd)
-                assert received(quick)["type"] == "OrdersAdded"
+                assert next_message(quick)["type"] == "OrdersAdded"
                 om.remove_orders()
-                assert received(quick)["type"] == "OrdersRemoved"
+                assert next_message(quick)["type"] == "OrdersRemoved"
             end = b""
             while not end.endswith(CLOSE_FRAME):
                 some = slow.recv(2**16)
@@ -157,7 +157,7 @@ def reader_of_nothing(address: Address) -> socket.socket:
 
 def test_a_reader_that_says_something_is_told_that_nothing_is_taken(address: Address) -> None:
     with stream(address) as connection:
-        received(connection)
+        next_message(connection)
         connection.send("hello")
         ends_with(connection, 1003)
 
@@ -176,7 +176,7 @@ def test_a_stream_that_is_asked_for_wrongly_is_a_problem(address: Address, query
 def test_no_more_streams_are_open_than_may_be(address: Address) -> None:
     with stream(address) as one, stream(address) as two, stream(address) as three, stream(address) as four:
         for each in (one, two, three, four):
-            received(each)
+            next_message(each)
         with pytest.raises(InvalidStatus) as refused, stream(address):
             pass
     assert json.loads(refused.value.response.body or b"")["code"] == "too_many_streams"
@@ -204,7 +204,7 @@ def wait_for_a_place(address: Address) -> None:
     while True:
         try:
             with stream(address, "?symbol=X") as reader:
-                assert received(reader)["type"] == "snapshot"
+                assert next_message(reader)["type"] == "snapshot"
         except InvalidStatus:
             assert monotonic() < deadline
             sleep(0.1)
@@ -232,13 +232,13 @@ def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
 def test_the_end_of_the_server_closes_its_streams() -> None:
     with ExitStack() as last, serving(create_app(settings=Settings())) as address:
         connection = last.enter_context(stream(address))
-        received(connection)
+        next_message(connection)
         assert httpx.get(f"{address.http}/health").json() == {"alive": True}
         last.callback(ends_with, connection, 1012)
 
 
 def ends_with(connection: ClientConnection, code: int) -> None:
     with pytest.raises(ConnectionClosed) as closed:
-        received(connection)
+        next_message(connection)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code

@@ -11,7 +11,7 @@ import pytest
 
 from oms.cli import run
 from support.naive_exchange import FORMATS, Format, NaiveExchange
-from support.recordings import BITGET, OKX, needed
+from support.recordings import BITGET, OKX, needs_recordings
 
 
 def capture(path: Path, form: Format, spoil: int = 0) -> str:
@@ -248,7 +248,7 @@ def test_a_capture_that_is_cut_off_is_an_error(tmp_path: Path, capsys: pytest.Ca
     assert "the file is damaged" in captured.err
 
 
-@needed
+@needs_recordings
 @pytest.mark.parametrize(
     ("path", "feed", "messages"), [(OKX, "okx", 290), (BITGET[0], "bitget", 443), (BITGET[1], "bitget", 194)]
 )

@@ -15,10 +15,10 @@ from support.recordings import (
     AMZN,
     BITSTAMP,
     BITSTAMP_TRADES,
-    needed,
+    needs_recordings,
 )
 
-pytestmark = needed
+pytestmark = needs_recordings
 
 
 @pytest.mark.slow

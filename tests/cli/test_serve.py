@@ -21,7 +21,7 @@ from oms.api import Settings, create_app, server
 from oms.api.server import requested_workers
 from oms.cli import run
 from oms.extras import how_to_install
-from support.serve_process import served
+from support.serve_process import oms_serve
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "service.md"
 
@@ -119,7 +119,7 @@ def test_a_signal_that_comes_before_the_server_is_up_ends_it_too(monkeypatch: py
 @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_with_its_journal_closed(signal_: signal.Signals, code: int, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    with served("--journal", str(file)) as (process, url):
+    with oms_serve("--journal", str(file)) as (process, url):
         order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
         assert httpx.post(f"{url}/orders", json=order).status_code == 201
         assert process.stdout is not None
@@ -156,7 +156,7 @@ def test_the_lines_of_the_page_work_as_printed() -> None:
     section = PAGE.read_text().partition("## Try it")[2].partition("\n## ")[0]
     lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
     assert len(lines) >= 4
-    with served("--demo") as (_, url):
+    with oms_serve("--demo") as (_, url):
         port = url.rpartition(":")[2]
         for line, expected in lines:
             assert "localhost:8080" in line

@@ -1,4 +1,4 @@
-"""Values as columns that every data frame takes as they are."""
+"""`to_columns`: values as columns that every data frame library accepts unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # it has no types of its own
+import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # pyarrow has no type hints
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +71,7 @@ KINDS = pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)
 
 
 @KINDS
-def test_the_names_of_the_columns_are_stable_and_their_lengths_equal(kind: type) -> None:
+def test_the_columns_have_fixed_names_and_equal_lengths(kind: type) -> None:
     columns = to_columns(VALUES[kind])
     assert list(columns) == NAMES[kind]
     assert {type(column) for column in columns.values()} == {list}
@@ -80,22 +80,24 @@ def test_the_names_of_the_columns_are_stable_and_their_lengths_equal(kind: type)
 
 
 @KINDS
-def test_no_values_have_columns_if_their_kind_is_said(kind: type) -> None:
+def test_an_empty_iterable_with_a_kind_returns_the_empty_columns_of_that_kind(kind: type) -> None:
     assert to_columns([], kind=kind) == {name: [] for name in NAMES[kind]}
 
 
 @KINDS
-def test_pandas_polars_pyarrow_and_numpy_take_them_as_they_are(kind: type) -> None:
+def test_pandas_polars_pyarrow_and_numpy_accept_the_columns_unchanged(kind: type) -> None:
     columns = to_columns(VALUES[kind])
     frame = pd.DataFrame(columns).astype(object)
-    assert frame.where(frame.notna(), None).to_dict("list") == columns  # it writes NaN where a note is None
+    assert (
+        frame.where(frame.notna(), None).to_dict("list") == columns
+    )  # pandas writes NaN where a note is None
     assert pl.DataFrame(columns).to_dict(as_series=False) == columns
     assert pa.table(columns).to_pydict() == columns
     assert {name: np.array(column).tolist() for name, column in columns.items()} == columns
 
 
 @KINDS
-def test_numbers_become_64_bit_integers_and_sides_text_in_each(kind: type) -> None:
+def test_every_library_reads_numbers_as_64_bit_values_and_sides_as_text(kind: type) -> None:
     columns = to_columns(VALUES[kind])
     texts = {"symbol", "side", "event", "note"}
     floats = {"average_price", "slippage_bps"}
@@ -106,14 +108,14 @@ def test_numbers_become_64_bit_integers_and_sides_text_in_each(kind: type) -> No
             assert polars.schema[name] == pl.String
             assert pa.types.is_string(arrow.schema.field(name).type)
         else:
-            wanted = "float64" if name in floats else "int64"
-            assert str(pandas[name].dtype) == str(polars.schema[name]).lower() == wanted
-            assert arrow.schema.field(name).type == {"float64": pa.float64(), "int64": pa.int64()}[wanted]
+            dtype = "float64" if name in floats else "int64"
+            assert str(pandas[name].dtype) == str(polars.schema[name]).lower() == dtype
+            assert arrow.schema.field(name).type == {"float64": pa.float64(), "int64": pa.int64()}[dtype]
     for column in columns.values():
         assert {type(value) for value in column} <= {int, str, float, type(None)}
 
 
-def test_a_row_of_a_quote_has_its_figures_beside_its_fields() -> None:
+def test_a_row_of_a_quote_contains_its_fields_and_its_derived_figures() -> None:
     quote = VALUES[Quote][0]
     columns = to_columns([quote])
     assert (columns["slippage"], columns["fills"], columns["side"]) == ([2], [2], ["BUY"])
@@ -123,18 +125,18 @@ def test_a_row_of_a_quote_has_its_figures_beside_its_fields() -> None:
 
 @settings(deadline=None)
 @given(our.distinct_orders())
-def test_orders_come_back_out_of_their_columns(orders: list[Order]) -> None:
+def test_orders_can_be_rebuilt_from_their_columns(orders: list[Order]) -> None:
     columns = to_columns(orders, kind=Order)
-    back = [
+    rebuilt = [
         Order(order_id, symbol, Side(side), amount, price)
         for order_id, symbol, side, amount, price in zip(*columns.values(), strict=True)
     ]
-    assert back == orders
+    assert rebuilt == orders
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32))
-def test_the_changes_in_the_columns_of_events_sum_up_to_what_rests(seed: int) -> None:
+def test_the_changes_in_the_columns_of_events_add_up_to_the_resting_orders(seed: int) -> None:
     om = OrderManagement()
     events: list[Event] = []
     om.subscribe(events.append)
@@ -153,7 +155,7 @@ def test_the_changes_in_the_columns_of_events_sum_up_to_what_rests(seed: int) ->
     assert set(columns["event"]) == {type(event).__name__ for event in events}
 
 
-def test_an_amendment_is_what_went_and_what_came() -> None:
+def test_an_amendment_has_one_row_for_the_old_amount_and_one_for_the_new_amount() -> None:
     om = OrderManagement()
     events: list[Event] = []
     om.add_order(1, "JPM", BUY, 20, 20)
@@ -171,7 +173,9 @@ HUGER = [*HUGE, Trade(3, "JPM", BUY, 2**63 - 1, (2**63 - 1) ** 2, ())]
 
 
 @pytest.mark.parametrize("trades", [HUGE, HUGER], ids=["2^63", "2^126"])
-def test_totals_past_64_bits_stay_exact_in_pandas_and_with_a_type_in_the_others(trades: list[Trade]) -> None:
+def test_totals_past_64_bits_stay_exact_in_pandas_and_in_other_libraries_with_an_explicit_type(
+    trades: list[Trade],
+) -> None:
     columns = to_columns(trades)
     totals = [trade.total_price for trade in trades]
     assert columns["total_price"] == totals
@@ -185,12 +189,12 @@ def test_totals_past_64_bits_stay_exact_in_pandas_and_with_a_type_in_the_others(
     assert np.array(columns["total_price"], dtype=object).tolist() == totals
 
 
-def test_a_total_past_64_bits_beside_a_small_one_is_an_error_in_polars_and_never_another_number() -> None:
+def test_polars_raises_an_error_for_a_total_past_64_bits_instead_of_changing_the_number() -> None:
     with pytest.raises(TypeError):
         pl.DataFrame(to_columns(HUGER))
 
 
-def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> None:
+def test_values_of_different_kinds_are_rejected_and_the_error_contains_the_first_different_value() -> None:
     order, fill = VALUES[Order][0], VALUES[OrderFill][0]
     with pytest.raises(InvalidArgumentError, match="all of one kind, Order") as caught:
         to_columns([order, order, fill])
@@ -199,21 +203,21 @@ def test_values_of_different_kinds_are_refused_with_the_one_that_differs() -> No
         to_columns([order], kind=Trade)
 
 
-def test_events_of_different_types_are_one_kind() -> None:
+def test_events_of_different_types_share_the_same_columns() -> None:
     assert set(to_columns(VALUES[Event])["event"]) == {"OrdersAdded", "TradePlaced", "OrderAmended"}
 
 
-def test_an_event_about_no_order_has_columns_without_rows() -> None:
+def test_an_event_without_orders_has_no_rows() -> None:
     assert to_columns([OrdersAdded((), 1)]) == to_columns([], kind=Event)
 
 
-def test_no_values_of_no_kind_are_refused() -> None:
+def test_an_empty_iterable_without_a_kind_is_rejected() -> None:
     with pytest.raises(InvalidArgumentError, match="a non-empty iterable"):
         to_columns([])
 
 
-class Child(OrderAdded):
-    """An event that nobody defined the columns of."""
+class UnknownEvent(OrderAdded):
+    """A kind of event that has no columns."""
 
 
 @pytest.mark.parametrize(
@@ -226,18 +230,18 @@ class Child(OrderAdded):
         [None],
         VALUES[Order][0],
         [BUY],
-        [Child(VALUES[Order][0], sequence=1)],
+        [UnknownEvent(VALUES[Order][0], sequence=1)],
         [{}],
         [(1, 2)],
     ],
     ids=repr,
 )
-def test_what_is_no_value_of_these_is_refused(values: Any) -> None:
+def test_an_argument_that_is_not_an_iterable_of_values_is_rejected(values: Any) -> None:
     with pytest.raises(InvalidArgumentError):
         to_columns(values)
 
 
 @pytest.mark.parametrize("kind", [int, OrderAdded, OrderManagement, "Order", [], Side])
-def test_a_kind_that_has_no_columns_is_refused(kind: Any) -> None:
+def test_a_kind_without_columns_is_rejected(kind: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="kind must be one of Order, OrderFill"):
         to_columns([], kind=kind)

@@ -1,4 +1,4 @@
-"""How values show themselves in a terminal and in a notebook."""
+"""How values are displayed in a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOSTILE = "<script>alert('1')</script>&\"</td>"
 
 
 def deep(levels: int = 1000, symbols: int = 1) -> OrderManagement:
-    """Books of so many levels on each side, and one order on each level."""
+    """Return books with the given number of levels per side and one order per level."""
     om = OrderManagement()
     om.add_orders(
         Order(2 * (n * symbols + m) + (side is SELL), f"S{m:04}", side, n + 1, price)
@@ -35,7 +35,7 @@ def deep(levels: int = 1000, symbols: int = 1) -> OrderManagement:
 
 
 class Page(HTMLParser):
-    """What a browser makes of a text: its tags, its attributes, and the cells of its rows."""
+    """A parsed HTML document: its tags, its attributes, its text, and the cells of its rows."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def shown(value: Any) -> Page:
+def parsed(value: Any) -> Page:
     return Page(value._repr_html_())
 
 
@@ -85,13 +85,13 @@ LONG_TRADE = deep().place_trade("S0000", SELL, 400_000)
 EVERYTHING = [deep(), QUOTE, LONG_QUOTE, LONG_TRADE, OrderManagement()]
 
 
-def test_a_ladder_has_asks_above_bids_with_the_best_of_both_at_the_spread() -> None:
+def test_a_ladder_shows_asks_above_bids_with_the_best_prices_next_to_the_spread() -> None:
     om = OrderManagement()
     om.add_orders(
         [Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 1000, 21), Order(2, "JPM", SELL, 15, 17)]
     )
     om.add_orders([Order(3, "JPM", SELL, 30, 16), Order(5, "JPM", SELL, 5, 17)])
-    assert shown(om).rows == [
+    assert parsed(om).rows == [
         ["book", "price (ticks)", "orders", "amount (lots)", ""],
         ["BUY (asks)", "21", "1", "1,000", ""],
         ["BUY (asks)", "20", "1", "20", ""],
@@ -101,10 +101,10 @@ def test_a_ladder_has_asks_above_bids_with_the_best_of_both_at_the_spread() -> N
     ]
 
 
-def test_a_bar_is_as_long_as_its_share_of_the_largest_amount_shown() -> None:
+def test_the_length_of_a_bar_is_proportional_to_its_share_of_the_largest_displayed_amount() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(2, "JPM", SELL, 5, 17)])
-    widths = [re.findall(r"(?<!-)width:([\d.]+)em", style) for style in shown(om).styles]
+    widths = [re.findall(r"(?<!-)width:([\d.]+)em", style) for style in parsed(om).styles]
     assert [width for (width,) in filter(None, widths)] == ["10.00", "2.50"]
 
 
@@ -112,8 +112,8 @@ def test_a_bar_is_as_long_as_its_share_of_the_largest_amount_shown() -> None:
 def test_a_book_with_one_side_has_no_spread(side: Side) -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", side, 20, 20)
-    assert ["spread", "none", "", "", ""] in shown(om).rows
-    assert len(shown(om).rows) == 3
+    assert ["spread", "none", "", "", ""] in parsed(om).rows
+    assert len(parsed(om).rows) == 3
 
 
 def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
@@ -121,16 +121,16 @@ def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
     om.add_order(1, "JPM", BUY, 20, 20)
     assert repr(om) == "<OrderManagement: 1 order in 1 book>"
     om.add_orders(Order(n, "JPM", BUY, 20, 20 + n) for n in range(2, 12))
-    assert shown(om).rows[1][0] == "1 more level"
+    assert parsed(om).rows[1][0] == "1 more level"
 
 
-def test_an_empty_book_says_so() -> None:
-    assert shown(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
+def test_an_empty_book_is_displayed_as_zero_orders_in_zero_books() -> None:
+    assert parsed(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
 
 
 @pytest.mark.parametrize("value", EVERYTHING, ids=lambda value: type(value).__name__)
-def test_html_is_a_table_without_scripts_sheets_or_anything_from_outside(value: object) -> None:
-    page = shown(value)
+def test_the_html_contains_no_scripts_no_style_sheets_and_no_external_resources(value: object) -> None:
+    page = parsed(value)
     assert page.tags <= {"div", "p", "table", "caption", "tr", "th", "td"}
     assert page.attributes <= {"style"}
     assert not any("url" in style or "color:" in style for style in page.styles)
@@ -138,14 +138,14 @@ def test_html_is_a_table_without_scripts_sheets_or_anything_from_outside(value: 
 
 
 @pytest.mark.parametrize("value", EVERYTHING, ids=lambda value: type(value).__name__)
-def test_what_is_shown_is_bounded_however_much_there_is(value: Any) -> None:
+def test_the_display_has_a_bounded_length_whatever_the_size_of_the_value(value: Any) -> None:
     assert len(value._repr_html_()) < 12_000
     assert len(repr(value)) < 1000
     assert len(in_rich(value)) < 2000
 
 
-def test_ten_levels_of_a_side_are_shown_and_the_rest_is_counted() -> None:
-    rows = shown(deep()).rows
+def test_ten_levels_per_side_are_displayed_and_the_others_are_counted() -> None:
+    rows = parsed(deep()).rows
     assert rows[1] == ["990 more levels", "", "", "", ""] == rows[-1]
     assert [row[1] for row in rows[2:-1]] == [
         *(str(price) for price in map("{:,}".format, range(5009, 4999, -1))),
@@ -154,51 +154,51 @@ def test_ten_levels_of_a_side_are_shown_and_the_rest_is_counted() -> None:
     ]
 
 
-def test_three_symbols_are_shown_and_the_other_books_counted() -> None:
-    page = shown(deep(levels=2, symbols=500))
+def test_three_symbols_are_displayed_and_the_other_books_are_counted() -> None:
+    page = parsed(deep(levels=2, symbols=500))
     assert len(page.rows) == 3 * 6
     assert page.text.endswith("Not shown: 994 more books.")
 
 
-def test_showing_a_large_book_looks_at_no_more_than_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_displaying_a_large_book_reads_only_the_displayed_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     om = deep(levels=3000)
     monkeypatch.setattr(OrderBook, "orders", None)
     monkeypatch.setattr(OrderBook, "rows", None)
     monkeypatch.setattr(OrderBook, "amounts", None)
-    walked = 0
+    visits = 0
     islice_of = SortedList.islice
 
-    def counted(self: Any, start: int | None = None, stop: int | None = None) -> Any:
-        nonlocal walked
+    def counting_islice(self: Any, start: int | None = None, stop: int | None = None) -> Any:
+        nonlocal visits
         for each in islice_of(self, start, stop):
-            walked += 1
+            visits += 1
             yield each
 
-    monkeypatch.setattr(SortedList, "islice", counted)
+    monkeypatch.setattr(SortedList, "islice", counting_islice)
     monkeypatch.setattr(SortedList, "__iter__", None)
     om._repr_html_()
     repr(om)
     list(om.__rich_repr__())
-    assert walked == 20
+    assert visits == 20
 
 
 @pytest.mark.parametrize("symbol", [HOSTILE, "x" * 10_000, "日経 \0"])
-def test_a_hostile_symbol_is_text(symbol: str) -> None:
+def test_a_symbol_with_html_or_many_characters_is_displayed_as_harmless_short_text(symbol: str) -> None:
     om = OrderManagement()
     om.add_order(1, symbol, BUY, 20, 20)
     quote = om.quote(symbol, BUY, 1)
     for value in (om, quote, om.place_trade(symbol, BUY, 1)):
-        assert "script" not in shown(value).tags
-        assert symbol.replace("\0", "")[:30] in shown(value).text.replace("\ufffd", "").replace("\0", "")
-        assert len(shown(value).text) < 500
+        assert "script" not in parsed(value).tags
+        assert symbol.replace("\0", "")[:30] in parsed(value).text.replace("\ufffd", "").replace("\0", "")
+        assert len(parsed(value).text) < 500
         assert len(repr(value)) < 600
         assert len(in_rich(value)) < 1500
 
 
-def test_a_quote_shows_its_figures_and_its_fills() -> None:
+def test_a_quote_is_displayed_with_its_figures_and_its_fills() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 10, 21)])
-    page = shown(om.quote("JPM", BUY, 22))
+    page = parsed(om.quote("JPM", BUY, 22))
     assert page.text.startswith("Quote: BUY JPM")
     assert ["total price (ticks x lots)", "442"] in page.rows
     assert ["average price (ticks)", "20.09"] in page.rows
@@ -207,8 +207,8 @@ def test_a_quote_shows_its_figures_and_its_fills() -> None:
     assert "more fills" not in page.text
 
 
-def test_a_trade_shows_its_figures_and_counts_the_fills_that_it_does_not_show() -> None:
-    page = shown(LONG_TRADE)
+def test_a_trade_is_displayed_with_its_figures_and_the_number_of_omitted_fills() -> None:
+    page = parsed(LONG_TRADE)
     assert page.text.startswith("Trade 1: SELL S0000")
     assert ["amount (lots)", "400,000"] in page.rows
     assert page.text.endswith(f"{len(LONG_TRADE.fills) - 10:,} more fills are not shown.")
@@ -221,7 +221,9 @@ def default_repr(value: Any) -> str:
 
 @settings(deadline=None)
 @given(st.lists(st.builds(OrderFill, our.order_ids, our.amounts, our.prices), max_size=30), our.sides)
-def test_a_repr_is_that_of_a_named_tuple_as_far_as_ten_fills(fills: list[OrderFill], side: Side) -> None:
+def test_a_repr_equals_that_of_a_named_tuple_but_omits_fills_after_the_tenth(
+    fills: list[OrderFill], side: Side
+) -> None:
     whole = default_repr(Trade(1, "JPM", side, 5, 100, tuple(fills)))
     text = repr(Trade(1, "JPM", side, 5, 100, tuple(fills)))
     if len(fills) <= 10:
@@ -231,14 +233,14 @@ def test_a_repr_is_that_of_a_named_tuple_as_far_as_ten_fills(fills: list[OrderFi
         assert text == f"{ten[:-2]}, ... {len(fills) - 10} more))"
 
 
-def test_a_shown_value_evaluates_to_itself_and_a_cut_one_does_not_evaluate() -> None:
+def test_a_full_repr_evaluates_to_the_same_value_and_a_truncated_repr_is_not_valid_python() -> None:
     text = repr(QUOTE).replace("<Side.BUY: 'BUY'>", "Side.BUY")
     assert eval(text, dict(vars(oms))) == QUOTE  # noqa: S307  # our own text
     with pytest.raises(SyntaxError):
         compile(repr(LONG_QUOTE), "", "eval")
 
 
-def test_a_long_symbol_is_cut_and_two_that_begin_alike_stay_two() -> None:
+def test_a_long_symbol_is_truncated_and_two_symbols_with_the_same_beginning_stay_separate() -> None:
     om = OrderManagement()
     om.add_order(1, "x" * 100 + "y", BUY, 20, 20)
     om.add_order(2, "x" * 100 + "z", BUY, 20, 21)
@@ -248,23 +250,23 @@ def test_a_long_symbol_is_cut_and_two_that_begin_alike_stay_two() -> None:
     assert list(best_prices.values()) == [{"BUY": 20}, {"BUY": 21}]
 
 
-def test_an_amount_of_many_thousand_digits_is_shown_by_its_size() -> None:
+def test_an_amount_with_thousands_of_digits_is_displayed_as_its_number_of_bits() -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", BUY, 20, 20)
     quote = om.quote("JPM", BUY, 10**5000, allow_partial=True)
     assert "requested=<an int of 16610 bits>" in repr(quote)
-    assert ["requested (lots)", "<an int of 16610 bits>"] in shown(quote).rows
+    assert ["requested (lots)", "<an int of 16610 bits>"] in parsed(quote).rows
 
 
 @settings(deadline=None)
 @given(st.integers(1, 2**256 - 1))
-def test_a_total_that_can_be_printed_is_shown_exactly(total: int) -> None:
+def test_a_total_of_up_to_256_bits_is_displayed_exactly(total: int) -> None:
     trade = Trade(1, "JPM", BUY, 1, total, ())
     assert f"total_price={total}," in repr(trade)
-    assert f"{total:,}" in shown(trade).text
+    assert f"{total:,}" in parsed(trade).text
 
 
-def test_rich_shows_the_same_fields_and_takes_no_symbol_for_markup() -> None:
+def test_rich_displays_the_same_fields_and_does_not_read_a_symbol_as_markup() -> None:
     om = deep(levels=2, symbols=500)
     om.add_order(10**6, "[red]", BUY, 1, 1)
     assert "orders=2001" in in_rich(om)
@@ -274,18 +276,18 @@ def test_rich_shows_the_same_fields_and_takes_no_symbol_for_markup() -> None:
     assert "... 884 more" in in_rich(LONG_QUOTE)
 
 
-def test_showing_changes_nothing_inside_a_what_if() -> None:
+def test_displaying_a_book_inside_a_what_if_changes_nothing() -> None:
     om = deep(levels=2)
     before = om.state_hash()
     with om.what_if():
         om.remove_orders("S0000", BUY)
-        assert ["spread", "none", "", "", ""] in shown(om).rows
+        assert ["spread", "none", "", "", ""] in parsed(om).rows
     assert om.state_hash() == before
 
 
-def test_a_subclass_shows_its_own_name() -> None:
+def test_a_subclass_is_displayed_with_its_own_name() -> None:
     class Desk(OrderManagement):
         pass
 
     assert repr(Desk()) == "<Desk: 0 orders in 0 books>"
-    assert shown(Desk()).text.startswith("Desk:")
+    assert parsed(Desk()).text.startswith("Desk:")

@@ -1,4 +1,4 @@
-"""A change is in the journal before it is in memory; together, or not at all. Any journal will do."""
+"""Durability with any journal: a change is written to the journal first, and then made in memory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from oms.durability import DurableLedger
 from oms.ledger import Ledger
 from oms.order_book import OrderBook
 from support.interrupts import Interrupt, interrupted_at_line
-from support.memory_journal import MemoryJournal, StruckJournal
-from support.threads import let_no_thread_start
+from support.memory_journal import FailingJournal, MemoryJournal
+from support.threads import prevent_new_threads
 
 BUY, SELL = Side.BUY, Side.SELL
 ORDER = Order(1, "JPM", BUY, 20, 20)
 
-VERBS: dict[str, Callable[[OrderManagement], object]] = {
+SINGLE_CHANGES: dict[str, Callable[[OrderManagement], object]] = {
     "add_order": lambda om: om.add_order(9, "JPM", BUY, 5, 22),
     "add_orders": lambda om: om.add_orders([Order(9, "JPM", BUY, 5, 20), Order(10, "NEW", BUY, 5, 20)]),
     "remove_order": lambda om: om.remove_order(2),
@@ -41,18 +41,18 @@ def basket(om: OrderManagement) -> None:
         om.add_order(8, "IBM", SELL, 1, 1)
 
 
-def go_on(om: OrderManagement) -> None:
-    """Whatever rests."""
+def make_more_changes(om: OrderManagement) -> None:
+    """Make a few more changes, which are valid in every state."""
     om.add_order(70, "JPM", BUY, 1, 1)
     with om.transaction():
         om.add_order(71, "JPM", BUY, 1, 1)
         om.place_trade("JPM", BUY, 2)
 
 
-CHANGES = VERBS | {"transaction": basket}
+CHANGES = SINGLE_CHANGES | {"transaction": basket}
 
 
-def filled(journal: MemoryJournal) -> OrderManagement:
+def books_with(journal: MemoryJournal) -> OrderManagement:
     om = OrderManagement(journal)
     om.add_orders([ORDER, Order(2, "JPM", BUY, 10, 21), Order(3, "JPM", SELL, 15, 19)])
     om.place_trade("JPM", BUY, 1)
@@ -60,54 +60,54 @@ def filled(journal: MemoryJournal) -> OrderManagement:
 
 
 @pytest.fixture(autouse=True)
-def no_thread_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No thread can be started, and none is needed."""
-    let_no_thread_start(monkeypatch)
+def no_new_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevent new threads from starting, because durability must not need one."""
+    prevent_new_threads(monkeypatch)
 
 
-def assert_memory_is_the_journal(om: OrderManagement) -> None:
+def assert_memory_equals_journal(om: OrderManagement) -> None:
     om._check()
     assert om.journal is not None
-    again = OrderManagement()
+    replayed = OrderManagement()
     for event in om.journal.read(1):
-        again._ledger.commit(type(event), event.subject())
-    assert again.state_hash() == om.state_hash()
+        replayed._ledger.commit(type(event), event.subject())
+    assert replayed.state_hash() == om.state_hash()
     assert not om._ledger.is_open
 
 
-# ---------------------------------------------------------------------- what goes in
+# ---------------------------------------------------------------------- what the journal contains
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_a_journal_holds_makes_the_same_books(change: str) -> None:
-    om = filled(MemoryJournal())
-    heard: list[Event] = []
-    om.subscribe(heard.append)
+def test_the_events_of_a_journal_rebuild_the_same_books(change: str) -> None:
+    om = books_with(MemoryJournal())
+    events: list[Event] = []
+    om.subscribe(events.append)
     CHANGES[change](om)
     journal = om.journal
     assert isinstance(journal, MemoryJournal)
-    assert journal.events[2:] == heard != []
+    assert journal.events[2:] == events != []
     assert OrderManagement(journal).state_hash() == om.state_hash()
-    assert_memory_is_the_journal(om)
+    assert_memory_equals_journal(om)
 
 
-def test_the_journal_has_a_change_before_the_books_do() -> None:
-    seen: list[bool] = []
+def test_a_change_is_in_the_journal_before_it_is_in_the_books() -> None:
+    is_resting: list[bool] = []
 
     class Watching(MemoryJournal):
         def append(self, batch: Any) -> None:
-            seen.append(1 in om._orders)
+            is_resting.append(1 in om._orders)
             super().append(batch)
 
     om = OrderManagement(Watching())
     om.add_order(*ORDER)
     om.remove_order(1)
-    assert seen == [False, True]
+    assert is_resting == [False, True]
 
 
-def test_a_transaction_is_one_batch_with_its_note_and_a_what_if_is_none() -> None:
+def test_a_transaction_is_written_as_one_batch_with_its_note_and_a_what_if_is_not_written() -> None:
     journal = MemoryJournal()
-    om = filled(journal)
+    om = books_with(journal)
     with om.what_if():
         basket(om)
     with pytest.raises(ZeroDivisionError), om.transaction("fails"):
@@ -120,26 +120,26 @@ def test_a_transaction_is_one_batch_with_its_note_and_a_what_if_is_none() -> Non
     assert [event.note for event in journal.batches[-1]] == ["basket"] * 3
 
 
-def test_what_is_refused_or_changes_nothing_reaches_no_journal() -> None:
+def test_a_call_that_raises_or_changes_nothing_writes_nothing_to_the_journal() -> None:
     journal = MemoryJournal()
-    om = filled(journal)
-    held = len(journal.events)
+    om = books_with(journal)
+    event_count = len(journal.events)
     om.amend_order(2, amount=10)
     om.add_orders([])
     with pytest.raises(oms.OrderNotFoundError):
         om.remove_order(77)
     with pytest.raises(oms.InsufficientLiquidityError):
         om.place_trade("JPM", BUY, 100)
-    assert len(journal.events) == held
+    assert len(journal.events) == event_count
 
 
-def test_a_verb_called_back_is_journalled_in_its_turn() -> None:
+def test_changes_made_by_a_callback_are_written_to_the_journal_in_order() -> None:
     journal = MemoryJournal()
     om = OrderManagement(journal)
-    heard: list[int] = []
+    sequences: list[int] = []
 
     def follow(event: Event) -> None:
-        heard.append(event.sequence)
+        sequences.append(event.sequence)
         if event.sequence == 1:
             om.add_order(2, "JPM", BUY, 1, 1)
             with om.transaction("follow"):
@@ -148,18 +148,18 @@ def test_a_verb_called_back_is_journalled_in_its_turn() -> None:
 
     om.subscribe(follow)
     om.add_order(*ORDER)
-    assert heard == [1, 2, 3, 4]
+    assert sequences == [1, 2, 3, 4]
     assert [len(batch) for batch in journal.batches] == [1, 1, 2]
-    assert_memory_is_the_journal(om)
+    assert_memory_equals_journal(om)
 
 
-def test_it_starts_from_a_snapshot_and_goes_on_from_there() -> None:
-    class Later(MemoryJournal):
+def test_the_books_start_from_the_snapshot_of_the_journal_and_replay_only_later_events() -> None:
+    class WithSnapshot(MemoryJournal):
         def snapshot(self) -> Snapshot:
             return Snapshot(1, 5, (ORDER,))
 
-    journal = Later()
-    journal.batches = filled(MemoryJournal()).journal.batches  # type: ignore[union-attr]  # it has one
+    journal = WithSnapshot()
+    journal.batches = books_with(MemoryJournal()).journal.batches  # type: ignore[union-attr]  # this one has a journal
     trade = journal.events[1]
     om = OrderManagement(journal)
     assert trade.subject()[0].trade_id == 1
@@ -173,19 +173,19 @@ def test_it_starts_from_a_snapshot_and_goes_on_from_there() -> None:
 )
 def test_a_copy_has_no_journal(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
     journal = MemoryJournal()
-    om = filled(journal)
+    om = books_with(journal)
     twin = duplicate(om)
     assert twin.state_hash() == om.state_hash()
     assert twin.journal is None
-    held = len(journal.events)
+    event_count = len(journal.events)
     twin.remove_orders()
     twin.close()
-    assert (len(journal.events), journal.closed) == (held, False)
+    assert (len(journal.events), journal.closed) == (event_count, False)
 
 
-def test_what_is_closed_still_answers_and_takes_nothing() -> None:
+def test_after_close_queries_still_work_and_changes_raise_an_error() -> None:
     journal = MemoryJournal()
-    with filled(journal) as om:
+    with books_with(journal) as om:
         with om.what_if(), pytest.raises(OpenTransactionError, match="closing"):
             om.close()
         assert not journal.closed
@@ -199,46 +199,46 @@ def test_what_is_closed_still_answers_and_takes_nothing() -> None:
     om.close()
 
 
-# ---------------------------------------------------------------------- what fails, and what strikes
+# ---------------------------------------------------------------------- failures and interrupts
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_the_journal_refuses_has_changed_nothing(change: str) -> None:
-    journal = StruckJournal()
-    om = filled(journal)
-    heard: list[Event] = []
-    om.subscribe(heard.append)
-    before, held = om.state_hash(), len(journal.events)
+def test_a_change_that_the_journal_cannot_write_changes_nothing(change: str) -> None:
+    journal = FailingJournal()
+    om = books_with(journal)
+    events: list[Event] = []
+    om.subscribe(events.append)
+    before, event_count = om.state_hash(), len(journal.events)
     journal.error = JournalError("memory", "it is full")
     with pytest.raises(JournalError, match="it is full"):
         CHANGES[change](om)
     assert om.state_hash() == before
-    assert (heard, len(journal.events)) == ([], held)
+    assert (events, len(journal.events)) == ([], event_count)
     CHANGES[change](om)
-    assert_memory_is_the_journal(om)
+    assert_memory_equals_journal(om)
 
 
-@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_strikes_in_the_journal_leaves_memory_as_the_journal_is(change: str, holds: bool) -> None:
-    journal = StruckJournal()
-    om = filled(journal)
-    before, held = om.state_hash(), len(journal.events)
-    journal.error, journal.holds = Interrupt(), holds
+def test_after_an_interrupt_inside_the_journal_memory_equals_the_journal(change: str, stored: bool) -> None:
+    journal = FailingJournal()
+    om = books_with(journal)
+    before, event_count = om.state_hash(), len(journal.events)
+    journal.error, journal.stores_batch = Interrupt(), stored
     with pytest.raises(Interrupt):
         CHANGES[change](om)
-    assert (len(journal.events) > held) is holds
-    assert (om.state_hash() != before) is holds
-    assert_memory_is_the_journal(om)
-    go_on(om)
-    assert_memory_is_the_journal(om)
+    assert (len(journal.events) > event_count) is stored
+    assert (om.state_hash() != before) is stored
+    assert_memory_equals_journal(om)
+    make_more_changes(om)
+    assert_memory_equals_journal(om)
 
 
-@pytest.mark.parametrize("change", VERBS)
-def test_a_durable_change_that_is_interrupted_in_the_books_is_made_all_the_same(
+@pytest.mark.parametrize("change", SINGLE_CHANGES)
+def test_a_change_that_is_in_the_journal_is_completed_even_if_the_books_are_interrupted(
     change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    om = filled(MemoryJournal())
+    om = books_with(MemoryJournal())
 
     def fail(*_: object) -> None:
         patch.undo()
@@ -247,51 +247,51 @@ def test_a_durable_change_that_is_interrupted_in_the_books_is_made_all_the_same(
     with monkeypatch.context() as patch, pytest.raises(Interrupt):
         for name in ("_drop_level", "_resize_level", "add", "clear", "remove", "update"):
             patch.setattr(OrderBook, name, fail)
-        VERBS[change](om)
-    assert_memory_is_the_journal(om)
+        SINGLE_CHANGES[change](om)
+    assert_memory_equals_journal(om)
     assert om._ledger.sequence == 3
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_while_the_journal_cannot_say_what_it_holds_every_verb_is_refused(change: str) -> None:
-    class Gone(StruckJournal):
-        gone = False
+def test_while_the_journal_is_unreadable_every_call_raises_an_error(change: str) -> None:
+    class UnreadableJournal(FailingJournal):
+        unreadable = False
 
         @property
         def last_sequence(self) -> int:
-            if self.gone:
-                raise JournalError("memory", "gone")
+            if self.unreadable:
+                raise JournalError("memory", "unreadable")
             return super().last_sequence
 
         def read(self, first: int = 1) -> Any:
-            if self.gone:
-                raise JournalError("memory", "gone")
+            if self.unreadable:
+                raise JournalError("memory", "unreadable")
             return super().read(first)
 
-    journal = Gone()
-    om = filled(journal)
+    journal = UnreadableJournal()
+    om = books_with(journal)
     before = om.state_hash()
-    journal.error, journal.holds = Interrupt(), True
-    journal.also = lambda: setattr(journal, "gone", True)
+    journal.error, journal.stores_batch = Interrupt(), True
+    journal.before_raising = lambda: setattr(journal, "unreadable", True)
     with pytest.raises(Interrupt):
         CHANGES[change](om)
-    held = len(journal.events)
-    questions: list[Callable[[OrderManagement], object]] = [
+    event_count = len(journal.events)
+    queries: list[Callable[[OrderManagement], object]] = [
         OrderManagement.state_hash,
         OrderManagement.orders,
     ]
-    for each in [*CHANGES.values(), *questions]:
-        with pytest.raises(JournalError, match="gone"):
+    for each in [*CHANGES.values(), *queries]:
+        with pytest.raises(JournalError, match="unreadable"):
             each(om)
-    assert len(journal.events) == held
-    journal.gone = False
+    assert len(journal.events) == event_count
+    journal.unreadable = False
     assert OrderManagement(journal).state_hash() == om.state_hash() != before
-    go_on(om)
-    assert_memory_is_the_journal(om)
+    make_more_changes(om)
+    assert_memory_equals_journal(om)
 
 
-def test_a_callback_that_fails_undoes_nothing() -> None:
-    om = filled(MemoryJournal())
+def test_a_callback_that_fails_does_not_roll_back_the_change() -> None:
+    om = books_with(MemoryJournal())
 
     def fail(_: Event) -> None:
         raise JournalError("elsewhere", "another journal")
@@ -303,28 +303,28 @@ def test_a_callback_that_fails_undoes_nothing() -> None:
         om.remove_order(1)
         om.remove_order(3)
     assert len(om) == 0
-    assert_memory_is_the_journal(om)
+    assert_memory_equals_journal(om)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_is_interrupted_anywhere_is_in_both_or_in_neither(change: str) -> None:
-    at = 1
+def test_a_change_interrupted_at_any_line_is_in_both_journal_and_memory_or_in_neither(change: str) -> None:
+    step = 1
     while True:
-        om = filled(MemoryJournal())
-        if not interrupted_at_line(at, lambda om=om: CHANGES[change](om), Interrupt, OpenTransactionError):  # type: ignore[misc]  # bound at once
+        om = books_with(MemoryJournal())
+        if not interrupted_at_line(step, lambda om=om: CHANGES[change](om), Interrupt, OpenTransactionError):  # type: ignore[misc]  # bound at once
             break
-        assert_memory_is_the_journal(om)
-        go_on(om)
-        assert_memory_is_the_journal(om)
-        at += 1
-    assert at > 10
+        assert_memory_equals_journal(om)
+        make_more_changes(om)
+        assert_memory_equals_journal(om)
+        step += 1
+    assert step > 10
 
 
-def test_a_transaction_that_is_interrupted_before_its_closing_begins_is_undone(
+def test_a_transaction_interrupted_before_its_commit_begins_is_rolled_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     journal = MemoryJournal()
-    om = filled(journal)
+    om = books_with(journal)
     before = om.state_hash()
 
     def fail(*_: object, **__: object) -> None:
@@ -335,39 +335,39 @@ def test_a_transaction_that_is_interrupted_before_its_closing_begins_is_undone(
         om.remove_order(2)
         patch.setattr(DurableLedger, "close", fail)
     assert om.state_hash() == before
-    go_on(om)
-    assert_memory_is_the_journal(om)
+    make_more_changes(om)
+    assert_memory_equals_journal(om)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_without_stack_to_run_on_is_in_both_or_in_neither(change: str) -> None:
-    def deep(om: OrderManagement, levels: int) -> object:
-        return deep(om, levels - 1) if levels else CHANGES[change](om)
+def test_a_change_that_runs_out_of_stack_is_in_both_journal_and_memory_or_in_neither(change: str) -> None:
+    def call_at_depth(om: OrderManagement, levels: int) -> object:
+        return call_at_depth(om, levels - 1) if levels else CHANGES[change](om)
 
-    limit, refused = sys.getrecursionlimit(), 0
+    limit, failures = sys.getrecursionlimit(), 0
     for levels in range(limit - 70, limit):
-        om = filled(MemoryJournal())
+        om = books_with(MemoryJournal())
         try:
-            deep(om, levels)
+            call_at_depth(om, levels)
         except RecursionError:
-            refused += 1
-        assert_memory_is_the_journal(om)
-    assert refused
+            failures += 1
+        assert_memory_equals_journal(om)
+    assert failures
 
 
 @pytest.mark.parametrize("owner", [Ledger, DurableLedger])
 @pytest.mark.parametrize("name", ["close", "settle", "_end", "_roll_back", "_leave", "_settle_at_once"])
 @pytest.mark.parametrize("inner", [True, False])
-def test_a_transaction_whose_closing_fails_anywhere_is_in_both_or_in_neither(
+def test_a_transaction_whose_end_fails_at_any_step_is_in_both_journal_and_memory_or_in_neither(
     owner: type[Ledger], name: str, inner: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    om = filled(MemoryJournal())
+    om = books_with(MemoryJournal())
 
     def fail(*_: object, **__: object) -> None:
         patch.undo()
         raise Interrupt
 
-    def give_up() -> None:
+    def interrupt_inner_transaction() -> None:
         with om.transaction():
             om.remove_order(2)
             patch.setattr(owner, name, fail)
@@ -377,16 +377,16 @@ def test_a_transaction_whose_closing_fails_anywhere_is_in_both_or_in_neither(
         if inner:
             with om.transaction():
                 om.remove_order(1)
-                give_up()
+                interrupt_inner_transaction()
         with om.transaction():
             om.remove_order(1)
             patch.setattr(owner, name, fail)
     patch.undo()
-    assert_memory_is_the_journal(om)
-    go_on(om)
-    assert_memory_is_the_journal(om)
+    assert_memory_equals_journal(om)
+    make_more_changes(om)
+    assert_memory_equals_journal(om)
 
 
-def test_without_a_journal_nothing_stands_between_a_verb_and_the_books() -> None:
+def test_books_without_a_journal_use_the_plain_ledger() -> None:
     assert type(OrderManagement()._ledger) is Ledger
     assert type(OrderManagement(MemoryJournal())._ledger) is DurableLedger

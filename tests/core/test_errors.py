@@ -1,4 +1,4 @@
-"""Errors say what was wrong, are the built-ins a stranger expects, and survive pickling."""
+"""Errors describe the mistake, are subclasses of the matching built-in errors, and can be pickled."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=repr)
-def test_an_error_comes_back_from_pickle_as_it_was(error: OmsError) -> None:
-    back = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
-    assert type(back) is type(error)
-    assert vars(back) == vars(error)
-    assert str(back) == str(error)
+def test_a_pickled_error_keeps_its_type_attributes_and_message(error: OmsError) -> None:
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
 
 
 @pytest.mark.parametrize(
@@ -58,36 +58,36 @@ def test_an_error_comes_back_from_pickle_as_it_was(error: OmsError) -> None:
         (JournalError, OSError),
     ],
 )
-def test_each_error_is_an_oms_error_and_a_builtin(error: type, builtin: type) -> None:
+def test_each_error_is_an_oms_error_and_a_built_in_error(error: type, builtin: type) -> None:
     assert issubclass(error, OmsError)
     assert issubclass(error, builtin)
 
 
-def drawn_errors() -> Iterator[tuple[str, set[str]]]:
-    """Yield the name of each error in the tree at the head of the file, with the names of its parents."""
-    above: list[str] = []
+def errors_in_tree() -> Iterator[tuple[str, set[str]]]:
+    """Yield each error in the tree of the module docstring, with the names of its parents."""
+    ancestors: list[str] = []
     rows: list[tuple[str, str, str]] = re.findall(
         r"^ {4}([│├└─ ]*)(\w+Error)(?: \((\w+)\))?", errors.__doc__ or "", re.MULTILINE
     )
     for branch, name, builtin in rows:
-        del above[len(branch) // 4 :]
-        yield name, {*above[-1:], builtin} - {""}
-        above.append(name)
+        del ancestors[len(branch) // 4 :]
+        yield name, {*ancestors[-1:], builtin} - {""}
+        ancestors.append(name)
 
 
-def test_the_tree_drawn_at_the_head_of_the_file_names_every_error() -> None:
-    assert sorted(name for name, _ in drawn_errors()) == errors.__all__
+def test_the_tree_in_the_module_docstring_names_every_error() -> None:
+    assert sorted(name for name, _ in errors_in_tree()) == errors.__all__
     assert set(errors.__all__) <= set(oms.__all__)
 
 
-@pytest.mark.parametrize(("name", "parents"), list(drawn_errors()))
-def test_the_tree_drawn_at_the_head_of_the_file_shows_the_parents_of_each_error(
+@pytest.mark.parametrize(("name", "parents"), list(errors_in_tree()))
+def test_the_tree_in_the_module_docstring_shows_the_parents_of_each_error(
     name: str, parents: set[str]
 ) -> None:
     assert {parent.__name__ for parent in getattr(errors, name).__bases__} == parents
 
 
-def test_a_shortage_carries_what_was_asked_and_what_is_there() -> None:
+def test_insufficient_liquidity_reports_the_requested_and_the_available_amount() -> None:
     error = InsufficientLiquidityError("JPM", Side.BUY, 31, 30)
     assert (error.requested, error.available, error.unit) == (31, 30, "amount")
     assert str(error) == "JPM BUY: amount 31 requested, 30 available"
@@ -97,12 +97,12 @@ def test_a_shortage_carries_what_was_asked_and_what_is_there() -> None:
     )
 
 
-def test_a_message_is_printable_for_an_integer_that_python_refuses_to_print() -> None:
+def test_a_message_is_printable_for_an_integer_that_python_cannot_print() -> None:
     assert "an int of 16610 bits" in str(InvalidOrderError("price", 10**5000, "less"))
     assert "an int of 16610 bits requested" in str(InsufficientLiquidityError("JPM", Side.BUY, 10**5000, 1))
 
 
-def test_a_message_is_printable_for_a_value_that_cannot_show_itself() -> None:
+def test_a_message_is_printable_for_a_value_whose_repr_fails() -> None:
     assert str(InvalidOrderError("price", [10**5000], "an int")) == "price must be an int, not <list> (list)"
 
 
@@ -112,13 +112,13 @@ def test_a_message_is_short_for_a_long_value() -> None:
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=repr)
-def test_an_error_is_shown_with_its_message(error: OmsError) -> None:
+def test_the_repr_of_an_error_contains_its_message(error: OmsError) -> None:
     assert repr(error) == f"{type(error).__name__}({str(error)!r})"
 
 
 def test_a_message_is_one_line() -> None:
-    class Tall:
+    class TwoLines:
         def __repr__(self) -> str:
             return "one\ntwo"
 
-    assert "\n" not in str(InvalidOrderError("price", Tall(), "an int"))
+    assert "\n" not in str(InvalidOrderError("price", TwoLines(), "an int"))

@@ -1,4 +1,4 @@
-"""Events say what they change, and every table of the project has every kind of event."""
+"""Events describe their changes, and every table by kind of event covers every kind."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from oms.books import APPLY, ORDERS_BEFORE, UNDO, before_image, touched
 from oms.columns import event_rows
 from oms.events import KINDS
 from oms.journal import batch, record, verification
-from support.sessions import do, session
+from support.sessions import execute, session
 
 BUY, SELL = Side
 TABLES: dict[str, Mapping[type[Event], object]] = {
-    "what a change does to the books": APPLY,
-    "how it is undone": UNDO,
+    "how the books apply it": APPLY,
+    "how the books roll it back": UNDO,
     "the orders that it changes, as they were": ORDERS_BEFORE,
     "how the journal writes and reads it": record.FORMATS,
-    "what the journal changes in its tables": batch.CHANGES,
-    "the verb that repeats it": verification.REPEAT,
-    "its message in the stream": stream.MESSAGES,
-    "the response to a request that made it": first_responses.RESPONSE_SUBJECTS,
+    "how the journal updates its tables": batch.CHANGES,
+    "the method that replays it": verification.REPEAT,
+    "its message in the event stream": stream.MESSAGES,
+    "the response to the request that caused it": first_responses.RESPONSE_SUBJECTS,
 }
 
 
-def test_the_set_of_kinds_has_every_public_subclass_of_event() -> None:
+def test_the_set_of_kinds_contains_every_public_subclass_of_event() -> None:
     public = {getattr(events, name) for name in events.__all__}
     assert {each for each in public if issubclass(each, Event)} - {Event} == KINDS
 
 
 @pytest.mark.parametrize("purpose", TABLES)
-def test_every_table_has_every_kind_of_event(purpose: str) -> None:
+def test_every_table_contains_every_kind_of_event(purpose: str) -> None:
     assert set(TABLES[purpose]) == KINDS
 
 
@@ -60,7 +60,7 @@ class _Halted(NamedTuple):
 
 
 class TradingHalted(Event, _Halted):
-    """A kind of event that nothing here knows."""
+    """A kind of event that no table contains."""
 
     __slots__ = ()
 
@@ -96,7 +96,7 @@ class TradingHalted(Event, _Halted):
         "touched",
     ],
 )
-def test_a_kind_of_event_that_is_unknown_is_an_error_everywhere(use: Callable[[Any], object]) -> None:
+def test_an_unknown_kind_of_event_is_an_error_everywhere(use: Callable[[Any], object]) -> None:
     with pytest.raises((InvalidArgumentError, KeyError, NotImplementedError), match="TradingHalted"):
         use(TradingHalted("JPM", 1))
 
@@ -107,7 +107,7 @@ def test_the_orders_before_an_event_are_those_after_it_without_its_changes(seed:
     events: list[Event] = []
     om.subscribe(events.append)
     for command in session(seed, 60):
-        do(command, om)
+        execute(command, om)
     before: dict[int, Order] = {}
     for event in events:
         after = dict(before)
@@ -130,30 +130,30 @@ def test_the_orders_before_an_event_are_those_after_it_without_its_changes(seed:
 @pytest.mark.parametrize("seed", range(10))
 def test_the_changes_of_all_events_add_up_to_the_resting_orders(seed: int) -> None:
     om = OrderManagement()
-    heard: list[Event] = []
-    om.subscribe(heard.append)
+    published: list[Event] = []
+    om.subscribe(published.append)
     for command in session(seed, 60):
-        do(command, om)
+        execute(command, om)
     total: Counter[tuple[int, str, Side, int]] = Counter()
-    for event in heard:
-        for *what, change in event.rows():
-            total[tuple(what)] += change  # type: ignore[index]  # a row without its last column
+    for event in published:
+        for *place, change in event.rows():
+            total[tuple(place)] += change  # type: ignore[index]  # a row without its last column
     resting = {(o.order_id, o.symbol, o.side, o.price): o.amount for o in om}
-    assert {what: amount for what, amount in total.items() if amount} == resting
+    assert {place: amount for place, amount in total.items() if amount} == resting
 
 
-def test_an_event_says_its_symbol_or_none_if_it_has_many_orders() -> None:
+def test_the_symbol_of_an_event_is_none_if_the_event_can_have_many_orders() -> None:
     order = Order(1, "JPM", BUY, 5, 20)
     om = OrderManagement()
-    heard: list[Event] = []
-    om.subscribe(heard.append)
+    published: list[Event] = []
+    om.subscribe(published.append)
     om.add_orders([order, Order(2, "IBM", SELL, 5, 20)])
     om.amend_order(1, price=21)
     om.place_trade("JPM", BUY, 2)
     om.remove_order(1)
     om.remove_orders()
     om.add_order(*order)
-    assert [(type(event), event.symbol) for event in heard] == [
+    assert [(type(event), event.symbol) for event in published] == [
         (OrdersAdded, None),
         (OrderAmended, "JPM"),
         (TradePlaced, "JPM"),

@@ -1,4 +1,4 @@
-"""Which extra a missing module belongs to, and the one message that says how to install an extra."""
+"""The extras, the modules that each one installs, and the message that explains how to install them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from oms.extras import EXTRAS, add_note, how_to_install, is_missing
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 DECLARED: dict[str, list[str]] = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
-BROUGHT_BY_FASTAPI = {"pydantic", "starlette"}
+INSTALLED_WITH_FASTAPI = {"pydantic", "starlette"}
 
 
 @pytest.mark.parametrize("extra", list(EXTRAS))
-def test_an_extra_has_the_packages_that_pyproject_declares_for_it(extra: str) -> None:
+def test_an_extra_lists_the_packages_that_pyproject_declares_for_it(extra: str) -> None:
     declared = {Requirement(requirement).name for requirement in DECLARED[extra]}
-    assert EXTRAS[extra] - BROUGHT_BY_FASTAPI == declared
+    assert EXTRAS[extra] - INSTALLED_WITH_FASTAPI == declared
 
 
-def test_the_message_names_the_extras_and_a_command_for_a_checkout_and_for_a_git_url() -> None:
+def test_the_message_names_the_extras_and_the_pip_commands_for_a_checkout_and_for_a_git_url() -> None:
     assert how_to_install("oms: `serve`", "api", "cli") == (
         "oms: `serve` needs the extras api and cli:"
         " in a checkout of the project, run pip install '.[api,cli]';"
@@ -31,7 +31,7 @@ def test_the_message_names_the_extras_and_a_command_for_a_checkout_and_for_a_git
 
 
 @pytest.mark.parametrize("extras", [("client",), ("api", "cli")])
-def test_the_requirement_in_the_message_is_one_that_pip_understands(extras: tuple[str, ...]) -> None:
+def test_pip_can_parse_the_requirement_in_the_message(extras: tuple[str, ...]) -> None:
     message = how_to_install("x", *extras).replace("git+URL", "git+https://host/oms.git")
     local, remote = re.findall(r"pip install '([^']+)'", message)
     requirement = Requirement(remote)
@@ -43,7 +43,7 @@ def test_the_requirement_in_the_message_is_one_that_pip_understands(extras: tupl
 @pytest.mark.parametrize(
     ("module", "missing"), [("fastapi", True), ("fastapi.routing", True), ("oms.feeds", False), (None, False)]
 )
-def test_only_an_error_about_a_package_of_the_extra_gets_the_message(
+def test_the_message_is_added_only_to_errors_about_a_package_of_the_extra(
     module: str | None, missing: bool
 ) -> None:
     error = ModuleNotFoundError(f"No module named {module!r}", name=module)

@@ -1,4 +1,4 @@
-"""Decimal text to ticks and lots and back: the round trip is the identity, everything else an error."""
+"""Conversion of decimal text to ticks and lots and back, which is either exact or an error."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ counts = st.integers(0, MAX_INT)
 
 @settings(deadline=None)
 @given(sizes, counts)
-def test_ticks_written_and_read_are_the_same_ticks(size: str, ticks: int) -> None:
+def test_ticks_converted_to_text_and_back_are_unchanged(size: str, ticks: int) -> None:
     instrument = Instrument(tick_size=size)
     assert instrument.to_ticks(instrument.price_text(ticks)) == ticks
 
 
 @settings(deadline=None)
 @given(sizes, counts)
-def test_lots_are_read_and_written_as_ticks_are(size: str, lots: int) -> None:
+def test_lots_converted_to_text_and_back_are_unchanged(size: str, lots: int) -> None:
     instrument = Instrument(lot_size=size)
     text = instrument.amount_text(lots)
     assert instrument.to_lots(text) == lots
@@ -41,7 +41,7 @@ def test_lots_are_read_and_written_as_ticks_are(size: str, lots: int) -> None:
 
 @settings(deadline=None)
 @given(sizes, st.from_regex(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?", fullmatch=True))
-def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None:
+def test_decimal_text_is_converted_exactly_or_rejected(size: str, text: str) -> None:
     instrument = Instrument(tick_size=size)
     ticks = Decimal(text) / Decimal(size)
     if ticks > MAX_INT:
@@ -57,7 +57,7 @@ def test_a_text_is_read_as_what_it_says_or_refused(size: str, text: str) -> None
 
 @settings(deadline=None)
 @given(sizes, counts, st.integers(0, 5))
-def test_a_text_with_as_many_decimals_as_the_tick_comes_back_letter_by_letter(
+def test_text_with_as_many_decimals_as_the_tick_size_survives_the_round_trip_unchanged(
     size: str, ticks: int, zeros: int
 ) -> None:
     instrument = Instrument(tick_size=size)
@@ -93,14 +93,14 @@ def test_a_text_with_as_many_decimals_as_the_tick_comes_back_letter_by_letter(
         Decimal("1e-999999999"),
     ],
 )
-def test_what_is_no_decimal_is_refused(text: str | Decimal) -> None:
-    for read in (Instrument().to_ticks, Instrument().to_lots):
+def test_text_and_decimals_that_are_not_plain_numbers_are_rejected(text: str | Decimal) -> None:
+    for convert in (Instrument().to_ticks, Instrument().to_lots):
         with pytest.raises(InvalidArgumentError, match="a decimal >= 0 such as"):
-            read(text)
+            convert(text)
 
 
 @pytest.mark.parametrize("value", [-1, Fraction(-1)])
-def test_a_negative_number_is_refused(value: int | Fraction) -> None:
+def test_a_negative_number_is_rejected(value: int | Fraction) -> None:
     with pytest.raises(InvalidArgumentError, match="price must be 0 or more"):
         Instrument().to_ticks(value)
 
@@ -108,32 +108,34 @@ def test_a_negative_number_is_refused(value: int | Fraction) -> None:
 @pytest.mark.parametrize(
     "value", [1.0, 1e-300, float("nan"), True, None, b"1", [1], np.int64(1), np.float64(1), np.bool_(True)]
 )
-def test_what_is_not_exact_is_refused(value: str) -> None:
-    for read in (Instrument().to_ticks, Instrument().to_lots):
+def test_a_value_of_an_inexact_type_is_rejected(value: str) -> None:
+    for convert in (Instrument().to_ticks, Instrument().to_lots):
         with pytest.raises(
             InvalidArgumentError, match=r"must be text such as '12\.5', an int, a Decimal, or a Fraction"
         ):
-            read(value)
+            convert(value)
 
 
 @pytest.mark.parametrize("value", [12.5, np.float64(12.5), np.float32(12.5), 0.1, 1e-5, 1e13])
-def test_the_message_about_a_float_names_the_call_that_reads_its_text(value: float) -> None:
+def test_the_message_about_a_float_names_a_call_that_converts_it_exactly(value: float) -> None:
     instrument = Instrument("0.00001")
     with pytest.raises(InvalidArgumentError) as caught:
         instrument.to_ticks(value)  # type: ignore[arg-type] # the mistake
     call = caught.value.remedy.removeprefix("convert with ")
-    read = eval(f"instrument.{call}", {"instrument": instrument})  # noqa: S307 - our own message
-    assert read == Fraction(str(value)) * 10**5
+    ticks = eval(f"instrument.{call}", {"instrument": instrument})  # noqa: S307 - our own message
+    assert ticks == Fraction(str(value)) * 10**5
 
 
 @settings(deadline=None)
 @given(sizes, st.decimals("0", "1e6", places=8), st.integers(-6, 6))
-def test_every_exact_form_of_a_number_is_the_same_number(size: str, number: Decimal, shift: int) -> None:
+def test_every_exact_form_of_a_number_is_converted_to_the_same_ticks(
+    size: str, number: Decimal, shift: int
+) -> None:
     instrument = Instrument(size)
     with localcontext(prec=60):
-        written = f"{number.scaleb(-shift):f}e{shift}"
+        text = f"{number.scaleb(-shift):f}e{shift}"
     ticks = Fraction(number) / Fraction(size)
-    forms: list[ExactNumber] = [number, Fraction(number), f"{number:f}", written, written.replace("e", "E")]
+    forms: list[ExactNumber] = [number, Fraction(number), f"{number:f}", text, text.replace("e", "E")]
     if number == int(number):
         forms.append(int(number))
     for form in forms:
@@ -144,7 +146,7 @@ def test_every_exact_form_of_a_number_is_the_same_number(size: str, number: Deci
                 instrument.to_ticks(form)
 
 
-def test_text_with_an_exponent_is_read_exactly() -> None:
+def test_text_with_an_exponent_is_converted_exactly() -> None:
     instrument = Instrument("0.001", "1")
     assert [instrument.to_ticks(text) for text in ("1e-3", "25E-2", "1E+2", "0e9", "1.250e1")] == [
         *(1, 250, 100_000, 0, 12_500),
@@ -153,7 +155,7 @@ def test_text_with_an_exponent_is_read_exactly() -> None:
 
 @settings(deadline=None)
 @given(sizes, sizes)
-def test_the_finer_of_two_instruments_counts_both_in_whole_ticks_and_is_the_coarsest_that_does(
+def test_the_finer_instrument_is_the_coarsest_one_in_which_both_tick_sizes_are_whole_numbers(
     one: str, other: str
 ) -> None:
     finer = Instrument(one, one).finer(Instrument(other, other))
@@ -163,14 +165,14 @@ def test_the_finer_of_two_instruments_counts_both_in_whole_ticks_and_is_the_coar
     assert finer.lot_size == finer.tick_size
 
 
-def test_more_than_a_book_can_hold_is_refused() -> None:
+def test_a_price_above_the_largest_integer_of_a_book_is_rejected() -> None:
     assert Instrument("0.01").to_ticks("92233720368547758.07") == MAX_INT
     with pytest.raises(InvalidArgumentError, match=r"price must be at most 92233720368547758\.07"):
         Instrument("0.01").to_ticks("92233720368547758.08")
 
 
 @pytest.mark.parametrize("size", ["0", "0.00", "-1", "1e-8", "", " 1", 1, 0.1, Decimal("0.1"), None])
-def test_a_size_that_nothing_can_be_counted_in_is_refused(size: str) -> None:
+def test_an_invalid_tick_size_or_lot_size_is_rejected(size: str) -> None:
     with pytest.raises(InvalidArgumentError, match="tick_size must be decimal text above 0"):
         Instrument(size)
     with pytest.raises(InvalidArgumentError, match="lot_size must be decimal text above 0"):
@@ -181,7 +183,7 @@ def test_a_size_that_nothing_can_be_counted_in_is_refused(size: str) -> None:
     ("size", "text"),
     [(0.1, "0.1"), (1e-8, "0.00000001"), ("1e-8", "0.00000001"), (1, "1"), (Decimal("0.50"), "0.50")],
 )
-def test_a_size_of_another_type_is_shown_as_the_text_to_write(size: str, text: str) -> None:
+def test_the_message_about_a_size_of_another_type_contains_the_text_to_write(size: str, text: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         Instrument(size)
     assert caught.value.remedy == f"write {text!r}"
@@ -189,7 +191,7 @@ def test_a_size_of_another_type_is_shown_as_the_text_to_write(size: str, text: s
 
 
 @pytest.mark.parametrize("value", [-1, *NOT_INTS])
-def test_only_counts_are_written(value: int) -> None:
+def test_only_integers_of_zero_or_more_are_converted_to_text(value: int) -> None:
     for write in (Instrument().price_text, Instrument().amount_text):
         with pytest.raises(InvalidArgumentError, match="an int >= 0"):
             write(value)
@@ -197,22 +199,24 @@ def test_only_counts_are_written(value: int) -> None:
 
 @settings(deadline=None)
 @given(sizes, st.integers(-(10**20), 10**20), st.integers(1, 10**12))
-def test_what_people_read_is_exact(size: str, total: int, lots: int) -> None:
+def test_the_text_for_people_is_exact_and_averages_are_correctly_rounded(
+    size: str, total: int, lots: int
+) -> None:
     assume(len(size) < 15)
     instrument = Instrument(size, "0.25")
     assert Decimal(instrument.show_price(total).replace(",", "")) == total * Decimal(size)
     assert Decimal(instrument.show_total(total).replace(",", "")) == total * Decimal(size) * Decimal("0.25")
     assert Decimal(instrument.show_amount(total).replace(",", "")) == total * Decimal("0.25")
-    shown = Decimal(instrument.show_average(total, lots).replace(",", ""))
+    average = Decimal(instrument.show_average(total, lots).replace(",", ""))
     exact = total * Decimal(size) / lots
-    assert abs(shown - exact) <= Decimal(1).scaleb(shown.as_tuple().exponent) / 2  # type: ignore[arg-type] # finite
+    assert abs(average - exact) <= Decimal(1).scaleb(average.as_tuple().exponent) / 2  # type: ignore[arg-type] # finite
 
 
-def test_an_instrument_is_a_value() -> None:
+def test_instruments_are_compared_by_value_and_can_be_pickled() -> None:
     one = Instrument("0.5", "0.001")
     assert pickle.loads(pickle.dumps(one)) == one == Instrument("0.5", "0.001") != Instrument("0.50")  # noqa: S301 - our own
     assert len({one, Instrument("0.5", "0.001")}) == 1
 
 
-def test_an_instrument_describes_its_tick_and_lot_as_they_were_written() -> None:
+def test_the_description_of_an_instrument_shows_its_sizes_as_they_were_passed() -> None:
     assert Instrument("0.50", "0.001").describe() == "1 tick = 0.50, 1 lot = 0.001"

@@ -1,4 +1,4 @@
-"""Wherever an interrupt strikes in a verb, the books are as they were before it, and no thread is needed."""
+"""An interrupt at any line of a method leaves the books consistent, and recovery needs no new thread."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from oms import Event, OpenTransactionError, Order, OrderManagement, Side, Trade
 from oms.books import Books
 from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
-from support.interrupts import INSIDE, LEDGER_FILES, Interrupt, interrupted_at_line
+from support.interrupts import INTERRUPTED_FILES, LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
-from support.threads import let_no_thread_start
+from support.threads import prevent_new_threads
 
 BUY, SELL = Side.BUY, Side.SELL
 
 
 @pytest.fixture(autouse=True)
 def bystander(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
-    """Give another thread that runs already: no more of them can be started."""
+    """Provide a thread that runs already, and prevent new threads from starting."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(bool).result()
 
-        let_no_thread_start(monkeypatch)
+        prevent_new_threads(monkeypatch)
         yield pool
 
 
-VERBS: dict[str, Callable[[OrderManagement], object]] = {
+CHANGES: dict[str, Callable[[OrderManagement], object]] = {
     "add_order": lambda om: om.add_order(9, "JPM", BUY, 5, 22),
-    "add_order to a new book": lambda om: om.add_order(9, "NEW", SELL, 5, 22),
+    "add_order, new book": lambda om: om.add_order(9, "NEW", SELL, 5, 22),
     "add_orders": lambda om: om.add_orders([Order(9, "JPM", BUY, 5, 20), Order(10, "NEW", BUY, 5, 20)]),
     "remove_order": lambda om: om.remove_order(2),
-    "remove_order, the last": lambda om: om.remove_order(5),
+    "remove_order, last of its book": lambda om: om.remove_order(5),
     "remove_orders": lambda om: om.remove_orders("JPM"),
     "amend_order, amount": lambda om: om.amend_order(1, amount=3),
     "amend_order, price": lambda om: om.amend_order(1, price=25),
-    "place_trade, a part": lambda om: om.place_trade("JPM", BUY, 3),
-    "place_trade, several": lambda om: om.place_trade("JPM", BUY, 22),
-    "place_trade, everything": lambda om: om.place_trade("IBM", BUY, 10),
+    "place_trade, partial fill": lambda om: om.place_trade("JPM", BUY, 3),
+    "place_trade, two orders": lambda om: om.place_trade("JPM", BUY, 22),
+    "place_trade, whole book": lambda om: om.place_trade("IBM", BUY, 10),
 }
 
 
@@ -55,7 +55,7 @@ def hypothetical(om: OrderManagement) -> None:
         om.place_trade("JPM", BUY, 1)
 
 
-QUESTIONS: dict[str, Callable[[OrderManagement], object]] = {
+QUERIES: dict[str, Callable[[OrderManagement], object]] = {
     "calculate_price": lambda om: [om.calculate_price("JPM", BUY, amount) for amount in (5, 25, 25, 30, 30)],
     "quote": lambda om: om.quote("JPM", BUY, 25),
     "what_if": hypothetical,
@@ -79,44 +79,50 @@ def book() -> OrderManagement:
     return om
 
 
-def after(verb: str) -> str:
+def after(change: str) -> str:
     om = book()
-    VERBS[verb](om)
+    CHANGES[change](om)
     return om.state_hash()
 
 
 @pytest.mark.parametrize("error", [Interrupt, MemoryError])
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_interrupted_anywhere_has_changed_nothing(verb: str, error: type[BaseException]) -> None:
-    at, changed = 1, 0
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_interrupted_at_any_line_is_made_as_a_whole_or_not_at_all(
+    change: str, error: type[BaseException]
+) -> None:
+    step, changed = 1, 0
     while True:
         om = book()
         before = om.state_hash()
-        if not interrupted_at_line(at, partial(VERBS[verb], om), error):
+        if not interrupted_at_line(step, partial(CHANGES[change], om), error):
             break
         om._check()
-        assert om.state_hash() in (before, after(verb))
+        assert om.state_hash() in (before, after(change))
         assert om._ledger.version % 2 == 0
         if om.state_hash() == before:
-            VERBS[verb](om)
+            CHANGES[change](om)
         else:
             changed += 1
         om._check()
-        at += 1
-    assert at > 10
-    assert changed == 2, "too late are only the lines behind the change: letting others in, and publishing"
+        step += 1
+    assert step > 10
+    assert changed == 2, (
+        "only an interrupt at the last two lines, after the change, comes too late to roll it back"
+    )
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_that_is_interrupted_inside_a_transaction_is_undone_alone(verb: str) -> None:
-    at = 1
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_interrupted_inside_a_transaction_is_rolled_back_without_the_changes_before_it(
+    change: str,
+) -> None:
+    step = 1
     while True:
         om = book()
         untouched = om.state_hash()
         with om.what_if():
             om.place_trade("JPM", BUY, 1)
             before = om.state_hash()
-            hit = interrupted_at_line(at, partial(VERBS[verb], om))
+            hit = interrupted_at_line(step, partial(CHANGES[change], om))
             om._check()
             changed = om.state_hash() != before
             if not hit:
@@ -124,22 +130,22 @@ def test_a_verb_that_is_interrupted_inside_a_transaction_is_undone_alone(verb: s
                 break
             assert not changed or not om._ledger.is_marked
         assert om.state_hash() == untouched
-        at += 1
-    assert at > 10
+        step += 1
+    assert step > 10
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_undoing_that_is_interrupted_anywhere_is_finished_all_the_same(verb: str) -> None:
-    at = 1
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_rollback_interrupted_at_any_line_is_still_completed(change: str) -> None:
+    step = 1
     while True:
         om = book()
         before = om.state_hash()
         context = om.what_if()
         context.__enter__()
         om.place_trade("JPM", BUY, 1)
-        VERBS[verb](om)
+        CHANGES[change](om)
         om.amend_order(3, amount=1) if 3 in om else None
-        hit = interrupted_at_line(at, partial(context.__exit__, None, None, None))
+        hit = interrupted_at_line(step, partial(context.__exit__, None, None, None))
         del context
         om._check()
         assert om.state_hash() == before
@@ -147,48 +153,48 @@ def test_undoing_that_is_interrupted_anywhere_is_finished_all_the_same(verb: str
         assert om._ledger.version % 2 == 0
         if not hit:
             break
-        at += 1
-    assert at > 10
+        step += 1
+    assert step > 10
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_settling_that_is_interrupted_anywhere_is_done_again_by_the_next_caller(
-    verb: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_recovery_interrupted_at_any_line_is_completed_by_the_next_caller(
+    change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The failing verb does not settle here, so that the next caller has to, and is interrupted in turn."""
+    """The interrupted method leaves the rollback to the next caller, and that caller is interrupted too."""
     monkeypatch.setattr(Ledger, "_settle_at_once", lambda _: None)
 
-    def left_half_done() -> OrderManagement:
+    def partly_changed_book() -> OrderManagement:
         om = book()
         context = om.what_if()
         context.__enter__()
         om.place_trade("JPM", BUY, 1)
         with monkeypatch.context() as patch, suppress(Interrupt):
-            for name in CHANGES:
+            for name in BOOK_METHODS:
                 patch.setattr(OrderBook, name, fail)
-            VERBS[verb](om)
+            CHANGES[change](om)
         return om
 
     def fail(*_: object, **__: object) -> None:
         raise Interrupt
 
-    before, at = book().state_hash(), 1
+    before, step = book().state_hash(), 1
     while True:
-        om = left_half_done()
+        om = partly_changed_book()
         assert om._ledger.is_marked
-        hit = interrupted_at_line(at, om.symbols)
+        hit = interrupted_at_line(step, om.symbols)
         om._check()
         assert om.state_hash() == before
         assert not om._ledger.is_open
         if not hit:
             break
-        at += 1
-    assert at > 30
+        step += 1
+    assert step > 30
 
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal])
 @pytest.mark.parametrize("error", [MemoryError, RuntimeError])
-def test_an_undo_that_keeps_failing_ends_in_refusals(
+def test_while_a_rollback_keeps_failing_every_call_raises_an_error(
     journal: Callable[[], Any] | None,
     error: type[Exception],
     monkeypatch: pytest.MonkeyPatch,
@@ -219,32 +225,33 @@ def test_an_undo_that_keeps_failing_ends_in_refusals(
     om.remove_order(2)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_without_stack_to_run_on_has_changed_nothing(verb: str) -> None:
-    def deep(om: OrderManagement, levels: int) -> object:
-        return deep(om, levels - 1) if levels else VERBS[verb](om)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_runs_out_of_stack_changes_nothing(change: str) -> None:
+    def call_at_depth(om: OrderManagement, levels: int) -> object:
+        return call_at_depth(om, levels - 1) if levels else CHANGES[change](om)
 
-    limit, done = sys.getrecursionlimit(), 0
+    limit, successes = sys.getrecursionlimit(), 0
     for levels in range(limit - 60, limit):
         om = book()
         before = om.state_hash()
         with suppress(RecursionError):
-            deep(om, levels)
-            done += 1
+            call_at_depth(om, levels)
+            successes += 1
             continue
         om._check()
         assert om.state_hash() == before
     assert sys.getrecursionlimit() == limit
-    assert done < 60
+    assert successes < 60
 
 
-CHANGES = ("_drop_level", "_resize_level", "add", "clear", "remove", "update")  # every change needs one
+BOOK_METHODS = ("_drop_level", "_resize_level", "add", "clear", "remove", "update")
+"""Methods of OrderBook. Every change calls at least one of them."""
 
 
 def fail_once(
     monkeypatch: pytest.MonkeyPatch, owner: object, names: tuple[str, ...], call: Callable[[], object]
 ) -> None:
-    """Call, and let the first of the named methods that is used fail."""
+    """Make the call, and let the first use of one of the named methods fail."""
     with monkeypatch.context() as patch, pytest.raises(Interrupt):
 
         def fail(*_: object, **__: object) -> None:
@@ -256,41 +263,43 @@ def fail_once(
         call()
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_change_whose_books_fail_is_restored(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_whose_update_of_the_books_fails_is_rolled_back(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     om = book()
     before = om.state_hash()
-    fail_once(monkeypatch, OrderBook, CHANGES, lambda: VERBS[verb](om))
+    fail_once(monkeypatch, OrderBook, BOOK_METHODS, lambda: CHANGES[change](om))
     assert om.state_hash() == before
     context = om.what_if()
     context.__enter__()
-    VERBS[verb](om)
-    fail_once(monkeypatch, OrderBook, CHANGES, lambda: context.__exit__(None, None, None))
+    CHANGES[change](om)
+    fail_once(monkeypatch, OrderBook, BOOK_METHODS, lambda: context.__exit__(None, None, None))
     om._check()
     assert om.state_hash() == before
-    VERBS[verb](om)
+    CHANGES[change](om)
     om._check()
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_that_is_interrupted_anywhere_leaves_every_answer_true(question: str) -> None:
-    at = 1
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_interrupted_at_any_line_leaves_every_price_correct(query: str) -> None:
+    step = 1
     while True:
         om = book()
         om.amend_order(1, amount=25)
-        if not interrupted_at_line(at, partial(QUESTIONS[question], om)):
+        if not interrupted_at_line(step, partial(QUERIES[query], om)):
             break
         om._check()
         fresh = om.copy()
         for amount in (1, 5, 25, 26, 30, 36):
             assert om.calculate_price("JPM", BUY, amount) == fresh.calculate_price("JPM", BUY, amount)
-        at += 1
+        step += 1
 
 
-def test_a_transaction_without_stack_to_begin_on_holds_nothing_up(bystander: ThreadPoolExecutor) -> None:
-    def deep(om: OrderManagement, levels: int) -> object:
+def test_a_transaction_that_runs_out_of_stack_blocks_no_other_thread(bystander: ThreadPoolExecutor) -> None:
+    def call_at_depth(om: OrderManagement, levels: int) -> object:
         if levels:
-            return deep(om, levels - 1)
+            return call_at_depth(om, levels - 1)
         with om.what_if():
             return om.amend_order(1, amount=3)
 
@@ -299,13 +308,13 @@ def test_a_transaction_without_stack_to_begin_on_holds_nothing_up(bystander: Thr
         om = book()
         before = om.state_hash()
         with suppress(RecursionError):
-            deep(om, levels)
+            call_at_depth(om, levels)
         bystander.submit(om.symbols).result(10)
         assert om.state_hash() == before
         assert not om._ledger.is_open
 
 
-def test_undoing_that_fails_before_it_begins_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_that_fails_at_its_first_step_is_still_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     om = book()
     before = om.state_hash()
     context = om.what_if()
@@ -316,12 +325,12 @@ def test_undoing_that_fails_before_it_begins_is_finished(monkeypatch: pytest.Mon
     assert om.state_hash() == before
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_undoing_that_fails_when_it_is_almost_done_is_finished(
-    verb: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_rollback_that_fails_at_its_last_step_is_still_completed(
+    change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Late(list[Any]):
-        """Gives up its last event, and then fails, once."""
+    class FailingAfterPop(list[Any]):
+        """A list whose first `pop` removes the last event and then fails."""
 
         failed = False
 
@@ -337,8 +346,8 @@ def test_undoing_that_fails_when_it_is_almost_done_is_finished(
     context = om.what_if()
     context.__enter__()
     om.add_order(77, "JPM", BUY, 1, 1)
-    VERBS[verb](om)
-    om._ledger._provisional = Late(om._ledger._provisional)
+    CHANGES[change](om)
+    om._ledger._provisional = FailingAfterPop(om._ledger._provisional)
     with pytest.raises(Interrupt):
         context.__exit__(None, None, None)
     om._check()
@@ -346,7 +355,7 @@ def test_undoing_that_fails_when_it_is_almost_done_is_finished(
     assert not om._ledger.is_open
 
 
-def test_a_transaction_that_cannot_begin_gives_the_lock_back(
+def test_a_transaction_that_cannot_begin_releases_the_lock(
     monkeypatch: pytest.MonkeyPatch, bystander: ThreadPoolExecutor
 ) -> None:
     om = book()
@@ -354,20 +363,20 @@ def test_a_transaction_that_cannot_begin_gives_the_lock_back(
     bystander.submit(om.symbols).result(10)
 
 
-def interrupted_at_check(at: int, call: Callable[[], object]) -> bool:
-    """Raise at the so-many-th place inside the ledger at which Python looks for an interrupt.
+def interrupted_at_check(step: int, call: Callable[[], object]) -> bool:
+    """Interrupt a call at the given check for signals inside the ledger; return True if it was reached.
 
-    They are the beginning of each function, and the return from each one written in C.
+    Python checks for signals at the beginning of each Python function and after each call of a C function.
     """
     inside = {str(Path(oms.__file__).parent / name) for name in LEDGER_FILES}
-    places = 0
+    checks = 0
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
-        nonlocal places
+        nonlocal checks
         begins = event == "call" and frame.f_lineno == frame.f_code.co_firstlineno
         if (begins or event == "c_return") and frame.f_code.co_filename in inside:
-            places += 1
-            if places == at:
+            checks += 1
+            if checks == step:
                 sys.setprofile(None)
                 raise Interrupt
 
@@ -382,7 +391,7 @@ def interrupted_at_check(at: int, call: Callable[[], object]) -> bool:
     return False
 
 
-def held_twice(om: OrderManagement) -> None:
+def nested_locked(om: OrderManagement) -> None:
     with om.locked() as same:
         assert same is om
         with om.locked():
@@ -390,23 +399,23 @@ def held_twice(om: OrderManagement) -> None:
 
 
 @pytest.mark.parametrize("interrupted", [interrupted_at_check, interrupted_at_line])
-def test_the_lock_is_released_wherever_an_interrupt_comes(
+def test_the_lock_is_released_after_an_interrupt_at_any_line(
     interrupted: Callable[[int, Callable[[], object]], bool], bystander: ThreadPoolExecutor
 ) -> None:
-    at = 1
+    step = 1
     while True:
         om = book()
-        hit = interrupted(at, partial(held_twice, om))
+        hit = interrupted(step, partial(nested_locked, om))
         assert bystander.submit(om._lock.acquire, blocking=False).result(10)
         bystander.submit(om._lock.release).result(10)
         if not hit:
             break
-        at += 1
-    assert at > 8
+        step += 1
+    assert step > 8
 
 
 def fail_to_settle(om: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Remove an order; the change is interrupted, and is not settled, so that its mark stays."""
+    """Remove an order, interrupt the change, and prevent its rollback, so that the ledger stays marked."""
 
     def fail(*_: object) -> None:
         raise Interrupt
@@ -418,7 +427,9 @@ def fail_to_settle(om: OrderManagement, monkeypatch: pytest.MonkeyPatch) -> None
     assert om._ledger.is_marked
 
 
-def test_a_verb_inside_locked_is_settled_by_the_next_question_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_change_inside_locked_is_rolled_back_by_the_next_query_in_the_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     om = book()
     before = om.state_hash()
     with om.locked():
@@ -427,7 +438,7 @@ def test_a_verb_inside_locked_is_settled_by_the_next_question_there(monkeypatch:
     om._check()
 
 
-def test_a_verb_of_a_callback_is_settled_by_the_next_question_of_the_callback(
+def test_an_interrupted_change_made_by_a_callback_is_rolled_back_by_the_next_query_in_the_callback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     om = book()
@@ -444,7 +455,7 @@ def test_a_verb_of_a_callback_is_settled_by_the_next_question_of_the_callback(
     om._check()
 
 
-def undone_what_if(om: OrderManagement) -> None:
+def roll_back_a_what_if(om: OrderManagement) -> None:
     with om.what_if():
         om.place_trade("JPM", BUY, 22)
         with om.what_if():
@@ -452,7 +463,7 @@ def undone_what_if(om: OrderManagement) -> None:
         om.add_order(9, "JPM", BUY, 5, 22)
 
 
-def undone_transaction(om: OrderManagement) -> None:
+def roll_back_a_transaction(om: OrderManagement) -> None:
     with suppress(KeyError), om.transaction("outer"):
         om.place_trade("JPM", BUY, 22)
         with om.transaction("inner"):
@@ -460,18 +471,18 @@ def undone_transaction(om: OrderManagement) -> None:
         raise KeyError
 
 
-@pytest.mark.parametrize("strike", [interrupted_at_check, interrupted_at_line])
-@pytest.mark.parametrize("undone", [undone_what_if, undone_transaction])
-def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
-    undone: Callable[[OrderManagement], None],
-    strike: Callable[[int, Callable[[], object]], bool],
+@pytest.mark.parametrize("interrupted", [interrupted_at_check, interrupted_at_line])
+@pytest.mark.parametrize("body", [roll_back_a_what_if, roll_back_a_transaction])
+def test_a_rollback_leaves_no_trace_after_an_interrupt_at_any_line(
+    body: Callable[[OrderManagement], None],
+    interrupted: Callable[[int, Callable[[], object]], bool],
     bystander: ThreadPoolExecutor,
 ) -> None:
-    at = 1
+    step = 1
     while True:
         om = book()
         before = om.state_hash()
-        hit = strike(at, partial(undone, om))
+        hit = interrupted(step, partial(body, om))
         bystander.submit(om.symbols).result(10)
         om._check()
         assert om.state_hash() == before
@@ -479,81 +490,79 @@ def test_what_is_undone_leaves_no_trace_wherever_an_interrupt_strikes(
         published: list[Event] = []
         om.subscribe(published.append)
         om.remove_order(4)
-        assert [event.note for event in published] == [None], (
-            "no transaction is left open, and no note of one"
-        )
+        assert [event.note for event in published] == [None], "no transaction stays open, and no note remains"
         assert om._ledger.version % 2 == 0
         if not hit:
             break
-        at += 1
-    assert at > 30
+        step += 1
+    assert step > 30
 
 
-@pytest.mark.parametrize("strike", [interrupted_at_check, interrupted_at_line])
+@pytest.mark.parametrize("interrupted", [interrupted_at_check, interrupted_at_line])
 @pytest.mark.parametrize("journal", [None, MemoryJournal])
-def test_a_transaction_is_kept_or_undone_as_a_whole_wherever_an_interrupt_strikes(
-    journal: Callable[[], Any] | None, strike: Callable[[int, Callable[[], object]], bool]
+def test_a_transaction_interrupted_at_any_line_is_committed_or_rolled_back_as_a_whole(
+    journal: Callable[[], Any] | None, interrupted: Callable[[int, Callable[[], object]], bool]
 ) -> None:
     def new() -> OrderManagement:
         om = OrderManagement(None if journal is None else journal())
         om.add_orders(book().orders())
         return om
 
-    def keep(om: OrderManagement) -> None:
+    def commit(om: OrderManagement) -> None:
         with om.transaction("outer"):
             om.place_trade("JPM", BUY, 22)
             with om.transaction():
                 om.remove_orders("IBM")
 
-    kept = new()
-    keep(kept)
-    at = 1
+    committed = new()
+    commit(committed)
+    step = 1
     while True:
         om = new()
         before = om.state_hash()
-        hit = strike(at, partial(keep, om))
+        hit = interrupted(step, partial(commit, om))
         om._check()
-        assert om.state_hash() in (before, kept.state_hash())
+        assert om.state_hash() in (before, committed.state_hash())
         if om.journal is not None:
             assert om.state_hash() == OrderManagement(om.journal).state_hash()
         assert not om._ledger.is_open
         assert not om._ledger._provisional
         if not hit:
             break
-        at += 1
-    assert at > 30
+        step += 1
+    assert step > 30
 
 
-def test_a_callback_that_is_interrupted_does_not_silence_the_events_after_it() -> None:
-    at = 1
+def test_after_an_interrupted_callback_later_events_are_still_published() -> None:
+    step = 1
     while True:
         om = book()
         published: list[int] = []
         om.subscribe(lambda event, published=published: published.append(event.sequence))  # type: ignore[misc]
-        hit = interrupted_at_line(at, lambda om=om: om.remove_order(4))  # type: ignore[misc]  # bound at once
+        hit = interrupted_at_line(step, lambda om=om: om.remove_order(4))  # type: ignore[misc]  # called at once
         published.clear()
         om.remove_order(2)
         assert published == [om.last_sequence]
         if not hit:
             break
-        at += 1
-    assert at > 15
+        step += 1
+    assert step > 15
 
 
 @pytest.mark.parametrize("inside", ["what_if", "transaction"])
-def test_an_undoing_that_is_broken_off_is_done_all_the_same(
+def test_a_rollback_that_is_interrupted_once_is_still_completed(
     inside: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", BUY, 20, 20)
-    before, undo, tries = om.state_hash(), Ledger._roll_back, iter([True])
+    before, roll_back, interrupts = om.state_hash(), Ledger._roll_back, iter([True])
 
-    def broken(self: Ledger, savepoint: Savepoint) -> None:
-        if next(tries, False):
+    def interrupt_once(self: Ledger, savepoint: Savepoint) -> None:
+        if next(interrupts, False):
             raise KeyboardInterrupt
-        undo(self, savepoint)
+        roll_back(self, savepoint)
 
-    monkeypatch.setattr(Ledger, "_roll_back", broken)
+    monkeypatch.setattr(Ledger, "_roll_back", interrupt_once)
     with pytest.raises(KeyboardInterrupt), getattr(om, inside)():
         om.remove_order(1)
         om.add_order(2, "IBM", BUY, 20, 20)
@@ -564,10 +573,10 @@ def test_an_undoing_that_is_broken_off_is_done_all_the_same(
 
 
 def interrupted_before_its_end(context: AbstractContextManager[OrderManagement]) -> Interrupt:
-    """Change a book inside a context whose end is interrupted before it has begun; return the interrupt."""
+    """Change a book inside a context, interrupt the start of its `__exit__`, and return the interrupt."""
 
     def trace(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code.co_filename in INSIDE:
+        if event == "call" and frame.f_code.co_filename in INTERRUPTED_FILES:
             sys.settrace(None)
             raise Interrupt
 
@@ -580,12 +589,12 @@ def interrupted_before_its_end(context: AbstractContextManager[OrderManagement])
         return interrupt
     finally:
         sys.settrace(before)
-    raise AssertionError("the context ended without an interrupt")
+    raise AssertionError("no interrupt was raised")
 
 
 @pytest.mark.parametrize("journal", [None, MemoryJournal])
 @pytest.mark.parametrize("kind", ["transaction", "what_if"])
-def test_a_change_made_while_the_interrupt_of_a_transaction_is_handled_is_kept(
+def test_a_change_made_while_handling_the_interrupt_of_a_transaction_is_saved(
     kind: str, journal: Callable[[], Any] | None, bystander: ThreadPoolExecutor
 ) -> None:
     om = OrderManagement(None if journal is None else journal())
@@ -594,9 +603,11 @@ def test_a_change_made_while_the_interrupt_of_a_transaction_is_handled_is_kept(
     context = getattr(om, kind)()
     interrupt = interrupted_before_its_end(context)
     om.add_order(1, "JPM", BUY, 20, 20)
-    assert interrupt.__traceback__ is not None, "a notebook, a debugger, or a handler keeps the frames alive"
+    assert interrupt.__traceback__ is not None, (
+        "the frames stay alive, as in a notebook, a debugger, or an exception handler"
+    )
     assert om.orders() == (Order(1, "JPM", BUY, 20, 20),), "the transaction is rolled back"
-    assert [event.sequence for event in published] == [1], "the change is not inside the transaction"
+    assert [event.sequence for event in published] == [1], "the change was made outside the transaction"
     assert len(bystander.submit(om.orders).result(10)) == 1
     assert om.copy().state_hash() == om.state_hash()
     if om.journal is not None:
@@ -605,7 +616,7 @@ def test_a_change_made_while_the_interrupt_of_a_transaction_is_handled_is_kept(
         context.__exit__(None, None, None)
 
 
-def test_an_inner_transaction_whose_end_is_interrupted_is_rolled_back_alone() -> None:
+def test_an_inner_transaction_whose_end_is_interrupted_is_rolled_back_without_the_outer_one() -> None:
     om = OrderManagement()
     with om.transaction():
         om.add_order(1, "JPM", BUY, 20, 20)

@@ -1,4 +1,4 @@
-"""One price level beside a plain sorted list."""
+"""A price level, compared with a plain sorted list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ids = st.lists(st.integers(0, 60), min_size=1, max_size=30, unique=True)
 
 @pytest.mark.parametrize("many", [3, MANY])
 @given(first=ids, others=st.lists(ids, max_size=4), chosen=st.randoms(use_true_random=False))
-def test_a_level_lists_its_ids_in_ascending_order_however_they_arrive(
+def test_a_level_lists_its_ids_in_ascending_order_whatever_order_they_were_added_in(
     many: int, first: list[int], others: list[list[int]], chosen: object
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -27,13 +27,13 @@ def test_a_level_lists_its_ids_in_ascending_order_however_they_arrive(
             elif new:
                 level.extend(new, len(new))
             plain.update(new)
-            for order_id in [each for each in new if each % 2 and len(plain) > 1]:
+            for order_id in [new_id for new_id in new if new_id % 2 and len(plain) > 1]:
                 level.remove(order_id, 1)
                 plain.remove(order_id)
             assert (level.amount, list(level.ids)) == (len(plain), sorted(plain))
 
 
-def test_a_crowded_level_keeps_its_ids_in_a_sorted_list_whichever_way_it_is_filled() -> None:
+def test_a_level_with_many_orders_stores_its_ids_in_a_sorted_list_however_they_were_added() -> None:
     by_one, in_order, at_once = Level(1, [0]), Level(1, [2 * MANY]), Level(1, [0])
     for order_id in range(1, MANY + 1):
         by_one.add(order_id, 1)

@@ -1,4 +1,4 @@
-"""Several questions at one moment: `locked()` holds the lock."""
+"""`locked()`: several calls that see the same state, because the block holds the lock."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ def om() -> OrderManagement:
     return om
 
 
-def hold(om: OrderManagement) -> None:
+def enter_locked(om: OrderManagement) -> None:
     with om.locked():
         pass
 
 
 def is_free(om: OrderManagement) -> bool:
-    """Return True if another thread can take the lock."""
+    """Return True if another thread can acquire the lock."""
 
-    def take() -> bool:
-        taken = om._lock.acquire(blocking=False)
-        if taken:
+    def try_lock() -> bool:
+        success = om._lock.acquire(blocking=False)
+        if success:
             om._lock.release()
-        return taken
+        return success
 
-    return in_a_thread(take)
+    return in_a_thread(try_lock)
 
 
-def test_a_change_of_another_thread_waits_until_the_block_ends(om: OrderManagement) -> None:
-    changing = threading.Thread(target=partial(om.remove_order, 4))
+def test_a_change_in_another_thread_waits_until_the_block_ends(om: OrderManagement) -> None:
+    writer = threading.Thread(target=partial(om.remove_order, 4))
     with om.locked() as same:
         assert same is om
-        changing.start()
+        writer.start()
         assert not is_free(om)
         assert (len(om), om.best_price("JPM", BUY), len(om)) == (2, 20, 2)
-    changing.join()
+    writer.join()
     assert len(om) == 1
 
 
@@ -57,7 +57,9 @@ def test_another_thread_gets_a_cached_price_while_the_block_runs(om: OrderManage
         assert in_a_thread(lambda: om.calculate_price("JPM", BUY, 22)) == 442
 
 
-def test_each_verb_inside_takes_effect_by_itself(om: OrderManagement) -> None:
+def test_each_change_inside_the_block_takes_effect_immediately_and_is_not_rolled_back(
+    om: OrderManagement,
+) -> None:
     published: list[Event] = []
     om.subscribe(published.append)
     with suppress(ZeroDivisionError), om.locked():
@@ -69,7 +71,7 @@ def test_each_verb_inside_takes_effect_by_itself(om: OrderManagement) -> None:
     assert is_free(om)
 
 
-def test_events_of_callbacks_inside_are_published_in_order(om: OrderManagement) -> None:
+def test_events_of_callbacks_inside_the_block_are_published_in_order(om: OrderManagement) -> None:
     sequences: list[int] = []
 
     def follow(event: Event) -> None:
@@ -84,7 +86,7 @@ def test_events_of_callbacks_inside_are_published_in_order(om: OrderManagement) 
     assert sequences == [3, -3, 4, -4]
 
 
-def test_locked_and_transactions_go_into_each_other(om: OrderManagement) -> None:
+def test_locked_blocks_and_transactions_can_be_nested(om: OrderManagement) -> None:
     with om.locked(), om.transaction(), om.locked(), om.what_if():
         om.remove_order(4)
         with om.locked():
@@ -109,14 +111,14 @@ def test_the_same_context_can_be_entered_again(om: OrderManagement) -> None:
         assert is_free(om)
 
 
-def test_the_block_begins_after_another_threads_transaction(om: OrderManagement) -> None:
-    inside, leave = threading.Event(), threading.Event()
+def test_the_block_begins_after_the_transaction_of_another_thread_has_ended(om: OrderManagement) -> None:
+    has_entered, may_leave = threading.Event(), threading.Event()
 
     def owner() -> None:
         with om.transaction():
             om.remove_order(4)
-            inside.set()
-            leave.wait()
+            has_entered.set()
+            may_leave.wait()
             om.remove_order(1)
 
     counts: list[tuple[int, int]] = []
@@ -127,26 +129,28 @@ def test_the_block_begins_after_another_threads_transaction(om: OrderManagement)
 
     threads = [threading.Thread(target=owner), threading.Thread(target=count)]
     threads[0].start()
-    inside.wait()
+    has_entered.wait()
     threads[1].start()
-    leave.set()
+    may_leave.set()
     for thread in threads:
         thread.join()
     assert counts == [(0, 0)]
 
 
-def test_waiting_too_long_for_another_threads_transaction_is_an_error_and_releases_the_lock(
+def test_waiting_too_long_for_the_transaction_of_another_thread_is_an_error_and_releases_the_lock(
     om: OrderManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
     with om.transaction():
         with pytest.raises(OpenTransactionError, match="another thread's transaction"):
-            in_a_thread(lambda: hold(om))
+            in_a_thread(lambda: enter_locked(om))
         assert is_free(om)
 
 
-def test_another_task_with_an_open_transaction_is_an_error(om: OrderManagement) -> None:
-    async def ask() -> None:
+def test_entering_the_block_while_another_task_has_a_transaction_open_is_an_error(
+    om: OrderManagement,
+) -> None:
+    async def use_the_book() -> None:
         with om.locked():
             pytest.fail("the block has begun")
 
@@ -154,7 +158,7 @@ def test_another_task_with_an_open_transaction_is_an_error(om: OrderManagement) 
         with om.transaction():
             om.remove_order(4)
             with pytest.raises(OpenTransactionError, match="another task"):
-                await asyncio.create_task(ask())
+                await asyncio.create_task(use_the_book())
 
     asyncio.run(main())
     assert is_free(om)

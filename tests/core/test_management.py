@@ -1,4 +1,4 @@
-"""OrderManagement: the contract of each verb, and the arguments that it rejects."""
+"""OrderManagement: the contract of each method, and the arguments that it rejects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @pytest.fixture
 def om() -> OrderManagement:
-    """The worked example, with more orders on the other side and in another symbol."""
+    """Return the worked example, with more orders on the other side and in another symbol."""
     om = OrderManagement()
     om.add_order(1, "JPM", BUY, 20, 20)
     om.add_order(2, "JPM", SELL, 20, 19)
@@ -45,18 +45,18 @@ def ids(om: OrderManagement) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "signature"),
+    ("method", "signature"),
     [
         ("add_order", "(self, order_id: int, symbol: str, side: Side, amount: int, price: int) -> None"),
         ("remove_order", "(self, order_id: int) -> None"),
         ("calculate_price", "(self, symbol: str, side: Side, amount: int) -> int"),
     ],
 )
-def test_the_four_verbs_have_the_required_signatures(verb: str, signature: str) -> None:
-    assert str(inspect.signature(getattr(OrderManagement, verb))).replace("'", "") == signature
+def test_the_methods_have_the_required_signatures(method: str, signature: str) -> None:
+    assert str(inspect.signature(getattr(OrderManagement, method))).replace("'", "") == signature
 
 
-def test_place_trade_takes_three_positional_arguments_only() -> None:
+def test_place_trade_accepts_only_three_positional_arguments() -> None:
     signature = inspect.signature(OrderManagement.place_trade)
     positional = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == ["self", "symbol", "side", "amount"]
@@ -64,11 +64,11 @@ def test_place_trade_takes_three_positional_arguments_only() -> None:
 
 
 @pytest.mark.parametrize(("amount", "cost"), [(20, 400), (10, 200), (22, 442)])
-def test_the_worked_example_is_priced(om: OrderManagement, amount: int, cost: int) -> None:
+def test_the_worked_example_has_the_expected_prices(om: OrderManagement, amount: int, cost: int) -> None:
     assert om.calculate_price("JPM", BUY, amount) == cost
 
 
-def test_the_worked_example_is_traded(om: OrderManagement) -> None:
+def test_a_trade_in_the_worked_example_returns_its_fills_and_reduces_the_book(om: OrderManagement) -> None:
     assert om.place_trade("JPM", BUY, 22) == Trade(
         1, "JPM", BUY, 22, 442, (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     )
@@ -90,14 +90,14 @@ def test_a_sell_trade_consumes_the_highest_price_first() -> None:
     assert om.place_trade("JPM", SELL, 12).fills == (OrderFill(2, 10, 21), OrderFill(1, 2, 19))
 
 
-def test_adding_never_matches_so_a_book_may_be_crossed() -> None:
+def test_adding_an_order_never_matches_so_a_book_can_be_crossed() -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", BUY, 20, 20)
     om.add_order(2, "JPM", SELL, 20, 25)
     assert (om.best_price("JPM", BUY), om.best_price("JPM", SELL)) == (20, 25)
 
 
-def test_iteration_is_sorted_by_symbol_then_buy_first_then_best_first(om: OrderManagement) -> None:
+def test_iteration_is_sorted_by_symbol_then_side_then_best_price(om: OrderManagement) -> None:
     assert ids(om) == [3, 1, 4, 2]
     assert om.orders() == tuple(om)
     assert [order.order_id for order in om.orders("JPM")] == [1, 4, 2]
@@ -105,7 +105,7 @@ def test_iteration_is_sorted_by_symbol_then_buy_first_then_best_first(om: OrderM
     assert om.orders("IBM") == ()
 
 
-def test_iteration_walks_a_snapshot(om: OrderManagement) -> None:
+def test_orders_can_be_removed_while_iterating(om: OrderManagement) -> None:
     for order in om:
         om.remove_order(order.order_id)
     assert len(om) == 0
@@ -117,14 +117,14 @@ def test_symbols_lists_only_symbols_with_resting_orders(om: OrderManagement) -> 
     assert om.symbols() == ("JPM",)
 
 
-def test_an_empty_book_has_no_depth_and_a_best_price_of_none(om: OrderManagement) -> None:
+def test_an_empty_book_has_no_depth_and_no_best_price(om: OrderManagement) -> None:
     assert om.best_price("IBM", BUY) is None
     assert om.depth("IBM", BUY) == ()
     assert om.best_price("JPM", SELL) == 19
     assert om.depth("JPM", BUY, 1) == (PriceLevel(20, 20, 1),)
 
 
-def test_an_id_is_free_again_after_its_order_was_filled_or_removed(om: OrderManagement) -> None:
+def test_an_id_can_be_used_again_after_its_order_was_filled_or_removed(om: OrderManagement) -> None:
     om.remove_order(3)
     om.add_order(3, "JPM", BUY, 1, 1)
     om.place_trade("JPM", BUY, 1)
@@ -157,7 +157,7 @@ def test_remove_orders_removes_the_selected_orders_and_returns_them(om: OrderMan
     assert (len(om), om.symbols()) == (0, ())
 
 
-def test_orders_are_added_in_bulk_whatever_their_symbol(om: OrderManagement) -> None:
+def test_orders_of_different_symbols_can_be_added_in_bulk(om: OrderManagement) -> None:
     om.add_orders([Order(9, "日経", BUY, 1, 1), Order(10, "JPM", BUY, 1, 1)])
     assert om.symbols() == ("AAPL", "JPM", "日経")
 
@@ -173,29 +173,29 @@ def test_the_repr_is_short() -> None:
     assert repr(om) == "<OrderManagement: 1,000 orders in 1 book>"
 
 
-# ---------------------------------------------------------------------- refusals
+# ---------------------------------------------------------------------- rejected arguments
 
 Call = Callable[[OrderManagement, Any], object]
-TAKES_ID: dict[str, Call] = {
+WITH_ID: dict[str, Call] = {
     "add_order": lambda om, x: om.add_order(x, "JPM", BUY, 1, 1),
     "add_orders": lambda om, x: om.add_orders([Order(9, "JPM", BUY, 1, 1), Order(x, "JPM", BUY, 1, 1)]),
     "remove_order": lambda om, x: om.remove_order(x),
     "amend_order": lambda om, x: om.amend_order(x, amount=1),
     "get_order": lambda om, x: om.get_order(x),
 }
-TAKES_AMOUNT: dict[str, Call] = {
+WITH_AMOUNT: dict[str, Call] = {
     "add_order": lambda om, x: om.add_order(9, "JPM", BUY, x, 1),
     "add_orders": lambda om, x: om.add_orders([Order(9, "JPM", BUY, 1, 1), Order(10, "JPM", BUY, x, 1)]),
     "amend_order": lambda om, x: om.amend_order(1, amount=x, price=5),
     "calculate_price": lambda om, x: om.calculate_price("JPM", BUY, x),
     "place_trade": lambda om, x: om.place_trade("JPM", BUY, x),
 }
-TAKES_PRICE: dict[str, Call] = {
+WITH_PRICE: dict[str, Call] = {
     "add_order": lambda om, x: om.add_order(9, "JPM", BUY, 1, x),
     "add_orders": lambda om, x: om.add_orders([Order(9, "JPM", BUY, 1, 1), Order(10, "JPM", BUY, 1, x)]),
     "amend_order": lambda om, x: om.amend_order(1, amount=5, price=x),
 }
-TAKES_SYMBOL: dict[str, Call] = {
+WITH_SYMBOL: dict[str, Call] = {
     "add_order": lambda om, x: om.add_order(9, x, BUY, 1, 1),
     "add_orders": lambda om, x: om.add_orders([Order(9, "JPM", BUY, 1, 1), Order(10, x, BUY, 1, 1)]),
     "calculate_price": lambda om, x: om.calculate_price(x, BUY, 1),
@@ -205,7 +205,7 @@ TAKES_SYMBOL: dict[str, Call] = {
     "orders": lambda om, x: om.orders(x),
     "remove_orders": lambda om, x: om.remove_orders(x),
 }
-TAKES_SIDE: dict[str, Call] = {
+WITH_SIDE: dict[str, Call] = {
     "add_order": lambda om, x: om.add_order(9, "JPM", x, 1, 1),
     "add_orders": lambda om, x: om.add_orders([Order(9, "JPM", BUY, 1, 1), Order(10, "JPM", x, 1, 1)]),
     "calculate_price": lambda om, x: om.calculate_price("JPM", x, 1),
@@ -215,30 +215,30 @@ TAKES_SIDE: dict[str, Call] = {
     "orders": lambda om, x: om.orders("JPM", x),
     "remove_orders": lambda om, x: om.remove_orders("JPM", x),
 }
-OPTIONAL = {"amend_order", "orders", "remove_orders"}  # where None means "not given"
+OPTIONAL = {"amend_order", "orders", "remove_orders"}  # where None means that the argument is absent
 
 
 def bad_input() -> Iterator[Any]:
-    """Yield every verb with every kind of invalid argument."""
+    """Yield every method with every kind of invalid argument."""
     cases: list[tuple[str, dict[str, Call], list[Any]]] = [
-        ("order_id", TAKES_ID, [*our.NOT_INTS, -1, 2**63]),
-        ("amount", TAKES_AMOUNT, [*our.NOT_INTS, 0, -1]),
-        ("amount", {k: v for k, v in TAKES_AMOUNT.items() if k in TAKES_PRICE}, [2**63]),
-        ("price", TAKES_PRICE, [*our.NOT_INTS, 0, -1, 2**63]),
-        ("symbol", TAKES_SYMBOL, our.NOT_SYMBOLS),
-        ("side", TAKES_SIDE, our.NOT_SIDES),
+        ("order_id", WITH_ID, [*our.NOT_INTS, -1, 2**63]),
+        ("amount", WITH_AMOUNT, [*our.NOT_INTS, 0, -1]),
+        ("amount", {method: call for method, call in WITH_AMOUNT.items() if method in WITH_PRICE}, [2**63]),
+        ("price", WITH_PRICE, [*our.NOT_INTS, 0, -1, 2**63]),
+        ("symbol", WITH_SYMBOL, our.NOT_SYMBOLS),
+        ("side", WITH_SIDE, our.NOT_SIDES),
     ]
-    for field, verbs, values in cases:
-        for verb, call in verbs.items():
+    for field, calls, values in cases:
+        for method, call in calls.items():
             for value in values:
-                if not (value is None and verb in OPTIONAL):
+                if not (value is None and method in OPTIONAL):
                     yield pytest.param(
-                        field, call, value, id=f"{verb}-{field}-{value!r}-{type(value).__name__}"
+                        field, call, value, id=f"{method}-{field}-{value!r}-{type(value).__name__}"
                     )
 
 
 @pytest.mark.parametrize(("field", "call", "value"), list(bad_input()))
-def test_bad_input_is_a_typed_error_that_names_the_field_and_changes_nothing(
+def test_an_invalid_argument_raises_an_error_that_names_the_field_and_changes_nothing(
     om: OrderManagement, field: str, call: Call, value: object
 ) -> None:
     before = om.orders()
@@ -250,14 +250,14 @@ def test_bad_input_is_a_typed_error_that_names_the_field_and_changes_nothing(
     om._check()
 
 
-@pytest.mark.parametrize("verb", ["remove_order", "amend_order", "get_order"])
-def test_an_unknown_id_is_not_found(om: OrderManagement, verb: str) -> None:
+@pytest.mark.parametrize("method", ["remove_order", "amend_order", "get_order"])
+def test_an_unknown_order_id_raises_order_not_found(om: OrderManagement, method: str) -> None:
     with pytest.raises(OrderNotFoundError, match="no order with id 99 is resting") as caught:
-        TAKES_ID[verb](om, 99)
+        WITH_ID[method](om, 99)
     assert caught.value.order_id == 99
 
 
-def test_a_duplicate_id_is_rejected_even_if_all_other_fields_differ(om: OrderManagement) -> None:
+def test_a_duplicate_order_id_is_rejected_even_if_all_other_fields_differ(om: OrderManagement) -> None:
     before = om.orders()
     with pytest.raises(DuplicateOrderError, match="id 1 "):
         om.add_order(1, "IBM", SELL, 1, 1)
@@ -272,12 +272,12 @@ def test_a_duplicate_id_is_rejected_even_if_all_other_fields_differ(om: OrderMan
 def test_insufficient_liquidity_reports_the_available_amount_and_consumes_nothing(
     om: OrderManagement,
 ) -> None:
-    for ask in (om.calculate_price, om.place_trade):
+    for call in (om.calculate_price, om.place_trade):
         with pytest.raises(InsufficientLiquidityError) as caught:
-            ask("JPM", BUY, 31)
+            call("JPM", BUY, 31)
         assert (caught.value.requested, caught.value.available) == (31, 30)
         with pytest.raises(InsufficientLiquidityError) as caught:
-            ask("IBM", BUY, 2**70)
+            call("IBM", BUY, 2**70)
         assert (caught.value.requested, caught.value.available) == (2**70, 0)
     assert ids(om) == [3, 1, 4, 2]
 
@@ -294,7 +294,7 @@ def test_add_orders_rejects_items_that_are_not_orders(om: OrderManagement, order
     assert ids(om) == [3, 1, 4, 2]
 
 
-def test_an_iterable_that_raises_half_way_adds_nothing(om: OrderManagement) -> None:
+def test_an_iterable_that_raises_after_some_orders_adds_no_order(om: OrderManagement) -> None:
     def broken() -> Iterator[Order]:
         yield Order(9, "JPM", BUY, 1, 1)
         raise RuntimeError("half way")
@@ -311,7 +311,9 @@ def test_a_depth_of_fewer_than_one_level_is_rejected(om: OrderManagement, levels
 
 
 @pytest.mark.parametrize("order_id", [True, 1.0, "1", None, [], -1])
-def test_in_is_false_for_a_value_that_cannot_be_an_id(om: OrderManagement, order_id: object) -> None:
+def test_the_in_operator_is_false_for_a_value_that_cannot_be_an_order_id(
+    om: OrderManagement, order_id: object
+) -> None:
     assert order_id not in om
 
 
@@ -331,11 +333,11 @@ def test_a_trade_costs_exactly_what_calculate_price_returned(
     om = OrderManagement()
     om.add_orders(orders)
     try:
-        said = om.calculate_price(symbol, side, amount)
+        price = om.calculate_price(symbol, side, amount)
     except InsufficientLiquidityError as error:
         with pytest.raises(InsufficientLiquidityError) as caught:
             om.place_trade(symbol, side, amount)
         assert caught.value.args == error.args
         return
     trade = om.place_trade(symbol, side, amount)
-    assert trade.total_price == said == sum(fill.amount * fill.price for fill in trade.fills)
+    assert trade.total_price == price == sum(fill.amount * fill.price for fill in trade.fills)

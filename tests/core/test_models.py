@@ -1,4 +1,4 @@
-"""Values are frozen, compared by content, and built of exact integers."""
+"""Values are immutable, compared by content, and made of exact integers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_each_side_is_the_opposite_of_the_other() -> None:
     assert Side.SELL.opposite is Side.BUY
 
 
-def test_the_better_price_times_the_sign_of_its_side_is_the_smaller_number() -> None:
+def test_a_better_price_multiplied_by_the_sign_of_its_side_is_a_smaller_number() -> None:
     best, worse = 20, 21  # a buyer pays the lower price first
     assert Side.BUY.sign * best < Side.BUY.sign * worse
     best, worse = 21, 20  # a seller takes the higher price first
@@ -27,17 +27,17 @@ def test_the_better_price_times_the_sign_of_its_side_is_the_smaller_number() -> 
 
 
 @pytest.mark.parametrize("side", Side)
-def test_the_sign_of_a_side_undoes_itself(side: Side) -> None:
+def test_the_sign_of_a_side_is_one_or_minus_one(side: Side) -> None:
     assert side.sign * side.sign == 1
 
 
-def test_a_side_is_read_from_its_name_and_survives_pickling() -> None:
+def test_a_side_can_be_created_from_its_name_copied_and_pickled() -> None:
     assert Side("SELL") is Side.SELL
     assert pickle.loads(pickle.dumps(Side.BUY)) is Side.BUY  # noqa: S301  # our own bytes
     assert copy.deepcopy(Side.BUY) is Side.BUY
 
 
-def test_a_side_hashes_in_c() -> None:
+def test_a_side_uses_the_fast_hash_of_str() -> None:
     assert Side.__hash__ is str.__hash__
 
 
@@ -69,7 +69,7 @@ def test_a_side_hashes_in_c() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_value_has_its_fields_in_order_and_is_frozen(
+def test_a_value_is_an_immutable_named_tuple_with_documented_fields(
     value: tuple[object, ...], fields: tuple[str, ...]
 ) -> None:
     assert value == tuple(getattr(value, field) for field in fields)
@@ -81,13 +81,13 @@ def test_a_value_has_its_fields_in_order_and_is_frozen(
 
 @pytest.mark.parametrize("order_id", [0, 1, MAX_INT])
 @pytest.mark.parametrize("number", [1, MAX_INT])
-def test_the_ends_of_every_range_are_allowed(order_id: int, number: int) -> None:
+def test_the_smallest_and_the_largest_number_of_every_range_are_allowed(order_id: int, number: int) -> None:
     check_order(order_id, "JPM", Side.BUY, number, number)
     check_positive("amount", number * 2)
 
 
 @pytest.mark.parametrize("symbol", ["J", "JPM", "BRK.B", "日経", "a b", "\0"])
-def test_any_text_is_a_symbol(symbol: str) -> None:
+def test_any_nonempty_text_can_be_a_symbol(symbol: str) -> None:
     check_order(1, symbol, Side.BUY, 1, 1)
 
 
@@ -95,7 +95,7 @@ def test_any_text_is_a_symbol(symbol: str) -> None:
 @pytest.mark.parametrize(
     "value", [*our.NOT_INTS, -1, 2**63, -(2**63), 10**5000], ids=lambda value: type(value).__name__
 )
-def test_a_number_that_no_order_can_have_is_refused_by_name(field: str, value: object) -> None:
+def test_an_invalid_number_is_rejected_and_the_message_names_its_field(field: str, value: object) -> None:
     with pytest.raises(
         InvalidOrderError, match=f"^{field} must be an int in [01]..9223372036854775807, not "
     ) as caught:
@@ -104,24 +104,24 @@ def test_a_number_that_no_order_can_have_is_refused_by_name(field: str, value: o
 
 
 @pytest.mark.parametrize("field", ["amount", "price"])
-def test_zero_is_no_amount_and_no_price(field: str) -> None:
+def test_an_amount_or_a_price_of_zero_is_rejected(field: str) -> None:
     with pytest.raises(InvalidOrderError, match=field):
         check_order(**(ORDER._asdict() | {field: 0}))
 
 
 @pytest.mark.parametrize("symbol", our.NOT_SYMBOLS, ids=repr)
-def test_what_is_no_symbol_is_refused(symbol: object) -> None:
+def test_a_value_that_cannot_be_a_symbol_is_rejected(symbol: object) -> None:
     with pytest.raises(InvalidOrderError, match="symbol must be a non-empty str of valid Unicode"):
         check_order(1, symbol, Side.BUY, 1, 1)
 
 
 @pytest.mark.parametrize("side", our.NOT_SIDES, ids=repr)
-def test_what_is_no_side_is_refused(side: object) -> None:
+def test_a_value_that_is_not_a_side_is_rejected(side: object) -> None:
     with pytest.raises(InvalidOrderError, match=r"side must be Side\.BUY or Side\.SELL"):
         check_order(1, "JPM", side, 1, 1)
 
 
 @pytest.mark.parametrize("value", [*our.NOT_INTS, 0, -1], ids=lambda value: type(value).__name__)
-def test_what_is_asked_about_must_be_a_whole_number_of_at_least_one(value: object) -> None:
+def test_a_requested_number_must_be_an_integer_of_at_least_one(value: object) -> None:
     with pytest.raises(InvalidOrderError, match="levels must be an int >= 1"):
         check_positive("levels", value)

@@ -1,4 +1,4 @@
-"""OrderBook: one side of one symbol."""
+"""OrderBook: one side of the order book of one symbol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def book_of(*orders: Order, side: Side = Side.BUY) -> OrderBook:
 
 
 def line(book: OrderBook) -> str:
-    """Return a book as one printable line: id:amount@price, best first."""
+    """Return a book as one line of `id:amount@price`, best order first."""
     return " ".join(f"{order.order_id}:{order.amount}@{order.price}" for order in book.orders())
 
 
@@ -35,22 +35,22 @@ FOUR = [
 ]
 
 
-def test_a_buy_book_is_sorted_by_ascending_price_then_id() -> None:
+def test_a_buy_book_is_sorted_by_ascending_price_and_then_by_id() -> None:
     assert line(book_of(*FOUR)) == "2:7@19 1:20@20 3:5@20 4:10@21"
 
 
-def test_a_sell_book_is_sorted_by_descending_price_then_id() -> None:
+def test_a_sell_book_is_sorted_by_descending_price_and_then_by_id() -> None:
     assert line(book_of(*FOUR, side=Side.SELL)) == "4:10@21 1:20@20 3:5@20 2:7@19"
 
 
 @given(our.distinct_orders(), our.sides)
-def test_orders_are_sorted_in_the_order_in_which_they_trade(orders: list[Order], side: Side) -> None:
+def test_orders_are_sorted_in_the_sequence_in_which_they_trade(orders: list[Order], side: Side) -> None:
     ours = [order._replace(symbol="JPM", side=side) for order in orders]
     assert list(book_of(*orders, side=side).orders()) == sorted(ours, key=best_first)
 
 
 @given(our.distinct_orders(), our.distinct_orders(), our.sides)
-def test_adding_orders_in_bulk_equals_adding_them_one_by_one(
+def test_adding_orders_in_bulk_gives_the_same_book_as_adding_them_one_by_one(
     first: list[Order], second: list[Order], side: Side
 ) -> None:
     book = book_of(*first, side=side)
@@ -66,7 +66,7 @@ def test_adding_orders_in_bulk_equals_adding_them_one_by_one(
     assert list(book.amounts()) == list(one_by_one.amounts())
 
 
-def test_a_partly_filled_order_keeps_its_priority() -> None:
+def test_a_partially_filled_order_keeps_its_priority() -> None:
     book = book_of(*FOUR)
     book.resize(FOUR[2], 3)
     book._check()
@@ -98,7 +98,7 @@ def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side,
 
 
 @pytest.mark.parametrize(
-    ("harm", "invariant"),
+    ("damage", "invariant"),
     [
         (lambda book: setattr(book.levels[20], "amount", 1), "a level's amount is the sum of its orders"),
         (lambda book: book._ladder.pop(), "the ladder lists every level, best first"),
@@ -111,9 +111,9 @@ def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side,
     ],
 )
 def test_the_self_check_detects_each_kind_of_damage(
-    harm: Callable[[OrderBook], object], invariant: str
+    damage: Callable[[OrderBook], object], invariant: str
 ) -> None:
     book = book_of(*FOUR)
-    harm(book)
+    damage(book)
     with pytest.raises(AssertionError, match=invariant):
         book._check()

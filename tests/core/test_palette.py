@@ -1,4 +1,4 @@
-"""Asks and bids have two words and two colors, the same wherever a person looks, for every kind of sight."""
+"""Asks and bids have the same words and colors everywhere, and the colors suit every kind of color vision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHADES = Shades._fields
 Triple = tuple[float, float, float]
 Matrix = tuple[Triple, Triple, Triple]
 
-# What is left of linear red, green and blue: Machado, Oliveira and Fernandes (2009), severity 1.0.
+# Matrices for linear red, green, and blue, from Machado, Oliveira, and Fernandes (2009), severity 1.0.
 SIGHTS: dict[str, Matrix] = {
     "every color": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "protanopia": (
@@ -45,8 +45,8 @@ SIGHTS: dict[str, Matrix] = {
         (0.004733, 0.691367, 0.303900),
     ),
 }
-FAR_APART = 60  # of CIELAB's distance, in which 2.3 is just noticeable
-READABLE = 4.5  # the contrast that WCAG 2 wants of text
+FAR_APART = 60  # CIELAB distance; a distance of 2.3 is just noticeable
+READABLE = 4.5  # the contrast that WCAG 2 requires for text
 
 
 def linear(color: str) -> Triple:
@@ -70,8 +70,8 @@ def lab(color: Triple) -> Triple:
 
 
 def distance(one: str, other: str, sight: str) -> float:
-    seen = [lab(times(SIGHTS[sight], linear(color))) for color in (one, other)]
-    return math.dist(*seen)
+    points = [lab(times(SIGHTS[sight], linear(color))) for color in (one, other)]
+    return math.dist(*points)
 
 
 def luminance(color: str) -> float:
@@ -88,34 +88,36 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("sight", SIGHTS)
 @pytest.mark.parametrize("shade", SHADES)
-def test_asks_and_bids_are_far_apart_for_every_kind_of_sight(shade: str, sight: str) -> None:
+def test_the_colors_of_asks_and_bids_are_easy_to_tell_apart_with_every_kind_of_color_vision(
+    shade: str, sight: str
+) -> None:
     assert distance(getattr(ASKS, shade), getattr(BIDS, shade), sight) > FAR_APART
 
 
-def test_red_and_green_of_one_lightness_are_near_each_other_for_one_who_is_color_blind() -> None:
+def test_red_and_green_of_equal_lightness_are_hard_to_tell_apart_with_color_blindness() -> None:
     red, green = "#d05050", "#6f8f3a"
     assert distance(red, green, "every color") > FAR_APART
     assert distance(red, green, "deuteranopia") < FAR_APART / 6
 
 
 @pytest.mark.parametrize("book", [ASKS, BIDS], ids=BOOK_OF.values())
-def test_each_color_can_be_read_on_its_backgrounds(book: Shades) -> None:
+def test_each_color_has_enough_contrast_on_its_backgrounds(book: Shades) -> None:
     assert contrast(book.on_light, "#ffffff") > READABLE
     assert contrast(book.on_dark, "#161c23") > READABLE
     assert contrast(book.on_any, "#ffffff") > READABLE
     assert contrast(book.on_any, "#000000") > READABLE
 
 
-# ---------------------------------------------------------------------- where they are used
+# ---------------------------------------------------------------------- where the colors are used
 
 
 def page_colors() -> dict[str, tuple[str, str]]:
     theme = (PAGE / "theme.css").read_text()
-    found = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", theme)
-    return {name: (light, dark) for name, light, dark in found}
+    variables = re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", theme)
+    return {name: (light, dark) for name, light, dark in variables}
 
 
-def test_the_page_has_these_colors() -> None:
+def test_the_web_page_uses_the_two_colors() -> None:
     colors = page_colors()
     assert colors["asks"] == (ASKS.on_light, ASKS.on_dark)
     assert colors["bids"] == (BIDS.on_light, BIDS.on_dark)
@@ -124,29 +126,29 @@ def test_the_page_has_these_colors() -> None:
         assert f'[data-side="{side}"] {{ --side: var(--{name});' in theme
 
 
-def test_the_icon_has_these_colors_bids_on_the_left() -> None:
+def test_the_icon_uses_the_two_colors_with_bids_on_the_left() -> None:
     fills = re.findall(r'fill="(#\w+)"', (PAGE / "icon.svg").read_text())
     assert fills[1:] == [BIDS.on_dark, ASKS.on_dark]
 
 
 @pytest.mark.parametrize(("theme", "shade"), [("default", "on_light"), ("dark_background", "on_dark")])
-def test_plots_have_these_colors(theme: str, shade: str) -> None:
+def test_plots_use_the_two_colors(theme: str, shade: str) -> None:
     with plt.style.context(theme):
         palette = palette_for(Figure().add_subplot())
     assert palette.of(Side.BUY) == getattr(ASKS, shade)
     assert palette.of(Side.SELL) == getattr(BIDS, shade)
 
 
-def test_the_command_has_these_colors_whatever_the_background_of_its_terminal() -> None:
+def test_the_command_uses_the_colors_that_suit_any_terminal_background() -> None:
     assert {side: shades.on_any for side, shades in SHADES_OF.items()} == STYLE_OF
 
 
-def test_a_terminal_of_sixteen_colors_shows_yellow_and_blue() -> None:
+def test_a_terminal_with_sixteen_colors_displays_yellow_and_blue() -> None:
     colors = [Style.parse(STYLE_OF[side]).color or Color.default() for side in Side]
     assert [color.downgrade(ColorSystem.STANDARD).number for color in colors] == [3, 12]
 
 
-def test_a_notebook_has_these_colors_beside_these_words() -> None:
+def test_a_notebook_uses_the_two_colors_and_the_two_words() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(2, "JPM", Side.SELL, 15, 17)])
     html = om._repr_html_()
@@ -154,8 +156,8 @@ def test_a_notebook_has_these_colors_beside_these_words() -> None:
     assert html.index("BUY (asks)") < html.index("spread") < html.index("SELL (bids)")
 
 
-def test_every_other_color_of_an_adapter_is_neither_of_them() -> None:
-    """A color that is written out a second time would not change with the first."""
+def test_no_other_file_defines_the_two_colors() -> None:
+    """Each color is defined once, so that it cannot change in one place only."""
     ours = {color for book in (ASKS, BIDS) for color in book}
     for file in chain((ROOT / "oms").rglob("*.py"), (ROOT / "oms").rglob("*.js"), PAGE.glob("*.css")):
         if file.name not in ("palette.py", "theme.css"):
@@ -169,7 +171,7 @@ def test_a_plot_calls_the_books_asks_and_bids() -> None:
     assert BOOKS == {Side.BUY: "asks (BUY trades take these)", Side.SELL: "bids (SELL trades take these)"}
 
 
-LOOKED_AT = [
+USER_FACING_FILES = [
     *(ROOT / "oms" / "cli").rglob("*.py"),
     *(ROOT / "oms" / "notebook").rglob("*.py"),
     *PAGE.iterdir(),
@@ -183,7 +185,9 @@ LOOKED_AT = [
 
 
 @pytest.mark.parametrize(
-    "file", [file for file in LOOKED_AT if file.is_file()], ids=lambda file: str(file.relative_to(ROOT))
+    "file",
+    [file for file in USER_FACING_FILES if file.is_file()],
+    ids=lambda file: str(file.relative_to(ROOT)),
 )
-def test_nothing_that_a_person_reads_calls_asks_offers(file: Path) -> None:
+def test_no_user_facing_file_calls_asks_offers(file: Path) -> None:
     assert not re.findall(r"(?i)\boffers?\b", file.read_text())

@@ -1,4 +1,4 @@
-"""Running sums beside a list of levels that is added up anew each time."""
+"""The cached running sums of a book, compared with sums that are computed again each time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ changes = st.lists(st.tuples(ranks, st.integers(0, 5), st.integers(0, 40)), max_
 
 
 class Levels(Mapping[int, Level]):
-    """Total amounts by rank, as the levels of a book; notes which of them are looked at."""
+    """The levels of a book, as a mapping from rank to level that records each look-up.
+
+    The rank of a level is its price with the sign of its side, so that the best level has the lowest rank.
+    """
 
     def __init__(self, totals: dict[int, int]) -> None:
         self._totals = totals
-        self.looked_at: list[int] = []
+        self.lookups: list[int] = []
 
     def __getitem__(self, rank: int) -> Level:
-        self.looked_at.append(rank)
+        self.lookups.append(rank)
         return Level(self._totals[rank], [1])
 
     def __iter__(self) -> Iterator[int]:
@@ -34,18 +37,18 @@ class Levels(Mapping[int, Level]):
         return len(self._totals)
 
 
-def walked(totals: dict[int, int], amount: int) -> int | None:
-    paid = 0
+def price_by_loop(totals: dict[int, int], amount: int) -> int | None:
+    total = 0
     for rank in sorted(totals):
-        taken = min(amount, totals[rank])
-        paid += taken * rank
-        amount -= taken
+        filled = min(amount, totals[rank])
+        total += filled * rank
+        amount -= filled
         if not amount:
-            return abs(paid)
+            return abs(total)
     return None
 
 
-def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -> None:
+def set_amount(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -> None:
     before = totals.pop(rank, 0)
     if amount:
         totals[rank] = amount
@@ -54,32 +57,32 @@ def change_to(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) -
 
 
 @given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
-def test_a_cached_price_equals_a_walk_whatever_changed_above_in_or_below_the_rows(
+def test_a_cached_price_equals_a_computed_price_after_changes_at_any_level(
     totals: dict[int, int], sign: int, changes: list[tuple[int, int, int]]
 ) -> None:
     totals = {sign * rank: amount for rank, amount in totals.items()}
     sums = PriceSums(Levels(totals))
-    for rank, amount, asked in changes:
-        change_to(sums, totals, sign * abs(rank), amount)
+    for rank, amount, requested in changes:
+        set_amount(sums, totals, sign * abs(rank), amount)
         sums._check(sorted(totals))
-        for each in range(1, sum(totals.values()) + 2):
-            assert sums.price(each) in (None, walked(totals, each))
-        if asked and sums.price(asked) is None:
-            held = sums.grow(sorted(totals), asked)
-            assert held >= asked or held == sum(totals.values())
+        for number in range(1, sum(totals.values()) + 2):
+            assert sums.price(number) in (None, price_by_loop(totals, number))
+        if requested and sums.price(requested) is None:
+            covered = sums.grow(sorted(totals), requested)
+            assert covered >= requested or covered == sum(totals.values())
             sums._check(sorted(totals))
-        if asked:
-            assert sums.price(asked) == walked(totals, asked)
+        if requested:
+            assert sums.price(requested) == price_by_loop(totals, requested)
 
 
-def test_a_level_that_changes_back_has_no_shift() -> None:
+def test_a_level_that_returns_to_its_old_amount_leaves_no_correction_in_the_cache() -> None:
     totals = {20: 5, 21: 5}
     sums = PriceSums(Levels(totals))
     sums.grow([20, 21], 10)
     before = sums._cache
-    change_to(sums, totals, 20, 3)
+    set_amount(sums, totals, 20, 3)
     assert sums._cache != before
-    change_to(sums, totals, 20, 5)
+    set_amount(sums, totals, 20, 5)
     assert sums._cache == before
 
 
@@ -88,28 +91,28 @@ def test_prices_stay_cached_until_more_than_eight_levels_have_changed() -> None:
     sums = PriceSums(Levels(totals))
     sums.grow(sorted(totals), 100)
     for rank in range(20, 20 + MOST_SHIFTS):
-        change_to(sums, totals, rank, 6)
-        assert sums.price(90) == walked(totals, 90)
-    change_to(sums, totals, 39, 6)
+        set_amount(sums, totals, rank, 6)
+        assert sums.price(90) == price_by_loop(totals, 90)
+    set_amount(sums, totals, 39, 6)
     assert sums.price(90) is None
     sums.grow(sorted(totals), 90)
-    assert sums.price(90) == walked(totals, 90)
+    assert sums.price(90) == price_by_loop(totals, 90)
 
 
-def test_growing_looks_only_at_levels_that_have_no_row_yet() -> None:
+def test_extending_the_sums_reads_only_levels_that_are_not_cached_yet() -> None:
     levels = Levels(dict.fromkeys(range(20, 40), 5))
     sums = PriceSums(levels)
     sums.grow(sorted(levels), 12)
-    assert levels.looked_at == [20, 21, 22]
+    assert levels.lookups == [20, 21, 22]
     sums.grow(sorted(levels), 16)
-    assert levels.looked_at == [20, 21, 22, 23]
+    assert levels.lookups == [20, 21, 22, 23]
 
 
-def test_a_change_reported_before_the_rows_exist_is_ignored() -> None:
+def test_a_change_at_a_level_without_cached_sums_is_ignored() -> None:
     totals = {20: 5}
     sums = PriceSums(Levels(totals))
-    sums.worst = 25  # as an interrupt may leave it
-    change_to(sums, totals, 22, 5)
+    sums.worst = 25  # an interrupt can leave this value
+    set_amount(sums, totals, 22, 5)
     sums._check([20, 22])
     assert sums.grow([20, 22], 7) == 10
     assert sums.price(7) == 20 * 5 + 22 * 2
@@ -132,7 +135,9 @@ def test_a_change_reported_before_the_rows_exist_is_ignored() -> None:
         (lambda sums: _set(sums, offsets=[0, 0, -6]), "the offsets of the rows"),
     ],
 )
-def test_the_check_detects_each_kind_of_damage(damage: Callable[[PriceSums], object], invariant: str) -> None:
+def test_the_self_check_detects_each_kind_of_damage(
+    damage: Callable[[PriceSums], object], invariant: str
+) -> None:
     sums = PriceSums(Levels({20: 5, 21: 5}))
     sums.grow([20, 21], 10)
     sums._check([20, 21])
@@ -144,4 +149,4 @@ def test_the_check_detects_each_kind_of_damage(damage: Callable[[PriceSums], obj
 def _set(sums: PriceSums, **parts: object) -> None:
     names = ("ranks", "reach", "offsets", "shifts", "covered")
     cache = dict(zip(names, sums._cache, strict=True)) | parts
-    sums._cache = tuple(cache[name] for name in names)  # type: ignore[assignment]  # damage on purpose
+    sums._cache = tuple(cache[name] for name in names)  # type: ignore[assignment]  # intentional damage

@@ -1,4 +1,4 @@
-"""The price of an amount, and the fills that make it up."""
+"""The price of an amount, and the fills of which the price consists."""
 
 from __future__ import annotations
 
@@ -27,30 +27,32 @@ def book_of(
 
 
 @pytest.mark.parametrize(("amount", "cost"), [(20, 400), (10, 200), (22, 442), (30, 610), (1, 20), (21, 421)])
-def test_the_worked_example_costs_what_it_should(amount: int, cost: int) -> None:
+def test_the_worked_example_has_the_expected_prices(amount: int, cost: int) -> None:
     assert book_of(WORKED).find_price(amount) == cost
 
 
 def fills(book: OrderBook, amount: int) -> tuple[OrderFill, ...]:
-    taken, held, cost = fill(book, amount, None, allow_partial=False)
-    assert (held, cost) == (amount, sum(each.amount * each.price for each in taken))
-    return taken
+    order_fills, filled, cost = fill(book, amount, None, allow_partial=False)
+    assert (filled, cost) == (amount, sum(each.amount * each.price for each in order_fills))
+    return order_fills
 
 
-@pytest.mark.parametrize("ask", [OrderBook.find_price, fills])
-def test_insufficient_liquidity_reports_the_available_amount(ask: Callable[[OrderBook, int], object]) -> None:
+@pytest.mark.parametrize("call", [OrderBook.find_price, fills])
+def test_insufficient_liquidity_reports_the_available_amount(
+    call: Callable[[OrderBook, int], object],
+) -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
-        ask(book_of(WORKED), 31)
+        call(book_of(WORKED), 31)
     assert (caught.value.requested, caught.value.available) == (31, 30)
     assert (caught.value.symbol, caught.value.side) == ("JPM", Side.BUY)
 
 
-def test_fills_are_best_first_and_the_last_can_be_partial() -> None:
+def test_fills_start_with_the_best_order_and_the_last_fill_can_be_partial() -> None:
     assert fills(book_of(WORKED), 22) == (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
     assert fills(book_of(WORKED), 20) == (OrderFill(1, 20, 20),)
 
 
-def test_an_error_of_many_prices_names_the_first_amount_in_call_order_that_exceeds_the_book() -> None:
+def test_the_error_for_many_prices_names_the_first_amount_in_the_argument_that_exceeds_the_book() -> None:
     with pytest.raises(InsufficientLiquidityError) as caught:
         total_prices(book_of(WORKED), [5, 40, 31, 30])
     assert (caught.value.requested, caught.value.available) == (40, 30)
@@ -64,29 +66,29 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
     except InsufficientLiquidityError as error:
         assert error.available == sum(order.amount for order in orders) < amount
         return
-    taken = fills(book, amount)
-    assert cost == sum(fill.amount * fill.price for fill in taken)
-    assert amount == sum(fill.amount for fill in taken)
+    order_fills = fills(book, amount)
+    assert cost == sum(fill.amount * fill.price for fill in order_fills)
+    assert amount == sum(fill.amount for fill in order_fills)
 
 
 @given(our.distinct_orders(), our.sides, our.asked_amounts)
-def test_executed_fills_consume_only_their_orders_and_can_be_rolled_back(
+def test_a_trade_consumes_only_the_orders_of_its_fills_and_can_be_rolled_back(
     orders: list[Order], side: Side, amount: int
 ) -> None:
     by_id: dict[int, OrderRow] = {}
     book = book_of(orders, side, by_id)
     before = list(book.orders())
     try:
-        taken = fills(book, amount)
+        order_fills = fills(book, amount)
     except InsufficientLiquidityError:
         return
-    trade = Trade(1, "JPM", side, amount, book.find_price(amount), taken)
+    trade = Trade(1, "JPM", side, amount, book.find_price(amount), order_fills)
     book.take(trade)
     book._check()
-    gone = {fill.order_id: fill.amount for fill in taken}
-    left = [order._replace(amount=order.amount - gone.get(order.order_id, 0)) for order in before]
-    assert list(book.orders()) == [order for order in left if order.amount]
-    assert by_id.keys() == {order.order_id for order in left if order.amount}
+    amounts = {fill.order_id: fill.amount for fill in order_fills}
+    remaining = [order._replace(amount=order.amount - amounts.get(order.order_id, 0)) for order in before]
+    assert list(book.orders()) == [order for order in remaining if order.amount]
+    assert by_id.keys() == {order.order_id for order in remaining if order.amount}
     book.put_back(trade)
     book._check()
     assert list(book.orders()) == before
@@ -103,7 +105,7 @@ def test_totals_past_64_bits_stay_exact() -> None:
     our.sides,
     st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.asked_amounts, max_size=4))),
 )
-def test_cached_prices_equal_those_of_a_fresh_book_after_changes_above_in_or_below_them(
+def test_cached_prices_equal_the_prices_of_a_new_book_after_changes_at_any_level(
     orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]
 ) -> None:
     by_id: dict[int, OrderRow] = {}
@@ -121,8 +123,8 @@ def test_cached_prices_equal_those_of_a_fresh_book_after_changes_above_in_or_bel
         for amount in amounts:
             fresh = book_of(list(book.orders()), side)
             assert outcome(book, amount) == outcome(fresh, amount)
-            known = book.cached_price(amount)
-            assert known is None or known == fresh.find_price(amount)
+            cached = book.cached_price(amount)
+            assert cached is None or cached == fresh.find_price(amount)
             book._check()
 
 

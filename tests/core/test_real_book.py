@@ -1,4 +1,4 @@
-"""A large recorded book: every price equals that of a plain loop over the recording."""
+"""Prices in a large recorded book, compared with a plain loop over the recorded orders."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from oms import InsufficientLiquidityError, Order, OrderManagement, Side
 
 SNAPSHOT = Path(__file__).parents[3] / "shared/data/coinbase_L2L3_snapshot_2026/l3_snapshot.json.gz"
-TICKS, LOTS = 2, 8  # decimals of a price and of a size
+TICKS, LOTS = 2, 8  # the decimals of a price and of a size
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not SNAPSHOT.exists(), reason="the recorded snapshot is not here"),
+    pytest.mark.skipif(not SNAPSHOT.exists(), reason=f"the recorded snapshot is not at {SNAPSHOT}"),
 ]
 
 
@@ -27,7 +27,7 @@ def scaled(text: str, decimals: int) -> int:
 
 @pytest.fixture(scope="module")
 def orders() -> list[Order]:
-    """Return the recorded orders; positions in the recording are time priority, so they become the ids."""
+    """Return the recorded orders. Their position is their time priority, so it becomes the id."""
     with gzip.open(SNAPSHOT, "rt") as file:
         book = json.load(file)
     rows = [(side, row) for side, name in ((Side.BUY, "asks"), (Side.SELL, "bids")) for row in book[name]]
@@ -38,7 +38,7 @@ def orders() -> list[Order]:
 
 
 @pytest.mark.parametrize(("side", "lots"), [(Side.SELL, 12_060_069_540_717), (Side.BUY, 441_589_717_203)])
-def test_a_recorded_book_is_priced_exactly_up_to_the_whole_side(
+def test_prices_in_a_recorded_book_are_exact_for_every_amount_up_to_the_whole_side(
     orders: list[Order], side: Side, lots: int
 ) -> None:
     om = OrderManagement()
@@ -50,11 +50,11 @@ def test_a_recorded_book_is_priced_exactly_up_to_the_whole_side(
     amounts = sorted({lots * 10**n // 10**13 or 1 for n in range(14)} | {lots - 1, lots // 3})
     expected = []
     for amount in amounts:
-        left, total = amount, 0
+        remaining, total = amount, 0
         for rank, _, available in resting:
-            taken = min(left, available)
-            total += taken * abs(rank)
-            left -= taken
+            filled = min(remaining, available)
+            total += filled * abs(rank)
+            remaining -= filled
         expected.append(total)
     assert om.calculate_prices("BTC-USD", side, amounts) == expected
     assert [om.calculate_price("BTC-USD", side, amount) for amount in amounts] == expected

@@ -1,6 +1,6 @@
-"""The book of levels holds what the book before it held, on recorded sessions.
+"""Replays of recorded sessions give the same books as an earlier design of the order book.
 
-The digests were written down with the design that kept one sorted list of (price, order id) for each side.
+The digests come from a design with one sorted list of (price, order id) for each side.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import pytest
 
 from oms import OrderManagement
 from oms.feeds import Unknown, open_recording, replay
-from support.recordings import AAPL, AMZN, BITSTAMP, needed
+from support.recordings import AAPL, AMZN, BITSTAMP, needs_recordings
 
 
-@needed
+@needs_recordings
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "unknown", "digest", "state_hash"),
@@ -26,7 +26,7 @@ from support.recordings import AAPL, AMZN, BITSTAMP, needed
     ],
     ids=["AAPL", "AMZN", "BTC/USD"],
 )
-def test_every_thousandth_state_of_a_recorded_session_is_that_of_the_former_book(
+def test_every_thousandth_state_of_a_recorded_session_equals_that_of_the_earlier_design(
     path: Path, unknown: Unknown, digest: str, state_hash: str
 ) -> None:
     om, events, states = OrderManagement(), 0, list[str]()

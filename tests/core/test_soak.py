@@ -1,4 +1,4 @@
-"""Memory of a long-running process: removed and filled orders leave nothing behind."""
+"""Memory use of a long-running process: removed and filled orders leave no memory behind."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def churn(om: OrderManagement, rng: random.Random, first_id: int, calls: int) ->
             best = om.depth(symbol, side, 2)
             om.place_trade(symbol, side, max(1, sum(level.amount for level in best) - 1))
         else:
-            while (leaving := ids.pop(rng.randrange(len(ids)))) not in om:
+            while (removable_id := ids.pop(rng.randrange(len(ids)))) not in om:
                 pass
-            om.remove_order(leaving)
+            om.remove_order(removable_id)
 
 
 @pytest.mark.long
@@ -43,4 +43,4 @@ def test_memory_does_not_grow_over_a_million_calls() -> None:
         om._check()
         assert set(om._books.orders) == {order.order_id for order in om}
     tracemalloc.stop()
-    assert max(memory[1:]) < 1.1 * memory[0], "only resting orders may occupy memory"
+    assert max(memory[1:]) < 1.1 * memory[0], "only resting orders may use memory"

@@ -1,4 +1,4 @@
-"""The state hash, which is equal in every process, and copies of the state."""
+"""The state hash, which is the same in every process, and copies of the state."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ print(om.state_hash())
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242", "random"])
-def test_equal_state_has_an_equal_hash_in_every_process(seed: str) -> None:
-    run = subprocess.run(
+def test_equal_states_have_equal_hashes_in_every_process(seed: str) -> None:
+    process = subprocess.run(
         [sys.executable, "-c", SESSION],
         capture_output=True,
         text=True,
         check=True,
         env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
     )
-    assert run.stdout.strip() == "c22cdc2057e3be3637b11d2a2ed23cf10e2785877597fe7faf7c7abe44a51fd7"
+    assert process.stdout.strip() == "c22cdc2057e3be3637b11d2a2ed23cf10e2785877597fe7faf7c7abe44a51fd7"
 
 
 def make(*orders: Order) -> OrderManagement:
@@ -74,7 +74,7 @@ def test_a_difference_in_any_order_changes_the_hash(change: Callable[[], OrderMa
     assert make(TWO, ONE).state_hash() == make(ONE, TWO).state_hash()
 
 
-def test_a_difference_in_a_counter_changes_the_hash() -> None:
+def test_a_difference_in_the_sequence_number_or_the_next_trade_id_changes_the_hash() -> None:
     om = make(ONE, TWO)
     before = om.state_hash()
     om.amend_order(1, amount=21)
@@ -89,7 +89,7 @@ def test_a_difference_in_a_counter_changes_the_hash() -> None:
     assert twin.state_hash() not in (before, by_sequence)  # the same sequence number, another trade id
 
 
-def test_no_symbol_can_give_a_book_the_hash_of_another() -> None:
+def test_a_crafted_symbol_cannot_imitate_the_hash_of_another_book() -> None:
     imitation = "JPM BUY 1\n1 20 20\n3 IBM"
     assert make(ONE._replace(symbol=imitation)).state_hash() != make(ONE).state_hash()
 
@@ -109,8 +109,8 @@ def test_a_copy_is_equal_and_independent(
     duplicate: Callable[[OrderManagement], OrderManagement], orders: list[Order]
 ) -> None:
     om = make(Order(99, "IBM", BUY, 5, 5), *orders)
-    heard: list[Event] = []
-    om.subscribe(heard.append)
+    events: list[Event] = []
+    om.subscribe(events.append)
     om.place_trade("IBM", BUY, 1)
     before = om.state_hash()
     twin = duplicate(om)
@@ -119,14 +119,16 @@ def test_a_copy_is_equal_and_independent(
     assert twin.place_trade("IBM", BUY, 1).trade_id == 2
     twin.remove_orders()
     assert om.state_hash() == before
-    assert len(heard) == 1
+    assert len(events) == 1
 
 
 @pytest.mark.parametrize("duplicate", COPIES)
-def test_copying_inside_a_transaction_raises(duplicate: Callable[[OrderManagement], OrderManagement]) -> None:
+def test_copying_inside_a_transaction_raises_an_error(
+    duplicate: Callable[[OrderManagement], OrderManagement],
+) -> None:
     om = make(ONE)
-    for opened in (om.transaction(), om.what_if()):
-        with opened, pytest.raises(OpenTransactionError, match="copying, pickling, or taking a snapshot"):
+    for context in (om.transaction(), om.what_if()):
+        with context, pytest.raises(OpenTransactionError, match="copying, pickling, or taking a snapshot"):
             duplicate(om)
     assert duplicate(om).orders() == (ONE,)
 
@@ -139,7 +141,7 @@ class Desk(OrderManagement):
         self.name = name
 
 
-def test_a_copy_of_a_subclass_is_of_that_subclass() -> None:
+def test_a_copy_of_a_subclass_has_the_same_class_and_attributes() -> None:
     desk = Desk("rates")
     desk.add_order(*ONE)
     for duplicate in COPIES[:4]:
@@ -148,14 +150,14 @@ def test_a_copy_of_a_subclass_is_of_that_subclass() -> None:
         assert (twin.name, twin.orders()) == ("rates", (ONE,))
 
 
-def test_a_snapshot_holds_both_counters_and_all_orders_in_the_order_of_iteration() -> None:
+def test_a_snapshot_contains_both_counters_and_all_orders_sorted_as_in_iteration() -> None:
     om = make(TWO, ONE, Order(3, "IBM", SELL, 5, 5))
     om.place_trade("IBM", SELL, 1)
     assert om.snapshot() == Snapshot(2, 2, om.orders())
     assert OrderManagement().snapshot() == Snapshot()
 
 
-def test_a_snapshot_does_not_change_with_the_books() -> None:
+def test_a_snapshot_stays_the_same_when_the_books_change() -> None:
     om = make(ONE, TWO)
     before = om.snapshot()
     om.place_trade("JPM", BUY, 25)
@@ -176,13 +178,13 @@ def test_a_snapshot_does_not_change_with_the_books() -> None:
         (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is already taken"),
     ],
 )
-def test_what_cannot_be_the_state_of_books_is_rejected(snapshot: Snapshot, message: str) -> None:
+def test_an_invalid_snapshot_is_rejected(snapshot: Snapshot, message: str) -> None:
     with pytest.raises((InvalidArgumentError, DuplicateOrderError)) as caught:
         OrderManagement.from_snapshot(snapshot)
     assert str(caught.value).startswith(message)
 
 
-def test_a_pickle_that_was_changed_by_hand_is_rejected() -> None:
+def test_a_pickle_with_an_invalid_order_is_rejected() -> None:
     state = make(ONE).__getstate__() | {"snapshot": Snapshot(0, 1, (ONE._replace(price=0),))}
     om = OrderManagement.__new__(OrderManagement)
     with pytest.raises(InvalidOrderError, match="price must be"):
@@ -190,7 +192,7 @@ def test_a_pickle_that_was_changed_by_hand_is_rejected() -> None:
     assert om.orders() == ()
 
 
-def test_last_sequence_counts_changes_and_is_provisional_inside_a_transaction() -> None:
+def test_last_sequence_counts_changes_and_is_rolled_back_with_a_what_if() -> None:
     om = OrderManagement()
     assert om.last_sequence == 0
     om.add_order(1, "JPM", Side.BUY, 20, 20)

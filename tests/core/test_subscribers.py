@@ -33,20 +33,22 @@ def om() -> OrderManagement:
 
 
 @pytest.fixture
-def heard(om: OrderManagement) -> list[Event]:
-    heard: list[Event] = []
-    om.subscribe(heard.append)
-    return heard
+def events(om: OrderManagement) -> list[Event]:
+    events: list[Event] = []
+    om.subscribe(events.append)
+    return events
 
 
-def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
+def test_each_method_publishes_one_event_that_describes_its_change(
+    om: OrderManagement, events: list[Event]
+) -> None:
     om.add_order(*ORDER)
     after = om.amend_order(1, amount=15)
     trade = om.place_trade("JPM", BUY, 5)
     om.remove_order(1)
     om.add_orders([ORDER, ORDER._replace(order_id=2)])
     removed = om.remove_orders()
-    assert heard == [
+    assert events == [
         OrderAdded(ORDER, sequence=1),
         OrderAmended(ORDER, after, sequence=2),
         TradePlaced(trade, remaining=10, sequence=3),
@@ -56,7 +58,7 @@ def test_one_verb_is_one_event(om: OrderManagement, heard: list[Event]) -> None:
     ]
 
 
-def test_an_event_is_frozen_compares_by_type_and_content_and_can_be_pickled() -> None:
+def test_an_event_is_immutable_compared_by_type_and_content_and_can_be_pickled() -> None:
     added = OrderAdded(ORDER, sequence=1, note="why")
     same = pickle.loads(pickle.dumps(added))  # noqa: S301  # our own bytes
     assert type(same) is OrderAdded
@@ -73,58 +75,58 @@ def test_events_of_different_types_are_never_equal() -> None:
     assert added != OrderRemoved(ORDER, sequence=1)
 
 
-def test_a_call_that_changes_nothing_publishes_nothing(om: OrderManagement, heard: list[Event]) -> None:
+def test_a_call_that_changes_nothing_publishes_nothing(om: OrderManagement, events: list[Event]) -> None:
     om.add_order(*ORDER)
     om.amend_order(1, amount=20, price=20)
     om.add_orders([])
     om.remove_orders("IBM")
-    for refused in (lambda: om.add_order(*ORDER), lambda: om.place_trade("JPM", BUY, 21)):
+    for failing_call in (lambda: om.add_order(*ORDER), lambda: om.place_trade("JPM", BUY, 21)):
         with pytest.raises(OmsError):
-            refused()
+            failing_call()
     with om.transaction():
         pass
-    assert [event.sequence for event in heard] == [1]
+    assert [event.sequence for event in events] == [1]
 
 
-def test_sequence_numbers_advance_without_subscribers_too(om: OrderManagement) -> None:
+def test_sequence_numbers_also_count_changes_without_subscribers(om: OrderManagement) -> None:
     om.add_order(*ORDER)
-    heard: list[Event] = []
-    unsubscribe = om.subscribe(heard.append)
+    events: list[Event] = []
+    unsubscribe = om.subscribe(events.append)
     om.remove_order(1)
     unsubscribe()
     unsubscribe()
     om.add_order(*ORDER)
-    om.subscribe(heard.append)
+    om.subscribe(events.append)
     om.remove_order(1)
-    assert [event.sequence for event in heard] == [2, 4]
+    assert [event.sequence for event in events] == [2, 4]
 
 
 def test_a_change_is_made_before_its_event_is_published(om: OrderManagement) -> None:
-    seen: list[int] = []
-    om.subscribe(lambda _: seen.append(len(om)))
+    counts: list[int] = []
+    om.subscribe(lambda _: counts.append(len(om)))
     om.add_order(*ORDER)
     om.remove_order(1)
-    assert seen == [1, 0]
+    assert counts == [1, 0]
 
 
-def test_an_event_of_a_verb_called_by_a_callback_is_published_after_the_current_event_reached_everyone(
+def test_an_event_caused_by_a_callback_is_published_after_all_subscribers_received_the_current_event(
     om: OrderManagement,
 ) -> None:
-    order: list[str] = []
+    calls: list[str] = []
 
     def follow(event: Event) -> None:
-        order.append(f"first hears {event.sequence}")
+        calls.append(f"first gets {event.sequence}")
         if event.sequence < 3:
             om.add_order(event.sequence + 10, "JPM", BUY, 1, 1)
 
     om.subscribe(follow)
-    om.subscribe(lambda event: order.append(f"second hears {event.sequence}"))
+    om.subscribe(lambda event: calls.append(f"second gets {event.sequence}"))
     om.add_order(*ORDER)
-    assert order == [f"{who} hears {n}" for n in (1, 2, 3) for who in ("first", "second")]
+    assert calls == [f"{who} gets {n}" for n in (1, 2, 3) for who in ("first", "second")]
 
 
 def test_the_events_of_a_transaction_in_a_callback_are_published_in_order(
-    om: OrderManagement, heard: list[Event]
+    om: OrderManagement, events: list[Event]
 ) -> None:
     def follow(event: Event) -> None:
         if event.sequence == 1:
@@ -136,17 +138,17 @@ def test_the_events_of_a_transaction_in_a_callback_are_published_in_order(
 
     om.subscribe(follow)
     om.add_order(*ORDER)
-    assert [(event.sequence, event.note) for event in heard] == [(1, None), (2, "follow"), (3, "follow")]
+    assert [(event.sequence, event.note) for event in events] == [(1, None), (2, "follow"), (3, "follow")]
 
 
 def test_a_subscriber_added_by_a_callback_receives_only_later_events(om: OrderManagement) -> None:
     late: list[int] = []
 
-    def invite(event: Event) -> None:
+    def add_subscriber(event: Event) -> None:
         if event.sequence == 1:
             om.subscribe(lambda event: late.append(event.sequence))
 
-    om.subscribe(invite)
+    om.subscribe(add_subscriber)
     with om.transaction():
         om.add_order(1, "JPM", BUY, 1, 1)
         om.add_order(2, "JPM", BUY, 1, 1)
@@ -155,18 +157,18 @@ def test_a_subscriber_added_by_a_callback_receives_only_later_events(om: OrderMa
 
 
 def test_a_subscriber_removed_by_a_callback_receives_no_more_events(
-    om: OrderManagement, heard: list[Event]
+    om: OrderManagement, events: list[Event]
 ) -> None:
-    leave: list[Callable[[], None]] = []
-    om.subscribe(lambda _: leave[0]())
+    unsubscribe: list[Callable[[], None]] = []
+    om.subscribe(lambda _: unsubscribe[0]())
     late: list[Event] = []
-    leave.append(om.subscribe(late.append))
+    unsubscribe.append(om.subscribe(late.append))
     om.add_order(*ORDER)
-    assert (len(heard), late) == (1, [])
+    assert (len(events), late) == (1, [])
 
 
-def test_a_callback_that_raises_stops_no_other_callback_and_its_error_reaches_the_caller(
-    om: OrderManagement, heard: list[Event]
+def test_a_callback_that_raises_does_not_stop_other_callbacks_and_its_error_reaches_the_caller(
+    om: OrderManagement, events: list[Event]
 ) -> None:
     def fail(event: Event) -> None:
         raise ValueError(f"at {event.sequence}")
@@ -177,7 +179,7 @@ def test_a_callback_that_raises_stops_no_other_callback_and_its_error_reaches_th
     with pytest.raises(ValueError, match="at 1") as caught:
         om.add_order(*ORDER)
     assert caught.value.__notes__ == ["raised by a subscriber of event 1, after the change was made"]
-    assert heard == after == [OrderAdded(ORDER, sequence=1)]
+    assert events == after == [OrderAdded(ORDER, sequence=1)]
     assert 1 in om
     om._check()
 
@@ -199,7 +201,7 @@ def test_the_errors_of_several_callbacks_reach_the_caller_as_a_group(om: OrderMa
 
 
 def test_an_interrupt_in_a_callback_is_raised_after_all_subscribers_are_notified(
-    om: OrderManagement, heard: list[Event]
+    om: OrderManagement, events: list[Event]
 ) -> None:
     def interrupt(_: Event) -> None:
         raise KeyboardInterrupt
@@ -209,17 +211,17 @@ def test_an_interrupt_in_a_callback_is_raised_after_all_subscribers_are_notified
     om.subscribe(after.append)
     with pytest.raises(KeyboardInterrupt):
         om.add_order(*ORDER)
-    assert heard == after
+    assert events == after
     assert 1 in om
 
 
 def test_a_callback_that_subscribes_twice_is_notified_twice(om: OrderManagement) -> None:
-    heard: list[Event] = []
-    first, _ = om.subscribe(heard.append), om.subscribe(heard.append)
+    events: list[Event] = []
+    first, _ = om.subscribe(events.append), om.subscribe(events.append)
     om.add_order(*ORDER)
     first()
     om.remove_order(1)
-    assert [event.sequence for event in heard] == [1, 1, 2]
+    assert [event.sequence for event in events] == [1, 1, 2]
 
 
 def test_subscribe_rejects_a_value_that_is_not_callable(om: OrderManagement) -> None:
@@ -229,7 +231,7 @@ def test_subscribe_rejects_a_value_that_is_not_callable(om: OrderManagement) -> 
 
 
 def test_a_transaction_in_a_callback_during_a_batch_publishes_no_event_twice(
-    om: OrderManagement, heard: list[Event]
+    om: OrderManagement, events: list[Event]
 ) -> None:
     def follow(event: Event) -> None:
         if event.sequence == 1:
@@ -240,11 +242,11 @@ def test_a_transaction_in_a_callback_during_a_batch_publishes_no_event_twice(
     with om.transaction():
         om.add_order(1, "JPM", BUY, 1, 1)
         om.add_order(2, "JPM", BUY, 1, 1)
-    assert [event.sequence for event in heard] == [1, 2, 3]
+    assert [event.sequence for event in events] == [1, 2, 3]
 
 
 def test_an_exception_whose_add_note_fails_still_reaches_the_caller(
-    om: OrderManagement, heard: list[Event]
+    om: OrderManagement, events: list[Event]
 ) -> None:
     class FrozenError(Exception):
         def add_note(self, note: str, /) -> None:
@@ -258,10 +260,10 @@ def test_an_exception_whose_add_note_fails_still_reaches_the_caller(
     om.subscribe(after.append)
     with pytest.raises(FrozenError):
         om.add_order(*ORDER)
-    assert heard == after != []
+    assert events == after != []
 
 
-def test_a_callback_that_raises_stop_iteration_stops_no_other_callback(om: OrderManagement) -> None:
+def test_a_stop_iteration_of_a_callback_reaches_the_caller(om: OrderManagement) -> None:
     def stop(_: Event) -> None:
         raise StopIteration
 

@@ -1,4 +1,4 @@
-"""Many threads share one OrderManagement: calls never interleave."""
+"""Many threads share one OrderManagement, and their calls never interleave."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THREADS, CALLS = 8, 400
 
 @pytest.fixture(autouse=True)
 def eager_switches() -> Iterator[None]:
-    """Let the interpreter change threads as often as it can."""
+    """Let the interpreter switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -29,51 +29,51 @@ def eager_switches() -> Iterator[None]:
 
 @pytest.fixture
 def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Collects a line for every time that two threads were inside the books at once."""
-    seen: list[str] = []
-    inside: dict[int, str] = {}
+    """Return a list that gets a line whenever two threads are inside the books at the same time."""
+    lines: list[str] = []
+    running: dict[int, str] = {}
 
-    def watched(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def watch(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             me = threading.get_ident()
-            seen.extend(f"{name} within {other}" for thread, other in inside.items() if thread != me)
-            outer = inside.get(me)
-            inside[me] = name
+            lines.extend(f"{name} within {other}" for thread, other in running.items() if thread != me)
+            outer = running.get(me)
+            running[me] = name
             try:
-                time.sleep(0)  # offer the processor to anyone who wants to come in
+                time.sleep(0)  # let another thread run
                 return method(*args)
             finally:
                 if outer is None:
-                    del inside[me]
+                    del running[me]
                 else:
-                    inside[me] = outer
+                    running[me] = outer
 
         return call
 
     names = ["add", "update", "remove", "resize", "take", "clear", "depth", "find_price", "best_price"]
     for name in [*names, "orders", "amounts"]:
-        monkeypatch.setattr(OrderBook, name, watched(name, getattr(OrderBook, name)))
-    return seen
+        monkeypatch.setattr(OrderBook, name, watch(name, getattr(OrderBook, name)))
+    return lines
 
 
 def one_call(om: OrderManagement, rng: random.Random, tally: dict[str, int]) -> None:
-    """Any verb; the tally keeps what came, what was traded and what was taken out."""
+    """Call a random method, and add to the tally the amounts that were added, traded, and removed."""
     order_id, side = rng.randrange(64), rng.choice(list(Side))
-    verb = rng.choice(["add", "add", "add", "add_many", "amend", "trade", "remove_many", "ask", "list"])
+    method = rng.choice(["add", "add", "add", "add_many", "amend", "trade", "remove_many", "price", "depth"])
     try:
-        if verb == "add":
+        if method == "add":
             om.add_order(order_id, "JPM", side, 10, rng.randint(1, 5))
             tally["added"] += 10
-        elif verb == "add_many":
+        elif method == "add_many":
             om.add_orders(Order(order_id + n, "JPM", side, 10, 1 + n) for n in range(3))
             tally["added"] += 30
-        elif verb == "trade":
+        elif method == "trade":
             tally["traded"] += om.place_trade("JPM", side, rng.randint(1, 30)).amount
-        elif verb == "remove_many" and rng.random() < 0.1:
+        elif method == "remove_many" and rng.random() < 0.1:
             tally["removed"] += sum(order.amount for order in om.remove_orders("JPM", side))
-        elif verb == "amend":
+        elif method == "amend":
             om.amend_order(order_id, price=rng.randint(1, 5))
-        elif verb == "ask":
+        elif method == "price":
             assert om.calculate_price("JPM", side, 10) in range(10, 51)
         else:
             assert all(level.amount >= level.orders > 0 for level in om.depth("JPM", side))
@@ -106,34 +106,34 @@ def test_the_calls_of_eight_threads_never_interleave(overlaps: list[str]) -> Non
     assert failures == []
     assert overlaps == []
     assert total["added"] == total["traded"] + total["removed"] + sum(order.amount for order in om)
-    assert all(total.values()), "every kind of call happened"
+    assert all(total.values()), "every kind of change happened"
 
 
 def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
-    """A writer moves 10 lots between two symbols, tries things and fails half way; a reader watches."""
+    """One thread moves lots between two symbols and rolls back other changes. Another thread watches."""
     om = OrderManagement()
     om.add_orders([Order(1, "A", Side.BUY, 100, 5), Order(2, "B", Side.BUY, 100, 5)])
-    hashes, seen = {om.state_hash()}, set[str]()
+    hashes, observed_hashes = {om.state_hash()}, set[str]()
     failures: list[BaseException] = []
-    asked = 0
+    queries = 0
     done = threading.Event()
 
-    def watch() -> None:
-        nonlocal asked
+    def read_repeatedly() -> None:
+        nonlocal queries
         try:
-            while asked < 20 or not done.is_set():
+            while queries < 20 or not done.is_set():
                 assert sum(order.amount for order in om) == 200
                 assert len(om) == 2
                 assert 3 not in om
                 assert om.symbols() == ("A", "B")
                 assert om.quote("A", Side.BUY, 1).total_price == 5
                 assert om.calculate_price("A", Side.BUY, 1) == 5
-                seen.add(om.state_hash())
-                asked += 1
+                observed_hashes.add(om.state_hash())
+                queries += 1
         except BaseException as error:
             failures.append(error)
 
-    reader = threading.Thread(target=watch)
+    reader = threading.Thread(target=read_repeatedly)
     reader.start()
     for _ in range(300):
         amount = om.get_order(1).amount
@@ -152,18 +152,18 @@ def test_another_thread_sees_only_committed_states(overlaps: list[str]) -> None:
     reader.join()
     assert failures == []
     assert overlaps == []
-    assert seen <= hashes
+    assert observed_hashes <= hashes
 
 
 class CountingLock:
-    """Takes a lock, and counts how often."""
+    """A lock that counts how often it is acquired."""
 
     def __init__(self, lock: Any) -> None:
         self.lock = lock
-        self.taken = 0
+        self.acquisitions = 0
 
     def acquire(self) -> bool:
-        self.taken += 1
+        self.acquisitions += 1
         return bool(self.lock.acquire())
 
     def release(self) -> None:
@@ -222,44 +222,44 @@ def locked_book() -> tuple[OrderManagement, CountingLock]:
     return om, lock
 
 
-def test_the_list_of_calls_that_take_the_lock_is_complete() -> None:
+def test_the_list_of_calls_that_acquire_the_lock_is_complete() -> None:
     public = {name for name, value in vars(OrderManagement).items() if callable(value) and name[0] != "_"}
     assert public <= set(LOCKED)
 
 
 @pytest.mark.parametrize("name", LOCKED)
-def test_every_call_takes_the_lock(name: str) -> None:
+def test_every_call_acquires_the_lock(name: str) -> None:
     om, lock = locked_book()
     LOCKED[name](om)
-    assert lock.taken >= 1
+    assert lock.acquisitions >= 1
 
 
-def test_ending_a_subscription_takes_the_lock() -> None:
+def test_unsubscribing_acquires_the_lock() -> None:
     om, lock = locked_book()
     unsubscribe = om.subscribe(print)
-    before = lock.taken
+    before = lock.acquisitions
     unsubscribe()
-    assert lock.taken == before + 1
+    assert lock.acquisitions == before + 1
 
 
-def test_a_price_that_is_known_needs_no_lock_until_all_is_forgotten_or_something_is_provisional() -> None:
+def test_a_cached_price_needs_no_lock_unless_the_cache_was_cleared_or_a_transaction_is_open() -> None:
     om, lock = locked_book()
 
-    def taken() -> int:
-        before = lock.taken
+    def acquisitions() -> int:
+        before = lock.acquisitions
         assert om.calculate_price("A", BUY, 1) == 5
-        return lock.taken - before
+        return lock.acquisitions - before
 
-    assert [taken(), taken()] == [1, 0]
+    assert [acquisitions(), acquisitions()] == [1, 0]
     om.add_order(2, "A", BUY, 1, 5)
     om.add_order(3, "B", BUY, 1, 5)
-    assert taken() == 0
+    assert acquisitions() == 0
     om.add_orders([Order(4, "A", BUY, 1, 4), Order(5, "A", BUY, 1, 5)])
     om.remove_order(4)
-    assert [taken(), taken()] == [1, 0]
+    assert [acquisitions(), acquisitions()] == [1, 0]
     with om.transaction():
-        assert taken() == 1
-    assert taken() == 0
+        assert acquisitions() == 1
+    assert acquisitions() == 0
 
 
 def test_a_copy_has_a_lock_of_its_own() -> None:
@@ -267,26 +267,26 @@ def test_a_copy_has_a_lock_of_its_own() -> None:
     assert om.copy()._lock is not om._lock
 
 
-def test_prices_read_without_the_lock_are_true_while_a_writer_works() -> None:
-    """The best level holds 10 at price 1 or 2, never both, never neither; 10 behind it cost 3 each."""
+def test_prices_that_are_read_without_the_lock_are_correct_while_another_thread_changes_the_book() -> None:
+    """The best 10 lots always cost either 1 or 2 ticks each, and the next 10 lots cost 3 ticks each."""
     om = OrderManagement()
     om.add_orders([Order(1, "A", BUY, 10, 1), Order(2, "A", BUY, 10, 3)])
-    wrong: list[object] = []
-    asked = 0
+    wrong_prices: list[object] = []
+    queries = 0
     done = threading.Event()
 
-    def watch() -> None:
-        nonlocal asked
+    def read_repeatedly() -> None:
+        nonlocal queries
         try:
-            while asked < 20 or not done.is_set():
+            while queries < 20 or not done.is_set():
                 price = om.calculate_price("A", BUY, 15)
                 if price not in (25, 35):
-                    wrong.append(price)
-                asked += 1
+                    wrong_prices.append(price)
+                queries += 1
         except BaseException as error:
-            wrong.append(error)
+            wrong_prices.append(error)
 
-    readers = [threading.Thread(target=watch) for _ in range(2)]
+    readers = [threading.Thread(target=read_repeatedly) for _ in range(2)]
     for reader in readers:
         reader.start()
     for n in range(1500):
@@ -299,4 +299,4 @@ def test_prices_read_without_the_lock_are_true_while_a_writer_works() -> None:
     done.set()
     for reader in readers:
         reader.join()
-    assert wrong == []
+    assert wrong_prices == []

@@ -15,23 +15,23 @@ def test_the_version_is_that_of_the_installed_distribution() -> None:
     assert oms.__version__ == metadata.version("oms-orderbook")
 
 
-def test_importing_oms_does_not_load_what_finds_the_version() -> None:
+def test_importing_oms_does_not_import_importlib_metadata() -> None:
     script = "import sys, oms; print('importlib.metadata' in sys.modules); oms.__version__"
-    ran = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stdout == "False\n"
+    process = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert process.stdout == "False\n"
 
 
-def test_without_a_distribution_the_version_is_an_error_and_not_a_made_up_number(
+def test_the_version_of_an_uninstalled_distribution_raises_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def nothing(name: str) -> str:
+    def not_installed(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "version", nothing)
+    monkeypatch.setattr(metadata, "version", not_installed)
     with pytest.raises(AttributeError, match="oms-orderbook is not installed"):
         _ = oms.__version__
 
 
-def test_a_name_that_oms_does_not_have_is_an_attribute_error() -> None:
+def test_an_unknown_attribute_of_oms_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'oms' has no attribute 'nothing'"):
-        getattr(oms, "nothing")  # noqa: B009 - a type checker refuses the plain spelling, as it should
+        getattr(oms, "nothing")  # noqa: B009 - a type checker rejects `oms.nothing`

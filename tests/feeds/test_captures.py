@@ -28,7 +28,7 @@ from oms.feeds import (
 )
 from oms.feeds.levels.capture import sent_in
 from support.naive_exchange import FORMATS, Format, NaiveExchange
-from support.recordings import BITGET, OKX, needed
+from support.recordings import BITGET, OKX, needs_recordings
 
 NOTES = [
     "wss://ws.kraken.com <-> 1652459224.5300605",
@@ -294,7 +294,7 @@ def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_p
 # ---------------------------------------------------------------------- what exchanges sent
 
 
-@needed
+@needs_recordings
 def test_all_checksums_of_okx_are_those_of_the_books() -> None:
     om = OrderManagement()
     report = replay_levels(open_capture(OKX), om)
@@ -307,7 +307,7 @@ def test_all_checksums_of_okx_are_those_of_the_books() -> None:
     om._check()
 
 
-@needed
+@needs_recordings
 def test_all_checksums_of_bitget_are_those_of_the_books() -> None:
     reports = [replay_levels(open_capture(path), OrderManagement()) for path in BITGET]
     assert sum(report.checksums_ok for report in reports) == 637
@@ -316,7 +316,7 @@ def test_all_checksums_of_bitget_are_those_of_the_books() -> None:
     assert sum(len(report.symbols) for report in reports) == 10
 
 
-@needed
+@needs_recordings
 def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_no_other(
     tmp_path: Path,
 ) -> None:

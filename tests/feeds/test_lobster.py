@@ -9,7 +9,7 @@ import pytest
 
 from oms import OrderManagement, Side
 from oms.feeds import FeedError, Kind, Level, Message, Top, bitstamp, feed_of, lobster, replay
-from support.recordings import AMZN_2021, needed
+from support.recordings import AMZN_2021, needs_recordings
 
 
 def messages(tmp_path: Path, text: str) -> list[Message]:
@@ -195,7 +195,7 @@ def test_an_order_book_file_may_have_been_written_again_too(tmp_path: Path) -> N
         tops(tmp_path, "bid,ask\n101,5,99,7\n")
 
 
-@needed
+@needs_recordings
 def test_a_file_of_today_replays_to_every_published_cost() -> None:
     report = replay(lobster.read(AMZN_2021), OrderManagement(), symbol="AMZN")
     assert report.events == 59

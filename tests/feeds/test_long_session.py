@@ -34,25 +34,25 @@ def replayed(
 def test_a_session_seen_through_a_window_replays_to_all_that_was_published(tmp_path: Path, seed: int) -> None:
     session = recorded(seed)
     book = (session.book, session.distinct_book, [",".join(row.split(",")[:4]) for row in session.book])
-    om, report = replayed(tmp_path, session.rows, book[seed % 3], session.went_unseen)
+    om, report = replayed(tmp_path, session.rows, book[seed % 3], session.canceled_out_of_view_ids)
     assert report.disagreements == ()
     assert report.states == report.states_equal == session.states
     assert report.trades == report.trades_equal_cost == len(session.sweeps)
     assert report.trades_equal_fills == sum(session.sweeps)
-    assert report.unknown == report.seeded == len(session.came_unseen)
+    assert report.unknown == report.seeded == len(session.never_submitted_ids)
     assert (report.events, report.refused, report.crossed) == (len(session.rows), 0, 0)
     direction = {Side.BUY: -1, Side.SELL: 1}
-    assert session.known == sorted((o.order_id, direction[o.side], o.amount, o.price) for o in om)
+    assert session.visible_orders == sorted((o.order_id, direction[o.side], o.amount, o.price) for o in om)
 
 
 def test_such_sessions_hold_every_case() -> None:
     sessions = [recorded(seed) for seed in range(12)]
     kinds = {row.split(",")[1] for session in sessions for row in session.rows}
     assert kinds == set("1234567")
-    assert all(session.came_unseen for session in sessions)
-    assert sum(bool(session.went_unseen) for session in sessions) >= 3
+    assert all(session.never_submitted_ids for session in sessions)
+    assert sum(bool(session.canceled_out_of_view_ids) for session in sessions) >= 3
     assert sum(session.sweeps.count(False) for session in sessions) >= 12
-    assert sum(session.ids_used_again for session in sessions) >= 12
+    assert sum(session.reused_ids for session in sessions) >= 12
     best = {tuple(row.split(",")[:4:2]) for session in sessions for row in session.book}
     assert str(NO_LEVEL) in {ask for ask, _ in best}
     assert str(-NO_LEVEL) in {bid for _, bid in best}
@@ -60,7 +60,7 @@ def test_such_sessions_hold_every_case() -> None:
 
 def test_an_order_that_went_unseen_and_was_not_ignored_is_named(tmp_path: Path) -> None:
     session = recorded(50)
-    assert len(session.went_unseen) == 1
+    assert len(session.canceled_out_of_view_ids) == 1
     _, report = replayed(tmp_path, session.rows, session.book, set())
     assert not report.agrees
-    assert {report.passed_over} == session.went_unseen
+    assert {report.passed_over} == session.canceled_out_of_view_ids

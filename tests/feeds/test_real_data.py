@@ -20,10 +20,10 @@ from support.recordings import (
     AMZN_BOOK,
     BITSTAMP,
     BITSTAMP_TRADES,
-    needed,
+    needs_recordings,
 )
 
-pytestmark = needed
+pytestmark = needs_recordings
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError, OrderManagement, Side
 from oms.feeds import Kind, Message, Recorder, lobster, replay
-from support.recordings import AAPL_L10, needed
+from support.recordings import AAPL_L10, needs_recordings
 
 SECOND = 10**9
 
@@ -106,7 +106,7 @@ def test_a_replay_of_orders_is_recorded_with_its_executions() -> None:
     assert history.trades.time == [2.0, 3.0]
 
 
-@needed
+@needs_recordings
 def test_a_lobster_file_is_recorded_in_its_own_ticks() -> None:
     recorder, history = Recorder(every=0.5, levels=3), lobster.read(AAPL_L10)
     replay(history, OrderManagement(), symbol="AAPL", recorder=recorder)

@@ -18,8 +18,8 @@ import pytest
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import SqliteJournal, checkpoints, copying
 from oms.journal.verification import verify_event_log
-from support.faulty_disk import Disk, connecting_by
-from support.sessions import do, session, state
+from support.faulty_disk import Disk, connections_made_by
+from support.sessions import execute, session, state
 
 BUY = Side.BUY
 LACKING = "later events may be missing"
@@ -45,7 +45,7 @@ def kept(om: OrderManagement) -> SqliteJournal:
 def lived(om: OrderManagement) -> None:
     """A past that is partly in the file, and partly in the log."""
     for number, command in enumerate(session(8, 24)):
-        do(command, om)
+        execute(command, om)
         if number == 9:
             kept(om)._checkpoints.make()
     kept(om).keep_reply("a reply")
@@ -188,7 +188,7 @@ def test_whichever_step_fails_the_backup_is_whole_or_not_there_and_the_journal_i
         disk = Disk()
         disk.fail_at, disk.how = step, how
         try:
-            with connecting_by(disk.connect):
+            with connections_made_by(disk.connect):
                 found = journal.backup(killed, folder / "copy.db")
         except JournalError:
             assert disk.failed
@@ -206,7 +206,7 @@ def test_what_a_backup_is_made_of_is_on_the_disk_before_it_has_its_name(
 ) -> None:
     disk, left = Disk(), tmp_path / "left"
     left.mkdir()
-    with connecting_by(disk.connect), journal.open(file) as om:
+    with connections_made_by(disk.connect), journal.open(file) as om:
         lived(om)
         link = os.link
 

@@ -15,8 +15,8 @@ import pytest
 from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
-from support.faulty_disk import connecting_by
-from support.sessions import State, do, session, state
+from support.faulty_disk import connections_made_by
+from support.sessions import State, execute, session, state
 
 LENGTH = 12
 
@@ -30,11 +30,11 @@ def small_pages(uri: str) -> Connection:
 
 def made(file: Path) -> tuple[OrderManagement, list[State]]:
     """A journal that is still open, and all states that it went through."""
-    with connecting_by(small_pages):
+    with connections_made_by(small_pages):
         om = journal.open(file)
     past = [state(om)]
     for command in session(8, LENGTH):
-        do(command, om)
+        execute(command, om)
         past.append(state(om))
     return om, past
 
@@ -163,9 +163,9 @@ def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
 ) -> None:
     _, log, past = in_the_log
     (tmp_path / "folder").mkdir()
-    with connecting_by(small_pages), journal.open(tmp_path / "other.db") as om:
+    with connections_made_by(small_pages), journal.open(tmp_path / "other.db") as om:
         for command in session(seed, 8 * seed):
-            do(command, om)
+            execute(command, om)
         past = [*past, state(om)]
     other = (tmp_path / "other.db").read_bytes()
     assert found(put(tmp_path / "folder", other, log)) in [None, *past]

@@ -15,8 +15,8 @@ from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import Durability, checkpoints
 from oms.journal.log_state import is_without_its_log
 from oms.journal.reading import opened_to_read
-from support.faulty_disk import Disk, connecting_by
-from support.sessions import Command, State, do, session, state, states
+from support.faulty_disk import Disk, connections_made_by
+from support.sessions import Command, State, execute, session, state, states
 
 LENGTH = 14
 GROUP = 4
@@ -28,7 +28,7 @@ def _checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
-    with connecting_by(disk.connect):
+    with connections_made_by(disk.connect):
         return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600)
 
 
@@ -40,7 +40,7 @@ def play(disk: Disk, file: Path, commands: list[Command], durability: Durability
             om = opened(disk, file, durability)
             try:
                 for command in part:
-                    do(command, om)
+                    execute(command, om)
                     done += 1
             finally:
                 om.close()
@@ -159,7 +159,7 @@ def with_a_failure(
     try:
         for number, command in enumerate(commands):
             try:
-                do(command, om)
+                execute(command, om)
             except JournalError as error:
                 assert disk.failed
                 assert state(om) == expected[number], "what was refused has changed nothing in memory"

@@ -13,7 +13,7 @@ import pytest
 from oms import Order, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
-from support.faulty_disk import connecting_by
+from support.faulty_disk import connections_made_by
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -100,7 +100,10 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
         def connect(uri: str, interruptions: Interruptions = interruptions) -> Connection:
             return InterruptedConnection(connect_by_sqlite3(uri), interruptions)
 
-        with connecting_by(connect), journal.open(file, durability=durability, group_seconds=3600) as om:
+        with (
+            connections_made_by(connect),
+            journal.open(file, durability=durability, group_seconds=3600) as om,
+        ):
             for order_id in range(1, 6):
                 with om.transaction(note=f"note {order_id}"):
                     om.add_order(order_id, "JPM", BUY, 2, order_id)
@@ -141,7 +144,7 @@ def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no
 
         interruptions.arm(at)
         interrupted = False
-        with connecting_by(connect):
+        with connections_made_by(connect):
             try:
                 journal.open(file).close()
             except Interrupt:

@@ -18,8 +18,8 @@ import pytest
 from oms import InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
-from support.faulty_disk import Disk, connecting_by
-from support.sessions import do, session, state, states
+from support.faulty_disk import Disk, connections_made_by
+from support.sessions import execute, session, state, states
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -43,7 +43,7 @@ def test_a_book_comes_back_as_it_was_left(durability: Durability, seed: int, fil
     for number, command in enumerate(commands):
         with journal.open(file, durability=durability) as om:
             assert state(om) == expected[number]
-            do(command, om)
+            execute(command, om)
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
     assert journal.verify(file).state_hash == expected[-1].state_hash
 
@@ -232,7 +232,7 @@ def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
     for durability in get_args(Durability):
         disk, file = Disk(), tmp_path / f"{durability}.db"
         with (
-            connecting_by(disk.connect),
+            connections_made_by(disk.connect),
             journal.open(file, durability=durability, group_size=4, group_seconds=3600) as om,
         ):
             om.add_order(0, "JPM", BUY, 1, 1)
@@ -246,7 +246,7 @@ def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
 def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file: Path) -> None:
     disk, happened = Disk(), threading.Event()
     with (
-        connecting_by(disk.connect),
+        connections_made_by(disk.connect),
         journal.open(file, durability="batched", group_seconds=0.01) as om,
     ):
         disk.on_sync = happened.set
@@ -259,7 +259,7 @@ def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file:
 
 def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
     """One change is acknowledged, and then the clock finds that it cannot be synced."""
-    with connecting_by(disk.connect):
+    with connections_made_by(disk.connect):
         om = journal.open(file, durability="batched", group_seconds=0.01)
     with kept(om)._lock:
         om.add_order(1, "JPM", BUY, 1, 1)
@@ -308,11 +308,11 @@ class LongLived:
 def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path) -> None:
     commands = session(5, 10)
     with (
-        connecting_by(lambda uri: LongLived(connect_by_sqlite3(uri), left)),
+        connections_made_by(lambda uri: LongLived(connect_by_sqlite3(uri), left)),
         journal.open(file) as om,
     ):
         for command in commands:
-            do(command, om)
+            execute(command, om)
         assert state(om) == states(commands)[-1]
     assert journal.verify(file).state_hash == om.state_hash()
 
@@ -375,7 +375,7 @@ def test_compacting_drops_what_came_before_and_keeps_what_rests(file: Path) -> N
     commands = session(7, 60)
     with journal.open(file) as om:
         for command in commands:
-            do(command, om)
+            execute(command, om)
         whole = state(om)
         last = whole.counters[1]
         assert kept(om).compact(1) == 0

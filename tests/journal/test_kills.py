@@ -19,7 +19,7 @@ from oms.journal import schema
 from oms.journal.log_state import AWAY, is_without_its_log, read_state
 from oms.journal.reading import opened_to_read
 from support import journal_child
-from support.sessions import do, session, state, states
+from support.sessions import execute, session, state, states
 
 CHILD = Path(journal_child.__file__)
 WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
@@ -100,7 +100,7 @@ def test_a_migration_that_is_killed_is_made_or_not_made(
     first, rng = tmp_path / "first.db", random.Random(3)
     with journal.open(first) as om:
         for command in session(4, 60):
-            do(command, om)
+            execute(command, om)
         before = state(om)
     files = [tmp_path / f"{number}.db" for number in range(12)]
     for file in files:
@@ -111,7 +111,7 @@ def test_a_migration_that_is_killed_is_made_or_not_made(
                 assert state(om) == before
     monkeypatch.setattr(schema, "VERSION", schema.VERSION)
     monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS)
-    journal_child.become_next_version()
+    journal_child.use_a_newer_version()
     for file in files:
         with journal.open(file, verify=True) as om:
             assert state(om) == before

@@ -16,8 +16,8 @@ import pytest
 from oms import InvalidArgumentError, JournalError, Order, OrderManagement, Side, journal
 from oms.journal import SqliteJournal, checkpoints
 from oms.journal.connection import connect_by_sqlite3
-from support.faulty_disk import connecting_by
-from support.threads import let_no_thread_start
+from support.faulty_disk import connections_made_by
+from support.threads import prevent_new_threads
 
 BUY = Side.BUY
 
@@ -135,7 +135,7 @@ def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
     assert ids(file) == []
     with (
         pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"),
-        connecting_by(lambda uri: connect_by_sqlite3(uri.replace("mode=rw", "mode=ro"))),
+        connections_made_by(lambda uri: connect_by_sqlite3(uri.replace("mode=rw", "mode=ro"))),
     ):
         journal.open(file)
     assert ids(file) == []
@@ -389,7 +389,7 @@ def test_a_batched_journal_without_a_thread_is_a_journal_error_and_stays_unlocke
     file = tmp_path / "book.db"
 
     with monkeypatch.context() as patch:
-        let_no_thread_start(patch)
+        prevent_new_threads(patch)
         with pytest.raises(JournalError, match="needs a thread"):
             journal.open(file, durability="batched")
     with journal.open(file, durability="batched") as om:

@@ -13,8 +13,8 @@ import pytest
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import SqliteJournal
 from oms.journal.schema import TABLES
-from support.faulty_disk import Disk, connecting_by
-from support.sessions import State, do, session, state
+from support.faulty_disk import Disk, connections_made_by
+from support.sessions import State, execute, session, state
 
 
 def kept(om: OrderManagement) -> SqliteJournal:
@@ -32,10 +32,10 @@ def lived(file: Path) -> State:
     with journal.open(file) as om:
         commands = session(8, 60)
         for command in commands[:30]:
-            do(command, om)
+            execute(command, om)
         kept(om).compact(20)
         for command in commands[30:]:
-            do(command, om)
+            execute(command, om)
         kept(om).keep_reply("a reply")
         om.add_order(50_000, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1)
         om.place_trade("BIG", Side.BUY, 2**62)
@@ -115,7 +115,7 @@ def test_a_sound_file_and_one_that_a_kill_has_left_stay_as_they_are(file: Path, 
     killed = tmp_path / "killed.db"
     with journal.open(file) as om:
         for command in session(8, 40):
-            do(command, om)
+            execute(command, om)
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{killed}{suffix}")
         expected = state(om)
@@ -186,7 +186,7 @@ ALL = [pytest.param(how, 1, marks=pytest.mark.long) for how in HOW]
 def test_whichever_step_fails_it_is_rebuilt_or_as_it_was(how: str, every: int, file: Path) -> None:
     with journal.open(file) as om:
         for command in session(8, 12):
-            do(command, om)
+            execute(command, om)
         om.add_order(50_000, "BIG", Side.BUY, 5, 5)
         om.place_trade("BIG", Side.BUY, 2)
         expected = state(om)
@@ -199,7 +199,7 @@ def test_whichever_step_fails_it_is_rebuilt_or_as_it_was(how: str, every: int, f
         disk = Disk()
         disk.fail_at, disk.how = step, how
         try:
-            with connecting_by(disk.connect):
+            with connections_made_by(disk.connect):
                 journal.rebuild(damaged)
         except JournalError:
             assert disk.failed

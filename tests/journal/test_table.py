@@ -13,7 +13,7 @@ import pytest
 from oms import InvalidArgumentError, JournalError, OrderManagement, journal
 from oms.columns import EVENT_COLUMNS as COLUMNS
 from oms.journal import SqliteJournal
-from support.sessions import do, session
+from support.sessions import execute, session
 
 INTEGERS = {"sequence", "order_id", "price", "change"}
 
@@ -23,7 +23,7 @@ def lived(tmp_path: Path) -> OrderManagement:
     """What a session leaves: amounts and prices of 63 bits, removals, amendments and trades in it."""
     with journal.open(tmp_path / "book.db") as om:
         for command in session(5, 80):
-            do(command, om)
+            execute(command, om)
     return om
 
 

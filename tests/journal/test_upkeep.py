@@ -14,8 +14,8 @@ import pytest
 from oms import JournalError, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from support import journal_child
-from support.faulty_disk import Disk, connecting_by
-from support.sessions import State, do, session, state
+from support.faulty_disk import Disk, connections_made_by
+from support.sessions import State, execute, session, state
 
 SEEDS = 3
 """Crashes at one step, each of which keeps other parts of what was not synced."""
@@ -28,10 +28,10 @@ def kept(om: OrderManagement) -> SqliteJournal:
 
 def lived(file: Path, disk: Disk, durability: Durability) -> OrderManagement:
     """An open journal with some past, part of it in the file and part of it in the log."""
-    with connecting_by(disk.connect):
+    with connections_made_by(disk.connect):
         om = journal.open(file, durability=durability, group_seconds=3600)
     for command in session(8, 24):
-        do(command, om)
+        execute(command, om)
         if om._ledger.sequence == 9:
             kept(om)._checkpoints.make()
     return om
@@ -128,14 +128,14 @@ def test_a_migration_that_fails_anywhere_is_made_or_not_made(
         first = state(om)
     monkeypatch.setattr(schema, "VERSION", schema.VERSION)
     monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS)
-    journal_child.become_next_version()
+    journal_child.use_a_newer_version()
 
     def before(_: Disk, file: Path) -> State:
         shutil.copy(tmp_path / "first.db", file)
         return first
 
     def migrate(disk: Disk, file: Path) -> None:
-        with connecting_by(disk.connect):
+        with connections_made_by(disk.connect):
             journal.open(file).close()
 
     assert len(whatever_fails(how, tmp_path, before, migrate)) > 10

@@ -1,4 +1,4 @@
-"""A small book behind the API, and how tests read a problem."""
+"""A small book served by the API, and helpers that check its responses."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def client_of(om: OrderManagement) -> TestClient:
 
 
 def problem(response: Any) -> dict[str, Any]:
-    """The problem that a response is, checked for what all have."""
+    """Return the problem document of a response, after checking the fields that every problem has."""
     assert response.headers["content-type"] == "application/problem+json"
-    said: dict[str, Any] = response.json()
-    assert said["status"] == response.status_code
-    assert said["type"] == f"urn:oms:problem:{said['code']}"
-    assert said["title"]
-    assert said["detail"]
-    return said
+    document: dict[str, Any] = response.json()
+    assert document["status"] == response.status_code
+    assert document["type"] == f"urn:oms:problem:{document['code']}"
+    assert document["title"]
+    assert document["detail"]
+    return document

@@ -1,4 +1,4 @@
-"""A real server on a free port of the loopback, in a thread; and a reader of streams."""
+"""A real server in a thread, on a free port of the loopback interface, and a client for its event stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oms.api.server import listen, new_server
 
 
 class Address(NamedTuple):
-    """Where a server listens."""
+    """The host and port of a server."""
 
     host: str
     port: int
@@ -32,7 +32,7 @@ class Address(NamedTuple):
 
 @contextmanager
 def serving(app: FastAPI, port: int = 0, root_path: str = "") -> Generator[Address]:
-    """Serve an application until the block is left (port 0: a free one)."""
+    """Serve an application until the block ends. Port 0 means any free port."""
     with listen("127.0.0.1", port) as listening:
         server = new_server(app, root_path)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -47,11 +47,11 @@ def serving(app: FastAPI, port: int = 0, root_path: str = "") -> Generator[Addre
 
 
 def stream(address: Address, query: str = "", **headers: str) -> ClientConnection:
-    """Open a stream, whatever size its messages have."""
+    """Open the event stream, with no limit for the size of a message."""
     return connect(f"{address.ws}/stream{query}", max_size=None, additional_headers=headers, proxy=None)
 
 
-def received(connection: ClientConnection) -> dict[str, Any]:
-    """The next message."""
-    said: dict[str, Any] = json.loads(connection.recv(timeout=30))
-    return said
+def next_message(connection: ClientConnection) -> dict[str, Any]:
+    """Return the next message of a stream."""
+    message: dict[str, Any] = json.loads(connection.recv(timeout=30))
+    return message

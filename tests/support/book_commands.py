@@ -1,4 +1,4 @@
-"""Random verbs on a book, for whatever follows its changes."""
+"""Random changes of a book, for tests of code that follows those changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A headless Chromium of the system's own, and all that a page did in it."""
+"""The headless Chromium of the operating system, and a record of what a page does wrong in it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_OF_THE_BROWSER = ("Failed to load resource:", "WebSocket connection to")
-"""How it notes each refusal and each lost connection, whatever the page makes of it."""
+_EXPECTED_MESSAGES = ("Failed to load resource:", "WebSocket connection to")
+"""How console messages about failed requests and lost connections begin. Tests cause these on purpose."""
 
-_TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+_REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     console.error(`policy: ${violatedDirective} ${blockedURI}`));"""
 
-expect.set_options(timeout=20_000)  # as long as a busy machine may need; nothing waits without a condition
+expect.set_options(timeout=20_000)  # enough for a busy machine; a wait ends as soon as its condition is true
 
 
 @contextmanager
 def chromium() -> Generator[Browser]:
-    """Start the browser, in a profile of its own; skips the test where there is none."""
+    """Start the browser with a new profile. Skip the test if no browser is installed."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("no chromium is installed")
@@ -45,28 +45,28 @@ def chromium() -> Generator[Browser]:
 
 
 class Visit:
-    """A page, and what it did that no page should."""
+    """A page, and the list of its faults: errors, dialogs, and requests to other servers."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page = page
         self.faults: list[str] = []
         self._own = urlsplit(origin).netloc
-        page.add_init_script(_TELL_VIOLATIONS)
-        page.on("console", self._hear)
+        page.add_init_script(_REPORT_VIOLATIONS)
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
         page.on("dialog", self._dismiss)
-        page.on("request", self._follow)
+        page.on("request", self._on_request)
         page.on("websocket", lambda socket: self._check_origin(socket.url))
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if not message.text.startswith(_OF_THE_BROWSER):
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if not message.text.startswith(_EXPECTED_MESSAGES):
             self.faults.append(f"{message.type}: {message.text}")
 
     def _dismiss(self, dialog: Dialog) -> None:
         self.faults.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _follow(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         self._check_origin(request.url)
 
     def _check_origin(self, url: str) -> None:
@@ -75,9 +75,9 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, origin: str, path: str = "/", **looks: Any) -> Generator[Page]:
-    """Open the page in a context without a past; once the block is left it must have done nothing wrong."""
-    context = browser.new_context(**looks)
+def visiting(browser: Browser, origin: str, path: str = "/", **options: Any) -> Generator[Page]:
+    """Open the page in a new browser context, and check when the block ends that the page had no faults."""
+    context = browser.new_context(**options)
     try:
         visit = Visit(context.new_page(), origin)
         visit.page.goto(origin + path)

@@ -1,4 +1,4 @@
-"""Every way to reach an OrderManagement, and a transport that fails on demand."""
+"""Every way to call an OrderManagement, and an HTTP transport that fails on demand."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from oms.client import AsyncClient, Client, InProcess
 from support.api_server import serving
 
 Backend: TypeAlias = OrderManagement | Client
-"""Backend in this process or behind a client: the code under test is the same."""
+"""An OrderManagement or a client of one. A test runs the same code on both."""
 
 URL = "http://localhost"
 
 
 def never_sleep(_seconds: float) -> None:
-    """A `sleep` for clients that must not retry."""
+    """Fail the test, because a client that must not retry has called `sleep`."""
     raise AssertionError("the client waited")
 
 
@@ -60,14 +60,14 @@ BACKENDS: Mapping[str, Callable[[OrderManagement], AbstractContextManager[Backen
 
 
 class BlockingClient:
-    """An AsyncClient whose verbs block, for tests that do not await."""
+    """An AsyncClient whose methods block, for tests without `await`."""
 
     def __init__(self, client: AsyncClient, runner: asyncio.Runner) -> None:
         self._client = client
         self._runner = runner
 
-    def __getattr__(self, verb: str) -> Callable[..., Any]:
-        return lambda *args, **options: self._runner.run(getattr(self._client, verb)(*args, **options))
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return lambda *args, **options: self._runner.run(getattr(self._client, method)(*args, **options))
 
     def __contains__(self, order_id: object) -> bool:
         return self._runner.run(self._client.contains(order_id))
@@ -84,7 +84,7 @@ async def as_list(orders: AsyncIterator[Order]) -> list[Order]:
 
 
 class Flaky(httpx.BaseTransport):
-    """A transport that applies one entry of the plan to each request: a failure, or None to pass it on."""
+    """A transport with a plan: for each request a failure, or None for a normal response."""
 
     def __init__(self, transport: httpx.BaseTransport, plan: Iterator[str | None]) -> None:
         self._transport = transport
@@ -108,9 +108,9 @@ class Flaky(httpx.BaseTransport):
 
 
 NOT_SENT = {"refused": httpx.ConnectError, "lost": httpx.WriteError, "stuck": httpx.ConnectTimeout}
-"""Failures before the service receives the request."""
+"""Failures that happen before the service receives the request."""
 
 RESPONSE_LOST = {"cut": httpx.RemoteProtocolError, "late": httpx.ReadTimeout, "reset": httpx.ReadError}
-"""Failures after the service has served the request."""
+"""Failures that happen after the service has served the request."""
 
 FAILURES = [*NOT_SENT, *RESPONSE_LOST, "502", "503", "504"]

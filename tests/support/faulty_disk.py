@@ -1,7 +1,7 @@
-"""A disk for SQLite that fails when told to, and that forgets or tears at a crash what was not synced.
+"""A disk for SQLite that fails on demand, and whose crash loses or truncates writes that were not synced.
 
-It is an SQLite VFS, so the very same statements run over it. It passes everything on to real files,
-and keeps beside them what would survive: the content at the last sync, and each write since then.
+The disk is an SQLite VFS, so tests run the same SQL statements as the journal. It writes to real files. In
+memory it records what would survive a crash: the content at the last sync, and each write since then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def connecting_by(connect: Connect) -> Generator[None]:
-    """Have the journal make its connections to SQLite by `connect`, until the end."""
+def connections_made_by(connect: Connect) -> Generator[None]:
+    """Let the journal open its SQLite connections with `connect` until the block ends."""
     before, connection.connector = connection.connector, connect
     try:
         yield
@@ -33,12 +33,12 @@ def connecting_by(connect: Connect) -> Generator[None]:
         connection.connector = before
 
 
-def _unheard(*_: object) -> None:
-    """What SQLite itself passes over, such as a failure while it closes, is no matter for Python either."""
+def _ignore_error(*_: object) -> None:
+    """Ignore an error that SQLite ignores too, for example a failure while it closes a file."""
 
 
 class _File(apsw.VFSFile):
-    excepthook = staticmethod(_unheard)  # type: ignore[assignment]  # its type is that of a hook, too
+    excepthook = staticmethod(_ignore_error)  # type: ignore[assignment]  # apsw declares it as a method
 
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         super().__init__("", name, flags)
@@ -46,43 +46,43 @@ class _File(apsw.VFSFile):
         self._path = str(name.filename() if isinstance(name, apsw.URIFilename) else name)
         disk.opened(self._path)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # SQLite's names
-        def part(size: int) -> None:
+    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802  # the name is SQLite's
+        def write_part(size: int) -> None:
             super(_File, self).xWrite(bytes(data[:size]), offset)
             self._disk.wrote(self._path, offset, bytes(data[:size]))
 
-        self._disk.step("write", lambda: part(len(data) // 2))
-        part(len(data))
+        self._disk.step("write", lambda: write_part(len(data) // 2))
+        write_part(len(data))
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802  # as SQLite has it
+    def xTruncate(self, size: int) -> None:  # noqa: N802  # the name is SQLite's
         self._disk.step("truncate")
         super().xTruncate(size)
         self._disk.wrote(self._path, size, None)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802  # as SQLite has it
+    def xSync(self, flags: int) -> None:  # noqa: N802  # the name is SQLite's
         self._disk.step("sync")
         super().xSync(flags)
         self._disk.synced(self._path)
 
 
 class _Vfs(apsw.VFS):
-    excepthook = staticmethod(_unheard)  # type: ignore[assignment]  # its type is that of a hook, too
+    excepthook = staticmethod(_ignore_error)  # type: ignore[assignment]  # apsw declares it as a method
 
     def __init__(self, disk: Disk, name: str) -> None:
         super().__init__(name, "")
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802  # as SQLite has it
+    def xOpen(self, name: Any, flags: list[int]) -> _File:  # noqa: N802  # the name is SQLite's
         return _File(self._disk, name, flags)
 
-    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # as SQLite has it
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802  # the name is SQLite's
         self._disk.step("delete")
         super().xDelete(filename, syncdir)
         self._disk.deleted(filename, synced=syncdir)
 
 
 class Disk:
-    """Counts what is done to it; `fail_at` says which step fails, `how` in which way: see `step`."""
+    """A faulty disk. Step number `fail_at` fails, and `how` is the kind of failure (see `step`)."""
 
     def __init__(self) -> None:
         self.name = f"faulty{next(_numbers)}"
@@ -91,7 +91,7 @@ class Disk:
         self.fail_at = 0
         self.how = "crash"
         self.failed = False
-        self._safe: dict[str, bytes | None] = {}  # the content that survives; None: the file is not there
+        self._safe: dict[str, bytes | None] = {}  # what survives a crash; None if there is no file
         self._pending: dict[str, list[tuple[int, bytes | None]]] = {}
         self._deleted: set[str] = set()
         self.on_sync: Callable[[], object] = bool
@@ -100,7 +100,10 @@ class Disk:
         return Connection(uri, self.name)
 
     def step(self, what: str, half: Callable[[], object] = bool) -> None:
-        """Fail, if it is here: "full" and "io" once, "short" after half of a write, "crash" for ever."""
+        """Count a step, and fail if its number is `fail_at`.
+
+        "full" and "io" fail once, "short" fails after half of a write, and "crash" fails from then on.
+        """
         self.steps += 1
         if self.steps == self.fail_at:
             self.failed = True
@@ -108,23 +111,23 @@ class Disk:
                 half()
             raise (apsw.FullError if self.how == "full" else apsw.IOError)(f"{what} fails")
         if self.failed and self.how == "crash":
-            raise apsw.IOError("nothing works any more")
+            raise apsw.IOError("the disk has crashed")
 
-    # ------------------------------------------------------------------ what would survive
+    # ------------------------------------------------------------------ what would survive a crash
 
     def opened(self, path: str) -> None:
         if path not in self._safe or self._safe[path] is None:
             self._safe[path] = Path(path).read_bytes()
             self._pending[path] = []
         elif path in self._deleted:
-            self._pending[path] = [(0, None)]  # until a sync the old file may come back
+            self._pending[path] = [(0, None)]  # before the next sync, a crash may restore the old file
         self._deleted.discard(path)
 
     def wrote(self, path: str, offset: int, data: bytes | None) -> None:
         self._pending[path].append((offset, data))
 
     def synced(self, path: str) -> None:
-        self._safe[path] = _applied(self._safe[path] or b"", self._pending[path])
+        self._safe[path] = _apply(self._safe[path] or b"", self._pending[path])
         self._pending[path] = []
         self.syncs += 1
         self.on_sync()
@@ -136,14 +139,14 @@ class Disk:
         self._deleted.add(path)
 
     def survive(self, folder: Path, rng: random.Random) -> None:
-        """Write into a folder what a crash leaves: of each write since a sync all, nothing or a part."""
+        """Write the files as a crash leaves them, with all, a part, or nothing of each unsynced write."""
         for path, safe in self._safe.items():
             if safe is not None and not path.endswith("-shm"):
-                kept = [torn for write in self._pending[path] for torn in _torn(write, rng)]
-                (folder / Path(path).name).write_bytes(_applied(safe, kept))
+                writes = [torn for write in self._pending[path] for torn in _tear(write, rng)]
+                (folder / Path(path).name).write_bytes(_apply(safe, writes))
 
 
-def _torn(write: tuple[int, bytes | None], rng: random.Random) -> Iterator[tuple[int, bytes | None]]:
+def _tear(write: tuple[int, bytes | None], rng: random.Random) -> Iterator[tuple[int, bytes | None]]:
     offset, data = write
     fate = rng.random()
     if fate < 0.35 or data is None:
@@ -155,7 +158,7 @@ def _torn(write: tuple[int, bytes | None], rng: random.Random) -> Iterator[tuple
                 yield offset + at, data[at : at + SECTOR]
 
 
-def _applied(content: bytes, writes: Iterable[tuple[int, bytes | None]]) -> bytes:
+def _apply(content: bytes, writes: Iterable[tuple[int, bytes | None]]) -> bytes:
     image = bytearray(content)
     for offset, data in writes:
         if data is None:
@@ -167,14 +170,14 @@ def _applied(content: bytes, writes: Iterable[tuple[int, bytes | None]]) -> byte
 
 
 class Connection:
-    """The seam of the journal over apsw: the same statements, the same errors."""
+    """A connection for the journal by apsw instead of sqlite3, with the same methods and errors."""
 
     def __init__(self, uri: str, vfs: str) -> None:
         flags = apsw.SQLITE_OPEN_URI
         flags |= apsw.SQLITE_OPEN_READONLY if "mode=ro" in uri else apsw.SQLITE_OPEN_READWRITE
-        self._only_reads = bool(flags & apsw.SQLITE_OPEN_READONLY)
+        self._is_read_only = bool(flags & apsw.SQLITE_OPEN_READONLY)
         flags |= apsw.SQLITE_OPEN_CREATE if "mode=rwc" in uri else 0
-        self._connection = _translated(lambda: apsw.Connection(uri, flags=flags, vfs=vfs))
+        self._connection = _with_sqlite3_errors(lambda: apsw.Connection(uri, flags=flags, vfs=vfs))
         self._connection.set_busy_timeout(0)
 
     @property
@@ -182,10 +185,10 @@ class Connection:
         return int(self._connection.total_changes())
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
-        return Rows(_translated(lambda: self._connection.execute(sql, tuple(parameters)).fetchall()))
+        return Rows(_with_sqlite3_errors(lambda: self._connection.execute(sql, tuple(parameters)).fetchall()))
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
-        return _translated(lambda: self._connection.executemany(sql, parameters).fetchall())
+        return _with_sqlite3_errors(lambda: self._connection.executemany(sql, parameters).fetchall())
 
     def backup(self, target: Connection) -> None:
         def copy() -> None:
@@ -195,24 +198,24 @@ class Connection:
             finally:
                 try:
                     work.close(True)
-                    len("")  # a failure of the disk that apsw has not raised surfaces in the next call
+                    len("")  # the next call of a C function raises an error that apsw left pending
                 except (apsw.Error, SystemError):
                     pass
 
-        _translated(copy)
+        _with_sqlite3_errors(copy)
 
     def close(self) -> None:
         try:
-            _translated(lambda: self._connection.close(True))
+            _with_sqlite3_errors(lambda: self._connection.close(True))
         except sqlite3.OperationalError:
-            # The last to close asks for an exclusive lock, which a file that is only read does not give.
-            # SQLite passes over that. What it passes over, apsw raises.
-            if not self._only_reads:
+            # The last connection to close needs an exclusive lock, which a read-only file cannot give. SQLite
+            # ignores this failure, but apsw raises it.
+            if not self._is_read_only:
                 raise
 
 
 class Rows(list[Any]):
-    """All rows of an answer."""
+    """All rows of a result."""
 
     def fetchall(self) -> list[Any]:
         rest = list(self)
@@ -220,10 +223,10 @@ class Rows(list[Any]):
         return rest
 
 
-def _translated(call: Callable[[], Any]) -> Any:
+def _with_sqlite3_errors(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except apsw.Error as error:
-        same = sqlite3.OperationalError(str(error))
-        same.sqlite_errorcode = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
-        raise same from error
+        translated = sqlite3.OperationalError(str(error))
+        translated.sqlite_errorcode = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
+        raise translated from error

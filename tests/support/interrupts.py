@@ -1,4 +1,4 @@
-"""Interrupt a call at each line of the books and the ledgers."""
+"""A helper that interrupts a call at a chosen line of the books and the ledgers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 
 import oms
 
-__all__ = ["INSIDE", "LEDGER_FILES", "Interrupt", "interrupted_at_line"]
+__all__ = ["INTERRUPTED_FILES", "LEDGER_FILES", "Interrupt", "interrupted_at_line"]
 
 BOOK_FILES = ("books.py", "level.py", "order_book.py", "price_sums.py")
 LEDGER_FILES = ("durability.py", "ledger.py", "locked.py", "owner.py", "subscribers.py", "transaction.py")
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
-INSIDE = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
+INTERRUPTED_FILES = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
 
 
 class Interrupt(BaseException):
-    """Like KeyboardInterrupt: no code expects it."""
+    """An exception that no code expects, like KeyboardInterrupt."""
 
 
 def interrupted_at_line(
@@ -30,16 +30,17 @@ def interrupted_at_line(
     error: type[BaseException] = Interrupt,
     *expected: type[BaseException],
 ) -> bool:
-    """Raise `error` at the given executed line of the books and ledgers; return True if it was reached.
+    """Raise `error` when the call executes its n-th line inside the books and ledgers, where n is `line`.
 
-    Lines on which a `with` statement takes or releases the lock do not count, because Python looks for no
-    interrupt there. `expected` are further errors that the call may turn the interrupt into.
+    Return True if the call reached that line. Lines on which a `with` statement acquires or releases the lock
+    do not count, because Python does not check for signals there. `expected` lists other errors that the call
+    may raise because of the interrupt.
     """
     lines = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
-        if frame.f_code.co_filename not in INSIDE:
+        if frame.f_code.co_filename not in INTERRUPTED_FILES:
             return None
         if event == "line" and not TAKES_LOCK(getline(frame.f_code.co_filename, frame.f_lineno)):
             lines += 1

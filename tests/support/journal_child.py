@@ -1,7 +1,7 @@
-"""A process that keeps a journal and is killed: it acknowledges each command on its standard output.
+"""A process that writes a journal until a test kills it, and prints the number of each finished command.
 
-Arguments: the file, the durability, the seed of the session, how many of its commands are done already,
-and what to do on the way (see `main`).
+The arguments are the file, the durability, the seed of the session, the number of commands that are finished
+already, and a scenario (see `main`).
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import sys
 
 from oms import OrderManagement, journal
 from oms.journal import SqliteJournal, checkpoints, schema
-from support.sessions import do, session
+from support.sessions import execute, session
 
 LENGTH = 400
 
 
-def main(file: str, durability: str, seed: str, done: str, way: str) -> None:
-    if way == "migration":
-        become_next_version()
-    if way == "checkpoints":
+def main(file: str, durability: str, seed: str, finished: str, scenario: str) -> None:
+    if scenario == "migration":
+        use_a_newer_version()
+    if scenario == "checkpoints":
         checkpoints.APPENDS_TO_CHECKPOINT = 2
     print("started", flush=True)
     om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
-    if way in ("start", "migration"):
+    if scenario in ("start", "migration"):
         return
-    for number, command in enumerate(session(int(seed), LENGTH)[int(done) :], int(done) + 1):
-        do(command, om)
+    for number, command in enumerate(session(int(seed), LENGTH)[int(finished) :], int(finished) + 1):
+        execute(command, om)
         print(number, flush=True)
-        if way == "compaction" and not number % 3:
+        if scenario == "compaction" and not number % 3:
             compact(om)
-        if way == "reopening" and not number % 3:
+        if scenario == "reopening" and not number % 3:
             om.close()
             om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
 
 
-def become_next_version() -> None:
-    """As if there were a next version, which takes some work to come to."""
+def use_a_newer_version() -> None:
+    """Pretend that there is a newer version of the schema, with a migration that takes some time."""
     work = ("CREATE TABLE work AS SELECT * FROM events", "DELETE FROM work", "DROP TABLE work")
     schema.MIGRATIONS = {schema.VERSION: work * 40}
     schema.VERSION += 1

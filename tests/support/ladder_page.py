@@ -1,6 +1,7 @@
-"""The ladder page over a server of its own: what is on it, and what a visitor does there.
+"""Fixtures for the ladder page on its own server, and functions that read the page and use its forms.
 
-A file of tests takes the fixtures by their names: `page = ladder_page.page`, and what that needs.
+A test file imports each fixture that it needs by assignment, for example `page = ladder_page.page`. It also
+needs the fixtures that this fixture uses.
 """
 
 from __future__ import annotations
@@ -58,13 +59,13 @@ def ladder(browser: Browser, address: Address) -> Iterator[Page]:
 
 
 def rows(page: Page, side: str) -> list[tuple[str, str]]:
-    """Price and amount of every level that is shown."""
+    """Return the price and the amount of every displayed level."""
     columns = (page.locator(f"#levels-{side} .{name}").all_inner_texts() for name in ("price", "amount"))
     return list(zip(*columns, strict=True))
 
 
 def shows(page: Page, side: str, *levels: tuple[str, str]) -> None:
-    """Wait until these are the levels."""
+    """Wait until the page displays exactly these levels."""
     expect(page.locator(f"#levels-{side} .price")).to_have_text([price for price, _ in levels])
     expect(page.locator(f"#levels-{side} .amount")).to_have_text([amount for _, amount in levels])
 

@@ -1,4 +1,4 @@
-"""A state machine that calls every public verb at random, on OrderManagement and on the naive reference."""
+"""A state machine that calls every public method at random, on OrderManagement and on the naive reference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.reference import Reference
 
 
 def outcome(call: Callable[[], object]) -> tuple[object, ...]:
-    """Return the result of a call, or its error, as a tuple that can be compared."""
+    """Return the result of a call, or its error, as a tuple for comparisons."""
     try:
         return ("returned", call())
     except OmsError as error:
@@ -49,7 +49,7 @@ class OpenTransaction(NamedTuple):
 
 
 class Machine(RuleBasedStateMachine):
-    """Every verb and question, called on OrderManagement and on the reference."""
+    """A state machine over OrderManagement and the reference, with one rule per method."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,12 +60,12 @@ class Machine(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.om.subscribe(self.events.append)
 
-    def both(self, verb: str, *args: Any, **options: Any) -> Any:
-        """Call a verb on both, and check that the outcomes agree and that an error changed nothing."""
+    def both(self, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method on both, and check that the outcomes are equal and that an error changed nothing."""
         before = self.om.state_hash()
-        actual = outcome(lambda: getattr(self.om, verb)(*args, **options))
-        expected = outcome(lambda: getattr(self.reference, verb)(*args, **options))
-        assert actual == expected, f"{verb}{args}{options}"
+        actual = outcome(lambda: getattr(self.om, method)(*args, **options))
+        expected = outcome(lambda: getattr(self.reference, method)(*args, **options))
+        assert actual == expected, f"{method}{args}{options}"
         if actual[0] == "raised":
             assert self.om.state_hash() == before
             return None
@@ -129,13 +129,13 @@ class Machine(RuleBasedStateMachine):
         allow_partial: bool,
     ) -> None:
         options: dict[str, Any] = {"limit_price": limit_price, "allow_partial": allow_partial}
-        quoted = outcome(lambda: self.om.quote(symbol, side, amount, **options))
+        quote_outcome = outcome(lambda: self.om.quote(symbol, side, amount, **options))
         bounds = {"max_total_price" if side is Side.BUY else "min_total_price": bound}
         trade = self.both("place_trade", symbol, side, amount, **options, **bounds)
         if trade is None:
-            assert quoted[0] == "raised" or bound is not None
+            assert quote_outcome[0] == "raised" or bound is not None
             return
-        quote: Any = quoted[1]
+        quote: Any = quote_outcome[1]
         assert (quote.amount, quote.total_price, quote.fills) == (
             trade.amount,
             trade.total_price,
@@ -185,11 +185,11 @@ class Machine(RuleBasedStateMachine):
         while self.opened:
             self.close(fails=True)
 
-    # ---- questions
+    # ---- queries
 
     @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.asked_amounts, min_size=1, max_size=5))
     def calculate_price(self, symbol: str, side: Side, amounts: list[int]) -> None:
-        for amount in amounts:  # prices cached by one question serve the next
+        for amount in amounts:  # a later price can use sums that an earlier price has cached
             self.both("calculate_price", symbol, side, amount)
 
     @rule(

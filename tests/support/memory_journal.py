@@ -1,4 +1,4 @@
-"""Test journals: a list of events, and one that fails or is interrupted on demand."""
+"""Journals for tests: one that stores events in memory, and one that raises an error on demand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from oms import Event, JournalError, Snapshot
 
 
 class MemoryJournal:
-    """Holds events in memory."""
+    """A journal that stores events in memory."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[Event, ...]] = []
-        self.kept: list[str] = []
+        self.stored_replies: list[str] = []
         self.closed = False
 
     @property
@@ -45,28 +45,31 @@ class MemoryJournal:
 
     def keep_reply(self, reply: str) -> None:
         self.check_writable()
-        self.kept.append(reply)
+        self.stored_replies.append(reply)
 
     def replies(self) -> Iterator[str]:
-        return iter(self.kept)
+        return iter(self.stored_replies)
 
     def close(self) -> None:
         self.closed = True
 
 
-class StruckJournal(MemoryJournal):
-    """Raises `error` once, before or after it has taken the batch; `also` is called then."""
+class FailingJournal(MemoryJournal):
+    """A journal that raises `error` once.
+
+    If `stores_batch` is true, the batch is stored before the error. `before_raising` is called before it too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.error: BaseException | None = None
-        self.holds = False
-        self.also: Callable[[], object] = bool
+        self.stores_batch = False
+        self.before_raising: Callable[[], object] = bool
 
     def append(self, batch: Sequence[Event]) -> None:
         error, self.error = self.error, None
-        if error is None or self.holds:
+        if error is None or self.stores_batch:
             super().append(batch)
         if error is not None:
-            self.also()
+            self.before_raising()
             raise error

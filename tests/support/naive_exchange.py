@@ -1,4 +1,4 @@
-"""The slowest exchange that could be right: dicts of texts, sorted anew for every message and checksum."""
+"""A naive exchange: dicts of decimal text that are sorted again for every message and checksum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Texts = dict[str, str]
 
 
 class NaiveExchange:
-    """One symbol of an exchange that shows `depth` levels a side, and tells of nothing beyond them."""
+    """One symbol of an exchange that publishes only the best `depth` levels of each side."""
 
     def __init__(
         self, form: Format, symbol: str = "XBT/USD", depth: int = 10, *, numbered: bool = False
@@ -25,7 +25,7 @@ class NaiveExchange:
         self.depth = depth
         self.numbered = numbered
         self.sequence = 100
-        self.books: tuple[Texts, Texts] = ({}, {})  # all there is: asks, bids
+        self.books: tuple[Texts, Texts] = ({}, {})  # all levels: asks, bids
         self.shown: tuple[Texts, Texts] = ({}, {})
 
     @property
@@ -38,21 +38,25 @@ class NaiveExchange:
         return self._message("snapshot", *self.shown, previous=-1)
 
     def update(self, changes: list[tuple[int, str, str]], spoil: int = 0) -> str:
-        """Change levels: 0 = ask or 1 = bid, price, amount. `spoil` is added to the checksum."""
+        """Change levels, and return the message about the changes.
+
+        A change consists of a side (0 for asks, 1 for bids), a price, and an amount. `spoil` is added to the
+        checksum, to make it wrong.
+        """
         previous, self.sequence = self.sequence, self.sequence + 3
         for side, price, amount in changes:
             self.books[side].pop(price, None)
             if Decimal(amount):
                 self.books[side][price] = amount
         before, self.shown = self.shown, self._best()
-        told: list[Texts] = [{}, {}]
+        updates: list[Texts] = [{}, {}]
         for side, (old, new) in enumerate(zip(before, self.shown, strict=True)):
             for price in {**old, **new}:
                 if new.get(price, old.get(price)) != old.get(price):
-                    told[side][price] = new[price]
+                    updates[side][price] = new[price]
                 elif price not in self.books[side]:
-                    told[side][price] = "0.00000000" if self.form == "kraken1" else "0"
-        return self._message("update", told[0], told[1], previous=previous, spoil=spoil)
+                    updates[side][price] = "0.00000000" if self.form == "kraken1" else "0"
+        return self._message("update", updates[0], updates[1], previous=previous, spoil=spoil)
 
     def crc(self) -> int:
         asks, bids = (list(texts.items()) for texts in self.shown)
@@ -86,7 +90,7 @@ class NaiveExchange:
             "asks": [[price, amount, "0", "1"] for price, amount in asks.items()],
             "bids": [[price, amount, "0", "1"] for price, amount in bids.items()],
             "ts": "1652459236119",
-            "checksum": crc - 2**32 if crc >= 2**31 else crc,  # signed, as they send it
+            "checksum": crc - 2**32 if crc >= 2**31 else crc,  # these exchanges send a signed number
         }
         if self.numbered:
             numbers = ("seqId", "prevSeqId") if self.form == "okx" else ("seq", "pseq")

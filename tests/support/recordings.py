@@ -1,4 +1,4 @@
-"""Where the recordings of real exchanges lie; they are no part of the project."""
+"""Paths of recordings of real exchanges. The recordings are not part of the project."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ BITSTAMP_TRADES = BITSTAMP.with_name("trades_inferred.csv")
 OKX = DATA / "okx_L2_crc32" / "OKX.ws.1.0.gz"
 BITGET = tuple(DATA / "bitget_L2_crc32" / f"BITGET.ws.{part}.0.gz" for part in (1, 2))
 
-needed = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recordings are not at {DATA}")
+needs_recordings = pytest.mark.skipif(not DATA.is_dir(), reason=f"the recordings are not at {DATA}")

@@ -1,4 +1,4 @@
-"""A naive reference for OrderManagement: one plain list of orders, sorted again for every question."""
+"""A naive reference for OrderManagement: a plain list of orders that is sorted again for every query."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from oms import (
 
 
 class Reference:
-    """The verbs and questions of OrderManagement, written as plainly as possible."""
+    """The methods of OrderManagement, written as simply as possible."""
 
     def __init__(self) -> None:
         self.resting: list[Order] = []
@@ -192,9 +192,9 @@ class Reference:
 
 
 def largest(most: int, holds: Callable[[int], bool]) -> int:
-    """Return the largest number in 1..most for which `holds` is true for it and all below it, or 0.
+    """Return the largest n in 1..most for which `holds` is true for all of 1..n, or 0 if there is none.
 
-    Try each number in turn, or bisect if there are many.
+    Numbers are tried one by one if there are fewer than 400, and bisected otherwise.
     """
     if most < 400:
         amount = 0
@@ -209,5 +209,8 @@ def largest(most: int, holds: Callable[[int], bool]) -> int:
 
 
 def best_first(order: Order) -> tuple[int, int]:
-    """Return the sort key of trading: BUY by ascending price, SELL by descending price, then by id."""
+    """Return the sort key of price-time priority: the best price first, then the lowest id.
+
+    The best price is the lowest one on the BUY side, and the highest one on the SELL side.
+    """
     return (order.price if order.side is Side.BUY else -order.price, order.order_id)

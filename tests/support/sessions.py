@@ -1,4 +1,4 @@
-"""Sessions for a journal: commands at random, and what must be true after each of them."""
+"""Random sessions of commands, and the state of the books after each command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Command = Callable[[OrderManagement], None]
 
 
 class State(NamedTuple):
-    """All of it: orders, counters and hash, and the event log so far."""
+    """The complete state: orders, counters, state hash, and event log."""
 
     orders: tuple[Order, ...]
     counters: tuple[int, int]
@@ -22,7 +22,7 @@ class State(NamedTuple):
 
 
 def session(seed: int, length: int) -> list[Command]:
-    """Commands of every kind, the same for the same seed."""
+    """Return random commands of every kind. The same seed gives the same commands."""
     rng = random.Random(seed)
     return [_command(rng, number) for number in range(1, length + 1)]
 
@@ -42,15 +42,15 @@ def _command(rng: random.Random, number: int) -> Command:
         lambda om: om.add_order(*order),
         lambda om: om.add_orders([order, order._replace(order_id=number + 10_000)]),
         lambda om: om.remove_order(some_id),
-        lambda om: _discard(om.remove_orders(symbol, side)),
-        lambda om: _discard(om.amend_order(some_id, amount=order.amount, price=order.price)),
-        lambda om: _discard(om.place_trade(symbol, side, amount, allow_partial=True)),
+        lambda om: _ignore_result(om.remove_orders(symbol, side)),
+        lambda om: _ignore_result(om.amend_order(some_id, amount=order.amount, price=order.price)),
+        lambda om: _ignore_result(om.place_trade(symbol, side, amount, allow_partial=True)),
         lambda om: _basket(om, order, amount, f"retry {number} \0 ' ü"),
     ]
     return rng.choices(commands, (6, 2, 1, 0.3, 2, 2, 3))[0]
 
 
-def _discard(_: object) -> None: ...
+def _ignore_result(_: object) -> None: ...
 
 
 def _basket(om: OrderManagement, order: Order, amount: int, note: str) -> None:
@@ -63,8 +63,8 @@ def _basket(om: OrderManagement, order: Order, amount: int, note: str) -> None:
         om.remove_order(order.order_id + 20_000)
 
 
-def do(command: Command, om: OrderManagement) -> None:
-    """Do it; a refusal changes nothing, and so counts as done. Raises JournalError."""
+def execute(command: Command, om: OrderManagement) -> None:
+    """Execute a command, and ignore its OmsError, which changes nothing. Raise JournalError."""
     try:
         command(om)
     except JournalError:
@@ -74,23 +74,23 @@ def do(command: Command, om: OrderManagement) -> None:
 
 
 def state(om: OrderManagement) -> State:
-    """The state of one whose journal still has all of its event log."""
+    """Return the state of books whose journal still contains the complete event log."""
     assert om.journal is not None
     om._check()
     return State(om.orders(), _counters(om), om.state_hash(), tuple(om.journal.read()))
 
 
 def states(commands: list[Command]) -> list[State]:
-    """What is true before the first command, and after each."""
+    """Return the states before the first command and after each command."""
     om = OrderManagement()
     events: list[Event] = []
     om.subscribe(events.append)
-    found = [State((), (1, 0), om.state_hash(), ())]
+    states = [State((), (1, 0), om.state_hash(), ())]
     for command in commands:
         with suppress(OmsError):
             command(om)
-        found.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events)))
-    return found
+        states.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events)))
+    return states
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The site, built into a folder, and what its pages say."""
+"""Functions that build the documentation site and read its pages."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(folder: Path) -> str:
-    """Build the site as CI does, and return what was complained about."""
+    """Build the site as CI does, and return its warnings and errors as text."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     options = ["-d", str(folder / "doctrees")]
-    built = subprocess.run(
+    process = subprocess.run(
         [*command, *options, str(ROOT / "docs"), str(folder / "site")],
         capture_output=True,
         text=True,
         check=False,
     )
-    return built.stderr + built.stdout + ("" if built.returncode == 0 else f"exit {built.returncode}")
+    return process.stderr + process.stdout + ("" if process.returncode == 0 else f"exit {process.returncode}")
 
 
 def documented_names(site: Path) -> set[str]:
-    """Every Python name that the reference has, from the list that a site offers to other sites."""
+    """Return every Python name of the reference, from the inventory file of the site."""
     lines = (site / "objects.inv").read_bytes().split(b"\n", 4)
-    listed = zlib.decompress(lines[4]).decode().splitlines()
-    return {line.split()[0] for line in listed if line.split()[1].startswith("py:")}
+    entries = zlib.decompress(lines[4]).decode().splitlines()
+    return {line.split()[0] for line in entries if line.split()[1].startswith("py:")}
 
 
 def signatures(page: Path) -> dict[str, str]:
-    """Every signature on a page of the reference as a reader sees it, by the name that it belongs to."""
-    found = re.findall(r'<dt class="sig[^>]*id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.DOTALL)
-    texts = ((name, unescape(re.sub(r"<[^>]+>", "", html))) for name, html in found)
+    """Return every signature on a page of the reference, as displayed text by Python name."""
+    matches = re.findall(r'<dt class="sig[^>]*id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.DOTALL)
+    texts = ((name, unescape(re.sub(r"<[^>]+>", "", html))) for name, html in matches)
     return {name: " ".join(text.split()) for name, text in texts}
 
 
 @dataclass
 class Page(HTMLParser):
-    """What a page links to (with or without an anchor), what it loads, and its own anchors."""
+    """A page with its links, the files that it loads, and its own anchors."""
 
     path: Path
     links: set[str] = field(default_factory=set)
@@ -56,16 +56,16 @@ class Page(HTMLParser):
         self.feed(self.path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        if "id" in found:
-            self.anchors.add(found["id"])
-        if tag == "a" and "href" in found:
-            self.links.add(found["href"])
-        elif "src" in found or (tag == "link" and "href" in found):
-            self.loads.add(found.get("src", found.get("href", "")))
+        attributes = {name: value or "" for name, value in attrs}
+        if "id" in attributes:
+            self.anchors.add(attributes["id"])
+        if tag == "a" and "href" in attributes:
+            self.links.add(attributes["href"])
+        elif "src" in attributes or (tag == "link" and "href" in attributes):
+            self.loads.add(attributes.get("src", attributes.get("href", "")))
 
     def targets(self) -> set[tuple[Path, str]]:
-        """The files within the site that it links to or loads, and the anchors in them."""
+        """Return the files within the site that the page links to or loads, each with its anchor."""
         inside = {link for link in self.links | self.loads if "://" not in link and "data:" not in link}
         split = (urldefrag(link) for link in inside)
         return {(self._file(unquote(path.split("?")[0])), unquote(anchor)) for path, anchor in split}

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for orders and questions, and values that the verbs must reject."""
+"""Hypothesis strategies for orders and queries, and values that every method must reject."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HUGE = 2**63 - 1
 
 
 def mostly_small(largest: int, huge: int) -> st.SearchStrategy[int]:
-    """Return a strategy of numbers in 1..largest, with the huge one in about one of thirty draws."""
+    """Return a strategy of numbers in 1..largest, and of the huge number in about one of thirty draws."""
     return st.integers(1, largest * 30).map(lambda n: huge if n % 30 == 29 else n % largest + 1)
 
 
@@ -67,4 +67,7 @@ level_changes = st.lists(
     ),
     max_size=25,
 )
-"""Messages of a level-2 feed: lists of (0 for an ask or 1 for a bid, price, amount). Books can be crossed."""
+"""Messages of a level-2 feed: lists of (side, price, amount), where side 0 is asks and 1 is bids.
+
+The books can be crossed.
+"""

@@ -1,4 +1,4 @@
-"""A small reverse proxy: takes a path off each request, and passes on the Host as it is told to."""
+"""A small reverse proxy that removes a path prefix from each request and can replace the Host header."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from support.api_server import Address
 
 
 @contextmanager
-def proxied(
+def reverse_proxy(
     server: Address, prefix: str, host: str | None = None, *, sockets: bool = True
 ) -> Generator[Address]:
-    """Pass on to a server what is below a prefix; if told so, with another Host or without WebSockets."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        address = Address(*door.getsockname())
-        Thread(target=_accept, args=(door, server, prefix, host, sockets), daemon=True).start()
+    """Forward requests below a prefix to a server.
+
+    `host` replaces the Host header. `sockets=False` disables WebSockets.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(*listener.getsockname())
+        Thread(target=_accept, args=(listener, server, prefix, host, sockets), daemon=True).start()
         yield address
 
 
-def _accept(door: socket.socket, server: Address, prefix: str, host: str | None, sockets: bool) -> None:
-    with suppress(OSError):  # it is closed
+def _accept(listener: socket.socket, server: Address, prefix: str, host: str | None, sockets: bool) -> None:
+    with suppress(OSError):  # the listening socket is closed
         while True:
-            client, _ = door.accept()
-            Thread(target=_pass, args=(client, server, prefix, host, sockets), daemon=True).start()
+            client, _ = listener.accept()
+            Thread(target=_forward, args=(client, server, prefix, host, sockets), daemon=True).start()
 
 
-def _pass(client: socket.socket, server: Address, prefix: str, host: str | None, sockets: bool) -> None:
+def _forward(client: socket.socket, server: Address, prefix: str, host: str | None, sockets: bool) -> None:
     with client, suppress(OSError):
         head, body = b"", b""
         while b"\r\n\r\n" not in head:
-            some = client.recv(65536)
-            if not some:
+            chunk = client.recv(65536)
+            if not chunk:
                 return
-            head += some
+            head += chunk
         head, _, body = head.partition(b"\r\n\r\n")
         method, path, rest = head.split(b" ", 2)
         if not path.startswith(prefix.encode() + b"/"):
@@ -51,12 +54,12 @@ def _pass(client: socket.socket, server: Address, prefix: str, host: str | None,
             head = re.sub(rb"\r\n(?i:connection):[^\r]*", b"", head) + b"\r\nConnection: close"
         with socket.create_connection(server) as upstream:
             upstream.sendall(head + b"\r\n\r\n" + body)
-            Thread(target=_pump, args=(client, upstream), daemon=True).start()
-            _pump(upstream, client)
+            Thread(target=_copy, args=(client, upstream), daemon=True).start()
+            _copy(upstream, client)
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
-        while some := source.recv(65536):
-            target.sendall(some)
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
         target.shutdown(socket.SHUT_WR)

@@ -1,4 +1,4 @@
-"""Call something in another thread, or let no thread start."""
+"""Functions that make a call in another thread, and that prevent new threads from starting."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import pytest
 T = TypeVar("T")
 
 STARTERS = ("_start_new_thread", "_start_joinable_thread")
-"""What `threading` starts a thread with: one of these, by the version of Python."""
+"""The functions with which `threading` starts a thread. Each version of Python uses one of them."""
 
 
 def in_a_thread(call: Callable[[], T]) -> T:
-    """Call in a thread of its own, for at most 10 seconds."""
+    """Make a call in a new thread, and return its result. Wait at most 10 seconds."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(call).result(10)
 
 
-def let_no_thread_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Raise RuntimeError at each start of a thread, as a system without a free thread does."""
+def prevent_new_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every start of a thread raise RuntimeError, as on a system that has no free thread."""
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")

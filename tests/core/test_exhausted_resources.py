@@ -1,4 +1,4 @@
-"""Where threads, disk, or memory run out, what was acknowledged is in the file, and nothing else is."""
+"""Without free threads, disk space, or memory, the file contains exactly the acknowledged changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from oms import journal
 NOBODY = 65534
 as_root = pytest.mark.skipif(
     not hasattr(os, "getuid") or os.getuid() != 0,
-    reason="a limit of processes holds for nobody else than an unprivileged user, and only root becomes one",
+    reason="process limits apply only to unprivileged users, and only root can become one",
 )
 LIMITED = f"""
 import json, os, resource, sys
@@ -34,15 +34,15 @@ om.add_order(1, "J", Side.BUY, 1, 1)
 os.setgid({NOBODY}); os.setuid({NOBODY})
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path + "-wal") + 2000, resource.RLIM_INFINITY))
-acknowledged, answered = [1], set()
+acknowledged, errors = [1], set()
 for order_id in range(2, 40):
     try:
         with om.transaction("n"):
             om.add_order(order_id, "J", Side.BUY, 1, 1)
         acknowledged.append(order_id)
     except Exception as error:
-        answered.add(type(error).__name__)
-print(json.dumps([acknowledged, sorted(answered), [order.order_id for order in om.orders()]]))
+        errors.add(type(error).__name__)
+print(json.dumps([acknowledged, sorted(errors), [order.order_id for order in om.orders()]]))
 sys.stdout.flush(); os._exit(0)
 """
 SERVED = f"""
@@ -63,27 +63,29 @@ sys.exit(main())
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder in which every user may write: those above `tmp_path` are closed to others."""
+    """Provide a folder that every user may write to, because the parents of `tmp_path` are private."""
     with TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         yield Path(name)
 
 
 @as_root
-def test_with_no_thread_left_and_a_full_disk_memory_is_what_the_file_holds(folder: Path) -> None:
+def test_without_free_threads_and_disk_space_memory_and_the_file_contain_the_same_orders(
+    folder: Path,
+) -> None:
     command = [sys.executable, "-c", LIMITED, str(folder / "book.db")]
-    done = subprocess.run(command, check=False, capture_output=True, timeout=60, text=True)
-    assert done.returncode == 0, done.stderr
-    acknowledged, errors, resting = json.loads(done.stdout)
+    process = subprocess.run(command, check=False, capture_output=True, timeout=60, text=True)
+    assert process.returncode == 0, process.stderr
+    acknowledged, errors, resting = json.loads(process.stdout)
     assert errors == ["JournalError"]
-    with journal.open(folder / "book.db", verify=True) as again:
-        held = [order.order_id for order in again.orders()]
-    assert held == acknowledged == resting
+    with journal.open(folder / "book.db", verify=True) as reopened:
+        stored = [order.order_id for order in reopened.orders()]
+    assert stored == acknowledged == resting
 
 
 @contextmanager
 def serving(folder: Path, user: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
-    """Serve a journal in a process of its own, until it is killed at the end."""
+    """Serve a journal in a separate process, and kill the process at the end."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,12 +115,12 @@ def post(client: httpx.Client, order_id: int, note: str = "") -> bool:
 
 
 def assert_all_are_in_the_file(folder: Path, acknowledged: list[int]) -> None:
-    with journal.open(folder / "book.db", verify=True) as again:
-        assert [order_id for order_id in acknowledged if order_id not in again] == []
+    with journal.open(folder / "book.db", verify=True) as reopened:
+        assert [order_id for order_id in acknowledged if order_id not in reopened] == []
 
 
 @as_root
-def test_a_service_with_no_thread_left_and_a_full_disk_acknowledges_only_what_the_file_holds(
+def test_a_service_without_free_threads_and_disk_space_acknowledges_only_orders_that_are_in_the_file(
     folder: Path,
 ) -> None:
     with serving(folder, "nobody") as (server, client):
@@ -130,11 +132,15 @@ def test_a_service_with_no_thread_left_and_a_full_disk_acknowledges_only_what_th
         acknowledged += [order_id for order_id in range(100, 120) if post(client, order_id)]
         assert client.get("/ready").status_code == 503
     assert_all_are_in_the_file(folder, acknowledged)
-    assert len(acknowledged) < 39, "the disk was full"
+    assert len(acknowledged) < 39, "the disk became full"
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system sets no limits of other processes")
-def test_a_service_that_runs_out_of_memory_acknowledges_only_what_the_file_holds(folder: Path) -> None:
+@pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="this system cannot set limits of other processes"
+)
+def test_a_service_that_runs_out_of_memory_acknowledges_only_orders_that_are_in_the_file(
+    folder: Path,
+) -> None:
     with serving(folder, "me") as (server, client):
         acknowledged = [order_id for order_id in range(1, 20) if post(client, order_id)]
         assert len(acknowledged) == 19
@@ -149,7 +155,7 @@ def test_a_service_that_runs_out_of_memory_acknowledges_only_what_the_file_holds
             else:
                 failures += 1
             order_id += 1
-            assert order_id < 10_000, "memory runs out"
+            assert order_id < 10_000, "memory should have run out"
     assert_all_are_in_the_file(folder, acknowledged)
 
 
@@ -165,7 +171,7 @@ def basket(om):
 def hypothetical(om):
     with om.what_if():
         om.place_trade("JPM", B, 22); om.amend_order(5, price=3)
-VERBS = [
+CHANGES = [
     basket,
     hypothetical,
     lambda om: om.add_order(9, "NEW", S, 5, 22),
@@ -182,16 +188,16 @@ def new(durable):
     return om
 failures = 0
 for durable in (False, True):
-    for verb in VERBS:
-        made, before = new(durable), new(durable).state_hash()
-        verb(made)
-        after, at, passed = made.state_hash(), 0, 0
-        while passed < 20:
+    for change in CHANGES:
+        changed, before = new(durable), new(durable).state_hash()
+        change(changed)
+        after, at, successes = changed.state_hash(), 0, 0
+        while successes < 20:
             om, failed = new(durable), False
             try:
                 _testcapi.set_nomemory(at, at + 1)
                 try:
-                    verb(om)
+                    change(om)
                 finally:
                     _testcapi.remove_mem_hooks()
             except MemoryError:
@@ -202,17 +208,19 @@ for durable in (False, True):
             assert not durable or state == OrderManagement(om.journal).state_hash()
             assert failed or state == after
             failures += failed
-            passed = 0 if failed else passed + 1
+            successes = 0 if failed else successes + 1
             at += 1
 print(failures)
 """
 
 
-def test_wherever_memory_runs_out_a_verb_is_made_as_a_whole_or_not_at_all() -> None:
-    pytest.importorskip("_testcapi", reason="only a CPython with its test modules can fail an allocation")
+def test_a_change_that_runs_out_of_memory_is_made_as_a_whole_or_not_at_all() -> None:
+    pytest.importorskip(
+        "_testcapi", reason="only a CPython with its test modules can make an allocation fail"
+    )
     command = [sys.executable, "-c", WITHOUT_MEMORY, str(Path(__file__).parents[1])]
-    done = subprocess.run(command, check=False, capture_output=True, timeout=100, text=True)
-    if done.returncode == -signal.SIGSEGV:
-        pytest.skip("this version of CPython itself crashes where an allocation fails")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 100, "as many allocations have failed"
+    process = subprocess.run(command, check=False, capture_output=True, timeout=100, text=True)
+    if process.returncode == -signal.SIGSEGV:
+        pytest.skip("this version of CPython crashes when an allocation fails")
+    assert process.returncode == 0, process.stderr[-2000:]
+    assert int(process.stdout) > 100, "more than 100 allocations should have failed"

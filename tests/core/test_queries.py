@@ -1,4 +1,4 @@
-"""Questions: quotes, many prices, budgets, and slippage. Each has an exact answer or raises an error."""
+"""Queries: quotes, many prices, budgets, and slippage. Each returns an exact result or raises an error."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def test_a_limit_is_the_highest_price_paid_or_the_lowest_received(
 
 
 @pytest.mark.parametrize(("side", "limit"), [(BUY, 19), (SELL, 20)])
-def test_no_liquidity_at_all_is_an_error_even_with_allow_partial(
+def test_a_book_without_liquidity_raises_an_error_even_with_allow_partial(
     om: OrderManagement, side: Side, limit: int
 ) -> None:
-    for ask in (om.quote, om.place_trade):
+    for call in (om.quote, om.place_trade):
         with pytest.raises(InsufficientLiquidityError) as caught:
-            ask("JPM", side, 1, limit_price=limit, allow_partial=True)
+            call("JPM", side, 1, limit_price=limit, allow_partial=True)
         assert caught.value.available == 0
     with pytest.raises(InsufficientLiquidityError):
         om.quote("IBM", side, 1, allow_partial=True)
 
 
-def test_the_floats_are_correctly_rounded_from_the_exact_integers() -> None:
+def test_average_price_and_slippage_are_correctly_rounded_floats_of_exact_integers() -> None:
     om = OrderManagement()
     om.add_orders([Order(n, "JPM", BUY, our.HUGE - n, our.HUGE - n) for n in range(3)])
     quote = om.quote("JPM", BUY, 3 * our.HUGE - 3)
@@ -100,7 +100,9 @@ def test_the_floats_are_correctly_rounded_from_the_exact_integers() -> None:
 
 
 @given(st.integers(1, 2**200), st.integers(1, 2**70), st.integers(1, our.HUGE))
-def test_every_float_is_the_float_nearest_to_the_exact_fraction(total: int, amount: int, best: int) -> None:
+def test_every_float_of_a_quote_is_the_one_nearest_to_the_exact_fraction(
+    total: int, amount: int, best: int
+) -> None:
     quote = Quote("JPM", BUY, amount, amount, 0, total, best, best, 1, ())
     assert quote.average_price == float(Fraction(total, amount))
     assert quote.slippage_bps == float(Fraction(10_000 * quote.slippage, amount * best))
@@ -108,7 +110,7 @@ def test_every_float_is_the_float_nearest_to_the_exact_fraction(total: int, amou
 
 
 @given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.asked_amounts)
-def test_a_larger_amount_is_never_better_per_unit(
+def test_a_larger_amount_never_has_a_better_average_price(
     orders: list[Order], symbol: str, side: Side, one: int, other: int
 ) -> None:
     om, _ = both(orders)
@@ -122,7 +124,7 @@ def test_a_larger_amount_is_never_better_per_unit(
 
 
 @given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.limits, st.booleans())
-def test_the_quote_the_price_and_the_next_trade_agree(
+def test_the_quote_the_price_and_the_next_trade_have_the_same_total(
     orders: list[Order], symbol: str, side: Side, amount: int, limit: int | None, partial: bool
 ) -> None:
     om, _ = both(orders)
@@ -139,10 +141,10 @@ def test_the_quote_the_price_and_the_next_trade_agree(
     assert trade[1:] == (symbol, side, quote.amount, quote.total_price, quote.fills)
 
 
-# ---------------------------------------------------------------------- many at once
+# ---------------------------------------------------------------------- many prices at once
 
 
-def test_many_amounts_are_priced_in_any_order_and_may_repeat(om: OrderManagement) -> None:
+def test_calculate_prices_accepts_amounts_in_any_order_and_with_repetitions(om: OrderManagement) -> None:
     assert om.calculate_prices("JPM", BUY, iter([22, 10, 22, 30])) == [442, 200, 442, 610]
     assert om.calculate_prices("IBM", BUY, []) == []
 
@@ -188,7 +190,7 @@ def test_a_sell_budget_sells_the_smallest_amount_that_raises_it(
     assert om.calculate_amount("JPM", SELL, budget) == amount
 
 
-def test_a_sell_budget_above_what_the_book_raises_is_a_shortage_of_money(
+def test_a_sell_budget_above_the_value_of_the_book_raises_insufficient_liquidity_in_money(
     om: OrderManagement,
 ) -> None:
     for limit, raised in ((None, 560), (19, 380)):
@@ -213,7 +215,7 @@ def test_the_largest_amount_within_a_slippage(om: OrderManagement, bps: int, amo
 
 
 @given(our.distinct_orders(), our.symbols, our.sides, our.budgets, our.limits, our.bps)
-def test_the_inverse_questions_agree_with_linear_search(
+def test_calculate_amount_and_amount_within_agree_with_a_linear_search(
     orders: list[Order], symbol: str, side: Side, budget: int, limit: int | None, bps: int
 ) -> None:
     om, reference = both(orders)
@@ -228,7 +230,7 @@ def test_the_inverse_questions_agree_with_linear_search(
         assert om.calculate_amount(symbol, side, budget, limit_price=limit) == expected
 
 
-# ---------------------------------------------------------------------- guarded trades
+# ---------------------------------------------------------------------- trades with a price bound
 
 
 def test_a_trade_within_its_price_bound_is_placed(om: OrderManagement) -> None:
@@ -271,10 +273,10 @@ def test_allow_partial_trades_the_available_amount(om: OrderManagement) -> None:
     assert om.best_price("JPM", BUY) == 21
 
 
-# ---------------------------------------------------------------------- refusals
+# ---------------------------------------------------------------------- rejected arguments
 
 POSITIVE = [value for value in [*our.NOT_INTS, 0, -1] if value is not None]
-ASKS: dict[str, Any] = {
+QUERIES: dict[str, Any] = {
     "amount": lambda om, x: om.quote("JPM", BUY, x),
     "limit_price": lambda om, x: om.quote("JPM", BUY, 1, limit_price=x),
     "limit_price ": lambda om, x: om.calculate_amount("JPM", BUY, 1, limit_price=x),
@@ -287,23 +289,25 @@ ASKS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("field", ASKS)
+@pytest.mark.parametrize("field", QUERIES)
 @pytest.mark.parametrize("value", POSITIVE, ids=lambda value: f"{value!r}-{type(value).__name__}")
-def test_an_invalid_argument_of_a_question_is_rejected_by_name(
+def test_an_invalid_argument_of_a_query_is_rejected_and_the_message_names_it(
     om: OrderManagement, field: str, value: object
 ) -> None:
     with pytest.raises(InvalidOrderError, match=f"^{field.strip()} must be an int >= 1"):
-        ASKS[field](om, value)
+        QUERIES[field](om, value)
 
 
 @pytest.mark.parametrize("value", [*POSITIVE[:-2], None, -1], ids=lambda value: type(value).__name__)
-def test_a_slippage_is_a_whole_number_of_basis_points(om: OrderManagement, value: Any) -> None:
+def test_a_slippage_that_is_not_a_whole_number_of_basis_points_is_rejected(
+    om: OrderManagement, value: Any
+) -> None:
     with pytest.raises(InvalidOrderError, match="max_slippage_bps must be an int >= 0"):
         om.amount_within("JPM", BUY, value)
 
 
 @pytest.mark.parametrize("value", [None, 1, 0, "yes"], ids=repr)
-def test_allow_partial_is_true_or_false(om: OrderManagement, value: Any) -> None:
+def test_an_allow_partial_other_than_true_or_false_is_rejected(om: OrderManagement, value: Any) -> None:
     with pytest.raises(InvalidOrderError, match="allow_partial must be True or False"):
         om.quote("JPM", BUY, 1, allow_partial=value)
 
@@ -314,14 +318,14 @@ def test_amounts_that_are_not_iterable_are_rejected(om: OrderManagement) -> None
         om.calculate_prices("JPM", BUY, bad)
 
 
-@pytest.mark.parametrize("question", ["quote", "calculate_prices", "price_curve", "calculate_amount"])
+@pytest.mark.parametrize("query", ["quote", "calculate_prices", "price_curve", "calculate_amount"])
 @pytest.mark.parametrize("name", [("", BUY), ("JPM", "BUY"), (None, BUY), ("JPM", 1)], ids=repr)
-def test_every_question_rejects_an_invalid_symbol_or_side(
-    om: OrderManagement, question: str, name: tuple[Any, Any]
+def test_every_query_rejects_an_invalid_symbol_or_side(
+    om: OrderManagement, query: str, name: tuple[Any, Any]
 ) -> None:
     arguments: dict[str, list[Any]] = {"quote": [1], "calculate_prices": [[1]], "calculate_amount": [1]}
     with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
-        getattr(om, question)(*name, *arguments.get(question, []))
-    for rest in ("available_amount", "amount_within"):
+        getattr(om, query)(*name, *arguments.get(query, []))
+    for method in ("available_amount", "amount_within"):
         with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
-            getattr(om, rest)(*name, *([1] if rest == "amount_within" else []))
+            getattr(om, method)(*name, *([1] if method == "amount_within" else []))
