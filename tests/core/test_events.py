@@ -36,7 +36,7 @@ TABLES: dict[str, Mapping[type[Event], object]] = {
     "how it is undone": UNDO,
     "how the journal writes and reads it": record.FORMATS,
     "what the journal changes in its tables": batch.CHANGES,
-    "the verb that repeats it": verification.REPEAT,
+    "the verb that repeats it": verification.REPLAY,
     "its message in the stream": stream.MESSAGES,
     "the response to a request that made it": first_responses.RESPONSE_SUBJECTS,
 }
