@@ -19,7 +19,9 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or text in ("", ":memory:") or "\0" in text or text.startswith("file:"):
-        raise InvalidArgumentError("path", path, "the path of a file, as a str or an os.PathLike of str")
+        is_name = isinstance(text, str) and text and "\0" not in text
+        remedy = f"for a file with this name, write './{text}'" if is_name else ""
+        raise InvalidArgumentError("path", path, "the path of a file, as a str or os.PathLike of str", remedy)
     return Path(os.path.realpath(text))
 
 
