@@ -37,7 +37,7 @@ TABLES: dict[str, Mapping[type[Event], object]] = {
     "the orders that it changes, as they were": ORDERS_BEFORE,
     "how the journal writes and reads it": record.FORMATS,
     "how the journal updates its tables": batch.CHANGES,
-    "the method that replays it": verification.REPEAT,
+    "the method that replays it": verification.REPLAY,
     "its message in the event stream": stream.MESSAGES,
     "the response to the request that caused it": first_responses.RESPONSE_SUBJECTS,
 }
