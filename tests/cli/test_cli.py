@@ -390,7 +390,7 @@ def test_an_option_of_the_other_feed_is_an_error_of_one_line(
     ("content", "says"),
     [
         (b"", "the file is empty"),
-        (b"\x80\x81\x82\n", "row 1: not UTF-8 text"),
+        (b"\x80\x81\x82\n", "row 1: must be UTF-8 text"),
         (BITSTAMP.encode(), "the file has no rows below its header"),
         (b"id,price\n", "or a Bitstamp file (7 columns with a header); see --format"),
         (b"34200.1,1,7,10,1000000,-1\n34200.2,1,8,x,1000100,-1\n", "row 2: size must be an integer, not 'x'"),

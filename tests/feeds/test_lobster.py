@@ -59,7 +59,7 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
     [
         ("34200.1,1,7,10,1000000", "must have 6 columns, not 5"),
         ("34200.1,1,7,10,1000000,-1,", "must have 6 columns, not 7"),
-        ("", "an empty row"),
+        ("", "must not be empty"),
         ("no row", "must have 6 columns, not 1"),
         ("34200.1,0,7,10,1000000,-1", "type must be a message type in 1..7, not '0'"),
         ("34200.1,8,7,10,1000000,-1", "type must be a message type in 1..7, not '8'"),

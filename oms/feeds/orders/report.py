@@ -224,7 +224,8 @@ class Report:
             sentences.append(
                 f"the book was crossed after {self.crossed:,} of {self.events:,} events, which does not "
                 "happen at an exchange. So the book contains orders whose removal was not recorded. A "
-                "recording of a few price levels omits messages about deeper orders and does not contain the full book"
+                "recording of a few price levels omits messages about deeper orders and does not contain "
+                "the full book"
             )
         if self.passed_over is not None:
             unequal = self.trades - self.trades_equal_cost
