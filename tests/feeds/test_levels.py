@@ -632,7 +632,7 @@ def test_what_no_book_can_hold_makes_it_stale_and_the_rest_of_its_message_is_not
     assert outcome.stale is not None
     assert outcome.stale.startswith("row 1: ")
     assert len(om) == 0
-    assert feed.reports()["X"].refused == 1
+    assert feed.reports()["X"].rejected == 1
 
 
 @pytest.mark.parametrize(
