@@ -100,7 +100,7 @@ def settled(options: argparse.Namespace, notes: list[str]) -> Settings:
     usual, alone, messages, weighed = (3, 1, 5_000, 50_000) if options.quick else (7, 3, 30_000, 200_000)
     rounds = options.rounds or usual
     notes += [
-        f"There were {rounds} rounds. In each round every driver has a new process, "
+        f"There were {rounds} rounds. In each round, every driver runs in a new process, "
         "and the processes take turns.",
         f"A session is {messages:,} messages. Memory is measured over {weighed:,} orders.",
         "A figure is the median of the rounds. A ratio is the median of the rounds' ratios.",

@@ -19,9 +19,9 @@ TABLES: dict[str, tuple[str, ...]] = {
 }
 
 LEGEND = (
-    "In parentheses: the time (or memory) of oms divided by that of the peer, in the same rounds. "
-    "Below 1, oms is faster or smaller.",
-    "A later interpreter measures only the peers whose newest release needs it, oms, and the bare container.",
+    "The figure in parentheses is the time or memory of oms divided by the time or memory of the peer, "
+    "in the same rounds. Below 1, oms is faster or smaller.",
+    "A later interpreter measures only oms, the bare container, and the peers whose newest release needs it.",
 )
 
 
@@ -56,7 +56,7 @@ def who(results: Sequence[Results]) -> str:
         ]
         for name in PEERS
     ]
-    return table(["peer", "core", "license", *labels, "what it lacks"], rows)
+    return table(["peer", "core", "license", *labels, "not supported"], rows)
 
 
 def release(name: str, result: Results) -> str:

@@ -1,8 +1,8 @@
 """An OrderManagement in an asyncio program: a market-data feed, two traders, and an event log.
 
-The tasks call the verbs directly, because a verb has nothing to await. No task awaits anything inside a
-transaction. Each task that follows events has a queue of its own.
-Run it: `python docs/examples/asyncio_embedding.py`.
+The tasks call the methods of OrderManagement directly, because these methods do not block. No task awaits
+anything inside a transaction. Each task that follows events has its own queue.
+Run it with `python docs/examples/asyncio_embedding.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Events = asyncio.Queue[Event | None]
 
 
 class Desk:
-    """The books that the tasks share, and the events of these books."""
+    """The books that the tasks share, and one queue of events for each subscribed task."""
 
     def __init__(self) -> None:
         self.om = OrderManagement()
@@ -29,12 +29,12 @@ class Desk:
             queue.put_nowait(event)
 
     def close(self) -> None:
-        """Tell every task that follows events that no more will come."""
+        """End the events of every task."""
         self._publish(None)
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Event]]:
-        """Follow events from now on, until the end of the block or until the desk closes."""
+        """Yield an iterator over the events from now on, until the desk closes."""
         queue: Events = asyncio.Queue()
         self._queues.append(queue)
 
@@ -49,7 +49,7 @@ class Desk:
 
 
 async def feed(desk: Desk, orders: Iterable[Order]) -> None:
-    """Add orders as they arrive, and let the other tasks run after each."""
+    """Add orders as they arrive, and let the other tasks run after each order."""
     for order in orders:
         desk.om.add_order(*order)
         await asyncio.sleep(0)
@@ -57,7 +57,7 @@ async def feed(desk: Desk, orders: Iterable[Order]) -> None:
 
 
 async def buy_when_cheap(desk: Desk, symbol: str, amount: int, max_total_price: int) -> Trade | None:
-    """Buy as soon as the amount costs at most `max_total_price`; return None if it never does."""
+    """Buy when the amount costs at most `max_total_price`, or return None if it never does."""
     async with desk.events() as events:
         async for _ in events:
             try:
@@ -74,7 +74,7 @@ async def keep_log(desk: Desk) -> list[Event]:
 
 
 async def run() -> tuple[list[Trade | None], list[Event]]:
-    """Run two traders and a log on one feed; return the trades and the logged events."""
+    """Run a feed, two traders, and a log, and return the trades and the logged events."""
     desk = Desk()
     prices = (105, 104, 103, 101, 100, 102)
     orders = [Order(n, "XYZ", Side.BUY, 10, price) for n, price in enumerate(prices, 1)]

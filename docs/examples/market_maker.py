@@ -1,8 +1,8 @@
-"""A market-making bot on a simulated tape.
+"""A market-making bot in a simulated market.
 
-The bot quotes a bid and an ask, follows its own fills, and moves its prices to reduce its position. The tape
-says, step by step, what the market does. It is made from a seed, so every run is the same.
-Run it: `python docs/examples/market_maker.py`.
+The bot quotes a bid and an ask, follows its own fills, and moves its prices to reduce its position. The
+market is generated from a seed, so every run is the same.
+Run it with `python docs/examples/market_maker.py`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import NamedTuple
 from oms import Event, Order, OrderManagement, Side, TradePlaced
 
 SYMBOL = "XYZ"
-WALL = 10_000  # lots that rest far from the market, so that no taker finds an empty book
+WALL = 10_000  # lots that rest far from the market, so that the book is never empty
 
 
 class Step(NamedTuple):
-    """One step of the tape: the fair price (ticks), then the side and the amount (lots) of a taker."""
+    """One step of the market: the fair price (ticks), and the side and the amount (lots) of a taker."""
 
     fair_price: int
     taker: Side
@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 
 def tape(steps: int, seed: int) -> Iterator[Step]:
-    """Yield a market whose fair price is a random walk, with takers on both sides."""
+    """Yield the steps of a market whose fair price is a random walk, with takers on both sides."""
     random, fair_price = Random(seed).random, 10_000
     for _ in range(steps):
         fair_price += int(random() * 5) - 2
@@ -37,7 +37,7 @@ def tape(steps: int, seed: int) -> Iterator[Step]:
 
 @dataclass
 class MarketMaker:
-    """A bot that quotes around the fair price; the more it holds, the lower it quotes."""
+    """A bot that quotes around the fair price, and quotes lower when its position is larger."""
 
     om: OrderManagement
     ids: Iterator[int]
@@ -47,23 +47,23 @@ class MarketMaker:
     position: int = 0  # lots bought minus lots sold
     cash: int = 0
     quotes: dict[int, Side] = field(default_factory=dict)
-    """The latest quotes by order id; some may be filled already."""
+    """The sides of the latest quotes, by order id. Some of the quotes may already be filled."""
 
     def __post_init__(self) -> None:
-        """Subscribe to the trades of others, because they contain the fills of the bot."""
+        """Subscribe to the events of the books, because trades contain the fills of the bot."""
         self.om.subscribe(self.on_event)
 
     def on_event(self, event: Event) -> None:
         """Update position and cash with the fills of the bot's orders."""
         if isinstance(event, TradePlaced):
             for order_id, amount, price in event.trade.fills:
-                if order_id in self.quotes:  # a BUY trade fills the ask of the bot
+                if order_id in self.quotes:  # a BUY trade fills the bot's ask
                     sold = amount if event.trade.side is Side.BUY else -amount
                     self.position -= sold
                     self.cash += sold * price
 
     def requote(self, fair_price: int) -> None:
-        """Replace both quotes or neither."""
+        """Replace both quotes in one transaction."""
         middle = fair_price - self.position // 10
         with self.om.transaction(note="market maker"):
             self.cancel()
@@ -74,7 +74,7 @@ class MarketMaker:
         self.quotes = ask | bid
 
     def rest(self, side: Side, amount: int, price: int) -> dict[int, Side]:
-        """Rest a quote and return its id and side; with an amount of 0 or less, rest nothing."""
+        """Add a quote and return its id and side, or add nothing if the amount is 0 or less."""
         if amount <= 0:
             return {}
         order_id = next(self.ids)
@@ -82,14 +82,14 @@ class MarketMaker:
         return {order_id: side}
 
     def cancel(self) -> None:
-        """Cancel the quotes that still rest."""
+        """Cancel the quotes that are not filled yet."""
         for order_id in self.quotes:
             if order_id in self.om:
                 self.om.remove_order(order_id)
 
 
 def run(steps: int = 1_000, seed: int = 7) -> tuple[MarketMaker, int]:
-    """Run the bot on a tape; return the bot and its profit, with the position at the fair price."""
+    """Run the bot, and return it and its profit, with the position valued at the fair price."""
     om, ids, fair_price = OrderManagement(), count(1), 0
     om.add_orders(
         [Order(next(ids), SYMBOL, Side.BUY, WALL, 20_000), Order(next(ids), SYMBOL, Side.SELL, WALL, 1)]

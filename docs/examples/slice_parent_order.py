@@ -1,9 +1,9 @@
 """An execution algorithm that trades a parent order in slices, along the cost curve.
 
-A large order that trades at once fills expensive levels too. This algorithm fills only the levels within a
-premium of the best price, and then waits for others to refill them. The premium grows as the time runs
-out. The market is made from a seed, so every run is the same.
-Run it: `python docs/examples/slice_parent_order.py`.
+A large order that trades at once also fills expensive levels. This algorithm fills only the levels within a
+premium of the best price, and then waits for other traders to refill them. The premium grows from slice to
+slice. The market is generated from a seed, so every run is the same.
+Run it with `python docs/examples/slice_parent_order.py`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def slice_of(curve: dict[str, list[int]], remaining: int, premium: int) -> int:
 def execute(
     om: OrderManagement, symbol: str, side: Side, amount: int, market: Iterator[object], slices: int
 ) -> Execution:
-    """Trade `amount` lots in at most `slices` slices, and let the market move after each.
+    """Trade `amount` lots in at most `slices` slices, and let the market move after each slice.
 
-    Raises InsufficientLiquidityError if the book holds too little for the last slice. The earlier
-    slices stay traded.
+    Raises InsufficientLiquidityError if the book has too little liquidity for the last slice. The
+    earlier slices are not rolled back.
     """
     trades: list[Trade] = []
     remaining = amount
@@ -59,7 +59,7 @@ def execute(
 
 
 def refilling(om: OrderManagement, first_id: int, seed: int) -> Iterator[None]:
-    """Move the market: with each step a few orders arrive, most of them near the best price."""
+    """Yield after each step of the market, in which a few orders arrive, most of them near the best price."""
     random, ids = Random(seed).random, count(first_id)
     while True:
         for _ in range(5):
@@ -76,7 +76,7 @@ def book() -> OrderManagement:
 
 
 def run(amount: int = 2_000, slices: int = 12, seed: int = 3) -> tuple[int, Execution]:
-    """Return the price of the whole parent order at once, and its execution in slices."""
+    """Return the price of the parent order as one trade, and its execution in slices."""
     om = book()
     at_once = om.calculate_price(SYMBOL, Side.BUY, amount)
     return at_once, execute(om, SYMBOL, Side.BUY, amount, refilling(om, 1_000, seed), slices)

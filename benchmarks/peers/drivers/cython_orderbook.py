@@ -21,7 +21,7 @@ class CythonOrderbook(Driver):
     module = "cython_orderbook.orderbook"
     core = "Cython"
     license = "not stated"
-    lacks = "a quote, correct level totals, the caller's ids, range (C ints), memory (keeps all trades)"
+    lacks = "a quote, correct level totals, order ids of your choice, large integers, bounded memory"
 
     def __init__(self) -> None:
         library = import_module(self.module)

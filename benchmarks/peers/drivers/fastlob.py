@@ -21,7 +21,7 @@ class Fastlob(Driver):
     module = "fastlob"
     core = "Python"
     license = "MIT"
-    lacks = "fills, the caller's ids, memory (keeps filled and canceled orders), market orders"
+    lacks = "fills, order ids of your choice, bounded memory, market orders"
 
     def __init__(self) -> None:
         logging.disable(logging.WARNING)

@@ -21,7 +21,7 @@ class LightMatchingEngine(Driver):
     module = "lightmatchingengine.lightmatchingengine"
     core = "Python"
     license = "MIT"
-    lacks = "a quote, the caller's ids, sorted books"
+    lacks = "a quote, order ids of your choice, sorted books"
 
     def __init__(self) -> None:
         engine = import_module(self.module).LightMatchingEngine()

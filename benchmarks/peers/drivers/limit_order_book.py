@@ -21,7 +21,7 @@ class LimitOrderBook(Driver):
     module = "limit_order_book"
     core = "C++"
     license = "MIT"
-    lacks = "fills, depth (probed tick by tick), range (wraps at 2^32)"
+    lacks = "fills, a view of the depth, numbers above 2^32"
     needs = (3, 13)
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ class Liquibook(Driver):
     module = "liquibook"
     core = "C++"
     license = "not stated"
-    lacks = "quotes past five levels"
+    lacks = "quotes beyond five levels"
 
     def __init__(self) -> None:
         library = import_module(self.module)

@@ -20,7 +20,7 @@ class Nanobook(Driver):
     module = "nanobook"
     core = "Rust"
     license = "MIT"
-    lacks = "the caller's ids, memory (keeps all events), a quote"
+    lacks = "order ids of your choice, bounded memory, a quote"
 
     def __init__(self) -> None:
         exchange = import_module(self.module).Exchange()

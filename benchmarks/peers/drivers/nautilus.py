@@ -34,7 +34,7 @@ class Nautilus(Driver):
     module = "nautilus_trader.core.nautilus_pyo3"
     core = "Rust"
     license = "LGPL-3.0"
-    lacks = "exactness (float average), shortage (averages what is available), trades"
+    lacks = "exact totals, an error if liquidity is insufficient, trades"
     needs = (3, 12)
 
     def __init__(self) -> None:

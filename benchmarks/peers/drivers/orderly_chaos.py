@@ -23,7 +23,7 @@ class OrderlyChaos(Driver):
     module = "orderly_chaos"
     core = "C++"
     license = "MIT"
-    lacks = "a quote, range (amounts below 2^32)"
+    lacks = "a quote, amounts above 2^32"
 
     def __init__(self) -> None:
         library = import_module(self.module)

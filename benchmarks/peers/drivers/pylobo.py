@@ -21,7 +21,7 @@ class Pylobo(Driver):
     module = "lobo"
     core = "Rust"
     license = "MIT"
-    lacks = "exactness (float average), shortage (averages what is available), the caller's ids"
+    lacks = "exact totals, an error if liquidity is insufficient, order ids of your choice"
 
     def __init__(self) -> None:
         lobo, orders = import_module("lobo"), import_module("lobo.orders")

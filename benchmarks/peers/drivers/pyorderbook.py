@@ -21,7 +21,7 @@ class Pyorderbook(Driver):
     module = "pyorderbook"
     core = "Python"
     license = "MIT"
-    lacks = "a quote, depth, the caller's ids, market orders"
+    lacks = "a quote, a view of the depth, order ids of your choice, market orders"
 
     def __init__(self) -> None:
         pyorderbook = import_module(self.module)
