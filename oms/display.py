@@ -105,15 +105,15 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
 
 
 def _row(tag: str, cells: Sequence[Cell]) -> str:
-    sides = ["left", *["right"] * (len(cells) - 1)]
-    drawn = (
-        f'<{tag} style="padding:.1em .6em;text-align:{side};white-space:nowrap">{_drawn(cell)}</{tag}>'
-        for side, cell in zip(sides, cells, strict=True)
+    alignments = ["left", *["right"] * (len(cells) - 1)]
+    elements = (
+        f'<{tag} style="padding:.1em .6em;text-align:{alignment};white-space:nowrap">{_content(cell)}</{tag}>'
+        for alignment, cell in zip(alignments, cells, strict=True)
     )
-    return f"<tr>{''.join(drawn)}</tr>"
+    return f"<tr>{''.join(elements)}</tr>"
 
 
-def _drawn(cell: Cell) -> str:
+def _content(cell: Cell) -> str:
     if isinstance(cell, Bar):
         width = 10 * cell.value / cell.of
         return f'<div style="width:{width:.2f}em;min-width:1px;height:.9em;background:{cell.color}"></div>'

@@ -36,7 +36,7 @@ __all__ = [
 _LONGEST_SYMBOL = 60
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     """Return a value as short text. This never fails, so that a message can show any value."""
     if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python raises ValueError for very long ones
@@ -84,7 +84,7 @@ class InvalidArgumentError(OmsError, ValueError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        value = f"{_shown(self.value)} ({type(self.value).__name__})"
+        value = f"{_as_text(self.value)} ({type(self.value).__name__})"
         remedy = f"; {self.remedy}" if self.remedy else ""
         return f"{self.field} must be {self.allowed}, not {value}{remedy}"
 
@@ -165,7 +165,7 @@ class InsufficientLiquidityError(OmsError, ValueError):
         self.unit = unit
 
     def __str__(self) -> str:
-        requested, available = _shown(self.requested), _shown(self.available)
+        requested, available = _as_text(self.requested), _as_text(self.available)
         symbol = self.symbol if len(self.symbol) <= _LONGEST_SYMBOL else f"{self.symbol[:_LONGEST_SYMBOL]}…"
         return f"{symbol} {self.side}: {self.unit} {requested} requested, {available} available"
 
@@ -188,7 +188,7 @@ class PriceBoundError(OmsError, ValueError):
         self.total_price = total_price
 
     def __str__(self) -> str:
-        bound, total = _shown(self.bound), _shown(self.total_price)
+        bound, total = _as_text(self.bound), _as_text(self.total_price)
         worse = "above" if self.total_price > self.bound else "below"
         return f"the total price {total} is {worse} {self.field} {bound}"
 

@@ -58,9 +58,9 @@ def as_html(om: _Holder) -> str:
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
         ladders = "".join(_ladder(books, symbol) for symbol in symbols)
-        more = len(books.by_name) - shown
-        rest = f"<p>Not shown: {counted(more, 'more book')}.</p>" if more else ""
-        return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{rest}</div>"
+        hidden = len(books.by_name) - shown
+        remark = f"<p>Not shown: {counted(hidden, 'more book')}.</p>" if hidden else ""
+        return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{remark}</div>"
 
 
 def _count(books: Books) -> str:

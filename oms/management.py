@@ -59,18 +59,19 @@ class OrderManagement:
 
     Each symbol has two books. The BUY book contains the asks: a BUY trade fills its orders from the
     lowest price up. The SELL book contains the bids: a SELL trade fills its orders from the highest price
-    down. At the same price, the order with the lowest id is filled first. Symbols are plain strings and
-    need no registration.
+    down. At the same price, the order with the lowest id is filled first. Symbols are non-empty strings
+    and need no registration.
 
     All numbers are exact integers. Amounts are in lots, prices in ticks, and total prices in ticks times
     lots. Use `Instrument` to convert between decimals and these units.
 
-    A method that raises an error of `oms` has changed nothing. Any number of threads can share one
-    OrderManagement.
+    If a method raises an error of `oms`, it has changed nothing. Only an error from a subscriber comes
+    after the change. Any number of threads can share one OrderManagement.
 
-    With a `journal`, each change is stored in the journal before its method returns. The method raises
-    JournalError if the journal cannot store the change. A new OrderManagement starts from the state in
-    its journal, in O(n log n) for n stored orders and events.
+    With a `journal`, each change is stored in the journal before its method returns. The changes of a
+    transaction are stored together at its end. If the journal cannot store a change, the call raises
+    JournalError. A new OrderManagement starts from the state in its journal, in O(n log n) for n stored
+    orders and events.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -153,8 +154,8 @@ class OrderManagement:
         `amount` is an integer of at least 1. The book does not change.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if fewer than
-        `amount` lots are available. At most O(k) for the k orders that the trade would fill. The sums are
-        cached, so most later calls take O(log k).
+        `amount` lots are available. At most O(k) for the k orders that the trade would fill. Sums over
+        the price levels are cached, so most later calls take O(log k).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.SELL, 20, 19)
@@ -196,11 +197,11 @@ class OrderManagement:
         `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
         trade accepts. `max_total_price` (ticks times lots) is the most that a BUY trade may cost.
         `min_total_price` is the least that a SELL trade may bring in. Pass the total price of an earlier
-        quote to get that price or a better one.
+        quote as one of these bounds to get the quoted price or a better one.
 
-        Raises InvalidOrderError if an argument is invalid, InsufficientLiquidityError, and
-        PriceBoundError if the total price is worse than its bound. O(k log n) for k filled orders and n
-        orders in the book.
+        Raises InvalidOrderError if an argument is invalid, InsufficientLiquidityError if too little is
+        available within the limit, and PriceBoundError if the total price is worse than its bound. Takes
+        O(k log n) for k filled orders and n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -226,8 +227,8 @@ class OrderManagement:
         """Change the amount (lots), the price (ticks), or both of a resting order, and return the new order.
 
         `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1; None
-        leaves the value as it is. At the same price, the order keeps its place. At a new price, its place
-        depends on its id, because the lowest id is filled first.
+        leaves the value as it is. At the same price, the order keeps its place in the queue. At a new
+        price, its place depends on its id, because the lowest id is filled first.
 
         Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if
         no resting order has this id. O(log n) for n orders in the book.
@@ -267,17 +268,18 @@ class OrderManagement:
         """
         if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
             raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
-        incoming = list(orders)
-        check_orders(incoming)
+        new_orders = list(orders)
+        check_orders(new_orders)
         with self._lock:
-            self._admitted().check_new(incoming)
-            if incoming:
-                self._ledger.commit(OrdersAdded, tuple(incoming))
+            self._admitted().check_new(new_orders)
+            if new_orders:
+                self._ledger.commit(OrdersAdded, tuple(new_orders))
 
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
-        """Remove all orders of a symbol, of a side, or of both, and return them in the order of `orders`.
+        """Remove all orders of a symbol, of a side, or of both, and return them.
 
-        None selects every symbol or every side, so `remove_orders()` removes all orders.
+        None selects every symbol or every side, so `remove_orders()` removes all orders. The result is
+        sorted as in `orders`.
 
         Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, and O(s log s) for
         s symbols if `symbol` is None.
@@ -312,8 +314,8 @@ class OrderManagement:
         A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
         committed with the outer transaction. `note` is a text that each event of the transaction carries.
 
-        Raises InvalidArgumentError if the note is not valid text. A rollback takes as long as the changes
-        took.
+        Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes as long
+        as the changes took.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -525,9 +527,9 @@ class OrderManagement:
 
         """
         check_book(symbol, side)
-        checked = as_amounts(amounts)
+        lots = as_amounts(amounts)
         with self._lock:
-            return pricing.total_prices(self._find_book(symbol, side), checked)
+            return pricing.total_prices(self._find_book(symbol, side), lots)
 
     def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
         """Return the price levels of a book and their running totals as a dict of columns.
@@ -565,7 +567,7 @@ class OrderManagement:
 
         Raises InvalidOrderError if an argument is invalid. For SELL, raises InsufficientLiquidityError
         with the unit "money" if the available amount brings in less than `budget`. O(k) for the k orders
-        that a trade of the result would fill.
+        that a trade of this amount would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -604,8 +606,8 @@ class OrderManagement:
         `max_slippage_bps` is an integer of at least 0. The slippage is the exact value that
         `Quote.slippage_bps` rounds. The result is 0 if the book is empty.
 
-        Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of the
-        result would fill.
+        Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of this
+        amount would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)

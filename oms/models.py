@@ -26,7 +26,7 @@ MAX_INT = 2**63 - 1
 class Side(StrEnum):
     """The side of an order: BUY orders are filled by BUY trades, and SELL orders by SELL trades.
 
-    So the BUY book contains what market-data feeds call asks, and the SELL book contains the bids.
+    So the BUY book contains the asks, and the SELL book contains the bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>
@@ -98,7 +98,10 @@ new_fill: Callable[[tuple[int, int, int]], OrderFill] = partial(
 
 
 class PriceLevel(NamedTuple):
-    """The total of all resting orders at one `price` (ticks): `amount` lots in `orders` orders."""
+    """The total of all resting orders at one `price` (ticks).
+
+    `amount` is their total amount in lots, and `orders` is their number.
+    """
 
     price: int
     amount: int
@@ -106,7 +109,7 @@ class PriceLevel(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """A description of the trade of `requested` lots that the book allows.
+    """The result that a trade of `requested` lots would have.
 
     The trade would fill `amount` lots for `total_price` (ticks times lots), and leave `shortfall` lots
     unfilled. It would fill orders at `levels` price levels, from `best_price` to `worst_price` (ticks).
@@ -146,9 +149,9 @@ class Quote(NamedTuple):
 
     @property
     def slippage_bps(self) -> float:
-        """The slippage in basis points, correctly rounded to a float.
+        """The slippage divided by the price of the whole amount at the best price, in basis points.
 
-        100% is the price of the whole amount at the best price.
+        The result is a float, correctly rounded.
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
@@ -208,19 +211,19 @@ class Trade(NamedTuple):
 
 
 def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequence[OrderFill]) -> str:
-    shown = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
-    more = len(fills) - len(shown)
-    rest = f"<p>{more:,} more fills are not shown.</p>" if more else ""
+    rows = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
+    hidden = len(fills) - len(rows)
+    remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
     return (
         f"<div>{display.table(caption, ('', ''), figures)}"
-        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), shown)}{rest}</div>"
+        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), rows)}{remark}</div>"
     )
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
     """Raise InvalidOrderError for the first field that is not allowed in a resting order."""
     # One condition for all fields, because a function call for each field would take as long as adding the
-    # order to its book. The bitwise or of some integers is in 0..2^63-1 only if each of them is.
+    # order to its book. The bitwise OR of some integers is in 0..2^63-1 only if each of them is.
     if (
         type(order_id) is int
         and type(amount) is int
@@ -328,11 +331,11 @@ def as_amounts(amounts: object) -> list[int]:
     if not isinstance(amounts, Iterable):
         remedy = "" if amounts is None else "write [amount]"
         raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
-    listed = list(cast("Iterable[int]", amounts))
-    if set(map(type, listed)) != {int} or min(listed) < 1:
-        for amount in listed:
+    values = list(cast("Iterable[int]", amounts))
+    if set(map(type, values)) != {int} or min(values) < 1:
+        for amount in values:
             check_positive("amounts", amount)
-    return listed
+    return values
 
 
 def check_slippage(max_slippage_bps: object) -> None:

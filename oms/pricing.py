@@ -76,11 +76,11 @@ def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
     so far.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
-    reached = total = 0
+    cumulative = total = 0
     for price, amount in levels:
-        reached += amount
+        cumulative += amount
         total += amount * price
-        for column, value in zip(curve.values(), (price, amount, reached, total), strict=True):
+        for column, value in zip(curve.values(), (price, amount, cumulative, total), strict=True):
             column.append(value)
     return curve
 
@@ -98,17 +98,17 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
     if all SELL orders within the limit bring in less.
     """
     selling = book.side is Side.SELL
-    remaining, reached = budget, 0
+    remaining, amount = budget, 0
     for price, available in book.amounts(limit_price):
         if remaining <= available * price:
             # A buyer does not spend money that is too little for a lot. A seller sells one more lot to
             # reach the budget. So the quotient is rounded down for BUY and up for SELL.
-            return reached + (-(-remaining // price) if selling else remaining // price)
+            return amount + (-(-remaining // price) if selling else remaining // price)
         remaining -= available * price
-        reached += available
+        amount += available
     if selling:
         raise InsufficientLiquidityError(book.symbol, book.side, budget, budget - remaining, "money")
-    return reached
+    return amount
 
 
 def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> int:
@@ -117,15 +117,15 @@ def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> i
     Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit if
     10,000 * s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to the slippage.
     """
-    reached = slippage = best = 0
+    amount = slippage = best = 0
     for price, available in levels:
         best = best or price
         worse = abs(price - best)
         # The lots of the better levels leave `slack` of the limit. Each lot of this level uses `excess`.
         excess = 10_000 * worse - max_slippage_bps * best
-        slack = max_slippage_bps * best * reached - 10_000 * slippage
+        slack = max_slippage_bps * best * amount - 10_000 * slippage
         if excess * available > slack:
-            return reached + slack // excess
-        reached += available
+            return amount + slack // excess
+        amount += available
         slippage += worse * available
-    return reached
+    return amount
