@@ -16,14 +16,14 @@ from pathlib import Path
 from time import perf_counter_ns as now
 from typing import NamedTuple
 
-from peers.driver import CannotAnswerError, Driver
+from peers.driver import Driver, UnsupportedError
 from peers.workload import Resting
 
 QUOTED = (90, 900, 5_000)
 
 
 class Step(NamedTuple):
-    """The changes of one message, and whether a buyer asks afterwards (None if the book is too shallow)."""
+    """The changes of one message, and the side of the quotes after it (None if the book is too shallow)."""
 
     removed: int | None
     added: Resting | None
@@ -42,8 +42,8 @@ def digest(recording: Path, messages: int) -> list[Step]:
         elif kind in (2, 3, 4) and message.order_id in live:
             removed = live.pop(message.order_id)
             resting[removed.bid] -= removed.amount
-            left = removed.amount - message.amount
-            added = removed._replace(amount=left) if left > 0 else None
+            remaining = removed.amount - message.amount
+            added = removed._replace(amount=remaining) if remaining > 0 else None
         if added:
             live[added.order_id] = added
             resting[added.bid] += added.amount
@@ -64,7 +64,7 @@ def replay(kind: type[Driver], steps: list[Step]) -> dict[str, float]:
     """Return nanoseconds per message, without and with the quotes."""
     try:
         return {"message": run(kind, steps, ask=False), "message + 3 quotes": run(kind, steps, ask=True)}
-    except CannotAnswerError:
+    except UnsupportedError:
         return {}
 
 
