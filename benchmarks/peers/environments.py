@@ -1,7 +1,7 @@
 """The environments with the peers: one per interpreter, created once in a folder that git ignores.
 
 Peers are installed one by one. If one cannot be installed, the reason is reported and the others continue.
-A file in the environment notes both, so that the next run does not ask the package index again. Delete the
+A file in the environment notes both, so that the next run does not query the package index again. Delete the
 folder to install newer releases.
 """
 

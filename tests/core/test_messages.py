@@ -77,7 +77,7 @@ INT = ", or a whole array with .tolist()"
 ARRAY = "an array with .tolist()"
 
 CALLS: list[tuple[Call, str, object, str, str, str]] = [
-    # call, field, value, allowed values, the value in the message, the call that helps
+    # call, field, value, allowed values, text of the value in the message, call that converts the value
     (
         ADD_ORDER["price"],
         "price",
@@ -608,7 +608,7 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
 
 
 @pytest.mark.parametrize(("call", "kind", "message"), OTHERS)
-def test_an_error_that_is_not_about_one_argument_has_a_message_that_describes_the_failure(
+def test_every_other_error_has_a_message_that_describes_what_failed(
     call: Callable[[], object], kind: type[BaseException], message: str
 ) -> None:
     with pytest.raises(kind) as caught:

@@ -1,6 +1,6 @@
 """orderly-chaos: a C++ matching core called through ctypes; the calls cost more than the core.
 
-There is no quote. Where prices are dense, the fastest public way is to ask for the amount at each tick. After
+There is no quote. Where prices are dense, the fastest public way is to read the amount at each tick. After
 a gap the driver reads the depth, and more of it until the amount is covered. A callback receives the fills.
 License: MIT. Measured as 0.2.0, built from source at installation.
 """
