@@ -27,7 +27,7 @@ def scaled(text: str, decimals: int) -> int:
 
 @pytest.fixture(scope="module")
 def orders() -> list[Order]:
-    """Return the recorded orders, with their position in the recording (their time priority) as the id."""
+    """Return the recorded orders. Their position is their time priority, so it becomes the id."""
     with gzip.open(SNAPSHOT, "rt") as file:
         book = json.load(file)
     rows = [(side, row) for side, name in ((Side.BUY, "asks"), (Side.SELL, "bids")) for row in book[name]]
