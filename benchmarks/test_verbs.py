@@ -1,4 +1,4 @@
-"""Time each verb with pytest-benchmark. Absolute times mean nothing on another machine."""
+"""The time of each method, measured with pytest-benchmark. Absolute times mean nothing on another machine."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def test_add_orders_in_bulk(benchmark: BenchmarkFixture) -> None:
     def empty() -> tuple[tuple[OrderManagement], dict[str, object]]:
         return (OrderManagement(),), {}
 
-    benchmark.pedantic(  # type: ignore[no-untyped-call]  # the plugin has no types for it
+    benchmark.pedantic(  # type: ignore[no-untyped-call]  # pytest-benchmark has no type hints for it
         lambda om: om.add_orders(orders), setup=empty, rounds=3
     )

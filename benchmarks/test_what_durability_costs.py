@@ -1,4 +1,4 @@
-"""Compare the time of the journal with that of bare SQLite, which writes the same rows."""
+"""The time of the journal, compared with plain SQLite statements that write the same rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESTING = 1_000_000
 
 
 class Bare:
-    """Bare SQLite that writes an events table, an orders table, and a row of counters, without any checks."""
+    """Plain SQLite statements that write events, orders, and a row of counters, without any checks."""
 
     def __init__(self, file: Path) -> None:
         self.connection = sqlite3.connect(file, isolation_level=None)
@@ -62,78 +62,86 @@ def best_of(turns: int, calls: dict[str, Callable[[int], object]]) -> dict[str, 
     return best
 
 
-def test_single_verbs_in_full_durability_beside_a_bare_insert_and_commit(tmp_path: Path) -> None:
-    each = 50
+def test_a_single_durable_change_takes_little_longer_than_a_plain_insert_and_commit(tmp_path: Path) -> None:
+    per_turn = 50
     bare, om = Bare(tmp_path / "bare.db"), journal.open(tmp_path / "book.db")
 
     def insert(turn: int) -> None:
-        for n in range(turn * each + 1, (turn + 1) * each + 1):
+        for n in range(turn * per_turn + 1, (turn + 1) * per_turn + 1):
             bare.write(rows([n]))
 
     def add(turn: int) -> None:
-        for n in range(turn * each + 1, (turn + 1) * each + 1):
+        for n in range(turn * per_turn + 1, (turn + 1) * per_turn + 1):
             om.add_order(n, SYMBOL, Side.BUY, 20, 2000)
 
     with closing(bare.connection), om:
         times = best_of(60, {"bare": insert, "oms": add})
     ratio = times["oms"] / times["bare"]
-    print({name: f"{time / each * 1e6:.0f} us" for name, time in times.items()}, f"ratio {ratio:.2f}")
+    print({name: f"{time / per_turn * 1e6:.0f} us" for name, time in times.items()}, f"ratio {ratio:.2f}")
     assert ratio < 1.5
 
 
-def test_batches_beside_a_bare_executemany(tmp_path: Path) -> None:
-    bare, kept, om = Bare(tmp_path / "bare.db"), SqliteJournal(tmp_path / "kept.db"), OrderManagement()
-    whole = journal.open(tmp_path / "book.db")
+def test_a_durable_batch_takes_at_most_twice_as_long_as_a_plain_executemany(tmp_path: Path) -> None:
+    bare, journal_alone, om = (
+        Bare(tmp_path / "bare.db"),
+        SqliteJournal(tmp_path / "journal.db"),
+        OrderManagement(),
+    )
+    durable_om = journal.open(tmp_path / "book.db")
 
     def numbers(turn: int) -> range:
         return range(turn * BATCH + 1, (turn + 1) * BATCH + 1)
 
-    ready = {turn: rows(numbers(turn)) for turn in range(40)}
+    sql_rows = {turn: rows(numbers(turn)) for turn in range(40)}
     events = {
         turn: [OrderAdded(Order(n, SYMBOL, Side.BUY, 20, 2000), sequence=n) for n in numbers(turn)]
         for turn in range(40)
     }
 
-    def verbs(om: OrderManagement, turn: int) -> None:
+    def add_orders(om: OrderManagement, turn: int) -> None:
         with om.transaction():
             for n in numbers(turn):
                 om.add_order(n, SYMBOL, Side.BUY, 20, 2000)
 
-    with closing(bare.connection), closing(kept), whole:
+    with closing(bare.connection), closing(journal_alone), durable_om:
         times = best_of(
             40,
             {
-                "bare": lambda turn: bare.write(ready[turn]),
-                "append": lambda turn: kept.append(events[turn]),
-                "verbs with": partial(verbs, whole),
-                "verbs without": partial(verbs, om),
+                "bare": lambda turn: bare.write(sql_rows[turn]),
+                "append": lambda turn: journal_alone.append(events[turn]),
+                "with a journal": partial(add_orders, durable_om),
+                "without a journal": partial(add_orders, om),
             },
         )
     ratio = {
         "append": times["append"] / times["bare"],
-        "what the journal adds to the verbs": (times["verbs with"] - times["verbs without"]) / times["bare"],
-        "the verbs with the journal": times["verbs with"] / times["bare"],
+        "added by the journal": (times["with a journal"] - times["without a journal"]) / times["bare"],
+        "with a journal": times["with a journal"] / times["bare"],
     }
     print({name: f"{time * 1e6:.0f} us" for name, time in times.items()})
     print({name: f"ratio {value:.2f}" for name, value in ratio.items()})
     assert ratio["append"] < 2
-    assert ratio["what the journal adds to the verbs"] < 2
+    assert ratio["added by the journal"] < 2
 
 
-def test_opening_a_million_orders_beside_a_bare_select_and_add_orders(tmp_path: Path) -> None:
+def test_opening_a_journal_of_a_million_orders_takes_at_most_three_times_as_long_as_select_and_add_orders(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "book.db"
     with journal.open(file, durability="off") as om:
         om.add_orders(Order(n, SYMBOL, Side.BUY, 20, n + 1) for n in range(RESTING))
     start = perf_counter()
     with closing(sqlite3.connect(file)) as connection:
-        found = connection.execute("SELECT order_id, symbol, side, amount, price FROM orders").fetchall()
+        stored_orders = connection.execute(
+            "SELECT order_id, symbol, side, amount, price FROM orders"
+        ).fetchall()
     bare = OrderManagement()
-    bare.add_orders(Order(i, symbol, Side(side), a, p) for i, symbol, side, a, p in found)
-    between = perf_counter()
-    del found
-    begun = perf_counter()
+    bare.add_orders(Order(i, symbol, Side(side), a, p) for i, symbol, side, a, p in stored_orders)
+    end = perf_counter()
+    del stored_orders
+    second_start = perf_counter()
     with journal.open(file) as om:
-        ratio = (perf_counter() - begun) / (between - start)
+        ratio = (perf_counter() - second_start) / (end - start)
         assert len(om) == len(bare) == RESTING
     print(f"opening a million orders: ratio {ratio:.2f}")
     assert ratio < 3

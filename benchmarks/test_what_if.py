@@ -1,4 +1,4 @@
-"""Compare the time of a what-if in a large book with that in a small one."""
+"""The time of a what-if in a large book, compared with a small book."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SMALL, LARGE = 1_000, 1_000_000
 
 
 def price_after_changes(om: OrderManagement) -> int:
-    """Return a price as if the best order were removed, another one were added, and somebody had traded."""
+    """Return a price inside a what-if that removes the best order, adds an order, and places a trade."""
     price = om.best_price(SYMBOL, Side.BUY)
     assert price is not None
     best = next(iter(om.quote(SYMBOL, Side.BUY, 1).fills)).order_id
@@ -22,7 +22,7 @@ def price_after_changes(om: OrderManagement) -> int:
         return om.calculate_price(SYMBOL, Side.BUY, 500)
 
 
-def test_the_cost_of_a_what_if_does_not_depend_on_the_size_of_the_book() -> None:
+def test_the_time_of_a_what_if_hardly_depends_on_the_size_of_the_book() -> None:
     books = {size: crowd(size) for size in (SMALL, LARGE)}
     before = {size: om.orders()[:100] for size, om in books.items()}
     times = fastest(

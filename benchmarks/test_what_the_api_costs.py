@@ -1,4 +1,4 @@
-"""Measure how long a request takes, compared with a request to an empty endpoint.
+"""The time of an HTTP request, compared with a request to an empty endpoint.
 
 Workload: one client sends 1,000 requests of each kind over one open connection on the same machine. The kinds
 take turns of 50 requests, so that other work on the machine affects all of them. The client is written by
@@ -39,7 +39,7 @@ def connection() -> Iterator[socket.socket]:
 
 
 def serve() -> None:
-    """Run the server: 1,000 orders on 100 levels, and the empty endpoint."""
+    """Run the server with 1,000 orders on 100 levels and with the empty endpoint."""
     from fastapi import FastAPI  # noqa: PLC0415  # the client process does not need it
 
     from oms import Order, OrderManagement, Side  # noqa: PLC0415  # as above
@@ -77,7 +77,7 @@ def send(connection: socket.socket, method: str, path: str, body: str = "") -> f
     return seconds
 
 
-def test_a_request_takes_only_a_few_times_as_long_as_an_empty_one(connection: socket.socket) -> None:
+def test_a_request_takes_at_most_a_few_times_as_long_as_an_empty_request(connection: socket.socket) -> None:
     ids = count(10_000)
 
     def order() -> str:
@@ -88,14 +88,14 @@ def test_a_request_takes_only_a_few_times_as_long_as_an_empty_one(connection: so
         "GET /price": lambda: send(connection, "GET", "/book/price?symbol=JPM&side=BUY&amount=2000"),
         "POST /orders": lambda: send(connection, "POST", "/book/orders", order()),
     }
-    taken: dict[str, list[float]] = {name: [] for name in kinds}
+    durations: dict[str, list[float]] = {name: [] for name in kinds}
     for turn in range(TURNS + 1):
         for name, call in kinds.items():
             times = [call() for _ in range(IN_A_TURN)]
             if turn:  # the first turn is a warm-up
-                taken[name] += times
-    median = {name: sorted(times)[len(times) // 2] for name, times in taken.items()}
-    for name, times in taken.items():
+                durations[name] += times
+    median = {name: sorted(times)[len(times) // 2] for name, times in durations.items()}
+    for name, times in durations.items():
         p99 = sorted(times)[len(times) * 99 // 100]
         ratio = median[name] / median["empty endpoint"]
         print(f"{name:15} p50 {median[name] * 1e3:6.2f} ms  p99 {p99 * 1e3:6.2f} ms  {ratio:4.1f} x empty")

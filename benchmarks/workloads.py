@@ -1,13 +1,13 @@
-"""The workloads of the benchmarks, and how to time them.
+"""The workloads of the benchmarks, and functions that measure time.
 
 ladder(n)       n BUY orders of 10 lots, each at its own price: 1, 2, 3, ... ticks. This is the worst book for
                 pricing, because k orders are k levels. A sweep of k orders costs 10 * (1 + ... + k).
 crowd(n)        n orders of 1 to 100 random lots, half on each side, at 500 prices per side (9000-9499 and
                 9500-9999, not crossed). There are about n / 1000 orders per level, as in a liquid book.
-fresh(rng, n)   n more orders of the same kind, with ids that no crowd has.
+fresh(rng, n)   n more orders of the same kind, with ids above those of any crowd.
 near(rng, n)    n more orders at the ten best prices of each side, where most orders of a live market are.
 
-Times are compared only within one run. The things that are compared take turns, and the fastest turn of each
+Compare times only within one run. Calls that are compared take turns, and the fastest turn of each call
 counts, because noise on a shared machine can only add time.
 """
 
@@ -41,7 +41,7 @@ def crowd(n: int) -> OrderManagement:
 
 
 class Bare:
-    """The bare container: a SortedList of tuples per side, and a dict by id. It is a lower bound."""
+    """The bare container: a SortedList of tuples per side, and a dict by id. Its time is a lower bound."""
 
     def __init__(self, orders: Iterable[Order]) -> None:
         self.keys: dict[Side, SortedList[tuple[int, int, int]]] = {side: SortedList() for side in Side}
@@ -60,12 +60,12 @@ class Bare:
 
 
 def fresh(rng: random.Random, n: int) -> list[Order]:
-    """Return orders to add to a crowd."""
+    """Return n orders to add to a crowd."""
     return like_a_crowd(rng, FRESH_ID, n)
 
 
 def near(rng: random.Random, n: int) -> list[Order]:
-    """Return orders to add to a crowd near the best prices."""
+    """Return n orders to add to a crowd near its best prices."""
     return [
         order._replace(price=9500 + order.price % 10 if order.side is Side.BUY else 9499 - order.price % 10)
         for order in fresh(rng, n)
@@ -83,7 +83,7 @@ def like_a_crowd(rng: random.Random, first_id: int, n: int) -> list[Order]:
 
 
 def timed(call: Callable[[], object], times: int = 1) -> float:
-    """Return seconds per call."""
+    """Return the seconds per call, averaged over `times` calls."""
     gc.collect()
     gc.disable()
     try:
@@ -96,7 +96,7 @@ def timed(call: Callable[[], object], times: int = 1) -> float:
 
 
 def fastest(calls: Mapping[int, Callable[[], object]], turns: int = 7, times: int = 1) -> dict[int, float]:
-    """Return seconds per call of each, the fastest of several interleaved turns."""
+    """Return the seconds per call for each call: the fastest of several turns, which are interleaved."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(turns):
         for name, call in calls.items():

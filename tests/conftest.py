@@ -1,6 +1,6 @@
 """A pytest plugin that skips slow tests when the command line names files or folders.
 
-A slow test takes more than a second on an idle machine and is has_markers with `@pytest.mark.slow`. The test
+A slow test takes more than a second on an idle machine and is marked with `@pytest.mark.slow`. The test
 command of the README names no file, so that command runs all tests. `pytest tests/core` gives quick feedback
 while you edit, so it runs only the fast tests. If you select tests with `-m`, `-k`, or `::`, your selection
 runs unchanged. For example, `pytest tests/core -m "not long"` runs the slow tests too.
@@ -20,7 +20,7 @@ def _has_own_selection(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect slow tests where the command line names files or folders."""
+    """Deselect slow tests if the command line names files or folders and selects no tests itself."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS or _has_own_selection(config):
         return
     slow = [item for item in items if item.get_closest_marker("slow")]

@@ -1,18 +1,18 @@
-"""Check that a driver answers like a plain list. A driver that answers differently is not timed."""
+"""The check that a driver returns the same results as a plain list. Other drivers are not timed."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
-from peers.driver import CannotAnswerError, Driver
+from peers.driver import Driver, UnsupportedError
 from peers.workload import Resting, Source, consumed
 
 ORDERS, REMOVED, QUOTES, TRADES = 1_000, 300, 200, 40
 
 
 class PlainBook:
-    """The simplest correct book: a list that is sorted for each question."""
+    """The simplest correct book: a list that is sorted for each query."""
 
     def __init__(self, orders: list[Resting]) -> None:
         self._orders = orders
@@ -44,7 +44,7 @@ class PlainBook:
 
 
 def disagreement(kind: type[Driver]) -> str | None:
-    """Describe the first answer that differs from the plain book's; return None if all agree."""
+    """Return a description of the first result that differs from the plain book, or None if all agree."""
     orders, chance = Source(seed=7).draw(ORDERS), random.Random(7)
     driver = kind()
     try:
@@ -61,42 +61,42 @@ def disagreement(kind: type[Driver]) -> str | None:
 
 def differences(driver: Driver, plain: PlainBook, chance: random.Random) -> Iterator[str]:
     """Yield each difference in quotes, then in trades, then in quotes of the remaining book."""
-    yield from quoted_differently(driver, plain, chance)
+    yield from quote_differences(driver, plain, chance)
     try:
-        yield from traded_differently(driver, plain, chance)
-    except CannotAnswerError:
+        yield from trade_differences(driver, plain, chance)
+    except UnsupportedError:
         return
-    yield from quoted_differently(driver, plain, chance)
+    yield from quote_differences(driver, plain, chance)
 
 
-def quoted_differently(driver: Driver, plain: PlainBook, chance: random.Random) -> Iterator[str]:
-    """Yield each difference in quotes: small amounts and large ones, on both sides."""
-    answered = 0
+def quote_differences(driver: Driver, plain: PlainBook, chance: random.Random) -> Iterator[str]:
+    """Yield each difference in quotes of small and large amounts, on both sides."""
+    quotes = 0
     for turn in range(QUOTES):
         buy = chance.random() < 0.5
         amount = chance.randint(1, plain.resting(buy) if turn % 2 else 120)
         try:
-            answer = driver.cost(driver.quote(buy, amount), amount)
-        except CannotAnswerError:
+            price = driver.cost(driver.quote(buy, amount), amount)
+        except UnsupportedError:
             continue
-        answered += 1
-        if differs(answer, plain.quote(buy, amount)):
-            yield f"quote {amount}: {answer}, not {plain.quote(buy, amount)}"
-    if not answered:
-        yield "no quote was answered"
+        quotes += 1
+        if differs(price, plain.quote(buy, amount)):
+            yield f"quote {amount}: {price}, not {plain.quote(buy, amount)}"
+    if not quotes:
+        yield "no quote was returned"
 
 
-def traded_differently(driver: Driver, plain: PlainBook, chance: random.Random) -> Iterator[str]:
+def trade_differences(driver: Driver, plain: PlainBook, chance: random.Random) -> Iterator[str]:
     """Yield each difference in trades of about 10 orders, if the library reports fills."""
     for _ in range(TRADES):
         buy, amount = chance.random() < 0.5, chance.randint(1, 500)
         if plain.resting(buy) <= amount:
             continue
-        answer, paid = driver.paid(driver.trade(buy, amount)), plain.trade(buy, amount)
-        if answer is not None and differs(answer, paid):
-            yield f"trade {amount}: {answer}, not {paid}"
+        price, paid = driver.paid(driver.trade(buy, amount)), plain.trade(buy, amount)
+        if price is not None and differs(price, paid):
+            yield f"trade {amount}: {price}, not {paid}"
 
 
-def differs(answer: float, expected: int) -> bool:
+def differs(price: float, expected: int) -> bool:
     """Return True if two prices differ by more than a float's rounding error."""
-    return abs(answer - expected) > 1e-9 * expected
+    return abs(price - expected) > 1e-9 * expected

@@ -1,6 +1,6 @@
 """Measurements of `oms` alone: bulk and single adds, many prices and one, a large book and a small one.
 
-Things that are compared take turns, and the fastest turn of each counts.
+Calls that are compared take turns, and the fastest turn of each call counts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def in_bulk() -> dict[str, float]:
 def many_prices() -> dict[str, float]:
     """Return nanoseconds for the prices of 100 amounts, and for the price of the largest amount alone.
 
-    The amounts go up to that of the 1,000 best orders. There are three cases: an unchanged book; right after
-    the best order was removed and added again; and right after a bulk load. A bulk load clears the cached
-    sums, so that one price walks as far as a hundred.
+    The largest amount is that of the 1,000 best orders. There are three cases: an unchanged book, a book
+    whose best order was just removed and added again, and a book right after a bulk load. A bulk load clears
+    the cached sums, so that one price reads as many levels as a hundred prices.
     """
     om = crowd(10_000)
     orders = om.orders(SYMBOL, Side.BUY)
@@ -59,7 +59,7 @@ def many_prices() -> dict[str, float]:
 def in_turns(
     calls: dict[str, Callable[[], object]], before: Callable[[], None], times: int = 1
 ) -> dict[str, float]:
-    """Return nanoseconds per call; `before` runs before each timing and is not timed."""
+    """Return nanoseconds per call. `before` runs before each measurement and is not timed."""
     best = dict.fromkeys(calls, math.inf)
     for _ in range(40):
         for name, call in calls.items():
@@ -74,20 +74,20 @@ def sizes() -> dict[str, float]:
     best: dict[str, float] = {}
     for _ in range(TURNS):
         for size, om in ladders.items():
-            ask = partial(om.calculate_price, SYMBOL, Side.BUY, 1_000)
-            keep(best, f"price at {size}", timed(ask, times=200))
+            query = partial(om.calculate_price, SYMBOL, Side.BUY, 1_000)
+            update_best(best, f"price at {size}", timed(query, times=200))
     ladders.clear()
     orders = fresh(random.Random(2), 500)
     ids = random.Random(3).sample([order.order_id for order in orders], len(orders))
     crowds = {size: crowd(size) for size in (SMALL, LARGE)}
     for _ in range(TURNS):
         for size, om in crowds.items():
-            keep(best, f"add at {size}", timed(partial(add_all, om, orders)) / len(orders))
-            keep(best, f"remove at {size}", timed(partial(remove_all, om, ids)) / len(ids))
+            update_best(best, f"add at {size}", timed(partial(add_all, om, orders)) / len(orders))
+            update_best(best, f"remove at {size}", timed(partial(remove_all, om, ids)) / len(ids))
     return best
 
 
-def keep(best: dict[str, float], name: str, seconds: float) -> None:
+def update_best(best: dict[str, float], name: str, seconds: float) -> None:
     best[name] = min(best.get(name, math.inf), seconds * 1e9)
 
 

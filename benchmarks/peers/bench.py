@@ -1,9 +1,9 @@
-"""Time each operation of the workload for one driver with one book, in nanoseconds.
+"""The time of each operation of the workload for one driver with one book, in nanoseconds.
 
-Of several repeats the fastest counts, because noise on a shared machine can only add time. A question right
-after a change cannot be repeated, so there the median counts, minus the time of reading the clock. Every
-figure includes one call of a Python method of the driver. For peers that assign their own ids, it also
-includes a dict that translates the ids.
+The fastest of several repeats counts, because noise on a shared machine can only add time. A quote right
+after a change cannot be repeated, so the median of many changes counts, minus the time of reading the clock.
+Every figure includes one call of a Python method of the driver. For peers that assign their own ids, the
+figure also includes a dict that translates the ids.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from statistics import median
 from time import perf_counter_ns as now
 
-from peers.driver import CannotAnswerError, Driver
+from peers.driver import Driver, UnsupportedError
 from peers.workload import (
     BATCH,
     DEPTHS,
@@ -26,17 +26,17 @@ from peers.workload import (
 )
 
 Figures = dict[str, float]
-"""Nanoseconds by operation."""
+"""Nanoseconds by name of the operation."""
 
 REPEATS = 3
 REPEAT_NS = 10_000_000
 """The target duration of one repeat of a quote."""
 CHANGED_NS = 60_000_000
-"""The time limit for the questions right after changes, for each k, changes included."""
+"""The time limit for the quotes right after changes, for each k. The time of the changes is included."""
 
 
 class Bench:
-    """A driver that holds the workload's book."""
+    """A driver with the book of the workload."""
 
     def __init__(self, kind: type[Driver]) -> None:
         self._driver = kind()
@@ -51,25 +51,25 @@ class Bench:
 
     def _quote(self, k: int) -> float | None:
         quote = self._driver.quote
-        bought, sold = (amount_of_best(self._orders, buy, k) for buy in (True, False))
+        buy_amount, sell_amount = (amount_of_best(self._orders, buy, k) for buy in (True, False))
         try:
-            one = min(self._pair(bought, sold) for _ in range(REPEATS))
-        except CannotAnswerError:
+            one = min(self._pair(buy_amount, sell_amount) for _ in range(REPEATS))
+        except UnsupportedError:
             return None
         pairs = range(max(5, min(5_000, REPEAT_NS // one)))
         best = one * len(pairs)
         for _ in range(REPEATS):
             start = now()
             for _ in pairs:
-                quote(True, bought)
-                quote(False, sold)
+                quote(True, buy_amount)
+                quote(False, sell_amount)
             best = min(best, now() - start)
         return best / len(pairs) / 2
 
-    def _pair(self, bought: int, sold: int) -> int:
+    def _pair(self, buy_amount: int, sell_amount: int) -> int:
         start = now()
-        self._driver.quote(True, bought)
-        self._driver.quote(False, sold)
+        self._driver.quote(True, buy_amount)
+        self._driver.quote(False, sell_amount)
         return now() - start
 
     def changed(self) -> Figures:
@@ -86,26 +86,26 @@ class Bench:
             (order,) = self._source.draw(1)
             change = Resting(order.order_id, not buy, 50, best_price[buy])
             try:
-                added, removed = self._ask_after(change, buy, amounts[buy])
-            except CannotAnswerError:
+                ns_after_add, ns_after_remove = self._quote_after(change, buy, amounts[buy])
+            except UnsupportedError:
                 self._driver.remove(change.order_id)
                 return None
-            after_add.append(added)
-            after_remove.append(removed)
+            after_add.append(ns_after_add)
+            after_remove.append(ns_after_remove)
             buy = not buy
         return max(1.0, (median(after_add) + median(after_remove)) / 2 - clock_ns())
 
-    def _ask_after(self, change: Resting, buy: bool, amount: int) -> tuple[int, int]:
+    def _quote_after(self, change: Resting, buy: bool, amount: int) -> tuple[int, int]:
         driver = self._driver
         quote = driver.quote
         driver.add(*change)
         start = now()
         quote(buy, amount)
-        added = now() - start
+        ns_after_add = now() - start
         driver.remove(change.order_id)
         start = now()
         quote(buy, amount)
-        return added, now() - start
+        return ns_after_add, now() - start
 
     def orders(self) -> Figures:
         """Time a batch of adds and a batch of removals."""
@@ -125,7 +125,7 @@ class Bench:
         return {"add": min(adding) / BATCH, "remove": min(removing) / BATCH}
 
     def trades(self) -> Figures:
-        """Time trades, twenty at a time, and refill the book. Call this last, because it changes the book."""
+        """Time trades in groups of twenty, and refill the book. Call this last: it changes the book."""
         trade, times = self._driver.trade, []
         try:
             for _ in range(2 * REPEATS):
@@ -136,13 +136,13 @@ class Bench:
                 times.append(now() - start)
                 for order in self._source.draw(200, TOP_BIDS, TOP_ASKS):
                     self._driver.add(*order)
-        except CannotAnswerError:
+        except UnsupportedError:
             return {}
         return {"trade": min(times) / 20}
 
 
 def clock_ns() -> float:
-    """Return the time of reading the clock twice."""
+    """Return the median time between two readings of the clock."""
     pairs = []
     for _ in range(1_000):
         start = now()

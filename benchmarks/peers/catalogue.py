@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OMS, BARE, NAUTILUS, NANOBOOK = "oms", "bare", "nautilus-trader", "nanobook"
 
 DRIVERS: dict[str, type[Driver]] = {
-    # Most targets compare these three, so they stand together and are measured right after one another.
+    # Most targets compare these three, so they are listed together and measured one after another.
     OMS: Oms,
     BARE: Bare,
     NAUTILUS: Nautilus,

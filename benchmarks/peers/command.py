@@ -1,4 +1,4 @@
-"""The command: prepare environments, check drivers, measure in rounds, and print tables."""
+"""The command, which prepares environments, checks drivers, measures in rounds, and prints tables."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the whole benchmark; return 1 if an environment could not be created."""
+    """Run the whole benchmark. Return 1 if an environment could not be created."""
     parser = command_line()
     options = parser.parse_args(arguments)
     peers = options.only.split(",") if options.only else list(PEERS)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepared(python: str, python313: str | None, peers: list[str], notes: list[str]) -> list[Environment]:
-    """Prepare all peers on the first interpreter, and on the second those whose newest release needs it."""
+    """Prepare all peers on the first interpreter, and peers that need a newer Python on the second."""
     first = prepare(python, with_oms(peers), CACHE)
     later = [name for name in peers if DRIVERS[name].needs > first.minor]
     second = python313 or installed_python("3.13")
@@ -97,19 +97,21 @@ def settled(options: argparse.Namespace, notes: list[str]) -> Settings:
     if recording and not recording.exists():
         notes.append(f"The recording {recording.name} was not found, so no session is measured.")
         recording = None
-    usual, alone, messages, weighed = (3, 1, 5_000, 50_000) if options.quick else (7, 3, 30_000, 200_000)
+    usual, alone, messages, memory_orders = (
+        (3, 1, 5_000, 50_000) if options.quick else (7, 3, 30_000, 200_000)
+    )
     rounds = options.rounds or usual
     notes += [
         f"There were {rounds} rounds. In each round, every driver runs in a new process, "
         "and the processes take turns.",
-        f"A session is {messages:,} messages. Memory is measured over {weighed:,} orders.",
+        f"A session is {messages:,} messages. Memory is measured over {memory_orders:,} orders.",
         "A figure is the median of the rounds. A ratio is the median of the rounds' ratios.",
     ]
-    return Settings(rounds, alone, messages, weighed, recording)
+    return Settings(rounds, alone, messages, memory_orders, recording)
 
 
 def measured(environments: list[Environment], settings: Settings) -> list[Results]:
-    """Measure each environment in turn; measure oms alone and the wheel in the first only."""
+    """Measure each environment in turn. Measure oms alone and the wheel in the first one only."""
     results = []
     for environment in environments:
         print(f"{environment.label}: checking {len(environment.installed)} drivers", flush=True)
@@ -118,7 +120,7 @@ def measured(environments: list[Environment], settings: Settings) -> list[Result
         for turn in range(settings.rounds):
             print(f"{environment.label}: round {turn + 1} of {settings.rounds}", flush=True)
             rounds.play(turn)
-        rounds.weigh()
+        rounds.measure_once()
         results.append(Results(environment, rounds.measured, rounds.failed))
         if environment is environments[0]:
             print(f"{environment.label}: oms alone", flush=True)
@@ -130,7 +132,7 @@ def measured(environments: list[Environment], settings: Settings) -> list[Result
 
 
 def machine() -> str:
-    """Describe the machine."""
+    """Return a description of the machine."""
     load = os.getloadavg()[0]
     kind = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
     return f"The machine was {kind} (load {load:.1f} at the end)."

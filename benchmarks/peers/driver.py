@@ -1,20 +1,20 @@
-"""The interface of a driver: one book of one symbol, held by one library through its public calls."""
+"""The interface of a driver: one book of one symbol in one library, used through its public methods."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 
-class CannotAnswerError(NotImplementedError):
-    """The library cannot do this; the table shows a dash."""
+class UnsupportedError(NotImplementedError):
+    """The library cannot do this, so the table shows a dash."""
 
 
 class Driver:
-    """One book, and the facts about the library that holds it.
+    """One book, and facts about the library that implements the book.
 
-    The words are those of market data. A bid rests to buy, and an ask to sell. A buyer consumes asks, the
-    lowest first, and a seller consumes bids, the highest first. Importing a driver does not import its
-    library; creating a book does.
+    A driver uses the terms of market data. A bid is an order to buy, and an ask is an order to sell. A buyer
+    consumes asks, the lowest price first. A seller consumes bids, the highest price first. Importing a driver
+    does not import its library, but creating a book does.
     """
 
     package: ClassVar[str]
@@ -38,22 +38,22 @@ class Driver:
         raise NotImplementedError
 
     def quote(self, buy: bool, amount: int) -> Any:
-        """Return the price of an amount in whatever form the library has."""
+        """Return the price of an amount, in the form that the library uses."""
         raise NotImplementedError
 
-    def cost(self, quoted: Any, amount: int) -> float:
+    def cost(self, quote: Any, amount: int) -> float:
         """Convert a quote for this amount to a total price."""
         del amount
-        return float(quoted)
+        return float(quote)
 
     def trade(self, buy: bool, amount: int) -> Any:
-        """Consume the best orders; return the fills if the library reports them."""
-        raise CannotAnswerError("no trades")
+        """Consume the best orders, and return the fills if the library reports them."""
+        raise UnsupportedError("no trades")
 
-    def paid(self, traded: Any) -> float | None:
-        """Return the total price of a trade's fills; None if the library reports no fills."""
-        del traded
+    def paid(self, result: Any) -> float | None:
+        """Return the total price of the result of a trade, or None if the library reports no fills."""
+        del result
         return None
 
     def close(self) -> None:
-        """Release threads, files, and the like."""
+        """Release resources such as threads and files."""

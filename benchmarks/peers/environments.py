@@ -1,7 +1,7 @@
 """The environments with the peers: one per interpreter, created once in a folder that git ignores.
 
 Peers are installed one by one. If one cannot be installed, the reason is reported and the others continue.
-A file in the environment notes both, so that the next run does not ask the package index again. Delete the
+A file in the environment notes both, so that the next run does not query the package index again. Delete the
 folder to install newer releases.
 """
 
@@ -22,7 +22,7 @@ INSTALL_SECONDS = 600
 NOTE = "peers.json"
 
 Notes = dict[str, dict[str, str]]
-"""Under "installed" the release of each package; under "refused" why the others could not be installed."""
+"""Two groups: "installed" maps packages to releases, and "refused" maps other packages to pip's reasons."""
 
 
 class EnvironmentFailedError(RuntimeError):
@@ -43,12 +43,12 @@ class Environment:
 
     @property
     def label(self) -> str:
-        """The name in the tables."""
+        """Return the name of the interpreter in the tables."""
         return f"Python {self.version}"
 
     @property
     def minor(self) -> tuple[int, int]:
-        """The first two numbers of the version: (3, 11)."""
+        """Return the first two numbers of the version, for example (3, 11)."""
         return minor(self.version)
 
 
@@ -79,7 +79,7 @@ def installed_python(version: str) -> str | None:
 
 
 def describe(interpreter: str) -> tuple[str, str] | None:
-    """Return the version and the build of an interpreter; None if it does not run."""
+    """Return the version and the build of an interpreter, or None if it does not run."""
     script = "import json, platform, sys; print(json.dumps([platform.python_version(), sys.version]))"
     try:
         run = subprocess.run([interpreter, "-c", script], capture_output=True, text=True, check=True)
@@ -142,16 +142,16 @@ def after_installing(python: Path, package: str, notes: Notes) -> Notes:
         }
     if run.returncode:
         return {"refused": notes["refused"] | {package: reason(run.stderr)}}
-    listed = subprocess.run([*pip, "list", "--format=json"], capture_output=True, text=True, check=True)
-    versions = {normal(entry["name"]): entry["version"] for entry in json.loads(listed.stdout)}
+    process = subprocess.run([*pip, "list", "--format=json"], capture_output=True, text=True, check=True)
+    versions = {normal(entry["name"]): entry["version"] for entry in json.loads(process.stdout)}
     return {"installed": notes["installed"] | {package: versions[normal(package)]}}
 
 
 def reason(errors: str) -> str:
-    """Return the most useful line of pip's errors: the required Python, or else the last error."""
+    """Return the most useful line of pip's errors: the required Python, or otherwise the last error."""
     lines = [line.removeprefix("ERROR:").strip() for line in errors.splitlines() if "ERROR" in line]
-    wanted = re.findall(r"\S+ Requires-Python \S+", errors)
-    return wanted[-1] if wanted else (lines or ["pip printed no error"])[-1][:200]
+    requirements = re.findall(r"\S+ Requires-Python \S+", errors)
+    return requirements[-1] if requirements else (lines or ["pip printed no error"])[-1][:200]
 
 
 def normal(package: str) -> str:

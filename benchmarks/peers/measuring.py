@@ -1,6 +1,6 @@
 """Rounds of measurements. In each round every driver has a new process, and the processes take turns.
 
-A round measures one operation for all drivers before the next operation. So the two sides of a ratio are
+A round measures one operation for all drivers before the next operation. So the two times of a ratio are
 measured within seconds of each other, and other work on the machine affects both.
 """
 
@@ -14,11 +14,11 @@ from time import perf_counter
 from peers.catalogue import DRIVERS, OMS
 from peers.environments import Environment
 from peers.process import Process, WorkerFailedError
-from peers.ratios import Measured
+from peers.ratios import Measurements
 from peers.shipping import import_ms
 
 SLOW_SECONDS = 4.0
-"""A slower session is measured only once, because such a slow peer decides no target."""
+"""A session that takes longer is measured only once, because a slow peer does not affect any target."""
 TURNS = ("quotes", "changed", "orders", "trades")
 ALONE = ("in_bulk", "many_prices", "sizes")
 
@@ -29,10 +29,10 @@ class Settings:
 
     rounds: int
     alone: int
-    """The number of rounds for the questions about oms alone."""
+    """The number of rounds for the measurements of oms alone."""
     messages: int
-    weighed: int
-    """The number of orders that are added to measure the memory of one."""
+    memory_orders: int
+    """The number of orders that are added to measure the memory per order."""
     recording: Path | None
 
 
@@ -40,20 +40,20 @@ class Rounds:
     """All measurements in one environment."""
 
     def __init__(self, environment: Environment, settings: Settings) -> None:
-        self.measured = Measured()
+        self.measured = Measurements()
         self.failed: dict[str, str] = {}
-        """Why a driver was left out, completely or after some operation."""
+        """Why a driver was excluded, by driver. A driver can be excluded after some operations."""
         self._python = environment.python
         self._settings = settings
         self._names = list(environment.installed)
         self._slow: set[str] = set()
 
     def check(self) -> None:
-        """Leave out every driver that answers differently from a plain list."""
+        """Exclude every driver whose results differ from those of a plain list."""
         for name in list(self._names):
             with Process(self._python, name) as process:
                 try:
-                    disagreement = process.ask("check")["disagreement"]
+                    disagreement = process.request("check")["disagreement"]
                 except WorkerFailedError as error:
                     disagreement = str(error)
             if disagreement:
@@ -81,26 +81,26 @@ class Rounds:
         if perf_counter() - start > SLOW_SECONDS:
             self._slow.add(name)
 
-    def weigh(self) -> None:
+    def measure_once(self) -> None:
         """Measure memory per order and import time, once, because neither varies much."""
         for name in list(self._names):
             with Process(self._python, name) as process:
-                self._note(name, 0, process, "memory", orders=self._settings.weighed)
+                self._note(name, 0, process, "memory", orders=self._settings.memory_orders)
         imports = {name: f"import {DRIVERS[name].module}" for name in self._names}
         for name, ms in import_ms(self._python, imports).items():
             self.measured.note(name, 0, {"import ms": ms})
 
     def alone(self, turn: int) -> None:
-        """Measure the questions about oms alone."""
-        for question in ALONE:
+        """Measure oms alone."""
+        for measurement in ALONE:
             with Process(self._python, OMS) as process:
-                self._note(OMS, turn, process, "alone", question=question)
+                self._note(OMS, turn, process, "alone", measurement=measurement)
 
     def _note(self, name: str, turn: int, process: Process, do: str, **how: object) -> None:
         if name not in self._names:
             return
         try:
-            self.measured.note(name, turn, process.ask(do, **how))
+            self.measured.note(name, turn, process.request(do, **how))
         except WorkerFailedError as error:
             self.failed[name] = f"left out after {do!r} failed: {error}"
             self._names.remove(name)

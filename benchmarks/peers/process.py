@@ -1,4 +1,4 @@
-"""A measuring process, seen from outside: send requests, receive responses, and end it at any time."""
+"""A client of a measuring process, which sends requests, receives responses, and can kill the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 ROOT = BENCHMARKS.parent
-ANSWER_SECONDS = 120
+RESPONSE_SECONDS = 120
 
 
 class WorkerFailedError(RuntimeError):
@@ -20,7 +20,7 @@ class WorkerFailedError(RuntimeError):
 
 
 class Process:
-    """A worker process in an environment; each response is a dict."""
+    """A worker process in an environment. Each response is a dict."""
 
     def __init__(self, python: Path, name: str) -> None:
         self._process = subprocess.Popen(
@@ -51,21 +51,21 @@ class Process:
         except OSError as error:
             raise WorkerFailedError("the process ended") from error
 
-    def answer(self) -> dict[str, Any]:
-        """Return the response to the oldest open request."""
+    def response(self) -> dict[str, Any]:
+        """Return the response to the oldest request without a response."""
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
+        ready, _, _ = select.select([self._process.stdout], [], [], RESPONSE_SECONDS)
         line = self._process.stdout.readline() if ready else ""
         if not line:
             raise WorkerFailedError(
-                "the process ended" if ready else f"no response within {ANSWER_SECONDS} s"
+                "the process ended" if ready else f"no response within {RESPONSE_SECONDS} s"
             )
-        response: dict[str, Any] = json.loads(line)
-        if "error" in response:
-            raise WorkerFailedError(response["error"])
-        return response
+        result: dict[str, Any] = json.loads(line)
+        if "error" in result:
+            raise WorkerFailedError(result["error"])
+        return result
 
-    def ask(self, do: str, **how: object) -> dict[str, Any]:
+    def request(self, do: str, **how: object) -> dict[str, Any]:
         """Send a request and return its response."""
         self.send(do, **how)
-        return self.answer()
+        return self.response()

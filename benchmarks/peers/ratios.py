@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from statistics import median
 
 
-class Measured:
+class Measurements:
     """The figures of all rounds on one interpreter.
 
-    A ratio is taken within each round, because its two sides were measured seconds apart there. The result is
-    the median of those ratios, and never the ratio of two medians.
+    A ratio compares two figures of the same round, because those were measured within seconds of each other.
+    The result is the median of the ratios of all rounds, and not the ratio of two medians.
 
-    >>> measured = Measured()
+    >>> measured = Measurements()
     >>> measured.note("oms", 0, {"add": 20.0})
     >>> measured.note("bare", 0, {"add": 10.0})
     >>> measured.ratio("add", "oms", "bare")
@@ -33,12 +33,12 @@ class Measured:
         return list(self._figures)
 
     def typical(self, driver: str, operation: str) -> float | None:
-        """Return the median over the rounds; None if the operation was not measured."""
+        """Return the median over the rounds, or None if the operation was not measured."""
         figures = self._of(driver, operation)
         return median(figures.values()) if figures else None
 
     def ratio(self, operation: str, of: str, to: str) -> float | None:
-        """Return the time of driver `of` divided by that of driver `to`; None if they share no round."""
+        """Return the time of driver `of` divided by that of driver `to`, or None if they share no round."""
         return median_ratio(self._of(of, operation), self._of(to, operation))
 
     def within(self, driver: str, operation: str, base: str) -> float | None:
@@ -57,6 +57,6 @@ class Measured:
 
 
 def median_ratio(over: Mapping[int, float], under: Mapping[int, float]) -> float | None:
-    """Return the median ratio over the rounds that both have; None if there are none."""
+    """Return the median ratio over the rounds that both have, or None if there are none."""
     ratios = [over[turn] / under[turn] for turn in over if under.get(turn)]
     return median(ratios) if ratios else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from peers.catalogue import DRIVERS, OMS, PEERS
 from peers.environments import Environment
-from peers.ratios import Measured
+from peers.ratios import Measurements
 from peers.targets import BOT, TARGETS, Reading, Target, verdict
 from peers.workload import DEPTHS
 
@@ -30,12 +30,12 @@ class Results:
     """The results on one interpreter."""
 
     environment: Environment
-    measured: Measured
+    measured: Measurements
     failed: dict[str, str]
 
 
 def report(results: Sequence[Results], notes: Iterable[str]) -> str:
-    """Return all tables; the targets come last, so that they stay visible in a terminal."""
+    """Return all tables. The targets are last, so that they stay visible in a terminal."""
     parts = ["\n".join(f"- {note}" for note in (*notes, *LEGEND)), who(results)]
     for result in results:
         parts.append(f"### {result.environment.label}\n\n{result.environment.build}")
@@ -44,7 +44,7 @@ def report(results: Sequence[Results], notes: Iterable[str]) -> str:
 
 
 def who(results: Sequence[Results]) -> str:
-    """Return the table of peers: core, license, release on each interpreter, and what each lacks."""
+    """Return the table of peers: core, license, release on each interpreter, and missing features."""
     labels = [result.environment.label for result in results]
     rows = [
         [
@@ -60,7 +60,7 @@ def who(results: Sequence[Results]) -> str:
 
 
 def release(name: str, result: Results) -> str:
-    """Return the release of a peer on an interpreter, or why there is none."""
+    """Return the release of a peer on an interpreter, or the reason why there is none."""
     environment = result.environment
     if name in environment.refused:
         return f"not installed: {environment.refused[name]}"
@@ -70,14 +70,14 @@ def release(name: str, result: Results) -> str:
     return environment.installed[name] + failed
 
 
-def speeds(measured: Measured, columns: Sequence[str]) -> str:
+def speeds(measured: Measurements, columns: Sequence[str]) -> str:
     """Return a table with one row per driver: its figures, with the ratios of oms in parentheses."""
     rows = [[name, *(cell(measured, name, column) for column in columns)] for name in measured.drivers()]
     return table(["driver", *columns], rows)
 
 
-def cell(measured: Measured, name: str, column: str) -> str:
-    """Return one figure with its ratio; a dash if there is no figure."""
+def cell(measured: Measurements, name: str, column: str) -> str:
+    """Return one figure with its ratio, or a dash if there is no figure."""
     figure, ratio = measured.typical(name, column), measured.ratio(column, OMS, name)
     if figure is None:
         return "-"

@@ -16,18 +16,18 @@ from pathlib import Path
 from time import perf_counter_ns as now
 from typing import NamedTuple
 
-from peers.driver import CannotAnswerError, Driver
+from peers.driver import Driver, UnsupportedError
 from peers.workload import Resting
 
-QUOTED = (90, 900, 5_000)
+QUOTE_AMOUNTS = (90, 900, 5_000)
 
 
 class Step(NamedTuple):
-    """The changes of one message, and whether a buyer asks afterwards (None if the book is too shallow)."""
+    """The changes of one message, and the side of the quotes after it (None if the book is too shallow)."""
 
-    removed: int | None
-    added: Resting | None
-    asking: bool | None
+    removed_id: int | None
+    new_order: Resting | None
+    quotes_buy: bool | None
 
 
 def digest(recording: Path, messages: int) -> list[Step]:
@@ -36,20 +36,20 @@ def digest(recording: Path, messages: int) -> list[Step]:
     resting = {True: 0, False: 0}
     steps = []
     for turn, (kind, message) in enumerate(islice(read(recording), messages)):
-        removed = added = None
+        old_order = new_order = None
         if kind == 1:
-            added = message
+            new_order = message
         elif kind in (2, 3, 4) and message.order_id in live:
-            removed = live.pop(message.order_id)
-            resting[removed.bid] -= removed.amount
-            left = removed.amount - message.amount
-            added = removed._replace(amount=left) if left > 0 else None
-        if added:
-            live[added.order_id] = added
-            resting[added.bid] += added.amount
+            old_order = live.pop(message.order_id)
+            resting[old_order.bid] -= old_order.amount
+            remaining = old_order.amount - message.amount
+            new_order = old_order._replace(amount=remaining) if remaining > 0 else None
+        if new_order:
+            live[new_order.order_id] = new_order
+            resting[new_order.bid] += new_order.amount
         buy = turn % 2 == 1
-        asking = buy if resting[not buy] >= max(QUOTED) else None
-        steps.append(Step(removed and removed.order_id, added, asking))
+        quotes_buy = buy if resting[not buy] >= max(QUOTE_AMOUNTS) else None
+        steps.append(Step(old_order and old_order.order_id, new_order, quotes_buy))
     return steps
 
 
@@ -63,24 +63,27 @@ def read(recording: Path) -> Iterator[tuple[int, Resting]]:
 def replay(kind: type[Driver], steps: list[Step]) -> dict[str, float]:
     """Return nanoseconds per message, without and with the quotes."""
     try:
-        return {"message": run(kind, steps, ask=False), "message + 3 quotes": run(kind, steps, ask=True)}
-    except CannotAnswerError:
+        return {
+            "message": run(kind, steps, with_quotes=False),
+            "message + 3 quotes": run(kind, steps, with_quotes=True),
+        }
+    except UnsupportedError:
         return {}
 
 
-def run(kind: type[Driver], steps: list[Step], ask: bool) -> float:
+def run(kind: type[Driver], steps: list[Step], with_quotes: bool) -> float:
     """Replay the steps once and return nanoseconds per message."""
     driver = kind()
     add, remove, quote = driver.add, driver.remove, driver.quote
     start = now()
-    for removed, added, asking in steps:
-        if removed is not None:
-            remove(removed)
-        if added is not None:
-            add(*added)
-        if ask and asking is not None:
-            for amount in QUOTED:
-                quote(asking, amount)
+    for removed_id, new_order, quotes_buy in steps:
+        if removed_id is not None:
+            remove(removed_id)
+        if new_order is not None:
+            add(*new_order)
+        if with_quotes and quotes_buy is not None:
+            for amount in QUOTE_AMOUNTS:
+                quote(quotes_buy, amount)
     duration = now() - start
     driver.close()
     return duration / len(steps)

@@ -1,4 +1,4 @@
-"""The targets, one per line, and the verdict on each."""
+"""The targets, and the verdict on each target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from peers.catalogue import BARE, NANOBOOK, NAUTILUS, OMS, PEERS, PURE_PYTHON
-from peers.ratios import Measured
+from peers.ratios import Measurements
 from peers.workload import DEPTHS
 
 BOT = "message + 3 quotes"
@@ -14,7 +14,7 @@ BOT = "message + 3 quotes"
 
 @dataclass(frozen=True)
 class Reading:
-    """A measured figure, and the peer that it is compared with if there were several."""
+    """A measured figure, and the peer with which it was compared if there were several."""
 
     figure: float
     whose: str = ""
@@ -22,12 +22,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Target:
-    """An upper limit for a measured figure; a target without a limit is only watched."""
+    """An upper limit for a measured figure. A target without a limit is only reported."""
 
     row: str
     claim: str
     limit: float | None
-    read: Callable[[Measured], Reading | None]
+    read: Callable[[Measurements], Reading | None]
     unit: str = "x"
 
     def met(self, reading: Reading) -> bool:
@@ -36,9 +36,9 @@ class Target:
 
 
 def against(row: str, operation: str, peer: str, limit: float | None) -> Target:
-    """Return a target: the time of oms divided by that of a peer, for the same operation."""
+    """Return a target for the time of oms divided by that of a peer, for the same operation."""
 
-    def read(measured: Measured) -> Reading | None:
+    def read(measured: Measurements) -> Reading | None:
         ratio = measured.ratio(operation, OMS, peer)
         return None if ratio is None else Reading(ratio)
 
@@ -46,10 +46,10 @@ def against(row: str, operation: str, peer: str, limit: float | None) -> Target:
 
 
 def ahead_of(row: str, operation: str, peers: Iterable[str], who: str) -> Target:
-    """Return a target: oms is at least as fast as the fastest peer of a group."""
+    """Return the target that oms is at least as fast as the fastest peer of a group."""
     group = tuple(peers)
 
-    def read(measured: Measured) -> Reading | None:
+    def read(measured: Measurements) -> Reading | None:
         ratios = {peer: measured.ratio(operation, OMS, peer) for peer in group}
         nearest = [Reading(ratio, peer) for peer, ratio in ratios.items() if ratio is not None]
         return max(nearest, key=lambda reading: reading.figure, default=None)
@@ -58,9 +58,9 @@ def ahead_of(row: str, operation: str, peers: Iterable[str], who: str) -> Target
 
 
 def within(row: str, claim: str, operation: str, base: str, limit: float) -> Target:
-    """Return a target: the time of one operation of oms divided by that of another one."""
+    """Return a target for the time of one operation of oms divided by that of another operation."""
 
-    def read(measured: Measured) -> Reading | None:
+    def read(measured: Measurements) -> Reading | None:
         ratio = measured.within(OMS, operation, base)
         return None if ratio is None else Reading(ratio)
 
@@ -70,7 +70,7 @@ def within(row: str, claim: str, operation: str, base: str, limit: float) -> Tar
 def at_most(row: str, claim: str, figure: str, limit: float, unit: str) -> Target:
     """Return a target for a figure of oms alone."""
 
-    def read(measured: Measured) -> Reading | None:
+    def read(measured: Measurements) -> Reading | None:
         typical = measured.typical(OMS, figure)
         return None if typical is None else Reading(typical)
 
@@ -101,8 +101,8 @@ TARGETS = (
     ),
     ahead_of(SESSION, BOT, (peer for peer in PEERS if peer != NAUTILUS), f"every peer but {NAUTILUS}"),
     against(SESSION, BOT, NAUTILUS, 2),
-    *(against(ORDERS, verb, BARE, 1.5) for verb in ("add", "remove")),
-    *(ahead_of(ORDERS, verb, PURE_PYTHON, ALL_PURE) for verb in ("add", "remove")),
+    *(against(ORDERS, operation, BARE, 1.5) for operation in ("add", "remove")),
+    *(ahead_of(ORDERS, operation, PURE_PYTHON, ALL_PURE) for operation in ("add", "remove")),
     against(TRADES, "trade", BARE, 1),
     ahead_of(TRADES, "trade", PURE_PYTHON, ALL_PURE),
     against(TRADES, "trade", NANOBOOK, None),
@@ -122,7 +122,7 @@ TARGETS = (
 
 
 def verdict(target: Target, readings: dict[str, Reading]) -> str:
-    """Return "pass" or "miss", per interpreter if they differ.
+    """Return "pass" or "miss", for each interpreter if the verdicts differ.
 
     >>> import_time = at_most("row", "claim", "import ms", 30, "ms")
     >>> verdict(import_time, {"Python 3.11.2": Reading(20.0), "Python 3.13.0": Reading(35.0)})

@@ -11,21 +11,21 @@ import pytest
 from peers.agreement import disagreement
 from peers.bench import Bench
 from peers.catalogue import BARE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
-from peers.driver import CannotAnswerError
+from peers.driver import UnsupportedError
 from peers.drivers.bare import Bare
 from peers.drivers.oms import Oms
 from peers.environments import Environment, normal, reason
 from peers.process import Process, WorkerFailedError
-from peers.ratios import Measured
+from peers.ratios import Measurements
 from peers.report import Results, report
 from peers.session import Step, digest, replay
 from peers.targets import TARGETS, Reading, ahead_of, verdict
 from peers.workload import Resting, Source, amount_of_best, consumed
 
 
-def measured(**figures: dict[str, list[float]]) -> Measured:
+def measurements(**figures: dict[str, list[float]]) -> Measurements:
     """Return figures by driver and operation, one per round."""
-    result = Measured()
+    result = Measurements()
     for driver, operations in figures.items():
         for operation, values in operations.items():
             for turn, value in enumerate(values):
@@ -33,14 +33,14 @@ def measured(**figures: dict[str, list[float]]) -> Measured:
     return result
 
 
-def test_a_ratio_is_the_median_of_the_rounds_ratios_and_not_the_ratio_of_medians() -> None:
-    figures = measured(oms={"add": [10, 40, 90]}, bare={"add": [10, 10, 100]})
+def test_a_ratio_is_the_median_of_the_ratios_of_all_rounds_and_not_the_ratio_of_medians() -> None:
+    figures = measurements(oms={"add": [10, 40, 90]}, bare={"add": [10, 10, 100]})
     assert figures.ratio("add", OMS, BARE) == 1.0
     assert figures.typical(OMS, "add") == 40
 
 
-def test_a_ratio_needs_a_round_that_both_have() -> None:
-    figures = Measured()
+def test_a_ratio_needs_a_round_in_which_both_drivers_were_measured() -> None:
+    figures = Measurements()
     figures.note(OMS, 0, {"add": 10})
     figures.note(BARE, 1, {"add": 10})
     assert figures.ratio("add", OMS, BARE) is None
@@ -48,20 +48,20 @@ def test_a_ratio_needs_a_round_that_both_have() -> None:
     assert figures.typical(OMS, "trade") is None
 
 
-def test_being_ahead_of_a_group_is_judged_by_its_fastest_member() -> None:
+def test_a_target_against_a_group_compares_with_the_fastest_member() -> None:
     target = ahead_of("row", "add", ("slow", "fast", "absent"), "everybody")
-    reading = target.read(measured(oms={"add": [30]}, slow={"add": [300]}, fast={"add": [20]}))
+    reading = target.read(measurements(oms={"add": [30]}, slow={"add": [300]}, fast={"add": [20]}))
     assert reading == Reading(1.5, "fast")
     assert not target.met(reading)
 
 
 def test_a_target_without_measurements_is_neither_passed_nor_missed() -> None:
     for target in TARGETS:
-        assert target.read(Measured()) is None
+        assert target.read(Measurements()) is None
         assert verdict(target, {}) == "not measured"
 
 
-def test_there_is_a_target_for_every_row() -> None:
+def test_the_targets_have_ten_different_rows() -> None:
     assert len({target.row for target in TARGETS}) == 10
 
 
@@ -73,7 +73,7 @@ def test_the_groups_of_peers_do_not_contain_oms_or_the_bare_container() -> None:
 
 
 @pytest.mark.parametrize("kind", [Oms, Bare])
-def test_oms_and_the_bare_container_answer_like_a_plain_list(kind: type[Oms | Bare]) -> None:
+def test_oms_and_the_bare_container_return_the_same_results_as_a_plain_list(kind: type[Oms | Bare]) -> None:
     assert disagreement(kind) is None
 
 
@@ -85,15 +85,15 @@ class OneTooMany(Bare):
 
 
 class LosesItsPlace(Bare):
-    """A driver that puts the rest of a partly filled order back at another price."""
+    """A driver that moves the remainder of a partially filled order to another price."""
 
     def trade(self, buy: bool, amount: int) -> Any:
         fills = super().trade(buy, amount)
         order_id, _, price = fills[-1]
         if order_id in self._where:
-            _, (_, _, left) = self._where[order_id]
+            _, (_, _, remaining) = self._where[order_id]
             self.remove(order_id)
-            self.add(order_id, not buy, left, price + (1 if buy else -1))
+            self.add(order_id, not buy, remaining, price + (1 if buy else -1))
         return fills
 
 
@@ -105,23 +105,23 @@ class MisstatesItsFills(Bare):
 
 
 class Silent(Bare):
-    """A driver that answers no question."""
+    """A driver that supports no quotes."""
 
     def quote(self, buy: bool, amount: int) -> Any:
-        raise CannotAnswerError
+        raise UnsupportedError
 
 
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [(OneTooMany, "quote"), (LosesItsPlace, "trade"), (MisstatesItsFills, "trade"), (Silent, "no quote")],
 )
-def test_a_driver_that_answers_differently_is_detected(kind: type[Bare], complaint: str) -> None:
-    found = disagreement(kind)
-    assert found is not None
-    assert found.startswith(complaint)
+def test_a_driver_with_wrong_results_is_detected(kind: type[Bare], complaint: str) -> None:
+    difference = disagreement(kind)
+    assert difference is not None
+    assert difference.startswith(complaint)
 
 
-def test_every_driver_gets_the_same_orders() -> None:
+def test_the_same_seed_gives_the_same_orders() -> None:
     first, second = Source(seed=1), Source(seed=1)
     assert first.draw(10) == second.draw(10)
     assert first.draw(1)[0].order_id == 11
@@ -139,11 +139,11 @@ def test_a_buyer_consumes_the_lowest_asks_and_a_seller_the_highest_bids() -> Non
     assert amount_of_best(orders, buy=True, k=1) == 7
 
 
-def test_the_bench_times_every_operation_and_leaves_the_book_as_it_was() -> None:
+def test_the_bench_times_every_operation_and_leaves_the_book_unchanged() -> None:
     bench = Bench(Bare)
-    taken = bench.quotes() | bench.changed() | bench.orders()
-    assert {"quote 1", "quote 1000", "changed 1", "changed 1000", "add", "remove"} <= set(taken)
-    assert all(ns > 0 for ns in taken.values())
+    times = bench.quotes() | bench.changed() | bench.orders()
+    assert {"quote 1", "quote 1000", "changed 1", "changed 1000", "add", "remove"} <= set(times)
+    assert all(ns > 0 for ns in times.values())
     assert bench.trades()["trade"] > 0
 
 
@@ -158,7 +158,7 @@ RECORDED = """\
 """
 
 
-def test_a_recording_becomes_adds_removals_and_questions_while_the_book_is_deep_enough(
+def test_a_recording_is_converted_to_adds_removals_and_quotes_and_shallow_books_get_no_quotes(
     tmp_path: Path,
 ) -> None:
     recording = tmp_path / "messages.csv.gz"
@@ -167,9 +167,9 @@ def test_a_recording_becomes_adds_removals_and_questions_while_the_book_is_deep_
     assert steps == [
         Step(None, Resting(7, True, 100, 58500), None),
         Step(7, Resting(7, True, 70, 58500), None),
-        Step(None, None, None),  # rested before the recording began
+        Step(None, None, None),  # the order was submitted before the recording began
         Step(None, None, None),  # a hidden execution
-        Step(None, Resting(8, False, 6000, 58600), None),  # a seller's turn, but the book has too few bids
+        Step(None, Resting(8, False, 6000, 58600), None),  # no sell quote: the book has too few bids
         Step(8, Resting(8, False, 5100, 58600), True),
         Step(7, None, None),
     ]
@@ -177,20 +177,20 @@ def test_a_recording_becomes_adds_removals_and_questions_while_the_book_is_deep_
     assert digest(recording, 1) == steps[:1]
 
 
-def test_a_worker_responds_and_reports_errors() -> None:
+def test_a_worker_responds_to_requests_and_reports_errors() -> None:
     with Process(Path(sys.executable), BARE) as process:
-        assert process.ask("check") == {"disagreement": None}
+        assert process.request("check") == {"disagreement": None}
         with pytest.raises(WorkerFailedError, match="sing"):
-            process.ask("sing")
-        assert process.ask("memory", orders=1_000)["bytes"] >= 0
+            process.request("sing")
+        assert process.request("memory", orders=1_000)["bytes"] >= 0
 
 
 def test_pip_errors_are_shortened_to_the_useful_line() -> None:
-    said = (
+    output = (
         "ERROR: Ignored the following versions that require another Python: 0.1.1 Requires-Python >=3.12\n"
         "ERROR: No matching distribution found for matching-engine\n"
     )
-    assert reason(said) == "0.1.1 Requires-Python >=3.12"
+    assert reason(output) == "0.1.1 Requires-Python >=3.12"
     assert reason("ERROR: something else\n") == "something else"
     assert reason("") == "pip printed no error"
     assert normal("Nautilus_Trader") == "nautilus-trader"
@@ -200,10 +200,10 @@ def test_the_report_lists_every_peer_every_target_and_the_reasons() -> None:
     environment = Environment(
         Path("python"), "3.11.2", "a build", {OMS: "1", BARE: "2", NAUTILUS: "1.221"}, {"fastlob": "no wheel"}
     )
-    figures = measured(**{OMS: {"add": [30.0]}, BARE: {"add": [10.0]}})
-    text = report([Results(environment, figures, {NAUTILUS: "not timed: it lied"})], ["a note"])
+    figures = measurements(**{OMS: {"add": [30.0]}, BARE: {"add": [10.0]}})
+    text = report([Results(environment, figures, {NAUTILUS: "not timed: wrong quote"})], ["a note"])
     assert all(peer in text for peer in PEERS)
     assert all(target.claim in text for target in TARGETS)
     assert "not installed: no wheel" in text
-    assert "1.221 (not timed: it lied)" in text
+    assert "1.221 (not timed: wrong quote)" in text
     assert "10 (3.00x)" in text

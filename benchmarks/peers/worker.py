@@ -1,7 +1,7 @@
 """A process that measures one driver. Each request is a line of JSON, and so is each response.
 
-Start it as `python -m peers.worker DRIVER`. It waits between requests, so that many processes can take
-turns. A request is {"do": NAME, ...}, where NAME is a method of Worker.
+Start the process with `python -m peers.worker DRIVER`. It waits between requests, so that many processes can
+take turns. A request is {"do": NAME, ...}, where NAME is a method of Worker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from peers.session import digest, replay
 
 
 class Worker:
-    """The requests that a worker answers, one method each."""
+    """The requests that a worker accepts, one method for each."""
 
     def __init__(self, name: str) -> None:
         self._kind = DRIVERS[name]
@@ -33,7 +33,7 @@ class Worker:
         return Bench(self._kind)
 
     def check(self) -> dict[str, str | None]:
-        """Return the first answer that differs from a plain list's, or None."""
+        """Return the first result that differs from that of a plain list, or None."""
         return {"disagreement": disagreement(self._kind)}
 
     def build(self) -> dict[str, float]:
@@ -59,29 +59,29 @@ class Worker:
     def memory(self, orders: int) -> dict[str, float]:
         return bytes_per_order(self._kind, orders)
 
-    def alone(self, question: str) -> dict[str, float]:
-        answer: dict[str, float] = getattr(import_module("peers.alone"), question)()
-        return answer
+    def alone(self, measurement: str) -> dict[str, float]:
+        figures: dict[str, float] = getattr(import_module("peers.alone"), measurement)()
+        return figures
 
 
-def own_output() -> TextIO:
-    """Return the stream for responses, and redirect what a library prints to standard error."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+def response_stream() -> TextIO:
+    """Return the stream for responses, and redirect the output of libraries to standard error."""
+    responses = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    return answers
+    return responses
 
 
 def main() -> None:
-    worker, answers = Worker(sys.argv[1]), own_output()
+    worker, responses = Worker(sys.argv[1]), response_stream()
     gc.disable()
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         gc.collect()
         try:
-            answer = getattr(worker, request.pop("do"))(**request)
+            response = getattr(worker, request.pop("do"))(**request)
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers)
+            response = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(response), file=responses)
 
 
 if __name__ == "__main__":

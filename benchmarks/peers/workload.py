@@ -3,14 +3,14 @@
 The book    10,000 orders of 1 to 100 random lots. Bids and asks alternate, at 500 prices per side (bids
             9000-9499, asks 9500-9999, not crossed): about 10 orders per price.
 quote k     The price of the amount of exactly the k best orders, for a buyer and a seller in turn.
-changed k   The same question right after an order of 50 lots was added at the best price, and right after it
-            was removed again. Only the question is timed.
+changed k   The same quote right after an order of 50 lots was added at the best price, and right after that
+            order was removed. Only the quote is timed.
 add         1,000 more orders of the same kind, one by one.
-remove      The same 1,000 orders in random order, so that the book stays at 10,000.
+remove      The same 1,000 orders in random sequence, so that the book has 10,000 orders again.
 trade       505 lots, about 10 orders, for a buyer and a seller in turn. After every 20 trades the best levels
             are refilled, untimed.
 session     A recorded session of LOBSTER messages, with three quotes of 90, 900, and 5,000 shares after each
-            message, as a bot would ask.
+            message, as a trading bot would request them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOP_BIDS, TOP_ASKS = (9_490, 9_499), (9_500, 9_509)
 
 
 class Resting(NamedTuple):
-    """An order in the form that every driver takes."""
+    """An order in the form that every driver accepts."""
 
     order_id: int
     bid: bool
@@ -36,7 +36,7 @@ class Resting(NamedTuple):
 
 
 class Source:
-    """An endless source of orders, numbered upwards; with the same seed every driver gets the same orders."""
+    """An endless source of orders with ascending ids. The same seed gives every driver the same orders."""
 
     def __init__(self, seed: int, first_id: int = 1) -> None:
         self._random = random.Random(seed)
@@ -48,7 +48,7 @@ class Source:
         return [self._order(order_id, bids, asks) for order_id in range(first, first + count)]
 
     def shuffled_ids(self, orders: list[Resting]) -> list[int]:
-        """Return the ids of some orders in random order."""
+        """Return the ids of some orders in random sequence."""
         return self._random.sample([order.order_id for order in orders], len(orders))
 
     def _order(self, order_id: int, bids: tuple[int, int], asks: tuple[int, int]) -> Resting:

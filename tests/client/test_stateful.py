@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         symbol=our.symbols,
         side=our.sides,
-        amount=our.asked_amounts,
+        amount=our.requested_amounts,
         limit_price=our.limits,
         bound=st.none() | our.budgets,
         allow_partial=st.booleans(),
@@ -109,7 +109,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         symbol=our.symbols,
         side=our.sides,
-        amounts=st.lists(our.asked_amounts, min_size=1, max_size=5),
+        amounts=st.lists(our.requested_amounts, min_size=1, max_size=5),
         limit_price=our.limits,
         allow_partial=st.booleans(),
         budget=our.budgets,

@@ -68,7 +68,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def parsed(value: Any) -> Page:
+def page_of(value: Any) -> Page:
     return Page(value._repr_html_())
 
 
@@ -91,7 +91,7 @@ def test_a_ladder_shows_asks_above_bids_with_the_best_prices_next_to_the_spread(
         [Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 1000, 21), Order(2, "JPM", SELL, 15, 17)]
     )
     om.add_orders([Order(3, "JPM", SELL, 30, 16), Order(5, "JPM", SELL, 5, 17)])
-    assert parsed(om).rows == [
+    assert page_of(om).rows == [
         ["book", "price (ticks)", "orders", "amount (lots)", ""],
         ["BUY (asks)", "21", "1", "1,000", ""],
         ["BUY (asks)", "20", "1", "20", ""],
@@ -104,7 +104,7 @@ def test_a_ladder_shows_asks_above_bids_with_the_best_prices_next_to_the_spread(
 def test_the_length_of_a_bar_is_proportional_to_its_share_of_the_largest_displayed_amount() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(2, "JPM", SELL, 5, 17)])
-    widths = [re.findall(r"(?<!-)width:([\d.]+)em", style) for style in parsed(om).styles]
+    widths = [re.findall(r"(?<!-)width:([\d.]+)em", style) for style in page_of(om).styles]
     assert [width for (width,) in filter(None, widths)] == ["10.00", "2.50"]
 
 
@@ -112,8 +112,8 @@ def test_the_length_of_a_bar_is_proportional_to_its_share_of_the_largest_display
 def test_a_book_with_one_side_has_no_spread(side: Side) -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", side, 20, 20)
-    assert ["spread", "none", "", "", ""] in parsed(om).rows
-    assert len(parsed(om).rows) == 3
+    assert ["spread", "none", "", "", ""] in page_of(om).rows
+    assert len(page_of(om).rows) == 3
 
 
 def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
@@ -121,16 +121,16 @@ def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
     om.add_order(1, "JPM", BUY, 20, 20)
     assert repr(om) == "<OrderManagement: 1 order in 1 book>"
     om.add_orders(Order(n, "JPM", BUY, 20, 20 + n) for n in range(2, 12))
-    assert parsed(om).rows[1][0] == "1 more level"
+    assert page_of(om).rows[1][0] == "1 more level"
 
 
 def test_an_empty_book_is_displayed_as_zero_orders_in_zero_books() -> None:
-    assert parsed(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
+    assert page_of(OrderManagement()).text == "OrderManagement: 0 orders in 0 books"
 
 
 @pytest.mark.parametrize("value", EVERYTHING, ids=lambda value: type(value).__name__)
 def test_the_html_contains_no_scripts_no_style_sheets_and_no_external_resources(value: object) -> None:
-    page = parsed(value)
+    page = page_of(value)
     assert page.tags <= {"div", "p", "table", "caption", "tr", "th", "td"}
     assert page.attributes <= {"style"}
     assert not any("url" in style or "color:" in style for style in page.styles)
@@ -145,7 +145,7 @@ def test_the_display_has_a_bounded_length_whatever_the_size_of_the_value(value: 
 
 
 def test_ten_levels_per_side_are_displayed_and_the_others_are_counted() -> None:
-    rows = parsed(deep()).rows
+    rows = page_of(deep()).rows
     assert rows[1] == ["990 more levels", "", "", "", ""] == rows[-1]
     assert [row[1] for row in rows[2:-1]] == [
         *(str(price) for price in map("{:,}".format, range(5009, 4999, -1))),
@@ -155,7 +155,7 @@ def test_ten_levels_per_side_are_displayed_and_the_others_are_counted() -> None:
 
 
 def test_three_symbols_are_displayed_and_the_other_books_are_counted() -> None:
-    page = parsed(deep(levels=2, symbols=500))
+    page = page_of(deep(levels=2, symbols=500))
     assert len(page.rows) == 3 * 6
     assert page.text.endswith("Not shown: 994 more books.")
 
@@ -188,9 +188,9 @@ def test_a_symbol_with_html_or_many_characters_is_displayed_as_harmless_short_te
     om.add_order(1, symbol, BUY, 20, 20)
     quote = om.quote(symbol, BUY, 1)
     for value in (om, quote, om.place_trade(symbol, BUY, 1)):
-        assert "script" not in parsed(value).tags
-        assert symbol.replace("\0", "")[:30] in parsed(value).text.replace("\ufffd", "").replace("\0", "")
-        assert len(parsed(value).text) < 500
+        assert "script" not in page_of(value).tags
+        assert symbol.replace("\0", "")[:30] in page_of(value).text.replace("\ufffd", "").replace("\0", "")
+        assert len(page_of(value).text) < 500
         assert len(repr(value)) < 600
         assert len(in_rich(value)) < 1500
 
@@ -198,7 +198,7 @@ def test_a_symbol_with_html_or_many_characters_is_displayed_as_harmless_short_te
 def test_a_quote_is_displayed_with_its_figures_and_its_fills() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 10, 21)])
-    page = parsed(om.quote("JPM", BUY, 22))
+    page = page_of(om.quote("JPM", BUY, 22))
     assert page.text.startswith("Quote: BUY JPM")
     assert ["total price (ticks x lots)", "442"] in page.rows
     assert ["average price (ticks)", "20.09"] in page.rows
@@ -208,7 +208,7 @@ def test_a_quote_is_displayed_with_its_figures_and_its_fills() -> None:
 
 
 def test_a_trade_is_displayed_with_its_figures_and_the_number_of_omitted_fills() -> None:
-    page = parsed(LONG_TRADE)
+    page = page_of(LONG_TRADE)
     assert page.text.startswith("Trade 1: SELL S0000")
     assert ["amount (lots)", "400,000"] in page.rows
     assert page.text.endswith(f"{len(LONG_TRADE.fills) - 10:,} more fills are not shown.")
@@ -255,7 +255,7 @@ def test_an_amount_with_thousands_of_digits_is_displayed_as_its_number_of_bits()
     om.add_order(1, "JPM", BUY, 20, 20)
     quote = om.quote("JPM", BUY, 10**5000, allow_partial=True)
     assert "requested=<an int of 16610 bits>" in repr(quote)
-    assert ["requested (lots)", "<an int of 16610 bits>"] in parsed(quote).rows
+    assert ["requested (lots)", "<an int of 16610 bits>"] in page_of(quote).rows
 
 
 @settings(deadline=None)
@@ -263,7 +263,7 @@ def test_an_amount_with_thousands_of_digits_is_displayed_as_its_number_of_bits()
 def test_a_total_of_up_to_256_bits_is_displayed_exactly(total: int) -> None:
     trade = Trade(1, "JPM", BUY, 1, total, ())
     assert f"total_price={total}," in repr(trade)
-    assert f"{total:,}" in parsed(trade).text
+    assert f"{total:,}" in page_of(trade).text
 
 
 def test_rich_displays_the_same_fields_and_does_not_read_a_symbol_as_markup() -> None:
@@ -281,7 +281,7 @@ def test_displaying_a_book_inside_a_what_if_changes_nothing() -> None:
     before = om.state_hash()
     with om.what_if():
         om.remove_orders("S0000", BUY)
-        assert ["spread", "none", "", "", ""] in parsed(om).rows
+        assert ["spread", "none", "", "", ""] in page_of(om).rows
     assert om.state_hash() == before
 
 
@@ -290,4 +290,4 @@ def test_a_subclass_is_displayed_with_its_own_name() -> None:
         pass
 
     assert repr(Desk()) == "<Desk: 0 orders in 0 books>"
-    assert parsed(Desk()).text.startswith("Desk:")
+    assert page_of(Desk()).text.startswith("Desk:")

@@ -130,12 +130,12 @@ def test_the_orders_before_an_event_are_those_after_it_without_its_changes(seed:
 @pytest.mark.parametrize("seed", range(10))
 def test_the_changes_of_all_events_add_up_to_the_resting_orders(seed: int) -> None:
     om = OrderManagement()
-    published: list[Event] = []
-    om.subscribe(published.append)
+    published_events: list[Event] = []
+    om.subscribe(published_events.append)
     for command in session(seed, 60):
         execute(command, om)
     total: Counter[tuple[int, str, Side, int]] = Counter()
-    for event in published:
+    for event in published_events:
         for *place, change in event.rows():
             total[tuple(place)] += change  # type: ignore[index]  # a row without its last column
     resting = {(o.order_id, o.symbol, o.side, o.price): o.amount for o in om}
@@ -145,15 +145,15 @@ def test_the_changes_of_all_events_add_up_to_the_resting_orders(seed: int) -> No
 def test_the_symbol_of_an_event_is_none_if_the_event_can_have_many_orders() -> None:
     order = Order(1, "JPM", BUY, 5, 20)
     om = OrderManagement()
-    published: list[Event] = []
-    om.subscribe(published.append)
+    published_events: list[Event] = []
+    om.subscribe(published_events.append)
     om.add_orders([order, Order(2, "IBM", SELL, 5, 20)])
     om.amend_order(1, price=21)
     om.place_trade("JPM", BUY, 2)
     om.remove_order(1)
     om.remove_orders()
     om.add_order(*order)
-    assert [(type(event), event.symbol) for event in published] == [
+    assert [(type(event), event.symbol) for event in published_events] == [
         (OrdersAdded, None),
         (OrderAmended, "JPM"),
         (TradePlaced, "JPM"),

@@ -90,7 +90,7 @@ def after(change: str) -> str:
 def test_a_change_interrupted_at_any_line_is_made_as_a_whole_or_not_at_all(
     change: str, error: type[BaseException]
 ) -> None:
-    step, changed = 1, 0
+    step, late_interrupts = 1, 0
     while True:
         om = book()
         before = om.state_hash()
@@ -102,11 +102,11 @@ def test_a_change_interrupted_at_any_line_is_made_as_a_whole_or_not_at_all(
         if om.state_hash() == before:
             CHANGES[change](om)
         else:
-            changed += 1
+            late_interrupts += 1
         om._check()
         step += 1
     assert step > 10
-    assert changed == 2, (
+    assert late_interrupts == 2, (
         "only an interrupt at the last two lines, after the change, comes too late to roll it back"
     )
 
@@ -364,7 +364,7 @@ def test_a_transaction_that_cannot_begin_releases_the_lock(
 
 
 def interrupted_at_check(step: int, call: Callable[[], object]) -> bool:
-    """Interrupt a call at the given check for signals inside the ledger; return True if it was reached.
+    """Interrupt a call at its n-th check for signals inside the ledger, and return True if it got there.
 
     Python checks for signals at the beginning of each Python function and after each call of a C function.
     """
@@ -487,10 +487,10 @@ def test_a_rollback_leaves_no_trace_after_an_interrupt_at_any_line(
         om._check()
         assert om.state_hash() == before
         assert not om._ledger.is_open
-        published: list[Event] = []
-        om.subscribe(published.append)
+        events: list[Event] = []
+        om.subscribe(events.append)
         om.remove_order(4)
-        assert [event.note for event in published] == [None], "no transaction stays open, and no note remains"
+        assert [event.note for event in events] == [None], "no transaction stays open, and no note remains"
         assert om._ledger.version % 2 == 0
         if not hit:
             break
@@ -537,12 +537,12 @@ def test_after_an_interrupted_callback_later_events_are_still_published() -> Non
     step = 1
     while True:
         om = book()
-        published: list[int] = []
-        om.subscribe(lambda event, published=published: published.append(event.sequence))  # type: ignore[misc]
+        events: list[int] = []
+        om.subscribe(lambda event, events=events: events.append(event.sequence))  # type: ignore[misc]
         hit = interrupted_at_line(step, lambda om=om: om.remove_order(4))  # type: ignore[misc]  # called at once
-        published.clear()
+        events.clear()
         om.remove_order(2)
-        assert published == [om.last_sequence]
+        assert events == [om.last_sequence]
         if not hit:
             break
         step += 1
@@ -598,8 +598,8 @@ def test_a_change_made_while_handling_the_interrupt_of_a_transaction_is_saved(
     kind: str, journal: Callable[[], Any] | None, bystander: ThreadPoolExecutor
 ) -> None:
     om = OrderManagement(None if journal is None else journal())
-    published: list[Event] = []
-    om.subscribe(published.append)
+    events: list[Event] = []
+    om.subscribe(events.append)
     context = getattr(om, kind)()
     interrupt = interrupted_before_its_end(context)
     om.add_order(1, "JPM", BUY, 20, 20)
@@ -607,7 +607,7 @@ def test_a_change_made_while_handling_the_interrupt_of_a_transaction_is_saved(
         "the frames stay alive, as in a notebook, a debugger, or an exception handler"
     )
     assert om.orders() == (Order(1, "JPM", BUY, 20, 20),), "the transaction is rolled back"
-    assert [event.sequence for event in published] == [1], "the change was made outside the transaction"
+    assert [event.sequence for event in events] == [1], "the change was made outside the transaction"
     assert len(bystander.submit(om.orders).result(10)) == 1
     assert om.copy().state_hash() == om.state_hash()
     if om.journal is not None:

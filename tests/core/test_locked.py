@@ -60,11 +60,11 @@ def test_another_thread_gets_a_cached_price_while_the_block_runs(om: OrderManage
 def test_each_change_inside_the_block_takes_effect_immediately_and_is_not_rolled_back(
     om: OrderManagement,
 ) -> None:
-    published: list[Event] = []
-    om.subscribe(published.append)
+    events: list[Event] = []
+    om.subscribe(events.append)
     with suppress(ZeroDivisionError), om.locked():
         om.remove_order(4)
-        assert [event.sequence for event in published] == [3]
+        assert [event.sequence for event in events] == [3]
         assert not om._ledger.is_open
         raise ZeroDivisionError
     assert len(om) == 1

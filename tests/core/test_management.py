@@ -326,7 +326,7 @@ def test_the_self_check_detects_a_wrong_index(om: OrderManagement) -> None:
 # ---------------------------------------------------------------------- properties
 
 
-@given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts)
+@given(our.distinct_orders(), our.symbols, our.sides, our.requested_amounts)
 def test_a_trade_costs_exactly_what_calculate_price_returned(
     orders: list[Order], symbol: str, side: Side, amount: int
 ) -> None:

@@ -1,113 +1,152 @@
-"""The messages that users meet: what was given, what is allowed, and the call that helps, if there is one."""
+"""Every error message of the core.
+
+A message about an argument has three parts: the value that was passed, the values that are allowed, and the
+call that converts the value or corrects the mistake. The third part is absent if there is no such call. Other
+messages describe what failed.
+"""
 
 from __future__ import annotations
 
+import ast
+import contextvars
 import re
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+import oms
 from oms import (
+    DuplicateOrderError,
+    Event,
     Instrument,
+    InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
+    OpenTransactionError,
     Order,
+    OrderFill,
     OrderManagement,
+    OrderNotFoundError,
+    PriceBoundError,
+    PriceLevel,
     Side,
+    Snapshot,
     to_columns,
 )
+from oms.books import Books
 from oms.feeds import LevelFeed, Okx, Recorder
+from oms.order_book import OrderBook
 from support import strategies as our
+from support.threads import in_a_thread
 
 Call = Callable[[OrderManagement, Any], object]
 
 
 class Direction(Enum):
-    """The enum of another library."""
+    """A side as an enum of another library."""
 
     BUY = 1
     SHORT = 2
 
 
-def adding(**fields: object) -> Call:
-    """A call of `add_order` with one field left to the value."""
+def add_order_with(field: str) -> Call:
+    """Return a call of `add_order` that passes its value as one of the fields."""
 
     def call(om: OrderManagement, value: Any) -> object:
-        named: dict[str, Any] = {"order_id": 9, "symbol": "JPM", "side": Side.BUY, "amount": 1, "price": 1}
-        named |= dict.fromkeys(fields, value)
-        om.add_order(**named)
+        fields: dict[str, Any] = {"order_id": 9, "symbol": "JPM", "side": Side.BUY, "amount": 1, "price": 1}
+        om.add_order(**fields | {field: value})
         return om
 
     return call
 
 
-TAKES = {
-    "order_id": adding(order_id=None),
-    "symbol": adding(symbol=None),
-    "side": adding(side=None),
-    "amount": adding(amount=None),
-    "price": adding(price=None),
-}
+ADD_ORDER = {field: add_order_with(field) for field in Order._fields}
 IDS, RESTING = f"an int in 0..{2**63 - 1}", f"an int in 1..{2**63 - 1}"
 SYMBOL, SIDE = "a non-empty str of valid Unicode", "Side.BUY or Side.SELL"
 INT = ", or a whole array with .tolist()"
 ARRAY = "an array with .tolist()"
 
 CALLS: list[tuple[Call, str, object, str, str, str]] = [
-    # call, field, value, what is allowed, how the value is shown, the call that helps
-    (TAKES["price"], "price", 20.25, RESTING, "20.25 (float)", "Instrument('0.01', '1').to_ticks('20.25')"),
-    (TAKES["price"], "price", 0.125, RESTING, "0.125 (float)", "Instrument('0.001', '1').to_ticks('0.125')"),
-    (TAKES["price"], "price", 20.0, RESTING, "20.0 (float)", "Instrument('0.01', '1').to_ticks('20.0')"),
+    # call, field, value, allowed values, text of the value in the message, call that converts the value
     (
-        *(TAKES["price"], "price", Decimal("20.5"), RESTING),
+        ADD_ORDER["price"],
+        "price",
+        20.25,
+        RESTING,
+        "20.25 (float)",
+        "Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        ADD_ORDER["price"],
+        "price",
+        0.125,
+        RESTING,
+        "0.125 (float)",
+        "Instrument('0.001', '1').to_ticks('0.125')",
+    ),
+    (ADD_ORDER["price"], "price", 20.0, RESTING, "20.0 (float)", "Instrument('0.01', '1').to_ticks('20.0')"),
+    (
+        *(ADD_ORDER["price"], "price", Decimal("20.5"), RESTING),
         *("Decimal('20.5') (Decimal)", "Instrument('0.01', '1').to_ticks('20.5')"),
     ),
-    (TAKES["price"], "price", "20.5", RESTING, "'20.5' (str)", "Instrument('0.01', '1').to_ticks('20.5')"),
     (
-        *(TAKES["price"], "price", np.float64(20.5), RESTING),
+        ADD_ORDER["price"],
+        "price",
+        "20.5",
+        RESTING,
+        "'20.5' (str)",
+        "Instrument('0.01', '1').to_ticks('20.5')",
+    ),
+    (
+        *(ADD_ORDER["price"], "price", np.float64(20.5), RESTING),
         *("np.float64(20.5) (float64)", "Instrument('0.01', '1').to_ticks('20.5')"),
     ),
-    (TAKES["price"], "price", np.int64(5), RESTING, "np.int64(5) (int64)", f"int(price){INT}"),
-    (TAKES["price"], "price", float("nan"), RESTING, "nan (float)", ""),
-    (TAKES["price"], "price", -1.5, RESTING, "-1.5 (float)", ""),
-    (TAKES["price"], "price", True, RESTING, "True (bool)", ""),
-    (TAKES["price"], "price", np.bool_(True), RESTING, "np.True_ (bool)", ""),
-    (TAKES["price"], "price", None, RESTING, "None (NoneType)", ""),
-    (TAKES["price"], "price", Fraction(1, 2), RESTING, "Fraction(1, 2) (Fraction)", ""),
-    (TAKES["price"], "price", "1" * 50, RESTING, f"'{'1' * 12}...{'1' * 13}' (str)", ""),
-    (TAKES["price"], "price", "٣", RESTING, "'٣' (str)", ""),
-    (TAKES["price"], "price", 0, RESTING, "0 (int)", ""),
-    (TAKES["amount"], "amount", 1.5, RESTING, "1.5 (float)", "Instrument('0.01', '0.1').to_lots('1.5')"),
-    (TAKES["amount"], "amount", "1e2", RESTING, "'1e2' (str)", "Instrument('0.01', '1').to_lots('1e2')"),
+    (ADD_ORDER["price"], "price", np.int64(5), RESTING, "np.int64(5) (int64)", f"int(price){INT}"),
+    (ADD_ORDER["price"], "price", float("nan"), RESTING, "nan (float)", ""),
+    (ADD_ORDER["price"], "price", -1.5, RESTING, "-1.5 (float)", ""),
+    (ADD_ORDER["price"], "price", True, RESTING, "True (bool)", ""),
+    (ADD_ORDER["price"], "price", np.bool_(True), RESTING, "np.True_ (bool)", ""),
+    (ADD_ORDER["price"], "price", None, RESTING, "None (NoneType)", ""),
+    (ADD_ORDER["price"], "price", Fraction(1, 2), RESTING, "Fraction(1, 2) (Fraction)", ""),
+    (ADD_ORDER["price"], "price", "1" * 50, RESTING, f"'{'1' * 12}...{'1' * 13}' (str)", ""),
+    (ADD_ORDER["price"], "price", "٣", RESTING, "'٣' (str)", ""),
+    (ADD_ORDER["price"], "price", 0, RESTING, "0 (int)", ""),
+    (ADD_ORDER["amount"], "amount", 1.5, RESTING, "1.5 (float)", "Instrument('0.01', '0.1').to_lots('1.5')"),
+    (ADD_ORDER["amount"], "amount", "1e2", RESTING, "'1e2' (str)", "Instrument('0.01', '1').to_lots('1e2')"),
     (
-        TAKES["amount"],
+        ADD_ORDER["amount"],
         "amount",
         np.array([1, 2]),
         RESTING,
         "array([1, 2]) (ndarray)",
         ARRAY,
     ),
-    (TAKES["amount"], "amount", np.uint8(5), RESTING, "np.uint8(5) (uint8)", f"int(amount){INT}"),
-    (TAKES["order_id"], "order_id", 7.0, IDS, "7.0 (float)", "int(order_id)"),
-    (TAKES["order_id"], "order_id", 7.5, IDS, "7.5 (float)", ""),
-    (TAKES["order_id"], "order_id", "7", IDS, "'7' (str)", "int(order_id)"),
-    (TAKES["order_id"], "order_id", np.int32(7), IDS, "np.int32(7) (int32)", f"int(order_id){INT}"),
-    (TAKES["order_id"], "order_id", -1, IDS, "-1 (int)", ""),
-    (TAKES["side"], "side", "BUY", SIDE, "'BUY' (str)", "Side('BUY')"),
-    (TAKES["side"], "side", "sell", SIDE, "'sell' (str)", "Side('SELL')"),
-    (TAKES["side"], "side", np.str_("BUY"), SIDE, "np.str_('BUY') (str_)", "Side('BUY')"),
-    (TAKES["side"], "side", Direction.BUY, SIDE, "<Direction.BUY: 1> (Direction)", "Side('BUY')"),
-    (TAKES["side"], "side", Direction.SHORT, SIDE, "<Direction.SHORT: 2> (Direction)", ""),
-    (TAKES["side"], "side", "bid", SIDE, "'bid' (str)", ""),
-    (TAKES["side"], "side", 1, SIDE, "1 (int)", ""),
-    (TAKES["symbol"], "symbol", np.str_("JPM"), SYMBOL, "np.str_('JPM') (str_)", "str(symbol)"),
-    (TAKES["symbol"], "symbol", b"JPM", SYMBOL, "b'JPM' (bytes)", "symbol.decode()"),
-    (TAKES["symbol"], "symbol", "", SYMBOL, "'' (str)", ""),
+    (ADD_ORDER["amount"], "amount", np.uint8(5), RESTING, "np.uint8(5) (uint8)", f"int(amount){INT}"),
+    (ADD_ORDER["order_id"], "order_id", 7.0, IDS, "7.0 (float)", "int(order_id)"),
+    (ADD_ORDER["order_id"], "order_id", 7.5, IDS, "7.5 (float)", ""),
+    (ADD_ORDER["order_id"], "order_id", "7", IDS, "'7' (str)", "int(order_id)"),
+    (ADD_ORDER["order_id"], "order_id", np.int32(7), IDS, "np.int32(7) (int32)", f"int(order_id){INT}"),
+    (ADD_ORDER["order_id"], "order_id", -1, IDS, "-1 (int)", ""),
+    (ADD_ORDER["side"], "side", "BUY", SIDE, "'BUY' (str)", "Side('BUY')"),
+    (ADD_ORDER["side"], "side", "sell", SIDE, "'sell' (str)", "Side('SELL')"),
+    (ADD_ORDER["side"], "side", np.str_("BUY"), SIDE, "np.str_('BUY') (str_)", "Side('BUY')"),
+    (ADD_ORDER["side"], "side", Direction.BUY, SIDE, "<Direction.BUY: 1> (Direction)", "Side('BUY')"),
+    (ADD_ORDER["side"], "side", Direction.SHORT, SIDE, "<Direction.SHORT: 2> (Direction)", ""),
+    (ADD_ORDER["side"], "side", "bid", SIDE, "'bid' (str)", ""),
+    (ADD_ORDER["side"], "side", 1, SIDE, "1 (int)", ""),
+    (ADD_ORDER["symbol"], "symbol", np.str_("JPM"), SYMBOL, "np.str_('JPM') (str_)", "str(symbol)"),
+    (ADD_ORDER["symbol"], "symbol", b"JPM", SYMBOL, "b'JPM' (bytes)", "symbol.decode()"),
+    (ADD_ORDER["symbol"], "symbol", "", SYMBOL, "'' (str)", ""),
     (
         *(lambda om, value: om.quote("JPM", Side.BUY, 1, allow_partial=value), "allow_partial", 1),
         *("True or False", "1 (int)", "bool(allow_partial)"),
@@ -132,24 +171,39 @@ CALLS: list[tuple[Call, str, object, str, str, str]] = [
         *(lambda om, value: om.add_orders([value]), "orders", (1, "JPM", Side.BUY, 1, 1)),
         *("an iterable of Order", "(1, 'JPM', <Side.BUY: 'BUY'>, 1, 1) (tuple)", "Order(*row)"),
     ),
+    (*(lambda om, value: om.quote("JPM", Side.BUY, value), "amount", 0, "an int >= 1", "0 (int)", ""),),
+    (
+        *(lambda om, value: om.depth("JPM", Side.BUY, value), "levels", 2.0),
+        *("an int >= 1", "2.0 (float)", "int(levels)"),
+    ),
+    (
+        *(lambda om, value: om.quote("JPM", Side.BUY, 1, limit_price=value), "limit_price", 20.25),
+        *("an int >= 1", "20.25 (float)", "Instrument('0.01', '1').to_ticks('20.25')"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("call", "field", "value", "allowed", "shown", "remedy"), CALLS)
-def test_a_refused_value_is_shown_with_what_is_allowed_and_the_call_that_converts_it(
-    call: Call, field: str, value: object, allowed: str, shown: str, remedy: str
+@pytest.mark.parametrize(("call", "field", "value", "allowed", "text", "remedy"), CALLS)
+def test_the_message_about_a_value_contains_the_value_the_allowed_values_and_the_call_that_converts_it(
+    call: Call, field: str, value: object, allowed: str, text: str, remedy: str
 ) -> None:
     with pytest.raises(InvalidOrderError) as caught:
         call(OrderManagement(), value)
-    helps = f"; convert {'' if remedy == ARRAY else 'with '}{remedy}" if remedy else ""
-    assert str(caught.value) == f"{field} must be {allowed}, not {shown}{helps}"
+    suffix = f"; convert {'' if remedy == ARRAY else 'with '}{remedy}" if remedy else ""
+    assert str(caught.value) == f"{field} must be {allowed}, not {text}{suffix}"
 
 
 @pytest.mark.parametrize(
     ("call", "field", "value", "remedy"),
-    [(call, field, value, remedy) for call, field, value, _, _, remedy in CALLS if field in TAKES and remedy],
+    [
+        (call, field, value, remedy)
+        for call, field, value, _, _, remedy in CALLS
+        if field in ADD_ORDER and remedy
+    ],
 )
-def test_what_the_named_call_returns_is_taken(call: Call, field: str, value: object, remedy: str) -> None:
+def test_a_value_converted_by_the_call_in_the_message_is_accepted(
+    call: Call, field: str, value: object, remedy: str
+) -> None:
     if remedy == ARRAY:
         return
     names = {"Instrument": Instrument, "Side": Side, field: value}
@@ -157,18 +211,64 @@ def test_what_the_named_call_returns_is_taken(call: Call, field: str, value: obj
     call(OrderManagement(), converted)
 
 
+KINDS = "Order, OrderFill, PriceLevel, Quote, Trade, Event"
+
+
+def worked_example() -> OrderManagement:
+    om = OrderManagement()
+    om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)])
+    om.add_order(2, "JPM", Side.SELL, 20, 19)
+    return om
+
+
 ORDERS: list[tuple[Callable[[], object], str]] = [
     (
-        lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # too
+        lambda: OrderManagement().place_trade("JPM", Side.BUY, 1, min_total_price=5),
+        "min_total_price must be None for a BUY trade, not 5 (int); use max_total_price",
+    ),
+    (
+        lambda: OrderManagement().place_trade("JPM", Side.SELL, 1, max_total_price=5),
+        "max_total_price must be None for a SELL trade, not 5 (int); use min_total_price",
+    ),
+    (
+        lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
         "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
     ),
     (
         lambda: OrderManagement().calculate_prices("JPM", Side.BUY, 5),  # type: ignore[arg-type] # the mistake
         "amounts must be an iterable of int >= 1, not 5 (int); write [amount]",
     ),
+    (
+        lambda: OrderManagement().add_orders([5]),  # type: ignore[list-item] # the mistake
+        "orders must be an iterable of Order, not 5 (int)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(5),  # type: ignore[arg-type] # the mistake
+        "orders must be an iterable of Order, not 5 (int)",
+    ),
+    (
+        lambda: worked_example().amend_order(1),
+        "amount or price must be an int, not None (NoneType); pass amount, price, or both",
+    ),
 ]
 
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
+        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(-1)),
+        "sequence must be an int >= 0, not -1 (int)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(0, 0)),
+        "next_trade_id must be an int >= 1, not 0 (int)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(0, 1, [])),  # type: ignore[arg-type] # the mistake
+        "orders must be a tuple of Order, not [] (list); convert with tuple(orders)",
+    ),
     (
         lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
@@ -221,18 +321,35 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
     ),
     (lambda: to_columns([]), "values must be a non-empty iterable, not [] (list); pass kind"),
+    (lambda: to_columns(5), f"values must be an iterable of one of {KINDS}, not 5 (int)"),  # type: ignore[arg-type] # the mistake
+    (lambda: to_columns([5]), f"values must be an iterable of one of {KINDS}, not 5 (int)"),
+    (lambda: to_columns([], kind=int), f"kind must be one of {KINDS}, not <class 'int'> (type)"),
+    (
+        lambda: to_columns([OrderFill(1, 2, 3), PriceLevel(3, 2, 1)]),
+        "values must be all of one kind, OrderFill, not PriceLevel(pr...t=2, orders=1) (PriceLevel)",
+    ),
+    (
+        lambda: Instrument("0.00"),
+        "tick_size must be decimal text above 0, such as '0.01', not '0.00' (str)",
+    ),
+    (lambda: Instrument().to_ticks(-1), "price must be 0 or more, not -1 (int)"),
+    (
+        lambda: Instrument("0.01").to_ticks("92233720368547758.08"),
+        "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
+    ),
+    (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
 ]
 
 
 @pytest.mark.parametrize(("call", "message"), ORDERS)
-def test_a_mistake_about_orders_is_an_invalid_order(call: Callable[[], object], message: str) -> None:
+def test_a_mistake_about_orders_raises_invalid_order_error(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InvalidOrderError) as caught:
         call()
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(("call", "message"), ARGUMENTS)
-def test_any_other_mistake_is_an_invalid_argument_and_not_an_invalid_order(
+def test_any_other_mistake_in_an_argument_raises_invalid_argument_error(
     call: Callable[[], object], message: str
 ) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
@@ -241,20 +358,20 @@ def test_any_other_mistake_is_an_invalid_argument_and_not_an_invalid_order(
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("field", TAKES)
-def test_no_message_allows_what_it_refuses(field: str) -> None:
-    # "a decimal such as 12.5, not 12.5": what is named as an example must not be the value.
+@pytest.mark.parametrize("field", ADD_ORDER)
+def test_no_message_rejects_a_value_that_it_names_as_allowed(field: str) -> None:
+    # A message such as "must be a decimal such as 12.5, not 12.5" would contradict itself.
     for value in [*our.NOT_INTS, *our.NOT_SYMBOLS, *our.NOT_SIDES, 12.5, "12.5", -1, 2**63]:
-        for call in (TAKES[field], lambda om, value: Instrument().to_ticks(value)):
+        for call in (ADD_ORDER[field], lambda om, value: Instrument().to_ticks(value)):
             try:
                 call(OrderManagement(), value)
             except InvalidArgumentError as error:
                 message = str(error)
-                allowed, _, refused = message.partition(", not ")
-                assert refused.partition(" (")[0] not in re.findall(r"\S+", allowed), message
+                allowed, _, rejected = message.partition(", not ")
+                assert rejected.partition(" (")[0] not in re.findall(r"\S+", allowed), message
 
 
-def test_no_value_keeps_a_message_from_being_made() -> None:
+def test_a_value_whose_methods_all_fail_still_gets_a_message() -> None:
     class Broken:
         ndim = 0
 
@@ -267,4 +384,272 @@ def test_no_value_keeps_a_message_from_being_made() -> None:
         __repr__ = __str__
 
     with pytest.raises(InvalidOrderError, match=r"not <Broken instance at 0x\w+> \(Broken\)$"):
-        TAKES["price"](OrderManagement(), Broken())
+        ADD_ORDER["price"](OrderManagement(), Broken())
+
+
+# ---------------------------------------------------------------------- other errors
+
+
+def copy_inside_a_transaction() -> None:
+    om = worked_example()
+    with om.transaction():
+        om.copy()
+
+
+def close_inside_a_what_if() -> None:
+    om = worked_example()
+    with om.what_if():
+        om.close()
+
+
+def use_in_another_context() -> None:
+    om = worked_example()
+    with om.transaction():
+        contextvars.copy_context().run(om.symbols)
+
+
+def use_in_another_thread() -> None:
+    om = worked_example()
+    with pytest.MonkeyPatch.context() as patch, om.transaction():
+        patch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+        in_a_thread(om.symbols)
+
+
+def use_in_the_middle_of_a_change() -> None:
+    om = worked_example()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def call_handler(*_: object) -> None:
+            patch.undo()
+            om.symbols()
+
+        patch.setattr(OrderBook, "_drop_level", call_handler)
+        om.remove_order(4)
+
+
+def use_before_a_failing_rollback() -> None:
+    om = worked_example()
+    with pytest.MonkeyPatch.context() as patch:
+
+        def fail(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        patch.setattr(OrderBook, "_drop_level", fail)
+        patch.setattr(Books, "recover", fail)
+        with suppress(MemoryError):
+            om.remove_order(4)
+        om.symbols()
+
+
+def leave_twice() -> None:
+    context = worked_example().transaction()
+    with context:
+        pass
+    context.__exit__(None, None, None)
+
+
+def leave_in_another_thread() -> None:
+    context = worked_example().transaction()
+    context.__enter__()
+    in_a_thread(lambda: context.__exit__(None, None, None))
+
+
+def leave_out_of_order() -> None:
+    om = worked_example()
+    outer, inner = om.transaction(), om.what_if()
+    outer.__enter__()
+    inner.__enter__()
+    outer.__exit__(None, None, None)
+
+
+def leave_inside_a_with_statement() -> None:
+    context = worked_example().transaction()
+    with context:
+        context.__exit__(None, None, None)
+
+
+def enter_twice() -> None:
+    context = worked_example().transaction()
+    with context:
+        context.__enter__()
+
+
+def make_two_callbacks_fail() -> None:
+    om = worked_example()
+
+    def fail(event: Event) -> None:
+        raise ValueError(event.sequence)
+
+    om.subscribe(fail)
+    om.subscribe(fail)
+    om.remove_order(1)
+
+
+def read_the_version_of_an_uninstalled_distribution() -> None:
+    def not_installed(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metadata, "version", not_installed)
+        _ = oms.__version__
+
+
+class NewEvent(Event, NamedTuple("NewEvent", [("sequence", int)])):
+    """A kind of event that does not define its symbol and its rows."""
+
+    __slots__ = ()
+
+
+OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
+    (
+        lambda: worked_example().add_order(1, "IBM", Side.BUY, 1, 1),
+        DuplicateOrderError,
+        "order id 1 is already taken",
+    ),
+    (
+        lambda: worked_example().add_orders([Order(9, "IBM", Side.BUY, 1, 1)] * 2),
+        DuplicateOrderError,
+        "order id 9 is already taken",
+    ),
+    (lambda: worked_example().remove_order(9), OrderNotFoundError, "no order with id 9 is resting"),
+    (lambda: worked_example().get_order(9), OrderNotFoundError, "no order with id 9 is resting"),
+    (
+        lambda: worked_example().calculate_price("JPM", Side.BUY, 31),
+        InsufficientLiquidityError,
+        "JPM BUY: amount 31 requested, 30 available",
+    ),
+    (
+        lambda: worked_example().quote("JPM", Side.BUY, 31),
+        InsufficientLiquidityError,
+        "JPM BUY: amount 31 requested, 30 available",
+    ),
+    (
+        lambda: worked_example().calculate_amount("JPM", Side.SELL, 381),
+        InsufficientLiquidityError,
+        "JPM SELL: money 381 requested, 380 available",
+    ),
+    (
+        lambda: worked_example().place_trade("JPM", Side.BUY, 22, max_total_price=440),
+        PriceBoundError,
+        "the total price 442 is above max_total_price 440",
+    ),
+    (
+        lambda: worked_example().place_trade("JPM", Side.SELL, 20, min_total_price=381),
+        PriceBoundError,
+        "the total price 380 is below min_total_price 381",
+    ),
+    (
+        copy_inside_a_transaction,
+        OpenTransactionError,
+        "copying, pickling, or taking a snapshot inside a transaction or a what-if is not possible",
+    ),
+    (
+        close_inside_a_what_if,
+        OpenTransactionError,
+        "closing inside a transaction or a what-if is not possible",
+    ),
+    (
+        use_in_another_context,
+        OpenTransactionError,
+        "using this book while another task, context, or thread has a transaction open is not possible",
+    ),
+    (
+        use_in_another_thread,
+        OpenTransactionError,
+        "waiting longer than 0.01 seconds for another thread's transaction is not possible",
+    ),
+    (
+        use_in_the_middle_of_a_change,
+        OpenTransactionError,
+        "a verb in the middle of another (a signal handler, or a finalizer) is not possible",
+    ),
+    (
+        use_before_a_failing_rollback,
+        OpenTransactionError,
+        "using this book before an interrupted change is rolled back (MemoryError()) is not possible",
+    ),
+    (
+        lambda: worked_example().transaction().__exit__(None, None, None),
+        OpenTransactionError,
+        "leaving a transaction that was not entered is not possible",
+    ),
+    (leave_twice, OpenTransactionError, "leaving a transaction that has ended already is not possible"),
+    (
+        leave_in_another_thread,
+        OpenTransactionError,
+        "leaving a transaction in another thread, task, or context, which rolls it back, is not possible",
+    ),
+    (
+        leave_out_of_order,
+        OpenTransactionError,
+        "leaving an outer transaction before an inner one is not possible",
+    ),
+    (
+        leave_inside_a_with_statement,
+        OpenTransactionError,
+        "leaving a transaction by hand while a with statement is inside it is not possible",
+    ),
+    (
+        enter_twice,
+        OpenTransactionError,
+        "entering the same transaction a second time is not possible",
+    ),
+    (
+        make_two_callbacks_fail,
+        ExceptionGroup,
+        "several subscribers failed after the change was made (2 sub-exceptions)",
+    ),
+    (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
+    (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),
+    (lambda: getattr(oms, "nothing"), AttributeError, "module 'oms' has no attribute 'nothing'"),  # noqa: B009 - mypy rejects `oms.nothing`
+    (
+        read_the_version_of_an_uninstalled_distribution,
+        AttributeError,
+        "oms.__version__ is unknown: oms-orderbook is not installed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), OTHERS)
+def test_every_other_error_has_a_message_that_describes_what_failed(
+    call: Callable[[], object], kind: type[BaseException], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
+
+
+# ---------------------------------------------------------------------- completeness
+
+CORE = Path(oms.__file__).parent
+
+
+def raise_statements() -> dict[tuple[str, int], str]:
+    """Return every statement in the core that raises a new error, by its file and by each of its lines."""
+    return {
+        (path.name, line): f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+        for path in CORE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+
+
+def origins_of(call: Callable[[], object]) -> set[tuple[str, int]]:
+    """Return the files and lines of the core in the traceback of the error of a call."""
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 - the tests above check each type and message
+        call()
+    frames = [
+        (Path(frame.f_code.co_filename), line)
+        for frame, line in traceback.walk_tb(caught.value.__traceback__)
+    ]
+    return {(file.name, line) for file, line in frames if file.parent == CORE}
+
+
+def test_this_file_contains_a_message_of_every_raise_statement_in_the_core() -> None:
+    statements = raise_statements()
+    calls: list[Callable[[], object]] = [partial(row[0], OrderManagement(), row[2]) for row in CALLS]
+    calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS] + [row[0] for row in OTHERS]
+    origins = {statements.get(origin) for call in calls for origin in origins_of(call)}
+    assert set(statements.values()) - origins == set()

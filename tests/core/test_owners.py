@@ -288,7 +288,7 @@ def test_a_program_can_end_inside_a_transaction_and_the_transaction_is_not_commi
 
 
 def result_in_a_child(call: Callable[[], object]) -> str:
-    """Make a call in a forked process; return the repr of its result, or the name of its error.
+    """Return the repr of the result of a call in a forked process, or the name of its error.
 
     The child is killed after 10 seconds.
     """

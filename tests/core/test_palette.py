@@ -45,7 +45,7 @@ SIGHTS: dict[str, Matrix] = {
         (0.004733, 0.691367, 0.303900),
     ),
 }
-FAR_APART = 60  # CIELAB distance; a distance of 2.3 is just noticeable
+FAR_APART = 60  # CIELAB distance, in which 2.3 is just noticeable
 READABLE = 4.5  # the contrast that WCAG 2 requires for text
 
 

@@ -17,7 +17,7 @@ changes = st.lists(st.tuples(ranks, st.integers(0, 5), st.integers(0, 40)), max_
 
 
 class Levels(Mapping[int, Level]):
-    """The levels of a book, as a mapping from rank to level that records each look-up.
+    """The levels of a book, as a mapping from rank to level that records each lookup.
 
     The rank of a level is its price with the sign of its side, so that the best level has the lowest rank.
     """

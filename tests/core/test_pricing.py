@@ -1,4 +1,4 @@
-"""The price of an amount, and the fills of which the price consists."""
+"""Prices of amounts, and the fills of trades."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_error_for_many_prices_names_the_first_amount_in_the_argument_that_e
     assert (caught.value.requested, caught.value.available) == (40, 30)
 
 
-@given(our.distinct_orders(), our.sides, our.asked_amounts)
+@given(our.distinct_orders(), our.sides, our.requested_amounts)
 def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amount: int) -> None:
     book = book_of(orders, side)
     try:
@@ -71,7 +71,7 @@ def test_the_price_is_the_sum_of_the_fills(orders: list[Order], side: Side, amou
     assert amount == sum(fill.amount for fill in order_fills)
 
 
-@given(our.distinct_orders(), our.sides, our.asked_amounts)
+@given(our.distinct_orders(), our.sides, our.requested_amounts)
 def test_a_trade_consumes_only_the_orders_of_its_fills_and_can_be_rolled_back(
     orders: list[Order], side: Side, amount: int
 ) -> None:
@@ -103,7 +103,7 @@ def test_totals_past_64_bits_stay_exact() -> None:
 @given(
     our.distinct_orders(),
     our.sides,
-    st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.asked_amounts, max_size=4))),
+    st.lists(st.tuples(our.order_ids, our.amounts, our.prices, st.lists(our.requested_amounts, max_size=4))),
 )
 def test_cached_prices_equal_the_prices_of_a_new_book_after_changes_at_any_level(
     orders: list[Order], side: Side, changes: list[tuple[int, int, int, list[int]]]

@@ -65,7 +65,7 @@ def test_a_quote_describes_a_trade_and_changes_nothing(om: OrderManagement) -> N
 @pytest.mark.parametrize(
     ("side", "limit", "amount"), [(BUY, 20, 20), (BUY, 21, 30), (SELL, 19, 20), (SELL, 18, 30), (SELL, 1, 30)]
 )
-def test_a_limit_is_the_highest_price_paid_or_the_lowest_received(
+def test_a_limit_price_is_the_worst_price_at_which_a_trade_is_filled(
     om: OrderManagement, side: Side, limit: int, amount: int
 ) -> None:
     assert om.available_amount("JPM", side, limit_price=limit) == amount
@@ -109,7 +109,7 @@ def test_every_float_of_a_quote_is_the_one_nearest_to_the_exact_fraction(
     assert Trade(1, "JPM", BUY, amount, total, ()).average_price == quote.average_price
 
 
-@given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.asked_amounts)
+@given(our.distinct_orders(), our.symbols, our.sides, our.requested_amounts, our.requested_amounts)
 def test_a_larger_amount_never_has_a_better_average_price(
     orders: list[Order], symbol: str, side: Side, one: int, other: int
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_larger_amount_never_has_a_better_average_price(
     assert small_average <= large_average if side is BUY else small_average >= large_average
 
 
-@given(our.distinct_orders(), our.symbols, our.sides, our.asked_amounts, our.limits, st.booleans())
+@given(our.distinct_orders(), our.symbols, our.sides, our.requested_amounts, our.limits, st.booleans())
 def test_the_quote_the_price_and_the_next_trade_have_the_same_total(
     orders: list[Order], symbol: str, side: Side, amount: int, limit: int | None, partial: bool
 ) -> None:
@@ -209,7 +209,9 @@ def test_in_an_empty_book_a_budget_buys_nothing_and_no_amount_is_within_a_slippa
 
 
 @pytest.mark.parametrize(("bps", "amount"), [(0, 20), (45, 21), (46, 22), (10**9, 30)])
-def test_the_largest_amount_within_a_slippage(om: OrderManagement, bps: int, amount: int) -> None:
+def test_amount_within_returns_the_largest_amount_within_the_slippage(
+    om: OrderManagement, bps: int, amount: int
+) -> None:
     assert om.amount_within("JPM", BUY, bps) == amount
     assert om.quote("JPM", BUY, amount).slippage_bps <= bps
 

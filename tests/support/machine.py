@@ -114,7 +114,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         symbol=our.symbols,
         side=our.sides,
-        amount=our.asked_amounts,
+        amount=our.requested_amounts,
         limit_price=our.limits,
         bound=st.none() | our.budgets,
         allow_partial=st.booleans(),
@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
 
     # ---- queries
 
-    @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.asked_amounts, min_size=1, max_size=5))
+    @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.requested_amounts, min_size=1, max_size=5))
     def calculate_price(self, symbol: str, side: Side, amounts: list[int]) -> None:
         for amount in amounts:  # a later price can use sums that an earlier price has cached
             self.both("calculate_price", symbol, side, amount)
@@ -195,7 +195,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         symbol=our.symbols,
         side=our.sides,
-        amount=our.asked_amounts,
+        amount=our.requested_amounts,
         limit_price=our.limits,
         allow_partial=st.booleans(),
     )
@@ -208,7 +208,7 @@ class Machine(RuleBasedStateMachine):
             assert quote.amount + quote.shortfall == quote.requested
             assert self.om.calculate_price(symbol, side, quote.amount) == quote.total_price
 
-    @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.asked_amounts, max_size=6))
+    @rule(symbol=our.symbols, side=our.sides, amounts=st.lists(our.requested_amounts, max_size=6))
     def calculate_prices(self, symbol: str, side: Side, amounts: list[int]) -> None:
         self.both("calculate_prices", symbol, side, amounts)
 
@@ -261,10 +261,10 @@ class Machine(RuleBasedStateMachine):
         if self.opened:
             return
         assert [event.sequence for event in self.events] == list(range(1, len(self.events) + 1))
-        rebuilt = Books()
+        books = Books()
         for event in self.events:
-            APPLY[type(event)](rebuilt, event.subject())
-        assert rebuilt.canonical_hash(len(self.events) + 1) == self.om.state_hash()
+            APPLY[type(event)](books, event.subject())
+        assert books.canonical_hash(len(self.events) + 1) == self.om.state_hash()
 
     def resting_amount(self, order_id: int) -> int:
         return self.om.get_order(order_id).amount if order_id in self.om else 0

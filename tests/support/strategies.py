@@ -24,7 +24,7 @@ def mostly_small(largest: int, huge: int) -> st.SearchStrategy[int]:
 
 amounts = mostly_small(40, HUGE)
 prices = mostly_small(12, HUGE)
-asked_amounts = mostly_small(120, 2**70)
+requested_amounts = mostly_small(120, 2**70)
 budgets = mostly_small(1500, 2**140)
 limits = st.none() | mostly_small(13, HUGE)
 bps = st.integers(0, 40) | st.integers(0, 20_000) | st.just(2**70)

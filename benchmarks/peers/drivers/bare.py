@@ -1,7 +1,7 @@
 """The bare container: a SortedList of tuples per side and a dict of ids. It calibrates the measurements.
 
-It shows what the answers cost with nothing around them: no checks, no symbols, no lock, no events, and no
-totals. A quote is a loop over orders. A trade removes the best orders one by one.
+It shows the minimum time of each operation, without checks, symbols, a lock, events, and totals. A quote is
+a loop over orders. A trade removes the best orders one by one.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ class Bare(Driver):
         fills = []
         while amount:
             price, order_id, resting = orders.pop(0)
-            taken = resting if resting <= amount else amount
-            amount -= taken
-            fills.append((order_id, taken, abs(price)))
-            if taken < resting:
-                rest = (price, order_id, resting - taken)
+            filled = resting if resting <= amount else amount
+            amount -= filled
+            fills.append((order_id, filled, abs(price)))
+            if filled < resting:
+                rest = (price, order_id, resting - filled)
                 orders.add(rest)
                 self._where[order_id] = orders, rest
             else:
                 del self._where[order_id]
         return fills
 
-    def paid(self, traded: list[tuple[int, int, int]]) -> float:
-        return sum(amount * price for _, amount, price in traded)
+    def paid(self, result: list[tuple[int, int, int]]) -> float:
+        return sum(amount * price for _, amount, price in result)

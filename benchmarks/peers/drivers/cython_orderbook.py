@@ -56,5 +56,5 @@ class CythonOrderbook(Driver):
         self._market(self._order(self._buy if buy else self._sell, amount))
         return log[before:]
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(fill.price * fill.quantity_filled for fill in traded))
+    def paid(self, result: Any) -> float:
+        return float(sum(fill.price * fill.quantity_filled for fill in result))

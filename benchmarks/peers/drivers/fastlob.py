@@ -32,8 +32,8 @@ class Fastlob(Driver):
         self._its_id: dict[int, str] = {}
 
     def add(self, order_id: int, bid: bool, amount: int, price: int) -> None:
-        answer = self._process(self._order(self._buy if bid else self._sell, price, amount))
-        self._its_id[order_id] = answer.orderid()
+        response = self._process(self._order(self._buy if bid else self._sell, price, amount))
+        self._its_id[order_id] = response.orderid()
 
     def remove(self, order_id: int) -> None:
         self._cancel(self._its_id.pop(order_id))
@@ -42,12 +42,12 @@ class Fastlob(Driver):
         book, deep = self._book, 4
         best, levels = (book.best_asks, book.n_asks()) if buy else (book.best_bids, book.n_bids())
         while True:
-            total, left = 0, amount
+            total, remaining = 0, amount
             for price, resting, _ in best(min(deep, levels)):
-                if resting >= left:
-                    return total + price * left
+                if resting >= remaining:
+                    return total + price * remaining
                 total += price * resting
-                left -= resting
+                remaining -= resting
             if deep >= levels:
                 raise ValueError("not enough")
             deep *= 4

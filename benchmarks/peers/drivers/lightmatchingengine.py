@@ -50,5 +50,5 @@ class LightMatchingEngine(Driver):
     def trade(self, buy: bool, amount: int) -> Any:
         return self._add("X", 0, amount, 1 if buy else 2)[1]
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(fill.trade_price * fill.trade_qty for fill in traded) / 2)
+    def paid(self, result: Any) -> float:
+        return float(sum(fill.trade_price * fill.trade_qty for fill in result) / 2)

@@ -1,6 +1,6 @@
 """limit-order-book: a C++ matching core behind a binding.
 
-It cannot list its levels, so a quote asks for the amount at each tick. A trade reports neither its fills
+It cannot list its levels, so a quote reads the amount at each tick. A trade reports neither its fills
 nor the filled amount. Large numbers wrap silently (an amount of 2^32 + 5 becomes 5), and a duplicate id is
 ignored silently. License: MIT. Measured as 2.0.0 (ctypes, Python 3.11) and 3.1.0 (Cython, needs Python
 3.13).

@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from peers.driver import CannotAnswerError, Driver
+from peers.driver import Driver, UnsupportedError
 
 
 class Liquibook(Driver):
@@ -48,15 +48,15 @@ class Liquibook(Driver):
                 return total + level.price() * amount
             total += level.price() * resting
             amount -= resting
-        raise CannotAnswerError("liquibook shows only five levels")
+        raise UnsupportedError("liquibook shows only five levels")
 
     def trade(self, buy: bool, amount: int) -> list[tuple[int, int]]:
         self._fills.clear()
         self._add(self._order(buy, 0, amount))
         return list(self._fills)
 
-    def paid(self, traded: list[tuple[int, int]]) -> float:
-        return float(sum(price * amount for price, amount in traded))
+    def paid(self, result: list[tuple[int, int]]) -> float:
+        return float(sum(price * amount for price, amount in result))
 
 
 def listener(base: Any, fills: list[tuple[int, int]]) -> Any:

@@ -80,5 +80,5 @@ class MatchingEngine(Driver):
         )
         return self._process(self._command(seq=number, ts=number, command=order))
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(event.price * event.qty for event in traded if hasattr(event, "trade_id")))
+    def paid(self, result: Any) -> float:
+        return float(sum(event.price * event.qty for event in result if hasattr(event, "trade_id")))

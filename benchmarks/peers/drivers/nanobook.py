@@ -37,15 +37,15 @@ class Nanobook(Driver):
     def quote(self, buy: bool, amount: int) -> Any:
         deep = 4
         while True:
-            seen = self._depth(deep)
-            levels = seen.asks if buy else seen.bids
-            total, left = 0, amount
+            depth = self._depth(deep)
+            levels = depth.asks if buy else depth.bids
+            total, remaining = 0, amount
             for level in levels:
                 resting = level.quantity
-                if resting >= left:
-                    return total + level.price * left
+                if resting >= remaining:
+                    return total + level.price * remaining
                 total += level.price * resting
-                left -= resting
+                remaining -= resting
             if len(levels) < deep:
                 raise ValueError("not enough")
             deep *= 4
@@ -53,5 +53,5 @@ class Nanobook(Driver):
     def trade(self, buy: bool, amount: int) -> Any:
         return self._market("buy" if buy else "sell", amount).trades
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(fill.price * fill.quantity for fill in traded))
+    def paid(self, result: Any) -> float:
+        return float(sum(fill.price * fill.quantity for fill in result))

@@ -16,15 +16,15 @@ from typing import Any
 from peers.driver import Driver
 
 
-class Made(dict[int, Any]):
+class ObjectCache(dict[int, Any]):
     """A cache of objects by number; each is created at its first use."""
 
     def __init__(self, make: Callable[[int], Any]) -> None:
         self._make = make
 
     def __missing__(self, number: int) -> Any:
-        made = self[number] = self._make(number)
-        return made
+        value = self[number] = self._make(number)
+        return value
 
 
 class Nautilus(Driver):
@@ -42,7 +42,7 @@ class Nautilus(Driver):
         book = core.OrderBook(core.InstrumentId.from_str("X.Y"), core.BookType.L3_MBO)
         self._order = core.BookOrder
         self._buy, self._sell = core.OrderSide.BUY, core.OrderSide.SELL
-        self._prices, self._amounts = Made(core.Price.from_int), Made(core.Quantity.from_int)
+        self._prices, self._amounts = ObjectCache(core.Price.from_int), ObjectCache(core.Quantity.from_int)
         self._add, self._delete, self._average = book.add, book.delete, book.get_avg_px_for_quantity
         self._resting: dict[int, Any] = {}
 

@@ -1,4 +1,4 @@
-"""oms, the project itself, through its public verbs.
+"""oms, the project itself, through its public methods.
 
 The side of an order names the trade that it serves: a bid serves SELL trades, and an ask serves BUY trades.
 """
@@ -40,5 +40,5 @@ class Oms(Driver):
     def trade(self, buy: bool, amount: int) -> Trade:
         return self._om.place_trade("X", self._buy if buy else self._sell, amount)
 
-    def paid(self, traded: Trade) -> float:
-        return sum(fill.price * fill.amount for fill in traded.fills)
+    def paid(self, result: Trade) -> float:
+        return sum(fill.price * fill.amount for fill in result.fills)

@@ -39,9 +39,9 @@ class OrderBook(Driver):
 
     def remove(self, order_id: int) -> None:
         levels, price, amount = self._resting.pop(order_id)
-        left = levels[price] - amount
-        if left:
-            levels[price] = left
+        remaining = levels[price] - amount
+        if remaining:
+            levels[price] = remaining
         else:
             del levels[price]
 

@@ -1,6 +1,6 @@
 """orderly-chaos: a C++ matching core called through ctypes; the calls cost more than the core.
 
-There is no quote. Where prices are dense, the fastest public way is to ask for the amount at each tick. After
+There is no quote. Where prices are dense, the fastest public way is to read the amount at each tick. After
 a gap the driver reads the depth, and more of it until the amount is covered. A callback receives the fills.
 License: MIT. Measured as 0.2.0, built from source at installation.
 """
@@ -40,15 +40,15 @@ class OrderlyChaos(Driver):
 
     def quote(self, buy: bool, amount: int) -> Any:
         book, side = self._book, self._sell if buy else self._buy
-        price, left, total, gap = book.best(side) or 0, amount, 0, 0
+        price, remaining, total, gap = book.best(side) or 0, amount, 0, 0
         at, tick = (book.volume_sell, 1) if buy else (book.volume_buy, -1)
         while price > 0 and gap < GAP:
             resting = at(price)
-            if resting >= left:
-                return total + price * left
+            if resting >= remaining:
+                return total + price * remaining
             gap = 0 if resting else gap + 1
             total += price * resting
-            left -= resting
+            remaining -= resting
             price += tick
         return self._quote_by_depth(side, amount)
 
@@ -56,12 +56,12 @@ class OrderlyChaos(Driver):
         deep = 4
         while True:
             levels = self._book.depth(side, deep)
-            total, left = 0, amount
+            total, remaining = 0, amount
             for level in levels:
-                if level.volume >= left:
-                    return total + level.price * left
+                if level.volume >= remaining:
+                    return total + level.price * remaining
                 total += level.price * level.volume
-                left -= level.volume
+                remaining -= level.volume
             if len(levels) < deep:
                 raise ValueError("not enough")
             deep *= 4
@@ -71,5 +71,5 @@ class OrderlyChaos(Driver):
         self._market(self._buy if buy else self._sell, 0, amount)
         return list(self._fills)
 
-    def paid(self, traded: list[Any]) -> float:
-        return float(sum(fill.price * fill.quantity for fill in traded))
+    def paid(self, result: list[Any]) -> float:
+        return float(sum(fill.price * fill.quantity for fill in result))

@@ -52,5 +52,5 @@ class Pylobo(Driver):
         order = self._market(amount, self._trader, self._buy if buy else self._sell)
         return self._fill(order, self._fills).report.fills
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(fill.price * fill.fill_quantity for fill in traded))
+    def paid(self, result: Any) -> float:
+        return float(sum(fill.price * fill.fill_quantity for fill in result))

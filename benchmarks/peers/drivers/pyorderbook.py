@@ -56,5 +56,5 @@ class Pyorderbook(Driver):
     def trade(self, buy: bool, amount: int) -> Any:
         return self._match(self._buy("X", 10**7, amount) if buy else self._sell("X", 1, amount)).trades
 
-    def paid(self, traded: Any) -> float:
-        return float(sum(fill.fill_price * fill.fill_quantity for fill in traded))
+    def paid(self, result: Any) -> float:
+        return float(sum(fill.fill_price * fill.fill_quantity for fill in result))
