@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
 from oms import columns, errors, events, extras, models
+from oms.feeds.formats import AnyFeed
 
 ROOT = Path(oms.__file__).parent
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
@@ -131,6 +133,19 @@ def test_feeds_by_order_and_feeds_by_level_do_not_import_each_other(wing: str, o
     for path in paths:
         crossing = [name for name in imported(path) if f"{name}.".startswith(f"oms.feeds.{other}.")]
         assert not crossing, f"{path.relative_to(ROOT)} imports {crossing[0]}"
+
+
+def exchange_files() -> list[Path]:
+    """The one file of `oms/feeds` that each supported exchange has."""
+    files = [list((ROOT / "feeds").glob(f"*/{feed}.py")) for feed in get_args(AnyFeed)]
+    assert [len(each) for each in files] == [1] * len(files)
+    return [file for [file] in files]
+
+
+@pytest.mark.parametrize("path", exchange_files(), ids=lambda path: path.stem)
+def test_the_file_of_an_exchange_does_not_import_the_file_of_another(path: Path) -> None:
+    others = {module_name(other) for other in exchange_files()} - {module_name(path)}
+    assert others.isdisjoint(imported(path))
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
