@@ -20,7 +20,7 @@ class LevelTally:
     checksums_ok: int = 0
     checksums_failed: int = 0
     gaps: int = 0
-    refused: int = 0
+    rejected: int = 0
     ignored: int = 0
     times_stale: int = 0
     crossed: int = 0
@@ -52,7 +52,7 @@ class SymbolReport:
     checksums_ok: int
     checksums_failed: int
     gaps: int
-    refused: int
+    rejected: int
     ignored: int
     times_stale: int
     stale: str | None

@@ -67,7 +67,7 @@ def test_an_invalid_price_or_amount_makes_the_book_stale_and_nothing_of_its_mess
     assert outcome.stale is not None
     assert outcome.stale.startswith("row 1: ")
     assert len(om) == 0
-    assert feed.reports()["X"].refused == 1
+    assert feed.reports()["X"].rejected == 1
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_the_callers_instrument_restores_trailing_zeros_that_a_recorder_dropped(
 def test_a_failed_checksum_suggests_an_instrument_if_trailing_zeros_may_be_missing() -> None:
     feed = LevelFeed(OrderManagement(), Kraken.rule, Instrument("0.1", "1"))
     assert feed.apply(translated(Kraken(), ONE_LEVEL)).stale == (
-        "the checksum of row 1 failed; if the recorder lost zeros at the ends of numbers, the exchange's own "
-        "tick and lot put them back (--tick and --lot, or instruments)"
+        "the checksum of row 1 failed; if the recorder dropped trailing zeros of numbers, pass the "
+        "exchange's tick size and lot size to restore them (--tick and --lot, or instruments)"
     )
 
 
