@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
 from oms import columns, errors, events, extras, models
+from oms.feeds.formats import AnyFeed
 
 ROOT = Path(oms.__file__).parent
+TESTS = Path(__file__).parent
+TEST_FILES = sorted(TESTS.glob("*/**/test_*.py"))
 CORE = sorted(path for path in ROOT.glob("*.py") if path.name != "__main__.py")
 ADAPTERS = sorted(path for path in ROOT.glob("*/**/*.py"))
 LAYERS = {
@@ -57,6 +63,46 @@ ADAPTER_IMPORTS: dict[str, set[str]] = {
     "cli": {"api", "feeds", "journal"},
 }
 """The adapters, each with the other adapters that it may import."""
+
+TESTED_THROUGH = {
+    "oms.call_stack": "core/test_interrupts.py",
+    "oms.conversions": "core/test_messages.py",
+    "oms.ladder": "cli/test_tables.py",
+    "oms.transaction": "core/test_transactions.py",
+    "oms.feeds.compression": "feeds/test_text_file.py",
+    "oms.feeds.orders.exported_rows": "feeds/test_lobster.py",
+    "oms.feeds.orders.followed_book": "feeds/test_replay.py",
+    "oms.feeds.orders.replayer": "feeds/test_replay.py",
+    "oms.journal.compaction": "journal/test_upkeep.py",
+    "oms.journal.event_log": "journal/test_damage.py",
+    "oms.journal.group_commit": "journal/test_disk.py",
+    "oms.journal.open_file": "journal/test_place.py",
+    "oms.journal.rebuilding": "journal/test_rebuild.py",
+    "oms.journal.replies": "journal/test_journal.py",
+    "oms.journal.sqlite_journal": "journal/test_journal.py",
+    "oms.journal.writer": "journal/test_disk.py",
+    "oms.journal.writer_lock": "journal/test_place.py",
+    "oms.client.errors": "client/test_failures.py",
+    "oms.client.in_process": "client/test_clients.py",
+    "oms.client.operations": "client/test_clients.py",
+    "oms.client.requests": "client/test_clients.py",
+    "oms.client.responses": "client/test_echoes.py",
+    "oms.client.retries": "client/test_failures.py",
+    "oms.api.app": "api/test_rest.py",
+    "oms.api.health": "api/test_rest.py",
+    "oms.api.openapi": "api/test_schema.py",
+    "oms.api.orders": "api/test_rest.py",
+    "oms.api.page.documentation": "api/test_page_widths.py",
+    "oms.api.questions": "api/test_rest.py",
+    "oms.api.route": "api/test_rest.py",
+    "oms.api.settings": "api/test_server.py",
+    "oms.cli.capture": "cli/test_captures.py",
+    "oms.cli.exit_codes": "cli/test_cli.py",
+    "oms.cli.progress": "cli/test_cli.py",
+    "oms.cli.replay": "cli/test_cli.py",
+    "oms.cli.summary": "cli/test_cli.py",
+}
+"""Modules without a test file of their own name, and the file that tests each through another module."""
 
 OUTSIDE = {"sortedcontainers"}
 MODULES = {".".join(["oms", *path.relative_to(ROOT).with_suffix("").parts]) for path in CORE + ADAPTERS}
@@ -133,6 +179,19 @@ def test_order_feeds_and_level_feeds_do_not_import_each_other(package: str, othe
         assert not imports, f"{path.relative_to(ROOT)} imports {imports[0]}"
 
 
+def exchange_files() -> list[Path]:
+    """The one file of `oms/feeds` that each supported exchange has."""
+    files = [list((ROOT / "feeds").glob(f"*/{feed}.py")) for feed in get_args(AnyFeed)]
+    assert [len(each) for each in files] == [1] * len(files)
+    return [file for [file] in files]
+
+
+@pytest.mark.parametrize("path", exchange_files(), ids=lambda path: path.stem)
+def test_the_file_of_an_exchange_does_not_import_the_file_of_another(path: Path) -> None:
+    others = {module_name(other) for other in exchange_files()} - {module_name(path)}
+    assert others.isdisjoint(imports_of(path))
+
+
 def test_no_modules_import_each_other_in_a_cycle() -> None:
     paths = {module_name(path): path for path in CORE + ADAPTERS}
     order = TopologicalSorter(
@@ -192,6 +251,52 @@ def test_only_one_file_contains_install_instructions(path: Path) -> None:
 @pytest.mark.parametrize("path", CORE + ADAPTERS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_text_recommends_installing_oms_by_name_from_a_package_index(path: Path) -> None:
     assert "install oms" not in path.read_text()
+
+
+def has_a_test_file(path: Path) -> bool:
+    """Return True if the module's folder of tests contains `test_<module>.py`."""
+    room = path.relative_to(ROOT).parts[0] if path.parent != ROOT else "core"
+    return any((TESTS / room).rglob(f"test_{path.stem}.py"))
+
+
+def is_named_in_a_test_file(path: Path) -> bool:
+    """Return True if a test file imports the module, or its docstring names the module in full."""
+    name = module_name(path)
+    return any(
+        name in imported_names(test) or re.search(rf"\b{re.escape(name)}\b(?!\.)", docstring_of(test))
+        for test in TEST_FILES
+    )
+
+
+@cache
+def imported_names(path: Path) -> frozenset[str]:
+    return frozenset(imports_of(path))
+
+
+@cache
+def docstring_of(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in CORE + ADAPTERS if path.name != "__init__.py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_module_has_a_test_file_or_is_named_in_one(path: Path) -> None:
+    is_tested_directly = has_a_test_file(path) or is_named_in_a_test_file(path)
+    other = TESTED_THROUGH.get(module_name(path))
+    assert is_tested_directly or other is not None, f"no test file names {module_name(path)}"
+
+
+@pytest.mark.parametrize(("module", "file"), TESTED_THROUGH.items())
+def test_a_module_that_is_tested_through_another_exists_and_so_does_the_test_file(
+    module: str, file: str
+) -> None:
+    path = ROOT.parent.joinpath(*module.split(".")).with_suffix(".py")
+    assert path.is_file()
+    assert (TESTS / file).is_file()
+    assert not has_a_test_file(path), f"{module} has a test file of its own: remove it from TESTED_THROUGH"
 
 
 def private_names_of_sortedcontainers() -> set[str]:

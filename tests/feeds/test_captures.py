@@ -1,4 +1,7 @@
-"""Captures of websockets as files: what is read, what is passed over, what stops the reading."""
+"""Captures of websockets: the files, their lines, and the replay of their messages.
+
+Tests `oms.feeds.levels.capture`, `oms.feeds.levels.replayer`, and, for captures, `oms.feeds.formats`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What is published beside a recording is compared with the replay, and a planted difference is found."""
+"""Comparisons of a replay with the book file and the trades that the exchange published.
+
+Tests `oms.feeds.orders.book_check`, `oms.feeds.orders.maker_check`, and the counts and sentences of
+`oms.feeds.orders.tally` and `oms.feeds.orders.report`.
+"""
 
 from __future__ import annotations
 

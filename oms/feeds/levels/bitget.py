@@ -14,7 +14,7 @@ from typing import Any, cast
 from oms.feeds.levels.book_names import BookNames
 from oms.feeds.levels.checksums import ALTERNATING
 from oms.feeds.levels.messages import LevelMessage, TradeMessage, UnsupportedChannelError
-from oms.feeds.levels.okx import SIDES, book_messages, milliseconds
+from oms.feeds.levels.translation import TRADE_SIDES, book_messages, milliseconds
 
 __all__ = ["Bitget"]
 
@@ -64,7 +64,12 @@ class Bitget:
             for data in message["data"]:
                 when, price, amount, side = _trade(data)
                 yield TradeMessage(
-                    row, milliseconds(when) if time is None else time, symbol, SIDES[side], price, amount
+                    row,
+                    milliseconds(when) if time is None else time,
+                    symbol,
+                    TRADE_SIDES[side],
+                    price,
+                    amount,
                 )
         elif isinstance(channel, str) and channel.startswith(_CHANGES):
             raise UnsupportedChannelError(channel, (_CHANGES, *_SNAPSHOTS))

@@ -1,4 +1,30 @@
-"""The two sides of one symbol, as a level-2 feed tells them: followed while they are right, else stale."""
+"""The book of one symbol in a level feed: it is either up to date or stale.
+
+The problem. An exchange sends a snapshot of its book and then only the levels that change. An update that
+is lost, reordered, or misread leaves a wrong book, and nothing shows that later prices are wrong. A message
+changes many levels, and no thread may see only some of the changes. The OrderManagement stores orders, but
+the feed names only levels.
+
+What does not work. To apply the levels to the orders one by one shows half a message to other threads, and
+the checksum is known only after the last level. To keep a book after a failed checksum is to guess which of
+its levels are wrong. To rebuild all orders for each message costs O(n), and every order loses its id.
+
+The solution. Each side stores its levels beside the orders, in a dict sorted by price. A message changes the
+levels first. Its sequence number, its prices and amounts, and its checksum are then checked. If all are
+right, the orders of the changed levels are updated in one transaction. Otherwise the book becomes stale: all
+of its levels and orders are removed, and updates are ignored until the next snapshot.
+
+The invariants. After every call of `apply` that returns:
+- A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.
+- A book that is not stale has one order for each level, except a level at price 0, which no order can have.
+  The order has the level's price and amount. It keeps its id as long as the level exists. An order that
+  somebody else traded or removed is the exception: it returns with the next update of its level.
+- `_BookSide._changed` contains each price whose order may differ from its level. It is emptied only after
+  the orders were updated. If the update of the orders raises, the transaction is rolled back, the book is
+  stale, and the next snapshot also corrects the old orders.
+- A book has one tick and one lot at a time. Only a snapshot makes them finer, because the levels are stored
+  in ticks and lots.
+"""
 
 from __future__ import annotations
 
@@ -19,112 +45,115 @@ from oms.models import Order, Side
 
 __all__ = ["LevelBook", "NO_SNAPSHOT"]
 
-_MANY = 20  # orders from which on one sort is quicker than as many inserts
+_BULK = 20  # for more new orders than this, one sort is faster than single inserts
 NO_SNAPSHOT = "no snapshot has been seen"
-_LOST_ZEROS = (
-    "; if the recorder lost zeros at the ends of numbers, the exchange's own tick and lot put them back "
-    "(--tick and --lot, or instruments)"
+_MISSING_ZEROS = (
+    "; if the recorder dropped trailing zeros of numbers, pass the exchange's tick size and lot size to "
+    "restore them (--tick and --lot, or instruments)"
 )
 
 
-class _Held(NamedTuple):
-    """What an exchange says of a level: its amount in lots, and its part of the checksum."""
+class _StoredLevel(NamedTuple):
+    """A level as the exchange sent it: its amount in lots, and its part of the checksum."""
 
     amount: int
-    part: str
+    checksum_part: str
 
 
-class _Step(NamedTuple):
-    """What makes the order of one level agree with it: remove `before`, amend it, or add `after`."""
+class _OrderChange(NamedTuple):
+    """The change that makes an order equal to its level: remove `before`, amend it, or add `after`."""
 
-    rank: int
+    key: int
     before: int | None
     after: Order | None
 
 
 class _BookSide:
-    """The levels of one side, best first, and the orders that stand for them."""
+    """The levels of one side, best first, and the ids of their orders.
+
+    A key is a price in ticks times the sign of the side, so that the better price has the smaller key.
+    """
 
     def __init__(self, side: Side) -> None:
         self.side = side
-        self._sign = side.sign  # a rank is a price times the sign: the better price has the smaller rank
-        self._levels: SortedDict[int, _Held] = SortedDict()  # by rank
-        self._order_ids: dict[int, int] = {}  # by rank
-        self._touched: set[int] = set()  # ranks that changed since the orders were made to agree
+        self._sign = side.sign
+        self._levels: SortedDict[int, _StoredLevel] = SortedDict()
+        self._order_ids: dict[int, int] = {}  # by key
+        self._changed: set[int] = set()  # keys of the levels that changed since the orders were updated
 
     def __len__(self) -> int:
         return len(self._levels)
 
     def clear(self) -> None:
-        self._touched.update(self._levels)
+        self._changed.update(self._levels)
         self._levels.clear()
 
     def change(self, levels: Levels, instrument: Instrument, rule: ChecksumRule, tally: LevelTally) -> None:
-        """Set or delete levels; raises InvalidArgumentError, and has then changed those before."""
+        """Set or delete levels. An InvalidArgumentError leaves the levels before the bad one changed."""
         for price, amount in levels:
-            rank = self._sign * instrument.to_ticks(price)
+            key = self._sign * instrument.to_ticks(price)
             lots = instrument.to_lots(amount)
             if lots:
-                tally.unholdable += not rank
-                self._levels[rank] = _Held(lots, rule.part(price, amount))
-            elif self._levels.pop(rank, None) is None:
+                tally.unholdable += not key
+                self._levels[key] = _StoredLevel(lots, rule.part(price, amount))
+            elif self._levels.pop(key, None) is None:
                 tally.unknown_deletes += 1
-            self._touched.add(rank)
+            self._changed.add(key)
 
-    def cut(self, depth: int) -> None:
-        """Drop the worst levels beyond a depth: the exchange says nothing of them any more."""
+    def truncate(self, depth: int) -> None:
+        """Remove the worst levels beyond a depth. The exchange no longer publishes their changes."""
         while len(self._levels) > depth:
-            rank, _ = self._levels.popitem()
-            self._touched.add(rank)
+            key, _ = self._levels.popitem()
+            self._changed.add(key)
 
-    def parts(self, rule: ChecksumRule, zeros_of: Instrument | None) -> list[str]:
-        """Return the parts of the checksum of the best levels; O(levels).
+    def checksum_parts(self, rule: ChecksumRule, instrument: Instrument | None) -> list[str]:
+        """Return the parts of the checksum, best level first; O(d) for the d levels that it covers.
 
-        They are in the letters that were sent, or have as many decimals as an instrument's tick and lot.
+        The numbers are as they were received, or with as many decimals as the tick and lot of `instrument`.
         """
-        best = [(rank, self._levels[rank]) for rank in self._levels.islice(stop=rule.levels)]
-        if zeros_of is None:
-            return [held.part for _, held in best]
+        best = [(key, self._levels[key]) for key in self._levels.islice(stop=rule.levels)]
+        if instrument is None:
+            return [level.checksum_part for _, level in best]
         return [
-            rule.part(zeros_of.price_text(self._sign * rank), zeros_of.amount_text(held.amount))
-            for rank, held in best
+            rule.part(instrument.price_text(self._sign * key), instrument.amount_text(level.amount))
+            for key, level in best
         ]
 
     def best(self) -> Level | None:
         if not self._levels:
             return None
-        rank, held = self._levels.peekitem(0)
-        return Level(self._sign * rank, held.amount)
+        key, level = self._levels.peekitem(0)
+        return Level(self._sign * key, level.amount)
 
-    def steps(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> list[_Step]:
-        """Say what makes the orders agree with the levels that changed; nothing is done yet."""
-        steps: list[_Step] = []
-        for rank in sorted(self._touched):
-            held, before = self._levels.get(rank), self._order_ids.get(rank)
+    def order_changes(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> list[_OrderChange]:
+        """Return the changes that make the orders equal to the changed levels, without applying them."""
+        changes: list[_OrderChange] = []
+        for key in sorted(self._changed):
+            level, before = self._levels.get(key), self._order_ids.get(key)
             if before is not None and before not in om:
-                before = None  # somebody traded it away
+                before = None  # somebody else traded or removed this order
             after = None
-            if held is not None and rank:
+            if level is not None and key:
                 order_id = before if before is not None else next(new for new in new_ids if new not in om)
-                after = Order(order_id, symbol, self.side, held.amount, self._sign * rank)
-            steps.append(_Step(rank, before, after))
-        return steps
+                after = Order(order_id, symbol, self.side, level.amount, self._sign * key)
+            changes.append(_OrderChange(key, before, after))
+        return changes
 
-    def settled(self, steps: Iterable[_Step]) -> None:
-        """Remember what has been done."""
-        for rank, _, after in steps:
+    def store_order_ids(self, changes: Iterable[_OrderChange]) -> None:
+        """Store the ids of the orders after `changes` were applied."""
+        for key, _, after in changes:
             if after is None:
-                self._order_ids.pop(rank, None)
+                self._order_ids.pop(key, None)
             else:
-                self._order_ids[rank] = after.order_id
-        self._touched.clear()
+                self._order_ids[key] = after.order_id
+        self._changed.clear()
 
 
 class LevelBook:
-    """Follows the messages about one symbol; the orders of its levels rest in an OrderManagement.
+    """The book of one symbol, updated by messages; its levels are orders in an OrderManagement.
 
-    `why_stale` is None while the book is what the exchange says. A stale book has no orders at all;
-    updates are counted and ignored until a snapshot comes.
+    `why_stale` is None while the book is up to date, and the reason otherwise. A stale book has no orders.
+    Updates are counted and ignored until the next snapshot.
     """
 
     def __init__(
@@ -140,7 +169,7 @@ class LevelBook:
         self._om = om
         self._ignores_checksums = ignores_checksums
         self._next_instrument = instrument  # from the next snapshot on
-        self._puts_zeros_back = False
+        self._restores_zeros = False
         self._rule = rule
         self._new_ids = new_ids
         self._asks, self._bids = _BookSide(ASK), _BookSide(BID)
@@ -148,24 +177,25 @@ class LevelBook:
         self.instrument = instrument
         self.tally = LevelTally()
         self.why_stale: str | None = NO_SNAPSHOT
-        self.last: BookMessage | None = None  # the latest that was applied
+        self.last: BookMessage | None = None  # the latest message that was applied
         self._sequence: int | None = None
 
     def best(self, side: Side) -> Level | None:
-        """The best level of a side; O(log n)."""
+        """Return the best level of a side, or None if the side is empty. O(log n)."""
         return (self._asks if side is ASK else self._bids).best()
 
     def __len__(self) -> int:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """Count in what is finer, from the next snapshot on."""
+        """From the next snapshot on, also accept prices and amounts in this instrument's tick and lot."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
-        """Apply a message as a whole, or say that it was not; O((k + d) log n) for k levels of it.
+        """Apply a whole message, or none of it; return True if it was applied.
 
-        d is the number of levels that the checksum covers.
+        O((k + d) log n) for the k levels of the message, the d levels that the checksum covers, and the n
+        levels of the book.
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
@@ -173,20 +203,21 @@ class LevelBook:
             self.tally.ignored += 1
             return False
         before = self.instrument
-        problem = self._gap(message) or self._take_in(message)
+        problem = self._gap(message) or self._change_and_verify(message)
         if problem is not None:
             self.instrument = before
-            self._go_stale(problem)
+            self._become_stale(problem)
             return False
         if message.snapshot:
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
-        self.why_stale = f"the orders could not be changed as row {message.row} says"  # if this raises
-        self._settle()
+        # The reason is set first: if the orders cannot be changed, the book stays stale.
+        self.why_stale = f"the orders could not be changed by row {message.row}"
+        self._update_orders()
         self.why_stale = None
         self._sequence = message.sequence
         self.last = message
-        self._look()
+        self._count_crossed()
         return True
 
     def _gap(self, message: BookMessage) -> str | None:
@@ -202,37 +233,37 @@ class LevelBook:
         self.tally.gaps += gap
         return problem if gap else None
 
-    def _take_in(self, message: BookMessage) -> str | None:
-        """Change the levels; say why they cannot be right."""
+    def _change_and_verify(self, message: BookMessage) -> str | None:
+        """Change the levels; return the problem if the message is invalid or its checksum is wrong."""
         try:
-            self._change_finely(message)
+            self._change_levels(message)
         except InvalidArgumentError as error:
             self.tally.rejected += 1
             return f"row {message.row}: {error}"
         if message.depth is not None:
-            self._asks.cut(message.depth)
-            self._bids.cut(message.depth)
+            self._asks.truncate(message.depth)
+            self._bids.truncate(message.depth)
         if message.checksum is None:
             return None
-        if self._sums_up_to(message.checksum % 2**32):
+        if self._matches(message.checksum % 2**32):
             self.tally.checksums_ok += 1
             return None
         self.tally.checksums_failed += 1
         if self._ignores_checksums:
             return None
-        hint = _LOST_ZEROS if self._rule.fixed_decimals and not self.tally.checksums_ok else ""
+        hint = _MISSING_ZEROS if self._rule.fixed_decimals and not self.tally.checksums_ok else ""
         return f"the checksum of row {message.row} failed{hint}"
 
-    def _change_finely(self, message: BookMessage) -> None:
-        """Change the levels, in a finer tick or lot if a snapshot needs one; raises InvalidArgumentError.
+    def _change_levels(self, message: BookMessage) -> None:
+        """Change the levels, with a finer tick or lot if a snapshot needs it; raise InvalidArgumentError.
 
-        What an update needs is kept for the next snapshot: its own book counts in the coarser one.
+        An update that needs a finer tick or lot is an error, and the next snapshot uses the finer one.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
         except InvalidArgumentError:
             if self.last is None:
-                raise  # what was given never fitted, so it is wrong
+                raise  # the instrument never fitted a message, so the caller's tick or lot is wrong
             finer = _finer_for(self.instrument, message)
             if not message.snapshot:
                 self.expect(finer)
@@ -241,7 +272,7 @@ class LevelBook:
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
         tally = self.tally
-        counted = tally.unholdable, tally.unknown_deletes
+        counts = tally.unholdable, tally.unknown_deletes
         if message.snapshot:
             self._asks.clear()
             self._bids.clear()
@@ -249,58 +280,59 @@ class LevelBook:
             self._asks.change(message.asks, instrument, self._rule, tally)
             self._bids.change(message.bids, instrument, self._rule, tally)
         except InvalidArgumentError:
-            tally.unholdable, tally.unknown_deletes = counted
+            tally.unholdable, tally.unknown_deletes = counts
             raise
         self.instrument = instrument
 
-    def _sums_up_to(self, checksum: int) -> bool:
-        """Return True if the checksum is that of the best levels, as they were sent or with its zeros."""
+    def _matches(self, checksum: int) -> bool:
+        """Return True if the levels have this checksum, as received or with trailing zeros restored."""
         rule = self._rule
-        latest = self._puts_zeros_back
+        latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
-            zeros_of = self.instrument if with_zeros else None
-            if rule.crc32(self._asks.parts(rule, zeros_of), self._bids.parts(rule, zeros_of)) == checksum:
-                self._puts_zeros_back = with_zeros
+            instrument = self.instrument if with_zeros else None
+            asks, bids = (side.checksum_parts(rule, instrument) for side in (self._asks, self._bids))
+            if rule.crc32(asks, bids) == checksum:
+                self._restores_zeros = with_zeros
                 return True
         return False
 
-    def _go_stale(self, why: str) -> None:
+    def _become_stale(self, why: str) -> None:
         self.tally.times_stale += 1
         self.why_stale = why
         self._sequence = None
         self._asks.clear()
         self._bids.clear()
-        self._settle()
+        self._update_orders()
 
-    def _settle(self) -> None:
-        """Make the orders agree with the levels, in one step for all readers."""
+    def _update_orders(self) -> None:
+        """Make the orders equal to the levels. Other threads see all of the changes or none."""
         om = self._om
-        asks, bids = (side.steps(om, self.symbol, self._new_ids) for side in (self._asks, self._bids))
-        changes = [step[1:] for step in chain(asks, bids) if step.before is not None or step.after]
+        asks, bids = (side.order_changes(om, self.symbol, self._new_ids) for side in (self._asks, self._bids))
+        changes = [change[1:] for change in chain(asks, bids) if change.before is not None or change.after]
         if len(changes) == 1:
-            _change(om, *changes[0])  # one verb is one step anyway
+            _change_order(om, *changes[0])  # a single change needs no transaction
         elif changes:
             with om.transaction():
                 added = [after for before, after in changes if before is None and after is not None]
-                if len(added) > _MANY:
+                if len(added) > _BULK:
                     om.add_orders(added)
                     changes = [change for change in changes if change[0] is not None]
                 for before, after in changes:
-                    _change(om, before, after)
-        self._asks.settled(asks)
-        self._bids.settled(bids)
+                    _change_order(om, before, after)
+        self._asks.store_order_ids(asks)
+        self._bids.store_order_ids(bids)
 
-    def _look(self) -> None:
+    def _count_crossed(self) -> None:
         ask, bid = self._asks.best(), self._bids.best()
         self.tally.crossed += ask is not None and bid is not None and ask.price <= bid.price
 
 
 def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
-    """Return the instrument, or the decimal one beyond it, in which the levels of a message are counted."""
+    """Return an instrument that can express all valid prices and amounts of a message exactly."""
     pairs = [*message.asks, *message.bids]
     price, amount = (
-        max((decimals_of(text) for text in texts if not _is_counted(read, text)), default=None)
-        for read, texts in (
+        max((decimals_of(text) for text in texts if not _converts(to_int, text)), default=None)
+        for to_int, texts in (
             (instrument.to_ticks, [price for price, _ in pairs]),
             (instrument.to_lots, [amount for _, amount in pairs]),
         )
@@ -314,15 +346,15 @@ def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
     )
 
 
-def _is_counted(read: Callable[[str], int], text: str) -> bool:
+def _converts(to_int: Callable[[str], int], text: str) -> bool:
     try:
-        read(text)
+        to_int(text)
     except InvalidArgumentError:
         return False
     return True
 
 
-def _change(om: OrderManagement, before: int | None, after: Order | None) -> None:
+def _change_order(om: OrderManagement, before: int | None, after: Order | None) -> None:
     if before is None and after is not None:
         om.add_order(*after)
     elif before is not None and after is None:

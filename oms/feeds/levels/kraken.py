@@ -20,7 +20,7 @@ from oms.feeds.levels.messages import (
     TradeMessage,
     UnsupportedChannelError,
 )
-from oms.feeds.levels.okx import SIDES
+from oms.feeds.levels.translation import TRADE_SIDES
 from oms.instrument import MOST_DIGITS
 from oms.models import Side
 
@@ -107,7 +107,7 @@ class Kraken:
             for data in sent["data"]:
                 price, amount = self._texts(data["symbol"], data["price"], data["qty"])
                 when = _when(data["timestamp"], time)
-                yield TradeMessage(row, when, data["symbol"], SIDES[data["side"]], price, amount)
+                yield TradeMessage(row, when, data["symbol"], TRADE_SIDES[data["side"]], price, amount)
         elif channel == "instrument":
             for pair in sent["data"]["pairs"]:
                 yield self._instrument(pair, row, time)

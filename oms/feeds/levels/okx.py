@@ -13,22 +13,18 @@ from typing import Any, cast
 from oms.feeds.levels.book_names import BookNames
 from oms.feeds.levels.checksums import ALTERNATING
 from oms.feeds.levels.messages import (
-    BookMessage,
     InstrumentMessage,
     LevelMessage,
-    Levels,
     TradeMessage,
     UnsupportedChannelError,
 )
+from oms.feeds.levels.translation import TRADE_SIDES, book_messages, milliseconds
 from oms.instrument import Instrument
-from oms.models import Side
 
-__all__ = ["Okx", "SIDES", "book_messages", "milliseconds"]
+__all__ = ["Okx"]
 
 _CHANGES = ("books", "books-l2-tbt", "books50-l2-tbt")
 _SNAPSHOTS = ("books5", "bbo-tbt")
-SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-"""Which side a trade took, in the words of an exchange."""
 
 
 class Okx:
@@ -67,7 +63,7 @@ class Okx:
             symbol = message["arg"]["instId"]
             for data in message["data"]:
                 when = milliseconds(data["ts"]) if time is None else time
-                yield TradeMessage(row, when, symbol, SIDES[data["side"]], data["px"], data["sz"])
+                yield TradeMessage(row, when, symbol, TRADE_SIDES[data["side"]], data["px"], data["sz"])
         elif channel == "instruments":
             yield from _instruments(message["data"], row, time)
         elif isinstance(channel, str) and ("book" in channel or "bbo" in channel):
@@ -81,51 +77,3 @@ def _instruments(
         if data["tickSz"] and data["lotSz"]:  # both are empty until an instrument is listed
             instrument = Instrument(data["tickSz"], data["lotSz"])
             yield InstrumentMessage(row, time or 0, data["instId"], instrument.tick_size, instrument.lot_size)
-
-
-def book_messages(
-    message: dict[str, Any],
-    symbol: str,
-    row: int,
-    time: int | None,
-    numbers: tuple[str, str],
-    sides: tuple[str, str] = ("asks", "bids"),
-    *,
-    whole: bool = False,
-) -> Iterator[BookMessage]:
-    """Translate the books of a message: `whole` ones, or what its action says.
-
-    `numbers` are the names of a message's own number and the previous one's, `sides` those of asks and bids.
-    """
-    own, previous = numbers
-    asks, bids = sides
-    snapshot = whole or {"snapshot": True, "update": False}[message["action"]]
-    for data in message["data"]:
-        yield BookMessage(
-            row,
-            milliseconds(data["ts"]) if time is None else time,
-            symbol,
-            snapshot,
-            _levels_of(data[asks]),
-            _levels_of(data[bids]),
-            _checksum_of(data, own),
-            int(data[own]) if own in data else None,
-            int(data[previous]) if previous in data and not snapshot else None,
-        )
-
-
-def _levels_of(rows: list[list[str]]) -> Levels:
-    return tuple((price, amount) for price, amount, *_ in rows)
-
-
-def milliseconds(text: str) -> int:
-    """Read a time in milliseconds as nanoseconds."""
-    return int(text) * 1_000_000
-
-
-def _checksum_of(data: dict[str, str], number: str) -> int | None:
-    """Read a checksum; where messages are numbered, 0 stands for none."""
-    if "checksum" not in data:
-        return None
-    checksum = int(data["checksum"])
-    return None if checksum == 0 and number in data else checksum

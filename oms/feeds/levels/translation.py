@@ -1,0 +1,62 @@
+"""The parts of a JSON message that several exchanges write in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from oms.feeds.levels.messages import BookMessage, Levels
+from oms.models import Side
+
+__all__ = ["TRADE_SIDES", "book_messages", "milliseconds"]
+
+TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+"""The side of the trade's taker, by the exchange's word."""
+
+
+def book_messages(
+    message: dict[str, Any],
+    symbol: str,
+    row: int,
+    time: int | None,
+    numbers: tuple[str, str],
+    sides: tuple[str, str] = ("asks", "bids"),
+    *,
+    whole: bool = False,
+) -> Iterator[BookMessage]:
+    """Translate the books of a message: `whole` ones, or what its action says.
+
+    `numbers` are the names of a message's own number and the previous one's, `sides` those of asks and bids.
+    """
+    own, previous = numbers
+    asks, bids = sides
+    snapshot = whole or {"snapshot": True, "update": False}[message["action"]]
+    for data in message["data"]:
+        yield BookMessage(
+            row,
+            milliseconds(data["ts"]) if time is None else time,
+            symbol,
+            snapshot,
+            _levels_of(data[asks]),
+            _levels_of(data[bids]),
+            _checksum_of(data, own),
+            int(data[own]) if own in data else None,
+            int(data[previous]) if previous in data and not snapshot else None,
+        )
+
+
+def _levels_of(rows: list[list[str]]) -> Levels:
+    return tuple((price, amount) for price, amount, *_ in rows)
+
+
+def milliseconds(text: str) -> int:
+    """Read a time in milliseconds as nanoseconds."""
+    return int(text) * 1_000_000
+
+
+def _checksum_of(data: dict[str, str], number: str) -> int | None:
+    """Read a checksum; where messages are numbered, 0 stands for none."""
+    if "checksum" not in data:
+        return None
+    checksum = int(data["checksum"])
+    return None if checksum == 0 and number in data else checksum
