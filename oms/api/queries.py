@@ -1,0 +1,104 @@
+"""The endpoints that only read the books. Each calls the method of OrderManagement with its name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from oms.api import openapi
+from oms.api.openapi import documented
+from oms.api.request_models import (
+    AmountQuery,
+    AvailableQuery,
+    BookQuery,
+    LevelsQuery,
+    PriceQuery,
+    PricesQuery,
+    QuoteQuery,
+    WithinQuery,
+)
+from oms.api.response_models import json_response, to_json
+from oms.management import OrderManagement
+
+__all__ = ["Queries"]
+
+
+class Queries:
+    """The read-only endpoints. Each runs in a thread, because it may wait for the lock of the books."""
+
+    def __init__(self, om: OrderManagement) -> None:
+        self._om = om
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the endpoints to a router."""
+        for path, endpoint, description in (
+            ("/price", self.calculate_price, openapi.PRICE),
+            ("/quote", self.quote, openapi.QUOTE),
+            ("/prices", self.calculate_prices, openapi.PRICES),
+            ("/curve", self.price_curve, openapi.CURVE),
+            ("/amount", self.calculate_amount, openapi.AMOUNT),
+            ("/available", self.available_amount, openapi.AVAILABLE),
+            ("/within", self.amount_within, openapi.WITHIN),
+            ("/best-price", self.best_price, openapi.BEST_PRICE),
+            ("/depth", self.depth, openapi.DEPTH),
+            ("/symbols", self.symbols, openapi.SYMBOLS),
+            ("/count", self.count, openapi.COUNT),
+        ):
+            router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
+
+    def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> Response:
+        """Return the total price of an amount: the cost of a BUY, or the proceeds of a SELL."""
+        return _about(query, total_price=self._om.calculate_price(**vars(query)))
+
+    def quote(self, query: Annotated[QuoteQuery, Query()]) -> Response:
+        """Return the fills and the total price of a possible trade, without making the trade."""
+        quote = self._om.quote(**vars(query))
+        return json_response({**to_json(quote), "slippage": quote.slippage})
+
+    def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> Response:
+        """Return the total price of each amount, all from the same state of the book."""
+        return _about(query, total_prices=self._om.calculate_prices(**vars(query)))
+
+    def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> Response:
+        """Return the cumulative amounts and prices of the best price levels."""
+        return _of_book(query, **self._om.price_curve(**vars(query)))
+
+    def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
+        """Return the largest amount that a budget buys."""
+        return _about(query, amount=self._om.calculate_amount(**vars(query)))
+
+    def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
+        """Return the amount that is available within a limit price, or in the whole book."""
+        return _about(query, amount=self._om.available_amount(**vars(query)))
+
+    def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
+        """Return the largest amount with at most this slippage, in basis points."""
+        return _about(query, amount=self._om.amount_within(**vars(query)))
+
+    def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
+        """Return the best price, or null if the book is empty."""
+        return _about(query, price=self._om.best_price(**vars(query)))
+
+    def depth(self, query: Annotated[LevelsQuery, Query()]) -> Response:
+        """Return the best price levels, best first."""
+        return _of_book(query, levels=[to_json(level) for level in self._om.depth(**vars(query))])
+
+    def symbols(self) -> Response:
+        """Return the symbols with resting orders, sorted."""
+        return json_response({"symbols": self._om.symbols()})
+
+    def count(self) -> Response:
+        """Return the number of resting orders. O(1)."""
+        return json_response({"count": len(self._om)})
+
+
+def _about(query: BookQuery, **results: Any) -> Response:
+    """Return a response with the parameters of the query, and the results."""
+    parameters = {name: value for name, value in vars(query).items() if value is not None}
+    return json_response({**parameters, **results})
+
+
+def _of_book(query: BookQuery, **results: Any) -> Response:
+    """Return a response with the symbol and the side of the query, and the results."""
+    return json_response({"symbol": query.symbol, "side": query.side, **results})
