@@ -159,7 +159,8 @@ def check_query(query: bytes, parameters: dict[str, bool]) -> None:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeError:
-        raise invalid_field("query", None, "percent-encoded UTF-8") from None
+        text = query.decode("ascii", "backslashreplace")
+        raise invalid_field("query", text, "percent-encoded UTF-8") from None
     for name, count in Counter(name for name, _ in pairs).items():
         values = [value for each, value in pairs if each == name]
         if name not in parameters:
@@ -186,7 +187,8 @@ def first_problem(errors: Sequence[Any]) -> ProblemError:
     field = [part for part in error["loc"] if isinstance(part, str)][-1]
     match error["type"]:
         case "missing":
-            return invalid_field(field, None, "given")
+            fields = {"field": field, "allowed": "given", "value": None}
+            return ProblemError("invalid_order", f"{field} must be given, but it is missing", fields)
         case "extra_forbidden":
             return invalid_field(field, error["input"], "left out (unknown field)")
         case "value_error":
