@@ -1,4 +1,4 @@
-"""The application, and the router that other applications can include."""
+"""The application, and a router that you can include in another application."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["create_app", "create_router"]
 
 
 def create_router(om: OrderManagement, settings: Settings | None = None) -> APIRouter:
-    """Return a router with all endpoints, for an application to include.
+    """Return a router with all endpoints, for your own application to include.
 
-    Only the limits of the settings apply: the application itself must check keys, hosts, and origins. If
-    `om` has a journal, the idempotency keys are read from it, in O(events). Raise JournalError if it cannot
-    be read.
+    The router applies only the limits of the settings. Your application must check keys, hosts, and origins.
+    If `om` has a journal, the router reads the idempotency keys from the journal, in O(events). Raise
+    JournalError if the journal cannot be read.
     """
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
@@ -50,11 +50,11 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
-    """Return an application that serves an OrderManagement (None: a new one, without a journal).
+    """Return an application that serves `om`, or a new OrderManagement without a journal if `om` is None.
 
-    Without settings, the key is read from the environment. Raise InvalidArgumentError if uvicorn or gunicorn
-    was started with several workers, because each would have its own books. Raise JournalError if the journal
-    of `om` cannot be read.
+    Without settings, the API key is the environment variable OMS_API_KEY, if it is set. Raise
+    InvalidArgumentError if uvicorn or gunicorn was started with several workers, because each worker would
+    have its own books. Raise JournalError if the journal of `om` cannot be read.
 
     >>> from fastapi.testclient import TestClient
     >>> with TestClient(create_app()) as client:
@@ -96,7 +96,7 @@ def _complete_openapi(app: FastAPI, *, session_cookie: str | None) -> None:
             app.openapi_schema = completed(original(), session_cookie=session_cookie)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documentation extends a document like this
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way to extend the document
 
 
 def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
@@ -116,7 +116,8 @@ def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
         assert isinstance(error, HTTPException)
         match error.status_code:
             case 404:
-                return problem_response(ProblemError("not_found", "there is no such path; see /docs"))
+                detail = f"there is no path {request.scope['path'][:100]!r}; GET /docs lists all paths"
+                return problem_response(ProblemError("not_found", detail))
             case 405:
                 allowed = ", ".join(sorted(_methods(router, request)))
                 detail = f"the method must be one of {allowed}, not {request.method}"
@@ -133,7 +134,7 @@ def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
 
 
 def _methods(router: APIRouter, request: Request) -> set[str]:
-    """Return the methods of all endpoints at a path; Starlette names only those of the first endpoint."""
+    """Return the methods of all endpoints at a path. Starlette returns only those of the first endpoint."""
     routes = (route for route in router.routes if isinstance(route, Route))
     matching = (
         route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE
@@ -142,6 +143,6 @@ def _methods(router: APIRouter, request: Request) -> set[str]:
 
 
 def _server_failed(_request: Request, _error: Exception) -> Response:
-    """Return a problem without details, which are only in the server's log."""
+    """Return a problem without details. Only the server's log contains them."""
     detail = "the server failed; the reason is in its log"
     return problem_response(ProblemError("internal_error", detail))

@@ -1,22 +1,26 @@
 """Access: the API key, the sessions of browsers, and the checks of Host and Origin before every endpoint.
 
 The problem. The key gives full access, so no script of a page may read it, and no other site may use it. A
-browser sends a cookie with every request to this server, whichever site started the request. And any domain
-name may be made to point to this server; the browser then takes it for that domain (DNS rebinding).
+browser sends a cookie with every request to this server, even if another site started the request. And an
+attacker can make a domain name of their own resolve to this server. The browser then treats this server as
+part of the attacker's site (DNS rebinding).
 
-What does not work. A browser cannot send an Authorization header with a WebSocket. A key in the address would
-be in logs and in the history. A check of Origin alone fails against a foreign domain name, whose Origin and
-Host agree.
+What does not work. A browser cannot send an Authorization header with a WebSocket. A key in the URL would be
+written to logs and to the browser's history. After DNS rebinding, a comparison of Origin and Host does not
+help, because both contain the attacker's name.
 
 The solution.
-- Programs send the key in Authorization, with every request.
-- The page sends the key once, to POST /session, and gets a cookie with a random token. No script can read it.
-- A request with a cookie that changes something, and every stream, must come from this server's own page: its
-  Origin must be that of the Host, or one that the settings allow.
-- The Host must be an IP address or a name that the settings allow, because a foreign domain name is neither.
+- Programs send the key in the Authorization header of every request.
+- The page sends the key once, to POST /session, and gets a cookie with a random token. Scripts cannot read
+  this cookie.
+- A change or a stream that uses the cookie must come from this server's own page. Its Origin must match the
+  Host or be one that the settings allow.
+- The Host must be an IP address or a name that the settings allow. A domain name of an attacker is neither.
 
-Invariants: the key is compared in constant time, is never logged, and is in no response. A cookie cannot
-create another cookie. GET /health and the page's own files need no key, because they contain no data.
+Invariants:
+- The key is compared in constant time. No log and no response contains it.
+- A cookie cannot open another session.
+- GET /health and the page's own files need no key, because they contain no data.
 """
 
 from __future__ import annotations
@@ -42,18 +46,18 @@ __all__ = ["COOKIE", "Guard", "Sessions"]
 
 COOKIE = "oms_session"
 _SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 1_000
+_MOST_SESSIONS = 1_000  # when more are open, the oldest session is closed
 
 _WITHOUT_KEY = {"/health", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LONGEST_NAME = 100  # characters of a header in a message
+_LONGEST_NAME = 100  # the most characters of a header in a message
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
 # ---------------------------------------------------------------------- sessions
 
 
 class Sessions:
-    """The open sessions: hashes of their tokens, and when each ends. The oldest of a thousand is dropped."""
+    """The open sessions of browsers: for each hash of a token, the time at which the session ends."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -69,13 +73,14 @@ class Sessions:
             router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
 
     def is_open(self, token: str | None) -> bool:
-        """Return True if a token is that of an open session."""
+        """Return True if the token belongs to an open session."""
         return token is not None and time.monotonic() < self._ends.get(_hash(token), 0)
 
     async def open_session(self, request: Request) -> Response:
-        """Return a cookie for the key. A cookie is not enough, so no session can prolong itself.
+        """Open a session for a request with the API key, and return the session's cookie.
 
-        Without a key in the settings everybody has access, and no cookie is needed.
+        A request with only a cookie is rejected, so no session can extend itself. If the settings have no
+        key, the response has no cookie, because nobody needs one.
         """
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
@@ -99,7 +104,7 @@ class Sessions:
         return response
 
     async def get_session(self, request: Request) -> Response:
-        """Return whether the request has an open session."""
+        """Return `{"open": true}` if the cookie of the request belongs to an open session."""
         return json_response({"open": self.is_open(request.cookies.get(COOKIE))})
 
     async def close_session(self, request: Request) -> Response:
@@ -111,12 +116,12 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the path below which a browser sends the cookie, so that no other application gets it."""
+    """Return the path of this application, so that browsers send the cookie to no other application."""
     return request.scope.get("root_path") or "/"
 
 
 def _uses_https(request: Request) -> bool:
-    """Return True if the browser uses https, even if only up to a proxy in front of this server."""
+    """Return True if the browser uses https, at least for the connection to a proxy."""
     return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 
@@ -128,25 +133,27 @@ def _hash(token: str) -> bytes:
 
 
 def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if a request carries the key; compare in constant time."""
+    """Return True if the request has the right key. The comparison takes constant time."""
     candidate = _bearer(request)
     return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
 
 
 def _bearer(request: HTTPConnection) -> str | None:
-    """Return the key that a request carries, right or wrong, or None if it carries none."""
+    """Return the key in the request, right or wrong, or None if the request has no key."""
     scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
     return (candidate.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def _unauthorized(request: HTTPConnection) -> ProblemError:
     """Return the problem of a request with a wrong key, with a session that has ended, or with neither."""
+    challenge = "Bearer"
     if _bearer(request) is not None:
-        detail, challenge = "the API key is not valid", 'Bearer error="invalid_token"'
+        detail = "the API key is wrong; send the right key in the header Authorization: Bearer <key>"
+        challenge = 'Bearer error="invalid_token"'
     elif COOKIE in request.cookies:
-        detail, challenge = "the session has ended: give the API key again", "Bearer"
+        detail = "the session has ended; send the API key to POST /session again"
     else:
-        detail, challenge = "give the API key as Authorization: Bearer", "Bearer"
+        detail = "the request has no API key; send the header Authorization: Bearer <key>"
     return ProblemError("unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
@@ -154,7 +161,7 @@ def _unauthorized(request: HTTPConnection) -> ProblemError:
 
 
 class Guard:
-    """The middleware that checks Host, Origin, and key of each request as the settings require."""
+    """The middleware that checks the Host, the Origin, and the key of each request."""
 
     def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
         self._app = app
@@ -162,7 +169,7 @@ class Guard:
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or reject and log it."""
+        """Pass the request to the application, or reject and log it."""
         try:
             if scope["type"] != "lifespan":
                 self._check(HTTPConnection(scope))
@@ -176,11 +183,11 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check(self, request: HTTPConnection) -> None:
-        method = request.scope.get("method", "CONNECT")  # a stream has no method; check it like a change
+        method = request.scope.get("method", "CONNECT")  # a stream is checked like a change
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
-            if path not in PATHS:  # the page must load to explain a proxy that forwards another Host
+            if path not in PATHS:  # the page must load to explain what is wrong
                 self._check_origin(request, required=False)
         if self._settings.api_key is None or path in _WITHOUT_KEY:
             return
@@ -188,7 +195,7 @@ class Guard:
             return
         if not self._sessions.is_open(request.cookies.get(COOKIE)):
             raise _unauthorized(request)
-        if method not in _READ_ONLY_METHODS:  # a browser sends the cookie for requests of other sites too
+        if method not in _READ_ONLY_METHODS:  # a browser also sends the cookie with another site's requests
             self._check_origin(request, required=True)
 
     def _check_host(self, request: HTTPConnection) -> None:
@@ -199,14 +206,15 @@ class Guard:
             shown = ", ".join(hosts)[:_LONGEST_NAME]
             raise ProblemError(
                 "host_refused",
-                f"the Host {shown!r} is neither an IP address nor an allowed name: let the proxy"
-                f" forward the Host that it received ({_NGINX}), or start with --allowed-host NAME",
+                f"the Host {shown!r} is neither an IP address nor an allowed name; let the proxy"
+                f" forward the Host that it received ({_NGINX}), or start oms serve with --allowed-host NAME",
             )
 
     def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
         """Raise ProblemError if a page of another site sent the request.
 
-        Programs other than browsers send no Origin. If it is `required`, a request without it is rejected.
+        Programs other than browsers send no Origin. If `required` is True, a request without an Origin is
+        rejected, unless `Sec-Fetch-Site` shows that the page of this server sent it.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
@@ -220,14 +228,17 @@ class Guard:
 
 
 def _other_site(request: HTTPConnection, origin: str | None) -> str:
-    """Return the reason why a request seems to come from another site."""
+    """Return the reason why the request seems to come from another site."""
     if origin is None:
-        return "a request with a session, or from another site, must have an Origin"
+        return (
+            "the request has no Origin, which a request with a session or from another site must have;"
+            " send the header Origin: <scheme>://<Host>"
+        )
     host = request.headers.get("host", "")
     return (
         f"the request comes from the site {origin[:_LONGEST_NAME]!r}, but the Host is"
-        f" {host[:_LONGEST_NAME]!r}: let the proxy forward the Host that it received ({_NGINX}),"
-        " or start with --cors-origin URL"
+        f" {host[:_LONGEST_NAME]!r}; let the proxy forward the Host that it received ({_NGINX}),"
+        " or start oms serve with --cors-origin URL"
     )
 
 

@@ -1,4 +1,4 @@
-"""The first response to each change: by idempotency key, and by order id for new orders."""
+"""The first response to each change, by idempotency key and, for new orders, by order id."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _FORMAT = 1
 class FirstResponse(NamedTuple):
     """The contents of the first response to a change.
 
-    `sequence` is the number of the event, and `subject` the order or trade in the response. `digest` is that
-    of the request, if it had a key. `made_change` is False if the request repeated an earlier change under a
-    new key.
+    `sequence` is the number of the event. `subject` is the order or trade in the response. `digest` is the
+    digest of the request, or None if the request had no key. `made_change` is False if the request had a new
+    key but repeated an earlier `POST /orders`.
     """
 
     sequence: int
@@ -41,7 +41,7 @@ class FirstResponse(NamedTuple):
 
 
 def to_note(key: str | None, digest: str) -> str:
-    """Return the note of an event that a request of the API makes."""
+    """Return the note of the event that a request creates."""
     fields: dict[str, object] = {_MARK: _FORMAT}
     if key is not None:
         fields |= {"key": key, "request": digest}
@@ -49,7 +49,7 @@ def to_note(key: str | None, digest: str) -> str:
 
 
 def to_reply(key: str, response: FirstResponse) -> str:
-    """Return the text with which a journal stores a response that has no event of its own."""
+    """Return a response without an event as text, for the journal to store."""
     assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,
@@ -63,31 +63,32 @@ def to_reply(key: str, response: FirstResponse) -> str:
 
 
 def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Pass the events of the journal to `responses` and other subscribers, and subscribe them to new events.
+    """Replay the journal's events to `responses` and other subscribers, and subscribe them to new events.
 
-    Also pass to `responses` the stored responses that have no event. Raise JournalError if the journal cannot
+    Also add the stored responses that have no event to `responses`. Raise JournalError if the journal cannot
     be read. O(events).
     """
     everyone: tuple[Callable[[Event], object], ...] = (responses, *subscribers)
-    with om.locked():  # no event can come between the history and the subscription
+    with om.locked():  # so that no event is published between the replay and the subscriptions
         for event in om.journal.history() if om.journal is not None else ():
             for subscriber in everyone:
                 subscriber(event)
         if isinstance(om.journal, ReplyKeeper):
-            # Latest first, because `keep` keeps the first that it gets. The journal has two entries for a key
-            # only if the process was interrupted after it stored one of them and before it sent a response:
-            # a reply before an event, or an earlier reply. Neither was ever sent.
+            # Record the latest reply first, because `record` ignores further responses for the same key. The
+            # journal has two entries for a key only if the process was interrupted after it stored a reply
+            # and before it sent the response. A retry then stored an event or another reply. The client
+            # never received the interrupted reply, so the event or the later reply wins.
             for reply in reversed(list(om.journal.replies())):
-                responses.keep_reply(reply)
+                responses.record_reply(reply)
         for subscriber in everyone:
             om.subscribe(subscriber)
 
 
 class FirstResponses:
-    """The first responses that a retry gets again. They are kept forever.
+    """The first responses, which retries get again. They are never dropped.
 
-    It is a subscriber of the books, so it is called under their lock. An order id that was used elsewhere
-    (by code in the same process) is used up too, but has no response.
+    A FirstResponses subscribes to the books, so it is called under their lock. It also records the ids of
+    orders that other code in the process added. These ids cannot be used again, but have no response.
     """
 
     def __init__(self) -> None:
@@ -95,7 +96,7 @@ class FirstResponses:
         self._by_key: dict[str, FirstResponse] = {}
 
     def __call__(self, event: Event) -> None:
-        """Record an event, in O(1), or in O(m) for m orders that are added in bulk."""
+        """Record an event. O(1), or O(m) for an event that adds m orders."""
         note = _from_note(event.note)
         if isinstance(event, OrderAdded):
             response = FirstResponse(event.sequence, event.order) if note else None
@@ -105,28 +106,29 @@ class FirstResponses:
                 self._by_order_id.setdefault(order.order_id, None)
         key, subject = note.get("key"), RESPONSE_SUBJECTS[type(event)](event)
         if isinstance(key, str) and subject is not None:
-            self.keep(key, FirstResponse(event.sequence, subject, note.get("request")))
+            self.record(key, FirstResponse(event.sequence, subject, note.get("request")))
 
-    def keep(self, key: str, response: FirstResponse) -> None:
-        """Record a response under a key, unless the key has one already."""
+    def record(self, key: str, response: FirstResponse) -> None:
+        """Record the response for a key, unless the key already has a response."""
         self._by_key.setdefault(key, response)
 
-    def keep_reply(self, reply: str) -> None:
-        """Record a response that `to_reply` wrote, unless its key has one already; ignore other texts."""
+    def record_reply(self, reply: str) -> None:
+        """Record a response that `to_reply` wrote, unless its key already has one. Ignore other texts."""
         fields = _from_note(reply)
         if fields:
             order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
             response = FirstResponse(fields["sequence"], order, fields["request"], fields["own"])
-            self.keep(fields["key"], response)
+            self.record(fields["key"], response)
 
     def with_key(self, key: str) -> FirstResponse | None:
         """Return the first response to the request with this key, or None if there was none."""
         return self._by_key.get(key)
 
     def with_order(self, order: Order) -> FirstResponse | None:
-        """Return the first response to the request that added this very order, or None if its id is unused.
+        """Return the first response to the request that added this order, or None if its id is unused.
 
-        Raise DuplicateOrderError if the id was used by another order, or elsewhere.
+        Raise DuplicateOrderError if the id belongs to an order with other fields, or to an order that other
+        code in the process added.
         """
         if order.order_id not in self._by_order_id:
             return None
@@ -137,7 +139,7 @@ class FirstResponses:
 
 
 def _from_note(note: str | None) -> dict[str, Any]:
-    """Return the fields of a note or reply of the API, or an empty dict for any other text."""
+    """Return the fields of a note or reply that the API wrote, or an empty dict for other texts."""
     if note is None or _MARK not in note:
         return {}
     try:
@@ -155,4 +157,4 @@ RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
     OrderAmended: lambda event: event.after,
     TradePlaced: lambda event: event.trade,
 }
-"""The order or trade in the response to a request that made an event; None where no request makes it."""
+"""For each kind of event, the order or trade in the response. No request creates the kinds with None."""

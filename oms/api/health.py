@@ -1,4 +1,4 @@
-"""The endpoints about the service itself: alive, ready, and the hash of its state."""
+"""The endpoints about the service itself: `/health`, `/ready`, and `/state-hash`."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Health:
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
     async def health(self) -> Response:
-        """Return 200 if the process is alive; never wait for a lock or a disk."""
+        """Return 200 if the process is alive. Never wait for a lock or a disk."""
         return json_response({"alive": True})
 
     def ready(self) -> Response:
-        """Return 200 if the service accepts changes, and 503 with the reason if not."""
+        """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
         try:
             with self._om.locked():
                 _check_writable(self._om)
@@ -46,14 +46,14 @@ class Health:
         return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
 
     def state_hash(self) -> Response:
-        """Return the hash of all resting orders and counters, in O(n)."""
+        """Return the hash of all resting orders and counters. O(n) for n resting orders."""
         with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})
 
 
 def _check_writable(om: OrderManagement) -> None:
-    """Raise JournalError if every change would fail."""
+    """Raise JournalError if the journal cannot store a change."""
     journal = om.journal
     if journal is None:
         return

@@ -1,30 +1,30 @@
-"""Idempotency: each change is made once, however often its request arrives.
+"""Idempotency: each change is made once, even if its request arrives several times.
 
 The problem. A client that gets no response cannot know whether its request arrived. It must send the request
-again, and the second request must not trade a second time.
+again, and the retry must not trade a second time.
 
-What does not work. A table of keys beside the books is wrong after a crash between the change and the table's
-entry, whichever is written first. A lookup before the lock is wrong for two simultaneous requests: both find
-no entry, and both make the change.
+What does not work. A separate table of keys is wrong after a crash between the change and the entry in the
+table, in either order. A lookup before the lock is wrong for two simultaneous requests, because both find no
+entry and both make the change.
 
-The solution. The client sends an idempotency key. For a new order, its order id is enough. The change is made
-in a transaction whose note carries the key and a digest of the request. So the journal stores the key in the
-same batch as the change: either both survive a crash or neither. The lookup takes place in the transaction,
-under the lock of the books. Of several simultaneous requests one makes the change, and the others wait for
-the lock and find its response. After a restart, the responses are restored from the events of the journal.
+The solution. The client sends an idempotency key with each change. A new order needs no key, because its
+order id identifies the request. The service makes the change in a transaction whose note contains the key and
+a digest of the request. So the journal stores the key in the same batch as the change, and a crash loses both
+or neither. The lookup takes place in the transaction, under the lock of the books. If the same request
+arrives several times at once, the first one makes the change. The others wait for the lock and then find the
+response. After a restart, the service restores the responses from the events in the journal.
 
-A request that changes nothing makes no event, so no note can carry its key. Its response is stored as a
-reply, in a row of its own, before it is sent.
+A request that changes nothing creates no event, so no note can contain its key. The journal stores the
+response to this request as a reply, in a row of its own, before the response is sent.
 
 Invariants:
 - A response is sent only after its key is as durable as its change.
-- A key belongs to one request. Another request with the key is rejected.
-- Only changes that were made are recorded. A rejected request may be sent again with its key.
-- The digest is over the fields that were given, sorted by name. A field that has its default is not given.
-  So a new optional field does not change the digest of an old request, and a retry across an upgrade still
-  matches. For the same reason, a default must never change.
-- Journals from before that rule have a digest over the values of all fields, in a fixed order. A retry of
-  such a request matches too.
+- A key belongs to one request. Another request with the same key is rejected.
+- Only successful requests are recorded. A client may retry a rejected request with the same key.
+- The digest covers the fields of the request that differ from their defaults, sorted by name. So a new
+  optional field does not change the digest of an old request, and a retry after an upgrade still matches.
+  For the same reason, a default must never change.
+- Older journals have digests of the values of all fields, in a fixed order. Retries match these digests too.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ _FORMER_TRADE_FIELDS = (
 class Change(NamedTuple):
     """The result of a request for a change: the number of its event, and the order or trade.
 
-    `replayed` is True if the change was made earlier. `made_change` is True if the change was made under the
-    key of this request, now or earlier.
+    `replayed` is True if an earlier request made the change. `made_change` is True if this request made the
+    change, or an earlier request with the same key.
     """
 
     sequence: int
@@ -77,7 +77,7 @@ class IdempotentChanges:
         self._responses = responses
 
     def add(self, order: NewOrder, key: str | None) -> Change:
-        """Add an order whose id was never used; the same order again gets the first response."""
+        """Add an order whose id was never used. A request with the same order gets the first response."""
         new = Order(**vars(order))
 
         def make() -> Order | FirstResponse:
@@ -86,7 +86,7 @@ class IdempotentChanges:
                 self._om.add_order(*new)
             return first or new
 
-        digest, former = digest_of("POST", "/orders", order.given()), ("POST", "/orders", *new)
+        digest, former = digest_of("POST", "/orders", order.explicit_fields()), ("POST", "/orders", *new)
         return self._once(key, digest, former, make)
 
     def remove(self, order_id: int, key: str | None) -> Change:
@@ -106,7 +106,7 @@ class IdempotentChanges:
         def make() -> Order:
             return self._om.amend_order(order_id, **vars(amendment))
 
-        digest = digest_of("PATCH", f"/orders/{order_id}", amendment.given())
+        digest = digest_of("PATCH", f"/orders/{order_id}", amendment.explicit_fields())
         former = "PATCH", "/orders", order_id, amendment.amount, amendment.price
         return self._once(key, digest, former, make)
 
@@ -116,7 +116,7 @@ class IdempotentChanges:
         def make() -> Trade:
             return self._om.place_trade(**vars(trade))
 
-        digest = digest_of("POST", "/trades", trade.given())
+        digest = digest_of("POST", "/trades", trade.explicit_fields())
         former = "POST", "/trades", *(getattr(trade, name) for name in _FORMER_TRADE_FIELDS)
         return self._once(key, digest, former, make)
 
@@ -127,10 +127,10 @@ class IdempotentChanges:
         former: tuple[object, ...],
         make: Callable[[], Order | Trade | FirstResponse],
     ) -> Change:
-        """Make a change unless its key has a response already; without a key, always make it.
+        """Return the first response for the key if there is one. Otherwise make the change.
 
-        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change stands, so
-        the client must not take this error for a rejection.
+        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change is not
+        rolled back, so the client must not get an error that looks like a rejection.
         """
         change: Change | None = None
         try:
@@ -163,28 +163,28 @@ class IdempotentChanges:
             change = Change(made.sequence, made.subject, replayed=True, made_change=False)
         else:
             change = Change(after, made)
-        if key is not None and after == before:  # there is no event whose note carries the key
+        if key is not None and after == before:  # there is no event whose note could contain the key
             self._store(key, FirstResponse(change.sequence, change.subject, digest, change.made_change))
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:
-        """Record a response that has no event, in the journal before it can be sent."""
+        """Record a response that has no event, first in the journal and then in memory."""
         if isinstance(self._om.journal, ReplyKeeper):
             self._om.journal.keep_reply(to_reply(key, response))
-        self._responses.keep(key, response)
+        self._responses.record(key, response)
 
 
-def digest_of(method: str, path: str, given: Mapping[str, object]) -> str:
-    """Return the digest of a request: of its method, its path, and the fields that were given, in any order.
+def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:
+    """Return the digest of a request's method, path, and fields. The order of the fields does not matter.
 
     >>> digest_of("PATCH", "/orders/4", {"price": 9, "amount": 3})
     'd87892082520cc06605d7df94fbc0a23'
 
     """
-    request = json.dumps([method, path, given], sort_keys=True, separators=(",", ":"))
+    request = json.dumps([method, path, fields], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(request.encode()).hexdigest()[:32]
 
 
 def _former_digest_of(values: tuple[object, ...]) -> str:
-    """Return the digest that older journals have: of the method, the path, and the values in order."""
+    """Return the digest in older journals, which covers the method, the path, and the values in order."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

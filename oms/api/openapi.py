@@ -1,4 +1,4 @@
-"""The descriptions of all endpoints in the OpenAPI document: responses, examples, and problems."""
+"""Descriptions of all endpoints for the OpenAPI document: responses, examples, and problems."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 1
 _ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
     REPLAYED_HEADER: {
-        "description": "true if this is the first response to a request that was sent again.",
+        "description": "true if the request is a retry and this is the first response again.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
@@ -154,7 +154,7 @@ def documented(description: Description, endpoint: Callable[..., object]) -> dic
             "content": {"application/json": {"example": description.example}},
         }
     }
-    if "journal_failed" in description.codes:  # it is a change, so it may be replayed
+    if "journal_failed" in description.codes:  # the endpoint makes a change, so its response may be replayed
         responses[description.status]["headers"] = dict(_REPLAYED)
     if description is ORDER_ADDED:
         _describe_added_order(responses)
@@ -175,16 +175,16 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
     added["headers"] |= {
         "Location": {"schema": {"type": "string"}},
         IDEMPOTENCY_KEY_HEADER: {
-            "description": "The key of the request, if the order was added with this key.",
+            "description": "The key of the request, if a request with this key added the order.",
             "schema": {"type": "string"},
         },
     }
     added["links"] = _LINKS
-    responses[200] = added | {"description": "The first response to the same body, sent again."}
+    responses[200] = added | {"description": "The first response to this request, which was sent before."}
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
-    """Add a code to the problems with its status; several codes may have the same status."""
+    """Add a problem code to the response with its status. Several codes may have the same status."""
     status, title = PROBLEMS[code]
     response = responses.setdefault(
         status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}
@@ -204,9 +204,9 @@ def _example(code: str) -> dict[str, object]:
 
 
 def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[str, Any]:
-    """Return FastAPI's document with what FastAPI cannot describe: the media type of problems, and access.
+    """Return FastAPI's document with the media type of problems and the ways to authenticate.
 
-    `session_cookie` is the name of the cookie of a session, or None if the service needs no key.
+    `session_cookie` is the name of the session cookie, or None if the service needs no key.
     """
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -224,7 +224,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
                 "type": "apiKey",
                 "in": "cookie",
                 "name": session_cookie,
-                "description": "The cookie of POST /session; a change must then have an Origin too.",
+                "description": "The cookie of POST /session. A change with this cookie needs an Origin.",
             },
         }
         document["security"] = [{"key": []}, {"session": []}]
@@ -232,7 +232,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
 
 
 def _with_integers(part: Any) -> Any:
-    """Return the document with integers for whole floats, because FastAPI writes integer limits as floats."""
+    """Return the document with whole floats as integers. FastAPI writes integer limits as floats."""
     if isinstance(part, dict):
         return {name: _with_integers(each) for name, each in cast("dict[str, Any]", part).items()}
     if isinstance(part, list):

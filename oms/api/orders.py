@@ -1,4 +1,4 @@
-"""The endpoints of orders and trades: add, look up, list, amend, remove, trade."""
+"""The endpoints that add, return, list, amend, and remove orders, and that place trades."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from oms.api import openapi
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
-from oms.api.request_models import Amendment, IdempotencyKey, NewOrder, NewTrade, OrderId, OrdersQuestion
+from oms.api.request_models import Amendment, IdempotencyKey, NewOrder, NewTrade, OrderId, OrdersQuery
 from oms.api.response_models import json_response, to_json
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.management import OrderManagement
@@ -23,14 +23,14 @@ _Key = Annotated[
     IdempotencyKey,
     Header(
         alias=IDEMPOTENCY_KEY_HEADER,
-        description="A retry with the same key changes nothing and gets the first response.",
+        description="A retry with the same key gets the first response, and the change is made only once.",
     ),
 ]
 _OrderId = Annotated[OrderId, Path(description="The id of the order.")]
 
 
 class Orders:
-    """The endpoints of orders and trades. They may wait for a lock or a disk, so each runs in a thread."""
+    """The endpoints of orders and trades. Each runs in a thread, because it may wait for a lock or a disk."""
 
     def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
         self._om = om
@@ -49,33 +49,33 @@ class Orders:
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
     def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
-        """Add an order whose id was never used. The same body again gets the first response, with 200.
+        """Add an order whose id was never used. The same request again gets the first response, with 200.
 
-        The response repeats the key if the order was added with this key.
+        The response repeats the key if this request or an earlier request with the same key added the order.
         """
         change = self._changes.add(order, key)
-        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # below the path of the router
+        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # includes the prefix of the router
         if key is not None and change.made_change:
             headers[IDEMPOTENCY_KEY_HEADER] = key
         return _changed(change, 200 if change.replayed else 201, headers)
 
-    def orders(self, question: Annotated[OrdersQuestion, Query()]) -> Response:
-        """List the resting orders page by page, by order id. O(m) for m selected orders."""
-        with self._om.locked():  # the number and the orders are of the same moment
-            sequence, orders = self._om.last_sequence, self._om.orders(question.symbol, question.side)
-        after = -1 if question.after is None else question.after
+    def orders(self, query: Annotated[OrdersQuery, Query()]) -> Response:
+        """Return one page of the resting orders, sorted by order id. O(m) for m selected orders."""
+        with self._om.locked():  # so that the number and the orders are from the same moment
+            sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
+        after = -1 if query.after is None else query.after
         remaining: Iterable[Order] = (order for order in orders if order.order_id > after)
-        page = nsmallest(question.limit + 1, remaining)  # one more tells whether there is a next page
-        following = page[question.limit - 1].order_id if len(page) > question.limit else None
-        shown = [to_json(order) for order in page[: question.limit]]
+        page = nsmallest(query.limit + 1, remaining)  # one more order shows that there is a next page
+        following = page[query.limit - 1].order_id if len(page) > query.limit else None
+        shown = [to_json(order) for order in page[: query.limit]]
         return json_response({"sequence": sequence, "total": len(orders), "orders": shown, "next": following})
 
     def get_order(self, order_id: _OrderId) -> Response:
-        """Return a resting order, in O(1)."""
+        """Return a resting order. O(1)."""
         return json_response(to_json(self._om.get_order(order_id)))
 
     def amend_order(self, order_id: _OrderId, amendment: Amendment, key: _Key = None) -> Response:
-        """Amend the amount of a resting order, its price, or both."""
+        """Change the amount of a resting order, its price, or both."""
         return _changed(self._changes.amend(order_id, amendment, key))
 
     def remove_order(self, order_id: _OrderId, key: _Key = None) -> Response:
@@ -83,12 +83,12 @@ class Orders:
         return _changed(self._changes.remove(order_id, key))
 
     def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
-        """Trade against the book, best price first: all or nothing, unless `allow_partial` is true."""
+        """Trade the whole amount at the best prices. With `allow_partial`, trade what is available."""
         return _changed(self._changes.trade(trade, key), 201)
 
 
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return the response to a change, marked if it is replayed."""
+    """Return the response to a change, with a header if it is a replayed response."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
     content = {"sequence": change.sequence, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

@@ -1,4 +1,4 @@
-"""Errors as problems (RFC 9457): a stable code, and the fields of the library's exception."""
+"""Errors as problems (RFC 9457), with a stable code and the fields of the library's exception."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LONGEST_VALUE = 1_000  # characters of JSON
 
 
 class ProblemError(HTTPException):
-    """The rejection of a request: `code` is one of PROBLEMS, and `fields` are further fields of the body."""
+    """The rejection of a request. `code` is a key of PROBLEMS. The response also contains `fields`."""
 
     def __init__(
         self,
@@ -69,14 +69,14 @@ class ProblemError(HTTPException):
 
 
 def problem_response(error: ProblemError) -> Response:
-    """Return the response with a problem."""
+    """Return the response for a problem."""
     content = json.dumps(error.problem(), allow_nan=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store", **(error.headers or {})}
     return Response(content, error.status_code, headers, PROBLEM_MEDIA_TYPE)
 
 
 def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log that a request was rejected, and why, but not its headers or query, which may hold secrets."""
+    """Log a rejected request with the reason, but without headers and query, which may contain secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
     reason = f"{error.status_code} {error.code}: {error.detail}"
@@ -84,16 +84,16 @@ def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:
-    """Reject a stream before it is open, with the problem as the response where the server can send one."""
+    """Reject a stream before it is open, with the problem as the response if the server can send it."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(problem_response(error))
     else:
         await websocket.close(1008, error.code)
 
 
-def invalid_field(field: str, value: object, allowed: str) -> ProblemError:
-    """Return the problem of an invalid field; a value that is long or not JSON is left out."""
-    error = InvalidOrderError(field, value, allowed)
+def invalid_field(field: str, value: object, allowed: str, remedy: str = "") -> ProblemError:
+    """Return the problem of an invalid field. It has no `value` if the value is long or not JSON."""
+    error = InvalidOrderError(field, value, allowed, remedy)
     return ProblemError("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
 
 
@@ -106,7 +106,7 @@ def _echo(value: object) -> dict[str, object]:
 
 
 def from_exception(error: OmsError) -> ProblemError:
-    """Return the problem that an exception of the library becomes."""
+    """Return the problem for an exception of the library."""
     for kind, translate in _TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
@@ -114,7 +114,7 @@ def from_exception(error: OmsError) -> ProblemError:
 
 
 def without_folders(text: str) -> str:
-    """Shorten absolute paths to file names, because a client must not learn where files are."""
+    """Return a text with absolute paths shortened to file names, to keep folders secret from clients."""
     return _FOLDERS.sub("", text)
 
 

@@ -1,4 +1,4 @@
-"""The endpoints of the library's questions. Each has the name of its method of OrderManagement."""
+"""The endpoints that only read the books. Each calls the method of OrderManagement with its name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Response
 from oms.api import openapi
 from oms.api.openapi import documented
 from oms.api.request_models import (
-    AmountQuestion,
-    AvailableQuestion,
-    BookQuestion,
-    LevelsQuestion,
-    PriceQuestion,
-    PricesQuestion,
-    QuoteQuestion,
-    WithinQuestion,
+    AmountQuery,
+    AvailableQuery,
+    BookQuery,
+    LevelsQuery,
+    PriceQuery,
+    PricesQuery,
+    QuoteQuery,
+    WithinQuery,
 )
 from oms.api.response_models import json_response, to_json
 from oms.management import OrderManagement
@@ -25,7 +25,7 @@ __all__ = ["Questions"]
 
 
 class Questions:
-    """One endpoint per question. They may wait for the lock of the books, so each runs in a thread."""
+    """The read-only endpoints. Each runs in a thread, because it may wait for the lock of the books."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
@@ -47,58 +47,58 @@ class Questions:
         ):
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
-    def calculate_price(self, question: Annotated[PriceQuestion, Query()]) -> Response:
-        """Return the total price of an amount: what a BUY would cost or a SELL would bring in."""
-        return _about(question, total_price=self._om.calculate_price(**vars(question)))
+    def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> Response:
+        """Return the total price of an amount: the cost of a BUY, or the proceeds of a SELL."""
+        return _about(query, total_price=self._om.calculate_price(**vars(query)))
 
-    def quote(self, question: Annotated[QuoteQuestion, Query()]) -> Response:
-        """Return the trade that an amount would make, fill by fill, without making it."""
-        quote = self._om.quote(**vars(question))
+    def quote(self, query: Annotated[QuoteQuery, Query()]) -> Response:
+        """Return the fills and the total price of a possible trade, without making the trade."""
+        quote = self._om.quote(**vars(query))
         return json_response({**to_json(quote), "slippage": quote.slippage})
 
-    def calculate_prices(self, question: Annotated[PricesQuestion, Query()]) -> Response:
-        """Return the total price of each amount, with one walk over the book."""
-        return _about(question, total_prices=self._om.calculate_prices(**vars(question)))
+    def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> Response:
+        """Return the total price of each amount, all from the same state of the book."""
+        return _about(query, total_prices=self._om.calculate_prices(**vars(query)))
 
-    def price_curve(self, question: Annotated[LevelsQuestion, Query()]) -> Response:
+    def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> Response:
         """Return the cumulative amounts and prices of the best price levels."""
-        return _of_book(question, **self._om.price_curve(**vars(question)))
+        return _of_book(query, **self._om.price_curve(**vars(query)))
 
-    def calculate_amount(self, question: Annotated[AmountQuestion, Query()]) -> Response:
-        """Return the amount that a budget buys."""
-        return _about(question, amount=self._om.calculate_amount(**vars(question)))
+    def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
+        """Return the largest amount that a budget buys."""
+        return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
-    def available_amount(self, question: Annotated[AvailableQuestion, Query()]) -> Response:
+    def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
         """Return the amount that is available within a limit price, or in the whole book."""
-        return _about(question, amount=self._om.available_amount(**vars(question)))
+        return _about(query, amount=self._om.available_amount(**vars(query)))
 
-    def amount_within(self, question: Annotated[WithinQuestion, Query()]) -> Response:
-        """Return the largest amount whose slippage is within a number of basis points."""
-        return _about(question, amount=self._om.amount_within(**vars(question)))
+    def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
+        """Return the largest amount with at most this slippage, in basis points."""
+        return _about(query, amount=self._om.amount_within(**vars(query)))
 
-    def best_price(self, question: Annotated[BookQuestion, Query()]) -> Response:
+    def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
         """Return the best price, or null if the book is empty."""
-        return _about(question, price=self._om.best_price(**vars(question)))
+        return _about(query, price=self._om.best_price(**vars(query)))
 
-    def depth(self, question: Annotated[LevelsQuestion, Query()]) -> Response:
+    def depth(self, query: Annotated[LevelsQuery, Query()]) -> Response:
         """Return the best price levels, best first."""
-        return _of_book(question, levels=[to_json(level) for level in self._om.depth(**vars(question))])
+        return _of_book(query, levels=[to_json(level) for level in self._om.depth(**vars(query))])
 
     def symbols(self) -> Response:
         """Return the symbols with resting orders, sorted."""
         return json_response({"symbols": self._om.symbols()})
 
     def count(self) -> Response:
-        """Return the number of resting orders, in O(1)."""
+        """Return the number of resting orders. O(1)."""
         return json_response({"count": len(self._om)})
 
 
-def _about(question: BookQuestion, **results: Any) -> Response:
-    """Return a response with the parameters of the question, and its results."""
-    given = {name: value for name, value in vars(question).items() if value is not None}
-    return json_response({**given, **results})
+def _about(query: BookQuery, **results: Any) -> Response:
+    """Return a response with the parameters of the query, and the results."""
+    parameters = {name: value for name, value in vars(query).items() if value is not None}
+    return json_response({**parameters, **results})
 
 
-def _of_book(question: BookQuestion, **results: Any) -> Response:
-    """Return a response with the book of the question, and its results."""
-    return json_response({"symbol": question.symbol, "side": question.side, **results})
+def _of_book(query: BookQuery, **results: Any) -> Response:
+    """Return a response with the symbol and the side of the query, and the results."""
+    return json_response({"symbol": query.symbol, "side": query.side, **results})

@@ -1,4 +1,4 @@
-"""The bodies, queries, and paths of requests. They are read strictly: no value is converted or rounded."""
+"""Models of request bodies, queries, and paths. They are strict: no value is converted or rounded."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from oms.models import Side, check_symbol
 
 __all__ = [
     "Amendment",
-    "AmountQuestion",
-    "AvailableQuestion",
-    "BookQuestion",
+    "AmountQuery",
+    "AvailableQuery",
+    "BookQuery",
     "IdempotencyKey",
-    "LevelsQuestion",
+    "LevelsQuery",
     "NewOrder",
     "NewTrade",
     "OrderId",
-    "OrdersQuestion",
-    "PriceQuestion",
-    "PricesQuestion",
-    "QuoteQuestion",
-    "StreamQuestion",
-    "WithinQuestion",
+    "OrdersQuery",
+    "PriceQuery",
+    "PricesQuery",
+    "QuoteQuery",
+    "StreamQuery",
+    "WithinQuery",
 ]
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def _read_side(value: object) -> Side:
 _SYMBOL_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 _Symbol = Annotated[str, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
 _OptionalSymbol = Annotated[str | None, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
-# The input type makes all sides of the OpenAPI document refer to the one schema named Side.
+# With this input type, all sides in the OpenAPI document refer to the same schema, Side.
 _Side = Annotated[Side, PlainValidator(_read_side, json_schema_input_type=Side)]
 _OptionalSide = Annotated[Side | None, PlainValidator(_read_side, json_schema_input_type=Side)]
 
@@ -89,7 +89,7 @@ def _read_body_flag(value: object) -> bool:
 
 
 def _nullable(read: Callable[[object], T], default: T) -> Callable[[object], T]:
-    """Return a reader that takes null for a field that was left out: generated clients often write null."""
+    """Return a reader that treats null as a missing field, because generated clients often write null."""
 
     def read_or_default(value: object) -> T:
         return default if value is None else read(value)
@@ -114,8 +114,8 @@ _OptionalBodyFlag = Annotated[
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def given(self) -> dict[str, Any]:
-        """Return the fields that the request gave: those whose value is not the default."""
+    def explicit_fields(self) -> dict[str, Any]:
+        """Return the fields whose values differ from their defaults."""
         return self.model_dump(exclude_defaults=True)
 
 
@@ -134,7 +134,7 @@ class Amendment(_Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            # At least one of the two is given and not null.
+            # At least one of the two is present and not null.
             "not": {"properties": {"amount": {"type": "null"}, "price": {"type": "null"}}}
         }
     )
@@ -144,7 +144,7 @@ class Amendment(_Body):
 
 
 class NewTrade(_Body):
-    """A trade to make, best price first; `max_total_price` bounds a BUY, `min_total_price` a SELL."""
+    """A trade to make. `max_total_price` bounds a BUY, and `min_total_price` bounds a SELL."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -228,59 +228,59 @@ IdempotencyKey = Annotated[
 ]
 
 
-class BookQuestion(BaseModel):
-    """A question about one book."""
+class BookQuery(BaseModel):
+    """The parameters that select one book."""
 
     symbol: _Symbol
     side: _Side
 
 
-class PriceQuestion(BookQuestion):
-    """A question about an amount (lots)."""
+class PriceQuery(BookQuery):
+    """A book and an amount (lots)."""
 
     amount: _QueryInt
 
 
-class QuoteQuestion(PriceQuestion):
-    """A question about an amount (lots) within a limit price (ticks)."""
+class QuoteQuery(PriceQuery):
+    """A book, an amount (lots), and an optional limit price (ticks)."""
 
     limit_price: _OptionalQueryInt = None
     allow_partial: _QueryFlag = False
 
 
-class PricesQuestion(BookQuestion):
-    """A question about several amounts (lots): `amounts=10&amounts=20`."""
+class PricesQuery(BookQuery):
+    """A book and several amounts (lots), such as `amounts=10&amounts=20`."""
 
     amounts: list[_QueryInt] = []
 
 
-class AmountQuestion(BookQuestion):
-    """A question about a budget (ticks times lots) within a limit price (ticks)."""
+class AmountQuery(BookQuery):
+    """A book, a budget (ticks times lots), and an optional limit price (ticks)."""
 
     budget: _QueryInt
     limit_price: _OptionalQueryInt = None
 
 
-class AvailableQuestion(BookQuestion):
-    """A question about everything within a limit price (ticks); without one, about the whole book."""
+class AvailableQuery(BookQuery):
+    """A book and an optional limit price (ticks)."""
 
     limit_price: _OptionalQueryInt = None
 
 
-class LevelsQuestion(BookQuestion):
-    """A question about the best `levels` price levels; without it, about all levels."""
+class LevelsQuery(BookQuery):
+    """A book and the number of its best price levels, or all levels by default."""
 
     levels: _OptionalQueryInt = None
 
 
-class WithinQuestion(BookQuestion):
-    """A question about everything within a slippage (basis points)."""
+class WithinQuery(BookQuery):
+    """A book and a maximum slippage (basis points)."""
 
     max_slippage_bps: _QueryIntFromZero
 
 
-class OrdersQuestion(BaseModel):
-    """A page of orders by order id: at most `limit` orders whose ids are greater than `after`."""
+class OrdersQuery(BaseModel):
+    """One page of orders, sorted by order id: at most `limit` orders with ids greater than `after`."""
 
     symbol: _OptionalSymbol = None
     side: _OptionalSide = None
@@ -288,7 +288,7 @@ class OrdersQuestion(BaseModel):
     limit: _PageLength = 100
 
 
-class StreamQuestion(BaseModel):
-    """A stream of one symbol; without it, of all symbols."""
+class StreamQuery(BaseModel):
+    """The symbol of a stream, or all symbols by default."""
 
     symbol: _OptionalSymbol = None

@@ -1,7 +1,7 @@
-"""The responses: models for the OpenAPI document, and the JSON that is sent.
+"""The responses as JSON, and models that describe them in the OpenAPI document.
 
-A response is written from the library's values, not from these models, which only describe it. The tests
-validate every kind of response against its model.
+The endpoints write responses from the library's values, not from these models. The tests validate every kind
+of response against its model.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
     "to_json",
 ]
 
-# ---------------------------------------------------------------------- what is sent
+# ---------------------------------------------------------------------- JSON
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -53,7 +53,7 @@ def json_response(content: object, status: int = 200, headers: Mapping[str, str]
 
 
 def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
-    """Return a value of the library as a JSON object of its fields."""
+    """Return the fields of a value of the library, for a JSON object."""
     fields = value._asdict()
     if isinstance(value, Trade | Quote):
         fields["fills"] = [fill._asdict() for fill in value.fills]
@@ -77,17 +77,17 @@ class OrderResponse(BaseModel):
 
 
 class ChangedOrder(OrderResponse):
-    """The order after an add or an amendment, or before a removal; and the number of the event."""
+    """The new order, the amended order, or the removed order, with the number of the event."""
 
     sequence: int
 
 
 class OrdersPage(BaseModel):
-    """Resting orders by order id. Send `next` as `after` for the next page; it is null on the last page."""
+    """Resting orders by order id. Send `next` as `after` for the next page. It is null on the last page."""
 
     model_config = _STRICT
     sequence: int = Field(
-        description="The number of the last event. If two pages have the same, nothing changed in between."
+        description="The number of the last event. Two pages with the same number show the same state."
     )
     total: int = Field(description="The number of selected orders on all pages.")
     orders: list[OrderResponse]
@@ -132,7 +132,7 @@ class BookResponse(BaseModel):
 
 
 class PriceResponse(BookResponse):
-    """The total price of an amount, in ticks times lots: what a BUY costs or a SELL brings in."""
+    """The total price of an amount, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
 
     amount: int
     total_price: int
@@ -169,7 +169,7 @@ class CurveResponse(BookResponse):
 
 
 class BudgetResponse(BookResponse):
-    """The amount that a budget buys."""
+    """The largest amount that a budget buys."""
 
     budget: int
     limit_price: int | None = None
@@ -191,7 +191,7 @@ class WithinResponse(BookResponse):
 
 
 class BestPriceResponse(BookResponse):
-    """The best price; null if the book is empty."""
+    """The best price, or null if the book is empty."""
 
     price: int | None
 
@@ -226,7 +226,7 @@ class HealthResponse(BaseModel):
 
 
 class ReadyResponse(BaseModel):
-    """The service accepts changes; if `durable` is true, they survive the process."""
+    """The service accepts changes. If `durable` is true, they survive the end of the process."""
 
     model_config = _STRICT
     ready: Literal[True]
@@ -244,16 +244,16 @@ class StateResponse(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457). `code` says which; the other fields are those of the library's exception."""
+    """An error (RFC 9457). The other fields depend on `code`, and are those of the library's exception."""
 
     model_config = _STRICT
     type: str
     title: str
     status: int
-    code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # the codes are listed in the contract only
+    code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # only the contract lists the codes
     detail: str
     field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
-    value: Any = Field(default=None, description="invalid_order: the value; left out if it is long.")
+    value: Any = Field(default=None, description="invalid_order: the value, unless it is long.")
     allowed: str = Field(default="", description="invalid_order: what is allowed.")
     order_id: int = Field(default=0, description="duplicate_order, order_not_found.")
     symbol: str = Field(default="", description="insufficient_liquidity.")
@@ -265,4 +265,4 @@ class Problem(BaseModel):
     total_price: int = Field(default=0, description="price_bound.")
     place: str = Field(default="", description="journal_failed: the file.")
     problem: str = Field(default="", description="journal_failed: what is wrong.")
-    reason: str = Field(default="", description="not_ready: why.")
+    reason: str = Field(default="", description="not_ready: why the service accepts no changes.")

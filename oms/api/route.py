@@ -1,4 +1,4 @@
-"""The route of every endpoint: requests are read strictly, and every rejection is a problem."""
+"""The route of every endpoint. It reads requests strictly, and turns every error into a problem."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["add_head_routes", "check_query", "first_problem", "route_class"]
 
 
 def route_class(settings: Settings) -> type[APIRoute]:
-    """Return the class of routes with the limits of these settings."""
+    """Return a class of routes that apply the limits of these settings."""
 
     class Route(_StrictRoute):
         limits = settings
@@ -35,10 +35,10 @@ def route_class(settings: Settings) -> type[APIRoute]:
 
 
 def add_head_routes(router: APIRouter) -> None:
-    """Add HEAD to every path of a router that has GET: the same headers, and no body.
+    """Add HEAD to every path of a router that supports GET. HEAD returns the same headers, and no body.
 
-    Each HEAD is a route of its own that the OpenAPI document does not show. With a second method on the GET
-    route, the document would list both. The server removes the body and keeps its length.
+    Each HEAD is a separate route, because the OpenAPI document would list a second method of the GET route.
+    The server removes the body but not its length.
     """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     paths_with_head = {route.path for route in routes if route.methods == {"HEAD"}}
@@ -50,7 +50,7 @@ def add_head_routes(router: APIRouter) -> None:
 
 
 class _StrictRequest(Request):
-    """A request whose body is limited in size and time, and whose JSON has one meaning only."""
+    """A request whose body is limited in size and time, and whose JSON is unambiguous."""
 
     limits: Settings
 
@@ -60,17 +60,18 @@ class _StrictRequest(Request):
                 async with asyncio.timeout(self.limits.body_seconds):
                     self._body = await self._limited_body()
             except TimeoutError:
-                detail = f"the body must arrive within {self.limits.body_seconds} seconds"
+                seconds = self.limits.body_seconds
+                detail = f"the body must arrive within {seconds} seconds, but part of it is missing"
                 raise ProblemError("request_timeout", detail, headers={"Connection": "close"}) from None
         return self._body
 
     async def _limited_body(self) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in self.stream():  # count what arrives: Content-Length may be absent or wrong
-            size += len(chunk)
+        async for chunk in self.stream():
+            size += len(chunk)  # not Content-Length, which may be absent or wrong
             if size > self.limits.body_limit:
-                detail = f"the body must have at most {self.limits.body_limit} bytes"
+                detail = f"the body must have at most {self.limits.body_limit} bytes, but it has more"
                 raise ProblemError("body_too_large", detail, headers={"Connection": "close"})
             chunks.append(chunk)
         return b"".join(chunks)
@@ -78,9 +79,12 @@ class _StrictRequest(Request):
     async def json(self) -> Any:
         try:
             text = (await self.body()).decode()
-            return json.loads(text, object_pairs_hook=_json_object, parse_constant=_reject_constant)
+            return json.loads(
+                text, object_pairs_hook=_json_object, parse_constant=_reject_constant, parse_int=_read_int
+            )
         except (ValueError, RecursionError) as error:
-            detail = "the body is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            detail = f"the body must be valid JSON in UTF-8 without repeated keys: {reason}"
             raise ProblemError("malformed_json", detail) from None
 
 
@@ -88,12 +92,19 @@ def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {repeated!r} must not be repeated")
+        raise ValueError(f"the key {repeated!r} is repeated")
     return values
 
 
 def _reject_constant(name: str) -> None:
-    raise ValueError(f"{name} is not valid JSON")
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _read_int(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads at most 4,300 digits, and its message is about Python
+        raise ValueError(f"an integer has {len(digits)} digits") from None
 
 
 class _StrictRoute(APIRoute):
@@ -112,7 +123,7 @@ class _StrictRoute(APIRoute):
                 if self.body_field is not None:
                     _check_media_type(request)
                 if request.method not in ("GET", "HEAD"):
-                    await strict.body()  # an endpoint without a body must limit it too
+                    await strict.body()  # the limits also hold for an endpoint that needs no body
                 return await handler(strict)
             except RequestValidationError as error:
                 return problem_response(first_problem(error.errors()))
@@ -120,7 +131,7 @@ class _StrictRoute(APIRoute):
                 return problem_response(from_exception(error))
             except ProblemError as error:
                 return problem_response(error)
-            except ClientDisconnect:  # nobody receives this response
+            except ClientDisconnect:  # the client has disconnected, so nobody receives this response
                 return Response(status_code=400)
 
         return handle
@@ -129,15 +140,15 @@ class _StrictRoute(APIRoute):
 def _check_idempotency_key(request: Request) -> None:
     keys = request.headers.getlist(IDEMPOTENCY_KEY_HEADER)
     if len(keys) > 1:
-        raise invalid_field(IDEMPOTENCY_KEY_HEADER, ", ".join(keys), "given once")
+        raise invalid_field(IDEMPOTENCY_KEY_HEADER, ", ".join(keys), "given once", "send one key per request")
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
-    """Return the query parameters of an endpoint by name, with True for those that may be repeated."""
+    """Return the names of an endpoint's query parameters, each with True if it may be repeated."""
     parameters: dict[str, bool] = {}
     for hint in get_type_hints(endpoint, include_extras=True).values():
-        model, *marks = get_args(hint) if get_origin(hint) is Annotated else [hint]
-        if any(isinstance(mark, Query) for mark in marks) and inspect.isclass(model):
+        model, *annotations = get_args(hint) if get_origin(hint) is Annotated else [hint]
+        if any(isinstance(annotation, Query) for annotation in annotations) and inspect.isclass(model):
             for name, field in cast("type[BaseModel]", model).model_fields.items():
                 parameters[name] = get_origin(field.annotation) is list
     return parameters
@@ -148,12 +159,13 @@ def check_query(query: bytes, parameters: dict[str, bool]) -> None:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeError:
-        raise invalid_field("query", None, "percent-encoded UTF-8") from None
+        text = query.decode("ascii", "backslashreplace")
+        raise invalid_field("query", text, "percent-encoded UTF-8") from None
     for name, count in Counter(name for name, _ in pairs).items():
         values = [value for each, value in pairs if each == name]
         if name not in parameters:
-            known = ", ".join(sorted(parameters)) or "none"
-            raise invalid_field(name, values[0], f"left out (unknown parameter; known: {known})")
+            names = ", ".join(sorted(parameters)) or "none"
+            raise invalid_field(name, values[0], f"left out (unknown parameter; allowed: {names})")
         if count > 1 and not parameters[name]:
             raise invalid_field(name, values, "given once")
 
@@ -161,21 +173,22 @@ def check_query(query: bytes, parameters: dict[str, bool]) -> None:
 def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "")
     if media_type.partition(";")[0].strip().lower() != "application/json":
-        detail = f"Content-Type must be application/json, not {media_type[:100]!r}"
+        detail = f"the header Content-Type must be application/json, not {media_type[:100]!r}"
         raise ProblemError("unsupported_media_type", detail)
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem of the first validation error, but prefer any error to a missing field.
+    """Return the problem of the first validation error, but prefer any other error to a missing field.
 
-    A misspelled field is both: its name is unknown, and the right name is missing. The misspelled name helps
-    more.
+    A misspelled field causes two errors: the name is unknown, and the right name is missing. The unknown name
+    is more helpful.
     """
     error = min(errors, key=lambda each: each["type"] == "missing")
     field = [part for part in error["loc"] if isinstance(part, str)][-1]
     match error["type"]:
         case "missing":
-            return invalid_field(field, None, "given")
+            fields = {"field": field, "allowed": "given", "value": None}
+            return ProblemError("invalid_order", f"{field} must be given, but it is missing", fields)
         case "extra_forbidden":
             return invalid_field(field, error["input"], "left out (unknown field)")
         case "value_error":

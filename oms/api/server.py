@@ -1,4 +1,4 @@
-"""The server: an application on a port of this machine, by uvicorn."""
+"""The uvicorn server that serves the application on a port of this machine."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
 
 __all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
 
-_SHUTDOWN_SECONDS = 10  # the time that open requests have to end
-_UNREAD_MILLISECONDS = 30_000  # the time after which a connection whose data nobody reads is closed
+_SHUTDOWN_SECONDS = 10  # the time for open requests to finish
+_UNREAD_MILLISECONDS = 30_000  # the time until a connection is closed if its client reads nothing
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if only this machine can reach a socket that is bound to the host."""
+    """Return True if only programs on this machine can connect to this host."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens, so that its address is known before the server starts. Raise OSError."""
+    """Return a listening socket, so that the port is known before the server starts.
+
+    Raise OSError if the address cannot be used.
+    """
     try:
         return _listen(host, port)
     except OSError as error:
@@ -43,13 +46,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # The protocol must be given. Otherwise asyncio does not set TCP_NODELAY, and each response waits 40 ms
-    # for the acknowledgment of its headers.
+    # Without an explicit protocol, asyncio does not set TCP_NODELAY, and each response waits 40 ms for the
+    # acknowledgment of its headers.
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sys.platform == "linux":
-            # Accepted sockets inherit the option. uvicorn has no time limit for a reader that reads nothing.
+            # Accepted sockets inherit this option. uvicorn has no time limit for a client that reads nothing.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
         listening.listen(2048)
@@ -60,20 +63,23 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, without an error in the log for every stream that is rejected with a body.
+    """uvicorn's protocol, without an error in the log for every rejected stream.
 
-    uvicorn takes such a rejection (for example a 401) for an incomplete handshake.
+    uvicorn mistakes a rejection with a body, such as a 401, for an incomplete handshake.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message as uvicorn does, and record that a rejection completes the handshake."""
+        """Send a message. A rejection completes the handshake."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
 
 
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
-    """Return a server that is not started; a proxy in front of it removes `root_path` from each path."""
+    """Return a server that is not started yet.
+
+    `root_path` is the path that a proxy in front of the server removes from each request.
+    """
     config = uvicorn.Config(
         app,
         root_path=root_path,
@@ -83,20 +89,20 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws=_WebSockets,
-        ws_max_size=1024,  # readers of streams must not send anything
+        ws_max_size=1024,  # clients of streams must not send anything
     )
     return uvicorn.Server(config)
 
 
 def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until SIGTERM, or until SIGINT, which raises KeyboardInterrupt."""
+    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt."""
     server = new_server(app, root_path)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn sets its own handler only after it has started, and sends itself the signal again when it has
-    # ended. This handler covers both moments.
+    # uvicorn installs its own handler after it has started. When it has stopped, it restores the previous
+    # handler and raises the signal again. So `stop` must handle the signal before and after.
     before = signal.signal(signal.SIGTERM, stop)
     try:
         server.run(sockets=[listening])
@@ -105,16 +111,14 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError for more than one worker: the books are in the memory of one process."""
+    """Raise InvalidArgumentError unless there is one worker: each process would have its own books."""
     if workers != 1:
-        allowed = (
-            "1, because the books are in the memory of one process, and others would not see its changes"
-        )
+        allowed = "1, because the books are in memory, and other processes would not see its changes"
         raise InvalidArgumentError("workers", workers, allowed)
 
 
 def requested_workers() -> int:
-    """Return the number of workers that uvicorn or gunicorn was started with; 1 in any other program."""
+    """Return the number of workers in the command of uvicorn or gunicorn, or 1 in other programs."""
     program, *words = sys.argv
     if "uvicorn" not in program and "gunicorn" not in program:
         return 1

@@ -1,12 +1,12 @@
-"""The stream: a snapshot of the books, then every change, each with the number of the message before it.
+"""The stream: a snapshot of the books, then every change, each with the number of the previous message.
 
-The problem. A reader may be slow or gone, but the books must never wait for it. And no change may be lost
-between the snapshot and the first message.
+The problem. A client may be slow or disconnected, but the books must never wait for it. And no change may be
+lost between the snapshot and the first message.
 
-The solution. Each stream has a backlog, a subscriber of the books. Under the lock it only appends an event,
-in O(1), and wakes the event loop. The event loop sends the messages. The subscription starts in the same
-transaction as the snapshot. If too many events wait, the stream is closed, and its reader starts again with a
-new snapshot.
+The solution. Each stream has a backlog that subscribes to the books. Under the lock of the books, the backlog
+only appends the event, in O(1), and wakes the event loop. The event loop sends the messages. The snapshot and
+the subscription are made under one lock, so no change is lost between them. If too many events wait in the
+backlog, the stream is closed, and the client must open a new stream, which starts with a new snapshot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from oms.api.problems import ProblemError, deny
-from oms.api.request_models import StreamQuestion
+from oms.api.request_models import StreamQuery
 from oms.api.response_models import to_json
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
@@ -35,15 +35,15 @@ from oms.models import Trade
 __all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape"]
 
 READER_SENT_DATA = 1003
-"""The close code of a stream whose reader has sent a message."""
+"""The close code of a stream whose client has sent a message."""
 READER_TOO_SLOW = 4008
-"""The close code of a stream whose reader is too far behind: it should open a new stream."""
+"""The close code of a stream whose client is too slow. The client should open a new stream."""
 
 _TAPE_LENGTH = 20
 
 
 class Streams:
-    """The endpoint of streams."""
+    """The endpoint `/stream`, and the number of open streams."""
 
     def __init__(self, om: OrderManagement, tape: Tape, settings: Settings) -> None:
         self._om = om
@@ -52,7 +52,7 @@ class Streams:
         self._open = 0
 
     async def stream(self, websocket: WebSocket) -> None:
-        """Send a snapshot of one symbol or of all, then every change, until the stream is closed."""
+        """Send a snapshot of one symbol or all symbols, then every change, until the stream is closed."""
         try:
             symbol = _read_symbol(websocket)
             self._check_number()
@@ -88,11 +88,11 @@ class Streams:
                 task.cancel()
             await run_in_threadpool(unsubscribe)
         for task in done:
-            task.result()  # raises the exception of the task; `sending` only ends with one
+            task.result()  # raises the exception of the task; `sending` ends only with an exception
         await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
 
     def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
-        """Subscribe a backlog and take the snapshot in one transaction: no change comes in between."""
+        """Subscribe the backlog and make the snapshot under one lock, with no change in between."""
         with self._om.locked():
             unsubscribe = self._om.subscribe(backlog)
             sequence, orders = self._om.last_sequence, self._om.orders(backlog.symbol)
@@ -108,7 +108,7 @@ class Streams:
 
 
 class Backlog:
-    """The events that wait for one reader: a subscriber that never waits itself."""
+    """The events that are not sent yet on one stream. As a subscriber, a backlog never blocks the books."""
 
     def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol
@@ -119,7 +119,7 @@ class Backlog:
         self._not_empty = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
-        """Append an event, unless it concerns another symbol only. O(1)."""
+        """Append an event, unless it concerns only another symbol. O(1)."""
         if self.symbol is not None and event.symbol not in (None, self.symbol):
             return
         if len(self._waiting) < self._limit:
@@ -129,34 +129,37 @@ class Backlog:
             self._set(self.overflow)
 
     def _set(self, flag: asyncio.Event) -> None:
-        """Set a flag of the event loop from the thread of a writer."""
+        """Set a flag of the event loop from the thread that made a change."""
         if not flag.is_set():
-            with suppress(RuntimeError):  # the loop is closed, so nobody waits for the flag
+            with suppress(RuntimeError):  # the event loop is closed, so nothing waits for the flag
                 self._loop.call_soon_threadsafe(flag.set)
 
     async def next(self) -> Event:
         """Wait for the next event, and return it."""
         while not self._waiting:
             self._not_empty.clear()
-            if not self._waiting:  # an event may have come before the flag was cleared
+            if not self._waiting:  # another thread may have added an event before the flag was cleared
                 await self._not_empty.wait()
         return self._waiting.popleft()
 
 
 class Tape:
-    """The last 20 trades of each symbol: a subscriber of the books."""
+    """The last 20 trades of each symbol. A tape subscribes to the books."""
 
     def __init__(self) -> None:
         self._trades: dict[str, deque[tuple[int, Trade]]] = {}
 
     def __call__(self, event: Event) -> None:
-        """Record a trade, in O(1)."""
+        """Record a trade, and ignore other events. O(1)."""
         if isinstance(event, TradePlaced):
             trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=_TAPE_LENGTH))
             trades.append((event.sequence, event.trade))
 
     def last(self, symbol: str | None) -> list[dict[str, Any]]:
-        """Return the last 20 trades of a symbol (None: of all symbols) as JSON objects, oldest first."""
+        """Return the last 20 trades of a symbol as JSON objects, oldest first.
+
+        If `symbol` is None, return the last 20 trades of all symbols.
+        """
         if symbol is None:
             trades = sorted(pair for each in self._trades.values() for pair in each)[-_TAPE_LENGTH:]
         else:
@@ -170,13 +173,16 @@ async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot:
         event = await backlog.next()
         change = MESSAGES[type(event)](event, backlog.symbol)
         if change is not None:
-            head = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
-            await websocket.send_text(_text(head | change))
+            header = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
+            await websocket.send_text(_text(header | change))
             sequence = event.sequence
 
 
 async def _receive(websocket: WebSocket) -> None:
-    """Wait until the reader sends a message, which it must not. Raise WebSocketDisconnect if it leaves."""
+    """Wait until the client sends a message, which is not allowed.
+
+    Raise WebSocketDisconnect if the client disconnects.
+    """
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message["code"])
@@ -185,7 +191,7 @@ async def _receive(websocket: WebSocket) -> None:
 def _read_symbol(websocket: WebSocket) -> str | None:
     check_query(websocket.scope["query_string"], {"symbol": False})
     try:
-        return StreamQuestion.model_validate(dict(websocket.query_params)).symbol
+        return StreamQuery.model_validate(dict(websocket.query_params)).symbol
     except ValidationError as error:
         raise first_problem(error.errors()) from None
 
@@ -219,7 +225,8 @@ MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None
     OrderAmended: _amendment,
     TradePlaced: _trade,
 }
-"""The functions that return the fields of a message, by kind of event. They take the event and a symbol.
+"""For each kind of event, a function that returns the fields of its message.
 
-A symbol of None stands for all symbols. A function returns None if the event does not concern the symbol.
+Its arguments are the event and the symbol of the stream, or None for all symbols. The result is None if the
+event does not concern the symbol.
 """

@@ -1,4 +1,4 @@
-"""The contract is written once: the service takes header names, limits, and codes from `oms/contract.py`."""
+"""The service imports header names, limits, and codes from `oms/contract.py`, and repeats none."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from oms.contract import (
     REPLAYED_HEADER,
 )
 
-ROOM = Path(oms.__file__).parent / "api"
-FILES = sorted(ROOM.rglob("*.py"))
-SCRIPTS = {path.name: path.read_text() for path in (ROOM / "page").glob("*.js")}
+SERVICE = Path(oms.__file__).parent / "api"
+FILES = sorted(SERVICE.rglob("*.py"))
+SCRIPTS = {path.name: path.read_text() for path in (SERVICE / "page").glob("*.js")}
 NAMES = [IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, PROBLEM_MEDIA_TYPE, PROBLEM_TYPE.partition("{")[0]]
 LIMITS = {
     value for name, value in vars(contract).items() if name in contract.__all__ and isinstance(value, int)
@@ -32,27 +32,27 @@ LIMITS = {
 
 
 def constants(path: Path) -> Iterator[object]:
-    """Every constant in a file, without its docstrings."""
+    """Yield every constant in a file, except the docstrings."""
     tree = ast.parse(path.read_text())
-    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in prose:
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
             yield node.value
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOM)))
-def test_no_file_of_the_service_repeats_a_name_of_the_contract(path: Path) -> None:
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SERVICE)))
+def test_no_file_of_the_service_repeats_a_name_in_the_contract(path: Path) -> None:
     texts = [value.lower() for value in constants(path) if isinstance(value, str)]
     assert [name for name in NAMES if any(name.lower() in text for text in texts)] == []
 
 
-def test_the_models_of_requests_repeat_no_limit_of_the_contract() -> None:
-    numbers = {value for value in constants(ROOM / "request_models.py") if type(value) is int}
+def test_the_request_models_repeat_no_limit_in_the_contract() -> None:
+    numbers = {value for value in constants(SERVICE / "request_models.py") if type(value) is int}
     assert {LARGEST_IN_BODY, 1_000, LONGEST_IDEMPOTENCY_KEY} <= LIMITS
     assert numbers & LIMITS <= {100}  # the default length of a page, which is not a limit
 
 
-def test_the_service_uses_every_problem_code_of_the_contract() -> None:
+def test_the_service_uses_every_problem_code_in_the_contract() -> None:
     used = {value for path in FILES for value in constants(path) if isinstance(value, str)}
     assert set(PROBLEMS) <= used
 
@@ -62,7 +62,7 @@ def test_the_longest_idempotency_key_is_accepted_and_a_longer_one_is_not() -> No
     assert not IDEMPOTENCY_KEY.fullmatch("k" * (LONGEST_IDEMPOTENCY_KEY + 1))
 
 
-def test_the_page_uses_the_header_the_limit_and_the_codes_of_the_contract() -> None:
+def test_the_page_uses_the_header_the_limit_and_the_codes_in_the_contract() -> None:
     server = SCRIPTS["server.js"]
     assert f'"{IDEMPOTENCY_KEY_HEADER}"' in server
     messages = re.search(r"const MESSAGES = \{(.*?)^\};", server, re.DOTALL | re.MULTILINE)

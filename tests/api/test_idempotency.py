@@ -1,4 +1,4 @@
-"""What is asked for again is answered as before, and nothing happens twice: also after a restart."""
+"""A retry gets the first response, and no change is made twice, even after a restart."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ CHANGES = [
     ("POST", "/orders", {**ORDER, "order_id": 9}),
     ("POST", "/trades", {**JPM, "amount": 22}),
     ("PATCH", "/orders/4", {"amount": 3}),
-    ("PATCH", "/orders/4", {"amount": 10}),  # which it has: no event says so
+    ("PATCH", "/orders/4", {"amount": 10}),  # the present amount, so there is no event
     ("DELETE", "/orders/4", None),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_a_retry_under_its_key_gets_the_first_answer_and_changes_nothing(
+def test_a_retry_with_its_key_gets_the_first_response_and_changes_nothing(
     client: TestClient, om: OrderManagement, method: str, path: str, body: object
 ) -> None:
     first = client.request(method, path, json=body, headers=keyed("k"))
     assert first.is_success
-    om.add_order(50, "JPM", Side.BUY, 1, 1)  # a retry comes when the book has moved on
+    om.add_order(50, "JPM", Side.BUY, 1, 1)  # the book changes before the retry
     om.remove_order(50)
     state = om.state_hash()
     again = client.request(method, path, json=body, headers=keyed("k"))
@@ -70,60 +70,58 @@ def test_a_retry_under_its_key_gets_the_first_answer_and_changes_nothing(
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
-def test_another_request_under_the_key_is_refused(
+def test_another_request_with_the_same_key_is_rejected(
     client: TestClient, om: OrderManagement, method: str, path: str, body: object
 ) -> None:
     assert client.post("/trades", json={**JPM, "amount": 1}, headers=keyed("k")).status_code == 201
     state = om.state_hash()
-    refused = client.request(method, path, json=body, headers=keyed("k"))
-    assert problem(refused)["code"] == "idempotency_key_reused"
-    assert refused.status_code == 422
+    response = client.request(method, path, json=body, headers=keyed("k"))
+    assert problem(response)["code"] == "idempotency_key_reused"
+    assert response.status_code == 422
     assert om.state_hash() == state
 
 
-def test_only_what_was_done_is_remembered(client: TestClient, om: OrderManagement) -> None:
-    asked = {**JPM, "amount": 31}
-    assert client.post("/trades", json=asked, headers=keyed("k")).status_code == 409
+def test_a_rejected_request_can_be_retried_with_its_key(client: TestClient, om: OrderManagement) -> None:
+    trade = {**JPM, "amount": 31}
+    assert client.post("/trades", json=trade, headers=keyed("k")).status_code == 409
     om.add_order(5, "JPM", Side.BUY, 1, 30)
-    assert client.post("/trades", json=asked, headers=keyed("k")).status_code == 201
+    assert client.post("/trades", json=trade, headers=keyed("k")).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "\xe9", "x" * 256, "\t"])
-def test_a_key_is_visible_ascii(client: TestClient, key: str) -> None:
-    refused = client.request("DELETE", "/orders/4", headers=[("Idempotency-Key", key.encode("latin-1"))])  # type: ignore[arg-type]  # bytes are what it sends
-    assert problem(refused)["field"] == "Idempotency-Key"
+def test_a_key_that_is_not_visible_ascii_is_rejected(client: TestClient, key: str) -> None:
+    response = client.request("DELETE", "/orders/4", headers=[("Idempotency-Key", key.encode("latin-1"))])  # type: ignore[arg-type]  # the client also accepts bytes
+    assert problem(response)["field"] == "Idempotency-Key"
 
 
-def test_of_many_at_once_under_one_key_one_is_done_and_all_are_answered_alike(
+def test_simultaneous_requests_with_one_key_make_one_change_and_get_the_same_response(
     client: TestClient, om: OrderManagement
 ) -> None:
     start = Barrier(8)
 
-    def ask(_number: int) -> tuple[str, bool]:
+    def trade(_number: int) -> tuple[str, bool]:
         start.wait()
-        answer = client.post("/trades", json={**JPM, "amount": 3}, headers=keyed("k"))
-        return answer.text, "idempotent-replayed" in answer.headers
+        response = client.post("/trades", json={**JPM, "amount": 3}, headers=keyed("k"))
+        return response.text, "idempotent-replayed" in response.headers
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(8)))
-    assert len({text for text, _ in answers}) == 1
-    assert sorted(replayed for _, replayed in answers) == [False] + [True] * 7
+        responses = list(pool.map(trade, range(8)))
+    assert len({text for text, _ in responses}) == 1
+    assert sorted(replayed for _, replayed in responses) == [False] + [True] * 7
     assert om.available_amount("JPM", Side.BUY) == 27
 
 
-def test_an_id_that_something_else_has_used_is_used_up_here_too(
-    client: TestClient, om: OrderManagement
-) -> None:
-    resting = {**ORDER, "order_id": 4, "amount": 10, "price": 21}  # the very order, but not of this door
+def test_an_id_that_other_code_has_used_cannot_be_used_again(client: TestClient, om: OrderManagement) -> None:
+    resting = {**ORDER, "order_id": 4, "amount": 10, "price": 21}  # an equal order, which the API did not add
     assert problem(client.post("/orders", json=resting))["code"] == "duplicate_order"
     om.add_orders([Order(70, "JPM", Side.BUY, 1, 1)])
     om.remove_order(70)
-    gone = {**ORDER, "order_id": 70, "amount": 1, "price": 1}
-    said = problem(client.post("/orders", json=gone))
-    assert (said["code"], said["detail"]) == ("duplicate_order", "order id 70 is already taken")
+    order = {**ORDER, "order_id": 70, "amount": 1, "price": 1}
+    rejection = problem(client.post("/orders", json=order))
+    assert (rejection["code"], rejection["detail"]) == ("duplicate_order", "order id 70 is already taken")
 
 
-def test_the_first_answer_stays_although_something_else_uses_the_id_later(
+def test_the_first_response_remains_although_other_code_uses_the_id_later(
     client: TestClient, om: OrderManagement
 ) -> None:
     first = client.post("/orders", json={**ORDER, "order_id": 9}).json()
@@ -134,7 +132,7 @@ def test_the_first_answer_stays_although_something_else_uses_the_id_later(
     assert problem(other)["code"] == "duplicate_order"
 
 
-def test_notes_of_others_are_nobodys_keys(om: OrderManagement) -> None:
+def test_notes_that_the_api_did_not_write_contain_no_keys(om: OrderManagement) -> None:
     client = client_of(om)
     for number, note in enumerate(["x", "oms.api", '["oms.api"]', '{"key": "k"}', "{"]):
         with om.transaction(note):
@@ -142,22 +140,21 @@ def test_notes_of_others_are_nobodys_keys(om: OrderManagement) -> None:
     assert client.delete("/orders/100", headers=keyed("k")).status_code == 200
 
 
-def test_a_retry_after_a_restart_gets_the_first_answer(tmp_path: Path) -> None:
+def test_a_retry_after_a_restart_gets_the_first_response(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    answers: list[dict[str, Any]] = []
+    responses: list[dict[str, Any]] = []
     for _ in range(2):
         with journal.open(file) as om:
             client = TestClient(create_app(om, Settings()))
-            answers.append({})
+            responses.append({})
             for number, (method, path, body) in enumerate(LIFE):
-                said = client.request(method, path, json=body, headers=keyed(f"k{number}"))
-                assert said.is_success, said.text
-                answers[-1][f"{number} {path}"] = said.json()
-            trades = client.websocket_connect("/stream")
-            with trades as connection:
+                response = client.request(method, path, json=body, headers=keyed(f"k{number}"))
+                assert response.is_success, response.text
+                responses[-1][f"{number} {path}"] = response.json()
+            with client.websocket_connect("/stream") as connection:
                 assert [trade["sequence"] for trade in connection.receive_json()["trades"]] == [3]
             assert om.last_sequence == 5
-    assert answers[0] == answers[1]
+    assert responses[0] == responses[1]
 
 
 LIFE = [
@@ -169,37 +166,37 @@ LIFE = [
 ]
 
 
-QUIET: list[tuple[str, str, Any]] = [
-    ("PATCH", "/orders/4", {"amount": 10}),  # which it has
+UNCHANGING: list[tuple[str, str, Any]] = [
+    ("PATCH", "/orders/4", {"amount": 10}),  # the present amount
     ("PATCH", "/orders/4", {"amount": 10, "price": 21}),
-    ("POST", "/orders", {**ORDER, "order_id": 4, "amount": 10, "price": 21}),  # under a second key
+    ("POST", "/orders", {**ORDER, "order_id": 4, "amount": 10, "price": 21}),  # with a second key
 ]
 
 
-def quiet_answers(om: OrderManagement) -> list[tuple[Any, str | None, str | None]]:
+def unchanging_responses(om: OrderManagement) -> list[tuple[Any, str | None, str | None]]:
     client = client_of(om)
-    said = [client.request(m, p, json=b, headers=keyed(f"q{n}")) for n, (m, p, b) in enumerate(QUIET)]
+    responses = [
+        client.request(m, p, json=b, headers=keyed(f"q{n}")) for n, (m, p, b) in enumerate(UNCHANGING)
+    ]
     names = ("idempotent-replayed", "idempotency-key")
-    return [(each.json(), each.headers.get(names[0]), each.headers.get(names[1])) for each in said]
+    return [(each.json(), each.headers.get(names[0]), each.headers.get(names[1])) for each in responses]
 
 
 @pytest.mark.parametrize("compacted", [True, False])
-def test_a_key_under_which_nothing_changed_is_remembered_after_a_restart(
-    compacted: bool, tmp_path: Path
-) -> None:
+def test_a_response_that_changed_nothing_is_replayed_after_a_restart(compacted: bool, tmp_path: Path) -> None:
     def restarted() -> OrderManagement:
         return journal.open(tmp_path / "book.db", verify=True)
 
     with restarted() as om:
-        client_of(om).post("/orders", json=QUIET[2][2], headers=keyed("first"))
-        first = quiet_answers(om)
+        client_of(om).post("/orders", json=UNCHANGING[2][2], headers=keyed("first"))
+        first = unchanging_responses(om)
         om.amend_order(4, amount=7)
     for _ in range(2):
         with restarted() as om:
-            again = quiet_answers(om)
-            assert [said[0] for said in again] == [said[0] for said in first]
-            assert {said[1] for said in again} == {"true"}
-            assert {said[2] for said in again} == {None}  # it was another key that added the order
+            again = unchanging_responses(om)
+            assert [body for body, _, _ in again] == [body for body, _, _ in first]
+            assert {replayed for _, replayed, _ in again} == {"true"}
+            assert {key for _, _, key in again} == {None}  # a request with another key added the order
             assert (om.get_order(4).amount, om.last_sequence) == (7, 2)
             reused = client_of(om).patch("/orders/4", json={"amount": 1}, headers=keyed("q0"))
             assert problem(reused)["code"] == "idempotency_key_reused"
@@ -208,60 +205,62 @@ def test_a_key_under_which_nothing_changed_is_remembered_after_a_restart(
                 om.journal.compact()
 
 
-def test_with_a_journal_and_without_one_the_same_keys_are_remembered(tmp_path: Path) -> None:
-    answers: list[list[Any]] = []
-    with journal.open(tmp_path / "book.db") as kept:
-        for om in (OrderManagement(), OrderManagement(MemoryJournal()), kept):
+def test_the_same_responses_are_replayed_with_and_without_a_journal(tmp_path: Path) -> None:
+    responses: list[list[Any]] = []
+    with journal.open(tmp_path / "book.db") as durable:
+        for om in (OrderManagement(), OrderManagement(MemoryJournal()), durable):
             client = client_of(om)
-            client.post("/orders", json=QUIET[2][2])
-            answers.append([])
+            client.post("/orders", json=UNCHANGING[2][2])
+            responses.append([])
             for _ in range(2):
-                for number, (method, path, body) in enumerate(QUIET):
-                    said = client.request(method, path, json=body, headers=keyed(f"q{number}"))
-                    answers[-1].append((said.json(), said.headers.get("idempotent-replayed")))
-    assert answers[1:] == answers[:1] * 2
+                for number, (method, path, body) in enumerate(UNCHANGING):
+                    response = client.request(method, path, json=body, headers=keyed(f"q{number}"))
+                    responses[-1].append((response.json(), response.headers.get("idempotent-replayed")))
+    assert responses[1:] == responses[:1] * 2
 
 
-def test_an_answer_that_cannot_be_kept_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = MemoryJournal()
-    client = client_of(OrderManagement(kept))
-    assert client.post("/orders", json=QUIET[2][2]).status_code == 201
+def test_a_response_is_not_sent_if_the_journal_cannot_store_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = MemoryJournal()
+    client = client_of(OrderManagement(memory))
+    assert client.post("/orders", json=UNCHANGING[2][2]).status_code == 201
 
     def fail(_reply: str) -> None:
         raise JournalError("book.db", "the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept, "keep_reply", fail)
-        said = problem(client.patch("/orders/4", json={"amount": 10}, headers=keyed("q")))
-        assert (said["status"], said["code"]) == (503, "journal_failed")
+        patch.setattr(memory, "keep_reply", fail)
+        rejection = problem(client.patch("/orders/4", json={"amount": 10}, headers=keyed("q")))
+        assert (rejection["status"], rejection["code"]) == (503, "journal_failed")
     again = client.patch("/orders/4", json={"amount": 10}, headers=keyed("q"))
     assert (again.status_code, again.headers.get("idempotent-replayed")) == (200, None)
 
 
-def test_a_retry_after_history_was_dropped_gets_the_first_answer(tmp_path: Path) -> None:
+def test_a_retry_after_compaction_gets_the_first_response(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    answers: list[list[Any]] = []
+    responses: list[list[Any]] = []
     for drop in (3, None, None, 1):
         with journal.open(file, verify=True) as om:
             client = client_of(om)
-            asked = (client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(LIFE))
-            answers.append([said.json() for said in asked])
+            retries = (
+                client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(LIFE)
+            )
+            responses.append([response.json() for response in retries])
             assert isinstance(om.journal, SqliteJournal)
             om.journal.compact(drop and om.last_sequence - 5 + drop)
             assert om.last_sequence == 5
-    assert answers[1:] == answers[:1] * 3
+    assert responses[1:] == responses[:1] * 3
 
 
-def test_a_subscriber_that_refuses_what_was_done_does_not_make_it_undone(om: OrderManagement) -> None:
+def test_an_error_of_a_subscriber_does_not_roll_back_the_change(om: OrderManagement) -> None:
     client = client_of(om)
 
-    def refuse(_event: Any) -> None:
+    def fail(_event: Any) -> None:
         raise OrderNotFoundError(99)
 
-    end = om.subscribe(refuse)
-    said = problem(client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k")))
-    assert (said["status"], said["code"]) == (500, "internal_error")
-    end()
+    unsubscribe = om.subscribe(fail)
+    rejection = problem(client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k")))
+    assert (rejection["status"], rejection["code"]) == (500, "internal_error")
+    unsubscribe()
     again = client.post("/trades", json={**JPM, "amount": 5}, headers=keyed("k"))
     assert (again.status_code, again.json()["amount"]) == (201, 5)
     assert again.headers["idempotent-replayed"] == "true"
@@ -269,7 +268,7 @@ def test_a_subscriber_that_refuses_what_was_done_does_not_make_it_undone(om: Ord
 
 
 class FailingJournal(MemoryJournal):
-    """Takes nothing while it fails."""
+    """A journal whose appends fail while `fails` is True."""
 
     fails = False
 
@@ -279,65 +278,65 @@ class FailingJournal(MemoryJournal):
         super().append(batch)
 
 
-def test_what_could_not_be_made_durable_was_not_made_and_may_be_asked_for_again() -> None:
-    kept = FailingJournal()
-    om = OrderManagement(kept)
+def test_a_change_that_is_not_durable_is_rolled_back_and_can_be_retried() -> None:
+    memory = FailingJournal()
+    om = OrderManagement(memory)
     client = client_of(om)
-    kept.fails = True
-    said = problem(client.post("/orders", json=ORDER, headers=keyed("k")))
-    assert (said["status"], said["code"]) == (503, "journal_failed")
-    assert (said["place"], said["problem"]) == ("book.db", "the disk is full")
-    assert "secret" not in json.dumps(said)
+    memory.fails = True
+    rejection = problem(client.post("/orders", json=ORDER, headers=keyed("k")))
+    assert (rejection["status"], rejection["code"]) == (503, "journal_failed")
+    assert (rejection["place"], rejection["problem"]) == ("book.db", "the disk is full")
+    assert "secret" not in json.dumps(rejection)
     assert client.get("/orders").json()["total"] == 0
-    kept.fails = False
+    memory.fails = False
     assert client.post("/orders", json=ORDER, headers=keyed("k")).status_code == 201
 
 
-def test_whether_a_change_is_on_the_disk_is_not_said_where_it_is_unknown(
+def test_a_problem_does_not_claim_to_know_if_a_change_is_on_the_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept = MemoryJournal()
-    client = client_of(OrderManagement(kept))
+    memory = MemoryJournal()
+    client = client_of(OrderManagement(memory))
 
     def fail(_batch: Any) -> None:
         raise JournalError("book.db", "whether it holds the change is unknown until it is opened again")
 
-    monkeypatch.setattr(kept, "append", fail)
-    said = problem(client.post("/orders", json=ORDER))
-    assert "is unknown" in said["detail"]
-    assert "not made" not in said["title"]
+    monkeypatch.setattr(memory, "append", fail)
+    rejection = problem(client.post("/orders", json=ORDER))
+    assert "is unknown" in rejection["detail"]
+    assert "not made" not in rejection["title"]
 
 
-def test_a_journal_that_takes_nothing_is_not_ready_and_says_why(tmp_path: Path) -> None:
+def test_a_service_with_a_closed_journal_is_not_ready_and_returns_the_reason(tmp_path: Path) -> None:
     om = journal.open(tmp_path / "book.db")
     client = client_of(om)
     assert client.get("/ready").json() == {"ready": True, "durable": True, "sequence": 0, "orders": 0}
     om.close()
-    said = problem(client.get("/ready"))
-    assert (said["status"], said["code"], said["reason"]) == (503, "not_ready", "it is closed")
+    rejection = problem(client.get("/ready"))
+    assert (rejection["status"], rejection["code"], rejection["reason"]) == (503, "not_ready", "it is closed")
     assert client.get("/health").json() == {"alive": True}
     assert problem(client.post("/orders", json=ORDER))["code"] == "journal_failed"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed here")
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed on Windows")
 @pytest.mark.parametrize("suffix", ["", "-wal"])
-def test_what_is_wrong_with_a_journal_is_said_without_where_it_lies(suffix: str, tmp_path: Path) -> None:
+def test_a_problem_with_a_journal_does_not_reveal_its_folder(suffix: str, tmp_path: Path) -> None:
     folder = tmp_path / "a secret folder"
     folder.mkdir()
     om = journal.open(folder / "book.db")
     client = client_of(om)
     (folder / f"book.db{suffix}").unlink()
-    ready, refused = problem(client.get("/ready")), problem(client.post("/orders", json=ORDER))
-    for said in (ready, refused):
-        assert f"book.db{suffix} was removed or replaced" in said["detail"]
-        assert "secret" not in json.dumps(said)
-        assert str(tmp_path) not in json.dumps(said)
+    ready, rejected = problem(client.get("/ready")), problem(client.post("/orders", json=ORDER))
+    for rejection in (ready, rejected):
+        assert f"book.db{suffix} was removed or replaced" in rejection["detail"]
+        assert "secret" not in json.dumps(rejection)
+        assert str(tmp_path) not in json.dumps(rejection)
     with pytest.raises(JournalError):
         om.close()
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("reason", "shown"),
     [
         ("/srv/secret/book.db was removed", "book.db was removed"),
         ("[Errno 28] No space left on device: '/srv/secret/a b/book.db-wal'", "device: 'book.db-wal'"),
@@ -345,22 +344,24 @@ def test_what_is_wrong_with_a_journal_is_said_without_where_it_lies(suffix: str,
         ("1/2 of it, and/or more", "1/2 of it, and/or more"),
     ],
 )
-def test_a_reason_names_files_but_not_their_folders(
-    said: str, shown: str, monkeypatch: pytest.MonkeyPatch
+def test_a_reason_contains_file_names_but_no_folders(
+    reason: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = MemoryJournal()
-    client = client_of(OrderManagement(kept))
+    memory = MemoryJournal()
+    client = client_of(OrderManagement(memory))
 
     def fail(_batch: Any) -> None:
-        raise JournalError("/srv/secret/book.db", said)
+        raise JournalError("/srv/secret/book.db", reason)
 
-    monkeypatch.setattr(kept, "append", fail)
-    refused = problem(client.post("/orders", json=ORDER))
-    assert shown in refused["detail"]
-    assert "secret" not in json.dumps(refused)
+    monkeypatch.setattr(memory, "append", fail)
+    rejection = problem(client.post("/orders", json=ORDER))
+    assert shown in rejection["detail"]
+    assert "secret" not in json.dumps(rejection)
 
 
-def test_a_book_whose_undo_keeps_failing_is_not_ready_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_whose_rollback_fails_is_not_ready_and_returns_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     om = OrderManagement()
     client = client_of(om)
     assert client.post("/orders", json=ORDER).status_code == 201
@@ -373,23 +374,23 @@ def test_a_book_whose_undo_keeps_failing_is_not_ready_and_says_why(monkeypatch: 
         patch.setattr("oms.books.Books.recover", fail)
         with pytest.raises(MemoryError):
             om.remove_order(1)
-        said = problem(client.get("/ready"))
-    assert (said["status"], said["code"]) == (503, "not_ready")
-    assert "MemoryError" in said["reason"]
+        rejection = problem(client.get("/ready"))
+    assert (rejection["status"], rejection["code"]) == (503, "not_ready")
+    assert "MemoryError" in rejection["reason"]
     assert client.get("/ready").json()["orders"] == 1
 
 
-def built(model: type[BaseModel], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Build bodies without the limits of JSON integers, which other tests cover."""
+def bodies(model: type[BaseModel], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Build bodies without the limits of JSON integers. Other tests cover these limits."""
     return st.fixed_dictionaries(fields).map(lambda values: model.model_construct(**values))
 
 
-orders = built(NewOrder, order_id=order_ids, symbol=symbols, side=sides, amount=amounts, price=prices)
+new_orders = bodies(NewOrder, order_id=order_ids, symbol=symbols, side=sides, amount=amounts, price=prices)
 requests = st.one_of(
-    st.tuples(st.just("add"), orders),
+    st.tuples(st.just("add"), new_orders),
     st.tuples(st.just("remove"), order_ids),
-    st.tuples(st.just("amend"), order_ids, built(Amendment, amount=st.none() | amounts, price=prices)),
-    st.tuples(st.just("trade"), built(NewTrade, symbol=symbols, side=sides, amount=amounts)),
+    st.tuples(st.just("amend"), order_ids, bodies(Amendment, amount=st.none() | amounts, price=prices)),
+    st.tuples(st.just("trade"), bodies(NewTrade, symbol=symbols, side=sides, amount=amounts)),
 )
 
 
@@ -400,9 +401,9 @@ def test_retries_and_restarts_leave_the_same_state_and_responses_as_each_request
 ) -> None:
     alone, journal_of_retries = Service(MemoryJournal()), MemoryJournal()
     service = Service(journal_of_retries)
-    for number, (verb, *arguments) in enumerate(sequence):
-        key = f"k{number}" if data.draw(st.booleans()) or verb != "add" else None
-        assert service.send(verb, *arguments, key) == alone.send(verb, *arguments, key)
+    for number, (method, *arguments) in enumerate(sequence):
+        key = f"k{number}" if data.draw(st.booleans()) or method != "add" else None
+        assert service.send(method, *arguments, key) == alone.send(method, *arguments, key)
         if data.draw(st.booleans()):
             service = Service(journal_of_retries, service.made)
         if service.made:
@@ -411,28 +412,28 @@ def test_retries_and_restarts_leave_the_same_state_and_responses_as_each_request
 
 
 class Service:
-    """Idempotent changes over a journal, and a list of the changes that were made."""
+    """Idempotent changes with a journal, and a list of the changes that were made."""
 
-    def __init__(self, kept: MemoryJournal, made: list[tuple[str, Any, Any]] | None = None) -> None:
+    def __init__(self, memory: MemoryJournal, made: list[tuple[str, Any, Any]] | None = None) -> None:
         responses = FirstResponses()
-        self.om = OrderManagement(kept)
+        self.om = OrderManagement(memory)
         restore(self.om, responses)
         self.changes = IdempotentChanges(self.om, responses)
         self.made = made or []
 
-    def send(self, verb: str, *arguments: Any) -> Any:
+    def send(self, method: str, *arguments: Any) -> Any:
         """Return the sequence number and the subject of the response, or the error."""
         try:
-            response = getattr(self.changes, verb)(*arguments)[:2]
+            response = getattr(self.changes, method)(*arguments)[:2]
         except (OmsError, ProblemError) as error:
             return repr(error)
-        self.made.append((verb, arguments, response))
+        self.made.append((method, arguments, response))
         return response
 
     def retry(self, number: int) -> None:
         """Send a request again, and compare the response with the first one."""
-        verb, arguments, response = self.made[number]
-        assert self.send(verb, *arguments) == response
+        method, arguments, response = self.made[number]
+        assert self.send(method, *arguments) == response
 
 
 # ---------------------------------------------------------------------- digests
@@ -449,7 +450,7 @@ DIGESTS: list[tuple[str, str, Any, str]] = [
     ("PATCH", "/orders/4", {"amount": 7}, "77b84d04a1a8c52fbbf5ec121fc9d2e9"),
     ("DELETE", "/orders/4", None, "dc0e0a2825bf4ef023c56d55cd10017c"),
 ]
-"""Requests and their digests, which stand in today's journals. A retry after an upgrade must match them."""
+"""Requests and their digests, which existing journals contain. A retry after an upgrade must match them."""
 
 
 def digest_in_the_log(client: TestClient, om: OrderManagement, method: str, path: str, body: Any) -> str:
@@ -464,7 +465,7 @@ def digest_in_the_log(client: TestClient, om: OrderManagement, method: str, path
 
 
 @pytest.mark.parametrize(("method", "path", "body", "digest"), DIGESTS)
-def test_the_digest_of_a_request_is_that_of_earlier_versions(
+def test_the_digest_of_a_request_is_the_same_as_in_earlier_versions(
     client: TestClient, om: OrderManagement, method: str, path: str, body: Any, digest: str
 ) -> None:
     assert digest_in_the_log(client, om, method, path, body) == digest
@@ -543,22 +544,22 @@ def test_a_retry_of_a_request_in_an_older_journal_gets_its_first_response() -> N
 
 
 class LaterTrade(NewTrade):
-    """A body of a later version, with an optional field more; it comes first in the alphabet."""
+    """A body of a later version, with a new optional field that comes first in the alphabet."""
 
     account: int | None = None
 
 
 class LaterAmendment(Amendment):
-    """As above."""
+    """A body of a later version, with a new optional field that comes first in the alphabet."""
 
     account: int | None = None
 
 
 def test_a_new_optional_field_does_not_change_the_digests_of_old_requests() -> None:
     for later, (method, path, body, digest) in ((LaterTrade, DIGESTS[2]), (LaterAmendment, DIGESTS[3])):
-        assert digest_of(method, path, later.model_validate(body).given()) == digest
-        given_too = later.model_validate({**(body or {}), "account": 1})
-        assert digest_of(method, path, given_too.given()) != digest
+        assert digest_of(method, path, later.model_validate(body).explicit_fields()) == digest
+        with_account = later.model_validate({**(body or {}), "account": 1})
+        assert digest_of(method, path, with_account.explicit_fields()) != digest
 
 
 def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_response(
@@ -574,15 +575,15 @@ def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_resp
     assert om.available_amount("JPM", Side.BUY) == 27
 
 
-def test_a_request_while_a_transaction_stays_open_is_answered_with_503_and_the_reason(
+def test_a_request_during_a_long_transaction_gets_503_and_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.0)
     om = books()
     client = client_of(om)
     with om.transaction():
-        for answer in (client.post("/orders", json={**ORDER, "order_id": 9}), client.get("/symbols")):
-            found = problem(answer)
-            assert (found["status"], found["code"]) == (503, "not_ready")
-            assert "transaction" in found["reason"]
+        for response in (client.post("/orders", json={**ORDER, "order_id": 9}), client.get("/symbols")):
+            rejection = problem(response)
+            assert (rejection["status"], rejection["code"]) == (503, "not_ready")
+            assert "transaction" in rejection["reason"]
     assert client.post("/orders", json={**ORDER, "order_id": 9}).status_code == 201

@@ -1,4 +1,4 @@
-"""`oms serve` is killed amid a stream of orders and trades; what it acknowledged is there, and only once."""
+"""After `oms serve` is killed during requests, every acknowledged change was made exactly once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def request(number: int) -> tuple[str, dict[str, Any]]:
     return "/orders", {**JPM, "order_id": number, "amount": 2 + number % 7, "price": 5 + number % 4}
 
 
-def ask(client: Any, number: int) -> Any:
+def send(client: Any, number: int) -> Any:
     path, body = request(number)
     return client.post(path, json=body, headers={"Idempotency-Key": f"k{number}"})
 
@@ -39,36 +39,36 @@ def kills(file: Path, lives: int, rng: random.Random) -> None:
     number = 0
     for _ in range(lives):
         with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
-            quiet, killer = rng.randint(0, 40), Timer(rng.uniform(0, 0.01), process.kill)
+            requests_before, killer = rng.randint(0, 40), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):
-                    if count == quiet:
+                    if count == requests_before:
                         killer.start()
-                    said = ask(client, number)
-                    if said.is_success:
-                        acknowledged[number] = said.json()
+                    response = send(client, number)
+                    if response.is_success:
+                        acknowledged[number] = response.json()
                     number += 1
             killer.join()
         check(file, acknowledged, number)
 
 
 def check(file: Path, acknowledged: dict[int, Any], last: int) -> None:
-    """What was acknowledged is answered as before, and the one in flight is done once at most."""
+    """Check that retries get the first responses, and that the last request is made at most once."""
     with journal.open(file, verify=True) as om:
         before = om.last_sequence
         assert before in (len(acknowledged), len(acknowledged) + 1)
         client = TestClient(create_app(om, Settings()))
-        for number, answer in acknowledged.items():
-            assert ask(client, number).json() == answer
+        for number, response in acknowledged.items():
+            assert send(client, number).json() == response
         assert om.last_sequence == before
-        said = ask(client, last)
-        if said.is_success:
-            acknowledged[last] = said.json()
+        retry = send(client, last)
+        if retry.is_success:
+            acknowledged[last] = retry.json()
         assert om.last_sequence == len(acknowledged)
 
 
-def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
-    """Kill the service while it answers amendments that change nothing, each under a key of its own."""
+def kills_without_changes(file: Path, lives: int, rng: random.Random) -> None:
+    """Kill the service while it receives amendments that change nothing, each with its own key."""
     order = {**JPM, "order_id": 1, "amount": 5, "price": 5}
     with journal.open(file) as om:
         TestClient(create_app(om, Settings())).post("/orders", json=order)
@@ -76,41 +76,41 @@ def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
     for life in range(lives):
         body = {"amount": 5 + life}
         with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
-            quiet, killer = rng.randint(0, 20), Timer(rng.uniform(0, 0.01), process.kill)
+            requests_before, killer = rng.randint(0, 20), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):
-                    if count == quiet:
+                    if count == requests_before:
                         killer.start()
                     key = f"{life}.{count}"
-                    said = client.patch("/orders/1", json=body, headers={"Idempotency-Key": key})
-                    assert said.is_success, said.text
-                    acknowledged[key] = body, said.json()
+                    response = client.patch("/orders/1", json=body, headers={"Idempotency-Key": key})
+                    assert response.is_success, response.text
+                    acknowledged[key] = body, response.json()
             killer.join()
         with journal.open(file, verify=True) as om:
             om.amend_order(1, amount=6 + life)
-            again = TestClient(create_app(om, Settings()))
-            for key, (asked, answer) in acknowledged.items():
-                retried = again.patch("/orders/1", json=asked, headers={"Idempotency-Key": key})
-                assert retried.json() == answer
+            client_after = TestClient(create_app(om, Settings()))
+            for key, (amendment, response_body) in acknowledged.items():
+                retry = client_after.patch("/orders/1", json=amendment, headers={"Idempotency-Key": key})
+                assert retry.json() == response_body
             assert om.get_order(1).amount == 6 + life
             assert om.last_sequence == 2 + life
     assert len(acknowledged) > lives
 
 
-def test_a_key_under_which_nothing_changed_is_remembered_after_a_kill(tmp_path: Path) -> None:
-    quiet_kills(tmp_path / "book.db", 2, random.Random(1))
+def test_a_response_that_changed_nothing_is_replayed_after_a_kill(tmp_path: Path) -> None:
+    kills_without_changes(tmp_path / "book.db", 2, random.Random(1))
 
 
 @pytest.mark.long
-def test_keys_under_which_nothing_changed_are_remembered_after_fifty_kills(tmp_path: Path) -> None:
-    quiet_kills(tmp_path / "book.db", 50, random.Random(2))
+def test_responses_that_changed_nothing_are_replayed_after_fifty_kills(tmp_path: Path) -> None:
+    kills_without_changes(tmp_path / "book.db", 50, random.Random(2))
 
 
 @pytest.mark.slow
-def test_a_retry_after_a_kill_gets_the_first_answer(tmp_path: Path) -> None:
+def test_a_retry_after_a_kill_gets_the_first_response(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 3, random.Random(1))
 
 
 @pytest.mark.long
-def test_a_retry_after_a_hundred_kills_gets_the_first_answer(tmp_path: Path) -> None:
+def test_a_retry_after_a_hundred_kills_gets_the_first_response(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 100, random.Random(2))

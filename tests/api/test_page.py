@@ -1,4 +1,4 @@
-"""The ladder page in a real browser: what is shown is what is true."""
+"""The page in a real browser shows the state of the books."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ page = ladder_page.page
 ladder = ladder_page.ladder
 
 
-def test_the_page_may_load_nothing_but_its_own_files_and_ask_nobody_else() -> None:
+def test_the_page_can_load_only_its_own_files_and_connect_only_to_its_own_server() -> None:
     client = TestClient(create_app(settings=Settings(api_key=KEY)))
     for path in PATHS:
-        served = client.get(path)
-        assert served.status_code == 200
-        policy = served.headers["content-security-policy"]
+        response = client.get(path)
+        assert response.status_code == 200
+        policy = response.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
         assert "unsafe" not in policy
-        assert served.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-content-type-options"] == "nosniff"
         assert (
-            re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", served.text) is None
+            re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", response.text) is None
         )
-        assert set(re.findall(r"https?://[^\s\"']+", served.text)) <= {"http://www.w3.org/2000/svg"}
+        assert set(re.findall(r"https?://[^\s\"']+", response.text)) <= {"http://www.w3.org/2000/svg"}
     html = client.get("/").text
     assert (
         re.search(
@@ -53,7 +53,7 @@ def test_the_page_may_load_nothing_but_its_own_files_and_ask_nobody_else() -> No
     assert client.get("/page/__init__.py").status_code == 401
 
 
-def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderManagement) -> None:
+def test_a_visitor_adds_an_order_reviews_a_quote_and_trades(page: Page, om: OrderManagement) -> None:
     shows(page, "BUY", ("20", "20"), ("21", "10"))
     expect(page.locator("#state")).to_have_text("Live")
     expect(page.locator("#empty-SELL")).to_be_visible()
@@ -65,7 +65,7 @@ def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderMana
     expect(page.locator("#spread")).to_have_text("1")
     dialog = review(page, "22")
     expect(dialog.locator("dd")).to_have_text(["442", "20.0909", "21", "2 (45.45 bp)"])
-    assert om.calculate_price("JPM", Side.BUY, 22) == 442  # nothing was traded yet
+    assert om.calculate_price("JPM", Side.BUY, 22) == 442  # nothing has been traded yet
     dialog.get_by_role("button", name="Buy for 442").click()
     expect(dialog).to_be_hidden()
     shows(page, "BUY", ("21", "8"))
@@ -74,7 +74,7 @@ def test_the_worked_example_is_added_quoted_and_traded(page: Page, om: OrderMana
     assert om.get_order(4).amount == 8
 
 
-def test_what_others_do_moves_the_ladder_and_the_quote(page: Page, address: Address) -> None:
+def test_changes_by_other_clients_update_the_ladder_and_the_quote(page: Page, address: Address) -> None:
     page.fill("#trade-amount", "22")
     expect(page.locator("#quote dd").first).to_have_text("442")
     order = {"order_id": 9, "symbol": "JPM", "side": "BUY", "amount": 5, "price": 18}
@@ -86,31 +86,31 @@ def test_what_others_do_moves_the_ladder_and_the_quote(page: Page, address: Addr
     shows(page, "BUY", ("20", "20"), ("21", "10"))
 
 
-crowded = st.one_of(
+frequent_matches = st.one_of(
     st.tuples(
         st.just("add_order"), st.integers(1, 30), st.just("JPM"), sides, st.integers(1, 9), st.integers(1, 6)
     ),
     st.tuples(st.just("place_trade"), st.just("JPM"), sides, st.integers(1, 15)),
     commands,
 )
-"""Commands that most often meet at one symbol, and at few prices."""
+"""Commands that mostly concern one symbol and a few prices."""
 
 
-@given(st.lists(crowded, min_size=8, max_size=30))
+@given(st.lists(frequent_matches, min_size=8, max_size=30))
 @settings(max_examples=25, deadline=None)
-def test_the_ladder_is_the_depth_of_the_book(
-    browser: Browser, address: Address, om: OrderManagement, ladder: Page, moves: list[Any]
+def test_the_ladder_shows_the_depth_of_the_book(
+    browser: Browser, address: Address, om: OrderManagement, ladder: Page, changes: list[Any]
 ) -> None:
     om.remove_orders()
-    run(om, moves)
-    om.add_order(10**6, "JPM", Side.SELL, 1, 1)  # the last of them, whatever they were
+    run(om, changes)
+    om.add_order(10**6, "JPM", Side.SELL, 1, 1)  # a known last change
     expect(ladder.locator("#sequence")).to_have_text(f"#{om.last_sequence:,}")
     for side in Side:
         depth = [(f"{level.price:,}", f"{level.amount:,}") for level in om.depth("JPM", side)]
         assert rows(ladder, side) == depth[:12]
 
 
-def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderManagement) -> None:
+def test_a_click_on_a_level_lists_its_orders_and_each_can_be_removed(page: Page, om: OrderManagement) -> None:
     om.add_order(2, "JPM", Side.BUY, 7, 20)
     shows(page, "BUY", ("20", "27"), ("21", "10"))
     expect(page.locator("#orders th")).to_have_text(["1", "2", "4"])
@@ -125,7 +125,7 @@ def test_a_level_shows_its_orders_and_each_can_be_removed(page: Page, om: OrderM
     assert 2 not in om
 
 
-def test_more_levels_and_more_orders_are_shown_when_asked_for(page: Page, om: OrderManagement) -> None:
+def test_a_click_shows_more_levels_or_more_orders(page: Page, om: OrderManagement) -> None:
     om.add_orders(Order(100 + n, "JPM", Side.SELL, 1 + n, 1 + n) for n in range(30))
     expect(page.locator("#levels-SELL tr")).to_have_count(12)
     page.get_by_role("button", name="18 more price levels").click()
@@ -136,7 +136,7 @@ def test_more_levels_and_more_orders_are_shown_when_asked_for(page: Page, om: Or
     expect(page.locator("#orders tr")).to_have_count(32)
 
 
-def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
+def test_the_address_selects_the_symbol_and_a_new_order_selects_its_symbol(
     page: Page, om: OrderManagement
 ) -> None:
     om.add_order(7, "IBM", Side.SELL, 3, 90)
@@ -153,7 +153,7 @@ def test_a_symbol_is_chosen_by_the_address_and_a_new_one_by_adding_to_it(
     expect(page.get_by_role("link", name="NEW")).to_have_attribute("aria-current", "page")
 
 
-def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(page: Page) -> None:
+def test_the_page_shows_no_book_until_that_of_the_chosen_symbol_has_arrived(page: Page) -> None:
     page.route_web_socket(re.compile("symbol=IBM"), lambda _silent: None)
     page.reload()
     shows(page, "BUY", ("20", "20"), ("21", "10"))
@@ -167,7 +167,7 @@ def test_until_a_book_is_here_none_is_shown_rather_than_that_of_another_symbol(p
     expect(page.locator("#best-BUY")).to_have_text("\N{EN DASH}")
 
 
-def test_without_orders_the_page_says_so_and_wakes_with_the_first(
+def test_a_page_without_orders_shows_a_hint_until_the_first_order_is_added(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:
     om.remove_orders()

@@ -1,4 +1,4 @@
-"""The ladder page for everybody: by keyboard, on a phone, light and dark, and still."""
+"""The accessibility of the page: keyboard, phones, colors, and reduced motion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Page, expect
 
 from oms import Order, OrderManagement, Side
@@ -24,7 +24,7 @@ worked_example = ladder_page.worked_example
 page = ladder_page.page
 
 
-def test_the_keyboard_alone_adds_trades_and_removes(page: Page, om: OrderManagement) -> None:
+def test_a_visitor_can_trade_add_and_remove_with_the_keyboard_alone(page: Page, om: OrderManagement) -> None:
     shows(page, "BUY", ("20", "20"), ("21", "10"))
 
     def tab_to(selector: str) -> None:
@@ -32,7 +32,7 @@ def test_the_keyboard_alone_adds_trades_and_removes(page: Page, om: OrderManagem
             if page.evaluate("selector => document.activeElement.matches(selector)", selector):
                 return
             page.keyboard.press("Tab")
-        raise AssertionError(f"the Tab key never comes to {selector}")
+        raise AssertionError(f"the Tab key never reaches {selector}")
 
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the link that skips to the trade form
@@ -68,7 +68,7 @@ def test_the_keyboard_alone_adds_trades_and_removes(page: Page, om: OrderManagem
 
 
 @contextmanager
-def looking(browser: Browser, address: Address, scheme: str, size: dict[str, int]) -> Iterator[Page]:
+def visit_in(browser: Browser, address: Address, scheme: str, size: dict[str, int]) -> Iterator[Page]:
     with visiting(
         browser, address.http, "/#/JPM", color_scheme=scheme, viewport=size, bypass_csp=True
     ) as page:
@@ -77,10 +77,10 @@ def looking(browser: Browser, address: Address, scheme: str, size: dict[str, int
 
 
 def serious_faults(page: Page) -> list[tuple[str, str]]:
-    found = Axe().run(page).response["violations"]
+    violations = Axe().run(page).response["violations"]
     return [
         (fault["id"], node["html"])
-        for fault in found
+        for fault in violations
         for node in fault["nodes"]
         if fault["impact"] in ("serious", "critical")
     ]
@@ -88,12 +88,12 @@ def serious_faults(page: Page) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_nothing_keeps_anybody_from_reading_or_using_it(
+def test_the_page_has_no_serious_accessibility_fault(
     browser: Browser, address: Address, om: OrderManagement, scheme: str, size: dict[str, int]
 ) -> None:
     om.add_order(5, "JPM", Side.SELL, 5, 19)
     om.place_trade("JPM", Side.SELL, 2)
-    with looking(browser, address, scheme, size) as page:
+    with visit_in(browser, address, scheme, size) as page:
         page.fill("#trade-amount", "22")
         expect(page.locator("#levels-BUY .filled")).to_have_count(2)
         page.locator("#levels-SELL .choose").click()
@@ -104,7 +104,9 @@ def test_nothing_keeps_anybody_from_reading_or_using_it(
         assert serious_faults(page) == []
 
 
-def test_a_locked_page_and_a_stale_one_can_be_read_as_well(browser: Browser, om: OrderManagement) -> None:
+def test_a_locked_or_stale_page_has_no_serious_accessibility_fault(
+    browser: Browser, om: OrderManagement
+) -> None:
     with ExitStack() as visit:
         with serving(create_app(om, Settings(api_key=KEY))) as address:
             page = visit.enter_context(visiting(browser, address.http, bypass_csp=True, color_scheme="dark"))
@@ -122,7 +124,7 @@ def test_a_locked_page_and_a_stale_one_can_be_read_as_well(browser: Browser, om:
         visit.close()
 
 
-def test_a_phone_is_wide_enough(browser: Browser, address: Address, om: OrderManagement) -> None:
+def test_the_page_fits_on_a_phone(browser: Browser, address: Address, om: OrderManagement) -> None:
     om.add_orders([Order(HUGE, "W" * 200, Side.SELL, HUGE, HUGE), Order(6, "W" * 200, Side.BUY, 1, 1)])
     om.place_trade("W" * 200, Side.SELL, HUGE - 1)
     with visiting(browser, address.http, f"/#/{'W' * 200}", viewport=PHONE) as page:
@@ -133,7 +135,7 @@ def test_a_phone_is_wide_enough(browser: Browser, address: Address, om: OrderMan
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-def test_nothing_moves_for_those_who_want_it_still(
+def test_nothing_moves_for_visitors_who_prefer_reduced_motion(
     browser: Browser, address: Address, om: OrderManagement, motion: str
 ) -> None:
     with visiting(browser, address.http, "/#/JPM", reduced_motion=motion) as page:

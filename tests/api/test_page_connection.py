@@ -1,4 +1,4 @@
-"""The connection of the ladder page: opened with a key, lost, and whole again."""
+"""The connection of the page: the key, lost messages, and a restart of the server."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ address = ladder_page.address
 worked_example = ladder_page.worked_example
 
 
-def test_a_change_that_got_lost_is_noticed_by_its_number_and_made_good(
+def test_the_page_detects_a_lost_message_by_its_number_and_recovers(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:
     lost: list[str | bytes] = []
 
-    def lose_one(reader: WebSocketRoute) -> None:
-        def pass_on(message: str | bytes) -> None:
+    def lose_one(route: WebSocketRoute) -> None:
+        def forward(message: str | bytes) -> None:
             if not lost and "OrderRemoved" in str(message):
                 lost.append(message)
             else:
-                reader.send(message)
+                route.send(message)
 
-        reader.connect_to_server().on_message(pass_on)
+        route.connect_to_server().on_message(forward)
 
     with visiting(browser, address.http) as page:
         page.route_web_socket("**/stream*", lose_one)
@@ -46,7 +46,7 @@ def test_a_change_that_got_lost_is_noticed_by_its_number_and_made_good(
 
 
 @pytest.mark.slow
-def test_the_ladder_comes_back_whole_after_the_server_was_away(browser: Browser) -> None:
+def test_the_ladder_is_complete_again_after_a_restart_of_the_server(browser: Browser) -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(4, "JPM", Side.BUY, 10, 21)])
     with ExitStack() as visit:
@@ -66,11 +66,11 @@ def test_the_ladder_comes_back_whole_after_the_server_was_away(browser: Browser)
             visit.close()
 
 
-def test_a_wrong_key_stays_outside_and_the_right_one_opens(browser: Browser) -> None:
+def test_only_the_right_key_unlocks_the_page(browser: Browser) -> None:
     om = OrderManagement()
     om.add_order(1, "JPM", Side.BUY, 20, 20)
-    guarded = create_app(om, Settings(api_key=KEY, checks_host=True))
-    with serving(guarded) as address, visiting(browser, address.http, "/#/JPM") as page:
+    app = create_app(om, Settings(api_key=KEY, checks_host=True))
+    with serving(app) as address, visiting(browser, address.http, "/#/JPM") as page:
         field = page.get_by_label("API key")
         expect(field).to_be_focused()
         expect(page.locator("#content")).to_be_hidden()

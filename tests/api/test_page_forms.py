@@ -1,4 +1,4 @@
-"""The forms of the ladder page: what is refused is said, and nothing is done twice, whatever gets lost."""
+"""The forms of the page show every problem, and make no change twice, even if responses are lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ worked_example = ladder_page.worked_example
 page = ladder_page.page
 
 
-def test_a_price_that_moved_is_not_paid(page: Page, om: OrderManagement) -> None:
+def test_nothing_is_traded_if_the_price_has_moved(page: Page, om: OrderManagement) -> None:
     dialog = review(page, "22")
     om.remove_order(1)
     om.add_order(3, "JPM", Side.BUY, 50, 22)
@@ -30,7 +30,7 @@ def test_a_price_that_moved_is_not_paid(page: Page, om: OrderManagement) -> None
     assert om.available_amount("JPM", Side.BUY) == 60
 
 
-def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
+def test_a_form_shows_its_problems_in_words(page: Page) -> None:
     add(page, "BUY", "1", "1", id="4")
     problem = page.locator("#order-problem")
     expect(problem).to_have_text("Order id 4 has been used already. Choose another one.")
@@ -49,7 +49,7 @@ def test_a_refusal_is_said_in_words_beside_its_form(page: Page) -> None:
     expect(page.locator("#quote-problem")).to_be_empty()
 
 
-def test_an_error_of_a_trade_stands_in_one_place_and_for_as_long_as_it_is_true(
+def test_a_problem_of_a_trade_is_shown_once_and_disappears_when_it_is_solved(
     page: Page, om: OrderManagement
 ) -> None:
     note, problem = page.locator("#quote-problem"), page.locator("#trade-problem")
@@ -71,25 +71,25 @@ def test_an_error_of_a_trade_stands_in_one_place_and_for_as_long_as_it_is_true(
     expect(problem).to_be_empty()
 
 
-def test_the_page_suggests_no_id_of_an_order_that_rests_under_another_symbol(
+def test_the_page_does_not_suggest_the_id_of_a_resting_order_of_another_symbol(
     page: Page, om: OrderManagement
 ) -> None:
     om.add_order(7_061, "IBM", Side.SELL, 3, 90)
     om.add_order(7_060, "JPM", Side.BUY, 1, 50)
-    suggested = page.locator("#order-id")
-    expect(suggested).to_have_value("7062")
+    suggestion = page.locator("#order-id")
+    expect(suggestion).to_have_value("7062")
     om.add_order(7_062, "IBM", Side.SELL, 3, 90)  # the stream of JPM does not show it
     page.locator("#order-amount").focus()
-    expect(suggested).to_have_value("7063")
+    expect(suggestion).to_have_value("7063")
     om.add_order(7_065, "JPM", Side.BUY, 1, 50)
-    expect(suggested).to_have_value("7066")
+    expect(suggestion).to_have_value("7066")
 
 
-def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderManagement) -> None:
+def test_the_page_replaces_a_used_suggestion_with_a_free_id(page: Page, om: OrderManagement) -> None:
     om.add_order(6_000, "JPM", Side.BUY, 1, 50)
-    same = {"order_id": 6_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
+    equal_order = {"order_id": 6_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
     origin = page.evaluate("location.origin")
-    httpx.post(f"{origin}/orders", json=same)
+    httpx.post(f"{origin}/orders", json=equal_order)
     httpx.delete(f"{origin}/orders/6001")
     om.add_orders(Order(order_id, "IBM", Side.SELL, 1, 1) for order_id in (6_002, 6_004, 6_005))
     page.reload()
@@ -99,13 +99,13 @@ def test_an_id_that_the_page_proposed_is_free_in_the_end(page: Page, om: OrderMa
     assert [order.order_id for order in om.orders("JPM", Side.SELL)] == [6_008]
 
 
-def test_the_order_of_somebody_else_is_not_taken_for_the_one_whose_answer_was_lost(
+def test_the_page_does_not_mistake_an_equal_order_of_another_client_for_its_own(
     page: Page, om: OrderManagement
 ) -> None:
     om.add_order(8_000, "JPM", Side.BUY, 1, 50)
-    same = {"order_id": 8_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
+    equal_order = {"order_id": 8_001, "symbol": "JPM", "side": "SELL", "amount": 3, "price": 19}
     origin = page.evaluate("location.origin")
-    httpx.post(f"{origin}/orders", json=same)
+    httpx.post(f"{origin}/orders", json=equal_order)
     httpx.delete(f"{origin}/orders/8001")
     page.reload()
     expect(page.locator("#order-id")).to_have_value("8001")
@@ -115,7 +115,7 @@ def test_the_order_of_somebody_else_is_not_taken_for_the_one_whose_answer_was_lo
     assert [order.order_id for order in om.orders("JPM", Side.SELL)] == [8_002]
 
 
-def test_two_clicks_add_one_order(page: Page, om: OrderManagement) -> None:
+def test_a_double_click_adds_one_order(page: Page, om: OrderManagement) -> None:
     shows(page, "BUY", ("20", "20"), ("21", "10"))
     choose(page, "order", "SELL")
     page.fill("#order-amount", "3")
@@ -128,12 +128,10 @@ def test_two_clicks_add_one_order(page: Page, om: OrderManagement) -> None:
     assert om.available_amount("JPM", Side.SELL) == 3
 
 
-def test_a_trade_whose_answer_is_lost_is_asked_for_again_and_made_once(
-    page: Page, om: OrderManagement
-) -> None:
+def test_a_trade_whose_response_is_lost_is_retried_and_made_once(page: Page, om: OrderManagement) -> None:
     keys = []
 
-    def lose_the_first_answer(route: Route) -> None:
+    def lose_the_first_response(route: Route) -> None:
         keys.append(route.request.headers["idempotency-key"])
         if len(keys) == 1:
             route.fetch()
@@ -141,7 +139,7 @@ def test_a_trade_whose_answer_is_lost_is_asked_for_again_and_made_once(
         else:
             route.continue_()
 
-    page.route("**/trades", lose_the_first_answer)
+    page.route("**/trades", lose_the_first_response)
     review(page, "22").get_by_role("button", name="Buy for 442").click()
     expect(page.locator("#trade .outcome")).to_contain_text("Bought 22 for 442")
     shows(page, "BUY", ("21", "8"))
@@ -150,19 +148,19 @@ def test_a_trade_whose_answer_is_lost_is_asked_for_again_and_made_once(
     assert len(set(keys)) == 1
 
 
-def test_a_removal_whose_answer_is_lost_is_asked_for_again_and_is_no_error(
+def test_a_removal_whose_response_is_lost_is_retried_without_an_error(
     page: Page, om: OrderManagement
 ) -> None:
     lost: list[str] = []
 
-    def lose_the_first_answer(route: Route) -> None:
+    def lose_the_first_response(route: Route) -> None:
         if route.request.method == "DELETE" and not lost:
             lost.append(route.fetch().text())
             route.abort()
         else:
             route.continue_()
 
-    page.route("**/orders/*", lose_the_first_answer)
+    page.route("**/orders/*", lose_the_first_response)
     page.get_by_role("button", name="Remove order 4").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(page.locator("#orders-outcome")).to_have_text("Removed order 4 with its remaining amount of 10.")
@@ -170,14 +168,14 @@ def test_a_removal_whose_answer_is_lost_is_asked_for_again_and_is_no_error(
     assert 4 not in om
 
 
-def test_while_nobody_answers_the_trade_stays_open_and_is_made_once_in_the_end(
+def test_a_trade_without_any_response_can_be_retried_and_is_made_once(
     page: Page, om: OrderManagement
 ) -> None:
-    def lose_every_answer(route: Route) -> None:
+    def lose_every_response(route: Route) -> None:
         route.fetch()
         route.abort()
 
-    page.route("**/trades", lose_every_answer)
+    page.route("**/trades", lose_every_response)
     dialog = review(page, "22")
     dialog.get_by_role("button", name="Buy for 442").click()
     expect(dialog.get_by_role("alert")).to_contain_text("You can try again: it is made only once.")
@@ -188,16 +186,16 @@ def test_while_nobody_answers_the_trade_stays_open_and_is_made_once_in_the_end(
 
 
 @pytest.mark.slow
-def test_an_order_whose_answers_are_lost_is_not_added_twice_under_another_id(
+def test_an_order_whose_responses_are_lost_is_not_added_again_with_another_id(
     page: Page, om: OrderManagement
 ) -> None:
-    def lose_every_answer(route: Route) -> None:
+    def lose_every_response(route: Route) -> None:
         route.fetch()
         route.abort()
 
     om.add_order(5_000, "JPM", Side.BUY, 1, 50)
     expect(page.locator("#order-id")).to_have_value("5001")
-    page.route("**/orders", lose_every_answer)
+    page.route("**/orders", lose_every_response)
     add(page, "SELL", "3", "19")
     expect(page.locator("#order-problem")).to_contain_text("The server does not respond.")
     shows(page, "SELL", ("19", "3"))

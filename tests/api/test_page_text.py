@@ -1,4 +1,4 @@
-"""What the ladder page shows: any text as text, and numbers of any size to their last digit."""
+"""The page shows every symbol as plain text, and every number with all its digits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ HOSTILE = [
 ]
 
 
-def test_a_symbol_is_text_whatever_it_says(page: Page, om: OrderManagement) -> None:
+def test_a_symbol_is_shown_as_text_even_if_it_looks_like_markup(page: Page, om: OrderManagement) -> None:
     om.add_orders(Order(100 + n, symbol, Side.SELL, 3, 9) for n, symbol in enumerate(HOSTILE))
     page.reload()
     expect(page.locator("#symbols a")).to_have_count(len(HOSTILE) + 1)
@@ -58,7 +58,7 @@ def test_a_symbol_is_text_whatever_it_says(page: Page, om: OrderManagement) -> N
     assert page.locator("img, script, iframe, object").count() == 2  # the icon and the page's own script
 
 
-def test_no_digit_of_a_large_number_is_lost(page: Page, om: OrderManagement) -> None:
+def test_large_numbers_are_shown_with_all_their_digits(page: Page, om: OrderManagement) -> None:
     om.add_order(HUGE, "JPM", Side.SELL, HUGE, HUGE - 1)
     om.add_order(HUGE - 1, "JPM", Side.SELL, HUGE - 2, HUGE - 1)
     shows(page, "SELL", (f"{HUGE - 1:,}", f"{2 * HUGE - 2:,}"))
@@ -80,7 +80,7 @@ values = st.recursive(
     | st.booleans()
     | st.integers()
     | st.integers(2**53, 2**70)
-    | st.floats(-(2**53), 2**53)  # beyond, the way back from the browser confuses them with integers
+    | st.floats(-(2**53), 2**53)  # larger floats look like integers when the browser returns them
     | st.text()
     | st.sampled_from(["#1", "=1", '"', "\\", '\\"', "1:", '"1":2', "-0"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -89,7 +89,7 @@ values = st.recursive(
 
 
 def marked(value: Any) -> Any:
-    """The same with every integer as {"int": its digits}."""
+    """Return the value with every integer replaced by {"int": its digits}."""
     match value:
         case bool() | None | str():
             return value
@@ -120,11 +120,11 @@ READ_BOTH_WAYS = """async (texts) => {
 
 @given(st.lists(values, max_size=20), st.booleans())
 @settings(max_examples=25, deadline=None)
-def test_json_is_read_exactly_with_and_without_help_from_the_browser(
-    ladder: Page, written: list[Any], ascii_only: bool
+def test_json_is_read_exactly_even_in_browsers_that_hide_the_source_text(
+    ladder: Page, originals: list[Any], ascii_only: bool
 ) -> None:
-    texts = [json.dumps(value, ensure_ascii=ascii_only) for value in written]
-    for value, (native, fallback) in zip(written, ladder.evaluate(READ_BOTH_WAYS, texts), strict=True):
+    texts = [json.dumps(value, ensure_ascii=ascii_only) for value in originals]
+    for value, (native, fallback) in zip(originals, ladder.evaluate(READ_BOTH_WAYS, texts), strict=True):
         assert native == marked(value)
         assert fallback == marked(value)
 
@@ -140,12 +140,14 @@ NUMBERS = """async (pairs) => {
 
 @given(st.lists(st.tuples(st.integers(0, 2**130), st.integers(1, 2**130), st.integers(0, 6)), max_size=20))
 @settings(max_examples=25, deadline=None)
-def test_numbers_are_shown_in_groups_and_quotients_rounded_exactly(
-    ladder: Page, asked: list[tuple[int, int, int]]
+def test_integers_are_grouped_and_quotients_are_rounded_exactly(
+    ladder: Page, quotients: list[tuple[int, int, int]]
 ) -> None:
-    given_ = [[str(dividend), str(divisor), places] for dividend, divisor, places in asked]
-    for (dividend, divisor, places), found in zip(asked, ladder.evaluate(NUMBERS, given_), strict=True):
+    arguments = [[str(dividend), str(divisor), places] for dividend, divisor, places in quotients]
+    for (dividend, divisor, places), shown in zip(
+        quotients, ladder.evaluate(NUMBERS, arguments), strict=True
+    ):
         scaled = Fraction(dividend * 10**places, divisor) + Fraction(1, 2)
         whole, fraction = divmod(scaled.__floor__(), 10**places)
         quotient = f"{whole:,}.{fraction:0{places}}" if places else f"{whole:,}"
-        assert found == [f"{dividend:,}", quotient, str(dividend), str(dividend)]
+        assert shown == [f"{dividend:,}", quotient, str(dividend), str(dividend)]

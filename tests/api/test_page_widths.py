@@ -1,11 +1,11 @@
-"""The ladder page and the document of the API at every width: no number is cut, nothing hangs over."""
+"""The page and the API document at every width: no number is cut off, and nothing overflows."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Page, expect
 
 from oms import Order, OrderManagement, Side
@@ -22,7 +22,7 @@ WIDTHS = [360, 390, 768, 1280]
 schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 widths = pytest.mark.parametrize("width", WIDTHS)
 
-# Every number on the page that is not in one line, or not wholly inside of its panel.
+# Returns every number on the page that is not on one line, or not completely inside its panel.
 CUT = r"""(longest) => {
   const cut = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -30,33 +30,33 @@ CUT = r"""(longest) => {
     const parent = text.parentElement;
     if (!parent.checkVisibility() || parent.closest(".unseen, noscript, thead")) continue;
     const panel = (parent.closest("dialog, .panel, section") ?? document.body).getBoundingClientRect();
-    for (const found of text.data.matchAll(/\d[\d,]*(\.\d+)?/g)) {
-      if (found[0].length > longest) continue;
+    for (const number of text.data.matchAll(/\d[\d,]*(\.\d+)?/g)) {
+      if (number[0].length > longest) continue;
       const range = document.createRange();
-      range.setStart(text, found.index);
-      range.setEnd(text, found.index + found[0].length);
+      range.setStart(text, number.index);
+      range.setEnd(text, number.index + number[0].length);
       const boxes = [...range.getClientRects()].filter((box) => box.width);
       const whole = boxes.length === 1 && boxes[0].left >= panel.left && boxes[0].right <= panel.right;
-      if (boxes.length && !whole) cut.push(`${found[0]} in ${parent.outerHTML}`);
+      if (boxes.length && !whole) cut.push(`${number[0]} in ${parent.outerHTML}`);
     }
   }
   return cut;
 }"""
-# Cells of one row that lie on each other.
+# Returns the text of every table cell whose content is wider than the cell.
 OVERLAPS = r"""() => [...document.querySelectorAll("tr")].flatMap((row) => {
   const cells = [...row.cells].filter((cell) => cell.checkVisibility());
   return cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent);
 })"""
 
 
-def is_whole(page: Page, width: int, longest: int = 60) -> None:
+def check_layout(page: Page, width: int, longest: int = 60) -> None:
     assert page.evaluate(CUT, longest) == []
     assert page.evaluate(OVERLAPS) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def fill_with(om: OrderManagement, number: int) -> None:
-    """Rest and trade numbers of so many digits on both sides."""
+    """Add resting orders with amounts and prices of about this number on both sides."""
     om.remove_orders()
     om.add_orders(Order(number - n, "JPM", Side.BUY, number - n, number - n) for n in range(3))
     om.add_orders(Order(number - 9 - n, "JPM", Side.SELL, number - n, number - 9 - n) for n in range(14))
@@ -64,7 +64,7 @@ def fill_with(om: OrderManagement, number: int) -> None:
 
 @widths
 @pytest.mark.parametrize("number", [9_876_543, 9_999_999_999_999, HUGE], ids=["7", "13", "19 digits"])
-def test_no_number_is_cut_and_nothing_hangs_over(
+def test_no_number_is_cut_off_and_nothing_overflows(
     browser: Browser, address: Address, om: OrderManagement, number: int, width: int
 ) -> None:
     fill_with(om, number)
@@ -76,19 +76,19 @@ def test_no_number_is_cut_and_nothing_hangs_over(
         page.fill("#trade-amount", f"{number:,}")
         expect(page.locator("#quote dd")).to_have_count(4)
         expect(page.locator("#trades tr").first).to_be_visible()
-        is_whole(page, width, longest=33)
+        check_layout(page, width, longest=33)
         page.fill("#trade-amount", str(9 * number))
         page.get_by_role("button", name="Review the trade").click()
         expect(page.locator("#trade-problem")).to_contain_text("Only")
         add(page, "BUY", "1", "1", id="3")
         expect(page.locator("#order .outcome")).not_to_be_empty()
-        is_whole(page, width, longest=33)
+        check_layout(page, width, longest=33)
         page.get_by_role("button", name="Remove order").first.click()
         expect(page.get_by_role("dialog")).to_be_visible()
-        is_whole(page, width, longest=33)
+        check_layout(page, width, longest=33)
 
 
-def test_a_product_too_long_for_a_line_goes_on_in_the_next_one_after_a_comma(
+def test_a_number_too_long_for_one_line_breaks_only_after_a_comma(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:
     fill_with(om, HUGE)
@@ -110,10 +110,10 @@ def test_a_product_too_long_for_a_line_goes_on_in_the_next_one_after_a_comma(
 
 
 @widths
-def test_the_two_sides_are_beside_each_other_while_their_numbers_fit(
+def test_the_two_sides_are_next_to_each_other_if_their_numbers_fit(
     browser: Browser, address: Address, om: OrderManagement, width: int
 ) -> None:
-    for number, beside in ((9_876_543, True), (HUGE, False)):
+    for number, fits in ((9_876_543, True), (HUGE, False)):
         fill_with(om, number)
         with visiting(browser, address.http, "/#/JPM", viewport={"width": width, "height": 844}) as page:
             expect(page.locator("#levels-BUY .amount").last).to_have_text(f"{number:,}")
@@ -122,11 +122,11 @@ def test_the_two_sides_are_beside_each_other_while_their_numbers_fit(
             )
             assert bids is not None
             assert asks is not None
-            assert (bids["y"] == asks["y"]) is beside
-            assert (bids["x"] < asks["x"]) is beside
+            assert (bids["y"] == asks["y"]) is fits
+            assert (bids["x"] < asks["x"]) is fits
 
 
-def test_the_chosen_symbol_is_in_sight_however_many_there_are(
+def test_the_chosen_symbol_is_visible_in_a_long_list_of_symbols(
     browser: Browser, address: Address, om: OrderManagement
 ) -> None:
     om.remove_orders()
@@ -165,7 +165,7 @@ def test_the_two_books_are_called_asks_and_bids(
 
 @schemes
 @widths
-def test_the_document_is_as_wide_as_the_window_and_can_be_read_by_everybody(
+def test_the_api_document_fits_the_window_and_has_no_serious_accessibility_fault(
     browser: Browser, address: Address, width: int, scheme: str
 ) -> None:
     size = {"width": width, "height": 844}
@@ -177,5 +177,5 @@ def test_the_document_is_as_wide_as_the_window_and_can_be_read_by_everybody(
         assert page.evaluate(
             "[...document.querySelectorAll('dt, dd, pre')].every((e) => e.scrollWidth <= e.clientWidth)"
         )
-        found = Axe().run(page).response["violations"]
-        assert [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")] == []
+        violations = Axe().run(page).response["violations"]
+        assert [fault["id"] for fault in violations if fault["impact"] in ("serious", "critical")] == []

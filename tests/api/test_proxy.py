@@ -1,4 +1,4 @@
-"""Behind a reverse proxy, below a path: addresses are right, and what a proxy gets wrong is said."""
+"""The service behind a reverse proxy: links include the root path, and the page explains wrong settings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BEARER = {"Authorization": f"Bearer {KEY}"}
 
 
 class Below(Address):
-    """An address with a path."""
+    """An address with a root path."""
 
     @property
     def http(self) -> str:
@@ -50,20 +50,20 @@ def behind(om: OrderManagement, host: str | None = None, **settings: str) -> Ite
 # ---------------------------------------------------------------------- addresses
 
 
-def test_every_address_that_an_answer_names_is_right_below_the_path() -> None:
+def test_every_link_in_a_response_includes_the_root_path() -> None:
     with behind(books()) as address:
         added = httpx.post(f"{address.http}/orders", json={**ORDER, "order_id": 9})
         assert added.headers["location"] == "/oms/orders/9"
-        found = httpx.get(httpx.URL(address.http).join(added.headers["location"]))
-        assert found.json()["order_id"] == 9
+        order = httpx.get(httpx.URL(address.http).join(added.headers["location"]))
+        assert order.json()["order_id"] == 9
         document = httpx.get(f"{address.http}/openapi.json").json()
         assert document["servers"] == [{"url": "/oms"}]
         links = re.findall(r"href=\"?([^\s\">]+)", httpx.get(f"{address.http}/docs").text)
         pages = {link: httpx.get(httpx.URL(f"{address.http}/docs").join(link)) for link in links}
         assert {page.status_code for page in pages.values()} == {200}
         assert [page.json() for link, page in pages.items() if link.endswith("openapi.json")] == [document]
-        refused = httpx.put(f"{address.http}/orders")
-        assert (problem(refused)["code"], refused.headers["allow"]) == (
+        rejection = httpx.put(f"{address.http}/orders")
+        assert (problem(rejection)["code"], rejection.headers["allow"]) == (
             "method_not_allowed",
             "GET, HEAD, POST",
         )
@@ -71,7 +71,7 @@ def test_every_address_that_an_answer_names_is_right_below_the_path() -> None:
             assert client.symbols() == ("JPM",)
 
 
-def test_the_stream_is_below_the_path_too() -> None:
+def test_the_stream_works_below_the_root_path() -> None:
     om = books()
     with behind(om) as address, stream(address, "?symbol=JPM") as connection:
         assert len(next_message(connection)["orders"]) == 2
@@ -79,34 +79,34 @@ def test_the_stream_is_below_the_path_too() -> None:
         assert next_message(connection)["order"]["order_id"] == 1
 
 
-def test_the_command_takes_the_path_and_says_so() -> None:
+def test_the_command_accepts_a_root_path_and_prints_it() -> None:
     with oms_serve("--demo", "--root-path", "/oms/") as (process, url):
         port = int(url.rpartition(":")[2])
         with reverse_proxy(Address("127.0.0.1", port), "/oms") as address:
             added = httpx.post(f"{address.http}/oms/orders", json={**ORDER, "order_id": 9})
             assert added.headers["location"] == "/oms/orders/9"
         assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(3)]
-        assert said[-1] == "root path: /oms/, which the proxy in front removes\n"
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert lines[-1] == "root path: /oms/, which the proxy in front removes\n"
 
 
 @pytest.mark.parametrize("path", ["oms", "//", "/a b", "/oms//x", "http://x/oms", "/../x", "/ä", "/x?y"])
-def test_a_root_path_that_is_none_is_refused(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_root_path_is_rejected(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--demo", "--port", "0", "--root-path", path]) == 2
     assert "--root-path must be a path such as /oms" in " ".join(capsys.readouterr().err.split())
 
 
-def test_the_cookie_of_a_session_is_for_the_path_alone_and_is_taken_away_again() -> None:
+def test_the_session_cookie_is_limited_to_the_root_path_and_is_removed_at_the_end() -> None:
     with behind(books(), api_key=KEY) as address, httpx.Client() as client:
         own = {"Origin": f"http://{address.host}:{address.port}"}
-        opened = client.post(f"{address.http}/session", headers={**BEARER, **own})
-        assert "path=/oms;" in opened.headers["set-cookie"].lower() + ";"
+        response = client.post(f"{address.http}/session", headers={**BEARER, **own})
+        assert "path=/oms;" in response.headers["set-cookie"].lower() + ";"
         assert client.get(f"{address.http}/symbols").status_code == 200
         assert client.delete(f"{address.http}/session", headers=own).status_code == 204
         assert dict(client.cookies) == {}
 
 
-def test_the_page_below_a_path_is_live_and_trades(browser: Browser) -> None:
+def test_the_page_is_live_and_trades_below_the_root_path(browser: Browser) -> None:
     with (
         behind(books(), api_key=KEY) as address,
         visiting(browser, f"http://{address.host}:{address.port}", "/oms/#/JPM") as page,
@@ -122,46 +122,48 @@ def test_the_page_below_a_path_is_live_and_trades(browser: Browser) -> None:
         shows(page, "BUY", ("20", "15"), ("21", "10"))
 
 
-# ---------------------------------------------------------------------- a proxy that gets it wrong
+# ---------------------------------------------------------------------- a wrongly configured proxy
 
 
-def test_the_page_says_that_the_proxy_passes_on_another_host(
+def test_the_page_explains_that_the_proxy_forwards_another_host(
     browser: Browser,
 ) -> None:
     app = create_app(books(), Settings(checks_host=True))
     with (
         serving(app, root_path="/oms") as server,
-        reverse_proxy(server, "/oms", f"127.0.0.1:{server.port}") as door,
+        reverse_proxy(server, "/oms", f"127.0.0.1:{server.port}") as proxy,
     ):
-        origin = f"http://127.0.0.1:{door.port}"
+        origin = f"http://127.0.0.1:{proxy.port}"
         with visiting(browser, origin, "/oms/#/JPM") as page:
-            said = page.locator("#rejection")
-            expect(said).to_contain_text(
+            rejection = page.locator("#rejection")
+            expect(rejection).to_contain_text(
                 f"the request comes from the site '{origin}', but the Host is '127.0.0.1:{server.port}'"
             )
-            expect(said).to_contain_text("proxy_set_header Host $http_host")
+            expect(rejection).to_contain_text("proxy_set_header Host $http_host")
             expect(page.locator("#state")).to_have_text("Not connected")
-            page.get_by_role("button", name="Reconnect now").click()  # the reason stays while it is tried
+            page.get_by_role(
+                "button", name="Reconnect now"
+            ).click()  # the reason remains visible during the attempt
             expect(page.locator("#state")).to_have_text("Not connected")
-            expect(said).to_be_visible()
+            expect(rejection).to_be_visible()
 
 
-def test_the_page_says_that_the_proxy_passes_on_no_sockets(browser: Browser) -> None:
+def test_the_page_explains_that_the_proxy_forwards_no_websockets(browser: Browser) -> None:
     app = create_app(books(), Settings(checks_host=True))
     with (
         serving(app, root_path="/oms") as server,
-        reverse_proxy(server, "/oms", sockets=False) as door,
-        visiting(browser, f"http://127.0.0.1:{door.port}", "/oms/#/JPM") as page,
+        reverse_proxy(server, "/oms", sockets=False) as proxy,
+        visiting(browser, f"http://127.0.0.1:{proxy.port}", "/oms/#/JPM") as page,
     ):
         expect(page.locator("#rejection")).to_contain_text("the proxy in front of it must forward WebSockets")
 
 
-def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Browser) -> None:
+def test_the_page_shows_that_its_host_is_rejected_until_it_is_accepted_again(browser: Browser) -> None:
     app = create_app(books(), Settings(checks_host=True))
     with serving(app) as server, visiting(browser, server.http, "/#/JPM") as page:
         expect(page.locator("#state")).to_have_text("Live")
-        refusal = httpx.get(f"{server.http}/symbols", headers={"Host": "upstream"})
-        page.route("**/symbols", lambda route: route.fulfill(status=421, body=refusal.content))
+        rejection = httpx.get(f"{server.http}/symbols", headers={"Host": "upstream"})
+        page.route("**/symbols", lambda route: route.fulfill(status=421, body=rejection.content))
         expect(page.locator("#rejection")).to_contain_text("the Host 'upstream' is neither an IP address")
         expect(page.locator("#stale")).to_have_text("This data is stale.")
         page.unroute("**/symbols")
@@ -172,7 +174,7 @@ def test_a_host_that_is_refused_while_the_page_is_open_is_said_there(browser: Br
 # ---------------------------------------------------------------------- the log
 
 
-def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_key(
+def test_each_rejected_request_is_logged_once_with_its_reason_and_without_the_key(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -180,18 +182,18 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
         wrong = KEY[::-1]
         own = f"http://{address.host}:{address.port}"
         cases: list[tuple[str, str, dict[str, str], str]] = [
-            ("GET", "/symbols?secret=1", {}, "401 unauthorized: give the API key"),
+            ("GET", "/symbols?secret=1", {}, "401 unauthorized: the request has no API key"),
             (
                 "HEAD",
                 "/symbols",
                 {"Authorization": f"Bearer {wrong}"},
-                "401 unauthorized: the API key is not valid",
+                "401 unauthorized: the API key is wrong",
             ),
             (
                 "POST",
                 "/session",
                 {"Cookie": "oms_session=secret", "Origin": own},
-                "401 unauthorized: the session",
+                "401 unauthorized: the session has ended",
             ),
             (
                 "POST",
@@ -204,39 +206,41 @@ def test_each_request_that_is_not_let_in_is_logged_once_with_its_reason_and_no_k
         ]
         for method, path, headers, reason in cases:
             caplog.clear()
-            answer = httpx.request(method, address.http + path, headers=headers)
-            assert answer.status_code == int(reason[:3])
-            (line,) = said(caplog)
-            plain = path.partition("?")[0].replace("%0a", "\\n")
-            assert line.startswith(f"rejected {method} '/oms{plain}' from 127.0.0.1: {reason}"), line
+            response = httpx.request(method, address.http + path, headers=headers)
+            assert response.status_code == int(reason[:3])
+            (line,) = messages(caplog)
+            path_in_log = path.partition("?")[0].replace("%0a", "\\n")
+            assert line.startswith(f"rejected {method} '/oms{path_in_log}' from 127.0.0.1: {reason}"), line
             assert not re.search(f"secret|{KEY}|{wrong}", line)
             assert "\n" not in line
         caplog.clear()
         with pytest.raises(InvalidStatus), stream(address):
             pass
-        (line,) = said(caplog)
-        assert line.startswith("rejected WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: give")
+        (line,) = messages(caplog)
+        assert line.startswith(
+            "rejected WebSocket '/oms/stream' from 127.0.0.1: 401 unauthorized: the request has"
+        )
         assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
-def test_a_key_that_opens_a_session_is_refused_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rejected_request_to_open_a_session_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with behind(books(), api_key=KEY) as address, httpx.Client() as client:
         client.post(f"{address.http}/session", headers=BEARER)
         own = {"Origin": f"http://{address.host}:{address.port}"}
         assert (
             client.post(f"{address.http}/session", headers=own).status_code == 401
-        )  # a cookie buys no other
-    (line,) = said(caplog)
+        )  # a cookie is not enough
+    (line,) = messages(caplog)
     assert "401 unauthorized: " in line
 
 
-def test_what_is_let_in_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_accepted_requests_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with behind(books(), api_key=KEY) as address:
         for path in ("/price", "/nothing"):
             httpx.get(address.http + path, params={**JPM, "amount": 1}, headers=BEARER)
-    assert said(caplog) == []
+    assert messages(caplog) == []
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the service has logged."""
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the messages that the service has logged."""
     return [each.getMessage() for each in caplog.records if each.name == "oms.api"]

@@ -1,4 +1,4 @@
-"""The endpoints, in process: what they answer, and what they refuse."""
+"""The endpoints, called in the same process: their responses and their problems."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def client(om: OrderManagement) -> TestClient:
 
 
 @pytest.fixture(scope="module")
-def still_om() -> OrderManagement:
+def shared_om() -> OrderManagement:
     return books()
 
 
 @pytest.fixture(scope="module")
-def still(still_om: OrderManagement) -> TestClient:
-    """A client for what changes nothing: making an application takes longer than such a test."""
-    return client_of(still_om)
+def shared(shared_om: OrderManagement) -> TestClient:
+    """A client for tests that change nothing. They share one application, because creating one is slow."""
+    return client_of(shared_om)
 
 
-def test_an_order_is_added_once_and_answered_alike_ever_after() -> None:
+def test_an_order_is_added_once_and_a_retry_always_gets_the_first_response() -> None:
     client = TestClient(create_app(settings=Settings()))
     first = client.post("/orders", json=ORDER)
     assert first.status_code == 201
@@ -57,10 +57,10 @@ def test_an_order_is_added_once_and_answered_alike_ever_after() -> None:
     assert (other["code"], other["order_id"]) == ("duplicate_order", 1)
 
 
-def test_the_worked_example_is_answered(client: TestClient) -> None:
+def test_the_worked_example_has_the_expected_prices_and_trade(client: TestClient) -> None:
     for amount, total in ((20, 400), (10, 200), (22, 442)):
-        found = client.get("/price", params={**JPM, "amount": amount})
-        assert found.json() == {**JPM, "amount": amount, "total_price": total}
+        response = client.get("/price", params={**JPM, "amount": amount})
+        assert response.json() == {**JPM, "amount": amount, "total_price": total}
     trade = client.post("/trades", json={**JPM, "amount": 22})
     assert trade.status_code == 201
     assert trade.json() == {
@@ -74,12 +74,12 @@ def test_the_worked_example_is_answered(client: TestClient) -> None:
     assert client.get("/orders/4").json()["amount"] == 8
 
 
-def test_every_question_of_the_library_is_answered_as_the_library_does(
+def test_every_read_only_endpoint_returns_what_the_library_returns(
     client: TestClient, om: OrderManagement
 ) -> None:
     book = ("JPM", Side.BUY)
     fills = [fill._asdict() for fill in om.quote(*book, 22).fills]
-    questions: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
+    requests: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         ("/quote", {"amount": 22}, {**om.quote(*book, 22)._asdict(), "fills": fills, "slippage": 2}),
         ("/prices", {"amounts": [22, 10]}, {"amounts": [22, 10], "total_prices": [442, 200]}),
         ("/prices", {}, {"amounts": [], "total_prices": []}),
@@ -92,9 +92,9 @@ def test_every_question_of_the_library_is_answered_as_the_library_does(
         ("/best-price", {}, {"price": 20}),
         ("/depth", {"levels": 1}, {"levels": [{"price": 20, "amount": 20, "orders": 1}]}),
     )
-    for path, more, expected in questions:
-        found = client.get(path, params={**JPM, **more})
-        assert (found.status_code, found.json()) == (200, {**JPM, **expected}), path
+    for path, more, expected in requests:
+        response = client.get(path, params={**JPM, **more})
+        assert (response.status_code, response.json()) == (200, {**JPM, **expected}), path
     assert client.get("/symbols").json() == {"symbols": ["JPM"]}
     assert client.get("/count").json() == {"count": 2}
     assert client.get("/best-price", params={"symbol": "X", "side": "BUY"}).json()["price"] is None
@@ -134,35 +134,35 @@ def test_every_question_of_the_library_is_answered_as_the_library_does(
         ("GET", "/orders/", None, "not_found", {}),
     ],
 )
-def test_a_refusal_carries_what_its_exception_carries_and_changes_nothing(
-    still: TestClient,
-    still_om: OrderManagement,
+def test_a_problem_has_the_fields_of_its_exception_and_changes_nothing(
+    shared: TestClient,
+    shared_om: OrderManagement,
     method: str,
     path: str,
     body: object,
     code: str,
     fields: dict[str, object],
 ) -> None:
-    before = still_om.state_hash()
-    said = problem(still.request(method, path, json=body))
-    assert said["code"] == code
-    assert fields.items() <= said.items()
-    assert still_om.state_hash() == before
+    before = shared_om.state_hash()
+    rejection = problem(shared.request(method, path, json=body))
+    assert rejection["code"] == code
+    assert fields.items() <= rejection.items()
+    assert shared_om.state_hash() == before
 
 
 @pytest.mark.parametrize("field", ["order_id", "amount", "price"])
 @pytest.mark.parametrize(
     "value", ["1.0", "1e0", '"1"', "true", "null", "[1]", "{}", "-1", str(2**53), "1" * 300]
 )
-def test_a_body_takes_integers_that_every_reader_of_json_has_exactly_and_nothing_else(
-    still: TestClient, still_om: OrderManagement, field: str, value: str
+def test_a_body_accepts_only_integers_that_every_json_reader_reads_exactly(
+    shared: TestClient, shared_om: OrderManagement, field: str, value: str
 ) -> None:
     body = {**ORDER, "order_id": 9, field: "VALUE"}
-    said = problem(post(still, json.dumps(body).replace('"VALUE"', value)))
-    assert (said["code"], said["field"]) == ("invalid_order", field)
-    assert said["value"] == json.loads(value)
-    assert f"..{2**53 - 1}" in said["allowed"]
-    assert len(still_om) == 2
+    rejection = problem(post(shared, json.dumps(body).replace('"VALUE"', value)))
+    assert (rejection["code"], rejection["field"]) == ("invalid_order", field)
+    assert rejection["value"] == json.loads(value)
+    assert f"..{2**53 - 1}" in rejection["allowed"]
+    assert len(shared_om) == 2
 
 
 @pytest.mark.parametrize(
@@ -181,10 +181,10 @@ def test_a_body_takes_integers_that_every_reader_of_json_has_exactly_and_nothing
         b'{"amount":' * 6_000,
     ],
 )
-def test_what_is_no_json_or_means_two_things_is_refused(still: TestClient, body: bytes) -> None:
-    said = problem(post(still, body))
-    assert said["status"] == 422
-    assert said["code"] == ("malformed_json" if body else "invalid_order")
+def test_invalid_or_ambiguous_json_is_rejected(shared: TestClient, body: bytes) -> None:
+    rejection = problem(post(shared, body))
+    assert rejection["status"] == 422
+    assert rejection["code"] == ("malformed_json" if body else "invalid_order")
 
 
 @pytest.mark.parametrize(
@@ -198,30 +198,30 @@ def test_what_is_no_json_or_means_two_things_is_refused(still: TestClient, body:
         ({"side": None}, "side"),
     ],
 )
-def test_a_field_that_no_book_can_take_is_named(
-    still: TestClient, change: dict[str, object], field: str
+def test_the_problem_names_an_invalid_field(
+    shared: TestClient, change: dict[str, object], field: str
 ) -> None:
-    assert problem(post(still, json.dumps({**ORDER, "order_id": 9, **change})))["field"] == field
+    assert problem(post(shared, json.dumps({**ORDER, "order_id": 9, **change})))["field"] == field
 
 
-@pytest.mark.parametrize("left_out", list(ORDER))
-def test_a_field_that_is_left_out_is_named(still: TestClient, left_out: str) -> None:
-    body = {name: value for name, value in ORDER.items() if name != left_out}
-    said = problem(still.post("/orders", json=body))
-    assert (said["field"], said["allowed"]) == (left_out, "given")
+@pytest.mark.parametrize("missing", list(ORDER))
+def test_the_problem_names_a_missing_field(shared: TestClient, missing: str) -> None:
+    body = {name: value for name, value in ORDER.items() if name != missing}
+    rejection = problem(shared.post("/orders", json=body))
+    assert (rejection["field"], rejection["allowed"]) == (missing, "given")
 
 
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"x"'])
-def test_a_body_is_an_object(still: TestClient, body: str) -> None:
-    assert problem(post(still, body))["field"] == "body"
+def test_a_body_must_be_a_json_object(shared: TestClient, body: str) -> None:
+    assert problem(post(shared, body))["field"] == "body"
 
 
 @pytest.mark.parametrize(
     "amount", ["+1", "-1", "%201", "1%20", "1.0", "1_0", "0x1", "1e3", "", "0", "%D9%A1", "1" * 101, "true"]
 )
-def test_a_query_takes_digits_and_nothing_else(still: TestClient, amount: str) -> None:
-    said = problem(still.get(f"/price?symbol=JPM&side=BUY&amount={amount}"))
-    assert (said["code"], said["field"]) == ("invalid_order", "amount")
+def test_an_integer_in_a_query_must_consist_of_digits(shared: TestClient, amount: str) -> None:
+    rejection = problem(shared.get(f"/price?symbol=JPM&side=BUY&amount={amount}"))
+    assert (rejection["code"], rejection["field"]) == ("invalid_order", "amount")
 
 
 @pytest.mark.parametrize(
@@ -235,51 +235,51 @@ def test_a_query_takes_digits_and_nothing_else(still: TestClient, amount: str) -
         ("symbol=JPM&side=buy&amount=1", "side"),
     ],
 )
-def test_a_query_that_is_wrong_is_refused_by_its_field(still: TestClient, query: str, field: str) -> None:
-    assert problem(still.get(f"/price?{query}"))["field"] == field
+def test_the_problem_names_an_invalid_query_parameter(shared: TestClient, query: str, field: str) -> None:
+    assert problem(shared.get(f"/price?{query}"))["field"] == field
 
 
-def test_where_nothing_is_asked_nothing_may_be_said(still: TestClient) -> None:
+def test_an_endpoint_without_parameters_rejects_every_parameter(shared: TestClient) -> None:
     for path in ("/symbols?x=1", "/health?x=1", "/orders/1?x=1"):
-        assert problem(still.get(path))["field"] == "x"
+        assert problem(shared.get(path))["field"] == "x"
 
 
 @pytest.mark.parametrize("order_id", ["x", "-1", "+1", "1.0", "%D9%A1", "1%00"])
-def test_an_order_is_named_by_digits(still: TestClient, order_id: str) -> None:
-    assert problem(still.get(f"/orders/{order_id}"))["field"] == "order_id"
+def test_an_order_id_in_a_path_must_consist_of_digits(shared: TestClient, order_id: str) -> None:
+    assert problem(shared.get(f"/orders/{order_id}"))["field"] == "order_id"
 
 
-def test_answers_are_exact_integers_of_any_size(client: TestClient, om: OrderManagement) -> None:
+def test_responses_contain_exact_integers_of_any_size(client: TestClient, om: OrderManagement) -> None:
     om.add_orders(Order(2**63 - 1 - n, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1) for n in range(3))
     amount = 3 * (2**63 - 1)
-    found = client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": amount})
-    assert str(amount * (2**63 - 1)) in found.text
+    response = client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": amount})
+    assert str(amount * (2**63 - 1)) in response.text
     assert client.get(f"/orders/{2**63 - 1}").json()["amount"] == 2**63 - 1
-    asked = 10**99
-    said = problem(client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": asked}))
-    assert (said["requested"], said["available"]) == (asked, amount)
+    too_large = 10**99
+    rejection = problem(client.get("/price", params={"symbol": "BIG", "side": "BUY", "amount": too_large}))
+    assert (rejection["requested"], rejection["available"]) == (too_large, amount)
 
 
-def test_a_method_that_is_none_is_told_which_there_are(still: TestClient) -> None:
+def test_an_unsupported_method_gets_405_with_the_allowed_methods(shared: TestClient) -> None:
     for path, allowed in (
         ("/orders", "GET, HEAD, POST"),
         ("/orders/1", "DELETE, GET, HEAD, PATCH"),
         ("/", "GET, HEAD"),
     ):
-        refused = still.put(path)
-        assert problem(refused)["code"] == "method_not_allowed"
-        assert refused.headers["allow"] == allowed
+        response = shared.put(path)
+        assert problem(response)["code"] == "method_not_allowed"
+        assert response.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]
 )
-def test_a_body_of_another_type_is_refused(still: TestClient, media_type: str) -> None:
-    refused = still.post("/orders", content=json.dumps(ORDER), headers={"Content-Type": media_type})
-    assert problem(refused)["code"] == "unsupported_media_type"
+def test_a_body_of_another_media_type_is_rejected(shared: TestClient, media_type: str) -> None:
+    response = shared.post("/orders", content=json.dumps(ORDER), headers={"Content-Type": media_type})
+    assert problem(response)["code"] == "unsupported_media_type"
 
 
-def test_pages_are_by_key_and_stay_whole_while_orders_vanish(client: TestClient, om: OrderManagement) -> None:
+def test_pages_skip_no_order_while_other_orders_are_removed(client: TestClient, om: OrderManagement) -> None:
     om.add_orders(Order(n, "JPM", (Side.BUY, Side.SELL)[n % 2], 1, 500 - n) for n in range(10, 35))
     seen: list[int] = []
     after: dict[str, int] = {}
@@ -289,7 +289,7 @@ def test_pages_are_by_key_and_stay_whole_while_orders_vanish(client: TestClient,
         if page["next"] is None:
             break
         if len(seen) % 2:
-            om.remove_order(page["next"])  # the very one that the next page goes on after
+            om.remove_order(page["next"])  # the next page starts after the id of this order
         after = {"after": page["next"]}
     assert seen == [1, 4, *range(10, 35)]
     sells = client.get("/orders", params={"side": "SELL", "limit": 1000}).json()
@@ -298,20 +298,20 @@ def test_pages_are_by_key_and_stay_whole_while_orders_vanish(client: TestClient,
     assert problem(client.get("/orders", params={"limit": 1001}))["field"] == "limit"
 
 
-def test_a_fault_of_the_server_says_nothing_of_itself(client: TestClient, om: OrderManagement) -> None:
-    def strike(_event: Event) -> None:
+def test_an_internal_error_reveals_no_details(client: TestClient, om: OrderManagement) -> None:
+    def fail(_event: Event) -> None:
         raise RuntimeError("secret")
 
-    end = om.subscribe(strike)
-    failed = client.post("/orders", json={**ORDER, "order_id": 9})
-    assert problem(failed)["code"] == "internal_error"
-    assert "secret" not in failed.text
-    end()
-    again = client.post("/orders", json={**ORDER, "order_id": 9})  # what a subscriber raises undoes nothing
+    unsubscribe = om.subscribe(fail)
+    response = client.post("/orders", json={**ORDER, "order_id": 9})
+    assert problem(response)["code"] == "internal_error"
+    assert "secret" not in response.text
+    unsubscribe()
+    again = client.post("/orders", json={**ORDER, "order_id": 9})  # the change was made despite the error
     assert (again.status_code, again.json()["sequence"]) == (200, 3)
 
 
-def test_the_router_serves_within_another_application(om: OrderManagement) -> None:
+def test_the_router_works_in_another_application(om: OrderManagement) -> None:
     other = FastAPI()
     other.include_router(create_router(om), prefix="/book")
     client = TestClient(other)
@@ -326,93 +326,93 @@ def post(client: TestClient, body: str | bytes) -> Any:
     return client.post("/orders", content=body, headers={"Content-Type": "application/json"})
 
 
-def test_a_retry_under_its_key_is_told_from_an_order_that_was_there_before(om: OrderManagement) -> None:
+def test_the_response_repeats_the_key_only_if_a_request_with_it_added_the_order(om: OrderManagement) -> None:
     client = TestClient(create_app(om, Settings()))
     order = {**ORDER, "order_id": 2}
-    for key, named in (("first", "first"), ("second", None), (None, None)):
+    for key, repeated in (("first", "first"), ("second", None), (None, None)):
         headers = {} if key is None else {"Idempotency-Key": key}
-        answers = [client.post("/orders", json=order, headers=headers) for _ in range(2)]
-        assert [answer.headers.get("idempotency-key") for answer in answers] == [named, named]
-        assert {answer.json()["sequence"] for answer in answers} == {3}
+        responses = [client.post("/orders", json=order, headers=headers) for _ in range(2)]
+        assert [response.headers.get("idempotency-key") for response in responses] == [repeated, repeated]
+        assert {response.json()["sequence"] for response in responses} == {3}
 
 
-def test_a_misspelled_field_is_named_before_the_one_that_is_missing(still: TestClient) -> None:
+def test_the_problem_names_a_misspelled_field_rather_than_the_missing_field(shared: TestClient) -> None:
     body = {"order_id": 9, "symbol": "JPM", "side": "BUY", "amount": 1, "prize": 3}
-    problem = still.post("/orders", json=body).json()
+    problem = shared.post("/orders", json=body).json()
     assert (problem["field"], problem["allowed"]) == ("prize", "left out (unknown field)")
 
 
-def test_the_limits_of_integers_are_integers_in_the_document(still: TestClient) -> None:
-    text = still.get("/openapi.json").text
+def test_the_limits_of_integers_are_integers_in_the_openapi_document(shared: TestClient) -> None:
+    text = shared.get("/openapi.json").text
     assert '"maximum":9007199254740991' in text
     assert re.findall(r'"(?:maximum|minimum)":\d+\.', text) == []
 
 
-def test_a_body_that_nobody_reads_is_bounded_too(still: TestClient) -> None:
-    answer = still.request("DELETE", "/orders/1", content=b"x" * 70_000)
-    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
-    assert still.get("/orders/1").status_code == 200
+def test_the_size_of_a_body_is_limited_even_if_the_endpoint_needs_no_body(shared: TestClient) -> None:
+    response = shared.request("DELETE", "/orders/1", content=b"x" * 70_000)
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+    assert shared.get("/orders/1").status_code == 200
 
 
-def test_two_keys_for_one_request_are_refused(still: TestClient) -> None:
-    answer = still.delete("/orders/1", headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
-    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
-    assert still.get("/orders/1").status_code == 200
+def test_a_request_with_two_idempotency_keys_is_rejected(shared: TestClient) -> None:
+    response = shared.delete("/orders/1", headers=[("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
+    assert (response.status_code, response.json()["field"]) == (422, "Idempotency-Key")
+    assert shared.get("/orders/1").status_code == 200
 
 
 # ---------------------------------------------------------------------- HEAD
 
 
 def paths_of(app: FastAPI) -> set[str]:
-    """All paths that answer GET, with the id of an order that is there and of one that is not."""
+    """Return all paths that support GET, with the id of a resting order and with an unknown id."""
     paths = {path for path, operations in app.openapi()["paths"].items() if "get" in operations}
-    known = {path.replace("{order_id}", order_id) for path in paths for order_id in ("1", "7")}
-    return known | {"/docs", "/openapi.json", "/session", *PATHS}
+    order_paths = {path.replace("{order_id}", order_id) for path in paths for order_id in ("1", "7")}
+    return order_paths | {"/docs", "/openapi.json", "/session", *PATHS}
 
 
-def test_every_path_that_answers_get_answers_head_with_the_same_head_and_no_body(
+def test_head_returns_the_headers_of_get_and_no_body_for_every_path(
     om: OrderManagement,
 ) -> None:
     app = create_app(om, Settings())
     query = "symbol=JPM&side=BUY&amount=5&budget=9&max_slippage_bps=1&amounts=3&levels=1"
     with serving(app) as address, httpx.Client(base_url=address.http) as client:
         for path in sorted(paths_of(app)):
-            for asked in (path, f"{path}?{query}", f"{path}?symbol=JPM&side=BUY&amount=5"):
-                whole, head = client.get(asked), client.head(asked)
-                assert head.status_code == whole.status_code, asked
-                assert head.content == b"", asked
-                assert int(head.headers["content-length"]) == len(whole.content) > 0, asked
-                one, other = (
+            for url in (path, f"{path}?{query}", f"{path}?symbol=JPM&side=BUY&amount=5"):
+                whole, head = client.get(url), client.head(url)
+                assert head.status_code == whole.status_code, url
+                assert head.content == b"", url
+                assert int(head.headers["content-length"]) == len(whole.content) > 0, url
+                get_headers, head_headers = (
                     {*each.headers.items()} - {("date", each.headers["date"])} for each in (whole, head)
                 )
-                assert one == other, asked
+                assert get_headers == head_headers, url
     assert len(paths_of(app)) > 20
 
 
-def test_head_is_answered_on_a_real_connection_which_then_goes_on(om: OrderManagement) -> None:
+def test_a_connection_can_be_used_again_after_head(om: OrderManagement) -> None:
     with serving(create_app(om, Settings())) as address, socket.create_connection(address) as connection:
         for method in (b"HEAD", b"HEAD", b"GET"):
             close = b"" if method == b"HEAD" else b"Connection: close\r\n"
             connection.sendall(method + b" /count HTTP/1.1\r\nHost: x\r\n" + close + b"\r\n")
-        said = b""
-        while some := connection.recv(65536):
-            said += some
-    first, second, last = said.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    first, second, last = received.split(b"HTTP/1.1 200 OK\r\n")[1:]
     for head in (first, second):
         assert b"content-length: 11\r\n" in head.lower()
         assert head.endswith(b"\r\n\r\n")
     assert last.endswith(b'\r\n\r\n{"count":2}')
 
 
-def test_head_is_answered_in_another_application_too(om: OrderManagement) -> None:
+def test_head_works_in_another_application(om: OrderManagement) -> None:
     other = FastAPI()
     other.include_router(create_router(om), prefix="/book")
     head = TestClient(other).head("/book/count")
     assert (head.status_code, head.headers["content-length"], head.content) == (200, "11", b"")
 
 
-def test_head_changes_nothing_in_the_document(still: TestClient) -> None:
-    document = still.get("/openapi.json").json()
+def test_the_openapi_document_does_not_list_head(shared: TestClient) -> None:
+    document = shared.get("/openapi.json").json()
     assert not any("head" in operations for operations in document["paths"].values())
 
 
@@ -422,48 +422,50 @@ def test_head_changes_nothing_in_the_document(still: TestClient) -> None:
 @pytest.mark.parametrize(
     "null", [{}, {"limit_price": None}, {"max_total_price": None, "allow_partial": None}]
 )
-def test_a_field_that_may_be_left_out_may_be_null(client: TestClient, null: dict[str, None]) -> None:
+def test_null_means_the_same_as_leaving_out_an_optional_field(
+    client: TestClient, null: dict[str, None]
+) -> None:
     trade = {**JPM, "amount": 22, **null}
     first = client.post("/trades", json=trade, headers={"Idempotency-Key": "once"})
     assert (first.status_code, first.json()["total_price"]) == (201, 442)
-    every = ("limit_price", "max_total_price", "min_total_price", "allow_partial")
-    for same in ({**JPM, "amount": 22}, {**JPM, "amount": 22, **dict.fromkeys(every)}):
-        again = client.post("/trades", json=same, headers={"Idempotency-Key": "once"})
+    optional = ("limit_price", "max_total_price", "min_total_price", "allow_partial")
+    for equal_trade in ({**JPM, "amount": 22}, {**JPM, "amount": 22, **dict.fromkeys(optional)}):
+        again = client.post("/trades", json=equal_trade, headers={"Idempotency-Key": "once"})
         assert (again.status_code, again.json()) == (201, first.json())
         assert again.headers["idempotent-replayed"] == "true"
 
 
 @pytest.mark.parametrize("body", [{}, {"amount": None}, {"price": None}, {"amount": None, "price": None}])
-def test_an_amendment_of_nothing_but_null_amends_nothing(still: TestClient, body: dict[str, None]) -> None:
-    assert problem(still.patch("/orders/1", json=body))["field"] == "amount or price"
+def test_an_amendment_without_amount_and_price_is_rejected(shared: TestClient, body: dict[str, None]) -> None:
+    assert problem(shared.patch("/orders/1", json=body))["field"] == "amount or price"
 
 
 @pytest.mark.parametrize("field", list(ORDER))
-def test_a_field_that_must_be_given_is_not_null(still: TestClient, field: str) -> None:
-    assert problem(still.post("/orders", json={**ORDER, "order_id": 9, field: None}))["field"] == field
+def test_a_required_field_must_not_be_null(shared: TestClient, field: str) -> None:
+    assert problem(shared.post("/orders", json={**ORDER, "order_id": 9, field: None}))["field"] == field
 
 
-def test_null_in_a_query_is_a_text_like_any_other(still: TestClient) -> None:
+def test_null_in_a_query_is_not_a_missing_parameter(shared: TestClient) -> None:
     for value in ("null", ""):
         path = f"/quote?symbol=JPM&side=BUY&amount=1&limit_price={value}"
-        assert problem(still.get(path))["field"] == "limit_price"
+        assert problem(shared.get(path))["field"] == "limit_price"
 
 
-# ---------------------------------------------------------------------- one schema of a side
+# ---------------------------------------------------------------------- the schema of a side
 
 
-def test_every_side_in_the_document_is_the_one_named_schema(still: TestClient) -> None:
-    document = still.get("/openapi.json").json()
+def test_all_sides_in_the_openapi_document_refer_to_one_schema(shared: TestClient) -> None:
+    document = shared.get("/openapi.json").json()
     assert document["components"]["schemas"]["Side"]["enum"] == ["BUY", "SELL"]
     assert json.dumps(document).count('"enum": ["BUY", "SELL"]') == 1
     sides = list(schemas_of("side", document))
     assert len(sides) > 20
     assert {schema["$ref"] for schema in sides} == {"#/components/schemas/Side"}
-    assert '"enum": ["BUY", "SELL"]' in unescape(still.get("/docs").text)  # people see the words
+    assert '"enum": ["BUY", "SELL"]' in unescape(shared.get("/docs").text)  # the page shows the values
 
 
 def schemas_of(name: str, part: Any) -> Iterator[dict[str, Any]]:
-    """The schemas of all fields and parameters of that name."""
+    """Yield the schemas of all fields and parameters with this name."""
     if isinstance(part, list):
         for each in part:
             yield from schemas_of(name, each)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and what schemathesis makes of it: every check, and its operations in any order."""
+"""The OpenAPI document, checked by schemathesis with generated requests and sequences of requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oms import OrderManagement, Side
 from oms.api import Settings, create_app, response_models
 
 KEY = "correct-horse-battery"
-CALM = settings(
+FEW_EXAMPLES = settings(
     max_examples=12,
     deadline=None,
     derandomize=True,
@@ -33,7 +33,7 @@ def books() -> OrderManagement:
 
 
 class Renewable:
-    """An application that can be as new again: what a server remembers for ever, Hypothesis must not meet."""
+    """An application that can be replaced by a new one, so that Hypothesis starts without stored keys."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -53,13 +53,13 @@ def schema_of(app: Renewable) -> BaseSchema:
 
 
 def filter_body(_context: object, body: Any) -> bool:
-    """To JSON Schema 1.0 is an integer, to us it is not; test_api_rest.py says what becomes of it."""
+    """Return False for bodies with floats such as 1.0, which are integers only in JSON Schema."""
     values = body.values() if isinstance(body, dict) else ()
     return not any(isinstance(value, float) and value.is_integer() for value in values)
 
 
-def give_own_key(case: schemathesis.Case[Any]) -> None:
-    """Have a key belong to one request, which no schema can say; for another, see test_api_once.py."""
+def make_key_unique(case: schemathesis.Case[Any]) -> None:
+    """Make the key unique for each request. No schema can express this rule; test_idempotency.py tests it."""
     key = str(case.headers.get("Idempotency-Key", "")) if case.headers else ""
     if re.fullmatch("[!-~]{1,255}", key):
         request = repr((case.method, case.path_parameters, case.body))
@@ -73,31 +73,35 @@ schema = schema_of(app)
 
 @pytest.mark.slow
 @schema.parametrize()
-@CALM
-def test_no_request_breaks_what_the_document_promises(case: schemathesis.Case[Any]) -> None:
-    give_own_key(case)
+@FEW_EXAMPLES
+def test_every_response_conforms_to_the_openapi_document(case: schemathesis.Case[Any]) -> None:
+    make_key_unique(case)
     case.call_and_validate()
 
 
 @schema_of(Renewable(Settings(api_key=KEY))).parametrize()
-@settings(CALM, max_examples=3)
-def test_no_request_gets_by_the_key(case: schemathesis.Case[Any]) -> None:
-    give_own_key(case)
+@settings(FEW_EXAMPLES, max_examples=3)
+def test_every_response_conforms_to_the_openapi_document_if_a_key_is_required(
+    case: schemathesis.Case[Any],
+) -> None:
+    make_key_unique(case)
     case.call_and_validate()
 
 
-def test_the_document_can_be_read_without_anything_from_elsewhere() -> None:
+def test_the_documentation_page_loads_nothing_from_other_servers() -> None:
     client = TestClient(create_app(books(), Settings()))
     page, document = client.get("/docs"), client.get("/openapi.json").json()
     for path in document["paths"]:
         assert f" {path}</h2>" in page.text
     assert "<script" not in page.text
     assert "//" not in page.text.replace("urn:", "")
-    assert "href=/" not in page.text  # the application may be mounted under a path
+    assert (
+        "href=/" not in page.text
+    )  # links must be relative, because the application may be mounted below a path
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-def test_every_answer_has_an_example_that_fits_its_schema_and_every_problem_its_media_type() -> None:
+def test_every_response_has_a_valid_example_and_the_right_media_type() -> None:
     document = create_app(books(), Settings()).openapi()
     schemas = {name: getattr(response_models, name) for name in response_models.__all__}
     for path, operations in document["paths"].items():
@@ -114,16 +118,16 @@ def test_every_answer_has_an_example_that_fits_its_schema_and_every_problem_its_
                         assert response_models.Problem.model_validate(example["value"]).code == code
 
 
-class AnyOrder(schema.as_state_machine()):  # type: ignore[misc]  # it is made at run time
-    """Operations that follow each other by the document's links, and by what it lets one infer."""
+class RequestSequences(schema.as_state_machine()):  # type: ignore[misc]  # the base class is created at run time
+    """Sequences of requests that follow the links of the document."""
 
     def setup(self) -> None:
         app.renew()
         super().setup()
 
     def before_call(self, case: schemathesis.Case[Any]) -> None:
-        give_own_key(case)
+        make_key_unique(case)
 
 
-TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(CALM, max_examples=8, stateful_step_count=6)
+TestRequestSequences = RequestSequences.TestCase
+TestRequestSequences.settings = settings(FEW_EXAMPLES, max_examples=8, stateful_step_count=6)

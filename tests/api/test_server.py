@@ -1,4 +1,4 @@
-"""A real server on the loopback: many at once, and those that mean it no good."""
+"""A real server on the loopback interface: simultaneous, slow, and invalid requests."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def address(om: OrderManagement) -> Iterator[Address]:
         yield address
 
 
-def still_answers(address: Address) -> None:
-    found = httpx.get(f"{address.http}/price", params={**JPM, "amount": 22}, timeout=10)
-    assert found.json()["total_price"] == 442
+def check_response(address: Address) -> None:
+    response = httpx.get(f"{address.http}/price", params={**JPM, "amount": 22}, timeout=10)
+    assert response.json()["total_price"] == 442
 
 
-def head(*lines: str) -> bytes:
+def headers(*lines: str) -> bytes:
     return "\r\n".join(["POST /orders HTTP/1.1", "Host: x", *lines, "", ""]).encode()
 
 
@@ -43,108 +43,110 @@ JSON = "Content-Type: application/json"
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "content",
     [
         b"nonsense\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
-        head(JSON, "Content-Length: -1"),
-        head(JSON, "Content-Length: 10", "Transfer-Encoding: chunked") + b"zz\r\n",
-        head(JSON, "Transfer-Encoding: chunked") + b"nonsense\r\n",
+        headers(JSON, "Content-Length: -1"),
+        headers(JSON, "Content-Length: 10", "Transfer-Encoding: chunked") + b"zz\r\n",
+        headers(JSON, "Transfer-Encoding: chunked") + b"nonsense\r\n",
         b"GET /stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         b"GET /orders/%ff%00 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
     ids=range(10),
 )
-def test_what_is_no_http_leaves_the_server_answering(address: Address, sent: bytes) -> None:
-    answer = exchange(address, sent)
-    assert b" 500 " not in answer
-    assert b"Traceback" not in answer
-    still_answers(address)
+def test_the_server_survives_invalid_http(address: Address, content: bytes) -> None:
+    response = exchange(address, content)
+    assert b" 500 " not in response
+    assert b"Traceback" not in response
+    check_response(address)
 
 
-def exchange(address: Address, sent: bytes) -> bytes:
-    """Send something, say that it is all, and take what comes: a half-closed connection."""
+def exchange(address: Address, content: bytes) -> bytes:
+    """Send the content, close the sending half of the connection, and return everything received."""
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(sent)
+        connection.sendall(content)
         connection.shutdown(socket.SHUT_WR)
-        answer = b""
+        response = b""
         try:
-            while some := connection.recv(2**16):
-                answer += some
+            while chunk := connection.recv(2**16):
+                response += chunk
         except ConnectionResetError:
             pass
-        return answer
+        return response
 
 
 @pytest.mark.parametrize("length", [["Content-Length: 70000"], ["Transfer-Encoding: chunked"]])
-def test_a_body_that_is_too_large_is_refused_before_it_has_all_come(
+def test_a_body_that_is_too_large_is_rejected_before_it_has_arrived_completely(
     address: Address, length: list[str]
 ) -> None:
     chunk = b"11170\r\n" if "chunked" in length[0] else b""
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(head(JSON, *length) + chunk + b" " * 66_000)  # and there it rests
-        answer = connection.recv(2**16)
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"application/problem+json" in answer
-    still_answers(address)
+        connection.sendall(headers(JSON, *length) + chunk + b" " * 66_000)  # the rest never arrives
+        response = connection.recv(2**16)
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in response
+    check_response(address)
 
 
-def test_a_body_of_just_the_limit_is_read(address: Address) -> None:
+def test_a_body_of_exactly_the_limit_is_accepted(address: Address) -> None:
     body = json.dumps({**ORDER, "order_id": 1000, "symbol": "LIMIT"}).encode()
     padded = body + b" " * (64 * 1024 - len(body))
-    headers = {"Content-Type": "application/json"}
-    assert httpx.post(f"{address.http}/orders", content=padded, headers=headers).status_code == 201
-    assert httpx.post(f"{address.http}/orders", content=padded + b" ", headers=headers).status_code == 413
+    media_type = {"Content-Type": "application/json"}
+    assert httpx.post(f"{address.http}/orders", content=padded, headers=media_type).status_code == 201
+    assert httpx.post(f"{address.http}/orders", content=padded + b" ", headers=media_type).status_code == 413
 
 
-def test_slow_bodies_are_given_up_and_stop_nobody(address: Address) -> None:
+def test_slow_bodies_time_out_and_do_not_block_other_clients(address: Address) -> None:
     slow = [socket.create_connection(address, timeout=10) for _ in range(60)]
     for connection in slow:
-        connection.sendall(head(JSON, "Content-Length: 100") + b"{")
-    still_answers(address)
+        connection.sendall(headers(JSON, "Content-Length: 100") + b"{")
+    check_response(address)
     for connection in slow:
         assert connection.recv(2**16).startswith(b"HTTP/1.1 408 ")
         connection.close()
 
 
-def test_who_leaves_in_the_middle_leaves_nothing_behind(address: Address, om: OrderManagement) -> None:
+def test_a_client_that_disconnects_during_a_request_changes_nothing(
+    address: Address, om: OrderManagement
+) -> None:
     before = om.state_hash()
     for _ in range(20):
         connection = socket.create_connection(address)
-        connection.sendall(head(JSON, "Content-Length: 100") + b'{"order_id": 77,')
+        connection.sendall(headers(JSON, "Content-Length: 100") + b'{"order_id": 77,')
         connection.close()
-    still_answers(address)
+    check_response(address)
     assert om.state_hash() == before
 
 
 @pytest.mark.slow
-def test_a_thousand_at_once_lose_nothing_and_the_answers_in_order_make_the_state() -> None:
+def test_a_thousand_simultaneous_changes_are_all_made_in_the_order_of_their_responses() -> None:
     om = OrderManagement()
     requests = list(crowd(random.Random(5)))
     with serving(create_app(om, Settings())) as address:
-        answers = asyncio.run(all_at_once(address, requests))
-    assert len(answers) == 1000
-    assert {status for status, _ in answers} <= {200, 201, 404, 409}
-    done = [said for status, said in answers if status < 300]
-    assert sorted(said["sequence"] for said in done) == list(range(1, om.last_sequence + 1))
-    again = OrderManagement()
+        responses = asyncio.run(all_at_once(address, requests))
+    assert len(responses) == 1000
+    assert {status for status, _ in responses} <= {200, 201, 404, 409}
+    changes = [body for status, body in responses if status < 300]
+    assert sorted(body["sequence"] for body in changes) == list(range(1, om.last_sequence + 1))
+    replayed = OrderManagement()
     by_sequence = sorted(
-        (said["sequence"], number) for number, (status, said) in enumerate(answers) if status < 300
+        (body["sequence"], number) for number, (status, body) in enumerate(responses) if status < 300
     )
     for sequence, number in by_sequence:
-        repeat(again, requests[number], answers[number][1])
-        assert again.last_sequence == sequence
-    assert again.state_hash() == om.state_hash()
+        replay(replayed, requests[number], responses[number][1])
+        assert replayed.last_sequence == sequence
+    assert replayed.state_hash() == om.state_hash()
 
 
 Change = tuple[str, str, dict[str, Any] | None]
 
 
 def crowd(rng: random.Random) -> Iterator[Change]:
-    """A thousand changes, of every kind; many of them meet the same orders."""
+    """Yield a thousand changes of every kind. Many of them concern the same orders."""
     for number in range(1000):
         match number % 5:
             case 0 | 1:
@@ -161,25 +163,25 @@ def crowd(rng: random.Random) -> Iterator[Change]:
 
 
 async def all_at_once(address: Address, requests: list[Change]) -> list[tuple[int, dict[str, Any]]]:
-    """Ask for all in one loop, over as many connections as a process may have; return the answers."""
+    """Send all requests in one event loop, over at most 250 connections, and return the responses."""
     free = asyncio.Semaphore(250)
 
-    async def ask(method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+    async def send(method: str, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
         content = json.dumps(body).encode() if body else b""
         lines = [f"{method} {path} HTTP/1.1", "Host: x", JSON, f"Content-Length: {len(content)}"]
         async with free:
             reader, writer = await asyncio.open_connection(*address)
             writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode() + content)
-            answer = await reader.read()
+            response = await reader.read()
             writer.close()
-        status, _, said = answer.partition(b"\r\n\r\n")
-        return int(status.split()[1]), json.loads(said)
+        status, _, response_body = response.partition(b"\r\n\r\n")
+        return int(status.split()[1]), json.loads(response_body)
 
-    return list(await asyncio.gather(*(ask(*request) for request in requests)))
+    return list(await asyncio.gather(*(send(*request) for request in requests)))
 
 
-def repeat(om: OrderManagement, change: Change, answer: dict[str, Any]) -> None:
-    """Make a change by its request, and compare what comes of it with its answer."""
+def replay(om: OrderManagement, change: Change, response: dict[str, Any]) -> None:
+    """Make the change of a request, and compare the result with the response."""
     method, path, body = change
     order_id = int(path.rpartition("/")[2]) if path.count("/") == 2 else 0
     match method, path:
@@ -189,14 +191,14 @@ def repeat(om: OrderManagement, change: Change, answer: dict[str, Any]) -> None:
         case "POST", _:
             assert body is not None
             trade = om.place_trade(**{**body, "side": Side(body["side"])})
-            assert (trade.trade_id, trade.total_price) == (answer["trade_id"], answer["total_price"])
+            assert (trade.trade_id, trade.total_price) == (response["trade_id"], response["total_price"])
         case "PATCH", _:
-            assert om.amend_order(order_id, **(body or {})).amount == answer["amount"]
+            assert om.amend_order(order_id, **(body or {})).amount == response["amount"]
         case _:
-            assert om.get_order(order_id).amount == answer["amount"]
+            assert om.get_order(order_id).amount == response["amount"]
             om.remove_order(order_id)
 
 
-def test_an_answer_is_not_held_back_until_its_head_is_confirmed() -> None:
+def test_the_socket_has_the_protocol_that_makes_asyncio_send_without_delay() -> None:
     with listen("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP

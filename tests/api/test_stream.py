@@ -1,4 +1,4 @@
-"""Streams over a real server: whole from the snapshot on, and never in the way."""
+"""Streams of a real server: complete from the snapshot on, and without effect on the books."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def empty(om: OrderManagement) -> None:
 
 
 class Rebuilt:
-    """The orders of a stream, as a reader has them by its messages alone."""
+    """The resting orders, rebuilt from the messages of a stream."""
 
     def __init__(self, snapshot: dict[str, Any]) -> None:
         assert snapshot["type"] == "snapshot"
         self.sequence: int = snapshot["sequence"]
         self.orders = {order["order_id"]: order for order in snapshot["orders"]}
 
-    def take(self, change: dict[str, Any]) -> None:
+    def apply(self, change: dict[str, Any]) -> None:
         assert change["previous"] == self.sequence
         assert change["sequence"] > self.sequence
         self.sequence = change["sequence"]
@@ -79,7 +79,7 @@ class Rebuilt:
 
 @given(st.lists(commands, max_size=20), st.lists(commands, max_size=20), st.none() | symbols)
 @settings(max_examples=40, deadline=None)
-def test_a_reader_has_what_rests_by_its_messages_alone(
+def test_a_client_can_rebuild_the_resting_orders_from_the_messages_alone(
     om: OrderManagement, address: Address, before: list[Any], after: list[Any], symbol: str | None
 ) -> None:
     om.remove_orders()
@@ -87,15 +87,13 @@ def test_a_reader_has_what_rests_by_its_messages_alone(
     with stream(address, f"?symbol={symbol}" if symbol else "") as connection:
         rebuilt = Rebuilt(next_message(connection))
         run(om, after)
-        om.add_order(10**6, symbol or "END", Side.BUY, 1, 1)  # the last of them, whatever they were
+        om.add_order(10**6, symbol or "END", Side.BUY, 1, 1)  # a known last change
         while 10**6 not in rebuilt.orders:
-            rebuilt.take(next_message(connection))
+            rebuilt.apply(next_message(connection))
     assert rebuilt.orders == {order.order_id: order._asdict() for order in om.orders(symbol)}
 
 
-def test_a_change_is_told_with_the_number_of_the_message_before_it(
-    om: OrderManagement, address: Address
-) -> None:
+def test_each_message_has_the_number_of_the_previous_message(om: OrderManagement, address: Address) -> None:
     om.add_order(1, "JPM", Side.BUY, 20, 20)
     with stream(address, "?symbol=JPM") as connection:
         snapshot = next_message(connection)
@@ -110,7 +108,7 @@ def test_a_change_is_told_with_the_number_of_the_message_before_it(
     assert traded["trade"]["fills"] == [{"order_id": 1, "amount": 3, "price": 20}]
 
 
-def test_a_snapshot_names_the_last_trades(om: OrderManagement, address: Address) -> None:
+def test_a_snapshot_contains_the_last_twenty_trades(om: OrderManagement, address: Address) -> None:
     om.add_order(1, "TAPE", Side.SELL, 100, 20)
     for _ in range(30):
         om.place_trade("TAPE", Side.SELL, 2)
@@ -121,41 +119,41 @@ def test_a_snapshot_names_the_last_trades(om: OrderManagement, address: Address)
     assert [trade["sequence"] for trade in trades] == sorted(trade["sequence"] for trade in trades)
 
 
-def test_a_slow_reader_is_dropped_and_a_quick_one_is_not() -> None:
+def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not() -> None:
     om = OrderManagement()
     crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
         assert next_message(quick)["type"] == "snapshot"
-        with reader_of_nothing(address) as slow:
-            for _ in range(45):  # more than any buffers on the way hold
+        with connection_that_reads_nothing(address) as slow:
+            for _ in range(45):  # more than all buffers of the connection can store
                 om.add_orders(crowd)
                 assert next_message(quick)["type"] == "OrdersAdded"
                 om.remove_orders()
                 assert next_message(quick)["type"] == "OrdersRemoved"
             end = b""
             while not end.endswith(CLOSE_FRAME):
-                some = slow.recv(2**16)
-                assert some, "the connection ended without a word"
-                end = end[-3:] + some
+                chunk = slow.recv(2**16)
+                assert chunk, "the connection ended without a close frame"
+                end = end[-3:] + chunk
 
 
 CLOSE_FRAME = b"\x88\x02" + READER_TOO_SLOW.to_bytes(2)
 
 
-def reader_of_nothing(address: Address) -> socket.socket:
-    """A stream that is opened, and not read beyond that it is open."""
+def connection_that_reads_nothing(address: Address) -> socket.socket:
+    """Open a stream and read only the response that opens it."""
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     reader.settimeout(30)
     reader.connect(address)
-    asked = f"GET /stream HTTP/1.1\r\nHost: {address.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    request = f"GET /stream HTTP/1.1\r\nHost: {address.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2l4dGVlbiBieXRlcy4uLg==\r\n\r\n"
-    reader.sendall((asked + key).encode())
+    reader.sendall((request + key).encode())
     assert b" 101 " in reader.recv(30)
     return reader
 
 
-def test_a_reader_that_says_something_is_told_that_nothing_is_taken(address: Address) -> None:
+def test_a_stream_is_closed_if_its_client_sends_a_message(address: Address) -> None:
     with stream(address) as connection:
         next_message(connection)
         connection.send("hello")
@@ -165,24 +163,24 @@ def test_a_reader_that_says_something_is_told_that_nothing_is_taken(address: Add
 @pytest.mark.parametrize(
     ("query", "field"), [("?symbol=", "symbol"), ("?x=1", "x"), ("?symbol=A&symbol=B", "symbol")]
 )
-def test_a_stream_that_is_asked_for_wrongly_is_a_problem(address: Address, query: str, field: str) -> None:
-    with pytest.raises(InvalidStatus) as refused, stream(address, query):
+def test_a_stream_with_an_invalid_query_gets_a_problem(address: Address, query: str, field: str) -> None:
+    with pytest.raises(InvalidStatus) as rejection, stream(address, query):
         pass
-    assert refused.value.response.status_code == 422
-    assert refused.value.response.headers["content-type"] == "application/problem+json"
-    assert json.loads(refused.value.response.body or b"")["field"] == field
+    assert rejection.value.response.status_code == 422
+    assert rejection.value.response.headers["content-type"] == "application/problem+json"
+    assert json.loads(rejection.value.response.body or b"")["field"] == field
 
 
-def test_no_more_streams_are_open_than_may_be(address: Address) -> None:
+def test_a_stream_beyond_the_limit_is_rejected(address: Address) -> None:
     with stream(address) as one, stream(address) as two, stream(address) as three, stream(address) as four:
         for each in (one, two, three, four):
             next_message(each)
-        with pytest.raises(InvalidStatus) as refused, stream(address):
+        with pytest.raises(InvalidStatus) as rejection, stream(address):
             pass
-    assert json.loads(refused.value.response.body or b"")["code"] == "too_many_streams"
+    assert json.loads(rejection.value.response.body or b"")["code"] == "too_many_streams"
 
 
-def test_a_stream_that_is_refused_is_no_error_in_the_log_of_the_server(
+def test_a_rejected_stream_is_not_logged_as_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     key = "k" * 40
@@ -192,14 +190,14 @@ def test_a_stream_that_is_refused_is_no_error_in_the_log_of_the_server(
             ("?x=1", {"Authorization": f"Bearer {key}"}, 422),
             ("", {"Authorization": f"Bearer {key}"}, 503),
         ):
-            with pytest.raises(InvalidStatus) as refused, stream(address, query, **headers):
+            with pytest.raises(InvalidStatus) as rejection, stream(address, query, **headers):
                 pass
-            assert refused.value.response.status_code == status
-            assert refused.value.response.body
+            assert rejection.value.response.status_code == status
+            assert rejection.value.response.body
     assert "ERROR" not in capsys.readouterr().err
 
 
-def wait_for_a_place(address: Address) -> None:
+def wait_until_a_stream_can_be_opened(address: Address) -> None:
     deadline = monotonic() + 30
     while True:
         try:
@@ -212,8 +210,10 @@ def wait_for_a_place(address: Address) -> None:
             return
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up what nobody takes")
-def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux closes a connection whose client reads nothing"
+)
+def test_a_client_that_reads_nothing_is_disconnected_and_another_can_connect(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "_UNREAD_MILLISECONDS", 200)
@@ -225,11 +225,11 @@ def test_a_reader_that_takes_nothing_is_cut_off_and_its_place_is_free(
         key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         stuck.sendall(f"GET /stream HTTP/1.1\r\nHost: x\r\n{handshake}{key}".encode())
         assert stuck.recv(12) == b"HTTP/1.1 101"
-        wait_for_a_place(address)
+        wait_until_a_stream_can_be_opened(address)
         stuck.close()
 
 
-def test_the_end_of_the_server_closes_its_streams() -> None:
+def test_streams_are_closed_when_the_server_stops() -> None:
     with ExitStack() as last, serving(create_app(settings=Settings())) as address:
         connection = last.enter_context(stream(address))
         next_message(connection)

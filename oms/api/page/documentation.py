@@ -1,4 +1,4 @@
-"""The page `/docs`: the OpenAPI document as plain HTML, without scripts or files from other servers."""
+"""The page `/docs`: the OpenAPI document as plain HTML, without scripts and without other servers' files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _html(document: Mapping[str, Any]) -> Iterator[str]:
     yield '<meta name=viewport content="width=device-width, initial-scale=1">'
     yield "<link rel=stylesheet href=page/theme.css><link rel=stylesheet href=page/docs.css>"
     yield "<main><h1>oms: the API</h1>"
-    yield "<p>For programs: <a href=openapi.json>openapi.json</a>. The stream: WS /stream?symbol=</p>"
+    yield "<p>For programs: <a href=openapi.json>openapi.json</a>. Stream: WS /stream?symbol=</p>"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield f"<section><h2>{method.upper()} {escape(path)}</h2>"
@@ -63,7 +63,7 @@ def _request(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
 
 
 def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that a reference names, or the schema itself if it is not a reference."""
+    """Return the schema that a reference points to, or the schema itself if it is not a reference."""
     name = schema.get("$ref", "").rpartition("/")[2]
     resolved: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
     return resolved
