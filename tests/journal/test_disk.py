@@ -164,7 +164,7 @@ def with_a_failure(
                 assert disk.failed
                 assert state(om) == expected[number], "what was refused has changed nothing in memory"
                 assert_read_only(om, expected[number])
-                unknown = "unknown until it is opened again" in str(error)
+                unknown = "unknown until the journal is opened again" in str(error)
                 return expected[number : number + 2] if unknown else expected[number : number + 1]
             may_be = expected[number + 1 : number + 2]
         return may_be
@@ -222,7 +222,7 @@ def test_a_disk_that_is_really_full_refuses_and_loses_nothing(tmp_path: Path) ->
         [sys.executable, "-c", FULL_DISK, str(file)], capture_output=True, text=True, check=True
     )
     done, _, error = run.stdout.splitlines()[1].partition(" ")
-    assert "unknown until it is opened again" in error
+    assert "unknown until the journal is opened again" in error
     assert "book.db is read-only until it is opened again: " in run.stderr
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] in (
