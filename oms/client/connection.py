@@ -290,10 +290,8 @@ class _Backend(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for (
-            *_,
-            address,
-        ) in addresses:  # socket.create_connection allows the whole timeout per address
+        # Not socket.create_connection(), which allows the whole timeout for each address.
+        for *_, address in addresses:
             try:
                 remaining = _remaining(timeout, httpcore.ConnectTimeout)
                 return _Stream(

@@ -39,11 +39,7 @@ class ApiError(OmsError):
 
     def __init__(self, request: str, reason: str, idempotency_key: str | None = None) -> None:
         super().__init__(f"{request}: {reason}")
-        self.args = (
-            request,
-            reason,
-            idempotency_key,
-        )  # OSError reads two arguments as an errno and a text
+        self.args = (request, reason, idempotency_key)  # OSError would set its own arguments
         self.request = request
         self.reason = reason
         self.idempotency_key = idempotency_key

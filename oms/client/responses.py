@@ -75,34 +75,34 @@ class Fields:
         return values
 
     def integer(self, name: str) -> int:
-        """Return an int of any size."""
+        """Return a field that must be an int, of any size."""
         return self._get(name, int)
 
     def integer_or_null(self, name: str) -> int | None:
-        """Return an int of any size, or None if the field is null. A missing field is an error."""
+        """Return a field that must be an int, of any size, or null. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
-        """Return a list of int of any size."""
+        """Return a field that must be a list of int, of any size."""
         return self._list(name, int)
 
     def string(self, name: str) -> str:
-        """Return a str."""
+        """Return a field that must be a str."""
         return self._get(name, str)
 
     def strings(self, name: str) -> list[str]:
-        """Return a list of str."""
+        """Return a field that must be a list of str."""
         return self._list(name, str)
 
     def side(self, name: str) -> Side:
-        """Return a member of Side."""
+        """Return a field that must be "BUY" or "SELL" as a member of Side."""
         try:
             return Side(self.string(name))
         except ValueError:
             raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
     def unit(self, name: str) -> Literal["amount", "money"]:
-        """Return the unit of a shortfall."""
+        """Return a field that must be "amount" or "money", the unit of a shortfall."""
         match self.string(name):
             case "amount" | "money" as unit:
                 return unit
@@ -110,7 +110,7 @@ class Fields:
                 raise _MalformedError(f"{name} is {_excerpt(other)}, not 'amount' or 'money'")
 
     def objects(self, name: str, parse: Callable[[Fields], T]) -> list[T]:
-        """Return a list of JSON objects, after parsing each."""
+        """Return a field that must be a list of JSON objects, each parsed by `parse`."""
         return [parse(Fields(item)) for item in cast("list[object]", self._get(name, list))]
 
     def check_echoed(self, expected: Mapping[str, object]) -> None:
@@ -132,7 +132,7 @@ class Fields:
             raise _MalformedError(f"the length of {name} is {size}, not {length}")
 
     def get(self, name: str) -> object:
-        """Return a value of any type, or None if the field is missing."""
+        """Return a field of any type, or None if the field is missing."""
         return self._values.get(name)
 
 
@@ -184,7 +184,7 @@ def _excerpt(value: object) -> str:
 
 
 def parse_order(fields: Fields) -> Order:
-    """Return an Order."""
+    """Return the Order in a JSON object."""
     return Order(
         fields.integer("order_id"),
         fields.string("symbol"),
@@ -195,7 +195,7 @@ def parse_order(fields: Fields) -> Order:
 
 
 def parse_trade(fields: Fields) -> Trade:
-    """Return a Trade."""
+    """Return the Trade in a JSON object."""
     return Trade(
         fields.integer("trade_id"),
         fields.string("symbol"),
@@ -207,7 +207,7 @@ def parse_trade(fields: Fields) -> Trade:
 
 
 def parse_quote(fields: Fields) -> Quote:
-    """Return a Quote."""
+    """Return the Quote in a JSON object."""
     return Quote(
         fields.string("symbol"),
         fields.side("side"),

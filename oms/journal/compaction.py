@@ -1,4 +1,4 @@
-"""Compaction: it drops old events, and stores the state after them as a snapshot.
+"""Compaction, which drops old events and stores the state after them as a snapshot.
 
 Dropped events that carry a note move to the table `noted`, because a note may contain an idempotency key.
 """

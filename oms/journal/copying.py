@@ -76,7 +76,7 @@ def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None
         with reported(str(target), "it cannot be created"), connected(uri_of(draft, "rw")) as copy:
             copy.execute("PRAGMA synchronous=EXTRA")
             event_log.connection.backup(copy)
-            log_state.mark(copy, log_state.CLOSED)  # the copied state is OPEN, but the copy is complete
+            log_state.mark(copy, log_state.CLOSED)  # the copied state may be OPEN, but the copy is complete
             ((busy, _, _),) = copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             if busy:  # pragma: no cover - no other program knows the file
                 raise JournalError(str(target), f"another program has {draft.name} open")

@@ -120,7 +120,7 @@ class EventLog:
         """Return the error for a missing event. A compaction may have dropped it, even during the read."""
         start = self.head("snapshot").sequence
         if first <= start:
-            problem = f"it was dropped: the event log begins after {start}"
+            problem = f"it was dropped: the event log begins after event {start}"
         return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
@@ -193,5 +193,6 @@ def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
 
 def _mismatch(rows: int, head: Head) -> str:
     """Return the problem of a table whose number of rows or hash differs from its head."""
-    content, expected = counted(rows, "row"), counted(head.orders, "row")
-    return f"its content ({content}) does not match the number ({expected}) or hash in the table heads"
+    if rows != head.orders:
+        return f"it contains {counted(rows, 'row')}, not {counted(head.orders, 'row')}"
+    return "its hash does not match the table heads"

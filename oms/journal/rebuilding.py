@@ -1,4 +1,4 @@
-"""Rebuilding: it derives the orders, trades, and fills of a damaged journal from the events.
+"""Rebuilding, which derives the orders, trades, and fills of a damaged journal from the events.
 
 A new file gets the original tables of the damaged file (the events, the snapshot before the first event,
 and the replies) and the result of replaying the events. The new file is verified, and then replaces the

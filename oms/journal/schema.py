@@ -53,7 +53,7 @@ TABLES = {
     price INTEGER NOT NULL,
     PRIMARY KEY (trade_id, position)
 ) WITHOUT ROWID""",
-    # The orders that rested before the first event of the event log. They are empty before a compaction.
+    # The orders that rested before the first event of the event log. Empty before a compaction.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
     # The dropped events that carry a note, because a note may contain an idempotency key.
     "noted": """CREATE TABLE noted (

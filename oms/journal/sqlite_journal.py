@@ -37,6 +37,7 @@ class SqliteJournal:
     """A journal in the SQLite file at `path`, which is created if it does not exist.
 
     `durability` sets where a change is when `append` returns.
+
     - "full": on the disk.
     - "batched": in the operating system. The change is on the disk before `group_size` changes are made or
       `group_seconds` seconds have passed.
@@ -204,9 +205,9 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready()
-            return droppable_before(self._file.event_log, self._first_event_after(before))
+            return droppable_before(self._file.event_log, self._first_remaining(before))
 
-    def _first_event_after(self, before: int | None) -> int:
+    def _first_remaining(self, before: int | None) -> int:
         end = self._writer.head.sequence + 1
         first = end if before is None else before
         if type(first) is not int or not 1 <= first <= end:
@@ -223,7 +224,7 @@ class SqliteJournal:
         """
         with self._own_lock():
             self._get_ready(to_write=True)
-            first = self._first_event_after(before)
+            first = self._first_remaining(before)
             self._group.sync()
             self._writer.in_doubt = True
             try:
@@ -242,7 +243,7 @@ class SqliteJournal:
     def _own_lock(self) -> RLock:
         """Return the lock. Raises JournalError in a forked process.
 
-        There the lock may be held for ever, because the thread that held it was not forked.
+        There the lock may never be released, because the thread that holds the lock was not forked.
         """
         self._file.writer_lock.check()
         return self._lock

@@ -1,4 +1,4 @@
-"""Verification: it replays the whole event log, and compares the result with all other tables."""
+"""Verification, which replays the whole event log and compares the result with all other tables."""
 
 from __future__ import annotations
 

@@ -84,10 +84,11 @@ def liquidity_bands(
 def _widths(bps: Iterable[int]) -> list[int]:
     """Return the widths of the bands, narrowest first."""
     if not isinstance(bps, Iterable):
-        raise InvalidOrderError("bps", bps, "an iterable of ints >= 1")
+        remedy = "write [bps]" if type(bps) is int else ""
+        raise InvalidOrderError("bps", bps, "an iterable of int >= 1", remedy)
     widths = list(bps)
     if not widths:
-        raise InvalidOrderError("bps", widths, "at least one int >= 1")
+        raise InvalidOrderError("bps", widths, "an iterable of at least one int >= 1")
     for width in widths:
         check_positive("bps", width)
     return sorted(set(widths))

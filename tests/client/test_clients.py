@@ -1,4 +1,4 @@
-"""One suite for the library and for every client: each test runs on all of them, with equal results."""
+"""One test suite for the library and for every client. Each test runs with each of them."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ BUY, SELL = Side.BUY, Side.SELL
 
 @pytest.fixture
 def books() -> OrderManagement:
-    """The OrderManagement behind every backend."""
+    """Return the OrderManagement that every backend uses."""
     return OrderManagement()
 
 
 @pytest.fixture(params=BACKENDS)
 def om(request: pytest.FixtureRequest, books: OrderManagement) -> Iterator[Backend]:
-    """A backend of the books, to which it has added four orders."""
+    """Yield a backend that has added four orders to the books."""
     with BACKENDS[request.param](books) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
         om.add_order(2, "JPM", SELL, 20, 19)
@@ -68,22 +68,22 @@ def outcome(call: Callable[[], object]) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_every_verb_of_a_client_has_the_signature_of_the_library_s_verb(client: type) -> None:
-    both = vars(client).keys() & vars(OrderManagement).keys()
-    names = {name for name in both if not name.startswith("_") and name != "close"}
+def test_every_method_of_a_client_has_the_signature_of_the_library_s_method(client: type) -> None:
+    shared = vars(client).keys() & vars(OrderManagement).keys()
+    names = {name for name in shared if not name.startswith("_") and name != "close"}
     assert len(names) == 17, names
     for name in names:
-        ours = inspect.signature(getattr(OrderManagement, name), eval_str=True)
-        theirs = inspect.signature(getattr(client, name))
-        parameters = dict(theirs.parameters)
+        expected = inspect.signature(getattr(OrderManagement, name), eval_str=True)
+        signature = inspect.signature(getattr(client, name))
+        parameters = dict(signature.parameters)
         key = parameters.pop("idempotency_key", None)
         assert key is None or (key.kind, key.default) == (key.KEYWORD_ONLY, None)
-        assert list(parameters.values()) == list(ours.parameters.values()), name
-        assert theirs.return_annotation == (ours.return_annotation or NoneType), name
+        assert list(parameters.values()) == list(expected.parameters.values()), name
+        assert signature.return_annotation == (expected.return_annotation or NoneType), name
 
 
 def methods_of(client: type) -> dict[str, Callable[..., object]]:
-    """Return the verbs and questions of a client by name, including those behind operators."""
+    """Return the methods of a client by name, including the methods behind operators."""
     operators = {"__contains__", "__len__"}
     return {
         name: method
@@ -99,9 +99,11 @@ def test_every_method_of_a_client_shows_its_argument_and_result_types(client: ty
     for name, method in methods.items():
         hints = get_type_hints(method)
         signature = inspect.signature(method, eval_str=True)
-        own, *parameters = signature.parameters.values()
-        assert own.name == "self", name
-        assert {each.name: each.annotation for each in parameters} | {"return": hints["return"]} == hints
+        first, *parameters = signature.parameters.values()
+        assert first.name == "self", name
+        assert {parameter.name: parameter.annotation for parameter in parameters} | {
+            "return": hints["return"]
+        } == hints
         assert signature.return_annotation in (hints["return"], None), name
         assert isinstance(hints["return"], type | UnionType | GenericAlias), name
         assert "Generator" not in str(signature), name
@@ -109,14 +111,14 @@ def test_every_method_of_a_client_shows_its_argument_and_result_types(client: ty
         assert method.__module__ == client.__module__ == "oms.client.clients"
         assert inspect.iscoroutinefunction(method) is (client is AsyncClient), name
         assert method.__doc__, name
-    shown = pydoc.plain(pydoc.render_doc(client))
-    assert "Generator[" not in shown
-    one_line = " ".join(shown.replace("|", " ").split()).replace("( ", "(").replace(" )", ")")
+    page = pydoc.plain(pydoc.render_doc(client))
+    assert "Generator[" not in page
+    one_line = " ".join(page.replace("|", " ").split()).replace("( ", "(").replace(" )", ")")
     assert "quote(self, symbol: str, side: oms.models.Side, amount: int, *, " in one_line
     assert "allow_partial: bool = False) -> oms.models.Quote " in one_line
 
 
-def test_the_worked_example(om: Backend) -> None:
+def test_the_example_of_the_readme_has_the_documented_prices(om: Backend) -> None:
     assert [om.calculate_price("JPM", BUY, amount) for amount in (20, 10, 22)] == [400, 200, 442]
     trade = om.place_trade("JPM", BUY, 22)
     assert trade == Trade(1, "JPM", BUY, 22, 442, (OrderFill(1, 20, 20), OrderFill(4, 2, 21)))
@@ -154,7 +156,7 @@ def test_orders_of_several_pages_are_complete_and_sorted(om: Backend, books: Ord
     assert len(om) == len(books)
 
 
-def test_iteration_walks_a_snapshot(om: Backend) -> None:
+def test_orders_can_be_removed_during_iteration(om: Backend) -> None:
     for order in om:
         om.remove_order(order.order_id)
     assert len(om) == 0
@@ -174,7 +176,7 @@ def test_a_quote_describes_a_trade_and_changes_nothing(om: Backend) -> None:
     assert om.calculate_price("JPM", BUY, 30) == 610
 
 
-def test_every_question_returns_the_library_s_result(om: Backend) -> None:
+def test_every_query_returns_the_library_s_result(om: Backend) -> None:
     assert om.calculate_prices("JPM", BUY, iter([22, 10, 22])) == [442, 200, 442]
     assert om.calculate_prices("IBM", BUY, []) == []
     assert om.price_curve("JPM", BUY) == {
@@ -196,7 +198,7 @@ def test_every_question_returns_the_library_s_result(om: Backend) -> None:
     assert om.depth("IBM", BUY) == ()
 
 
-def test_a_trade_can_be_bounded_in_price_and_partial(om: Backend) -> None:
+def test_a_trade_can_have_a_price_bound_a_limit_price_and_a_partial_amount(om: Backend) -> None:
     assert om.place_trade("JPM", BUY, 2, max_total_price=40).total_price == 40
     assert om.place_trade("JPM", SELL, 2, min_total_price=38).total_price == 38
     assert om.place_trade("JPM", BUY, 99, limit_price=20, allow_partial=True).amount == 18
@@ -231,7 +233,7 @@ def test_integers_of_any_size_stay_exact(om: Backend, books: OrderManagement) ->
     assert 2**63 - 1 not in om
 
 
-def test_the_state_hash_is_that_of_the_books(om: Backend, books: OrderManagement) -> None:
+def test_the_state_hash_equals_that_of_the_library(om: Backend, books: OrderManagement) -> None:
     assert om.state_hash() == books.state_hash()
 
 
@@ -338,7 +340,7 @@ clients_only = pytest.mark.parametrize("om", [name for name in BACKENDS if name 
 
 
 @clients_only
-def test_an_integer_that_a_request_cannot_carry_is_rejected_by_its_field_name(
+def test_an_integer_that_a_request_cannot_carry_raises_an_error_with_its_field_name(
     om: Backend, books: OrderManagement
 ) -> None:
     state = books.state_hash()
@@ -364,7 +366,7 @@ def test_the_largest_integer_that_a_request_can_carry_is_accepted(om: Backend) -
 
 
 @clients_only
-def test_one_question_carries_five_thousand_amounts_and_rejects_seven_thousand(om: Backend) -> None:
+def test_a_request_carries_five_thousand_amounts_but_not_seven_thousand(om: Backend) -> None:
     assert om.calculate_prices("JPM", BUY, [1 + n % 9 for n in range(5_000)])[:3] == [20, 40, 60]
     with pytest.raises(InvalidOrderError, match=r"^amounts must be short enough"):
         om.calculate_prices("JPM", BUY, [1] * 7_000)

@@ -1,4 +1,4 @@
-"""A response echoes the fields of its request. One with other values is an error, and never a result."""
+"""A response echoes the fields of its request. A response with other values is always an error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def over(transport: httpx.BaseTransport) -> Client:
 
 
 class Recording(InProcess):
-    """An in-process service that keeps its last response."""
+    """An in-process service that stores its last response."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.last = super().handle_request(request)
@@ -118,18 +118,18 @@ def outcome(call: Callable[[Client], object], om: Client) -> object:
 @pytest.mark.parametrize("name", ECHOED)
 def test_a_response_to_another_request_is_an_error_and_never_a_result(name: str) -> None:
     call, fields = ECHOED[name]
-    true_response = service_response(call)
+    response = service_response(call)
     for field in fields:
-        for value in other_values(true_response.json()[field]):
-            error = outcome(call, altered(true_response, **{field: value}))
+        for value in other_values(response.json()[field]):
+            error = outcome(call, altered(response, **{field: value}))
             assert isinstance(error, UnexpectedResponseError), (field, value)
             assert field in error.reason
 
 
 def test_a_change_whose_response_is_about_another_symbol_has_an_unknown_outcome() -> None:
-    true_response = service_response(lambda om: om.place_trade("JPM", BUY, 2))
+    response = service_response(lambda om: om.place_trade("JPM", BUY, 2))
     with pytest.raises(UnexpectedResponseError, match="symbol is 'IBM', but 'JPM' was requested") as caught:
-        altered(true_response, symbol="IBM").place_trade("JPM", BUY, 2)
+        altered(response, symbol="IBM").place_trade("JPM", BUY, 2)
     assert caught.value.outcome_unknown
 
 

@@ -37,7 +37,7 @@ def over(transport: httpx.BaseTransport, **options: Any) -> Client:
 
 
 def responding(*responses: httpx.Response) -> httpx.MockTransport:
-    """Return a service that sends these responses, and then repeats the last one."""
+    """Return a service that sends these responses, and then repeats the last response."""
     remaining = chain(responses, repeat(responses[-1]))
     return httpx.MockTransport(lambda _: next(remaining))
 
@@ -53,7 +53,7 @@ def outcome(call: Callable[[], object]) -> object:
 
 
 def session(base: int) -> list[Callable[[Backend], object]]:
-    """Return one step of every kind, with ids from `base` on; each returns its result or raises."""
+    """Return a step of each kind, with order ids from `base` on. A step returns its result or raises."""
     return [
         lambda om: om.add_order(base, "JPM", BUY, 20, 20),
         lambda om: om.add_order(base, "JPM", BUY, 20, 20),  # a duplicate
@@ -74,17 +74,17 @@ def session(base: int) -> list[Callable[[Backend], object]]:
 
 @pytest.mark.slow
 def test_a_failure_at_any_point_of_a_session_changes_neither_its_results_nor_its_final_state() -> None:
-    books, undisturbed = OrderManagement(), OrderManagement()
+    books, expected = OrderManagement(), OrderManagement()
     plan: list[str] = []
     flaky = Flaky(InProcess(create_app(books, Settings())), iter(lambda: plan.pop() if plan else None, ""))
     with over(flaky) as om:
-        places = len(session(0))
-        for round_, (place, failure) in enumerate((p, m) for p in range(places) for m in FAILURES):
+        steps = range(len(session(0)))
+        for round_, (failing_step, failure) in enumerate((s, f) for s in steps for f in FAILURES):
             for number, step in enumerate(session(round_ * 10)):
-                if number == place:
+                if number == failing_step:
                     plan.append(failure)
-                assert outcome(partial(step, om)) == outcome(partial(step, undisturbed)), (number, failure)
-            assert books.state_hash() == undisturbed.state_hash(), (place, failure)
+                assert outcome(partial(step, om)) == outcome(partial(step, expected)), (number, failure)
+            assert books.state_hash() == expected.state_hash(), (failing_step, failure)
     assert not plan
 
 
@@ -116,14 +116,14 @@ class Crashing(httpx.BaseTransport):
 
 @pytest.mark.slow
 def test_a_service_that_crashes_and_restarts_makes_every_change_once(tmp_path: Path) -> None:
-    service, undisturbed = Crashing(tmp_path / "book.db"), OrderManagement()
+    service, expected = Crashing(tmp_path / "book.db"), OrderManagement()
     with over(service) as om:
         for step in session(0):
-            assert outcome(partial(step, om)) == outcome(partial(step, undisturbed))
-        assert service.books.state_hash() == undisturbed.state_hash()
+            assert outcome(partial(step, om)) == outcome(partial(step, expected))
+        assert service.books.state_hash() == expected.state_hash()
 
 
-def test_all_attempts_of_a_change_share_an_idempotency_key_of_their_own_and_questions_have_none() -> None:
+def test_all_attempts_of_a_change_have_the_same_new_idempotency_key_and_queries_have_none() -> None:
     flaky = Flaky(InProcess(create_app(settings=Settings())), cycle(["lost", "late", None]))
     with over(flaky) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
@@ -171,7 +171,7 @@ def test_without_a_response_the_error_says_if_the_change_may_have_been_made(fail
         assert (trade.trade_id, books.get_order(1).amount) == (1, 15)
 
 
-def test_a_question_without_a_response_has_no_unknown_outcome() -> None:
+def test_a_query_without_a_response_has_no_unknown_outcome() -> None:
     with over(Flaky(responding(httpx.Response(500)), repeat("late"))) as om:
         with pytest.raises(ServiceUnavailableError, match=r"ReadTimeout: late$") as caught:
             om.calculate_price("JPM", BUY, 1)
@@ -201,7 +201,7 @@ def test_an_async_client_makes_the_same_attempts_and_pauses() -> None:
     assert keys == [caught.value.idempotency_key] * 4
 
 
-def test_an_idempotency_key_of_the_caller_makes_a_change_once() -> None:
+def test_a_change_with_the_caller_s_idempotency_key_is_made_once() -> None:
     with over(InProcess(create_app(settings=Settings()))) as om:
         for _ in range(2):
             om.add_order(1, "JPM", BUY, 20, 20, idempotency_key="add")
@@ -210,7 +210,9 @@ def test_an_idempotency_key_of_the_caller_makes_a_change_once() -> None:
         assert om.get_order(1).amount == 7
         for _ in range(2):
             om.remove_order(1, idempotency_key="remove")
-        with pytest.raises(RequestRejectedError, match="another request has used this") as caught:
+        with pytest.raises(
+            RequestRejectedError, match="another request has used this Idempotency-Key"
+        ) as caught:
             om.place_trade("JPM", BUY, 6, idempotency_key="trade")
         assert (caught.value.code, caught.value.outcome_unknown) == ("idempotency_key_reused", False)
 
@@ -224,9 +226,9 @@ def test_a_malformed_idempotency_key_is_rejected(key: Any) -> None:
         om.remove_order(1, idempotency_key=key)
 
 
-# ---------------------------------------------------------------------- responses of strangers
+# ---------------------------------------------------------------------- responses of other servers
 
-STRANGERS = {
+FOREIGN_RESPONSES = {
     "a page": httpx.Response(200, html="<h1>Welcome</h1>"),
     "a page of an error": httpx.Response(403, html="<h1>Forbidden</h1>"),
     "an error of another server": httpx.Response(500, text="Internal Server Error"),
@@ -269,32 +271,32 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("name", STRANGERS)
-def test_a_response_that_is_not_the_service_s_is_an_error_and_never_a_result(name: str) -> None:
+@pytest.mark.parametrize("name", FOREIGN_RESPONSES)
+def test_a_response_of_another_server_is_always_an_error(name: str) -> None:
     requests: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        return STRANGERS[name]
+        return FOREIGN_RESPONSES[name]
 
     with over(httpx.MockTransport(respond), api_key=KEY) as om:
         with pytest.raises(
             UnexpectedResponseError, match=r"^GET /price: unexpected response \(status \d+\): "
-        ) as question:
+        ) as query:
             om.calculate_price("JPM", BUY, 1)
-        assert not question.value.outcome_unknown
+        assert not query.value.outcome_unknown
         with pytest.raises(
             UnexpectedResponseError, match=r"^POST /trades: unexpected response \(status \d+\): "
         ) as change:
             om.place_trade("JPM", BUY, 1)
         assert change.value.idempotency_key == requests[-1].headers["idempotency-key"]
     assert len(requests) == 2  # no retry, and no request to another server
-    for error in (question.value, change.value):
+    for error in (query.value, change.value):
         assert len(str(error)) < 300
         assert KEY not in str(error)
 
 
-def test_the_response_to_each_verb_is_read_strictly() -> None:
+def test_every_method_rejects_a_malformed_response() -> None:
     malformed: dict[str, object] = {
         "order_id": None,
         "price": [],
@@ -368,7 +370,7 @@ def test_a_retry_that_is_unauthorized_leaves_the_outcome_of_the_earlier_attempt_
 
 
 def changing(books: OrderManagement, times: int) -> Iterator[None]:
-    """Yield None for each request, and change the books before the first `times` of them."""
+    """Yield None for each request, and change the books before each of the first `times` requests."""
     for n in range(times):
         books.amend_order(1, amount=1 + n % 2)
         yield None
@@ -386,9 +388,8 @@ def test_pages_are_read_again_if_the_books_change_between_them() -> None:
     flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 5))
     with over(flaky) as om:
         assert om.orders() == books.orders()
-    assert (
-        len(flaky.requests) == 6
-    )  # two reads that a change interrupted, and one of two pages of the same moment
+    # A change interrupts two reads of two pages. The third read is complete.
+    assert len(flaky.requests) == 6
 
 
 def test_books_that_change_during_every_read_are_an_error() -> None:
@@ -402,15 +403,15 @@ def test_books_that_change_during_every_read_are_an_error() -> None:
 # ---------------------------------------------------------------------- API key and settings
 
 
-def test_the_api_key_authorizes_and_is_never_shown() -> None:
+def test_the_api_key_authorizes_requests_and_is_never_shown() -> None:
     app = create_app(settings=Settings(api_key=KEY))
     with over(InProcess(app), api_key=KEY) as om:
         assert om.symbols() == ()
         assert KEY not in repr(om)
         assert repr(om) == "<Client of http://localhost>"
     assert KEY not in repr(AsyncClient(URL, api_key=KEY, transport=httpx.ASGITransport(app)))
-    for wrong in (None, KEY + "x"):
-        with over(InProcess(app), api_key=wrong) as om, pytest.raises(RequestRejectedError) as caught:
+    for wrong_key in (None, KEY + "x"):
+        with over(InProcess(app), api_key=wrong_key) as om, pytest.raises(RequestRejectedError) as caught:
             om.add_order(1, "JPM", BUY, 1, 1)
         assert (caught.value.code, caught.value.outcome_unknown) == ("unauthorized", False)
         assert isinstance(caught.value, PermissionError)
@@ -454,14 +455,14 @@ def test_an_error_survives_pickling() -> None:
         UnexpectedResponseError("POST /x", "a page", "key"),
         RequestRejectedError("GET /x", "no", None, "unauthorized"),
     ):
-        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own data
-        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own data
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 # ---------------------------------------------------------------------- on a real network
 
 
-def test_a_change_is_certainly_not_made_where_nothing_listens() -> None:
+def test_a_change_has_a_known_outcome_if_no_server_listens() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -470,7 +471,7 @@ def test_a_change_is_certainly_not_made_where_nothing_listens() -> None:
     assert not caught.value.outcome_unknown
 
 
-def test_a_server_that_never_responds_ends_in_a_timeout_and_an_unknown_outcome() -> None:
+def test_a_change_has_an_unknown_outcome_if_the_server_never_responds() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

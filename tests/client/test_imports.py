@@ -1,4 +1,4 @@
-"""What `import oms.client` loads: httpx and the core of oms, and no server framework."""
+"""`import oms.client` loads httpx and the core of oms, but no server framework."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SERVER_FRAMEWORKS = ("fastapi", "pydantic", "starlette", "uvicorn", "websockets"
 
 
 def run(script: str) -> list[str]:
-    """Run a script in a new interpreter and return the words that it prints."""
-    ended = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    return ended.stdout.split()
+    """Run a script in a new interpreter, and return the words that it prints."""
+    process = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    return process.stdout.split()
 
 
-def test_the_client_works_where_no_server_framework_is_installed() -> None:
+def test_the_client_works_without_a_server_framework() -> None:
     script = f"""
 import sys
 for name in {SERVER_FRAMEWORKS}:
@@ -48,6 +48,7 @@ def test_importing_the_client_loads_no_adapter_and_no_package_beyond_httpx() -> 
     assert [name for name in loaded if ".".join(name.split(".")[:2]) in adapters] == []
 
 
-def test_httpcore_which_the_client_imports_itself_is_required_by_httpx() -> None:
-    required = {re.split(r"[^\w-]", each)[0] for each in requires("httpx") or () if "extra ==" not in each}
+def test_httpx_requires_httpcore_which_the_client_imports() -> None:
+    requirements = [line for line in requires("httpx") or () if "extra ==" not in line]
+    required = {re.split(r"[^\w-]", requirement)[0] for requirement in requirements}
     assert "httpcore" in required

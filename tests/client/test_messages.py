@@ -55,8 +55,8 @@ VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]]
     (
         lambda om: om.calculate_prices("JPM", BUY, [1] * 7_000),
         InvalidOrderError,
-        "amounts must be short enough for a query string of 60,000 bytes, not [1, 1, 1, 1, 1, 1, ...] "
-        "(list); split amounts over several calls",
+        "amounts must be short enough for a query string of 60,000 bytes, "
+        "not [1, 1, 1, 1, 1, 1, ...] (list); split amounts over several calls",
     ),
     (
         lambda om: om.remove_order(1, idempotency_key="a b"),
@@ -80,11 +80,11 @@ def test_an_error_after_the_last_attempt_counts_the_attempts_and_names_the_key_f
     for attempts, count in ((1, "1 attempt"), (2, "2 attempts, the last")):
         transport = Flaky(service(), repeat("late"))
         with Client(URL, transport=transport, attempts=attempts, sleep=lambda _: None) as om:
-            with pytest.raises(ServiceUnavailableError) as question:
+            with pytest.raises(ServiceUnavailableError) as query:
                 om.symbols()
             with pytest.raises(ServiceUnavailableError) as change:
                 om.remove_order(1)
-        assert str(question.value) == f"GET /symbols: no response in {count}: ReadTimeout: late"
+        assert str(query.value) == f"GET /symbols: no response in {count}: ReadTimeout: late"
         assert str(change.value) == (
             f"DELETE /orders/1: no response in {count}: ReadTimeout: late; the change may have been made: "
             f"retry with idempotency_key={change.value.idempotency_key!r}"

@@ -25,16 +25,16 @@ from support.api_server import serving
 KEY = "correct-horse-battery"
 
 
-def call(kind: type, url: str, verb: str = "symbols", *arguments: object, **options: Any) -> object:
-    """Call a verb of either kind of client, in one attempt."""
+def call(kind: type, url: str, method: str = "symbols", *arguments: object, **options: Any) -> object:
+    """Call a method of a client of this kind, in one attempt."""
     options = {"attempts": 1, **options}
     if kind is Client:
         with Client(url, **options) as om:
-            return getattr(om, verb)(*arguments)
+            return getattr(om, method)(*arguments)
 
     async def main() -> object:
         async with AsyncClient(url, **options) as om:
-            return await getattr(om, verb)(*arguments)
+            return await getattr(om, method)(*arguments)
 
     return asyncio.run(main())
 
@@ -46,8 +46,8 @@ both = pytest.mark.parametrize("kind", [Client, AsyncClient])
 def listening(
     respond: Callable[[socket.socket, Event], object], heads: list[bytes] | None = None
 ) -> Generator[str]:
-    """Run a server that reads the head of each request and then calls `respond`, until the event is set."""
-    over = Event()
+    """Run a server that reads the head of each request, and then calls `respond` with the stop event."""
+    stop = Event()
 
     def serve() -> None:
         while True:
@@ -56,12 +56,12 @@ def listening(
                 head = b""
                 while b"\r\n\r\n" not in head and (part := connection.recv(65536)):
                     head += part
-                if over.is_set():
+                if stop.is_set():
                     return
                 if heads is not None:
                     heads.append(head)
                 with suppress(OSError):  # the client closed the connection
-                    respond(connection, over)
+                    respond(connection, stop)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=serve)
@@ -69,7 +69,7 @@ def listening(
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            over.set()
+            stop.set()
             with socket.create_connection(listener.getsockname()) as last:
                 last.sendall(b"\r\n\r\n")
             thread.join()
@@ -83,10 +83,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """A proxy that the environment names; yields the heads of the requests that it receives."""
+    """Set a proxy in the environment, and yield the heads of the requests that the proxy receives."""
     heads: list[bytes] = []
 
-    def reject(connection: socket.socket, _over: Event) -> None:
+    def reject(connection: socket.socket, _stop: Event) -> None:
         connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
     with listening(reject, heads) as url:
@@ -140,10 +140,10 @@ def test_every_spelling_of_an_address_of_this_machine_is_recognized(host: str) -
 
 
 def trickle(head: bytes, part: bytes) -> Callable[[socket.socket, Event], None]:
-    def respond(connection: socket.socket, over: Event) -> None:
+    def respond(connection: socket.socket, stop: Event) -> None:
         connection.sendall(head)
-        for _ in range(250):  # then it ends, which raises an error that no test expects
-            if over.wait(0.02):
+        for _ in range(250):  # if no timeout comes, the response ends with an error that no test expects
+            if stop.wait(0.02):
                 break
             connection.sendall(part)
 
@@ -167,7 +167,7 @@ def test_a_server_that_sends_slowly_times_out_by_the_deadline_of_the_request(kin
 
 
 @both
-def test_a_proxy_that_sends_slowly_times_out_too(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_sends_slowly_times_out(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(TRICKLES["a head"]) as url:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, url)
@@ -186,7 +186,7 @@ def test_a_change_whose_response_is_too_slow_has_an_unknown_outcome(kind: type) 
 
 
 @both
-def test_a_change_that_timed_out_while_connecting_was_certainly_not_made(
+def test_a_change_that_timed_out_while_connecting_has_a_known_outcome(
     kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for proxy in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -195,14 +195,16 @@ def test_a_change_that_timed_out_while_connecting_was_certainly_not_made(
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        waiting = [socket.socket() for _ in range(4)]  # nobody accepts them, so the backlog is full
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
+        waiting = [
+            socket.socket() for _ in range(4)
+        ]  # the server accepts no connection, so its backlog is full
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(full.getsockname())
         with pytest.raises(ServiceUnavailableError, match="ConnectTimeout") as caught:
             call(kind, url, "remove_order", 1, timeout=0.1)
-        for each in waiting:
-            each.close()
+        for connection in waiting:
+            connection.close()
     assert not caught.value.outcome_unknown
 
 
@@ -237,10 +239,10 @@ def test_all_addresses_of_a_host_share_the_timeout_of_the_request(monkeypatch: p
 
 
 def flood(head: bytes, part: bytes) -> Callable[[socket.socket, Event], None]:
-    def respond(connection: socket.socket, over: Event) -> None:
+    def respond(connection: socket.socket, stop: Event) -> None:
         connection.sendall(head)
         for _ in range(1_000):  # 65 MB
-            if over.is_set():
+            if stop.is_set():
                 break
             connection.sendall(part)
 
@@ -260,7 +262,7 @@ FLOODS = {
 
 @both
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_response_without_an_end_is_an_error_in_bounded_memory(kind: type, name: str) -> None:
+def test_an_endless_response_raises_an_error_in_bounded_memory(kind: type, name: str) -> None:
     with listening(FLOODS[name]) as url:
         too_large = pytest.raises(UnexpectedResponseError, match=r"response_limit=1000000 bytes|compressed")
         tracemalloc.start()

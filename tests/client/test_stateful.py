@@ -1,4 +1,4 @@
-"""A client whose requests fail at random, compared with the naive reference after each step."""
+"""A client whose requests fail at random, compared with the simple reference after each step."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ failures = st.lists(st.sampled_from(FAILURES), max_size=3)
 
 
 def within_body(number: int | None) -> int | None:
-    """Return the number, or the largest that a request body carries."""
+    """Return the number, or the largest number that a request body can carry if the number is larger."""
     return number and min(number, LARGEST_IN_BODY)
 
 
 class Service:
     """One service for all runs of the machine, because starting one takes longer than a run.
 
-    Each run uses ids of its own.
+    Each run uses different order ids.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Service:
 
 
 class Machine(RuleBasedStateMachine):
-    """Every verb of a client, called on the reference too."""
+    """A state machine that calls every method on a client and on the reference."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
@@ -54,11 +54,11 @@ class Machine(RuleBasedStateMachine):
         self.reference.next_trade_id = service.books._books.next_trade_id
         self.used: set[int] = set()
 
-    def both(self, failures: list[str], verb: str, *args: Any, **options: Any) -> Any:
+    def both(self, failures: list[str], method: str, *args: Any, **options: Any) -> Any:
         self.service.plan[:] = failures
-        actual = outcome(lambda: getattr(self.service.client, verb)(*args, **options))
-        expected = outcome(lambda: getattr(self.reference, verb)(*args, **options))
-        assert actual == expected, f"{verb}{args}{options}"
+        actual = outcome(lambda: getattr(self.service.client, method)(*args, **options))
+        expected = outcome(lambda: getattr(self.reference, method)(*args, **options))
+        assert actual == expected, f"{method}{args}{options}"
         return actual
 
     @rule(order=our.orders, failures=failures)
@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
         bps=our.bps,
         levels=st.none() | st.integers(1, 5),
     )
-    def ask_questions(
+    def call_queries(
         self,
         symbol: str,
         side: Side,

@@ -20,7 +20,7 @@ from oms.client import AsyncClient, Client
 from support.chromium import chromium
 from support.site_pages import ROOT, Page, build, documented_names, signatures
 
-FOR_PEOPLE_WHO_TYPE = {"cli"}  # a command is described by its page, not by its modules
+WITHOUT_REFERENCE = {"cli"}  # a page describes the commands, so their modules are not in the API reference
 MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
@@ -53,11 +53,11 @@ def test_the_site_builds_without_a_warning(built: tuple[Path, str]) -> None:
 @pytest.mark.slow
 def test_every_page_is_reachable_from_the_index(site: Path, pages: dict[Path, Page]) -> None:
     reached: set[Path] = set()
-    waiting = {(site / "index.html").resolve()}
-    while waiting:
-        page = waiting.pop()
+    unvisited = {(site / "index.html").resolve()}
+    while unvisited:
+        page = unvisited.pop()
         reached.add(page)
-        waiting |= {target for target, _ in pages[page].targets() if target in pages} - reached
+        unvisited |= {target for target, _ in pages[page].targets() if target in pages} - reached
     assert {path.relative_to(site) for path in pages.keys() - reached} == set()
     sources = {
         path.with_suffix("").relative_to(ROOT / "docs") for path in MARKDOWN[1:] if "docs" in path.parts
@@ -66,7 +66,7 @@ def test_every_page_is_reachable_from_the_index(site: Path, pages: dict[Path, Pa
 
 
 @pytest.mark.slow
-def test_no_link_within_the_site_is_dead(site: Path, pages: dict[Path, Page]) -> None:
+def test_every_link_within_the_site_works(site: Path, pages: dict[Path, Page]) -> None:
     dead = {
         (page.path.name, str(target), anchor)
         for page in pages.values()
@@ -77,7 +77,7 @@ def test_no_link_within_the_site_is_dead(site: Path, pages: dict[Path, Page]) ->
 
 
 @pytest.mark.slow
-def test_a_page_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
+def test_a_page_loads_nothing_from_other_servers(pages: dict[Path, Page]) -> None:
     assert {load for page in pages.values() for load in page.loads if re.match(r"\w+:|//", load)} <= {"data:"}
 
 
@@ -85,10 +85,10 @@ def test_a_page_loads_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
 
 
 def public_names() -> Iterator[str]:
-    """Yield all names that a user may import, and the methods of the classes."""
-    rooms = [f"oms.{room.name}" for room in pkgutil.iter_modules(oms.__path__) if room.ispkg]
-    for name in ["oms", *rooms]:
-        if name.rpartition(".")[2] not in FOR_PEOPLE_WHO_TYPE:
+    """Yield all public names of the packages, and the methods of their classes."""
+    packages = [f"oms.{module.name}" for module in pkgutil.iter_modules(oms.__path__) if module.ispkg]
+    for name in ["oms", *packages]:
+        if name.rpartition(".")[2] not in WITHOUT_REFERENCE:
             yield from names_in(importlib.import_module(name))
 
 
@@ -101,9 +101,10 @@ def names_in(module: ModuleType) -> Iterator[str]:
         yield f"{module.__name__}.{name}"
         if inspect.isclass(value):
             fields = getattr(value, "_fields", ()) or getattr(value, "__dataclass_fields__", ())
-            inherited = {each for base in value.__mro__[1:] for each in vars(base)}
-            own = {each for each in vars(value) if not each.startswith("_")} - {*fields} - inherited
-            yield from (f"{module.__name__}.{name}.{each}" for each in own)
+            inherited = {attribute for base in value.__mro__[1:] for attribute in vars(base)}
+            public = {attribute for attribute in vars(value) if not attribute.startswith("_")}
+            methods = public - {*fields} - inherited
+            yield from (f"{module.__name__}.{name}.{method}" for method in methods)
 
 
 @pytest.mark.slow
@@ -113,29 +114,35 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
-def test_the_reference_shows_what_each_method_of_a_client_returns(site: Path, client: type) -> None:
-    shown = signatures(site / "reference" / "client.html")
-    names = [name for name, each in vars(client).items() if inspect.isfunction(each) and name[0] != "_"]
+def test_the_reference_shows_the_argument_and_result_types_of_a_client_s_methods(
+    site: Path, client: type
+) -> None:
+    reference = signatures(site / "reference" / "client.html")
+    methods = {name: value for name, value in vars(client).items() if inspect.isfunction(value)}
+    names = [name for name in methods if name[0] != "_"]
     assert len(names) >= 18
     for name in names:
         signature = inspect.signature(getattr(client, name), eval_str=True)
-        said = shown[f"oms.client.{client.__name__}.{name}"]
+        text = reference[f"oms.client.{client.__name__}.{name}"]
         returned = inspect.formatannotation(signature.return_annotation or NoneType)
         returned = returned.replace("oms.models.", "").replace("NoneType", "None")
-        assert said.removesuffix("¶").endswith(f"→ {returned}"), said
-        assert said.startswith("async ") is (client is AsyncClient), said
+        assert text.removesuffix("¶").endswith(f"→ {returned}"), text
+        assert text.startswith("async ") is (client is AsyncClient), text
         for parameter in list(signature.parameters.values())[1:]:
             annotation = inspect.formatannotation(parameter.annotation).replace("oms.models.", "")
             annotation = annotation.replace("collections.abc.", "")
-            assert f"{parameter.name}: {annotation}" in said, said
-    assert "Generator[" not in " ".join(shown.values())
+            assert f"{parameter.name}: {annotation}" in text, text
+    assert "Generator[" not in " ".join(reference.values())
 
 
 def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:
-    """Yield each command with its full name; depending on its version, typer has its own click or not."""
+    """Yield each command with its full name.
+
+    The commands have no common type, because some versions of typer contain their own click.
+    """
     if hasattr(command, "commands"):
-        for word, each in command.commands.items():
-            yield from commands(each, f"{name} {word}")
+        for word, subcommand in command.commands.items():
+            yield from commands(subcommand, f"{name} {word}")
     else:
         yield name, command
 
@@ -144,21 +151,21 @@ def test_every_command_and_option_is_on_the_page_of_the_command() -> None:
     page = (ROOT / "docs" / "reference" / "command.md").read_text()
     for name, command in commands(get_command(app)):
         (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}"))
-        shown = (each for each in command.params if not getattr(each, "hidden", False))
-        options = {option for each in shown for option in each.opts if option.startswith("--")}
+        visible = (param for param in command.params if not getattr(param, "hidden", False))
+        options = {option for param in visible for option in param.opts if option.startswith("--")}
         assert set(re.findall(r"`(--[a-z-]+)`", row)) == options - {"--help"}, name
 
 
 # ------------------------------------------------------------------ the design
 
 
-def test_the_design_page_names_every_file_of_the_core_in_its_storey_and_every_adapter() -> None:
+def test_the_tables_of_the_design_page_name_every_core_file_and_every_package_once() -> None:
     page = (ROOT / "docs" / "explanation" / "design.md").read_text()
     rows = re.findall(r"^\| \d\. \w+ \| (.*?) \|", page, flags=re.MULTILINE)
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     files = {path.stem for path in (ROOT / "oms").glob("*.py")} - {"__init__", "__main__"}
     folders = {path.parent.name for path in (ROOT / "oms").glob("*/__init__.py")}
-    assert sorted(named) == sorted(files | folders)
+    assert sorted(names) == sorted(files | folders)
 
 
 # ------------------------------------------------------------------ links between the source files
@@ -184,15 +191,15 @@ def test_a_link_between_source_files_is_valid(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("page", "starts", "leaves_out"),
+    ("page", "start", "excluded"),
     [
         ("how-to/plots.html", "from oms import Event", (">>>", "... ", "<OrderManagement")),
         ("install.html", "python3 -m venv", ("$ ",)),
         ("notebooks/pricing_a_large_order.html", "from random import Random", ("[1]",)),
     ],
 )
-def test_the_copy_button_takes_the_code_and_leaves_out_prompts_and_answers(
-    page: str, starts: str, leaves_out: tuple[str, ...], site: Path
+def test_the_copy_button_copies_code_without_prompts_and_output(
+    page: str, start: str, excluded: tuple[str, ...], site: Path
 ) -> None:
     with chromium() as browser:
         tab = browser.new_page()
@@ -204,5 +211,5 @@ def test_the_copy_button_takes_the_code_and_leaves_out_prompts_and_answers(
             copied.append(str(tab.evaluate("window.copied")))
         code = tab.locator("div.highlight-python, div.highlight-sh, div.highlight-bat")
         assert len(copied) == code.count(), "each example has a button, and nothing else has"
-    assert copied[0].startswith(starts)
-    assert [text for text in copied for word in leaves_out if word in text] == []
+    assert copied[0].startswith(start)
+    assert [text for text in copied for word in excluded if word in text] == []

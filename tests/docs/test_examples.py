@@ -1,4 +1,4 @@
-"""The examples do what they say, and do not only run."""
+"""The examples run, and their results are as documented."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_an_example_is_short_and_prints_something(path: Path, capsys: pytest.Cap
 
 def test_the_market_maker_earns_the_same_in_every_run() -> None:
     bot, profit = market_maker.run()
-    again, profit_again = market_maker.run()
-    assert (bot.position, bot.cash, profit) == (again.position, again.cash, profit_again)
+    second_bot, second_profit = market_maker.run()
+    assert (bot.position, bot.cash, profit) == (second_bot.position, second_bot.cash, second_profit)
     assert profit > 0
 
 
@@ -40,18 +40,19 @@ def test_the_market_maker_counts_its_cash_and_stays_within_its_limit(seed: int, 
     bot, profit = market_maker.run(steps, seed)
     position = cash = 0
     fair_price = 0
-    # Recomputed from the tape alone. No trade reaches the wall, so every trade fills orders of the bot.
+    # Compute position and cash from the tape alone. No trade reaches the wall, so every trade fills orders of
+    # the bot.
     for fair_price, taker, amount in market_maker.tape(steps, seed):
         middle = fair_price - position // 10
         gain = -1 if taker is Side.BUY else 1
-        room = min(20, 60 - gain * position)
+        quoted = min(20, 60 - gain * position)
         price = middle - gain * 5
-        traded = min(amount, room)
+        traded = min(amount, quoted)
         if traded > 0 and gain * (fair_price - price) <= 15:
             position, cash = position + gain * traded, cash - gain * traded * price
     assert (bot.position, bot.cash, profit) == (position, cash, cash + position * fair_price)
     assert -bot.limit <= bot.position <= bot.limit
-    assert len(bot.om) == 2, "only the wall is left after the bot has canceled its quotes"
+    assert len(bot.om) == 2, "after the bot has canceled its quotes, only the wall rests"
 
 
 # ------------------------------------------------------------------ the parent order
@@ -75,7 +76,7 @@ def test_every_slice_but_the_last_stays_within_its_premium_of_the_best_price(
         assert trade.fills[-1].price - trade.fills[0].price <= premium
 
 
-def test_slices_cost_as_much_as_one_trade_if_nobody_refills_the_book() -> None:
+def test_slices_cost_as_much_as_one_trade_if_the_book_is_not_refilled() -> None:
     om = slice_parent_order.book()
     at_once = om.calculate_price("XYZ", Side.BUY, 700)
     sliced = slice_parent_order.execute(om, "XYZ", Side.BUY, 700, iter(()), 5)

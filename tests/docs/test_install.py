@@ -1,4 +1,4 @@
-"""The install page and the README name requirements that pip understands, and extras that exist."""
+"""The install commands in the docs are valid, and their extras exist."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ INSTALL = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def lines() -> list[str]:
+def install_commands() -> list[str]:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     blocks = re.findall(r"^```(?:sh|bat)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     parts = [part for block in blocks for line in block.splitlines() for part in line.split("&&")]
     return sorted({part.strip() for part in parts if re.match(r"\S*pip install", part.strip())})
 
 
-@pytest.mark.parametrize("line", lines())
-def test_a_line_installs_this_project_with_extras_that_it_has(line: str) -> None:
+@pytest.mark.parametrize("line", install_commands())
+def test_an_install_command_installs_this_project_with_existing_extras(line: str) -> None:
     (target,) = [word for word in shlex.split(line, posix=True)[2:] if not word.startswith("-")]
     if target.startswith("git+file://"):
         extras = set()
     elif target.startswith("oms"):
         requirement = Requirement(target)
-        assert requirement.name == "oms-orderbook", "the name oms in the public index is another project's"
-        assert requirement.url, "the distribution is in no index, so its requirement has a URL"
+        assert requirement.name == "oms-orderbook", (
+            "in the public index the name oms belongs to another project"
+        )
+        assert requirement.url, "the distribution is not in the public index, so its requirement needs a URL"
         extras = requirement.extras
     else:
-        folder, _, listed = target.partition("[")
+        folder, _, names = target.partition("[")
         assert folder in {".", "path/to/oms"}
-        extras = {each for each in listed.rstrip("]").split(",") if each}
+        extras = {name for name in names.rstrip("]").split(",") if name}
     assert extras <= PROJECT["optional-dependencies"].keys()
 
 
@@ -51,7 +53,7 @@ def test_the_page_explains_every_extra_and_what_it_installs() -> None:
             assert {name for name in names if name not in rows[extra]} == set()
 
 
-def test_the_extra_client_is_httpx_alone_and_the_service_does_not_need_it() -> None:
+def test_the_client_extra_installs_only_httpx_and_the_api_extra_does_not() -> None:
     extras = {
         extra: {Requirement(each).name for each in requirements}
         for extra, requirements in PROJECT["optional-dependencies"].items()
@@ -60,9 +62,9 @@ def test_the_extra_client_is_httpx_alone_and_the_service_does_not_need_it() -> N
     assert "httpx" not in extras["api"]
 
 
-def test_the_pythons_of_the_docs_are_those_that_the_project_declares() -> None:
+def test_the_docs_and_the_gate_name_the_python_versions_of_the_project() -> None:
     declared = sorted(
-        version for each in PROJECT["classifiers"] for version in re.findall(r"Python :: (3\.\d+)$", each)
+        version for line in PROJECT["classifiers"] for version in re.findall(r"Python :: (3\.\d+)$", line)
     )
     sentence = f"{', '.join(declared[:-1])}, and {declared[-1]}"
     assert f"CPython {sentence}" in (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,12 +73,12 @@ def test_the_pythons_of_the_docs_are_those_that_the_project_declares() -> None:
     assert f"for version in {' '.join(declared[1:])};" in gate
 
 
-def test_the_urls_of_the_project_are_files_that_exist() -> None:
+def test_the_urls_of_the_project_are_existing_files() -> None:
     assert {path for path in PROJECT["urls"].values() if not (ROOT / path).is_file()} == set()
 
 
-@pytest.mark.parametrize(("room", "absent"), [("api", "httpx"), ("cli", "httpx"), ("notebook", "pandas")])
-def test_a_room_loads_without_what_its_extra_does_not_install(room: str, absent: str) -> None:
-    script = f"import sys; sys.modules[{absent!r}] = None; import oms.{room}"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+@pytest.mark.parametrize(("package", "absent"), [("api", "httpx"), ("cli", "httpx"), ("notebook", "pandas")])
+def test_a_package_loads_without_packages_that_its_extra_does_not_install(package: str, absent: str) -> None:
+    script = f"import sys; sys.modules[{absent!r}] = None; import oms.{package}"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr

@@ -1,4 +1,4 @@
-"""Copies of a journal: made well they are whole, and made badly they say that they may not be."""
+"""Copies of a journal: a backup is complete, and an incomplete copy has a warning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.faulty_disk import Disk, connections_made_by
 from support.sessions import execute, session, state
 
 BUY = Side.BUY
-LACKING = "later events may be missing"
+WARNING = "later events may be missing"
 
 
 @pytest.fixture
@@ -37,33 +37,33 @@ def to(tmp_path: Path) -> Path:
     return folder / "copy.db"
 
 
-def kept(om: OrderManagement) -> SqliteJournal:
+def sqlite_journal(om: OrderManagement) -> SqliteJournal:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal
 
 
-def lived(om: OrderManagement) -> None:
-    """A past that is partly in the file, and partly in the log."""
+def write_session(om: OrderManagement) -> None:
+    """Make changes, of which some are in the file, and later ones only in the write-ahead log."""
     for number, command in enumerate(session(8, 24)):
         execute(command, om)
         if number == 9:
-            kept(om)._checkpoints.make()
-    kept(om).keep_reply("a reply")
+            sqlite_journal(om)._checkpoints.make()
+    sqlite_journal(om).keep_reply("a reply")
 
 
-def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-# ---------------------------------------------------------------------- made well
+# ---------------------------------------------------------------------- backups
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-def test_a_backup_holds_all_that_the_journal_holds_also_while_it_is_open(
+def test_a_backup_is_complete_even_while_the_journal_is_open(
     is_open: bool, file: Path, to: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     om = journal.open(file)
-    lived(om)
+    write_session(om)
     expected = state(om)
     if not is_open:
         om.close()
@@ -79,11 +79,11 @@ def test_a_backup_holds_all_that_the_journal_holds_also_while_it_is_open(
     assert journal.verify(to) == found == journal.verify(file)
     with journal.open(to, verify=True) as copy:
         assert state(copy) == expected
-        assert list(kept(copy).replies()) == ["a reply"]
-    assert warned(caplog) == []
+        assert list(sqlite_journal(copy).replies()) == ["a reply"]
+    assert warnings(caplog) == []
 
 
-def test_a_backup_while_changes_are_made_is_a_state_that_there_was(file: Path, to: Path) -> None:
+def test_a_backup_during_changes_is_a_state_that_the_journal_had(file: Path, to: Path) -> None:
     with journal.open(file, durability="off") as om:
         om.add_order(0, "JPM", BUY, 1, 1)
         stop = threading.Event()
@@ -107,7 +107,7 @@ def test_a_backup_while_changes_are_made_is_a_state_that_there_was(file: Path, t
             thread.join()
 
 
-# ---------------------------------------------------------------------- all or nothing
+# ---------------------------------------------------------------------- failures
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_a_backup_while_changes_are_made_is_a_state_that_there_was(file: Path, t
         lambda to: to.with_name("copy.db-journal").write_bytes(b"mine"),
         lambda to: shutil.rmtree(to.parent),
     ],
-    ids=["a file", "a folder", "a link", "a log of a former file", "a journal of SQLite's", "no folder"],
+    ids=["a file", "a folder", "a link", "a log", "an SQLite journal", "a missing folder"],
 )
-def test_a_backup_is_written_over_nothing(make: Callable[[Path], object], file: Path, to: Path) -> None:
+def test_a_backup_never_overwrites_a_file(make: Callable[[Path], object], file: Path, to: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     make(to)
     before = {path: path.lstat() for path in file.parent.rglob("*")}
-    if to.is_symlink():  # the name of another file, which does not exist yet
+    if to.is_symlink():  # the link leads to a file that does not exist yet
         journal.backup(file, to)
         assert journal.verify(to.with_name("nowhere")).last == 1
         return
@@ -136,31 +136,31 @@ def test_a_backup_is_written_over_nothing(make: Callable[[Path], object], file: 
     assert {path: path.lstat() for path in file.parent.rglob("*")}.keys() == before.keys()
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_backup_is_written_over_nothing_that_comes_meanwhile(
-    links: bool, file: Path, to: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_backup_never_overwrites_a_file_that_is_created_meanwhile(
+    has_links: bool, file: Path, to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(*arguments: object) -> object:
+    def verify_and_create_a_file(*arguments: object) -> object:
         to.write_bytes(b"mine")
-        return verify_event_log(*arguments)  # type: ignore[arg-type]  # as they came
+        return verify_event_log(*arguments)  # type: ignore[arg-type]  # passed on unchanged
 
-    def refuse(*_: object) -> None:
+    def fail_to_link(*_: object) -> None:
         raise PermissionError("a file system without hard links")
 
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
-    if not links:
-        monkeypatch.setattr(os, "link", refuse)
+    if not has_links:
+        monkeypatch.setattr(os, "link", fail_to_link)
         assert journal.backup(file, to).last == 1
         to.unlink()
-    monkeypatch.setattr(copying, "verify_event_log", late)
+    monkeypatch.setattr(copying, "verify_event_log", verify_and_create_a_file)
     with pytest.raises(JournalError, match="exists already"):
         journal.backup(file, to)
     assert to.read_bytes() == b"mine"
     assert [path.name for path in to.parent.iterdir()] == ["copy.db"]
 
 
-def test_a_damaged_journal_is_not_backed_up_and_its_damage_is_named(file: Path, to: Path) -> None:
+def test_a_backup_of_a_damaged_journal_raises_an_error_with_the_place(file: Path, to: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -172,11 +172,11 @@ def test_a_damaged_journal_is_not_backed_up_and_its_damage_is_named(file: Path, 
 
 
 @pytest.mark.parametrize("how", ["crash", "full", "io", "short"])
-def test_whichever_step_fails_the_backup_is_whole_or_not_there_and_the_journal_is_unharmed(
+def test_a_backup_that_fails_at_any_step_leaves_no_file_and_an_unchanged_journal(
     how: str, file: Path, to: Path
 ) -> None:
-    with journal.open(file) as om:  # what a kill leaves: a file, and its log
-        lived(om)
+    with journal.open(file) as om:  # the file and the log of a killed process
+        write_session(om)
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{to}{suffix}")
     expected = journal.verify(file)
@@ -201,88 +201,90 @@ def test_whichever_step_fails_the_backup_is_whole_or_not_there_and_the_journal_i
     assert step > 5
 
 
-def test_what_a_backup_is_made_of_is_on_the_disk_before_it_has_its_name(
+def test_a_backup_is_on_the_disk_before_it_gets_its_name(
     file: Path, to: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disk, left = Disk(), tmp_path / "left"
-    left.mkdir()
+    disk, surviving = Disk(), tmp_path / "surviving"
+    surviving.mkdir()
     with connections_made_by(disk.connect), journal.open(file) as om:
-        lived(om)
+        write_session(om)
         link = os.link
 
-        def cut(draft: Path, target: Path) -> None:
-            disk.survive(left, random.Random(1))
+        def link_after_power_cut(draft: Path, target: Path) -> None:
+            disk.survive(surviving, random.Random(1))
             link(draft, target)
 
-        monkeypatch.setattr(os, "link", cut)
+        monkeypatch.setattr(os, "link", link_after_power_cut)
         journal.backup(file, to)
-    (draft,) = (path for path in left.iterdir() if path.name.endswith("-unfinished"))
+    (draft,) = (path for path in surviving.iterdir() if path.name.endswith("-unfinished"))
     assert draft.read_bytes() == to.read_bytes()
 
 
-# ---------------------------------------------------------------------- made badly
+# ---------------------------------------------------------------------- other copies
 
 
-def copied(file: Path, to: Path, *suffixes: str) -> Path:
+def copy_files(file: Path, to: Path, *suffixes: str) -> Path:
     for suffix in ("", *suffixes):
         shutil.copy(f"{file}{suffix}", f"{to}{suffix}")
     return to
 
 
 @pytest.mark.parametrize("changes", [0, 1, 5, 12])
-def test_a_copy_of_an_open_file_without_its_log_says_where_it_ends_and_that_it_may_lack_the_rest(
+def test_a_copy_of_an_open_file_without_its_log_has_a_warning_with_its_last_event(
     changes: int, file: Path, to: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 5)
     with journal.open(file) as om:
         for number in range(changes):
             om.add_order(number, "JPM", BUY, 1, 1)
-        copied(file, to)
+        copy_files(file, to)
         shutil.copy(file, to.with_name("again.db"))
     last = changes - changes % 5
     found = journal.verify(to)
     assert found.last == last
     assert found.warning is not None
-    assert found.warning.startswith(f"it ends with event {last}, and {LACKING}")
+    assert found.warning.startswith(f"it ends with event {last}, and {WARNING}")
     assert (journal.backup(to, to.with_name("backup.db")).warning or "").startswith("it ends with")
-    assert warned(caplog) == []
-    for _ in range(2):  # the second time it is a journal of its own
+    assert warnings(caplog) == []
+    for _ in range(2):  # after the first time the copy is a complete journal
         with journal.open(to) as om:
             assert om.last_sequence == last
-    assert warned(caplog) == [f"{to}: {found.warning}"]
+    assert warnings(caplog) == [f"{to}: {found.warning}"]
     assert journal.verify(to).warning is None
 
 
-def test_a_copy_with_its_log_and_one_of_a_closed_file_are_whole_and_say_nothing(
+def test_a_copy_with_its_log_and_a_copy_of_a_closed_file_have_no_warning(
     file: Path, to: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with journal.open(file) as om:
-        lived(om)
+        write_session(om)
         last = om.last_sequence
-        copied(file, to, "-wal")
-    copied(file, to.with_name("closed.db"))
+        copy_files(file, to, "-wal")
+    copy_files(file, to.with_name("closed.db"))
     for copy in (to, to.with_name("closed.db")):
         found = journal.verify(copy)
         assert (found.last, found.warning) == (last, None)
         journal.open(copy).close()
-    assert warned(caplog) == []
+    assert warnings(caplog) == []
 
 
-def test_a_copy_by_another_program_that_knows_of_the_log_is_whole_and_says_nothing(
+def test_a_copy_made_by_sqlite_is_complete_and_has_no_warning(
     file: Path, to: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with journal.open(file) as om:
-        lived(om)
+        write_session(om)
         with closing(sqlite3.connect(file)) as source:
             source.execute("VACUUM INTO ?", (str(to),))
         expected = state(om)
     assert journal.verify(to).warning is None
     with journal.open(to, verify=True) as copy:
         assert state(copy) == expected
-    assert warned(caplog) == []
+    assert warnings(caplog) == []
 
 
-def test_a_file_whose_log_was_lost_says_so(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_opening_a_file_whose_log_was_lost_logs_a_warning(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     om = journal.open(file)
     om.add_order(1, "JPM", BUY, 1, 1)
     file.with_name("book.db-wal").unlink()
@@ -290,12 +292,10 @@ def test_a_file_whose_log_was_lost_says_so(file: Path, caplog: pytest.LogCapture
         om.close()
     caplog.clear()
     journal.open(file).close()
-    assert [LACKING in message for message in warned(caplog)] == [True]
+    assert [WARNING in message for message in warnings(caplog)] == [True]
 
 
-def test_a_read_that_lasts_while_a_journal_closes_leaves_nothing_to_warn_of(
-    file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_read_during_closing_causes_no_warning(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     om = journal.open(file)
     om.add_order(1, "JPM", BUY, 1, 1)
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as reader:
@@ -306,4 +306,4 @@ def test_a_read_that_lasts_while_a_journal_closes_leaves_nothing_to_warn_of(
     found = journal.verify(file)
     assert (found.last, found.warning) == (2, None)
     journal.open(file).close()
-    assert warned(caplog) == []
+    assert warnings(caplog) == []

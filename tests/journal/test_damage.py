@@ -1,4 +1,4 @@
-"""A damaged file is refused, with its place, or opens as exactly what it was: never as anything else."""
+"""A damaged file is rejected with the place of the damage, or opens with exactly its original state."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LENGTH = 12
 
 
 def small_pages(uri: str) -> Connection:
-    """Pages of the least size there is, so that a small file has every kind of them."""
+    """Connect with the smallest page size, so that a small file has pages of every kind."""
     connection = connect_by_sqlite3(uri)
     connection.execute("PRAGMA page_size=512")
     return connection
 
 
-def made(file: Path) -> tuple[OrderManagement, list[State]]:
-    """A journal that is still open, and all states that it went through."""
+def write_journal(file: Path) -> tuple[OrderManagement, list[State]]:
+    """Return a journal that is still open, and all states that it has had."""
     with connections_made_by(small_pages):
         om = journal.open(file)
     past = [state(om)]
@@ -42,7 +42,7 @@ def made(file: Path) -> tuple[OrderManagement, list[State]]:
 @pytest.fixture(scope="module")
 def checkpointed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, State]:
     file = tmp_path_factory.mktemp("whole") / "book.db"
-    om, past = made(file)
+    om, past = write_journal(file)
     om.close()
     return file.read_bytes(), past[-1]
 
@@ -50,19 +50,19 @@ def checkpointed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, State
 @pytest.fixture(scope="module")
 def in_the_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, list[State]]:
     file = tmp_path_factory.mktemp("whole") / "book.db"
-    om, past = made(file)
+    om, past = write_journal(file)
     with om:
         return file.read_bytes(), file.with_name("book.db-wal").read_bytes(), past
 
 
-def flipped(whole: bytes, bit: int) -> bytes:
-    damaged = bytearray(whole)
+def flipped(content: bytes, bit: int) -> bytes:
+    damaged = bytearray(content)
     damaged[bit // 8] ^= 1 << bit % 8
     return bytes(damaged)
 
 
-def found(file: Path) -> State | None:
-    """What a file opens as, or None if it is refused, or its event log is, with a place."""
+def state_of(file: Path) -> State | None:
+    """Return the state of a file, without events if they are damaged, or None if the file is rejected."""
     try:
         with journal.open(file) as om:
             try:
@@ -81,46 +81,47 @@ def _counters(om: OrderManagement) -> tuple[int, int]:
     return next_trade_id, sequence
 
 
-def assert_refused_or_true(images: Iterable[bytes], true: State, tmp_path: Path) -> int:
-    refused = 0
+def count_rejected(images: Iterable[bytes], original: State, tmp_path: Path) -> int:
+    """Check that each image is rejected or has the original state, and return how many are rejected."""
+    rejected = 0
     for number, image in enumerate(images):
         file = put(tmp_path, image)
-        opens_as = found(file)
-        assert opens_as in (None, true, true._replace(events=())), f"image {number}"
-        refused += opens_as != true
-    return refused
+        result = state_of(file)
+        assert result in (None, original, original._replace(events=())), f"image {number}"
+        rejected += result != original
+    return rejected
 
 
 @pytest.mark.slow
-def test_a_file_with_a_bit_flipped_in_any_byte_is_refused_or_true(
+def test_a_file_with_a_flipped_bit_in_any_byte_is_rejected_or_has_its_original_state(
     checkpointed: tuple[bytes, State], tmp_path: Path
 ) -> None:
-    whole, true = checkpointed
+    content, original = checkpointed
     rng = random.Random(1)
-    images = (flipped(whole, 8 * byte + rng.randrange(8)) for byte in range(0, len(whole), 2))
-    assert assert_refused_or_true(images, true, tmp_path) > len(whole) // 8
+    images = (flipped(content, 8 * byte + rng.randrange(8)) for byte in range(0, len(content), 2))
+    assert count_rejected(images, original, tmp_path) > len(content) // 8
 
 
 @pytest.mark.long
-def test_a_file_with_any_bit_flipped_is_refused_or_true(
+def test_a_file_with_any_bit_flipped_is_rejected_or_has_its_original_state(
     checkpointed: tuple[bytes, State], tmp_path: Path
 ) -> None:
-    whole, true = checkpointed
-    images = (flipped(whole, bit) for bit in range(8 * len(whole)))
-    assert assert_refused_or_true(images, true, tmp_path) > len(whole)
+    content, original = checkpointed
+    images = (flipped(content, bit) for bit in range(8 * len(content)))
+    assert count_rejected(images, original, tmp_path) > len(content)
 
 
 @pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
-def test_a_file_cut_off_anywhere_is_refused_or_true(
+def test_a_file_truncated_anywhere_is_rejected(
     step: int, checkpointed: tuple[bytes, State], tmp_path: Path
 ) -> None:
-    whole, true = checkpointed
-    images = [whole[:size] for size in range(0, len(whole), step)]
-    assert assert_refused_or_true(images, true, tmp_path) == len(images)
+    content, original = checkpointed
+    images = [content[:size] for size in range(0, len(content), step)]
+    assert count_rejected(images, original, tmp_path) == len(images)
 
 
 def put(folder: Path, base: bytes, log: bytes | None = None) -> Path:
-    """A file, and perhaps its log, in a folder that holds nothing else."""
+    """Write a file, and its log if there is one, into an emptied folder."""
     for old in folder.iterdir():
         old.unlink()
     file = folder / "book.db"
@@ -130,8 +131,8 @@ def put(folder: Path, base: bytes, log: bytes | None = None) -> Path:
     return file
 
 
-def made_of(base: bytes, log: bytes, folder: Path) -> bytes:
-    """The file that SQLite makes of a file and its log: what it opens is this and nothing else."""
+def merged(base: bytes, log: bytes, folder: Path) -> bytes:
+    """Return the database that SQLite reads from a file and its log."""
     file = put(folder, base, log)
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         return connection.serialize()
@@ -139,7 +140,7 @@ def made_of(base: bytes, log: bytes, folder: Path) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.long)])
-def test_a_log_that_is_damaged_is_refused_or_a_prefix_of_what_was_committed(
+def test_a_damaged_log_is_rejected_or_opens_with_an_earlier_state(
     step: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
 ) -> None:
     base, log, past = in_the_log
@@ -147,18 +148,20 @@ def test_a_log_that_is_damaged_is_refused_or_a_prefix_of_what_was_committed(
     bits = (8 * byte + rng.randrange(8) for byte in range(0, len(log), step))
     damaged = (flipped(log, bit) for bit in (bits if step > 1 else range(8 * len(log))))
     images: dict[bytes, State | None] = {}
-    for number, each in enumerate(chain((log[:size] for size in range(0, len(log), step)), damaged)):
-        image = made_of(base, each, tmp_path)
+    for number, damaged_log in enumerate(chain((log[:size] for size in range(0, len(log), step)), damaged)):
+        image = merged(base, damaged_log, tmp_path)
         if image not in images:
-            images[image] = found(put(tmp_path, image))
+            images[image] = state_of(put(tmp_path, image))
             assert images[image] is None or images[image] in past, f"log {number}"
-        if step > 1:  # that the image says it all is seen where there are few of them
-            assert found(put(tmp_path, base, each)) == images[image], f"log {number}"
-    assert sum(opened is not None for opened in images.values()) > 5, "a damaged tail is taken for a torn one"
+        if step > 1:  # the file with its log opens like the merged database; slow, so only for few images
+            assert state_of(put(tmp_path, base, damaged_log)) == images[image], f"log {number}"
+    assert sum(result is not None for result in images.values()) > 5, (
+        "a log with a damaged end opens with an earlier state"
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
+def test_a_file_with_the_log_of_another_journal_opens_with_a_state_of_one_of_them(
     seed: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
 ) -> None:
     _, log, past = in_the_log
@@ -168,36 +171,36 @@ def test_a_log_of_another_journal_makes_nothing_that_neither_of_them_was(
             execute(command, om)
         past = [*past, state(om)]
     other = (tmp_path / "other.db").read_bytes()
-    assert found(put(tmp_path / "folder", other, log)) in [None, *past]
+    assert state_of(put(tmp_path / "folder", other, log)) in [None, *past]
 
 
-# ---------------------------------------------------------------------- damage by hand
+# ---------------------------------------------------------------------- damage with SQL
 
 
 DAMAGE: dict[str, tuple[str, str]] = {
     "a note changed": ("UPDATE events SET note = 'x' WHERE sequence = 3", "events, sequence 3"),
     "a body changed": ("UPDATE events SET body = replace(body, '20', '21')", "events, sequence 1"),
-    "an event lost": ("DELETE FROM events WHERE sequence = 2", "events, sequence 2"),
-    "the last event lost": ("DELETE FROM events WHERE sequence = 4", "events, sequence 4"),
-    "an event too many": (
+    "a missing event": ("DELETE FROM events WHERE sequence = 2", "events, sequence 2"),
+    "a missing last event": ("DELETE FROM events WHERE sequence = 4", "events, sequence 4"),
+    "an extra event": (
         "INSERT INTO events SELECT 5, 5, kind, note, body, hash FROM events LIMIT 1",
         "sequence 4",
     ),
-    "a body that is none": ("UPDATE events SET body = x'00' WHERE sequence = 1", "events, sequence 1"),
+    "a body of another type": ("UPDATE events SET body = x'00' WHERE sequence = 1", "events, sequence 1"),
     "an order changed": ("UPDATE orders SET amount = amount + 1", "orders"),
     "an order of another type": ("UPDATE orders SET symbol = x'00'", "orders"),
-    "an order lost": ("DELETE FROM orders WHERE order_id = 2", "orders"),
-    "an order too many": ("INSERT INTO orders VALUES (9, 'JPM', 'BUY', 1, 1)", "orders"),
+    "a missing order": ("DELETE FROM orders WHERE order_id = 2", "orders"),
+    "an extra order": ("INSERT INTO orders VALUES (9, 'JPM', 'BUY', 1, 1)", "orders"),
     "a trade changed": ("UPDATE trades SET total_price = total_price + 1", "trades, trade 1"),
-    "a trade too many": ("INSERT INTO trades VALUES (2, 4, 'JPM', 'BUY', 1, 1)", "trades"),
-    "a trade lost": ("DELETE FROM trades", "fills, trade 1"),
-    "a fill lost": ("DELETE FROM fills WHERE position = 0", "trades, trade 1"),
-    "a fill too many": ("INSERT INTO fills VALUES (7, 0, 1, 1, 1)", "fills, trade 7"),
+    "an extra trade": ("INSERT INTO trades VALUES (2, 4, 'JPM', 'BUY', 1, 1)", "trades"),
+    "a missing trade": ("DELETE FROM trades", "fills, trade 1"),
+    "a missing fill": ("DELETE FROM fills WHERE position = 0", "trades, trade 1"),
+    "an extra fill": ("INSERT INTO fills VALUES (7, 0, 1, 1, 1)", "fills, trade 7"),
     "a counter changed": ("UPDATE heads SET next_trade_id = 9 WHERE name = 'now'", "heads, now"),
-    "a head lost": ("DELETE FROM heads WHERE name = 'snapshot'", "heads, snapshot"),
+    "a missing head": ("DELETE FROM heads WHERE name = 'snapshot'", "heads, snapshot"),
     "a seal of another type": ("UPDATE heads SET orders_sum = 1 WHERE name = 'now'", "heads, now"),
-    "a table lost": ("DROP TABLE fills", "schema, table fills"),
-    "a table too many": ("CREATE TABLE t (x)", "schema, table t"),
+    "a missing table": ("DROP TABLE fills", "schema, table fills"),
+    "an extra table": ("CREATE TABLE t (x)", "schema, table t"),
     "a trigger": (
         "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END",
         "schema, trigger t",
@@ -205,13 +208,13 @@ DAMAGE: dict[str, tuple[str, str]] = {
 }
 
 
-def by_hand(file: Path, *statements: str) -> None:
+def execute_sql(file: Path, *statements: str) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         for statement in statements:
             connection.execute(statement)
 
 
-def four_events(file: Path) -> None:
+def write_four_events(file: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", Side.BUY, 20, 20)
         om.add_order(2, "JPM", Side.BUY, 20, 21)
@@ -221,11 +224,11 @@ def four_events(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_was_changed_by_hand_is_found_and_its_place_named(damage: str, tmp_path: Path) -> None:
+def test_a_change_made_with_sql_raises_an_error_with_its_place(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    four_events(file)
+    write_four_events(file)
     statement, place = DAMAGE[damage]
-    by_hand(file, statement)
+    execute_sql(file, statement)
     for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
         with pytest.raises(JournalError) as caught:
             verify()
@@ -243,16 +246,18 @@ def test_what_was_changed_by_hand_is_found_and_its_place_named(damage: str, tmp_
         "DELETE FROM heads WHERE name = 'noted'": "heads, noted",
     }.items(),
 )
-def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+def test_dropped_events_with_a_note_are_compared_with_their_hashes(
+    damage: str, place: str, tmp_path: Path
+) -> None:
     file = tmp_path / "book.db"
-    four_events(file)
+    write_four_events(file)
     with journal.open(file) as om:
         assert isinstance(om.journal, SqliteJournal)
         om.journal.compact()
         assert [event.sequence for event in om.journal.history()] == [3, 4]
         assert {event.note for event in om.journal.history()} == {"why"}
     assert journal.verify(file).events == 0
-    by_hand(file, damage)
+    execute_sql(file, damage)
     with pytest.raises(JournalError) as caught:
         journal.verify(file)
     assert caught.value.place.endswith(place)
@@ -274,23 +279,23 @@ def test_what_was_put_by_is_compared_with_its_hashes_too(damage: str, place: str
         "UPDATE log SET state = 'x'": "log",
     }.items(),
 )
-def test_replies_are_compared_with_their_hashes_too(damage: str, place: str, tmp_path: Path) -> None:
+def test_replies_and_the_state_of_the_log_are_verified(damage: str, place: str, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     with journal.open(file) as om:
         assert isinstance(om.journal, SqliteJournal)
         om.journal.keep_reply("one")
         om.journal.keep_reply("two")
-    by_hand(file, damage)
+    execute_sql(file, damage)
     for verify in (lambda: journal.open(file, verify=True), lambda: journal.verify(file)):
         with pytest.raises(JournalError) as caught:
             verify()
         assert caught.value.place.endswith(place)
 
 
-def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_opening(tmp_path: Path) -> None:
+def test_a_journal_with_added_indexes_views_and_statistics_still_works(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    four_events(file)
-    by_hand(
+    write_four_events(file)
+    execute_sql(
         file,
         "CREATE INDEX by_symbol ON orders (symbol)",
         "CREATE UNIQUE INDEX by_place ON fills (trade_id, position, order_id)",
@@ -306,10 +311,10 @@ def test_indexes_views_and_statistics_of_others_do_not_keep_a_journal_from_openi
         assert connection.execute("SELECT * FROM totals").fetchall() == [("JPM", 17)]
 
 
-def test_a_table_whose_name_is_damaged_to_a_blob_is_an_error_of_the_journal(tmp_path: Path) -> None:
+def test_a_table_name_of_the_wrong_type_raises_a_journal_error(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
-    four_events(file)
-    by_hand(
+    write_four_events(file)
+    execute_sql(
         file,
         "PRAGMA writable_schema=ON",
         "UPDATE sqlite_master SET name = CAST(name AS BLOB) WHERE name = 'fills'",
@@ -318,9 +323,7 @@ def test_a_table_whose_name_is_damaged_to_a_blob_is_an_error_of_the_journal(tmp_
         journal.verify(file)
 
 
-def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
-    tmp_path: Path,
-) -> None:
+def test_replaying_detects_an_impossible_event_that_has_the_right_hash(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     with journal.open(file) as om:
         om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -339,12 +342,12 @@ def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
         (["PRAGMA application_id=1"], "not a journal of oms"),
     ],
 )
-def test_a_file_of_another_version_or_kind_is_refused(
+def test_a_file_of_another_version_or_kind_is_rejected(
     statements: list[str], problem: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "book.db"
-    four_events(file)
-    by_hand(file, *statements)
+    write_four_events(file)
+    execute_sql(file, *statements)
     before = file.read_bytes()
     for attempt in (lambda: journal.open(file), lambda: journal.verify(file)):
         with pytest.raises(JournalError, match=problem):
@@ -353,15 +356,15 @@ def test_a_file_of_another_version_or_kind_is_refused(
 
 
 def other_file(file: Path) -> None:
-    by_hand(file, "CREATE TABLE mine (x)")
+    execute_sql(file, "CREATE TABLE mine (x)")
 
 
 def second_name(file: Path) -> None:
-    four_events(file)
+    write_four_events(file)
     file.with_name("other.db").hardlink_to(file)
 
 
-def lost_but_for_its_log(file: Path) -> None:
+def log_without_file(file: Path) -> None:
     file.with_name("book.db-wal").write_bytes(b"x")
 
 
@@ -373,11 +376,13 @@ def lost_but_for_its_log(file: Path) -> None:
         (lambda file: file.mkdir(), "not a file"),
         (other_file, "not a journal of oms"),
         (second_name, "second name"),
-        (lost_but_for_its_log, "may contain changes; restore the file"),
+        (log_without_file, "may contain changes; restore the file"),
         (lambda file: shutil.rmtree(file.parent), "folder does not exist"),
     ],
 )
-def test_what_is_no_journal_is_refused(make: Callable[[Path], object], problem: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_rejected(
+    make: Callable[[Path], object], problem: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     file = folder / "book.db"

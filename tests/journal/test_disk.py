@@ -1,4 +1,4 @@
-"""What a disk may do: forget and tear what was not synced, fail at any step, or be full."""
+"""A journal on a disk that loses unsynced data, fails at any step, or is full."""
 
 from __future__ import annotations
 
@@ -27,81 +27,83 @@ def _checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 5)
 
 
-def opened(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
+def open_on(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
     with connections_made_by(disk.connect):
         return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600)
 
 
 def play(disk: Disk, file: Path, commands: list[Command], durability: Durability) -> int:
-    """Open, do all, open again in the middle; return how many were acknowledged before the disk failed."""
-    done = 0
+    """Execute the commands, and open the journal again in the middle. Return how many are acknowledged."""
+    acknowledged = 0
     try:
         for part in (commands[: LENGTH // 2], commands[LENGTH // 2 :]):
-            om = opened(disk, file, durability)
+            om = open_on(disk, file, durability)
             try:
                 for command in part:
                     execute(command, om)
-                    done += 1
+                    acknowledged += 1
             finally:
                 om.close()
     except JournalError:
         assert disk.failed
-    return done
+    return acknowledged
 
 
 def recovered(folder: Path, file: Path) -> State:
-    """What is there after the crash; verified throughout."""
+    """Return the verified state of a file after a crash."""
     with journal.open(folder / file.name, verify=True) as om:
         return state(om)
 
 
-def warns(file: Path) -> bool:
-    """Whether a file that can be read without being repaired says that its log is missing."""
+def lacks_its_log(file: Path) -> bool:
+    """Return True if a file can be read without recovery and its log is missing."""
     with suppress(JournalError), opened_to_read(file) as event_log:
         return is_without_its_log(event_log.connection, file)
     return False
 
 
 def before(expected: list[State], changes: int) -> list[State]:
-    """The states that so many changes lead away from."""
+    """Return the states up to `changes` changes before the last state."""
     distinct = [state for state, _ in itertools.groupby(expected)]
     return distinct[max(0, len(distinct) - 1 - changes) :]
 
 
 def crash(seed: int, folder: Path, durability: Durability) -> None:
-    """One crash at a random step of a random session, and what it left."""
+    """Crash at a random step of a random session, and check the state after the crash."""
     rng = random.Random(seed)
     commands = session(seed % 20, LENGTH)
     expected = states(commands)
     (folder / "work").mkdir()
-    (folder / "left").mkdir()
+    (folder / "surviving").mkdir()
     file = folder / "work" / "book.db"
     disk = Disk()
     disk.fail_at = rng.randint(1, 330 if durability == "full" else 180)
-    done = play(disk, file, commands, durability)
-    disk.survive(folder / "left", rng)
+    acknowledged = play(disk, file, commands, durability)
+    disk.survive(folder / "surviving", rng)
     if rng.random() < 0.5:
         crash_again(folder, rng, durability)
     try:
-        # Without syncs the log may be lost, although the file says that there is one.
-        assert durability == "off" or not warns(folder / "left" / file.name)
-        found = recovered(folder / "left", file)
+        # Without syncs the log may be lost, although the state in the file says that there is a log.
+        assert durability == "off" or not lacks_its_log(folder / "surviving" / file.name)
+        result = recovered(folder / "surviving", file)
     except JournalError:
-        assert durability == "off", "only without syncs may a crash leave what must be refused"
+        assert durability == "off", "a crash may damage a file only if it is not synced"
         return
     may_lose = {"full": 0, "batched": GROUP - 1, "off": LENGTH}[durability]
-    assert found in [*before(expected[: done + 1], may_lose), *expected[done : done + 2]], (
-        f"seed {seed}: {done} were acknowledged"
-    )
+    possible = [
+        *before(expected[: acknowledged + 1], may_lose),
+        *expected[acknowledged : acknowledged + 2],
+    ]
+    assert result in possible, f"seed {seed}: {acknowledged} commands were acknowledged"
 
 
 def crash_again(folder: Path, rng: random.Random, durability: Durability) -> None:
-    """A second crash, while what the first one left is opened, and closed."""
+    """Crash a second time, while the file is opened and closed after the first crash."""
     disk = Disk()
     disk.fail_at = rng.randint(1, 12)
     with suppress(JournalError):
-        opened(disk, folder / "left" / "book.db", durability).close()
-    disk.survive(folder / "left", rng)
+        open_on(disk, folder / "surviving" / "book.db", durability).close()
+    disk.survive(folder / "surviving", rng)
 
 
 def crashes(seeds: range, tmp_path: Path, durability: Durability) -> None:
@@ -113,22 +115,22 @@ def crashes(seeds: range, tmp_path: Path, durability: Durability) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_a_crash_loses_nothing_that_was_promised_whatever_was_not_synced(
-    durability: Durability, tmp_path: Path
-) -> None:
+def test_a_crash_loses_no_change_that_the_durability_protects(durability: Durability, tmp_path: Path) -> None:
     crashes(range(400), tmp_path, durability)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_thousands_of_crashes_lose_nothing_that_was_promised(durability: Durability, tmp_path: Path) -> None:
+def test_thousands_of_crashes_lose_no_change_that_the_durability_protects(
+    durability: Durability, tmp_path: Path
+) -> None:
     crashes(range(10_000, 14_000), tmp_path, durability)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("how", ["full", "io", "short"])
-def test_whichever_step_fails_memory_and_file_agree_or_the_error_says_what_is_unknown(
+def test_after_a_failure_at_any_step_memory_and_file_agree_or_the_error_says_what_is_unknown(
     how: str, durability: Durability, tmp_path: Path
 ) -> None:
     commands = session(3, LENGTH)
@@ -138,36 +140,38 @@ def test_whichever_step_fails_memory_and_file_agree_or_the_error_says_what_is_un
         folder.mkdir()
         disk = Disk()
         disk.fail_at, disk.how = step, how
-        found = with_a_failure(disk, folder / "book.db", commands, expected, durability)
+        possible = play_with_a_failure(disk, folder / "book.db", commands, expected, durability)
         with journal.open(folder / "book.db", verify=True) as om:
-            assert state(om) in found, f"step {step}"
+            assert state(om) in possible, f"step {step}"
         if not disk.failed:
             break
     assert step > {"full": 100, "batched": 80, "off": 60}[durability]
 
 
-def with_a_failure(
+def play_with_a_failure(
     disk: Disk, file: Path, commands: list[Command], expected: list[State], durability: Durability
 ) -> list[State]:
-    """Play until a command is refused for the failure, and on; return the states that may be found."""
+    """Execute the commands up to the first that fails, and return the states that the file may have."""
     try:
-        om = opened(disk, file, durability)
+        om = open_on(disk, file, durability)
     except JournalError:
         assert disk.failed
         return expected[:1]
-    may_be = expected[:1]
+    possible = expected[:1]
     try:
         for number, command in enumerate(commands):
             try:
                 execute(command, om)
             except JournalError as error:
                 assert disk.failed
-                assert state(om) == expected[number], "what was refused has changed nothing in memory"
+                assert state(om) == expected[number], (
+                    "a command that raised an error has changed nothing in memory"
+                )
                 assert_read_only(om, expected[number])
-                unknown = "unknown until it is opened again" in str(error)
+                unknown = "unknown until the journal is opened again" in str(error)
                 return expected[number : number + 2] if unknown else expected[number : number + 1]
-            may_be = expected[number + 1 : number + 2]
-        return may_be
+            possible = expected[number + 1 : number + 2]
+        return possible
     finally:
         with suppress(JournalError):
             om.close()
@@ -182,11 +186,11 @@ def assert_read_only(om: OrderManagement, before: State) -> None:
 
 @pytest.mark.parametrize("durability", ["full", "batched"])
 @pytest.mark.parametrize("how", ["full", "io", "short"])
-def test_a_journal_that_turns_read_only_says_so_and_why_in_the_log_once(
+def test_a_journal_that_becomes_read_only_logs_the_reason_once(
     how: str, durability: Durability, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     disk = Disk()
-    om = opened(disk, tmp_path / "book.db", durability)
+    om = open_on(disk, tmp_path / "book.db", durability)
     disk.fail_at, disk.how = disk.steps + 1, how
     caplog.clear()
     for _ in range(GROUP):
@@ -216,13 +220,13 @@ except JournalError as error:
 """
 
 
-def test_a_disk_that_is_really_full_refuses_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_raises_an_error_and_loses_no_change(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     run = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(file)], capture_output=True, text=True, check=True
     )
     done, _, error = run.stdout.splitlines()[1].partition(" ")
-    assert "unknown until it is opened again" in error
+    assert "unknown until the journal is opened again" in error
     assert "book.db is read-only until it is opened again: " in run.stderr
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] in (

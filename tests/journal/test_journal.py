@@ -30,14 +30,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def kept(om: OrderManagement) -> SqliteJournal:
+def sqlite_journal(om: OrderManagement) -> SqliteJournal:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal
 
 
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("seed", range(5))
-def test_a_book_comes_back_as_it_was_left(durability: Durability, seed: int, file: Path) -> None:
+def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
+    durability: Durability, seed: int, file: Path
+) -> None:
     commands = session(seed, 40)
     expected = states(commands)
     for number, command in enumerate(commands):
@@ -48,14 +50,14 @@ def test_a_book_comes_back_as_it_was_left(durability: Durability, seed: int, fil
     assert journal.verify(file).state_hash == expected[-1].state_hash
 
 
-def test_numbers_beyond_64_bits_are_kept_exactly_and_can_be_queried(file: Path) -> None:
+def test_numbers_of_more_than_64_bits_are_stored_exactly_and_can_be_queried(file: Path) -> None:
     huge = 2**63 - 1
     with journal.open(file) as om:
         om.add_orders([Order(huge, "JPM", BUY, huge, huge), Order(0, "JPM", BUY, huge, huge)])
         trade = om.place_trade("JPM", BUY, 2**64 - 3)
     with journal.open(file, verify=True) as om:
         assert om.orders() == (Order(huge, "JPM", BUY, 1, huge),)
-        assert [event.subject() for event in kept(om).read(2)] == [(trade, 1)]
+        assert [event.subject() for event in sqlite_journal(om).read(2)] == [(trade, 1)]
     with closing(sqlite3.connect(file)) as connection:
         rows = connection.execute("SELECT amount, total_price FROM trades").fetchall()
     assert rows == [(str(trade.amount), str(trade.total_price))]
@@ -64,15 +66,15 @@ def test_numbers_beyond_64_bits_are_kept_exactly_and_can_be_queried(file: Path) 
 @pytest.mark.parametrize(
     "note", ["", "a\0b", "'; DROP TABLE events; --", "\r\n\t", "\U0001f4c8 ü", "+", "-", None]
 )
-def test_a_note_is_in_every_event_of_its_batch_as_it_was_given(note: str | None, file: Path) -> None:
+def test_every_event_of_a_transaction_has_its_note_unchanged(note: str | None, file: Path) -> None:
     with journal.open(file) as om, om.transaction(note):
         om.add_order(1, "JPM", BUY, 5, 5)
         om.place_trade("JPM", BUY, 5)
     with journal.open(file, verify=True) as om:
-        assert [event.note for event in kept(om).read()] == [note, note]
+        assert [event.note for event in sqlite_journal(om).read()] == [note, note]
 
 
-def test_no_note_is_not_an_empty_one(file: Path) -> None:
+def test_replacing_an_empty_note_by_null_is_damage(file: Path) -> None:
     with journal.open(file) as om, om.transaction(""):
         om.add_order(1, "JPM", BUY, 5, 5)
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -82,7 +84,7 @@ def test_no_note_is_not_an_empty_one(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "settings",
     [
         {"durability": "most"},
         {"group_size": 0},
@@ -92,44 +94,46 @@ def test_no_note_is_not_an_empty_one(file: Path) -> None:
         {"group_seconds": "1"},
     ],
 )
-def test_what_is_no_setting_is_refused_and_makes_no_file(wrong: dict[str, Any], file: Path) -> None:
+def test_an_invalid_setting_is_rejected_and_creates_no_file(settings: dict[str, Any], file: Path) -> None:
     with pytest.raises(InvalidArgumentError):
-        journal.open(file, **wrong)
+        journal.open(file, **settings)
     assert not file.exists()
 
 
-def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: Path) -> None:
+def test_a_batch_must_begin_directly_after_the_last_event(file: Path) -> None:
     with journal.open(file) as om:
         with pytest.raises(JournalError, match="event 2 cannot follow event 0"):
-            kept(om).append([OrderAdded(Order(1, "JPM", BUY, 1, 1), sequence=2)])
+            sqlite_journal(om).append([OrderAdded(Order(1, "JPM", BUY, 1, 1), sequence=2)])
         with pytest.raises(JournalError, match="event 3 cannot follow event 1"):
-            kept(om).append([OrderAdded(Order(n, "JPM", BUY, 1, 1), sequence=n) for n in (1, 3)])
-        kept(om).append([])
+            sqlite_journal(om).append([OrderAdded(Order(n, "JPM", BUY, 1, 1), sequence=n) for n in (1, 3)])
+        sqlite_journal(om).append([])
         om.add_order(1, "JPM", BUY, 1, 1)
-        assert list(kept(om).read(2)) == list(kept(om).read(2**64)) == []
-        for wrong in (0, -1, True, "1", None, 1.5):
+        assert list(sqlite_journal(om).read(2)) == list(sqlite_journal(om).read(2**64)) == []
+        for value in (0, -1, True, "1", None, 1.5):
             with pytest.raises(InvalidArgumentError, match="first must be an int >= 1"):
-                kept(om).read(wrong)  # type: ignore[arg-type]  # that is the point
+                sqlite_journal(om).read(value)  # type: ignore[arg-type]  # the mistake under test
 
 
-def test_an_event_log_that_is_compacted_while_it_is_read_says_so(file: Path) -> None:
+def test_a_compaction_during_a_read_makes_the_read_raise_an_error(file: Path) -> None:
     with journal.open(file) as om:
         with om.transaction():
             for number in range(1, 1502):
                 om.add_order(number, "JPM", BUY, 1, 1)
-        reading = kept(om).read()
-        next(reading)
+        events = sqlite_journal(om).read()
+        next(events)
         om.remove_order(1)
-        kept(om).compact()
-        with pytest.raises(JournalError, match="it was dropped: the event log begins after 1502") as caught:
-            list(reading)
+        sqlite_journal(om).compact()
+        with pytest.raises(
+            JournalError, match="it was dropped: the event log begins after event 1502"
+        ) as caught:
+            list(events)
         assert caught.value.place.endswith("events, sequence 1001")
 
 
 # ---------------------------------------------------------------------- one writer, many readers
 
 
-def test_a_second_writer_is_refused_under_any_name_until_the_first_has_closed(
+def test_a_second_writer_is_rejected_by_any_name_until_the_first_has_closed(
     file: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "link.db"
@@ -150,7 +154,7 @@ def test_a_second_writer_is_refused_under_any_name_until_the_first_has_closed(
         assert len(om) == 2
 
 
-def test_a_process_that_was_forked_off_can_neither_write_nor_let_go(file: Path) -> None:
+def test_a_forked_process_can_neither_write_nor_release_the_lock(file: Path) -> None:
     script = """
 import os, sys, warnings
 from oms import JournalError, Side, journal
@@ -179,7 +183,7 @@ except JournalError:
         assert [order.order_id for order in om] == [1, 3]
 
 
-def test_a_reader_in_another_process_sees_one_state_while_the_writer_works(file: Path) -> None:
+def test_a_reader_in_another_process_sees_a_consistent_state_during_writes(file: Path) -> None:
     script = "import sys; from oms import journal\nfor _ in range(20): print(*journal.verify(sys.argv[1]))"
     with journal.open(file) as om:
         hashes = {om.state_hash()}
@@ -193,21 +197,21 @@ def test_a_reader_in_another_process_sees_one_state_while_the_writer_works(file:
                 number += 1
                 om.add_order(number, "JPM", BUY, 1, 1)
             assert reader.stdout is not None
-            read = [line.split() for line in reader.stdout]
+            results = [line.split() for line in reader.stdout]
     assert reader.returncode == 0
-    assert len(read) == 20
-    assert {line[-2] for line in read} <= hashes
-    assert {line[-1] for line in read} == {"None"}  # no warning, although the writer has it open
-    assert [int(line[1]) for line in read] == sorted(int(line[1]) for line in read)
+    assert len(results) == 20
+    assert {result[-2] for result in results} <= hashes
+    assert {result[-1] for result in results} == {"None"}  # no warning, although the journal is open
+    assert [int(result[1]) for result in results] == sorted(int(result[1]) for result in results)
 
 
-def test_any_thread_may_write_and_read(file: Path) -> None:
+def test_every_thread_can_write_and_read(file: Path) -> None:
     with journal.open(file) as om:
 
         def work(first: int) -> None:
             for number in range(first, first + 20):
                 om.add_order(number, "JPM", BUY, 1, 1)
-                assert len(list(kept(om).read(number % 5 + 1))) >= 1
+                assert len(list(sqlite_journal(om).read(number % 5 + 1))) >= 1
 
         threads = [threading.Thread(target=work, args=(1000 * n,)) for n in range(1, 5)]
         for thread in threads:
@@ -215,19 +219,19 @@ def test_any_thread_may_write_and_read(file: Path) -> None:
         for thread in threads:
             thread.join()
         assert len(om) == 80
-        assert kept(om).verify().orders == 80
+        assert sqlite_journal(om).verify().orders == 80
 
 
-# ---------------------------------------------------------------------- groups
+# ---------------------------------------------------------------------- group commit
 
 
-def synced(disk: Disk, call: Callable[[], object]) -> int:
+def count_syncs(disk: Disk, call: Callable[[], object]) -> int:
     before = disk.syncs
     call()
     return disk.syncs - before
 
 
-def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
+def test_each_durability_syncs_as_documented(tmp_path: Path) -> None:
     counts = {}
     for durability in get_args(Durability):
         disk, file = Disk(), tmp_path / f"{durability}.db"
@@ -237,31 +241,31 @@ def test_each_mode_syncs_as_it_says(tmp_path: Path) -> None:
         ):
             om.add_order(0, "JPM", BUY, 1, 1)
             counts[durability] = [
-                synced(disk, lambda om=om, n=n: om.add_order(n, "JPM", BUY, 1, 1))  # type: ignore[misc]  # now
+                count_syncs(disk, lambda om=om, n=n: om.add_order(n, "JPM", BUY, 1, 1))  # type: ignore[misc]  # mypy cannot infer the lambda
                 for n in range(1, 9)
             ]
     assert counts == {"full": [1] * 8, "batched": [0, 0, 1, 0, 0, 0, 1, 0], "off": [0] * 8}
 
 
-def test_a_group_is_synced_when_its_time_has_come_though_nothing_more_does(file: Path) -> None:
-    disk, happened = Disk(), threading.Event()
+def test_a_group_is_synced_when_its_time_is_over_without_another_change(file: Path) -> None:
+    disk, synced = Disk(), threading.Event()
     with (
         connections_made_by(disk.connect),
         journal.open(file, durability="batched", group_seconds=0.01) as om,
     ):
-        disk.on_sync = happened.set
+        disk.on_sync = synced.set
         om.add_order(1, "JPM", BUY, 1, 1)
         om.add_order(2, "JPM", BUY, 1, 1)
-        happened.clear()
+        synced.clear()
         om.add_order(3, "JPM", BUY, 1, 1)
-        assert happened.wait(30)
+        assert synced.wait(30)
 
 
-def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
-    """One change is acknowledged, and then the clock finds that it cannot be synced."""
+def open_with_a_failed_sync(disk: Disk, file: Path) -> OrderManagement:
+    """Return a journal with one acknowledged change, whose sync has failed in the thread."""
     with connections_made_by(disk.connect):
         om = journal.open(file, durability="batched", group_seconds=0.01)
-    with kept(om)._lock:
+    with sqlite_journal(om)._lock:
         om.add_order(1, "JPM", BUY, 1, 1)
         disk.fail_at, disk.how = disk.steps + 1, "io"
     (clock,) = (thread for thread in threading.enumerate() if thread.name == f"oms journal {file.name}")
@@ -270,8 +274,8 @@ def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
     return om
 
 
-def test_a_group_that_cannot_be_synced_is_told_of_by_the_next_change(file: Path) -> None:
-    om = a_group_that_cannot_be_synced(Disk(), file)
+def test_the_next_change_raises_the_error_of_a_failed_group_sync(file: Path) -> None:
+    om = open_with_a_failed_sync(Disk(), file)
     with pytest.raises(JournalError, match="read-only until it is opened again: write fails"):
         om.add_order(2, "JPM", BUY, 1, 1)
     assert 2 not in om
@@ -280,35 +284,35 @@ def test_a_group_that_cannot_be_synced_is_told_of_by_the_next_change(file: Path)
     om.close()
 
 
-def test_a_group_that_cannot_be_synced_is_told_of_by_closing_where_no_change_came(file: Path) -> None:
+def test_closing_raises_the_error_of_a_failed_group_sync(file: Path) -> None:
     with (
         pytest.raises(JournalError, match="its last change may not be on the disk: write fails"),
-        a_group_that_cannot_be_synced(Disk(), file),
+        open_with_a_failed_sync(Disk(), file),
     ):
         pass
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] == [1]
 
 
-class LongLived:
-    """A connection that has changed all but `left` of the rows that SQLite counts in 32 bits."""
+class OldConnection:
+    """A connection whose count of changed rows overflows 32 bits after `remaining` more rows."""
 
-    def __init__(self, connection: Connection, left: int) -> None:
+    def __init__(self, connection: Connection, remaining: int) -> None:
         self._connection = connection
-        self._left = left
+        self._remaining = remaining
         self.execute, self.executemany = connection.execute, connection.executemany
         self.backup, self.close = connection.backup, connection.close
 
     @property
     def total_changes(self) -> int:
-        return (self._connection.total_changes - self._left) % 2**32 - 2**31
+        return (self._connection.total_changes - self._remaining) % 2**32 - 2**31
 
 
-@pytest.mark.parametrize("left", range(1, 10))
-def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path) -> None:
+@pytest.mark.parametrize("remaining", range(1, 10))
+def test_an_overflow_of_the_count_of_changed_rows_is_not_damage(remaining: int, file: Path) -> None:
     commands = session(5, 10)
     with (
-        connections_made_by(lambda uri: LongLived(connect_by_sqlite3(uri), left)),
+        connections_made_by(lambda uri: OldConnection(connect_by_sqlite3(uri), remaining)),
         journal.open(file) as om,
     ):
         for command in commands:
@@ -317,11 +321,11 @@ def test_a_count_of_changes_that_begins_again_is_no_damage(left: int, file: Path
     assert journal.verify(file).state_hash == om.state_hash()
 
 
-# ---------------------------------------------------------------------- strikes
+# ---------------------------------------------------------------------- interrupts
 
 
-class Strike(BaseException):
-    """Like KeyboardInterrupt."""
+class Interrupt(BaseException):
+    """An exception like KeyboardInterrupt."""
 
 
 def line_of(frame: Any) -> str:
@@ -329,27 +333,27 @@ def line_of(frame: Any) -> str:
 
 
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_an_append_that_is_struck_anywhere_is_in_both_or_in_neither(
+def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
     durability: Durability, tmp_path: Path
 ) -> None:
-    inside = str(Path(journal.__file__).parent)
-    at = 0
+    package = str(Path(journal.__file__).parent)
+    interrupted_line = 0
     while True:
-        at += 1
-        om = journal.open(tmp_path / f"{at}.db", durability=durability, group_seconds=3600)
+        interrupted_line += 1
+        om = journal.open(tmp_path / f"{interrupted_line}.db", durability=durability, group_seconds=3600)
         with om:
             om.add_order(1, "JPM", BUY, 5, 5)
             lines = 0
 
             def trace(frame: Any, event: str, _: Any) -> Any:
                 nonlocal lines
-                if not frame.f_code.co_filename.startswith(inside):
+                if not frame.f_code.co_filename.startswith(package):
                     return None
-                # A lock is let go of in C, where nothing strikes: only a tracer can come before that.
+                # A real interrupt cannot come before a lock is released, which happens in C. A tracer can.
                 lines += event == "line" and not line_of(frame).startswith("with ")
-                if lines == at:  # noqa: B023  # it is called before the next turn
+                if lines == interrupted_line:  # noqa: B023  # called before the next iteration
                     sys.settrace(None)
-                    raise Strike
+                    raise Interrupt
                 return trace
 
             before = sys.gettrace()
@@ -357,57 +361,57 @@ def test_an_append_that_is_struck_anywhere_is_in_both_or_in_neither(
             try:
                 om.place_trade("JPM", BUY, 2)
                 break
-            except Strike:
+            except Interrupt:
                 pass
             finally:
                 sys.settrace(before)
-            expected = list(kept(om).read())
+            expected = list(sqlite_journal(om).read())
             assert len(expected) - 1 == (om.get_order(1).amount == 3)
             om.add_order(2, "JPM", BUY, 1, 1)
-            assert kept(om).verify().state_hash == om.state_hash()
-    assert at > 30
+            assert sqlite_journal(om).verify().state_hash == om.state_hash()
+    assert interrupted_line > 30
 
 
-# ---------------------------------------------------------------------- history
+# ---------------------------------------------------------------------- compaction
 
 
-def test_compacting_drops_what_came_before_and_keeps_what_rests(file: Path) -> None:
+def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(file: Path) -> None:
     commands = session(7, 60)
     with journal.open(file) as om:
         for command in commands:
             execute(command, om)
-        whole = state(om)
-        last = whole.counters[1]
-        assert kept(om).compact(1) == 0
-        dropped = kept(om).compact(last // 2)
+        expected = state(om)
+        last = expected.counters[1]
+        assert sqlite_journal(om).compact(1) == 0
+        dropped = sqlite_journal(om).compact(last // 2)
         assert 0 < dropped <= last // 2 - 1
-        assert tuple(kept(om).read(dropped + 1)) == whole.events[dropped:]
+        assert tuple(sqlite_journal(om).read(dropped + 1)) == expected.events[dropped:]
         with pytest.raises(JournalError, match="was dropped"):
-            list(kept(om).read())
-        for wrong in (0, last + 2, True, "1"):
+            list(sqlite_journal(om).read())
+        for value in (0, last + 2, True, "1"):
             with pytest.raises(InvalidArgumentError, match="before must be"):
-                kept(om).compact(wrong)  # type: ignore[arg-type]  # that is the point
+                sqlite_journal(om).compact(value)  # type: ignore[arg-type]  # the mistake under test
     with journal.open(file, verify=True) as om:
-        assert (om.orders(), om.state_hash()) == (whole.orders, whole.state_hash)
-        assert kept(om).compact() == last - dropped
-        assert list(kept(om).read(last + 1)) == []
+        assert (om.orders(), om.state_hash()) == (expected.orders, expected.state_hash)
+        assert sqlite_journal(om).compact() == last - dropped
+        assert list(sqlite_journal(om).read(last + 1)) == []
     with journal.open(file, verify=True) as om:
-        assert om.state_hash() == whole.state_hash
+        assert om.state_hash() == expected.state_hash
         om.add_order(10**6, "JPM", BUY, 1, 1)
-        assert kept(om).verify().events == 1
+        assert sqlite_journal(om).verify().events == 1
 
 
-def test_what_was_one_change_is_dropped_as_one(file: Path) -> None:
+def test_a_compaction_never_splits_a_transaction(file: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
         with om.transaction():
             om.add_order(2, "JPM", BUY, 1, 1)
             om.add_order(3, "JPM", BUY, 1, 1)
-        assert kept(om).compact(3) == 1
-        assert kept(om).verify().first == 2
+        assert sqlite_journal(om).compact(3) == 1
+        assert sqlite_journal(om).verify().first == 2
 
 
-def test_a_damaged_event_log_is_not_dropped(file: Path) -> None:
+def test_a_compaction_of_a_damaged_event_log_raises_an_error(file: Path) -> None:
     with journal.open(file) as om:
         for number in range(4):
             om.add_order(number, "JPM", BUY, 1, 1)
@@ -416,22 +420,22 @@ def test_a_damaged_event_log_is_not_dropped(file: Path) -> None:
     with journal.open(file) as om:
         assert len(om) == 4
         with pytest.raises(JournalError, match="sequence 2"):
-            kept(om).compact()
+            sqlite_journal(om).compact()
 
 
-def test_a_journal_says_whether_it_can_be_written(file: Path) -> None:
+def test_check_writable_raises_an_error_after_closing(file: Path) -> None:
     om = journal.open(file)
-    kept(om).check_writable()
+    sqlite_journal(om).check_writable()
     om.close()
     with pytest.raises(JournalError, match="closed"):
-        kept(om).check_writable()
+        sqlite_journal(om).check_writable()
 
 
 # ---------------------------------------------------------------------- versions
 
 
 def dump(file: Path) -> str:
-    """A file as SQL."""
+    """Return a file as SQL statements."""
     with closing(sqlite3.connect(file)) as connection:
         pragmas = [
             f"PRAGMA {name}={connection.execute(f'PRAGMA {name}').fetchone()[0]};"
@@ -441,7 +445,7 @@ def dump(file: Path) -> str:
 
 
 def write_fixture(file: Path) -> None:
-    """What the fixture of the present version is made by: run this module to make it."""
+    """Write the journal of which the fixture is a dump. Run this module to create the fixture."""
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
         om.add_orders([Order(4, "JPM", BUY, 10, 21), Order(5, "日経", Side.SELL, 2**63 - 1, 2**63 - 1)])
@@ -449,72 +453,72 @@ def write_fixture(file: Path) -> None:
             om.place_trade("JPM", BUY, 22)
             om.place_trade("日経", Side.SELL, 2**62)
         om.amend_order(4, price=22)
-        kept(om).compact(2)
+        sqlite_journal(om).compact(2)
         om.add_order(6, "IBM", BUY, 1, 1)
         om.remove_order(6)
         om.remove_orders("日経")
-        kept(om).keep_reply("a 'reply'")
-        kept(om).keep_reply("日経")
+        sqlite_journal(om).keep_reply("a 'reply'")
+        sqlite_journal(om).keep_reply("日経")
 
 
 @pytest.mark.parametrize(
     "fixture", sorted(FIXTURES.glob("journal_version_*.sql")), ids=lambda path: path.stem
 )
-def test_a_file_of_every_released_version_opens_for_ever(fixture: Path, file: Path) -> None:
+def test_a_file_of_every_released_version_opens(fixture: Path, file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(fixture.read_text(encoding="utf-8"))
     with journal.open(file, verify=True) as om:
         assert om.orders() == (Order(4, "JPM", BUY, 8, 22),)
-        assert [event.sequence for event in kept(om).read(2)] == [2, 3, 4, 5, 6, 7, 8]
-        assert {event.note for event in kept(om).read(3)} == {"a 'note'", None}
+        assert [event.sequence for event in sqlite_journal(om).read(2)] == [2, 3, 4, 5, 6, 7, 8]
+        assert {event.note for event in sqlite_journal(om).read(3)} == {"a 'note'", None}
         assert om.state_hash() == "6037637c42ce829d8ec334f7d4b33fb7ff72769f6eccba6b4ea6d8d7cf60d4eb"
-        assert list(kept(om).replies()) == (["a 'reply'", "日経"] if fixture.stem[-1] >= "3" else [])
+        assert list(sqlite_journal(om).replies()) == (
+            ["a 'reply'", "日経"] if fixture.stem[-1] >= "3" else []
+        )
         om.add_order(7, "JPM", BUY, 1, 1)
-        kept(om).keep_reply("another")
+        sqlite_journal(om).keep_reply("another")
     assert journal.verify(file).last == 9
 
 
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_a_reply_that_no_event_carries_is_kept_and_compaction_keeps_it(
-    durability: Durability, file: Path
-) -> None:
+def test_a_stored_reply_survives_reopening_and_compaction(durability: Durability, file: Path) -> None:
     replies = ["", "a 'reply'", "日経\0", "a 'reply'"]
     for number, reply in enumerate(replies):
         with journal.open(file, durability=durability, verify=True) as om:
-            assert list(kept(om).replies()) == replies[:number]
-            kept(om).keep_reply(reply)
+            assert list(sqlite_journal(om).replies()) == replies[:number]
+            sqlite_journal(om).keep_reply(reply)
             om.add_order(number, "JPM", BUY, 1, 1)
-            assert kept(om).compact() == 1
-            assert list(kept(om).replies()) == replies[: number + 1]
+            assert sqlite_journal(om).compact() == 1
+            assert list(sqlite_journal(om).replies()) == replies[: number + 1]
 
 
-@pytest.mark.parametrize("wrong", [None, 5, b"x", "\ud800"])
-def test_what_is_no_text_is_no_reply(wrong: Any, file: Path) -> None:
+@pytest.mark.parametrize("reply", [None, 5, b"x", "\ud800"])
+def test_a_reply_that_is_not_valid_text_is_rejected(reply: Any, file: Path) -> None:
     with journal.open(file) as om:
         with pytest.raises(InvalidArgumentError, match="reply must be a str of valid Unicode"):
-            kept(om).keep_reply(wrong)
-        assert list(kept(om).replies()) == []
+            sqlite_journal(om).keep_reply(reply)
+        assert list(sqlite_journal(om).replies()) == []
 
 
-def test_there_is_a_fixture_of_every_version() -> None:
+def test_every_version_has_a_fixture() -> None:
     names = [path.name for path in FIXTURES.glob("journal_version_*.sql")]
     assert sorted(names) == [f"journal_version_{n}.sql" for n in range(1, schema.VERSION + 1)]
 
 
-def test_an_older_file_is_migrated_in_one_step_and_a_reader_says_that_it_is_older(
+def test_a_writer_migrates_an_older_file_and_a_reader_rejects_it(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_fixture(file)
     first, second = ("CREATE TABLE t (x)",), ("INSERT INTO t VALUES (1)", "DROP TABLE t")
-    now = schema.VERSION
-    monkeypatch.setattr(schema, "VERSION", now + 2)
-    monkeypatch.setattr(schema, "MIGRATIONS", {now: first, now + 1: second})
+    current = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", current + 2)
+    monkeypatch.setattr(schema, "MIGRATIONS", {current: first, current + 1: second})
     with pytest.raises(JournalError, match="an older version"):
         journal.verify(file)
     with journal.open(file, verify=True) as om:
         assert len(om) == 1
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchall() == [(now + 2,)]
+        assert connection.execute("PRAGMA user_version").fetchall() == [(current + 2,)]
 
 
 def test_a_migration_that_fails_changes_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,8 +533,8 @@ def test_a_migration_that_fails_changes_nothing(file: Path, monkeypatch: pytest.
     journal.open(file).close()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_file_where_nothing_can_be_written_can_be_read(file: Path) -> None:
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can write everywhere")
+def test_a_read_only_file_in_a_read_only_folder_can_be_read(file: Path) -> None:
     write_fixture(file)
     file.chmod(0o444)
     file.parent.chmod(0o555)

@@ -1,4 +1,4 @@
-"""A process is killed at any moment; what it acknowledged is there afterwards, once, in order."""
+"""A process that is killed at any moment: every acknowledged change is in the file, once and in order."""
 
 from __future__ import annotations
 
@@ -22,79 +22,84 @@ from support import journal_child
 from support.sessions import execute, session, state, states
 
 CHILD = Path(journal_child.__file__)
-WAYS = ["plain", "checkpoints", "compaction", "start", "reopening"]
+MODES = ["plain", "checkpoints", "compaction", "start", "reopening"]
 
 
-def killed(file: Path, durability: str, seed: int, done: int, way: str, rng: random.Random) -> int:
-    """Kill a child after a few acknowledgements and a moment; return the last command acknowledged."""
-    arguments = [sys.executable, str(CHILD), str(file), durability, str(seed), str(done), way]
+def kill(file: Path, durability: str, seed: int, acknowledged: int, mode: str, rng: random.Random) -> int:
+    """Kill a child after a random number of acknowledgments, and return the last acknowledged command."""
+    arguments = [sys.executable, str(CHILD), str(file), durability, str(seed), str(acknowledged), mode]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHILD.parent), *filter(None, sys.path)])}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
-        quiet = way in ("start", "migration")
-        said = [process.stdout.readline() for _ in range(0 if quiet else rng.randint(0, 12))]
-        for _ in range(rng.randint(0, 400_000 if quiet else 100_000)):  # a moment of no length in particular
+        is_silent = mode in ("start", "migration")
+        lines = [process.stdout.readline() for _ in range(0 if is_silent else rng.randint(0, 12))]
+        for _ in range(rng.randint(0, 400_000 if is_silent else 100_000)):  # wait for a random time
             pass
         process.kill()
-        said += process.stdout.readlines()
+        lines += process.stdout.readlines()
     assert process.returncode in (0, -signal.SIGKILL)
-    return int(next((line for line in reversed(said) if line.endswith("\n")), str(done)))
+    return int(next((line for line in reversed(lines) if line.endswith("\n")), str(acknowledged)))
 
 
-def kills(files: int, tmp_path: Path, seed: int) -> None:
+def kill_many(files: int, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     for count in range(files):
-        durability, way = ("full", "batched", "off")[count % 3], WAYS[count // 3 % len(WAYS)]
+        durability, mode = ("full", "batched", "off")[count % 3], MODES[count // 3 % len(MODES)]
         folder = tmp_path / str(count)
         folder.mkdir()
-        one_life(folder / "book.db", durability, way, rng)
+        kill_three_times(folder / "book.db", durability, mode, rng)
 
 
-def one_life(file: Path, durability: str, way: str, rng: random.Random) -> None:
-    """A file that is killed three times on end; a compacted event_log has no events to compare."""
-    seed, done = rng.randint(0, 30), 0
+def kill_three_times(file: Path, durability: str, mode: str, rng: random.Random) -> None:
+    """Kill the writers of a file three times, and check the state of the file after each kill.
+
+    After a compaction only the state hashes are compared, because events are missing.
+    """
+    seed, acknowledged = rng.randint(0, 30), 0
     expected = states(session(seed, journal_child.LENGTH))
     for _ in range(3):
-        done = max(done, killed(file, durability, seed, done, way, rng))
+        acknowledged = max(acknowledged, kill(file, durability, seed, acknowledged, mode, rng))
         if not file.exists():
-            assert done == 0
+            assert acknowledged == 0
             continue
-        if rng.random() < 0.3 and not killed_while_away(file):
-            # Another program copies the log into the file, and removes it.
+        if rng.random() < 0.3 and not is_marked_away(file):
+            # Another program copies the log into the file, and removes the log.
             with closing(sqlite3.connect(file)) as connection:
                 connection.execute("SELECT * FROM heads").fetchall()
         with opened_to_read(file) as event_log:
             assert not is_without_its_log(event_log.connection, file)
         with journal.open(file, verify=True) as om:
-            if way == "compaction":
-                found: object = om.state_hash()
-                possible: list[object] = [each.state_hash for each in expected[done : done + 2]]
+            if mode == "compaction":
+                result: object = om.state_hash()
+                possible: list[object] = [
+                    after.state_hash for after in expected[acknowledged : acknowledged + 2]
+                ]
             else:
-                found = state(om)
-                possible = [*expected[done : done + 2]]
-            assert found in possible, f"{done} were acknowledged"
-            done += possible.index(found)
+                result = state(om)
+                possible = [*expected[acknowledged : acknowledged + 2]]
+            assert result in possible, f"{acknowledged} commands were acknowledged"
+            acknowledged += possible.index(result)
 
 
-def killed_while_away(file: Path) -> bool:
-    """Whether it was killed in the moment in which it cannot be told that the file alone is whole."""
+def is_marked_away(file: Path) -> bool:
+    """Return True if the process was killed during a checkpoint, when a missing log is not detectable."""
     with opened_to_read(file) as event_log:
         return read_state(event_log.connection, str(file)) == AWAY
 
 
 @pytest.mark.slow
-def test_what_was_acknowledged_survives_a_hundred_kills(tmp_path: Path) -> None:
-    kills(34, tmp_path, seed=1)
+def test_acknowledged_changes_survive_a_hundred_kills(tmp_path: Path) -> None:
+    kill_many(34, tmp_path, seed=1)
 
 
 @pytest.mark.long
-def test_what_was_acknowledged_survives_a_thousand_kills(tmp_path: Path) -> None:
-    kills(334, tmp_path, seed=2)
+def test_acknowledged_changes_survive_a_thousand_kills(tmp_path: Path) -> None:
+    kill_many(334, tmp_path, seed=2)
 
 
 @pytest.mark.slow
-def test_a_migration_that_is_killed_is_made_or_not_made(
+def test_a_killed_migration_is_complete_or_has_changed_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, rng = tmp_path / "first.db", random.Random(3)
@@ -105,7 +110,7 @@ def test_a_migration_that_is_killed_is_made_or_not_made(
     files = [tmp_path / f"{number}.db" for number in range(12)]
     for file in files:
         shutil.copy(first, file)
-        killed(file, "full", 4, 0, "migration", rng)
+        kill(file, "full", 4, 0, "migration", rng)
         if version_of(file) == schema.VERSION:
             with journal.open(file, verify=True) as om:
                 assert state(om) == before

@@ -1,4 +1,4 @@
-"""Where a journal may be, and what becomes of one whose file, log or lock somebody else takes away."""
+"""Paths of journals, and journals whose file, log, or lock is removed or replaced by another program."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def kept(om: OrderManagement) -> SqliteJournal:
+def sqlite_journal(om: OrderManagement) -> SqliteJournal:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal
 
 
 def ids(path: Any) -> list[int]:
-    """Of what rests by a file, verified throughout."""
+    """Return the ids of the resting orders in a file, after verifying the file."""
     with journal.open(path, verify=True) as om:
         return [order.order_id for order in om]
 
@@ -54,18 +54,18 @@ def ids(path: Any) -> list[int]:
     ],
     ids=ascii,
 )
-def test_whatever_a_file_may_be_called_it_is_that_file(
+def test_a_path_with_special_characters_is_the_path_of_that_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     try:
         Path(name).touch()
     except OSError:
-        pytest.skip("no file can be called that here")
+        pytest.skip("this system allows no file with this name")
     Path(name).unlink()
     with journal.open(name) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
-        monkeypatch.chdir("/")  # where it is was settled when it was opened
+        monkeypatch.chdir("/")  # the path was resolved when the journal was opened
         om.add_order(2, "JPM", BUY, 1, 1)
         assert journal.verify(tmp_path / name).orders == 2
     assert {path.name for path in tmp_path.iterdir()} >= {Path(name).name}
@@ -73,15 +73,15 @@ def test_whatever_a_file_may_be_called_it_is_that_file(
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", ":memory:", "file:book.db?mode=memory", "a\0b", b"book.db", 5, None, [Path("book.db")]]
+    "path", ["", ":memory:", "file:book.db?mode=memory", "a\0b", b"book.db", 5, None, [Path("book.db")]]
 )
-def test_what_names_no_file_is_refused_and_makes_none(
-    wrong: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_path_is_rejected_and_creates_no_file(
+    path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for attempt in (journal.open, journal.verify, SqliteJournal):
         with pytest.raises(InvalidArgumentError, match="path must be the path of a file"):
-            attempt(wrong)
+            attempt(path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,26 +95,26 @@ def test_what_names_no_file_is_refused_and_makes_none(
     ],
     ids=["a folder", "a loop", "a pipe", "a device"],
 )
-def test_where_something_is_that_is_no_file_nothing_is_made(
+def test_a_path_of_a_folder_a_pipe_or_a_device_is_rejected_and_creates_no_file(
     make: Callable[[Path], object], problem: str, file: Path
 ) -> None:
     make(file)
-    beside = set(Path(os.devnull).parent.iterdir())
+    before = set(Path(os.devnull).parent.iterdir())
     for attempt in (journal.open, journal.verify):
         with pytest.raises(JournalError, match=problem):
             attempt(file)
     assert list(file.parent.iterdir()) == [file]
-    assert f"{os.devnull}-lock" not in {str(path) for path in set(Path(os.devnull).parent.iterdir()) - beside}
+    assert f"{os.devnull}-lock" not in {str(path) for path in set(Path(os.devnull).parent.iterdir()) - before}
 
 
-def test_a_folder_that_is_not_there_is_said_to_be_missing(file: Path) -> None:
+def test_a_path_in_a_missing_folder_raises_an_error(file: Path) -> None:
     for attempt in (journal.open, journal.verify):
         with pytest.raises(JournalError, match="its folder does not exist"):
             attempt(file.parent / "nowhere" / "book.db")
     assert list(file.parent.iterdir()) == []
 
 
-def test_a_link_that_leads_to_no_file_yet_is_a_name_of_the_file_that_is_made(file: Path) -> None:
+def test_opening_a_link_to_a_missing_file_creates_that_file(file: Path) -> None:
     link = file.with_name("link.db")
     link.symlink_to(file)
     assert ids(link) == []
@@ -122,7 +122,7 @@ def test_a_link_that_leads_to_no_file_yet_is_a_name_of_the_file_that_is_made(fil
     assert link.is_symlink()
 
 
-def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file: Path) -> None:
+def test_a_new_file_can_be_created_beside_an_empty_log(file: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     journal.verify(file)  # a reader may leave an empty log behind
@@ -131,7 +131,7 @@ def test_a_log_that_holds_nothing_does_not_keep_a_new_file_from_being_made(file:
     assert ids(file) == []
 
 
-def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
+def test_opening_a_read_only_file_raises_an_error_at_once(file: Path) -> None:
     assert ids(file) == []
     with (
         pytest.raises(JournalError, match="it cannot be opened: attempt to write a readonly database"),
@@ -141,40 +141,40 @@ def test_a_file_that_can_only_be_read_is_refused_at_once(file: Path) -> None:
     assert ids(file) == []
 
 
-# ---------------------------------------------------------------------- what others take away
+# ---------------------------------------------------------------------- removed and replaced files
 
 
-def take_away(lost: Path, *, replaced: bool) -> None:
-    content = lost.read_bytes()
-    lost.rename(lost.with_name("taken"))
-    if replaced:
-        lost.write_bytes(content)
+def remove(path: Path, *, replace: bool) -> None:
+    content = path.read_bytes()
+    path.rename(path.with_name("removed"))
+    if replace:
+        path.write_bytes(content)
 
 
-@pytest.mark.parametrize(("suffix", "replaced"), [("", False), ("", True), ("-wal", False)])
+@pytest.mark.parametrize(("suffix", "replace"), [("", False), ("", True), ("-wal", False)])
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_a_journal_whose_file_or_log_is_taken_away_takes_nothing_more_and_closing_says_so(
-    suffix: str, replaced: bool, durability: Any, file: Path
+def test_a_journal_whose_file_or_log_was_removed_is_read_only_and_closing_raises_an_error(
+    suffix: str, replace: bool, durability: Any, file: Path
 ) -> None:
     om = journal.open(file, durability=durability, group_seconds=3600)
     om.add_order(1, "JPM", BUY, 1, 1)
-    lost = file.with_name(file.name + suffix)
-    take_away(lost, replaced=replaced)
+    removed = file.with_name(file.name + suffix)
+    remove(removed, replace=replace)
     for _ in range(2):
-        with pytest.raises(JournalError, match=f"{lost.name} was removed or replaced while it was open"):
+        with pytest.raises(JournalError, match=f"{removed.name} was removed or replaced while it was open"):
             om.add_order(2, "JPM", BUY, 1, 1)
     assert 2 not in om
     with pytest.raises(JournalError, match="removed or replaced"):
         om.close()
 
 
-def test_a_log_that_was_replaced_is_noticed_when_it_is_copied_into_the_file(
+def test_a_replaced_log_is_detected_at_the_next_checkpoint(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 3)
     om = journal.open(file)
     om.add_order(1, "JPM", BUY, 1, 1)
-    take_away(file.with_name("book.db-wal"), replaced=True)
+    remove(file.with_name("book.db-wal"), replace=True)
     om.add_order(2, "JPM", BUY, 1, 1)
     om.add_order(3, "JPM", BUY, 1, 1)
     with pytest.raises(JournalError, match=r"book\.db-wal was removed or replaced while it was open"):
@@ -184,7 +184,7 @@ def test_a_log_that_was_replaced_is_noticed_when_it_is_copied_into_the_file(
 
 
 @pytest.mark.parametrize("compacted", [True, False])
-def test_a_second_writer_that_a_removed_lock_let_in_makes_the_first_one_stop(
+def test_the_first_writer_becomes_read_only_after_a_second_writer_has_written(
     compacted: bool, file: Path
 ) -> None:
     first = journal.open(file)
@@ -193,11 +193,11 @@ def test_a_second_writer_that_a_removed_lock_let_in_makes_the_first_one_stop(
     with journal.open(file) as second:
         second.add_order(2, "JPM", BUY, 1, 1)
         second.add_order(3, "JPM", BUY, 1, 1)
-        kept(second).keep_reply("of the second")
-        if compacted:  # then no row is there that the first one's would clash with
-            kept(second).compact()
+        sqlite_journal(second).keep_reply("a reply of the second writer")
+        if compacted:  # then the file has no row with the id of a row that `first` writes
+            sqlite_journal(second).compact()
         with pytest.raises(JournalError, match="another program has written to it"):
-            kept(first).keep_reply("of the first")
+            sqlite_journal(first).keep_reply("a reply of the first writer")
         before = first.state_hash()
         with pytest.raises(JournalError, match="another program has written to it"):
             first.add_order(4, "JPM", BUY, 1, 1)
@@ -210,15 +210,15 @@ def test_a_second_writer_that_a_removed_lock_let_in_makes_the_first_one_stop(
     assert ids(file) == [1, 2, 3, 6, 7]
 
 
-def test_of_many_threads_that_open_one_file_at_once_one_gets_it(file: Path) -> None:
-    start, opened, refused = threading.Barrier(8), [], []
+def test_only_one_of_many_threads_can_open_a_file(file: Path) -> None:
+    start, opened, problems = threading.Barrier(8), [], []
 
     def attempt() -> None:
         start.wait()
         try:
             opened.append(journal.open(file))
         except JournalError as error:
-            refused.append(error.problem)
+            problems.append(error.problem)
 
     threads = [threading.Thread(target=attempt) for _ in range(8)]
     for thread in threads:
@@ -226,43 +226,43 @@ def test_of_many_threads_that_open_one_file_at_once_one_gets_it(file: Path) -> N
     for thread in threads:
         thread.join()
     assert len(opened) == 1
-    assert set(refused) == {"it is open elsewhere; close it there, because a journal allows one writer"}
+    assert set(problems) == {"it is open elsewhere; close it there, because a journal allows one writer"}
     with opened[0] as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     assert ids(file) == [1]
 
 
-def test_a_journal_that_one_thread_closes_is_whole_for_those_that_were_writing(file: Path) -> None:
+def test_closing_during_writes_of_other_threads_loses_no_acknowledged_change(file: Path) -> None:
     om = journal.open(file)
-    done: list[int] = []
+    acknowledged: list[int] = []
 
     def work(first: int) -> None:
         for number in range(first, first + 10_000):
             try:
                 om.add_order(number, "JPM", BUY, 1, 1)
             except JournalError as error:
-                assert error.problem == "it is closed"  # there is no other
+                assert error.problem == "it is closed"  # no other error is possible
                 return
-            done.append(number)
+            acknowledged.append(number)
 
     threads = [threading.Thread(target=work, args=(10_000 * n,)) for n in range(3)]
     for thread in threads:
         thread.start()
-    while len(done) < 30:
+    while len(acknowledged) < 30:
         pass
     om.close()
     for thread in threads:
         thread.join()
-    assert ids(file) == sorted(done) == [order.order_id for order in om]
+    assert ids(file) == sorted(acknowledged) == [order.order_id for order in om]
 
 
-LEAVES = """
+FORK = """
 import os, sys
 from oms import Side, journal
 om = journal.open(sys.argv[1], durability=sys.argv[2])
 om.add_order(1, "JPM", Side.BUY, 1, 1)
 if not os.fork():
-    sys.exit()  # as any program ends: what it has inherited is let go of
+    sys.exit()  # exit like any program, which releases everything that the child has inherited
 os.wait()
 om.add_order(2, "JPM", Side.BUY, 1, 1)
 print("acknowledged", flush=True)
@@ -270,11 +270,11 @@ os.kill(os.getpid(), 9)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("durability", ["full", "batched"])
-def test_a_forked_process_that_ends_as_any_does_takes_nothing_with_it(durability: str, file: Path) -> None:
+def test_the_exit_of_a_forked_process_does_not_affect_the_journal(durability: str, file: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LEAVES, str(file), durability],
+        [sys.executable, "-W", "ignore", "-c", FORK, str(file), durability],
         capture_output=True,
         text=True,
         check=False,
@@ -283,7 +283,7 @@ def test_a_forked_process_that_ends_as_any_does_takes_nothing_with_it(durability
     assert ids(file) == [1, 2]
 
 
-# ---------------------------------------------------------------------- a lock that locks nothing
+# ---------------------------------------------------------------------- unusable locks
 
 READ_ONLY_LOCK = """
 import os, sys, tempfile
@@ -293,7 +293,7 @@ with tempfile.TemporaryDirectory() as folder:
     with journal.open(path) as om:
         om.add_order(1, "JPM", Side.BUY, 10, 20)
     os.chmod(f"{path}-lock", 0o444)
-    if os.getuid() == 0:  # root may write anywhere
+    if os.getuid() == 0:  # root can write everywhere
         for each in (folder, path):
             os.chown(each, 65534, 65534)
         os.seteuid(65534)
@@ -308,8 +308,8 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there are no such permissions here")
-def test_a_lock_file_that_cannot_be_written_is_no_lock_and_the_journal_does_not_open() -> None:
+@pytest.mark.skipif(os.name != "posix", reason="this system has no such permissions")
+def test_a_journal_with_a_read_only_lock_file_does_not_open() -> None:
     run = subprocess.run(
         [sys.executable, "-c", READ_ONLY_LOCK], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -330,7 +330,7 @@ def test_a_lock_file_that_cannot_be_written_is_no_lock_and_the_journal_does_not_
     ],
     ids=["a folder", "a device", "a link to nothing", "a loop", "a pipe", "another file"],
 )
-def test_what_cannot_be_the_lock_is_named_and_the_journal_does_not_open(
+def test_a_journal_with_an_unusable_lock_file_does_not_open(
     make: Callable[[Path], object], problem: str, file: Path
 ) -> None:
     lock = file.with_name("book.db-lock")
@@ -341,15 +341,15 @@ def test_what_cannot_be_the_lock_is_named_and_the_journal_does_not_open(
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_PERM])
-def test_where_the_system_has_no_locks_the_journal_does_not_open(
+def test_a_journal_does_not_open_on_a_system_without_locks(
     code: int, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def fail_to_connect(*_: object, **__: object) -> None:
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = code
         raise error
 
-    monkeypatch.setattr(sqlite3, "connect", refuse)
+    monkeypatch.setattr(sqlite3, "connect", fail_to_connect)
     with pytest.raises(JournalError, match=r"book\.db-lock cannot be written"):
         journal.open(file)
 
@@ -364,26 +364,26 @@ def test_the_lock_file_stays_empty(file: Path) -> None:
 # ---------------------------------------------------------------------- sizes
 
 
-def test_a_trade_with_very_many_fills_is_one_event(file: Path) -> None:
-    many = 20_000
+def test_a_trade_with_many_fills_is_one_event(file: Path) -> None:
+    fills = 20_000
     with journal.open(file) as om:
-        om.add_orders(Order(n, "JPM", BUY, 2**62, 2**62) for n in range(many))
-        trade = om.place_trade("JPM", BUY, many * 2**62 - 1)
-        assert len(trade.fills) == many
-        assert [event.trade for event in kept(om).read(2)] == [trade]  # type: ignore[attr-defined]  # a trade
+        om.add_orders(Order(n, "JPM", BUY, 2**62, 2**62) for n in range(fills))
+        trade = om.place_trade("JPM", BUY, fills * 2**62 - 1)
+        assert len(trade.fills) == fills
+        assert [event.trade for event in sqlite_journal(om).read(2)] == [trade]  # type: ignore[attr-defined]  # a trade
     with journal.open(file, verify=True) as om:
-        assert om.orders() == (Order(many - 1, "JPM", BUY, 1, 2**62),)
+        assert om.orders() == (Order(fills - 1, "JPM", BUY, 1, 2**62),)
 
 
-def test_a_note_of_millions_of_characters_is_kept_as_it_is(file: Path) -> None:
+def test_a_note_of_millions_of_characters_is_stored_unchanged(file: Path) -> None:
     note = "a\0ü'" * 1_000_000
     with journal.open(file) as om, om.transaction(note):
         om.add_order(1, "JPM", BUY, 1, 1)
     with journal.open(file, verify=True) as om:
-        assert [event.note for event in kept(om).read()] == [note]
+        assert [event.note for event in sqlite_journal(om).read()] == [note]
 
 
-def test_a_batched_journal_without_a_thread_is_a_journal_error_and_stays_unlocked(
+def test_a_batched_journal_that_cannot_start_a_thread_raises_an_error_and_releases_its_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "book.db"

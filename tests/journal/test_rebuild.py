@@ -1,4 +1,4 @@
-"""What is derived from the events is made anew from them, or nothing is touched."""
+"""Rebuilding derives damaged tables from the events, or changes nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.faulty_disk import Disk, connections_made_by
 from support.sessions import State, execute, session, state
 
 
-def kept(om: OrderManagement) -> SqliteJournal:
+def sqlite_journal(om: OrderManagement) -> SqliteJournal:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal
 
@@ -27,16 +27,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def lived(file: Path) -> State:
-    """A past with all that a file may hold: dropped events, noted ones, replies, numbers beyond 64 bits."""
+def write_journal(file: Path) -> State:
+    """Write a journal with dropped events, notes, replies, and numbers of more than 64 bits."""
     with journal.open(file) as om:
         commands = session(8, 60)
         for command in commands[:30]:
             execute(command, om)
-        kept(om).compact(20)
+        sqlite_journal(om).compact(20)
         for command in commands[30:]:
             execute(command, om)
-        kept(om).keep_reply("a reply")
+        sqlite_journal(om).keep_reply("a reply")
         om.add_order(50_000, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1)
         om.place_trade("BIG", Side.BUY, 2**62)
         return state_without_history(om)
@@ -44,11 +44,11 @@ def lived(file: Path) -> State:
 
 def state_without_history(om: OrderManagement) -> State:
     sequence, next_trade_id, orders = om.snapshot()
-    events = tuple(kept(om).history())
+    events = tuple(sqlite_journal(om).history())
     return State(orders, (next_trade_id, sequence), om.state_hash(), events)
 
 
-def by_hand(file: Path, statement: str) -> None:
+def execute_sql(file: Path, statement: str) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(statement)
 
@@ -56,7 +56,7 @@ def by_hand(file: Path, statement: str) -> None:
 def rows_of(file: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         statements = [f"SELECT * FROM {table} ORDER BY 1, 2" for table in TABLES if table != "log"]  # noqa: S608  # constants
-        return {each: connection.execute(each).fetchall() for each in statements}
+        return {statement: connection.execute(statement).fetchall() for statement in statements}
 
 
 DERIVED = [
@@ -76,34 +76,34 @@ DERIVED = [
 
 
 @pytest.mark.parametrize("damage", DERIVED)
-def test_what_is_derived_is_made_anew_and_all_else_is_as_it_was(damage: str, file: Path) -> None:
-    expected = lived(file)
+def test_derived_tables_are_rebuilt_and_original_tables_are_unchanged(damage: str, file: Path) -> None:
+    expected = write_journal(file)
     before = rows_of(file)
-    by_hand(file, damage)
+    execute_sql(file, damage)
     with pytest.raises(JournalError):
         journal.verify(file)
-    found = journal.rebuild(file)
-    assert found.state_hash == expected.state_hash
+    result = journal.rebuild(file)
+    assert result.state_hash == expected.state_hash
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
     assert rows_of(file) == before
     with journal.open(file, verify=True) as om:
         assert state_without_history(om) == expected
-        assert list(kept(om).replies()) == ["a reply"]
+        assert list(sqlite_journal(om).replies()) == ["a reply"]
         om.add_order(60_000, "JPM", Side.BUY, 1, 1)
     assert journal.verify(file).last == expected.counters[1] + 1
 
 
-def test_pages_of_what_is_derived_that_are_damaged_are_made_anew(file: Path) -> None:
-    expected = lived(file)
+def test_damaged_pages_of_derived_tables_are_rebuilt(file: Path) -> None:
+    expected = write_journal(file)
     with closing(sqlite3.connect(file)) as connection:
         ((size,),) = connection.execute("PRAGMA page_size").fetchall()
         roots = connection.execute(
             "SELECT rootpage FROM sqlite_master WHERE name IN ('orders', 'trades', 'fills')"
         ).fetchall()
-    whole = bytearray(file.read_bytes())
+    content = bytearray(file.read_bytes())
     for (root,) in roots:
-        whole[(root - 1) * size : root * size] = b"\xff" * size
-    file.write_bytes(whole)
+        content[(root - 1) * size : root * size] = b"\xff" * size
+    file.write_bytes(content)
     with pytest.raises(JournalError):
         journal.verify(file)
     assert journal.rebuild(file).state_hash == expected.state_hash
@@ -111,7 +111,9 @@ def test_pages_of_what_is_derived_that_are_damaged_are_made_anew(file: Path) -> 
         assert state_without_history(om) == expected
 
 
-def test_a_sound_file_and_one_that_a_kill_has_left_stay_as_they_are(file: Path, tmp_path: Path) -> None:
+def test_rebuilding_an_undamaged_file_or_the_file_of_a_killed_process_preserves_its_state(
+    file: Path, tmp_path: Path
+) -> None:
     killed = tmp_path / "killed.db"
     with journal.open(file) as om:
         for command in session(8, 40):
@@ -119,13 +121,13 @@ def test_a_sound_file_and_one_that_a_kill_has_left_stay_as_they_are(file: Path, 
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{killed}{suffix}")
         expected = state(om)
-    for each in (killed, file):
-        assert journal.rebuild(each).state_hash == expected.state_hash
-        with journal.open(each, verify=True) as om:
+    for path in (killed, file):
+        assert journal.rebuild(path).state_hash == expected.state_hash
+        with journal.open(path, verify=True) as om:
             assert state(om) == expected
 
 
-GIVEN = [
+ORIGINAL = [
     "UPDATE events SET note = 'x' WHERE sequence = 30",
     "DELETE FROM events WHERE sequence = 30",
     "DELETE FROM events WHERE sequence = (SELECT max(sequence) FROM events)",
@@ -141,10 +143,10 @@ GIVEN = [
 ]
 
 
-@pytest.mark.parametrize("damage", GIVEN)
-def test_where_more_is_damaged_than_what_is_derived_nothing_is_touched(damage: str, file: Path) -> None:
-    lived(file)
-    by_hand(file, damage)
+@pytest.mark.parametrize("damage", ORIGINAL)
+def test_damage_of_an_original_table_raises_an_error_and_changes_nothing(damage: str, file: Path) -> None:
+    write_journal(file)
+    execute_sql(file, damage)
     before = file.read_bytes()
     with pytest.raises(JournalError) as caught:
         journal.rebuild(file)
@@ -153,7 +155,7 @@ def test_where_more_is_damaged_than_what_is_derived_nothing_is_touched(damage: s
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
 
 
-def test_a_journal_that_is_open_or_being_read_is_not_rebuilt(file: Path) -> None:
+def test_rebuilding_a_journal_that_is_open_or_being_read_raises_an_error(file: Path) -> None:
     with journal.open(file) as om:
         om.add_order(1, "JPM", Side.BUY, 1, 1)
         with pytest.raises(JournalError, match="open elsewhere"):
@@ -168,14 +170,14 @@ def test_a_journal_that_is_open_or_being_read_is_not_rebuilt(file: Path) -> None
     assert journal.rebuild(file).last == 2
 
 
-def test_a_file_that_is_missing_is_not_made(file: Path) -> None:
+def test_rebuilding_a_missing_file_raises_an_error_and_creates_no_file(file: Path) -> None:
     with pytest.raises(JournalError, match="it is missing"):
         journal.rebuild(file)
     assert list(file.parent.iterdir()) == []
 
 
 DAMAGED = r"it differs from event|its trade, or a fill, is missing|write a readonly database"
-"""The last: SQLite wants to finish first what it was doing to the file, and `verify` only reads."""
+"""The last message means that SQLite must first recover the file, which `verify` cannot do read-only."""
 
 HOW = ["crash", "full", "io", "short"]
 SOME = [(how, every) for how, every in zip(HOW, (5, 11, 11, 11), strict=True)]
@@ -183,14 +185,14 @@ ALL = [pytest.param(how, 1, marks=pytest.mark.long) for how in HOW]
 
 
 @pytest.mark.parametrize(("how", "every"), [*SOME, *ALL])
-def test_whichever_step_fails_it_is_rebuilt_or_as_it_was(how: str, every: int, file: Path) -> None:
+def test_a_failure_at_any_step_leaves_the_file_rebuilt_or_unchanged(how: str, every: int, file: Path) -> None:
     with journal.open(file) as om:
         for command in session(8, 12):
             execute(command, om)
         om.add_order(50_000, "BIG", Side.BUY, 5, 5)
         om.place_trade("BIG", Side.BUY, 2)
         expected = state(om)
-    by_hand(file, "DELETE FROM trades")
+    execute_sql(file, "DELETE FROM trades")
     for step in itertools.count(1, every):
         folder = file.parent / str(step)
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The random walk of test_stateful.py over a journal, with a crash and a reopening at any moment."""
+"""The state machine of the core tests with a journal, which crashes and reopens at random."""
 
 from __future__ import annotations
 
@@ -15,52 +15,52 @@ from oms.journal import Durability, SqliteJournal
 from support.machine import Machine
 
 
-class Journalled(Machine):
-    """What the process held is lost, an open transaction too; what the file holds is what is told of."""
+class JournalMachine(Machine):
+    """A state machine with a journal. A crash loses open transactions, and nothing else."""
 
     durability: Durability = "full"
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.lives = 0
+        self.files = 0
         self.open_file()
 
     def open_file(self) -> None:
-        file = Path(self.folder.name, f"{self.lives}.db")
+        file = Path(self.folder.name, f"{self.files}.db")
         self.om = journal.open(file, durability=self.durability, group_seconds=3600)
         self.om.subscribe(self.events.append)
 
     @property
-    def kept(self) -> SqliteJournal:
+    def sqlite_journal(self) -> SqliteJournal:
         assert isinstance(self.om.journal, SqliteJournal)
         return self.om.journal
 
     @rule()
     def crash_and_reopen(self) -> None:
-        """What a kill leaves are the files as they are, without anything that closing does to them."""
+        """Copy the files as they are, as after a kill, and open the copy."""
         if self.opened:
             first = self.opened[0]
             self.reference.resting = list(first.resting)
             self.reference.next_trade_id = first.next_trade_id
             self.tally = first.tally
             self.opened.clear()
-        old = self.kept
-        self.lives += 1
+        old = self.sqlite_journal
+        self.files += 1
         for suffix in ("", "-wal"):
-            left = old.path.with_name(old.path.name + suffix)
-            if left.exists():
-                shutil.copy(left, Path(self.folder.name, f"{self.lives}.db{suffix}"))
+            source = old.path.with_name(old.path.name + suffix)
+            if source.exists():
+                shutil.copy(source, Path(self.folder.name, f"{self.files}.db{suffix}"))
         old.close()
         self.open_file()
-        assert list(self.kept.read()) == self.events
+        assert list(self.sqlite_journal.read()) == self.events
 
     @precondition(lambda self: not self.opened)
     @rule()
     def close_and_reopen(self) -> None:
         self.om.close()
         self.open_file()
-        assert self.kept.verify().state_hash == self.om.state_hash()
+        assert self.sqlite_journal.verify().state_hash == self.om.state_hash()
 
     def teardown(self) -> None:
         super().teardown()
@@ -71,15 +71,15 @@ class Journalled(Machine):
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("examples", [30, pytest.param(2_000, marks=pytest.mark.long)])
-def test_every_verb_agrees_with_the_slowest_book_across_crashes(
+def test_every_method_agrees_with_the_reference_book_across_crashes(
     durability: Durability, examples: int
 ) -> None:
-    class Lived(Journalled):
+    class DurableMachine(JournalMachine):
         pass
 
-    Lived.durability = durability
+    DurableMachine.durability = durability
     run_state_machine_as_test(
-        Lived,
+        DurableMachine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=40,

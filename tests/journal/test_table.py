@@ -1,4 +1,4 @@
-"""The event log as columns: what data frames take as they are, in chunks of a bounded size."""
+"""The event log as columns for data frames, in chunks of a limited size."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ INTEGERS = {"sequence", "order_id", "price", "change"}
 
 
 @pytest.fixture
-def lived(tmp_path: Path) -> OrderManagement:
-    """What a session leaves: amounts and prices of 63 bits, removals, amendments and trades in it."""
-    with journal.open(tmp_path / "book.db") as om:
+def om(tmp_path: Path) -> OrderManagement:
+    """Return a closed journal with removals, amendments, trades, and numbers of 63 bits."""
+    with journal.open(tmp_path / "book.db") as book:
         for command in session(5, 80):
-            execute(command, om)
-    return om
+            execute(command, book)
+    return book
 
 
-def place(om: OrderManagement) -> Path:
+def path_of(om: OrderManagement) -> Path:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal.path
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 100_000])
-def test_the_changes_add_up_to_what_rests(at_once: int, lived: OrderManagement) -> None:
-    rest: Counter[tuple[Any, ...]] = Counter()
-    for chunk in journal.columns(place(lived), at_once=at_once):
+def test_the_changes_add_up_to_the_resting_orders(at_once: int, om: OrderManagement) -> None:
+    amounts: Counter[tuple[Any, ...]] = Counter()
+    for chunk in journal.columns(path_of(om), at_once=at_once):
         assert tuple(chunk) == COLUMNS
         assert {len(column) for column in chunk.values()} <= set(range(1, at_once + 1))
         for *_, order_id, symbol, side, price, change in zip(*chunk.values(), strict=True):
-            rest[order_id, symbol, side, price] += change
-    assert {key: amount for key, amount in rest.items() if amount} == {
-        (order.order_id, order.symbol, order.side.value, order.price): order.amount for order in lived
+            amounts[order_id, symbol, side, price] += change
+    assert {key: amount for key, amount in amounts.items() if amount} == {
+        (order.order_id, order.symbol, order.side.value, order.price): order.amount for order in om
     }
 
 
-def test_data_frames_take_the_columns_exactly_and_with_one_type_in_every_chunk(
-    lived: OrderManagement,
+def test_data_frames_have_the_exact_columns_with_the_same_type_in_every_chunk(
+    om: OrderManagement,
 ) -> None:
-    chunks = list(journal.columns(place(lived), at_once=20))
+    chunks = list(journal.columns(path_of(om), at_once=20))
     assert len(chunks) > 3
     for chunk in chunks:
         frame, table = pd.DataFrame(chunk), pl.DataFrame(chunk)
@@ -60,40 +60,40 @@ def test_data_frames_take_the_columns_exactly_and_with_one_type_in_every_chunk(
                 assert table[name].dtype == pl.Int64
 
 
-def test_a_parquet_file_holds_the_columns_exactly(lived: OrderManagement, tmp_path: Path) -> None:
-    (whole,) = journal.columns(place(lived))
+def test_a_parquet_file_contains_the_exact_columns(om: OrderManagement, tmp_path: Path) -> None:
+    (whole,) = journal.columns(path_of(om))
     pl.DataFrame(whole).write_parquet(tmp_path / "events.parquet")
     assert pl.read_parquet(tmp_path / "events.parquet").to_dict(as_series=False) == whole
     assert max(whole["price"]) == 2**63 - 1
 
 
-def test_the_columns_have_their_names_where_there_is_nothing(tmp_path: Path) -> None:
+def test_an_empty_event_log_yields_one_empty_chunk_with_all_columns(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     journal.open(file).close()
     assert list(journal.columns(file)) == [{name: [] for name in COLUMNS}]
 
 
-def test_the_columns_go_on_from_where_the_last_ones_ended(lived: OrderManagement) -> None:
-    (whole,) = journal.columns(place(lived))
-    (later,) = journal.columns(place(lived), first=20)
+def test_the_columns_can_begin_with_any_event(om: OrderManagement) -> None:
+    (whole,) = journal.columns(path_of(om))
+    (later,) = journal.columns(path_of(om), first=20)
     assert later == {name: column[whole["sequence"].index(20) :] for name, column in whole.items()}
     with pytest.raises(JournalError, match="missing"):
         list(journal.columns("missing.db"))
-    bad: list[dict[str, Any]] = [{"first": 0}, {"first": "1"}, {"at_once": 0}, {"at_once": True}]
-    for wrong in bad:
+    invalid: list[dict[str, Any]] = [{"first": 0}, {"first": "1"}, {"at_once": 0}, {"at_once": True}]
+    for arguments in invalid:
         with pytest.raises(InvalidArgumentError, match="must be an int >= 1"):
-            journal.columns(place(lived), **wrong)
+            journal.columns(path_of(om), **arguments)
 
 
-def test_what_is_read_is_one_state_though_the_writer_drops_it_all_and_closes(lived: OrderManagement) -> None:
-    (before,) = journal.columns(place(lived))
-    with journal.open(place(lived)) as om:
-        reading = journal.columns(place(lived), at_once=1)
-        read = [next(reading)]
-        om.remove_orders()
-        assert isinstance(om.journal, SqliteJournal)
-        om.journal.compact()
-    read.extend(reading)
-    assert {name: [chunk[name][0] for chunk in read] for name in COLUMNS} == before
-    assert list(journal.columns(place(lived))) == [{name: [] for name in COLUMNS}]
-    assert journal.verify(place(lived)).orders == 0
+def test_a_read_sees_one_state_while_the_writer_removes_everything_and_closes(om: OrderManagement) -> None:
+    (before,) = journal.columns(path_of(om))
+    with journal.open(path_of(om)) as writer:
+        remaining = journal.columns(path_of(om), at_once=1)
+        chunks = [next(remaining)]
+        writer.remove_orders()
+        assert isinstance(writer.journal, SqliteJournal)
+        writer.journal.compact()
+    chunks.extend(remaining)
+    assert {name: [chunk[name][0] for chunk in chunks] for name in COLUMNS} == before
+    assert list(journal.columns(path_of(om))) == [{name: [] for name in COLUMNS}]
+    assert journal.verify(path_of(om)).orders == 0

@@ -1,4 +1,4 @@
-"""Compaction, migration and closing on a disk that fails and forgets: done or not, and nothing is lost."""
+"""Compaction, migration, and closing on a disk that fails: each is complete or changes nothing."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from support.faulty_disk import Disk, connections_made_by
 from support.sessions import State, execute, session, state
 
 SEEDS = 3
-"""Crashes at one step, each of which keeps other parts of what was not synced."""
+"""The number of crashes at each step. After each crash, other parts of the unsynced data survive."""
 
 
-def kept(om: OrderManagement) -> SqliteJournal:
+def sqlite_journal(om: OrderManagement) -> SqliteJournal:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal
 
 
-def lived(file: Path, disk: Disk, durability: Durability) -> OrderManagement:
-    """An open journal with some past, part of it in the file and part of it in the log."""
+def open_with_changes(file: Path, disk: Disk, durability: Durability) -> OrderManagement:
+    """Return an open journal with changes, of which the later ones are only in the log."""
     with connections_made_by(disk.connect):
         om = journal.open(file, durability=durability, group_seconds=3600)
     for command in session(8, 24):
         execute(command, om)
         if om._ledger.sequence == 9:
-            kept(om)._checkpoints.make()
+            sqlite_journal(om)._checkpoints.make()
     return om
 
 
 def assert_nothing_is_lost(file: Path, before: State) -> int:
-    """All is there but what was dropped; return how many events were. It goes on from there."""
+    """Check that only dropped events are missing, add an order, and return how many events were dropped."""
     with journal.open(file, verify=True) as om:
-        dropped = before.counters[1] - kept(om).verify().events
+        dropped = before.counters[1] - sqlite_journal(om).verify().events
         sequence, next_trade_id, orders = om.snapshot()
         assert (orders, om.state_hash()) == (before.orders, before.state_hash)
         assert (next_trade_id, sequence) == before.counters
-        assert tuple(kept(om).read(dropped + 1)) == before.events[dropped:]
+        assert tuple(sqlite_journal(om).read(dropped + 1)) == before.events[dropped:]
         om.add_order(99_999, "JPM", Side.BUY, 1, 1)
     assert journal.verify(file).last == before.counters[1] + 1
     return dropped
 
 
 def disks(tmp_path: Path, how: str) -> Iterator[tuple[Disk, Path, random.Random]]:
-    """Disks that fail at step 1, 2, ... from when they are told to, until one has not failed."""
+    """Yield disks and folders for failures at step 1, 2, and so on, until a disk has not failed."""
     for step in itertools.count(1):
         for seed in range(SEEDS if how == "crash" else 1):
             folder = tmp_path / f"{step}_{seed}"
-            (folder / "left").mkdir(parents=True)
+            (folder / "surviving").mkdir(parents=True)
             disk = Disk()
             disk.how = how
             yield disk, folder, random.Random(1000 * step + seed)
@@ -63,25 +63,25 @@ def disks(tmp_path: Path, how: str) -> Iterator[tuple[Disk, Path, random.Random]
             return
 
 
-def begin(disk: Disk, folder: Path) -> None:
-    """From here on it counts; the number of the step is that of its folder."""
+def schedule_failure(disk: Disk, folder: Path) -> None:
+    """Let the disk fail after the number of steps in the name of its folder."""
     disk.fail_at = disk.steps + int(folder.name.split("_")[0])
 
 
-def whatever_fails(
+def fail_at_each_step(
     how: str, tmp_path: Path, before: Callable[[Disk, Path], State], work: Callable[[Disk, Path], object]
 ) -> list[int]:
-    """Do some work on every such disk; return how much of the event log was dropped after each."""
+    """Do the work with a failure at each step, and return the number of dropped events for each step."""
     dropped = []
     for disk, folder, rng in disks(tmp_path, how):
         file = folder / "book.db"
         expected = before(disk, file)
-        begin(disk, folder)
+        schedule_failure(disk, folder)
         with suppress(JournalError):
             work(disk, file)
         if how == "crash":
-            disk.survive(folder / "left", rng)
-            file = folder / "left" / "book.db"
+            disk.survive(folder / "surviving", rng)
+            file = folder / "surviving" / "book.db"
         dropped.append(assert_nothing_is_lost(file, expected))
     return dropped
 
@@ -92,21 +92,21 @@ HOW = pytest.mark.parametrize("how", ["crash", "full", "io", "short"])
 @pytest.mark.slow
 @HOW
 @pytest.mark.parametrize("durability", ["full", "batched"])
-def test_a_compaction_that_fails_anywhere_has_dropped_all_it_should_or_nothing(
+def test_a_compaction_that_fails_at_any_step_is_complete_or_has_dropped_nothing(
     how: str, durability: Durability, tmp_path: Path
 ) -> None:
     oms: list[OrderManagement] = []
 
     def before(disk: Disk, file: Path) -> State:
-        oms[:] = [lived(file, disk, durability)]
-        kept(oms[0]).sync()  # a crash may take what is not
+        oms[:] = [open_with_changes(file, disk, durability)]
+        sqlite_journal(oms[0]).sync()  # a crash may lose changes that are not synced
         return state(oms[0])
 
     def compact(disk: Disk, file: Path) -> None:
         (om,) = oms
         orders = om.orders()
         try:
-            kept(om).compact(12)
+            sqlite_journal(om).compact(12)
         except JournalError:
             assert disk.failed
             assert om.orders() == orders
@@ -114,17 +114,17 @@ def test_a_compaction_that_fails_anywhere_has_dropped_all_it_should_or_nothing(
         finally:
             om.close()
 
-    dropped = whatever_fails(how, tmp_path, before, compact)
+    dropped = fail_at_each_step(how, tmp_path, before, compact)
     assert len(dropped) > 20
     assert set(dropped) == {0, dropped[-1]}
     assert dropped[-1] > 0
 
 
 @HOW
-def test_a_migration_that_fails_anywhere_is_made_or_not_made(
+def test_a_migration_that_fails_at_any_step_is_complete_or_has_changed_nothing(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with lived(tmp_path / "first.db", Disk(), "full") as om:
+    with open_with_changes(tmp_path / "first.db", Disk(), "full") as om:
         first = state(om)
     monkeypatch.setattr(schema, "VERSION", schema.VERSION)
     monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS)
@@ -138,33 +138,33 @@ def test_a_migration_that_fails_anywhere_is_made_or_not_made(
         with connections_made_by(disk.connect):
             journal.open(file).close()
 
-    assert len(whatever_fails(how, tmp_path, before, migrate)) > 10
+    assert len(fail_at_each_step(how, tmp_path, before, migrate)) > 10
 
 
 @pytest.mark.slow
 @HOW
 @pytest.mark.parametrize("durability", ["full", "batched"])
-def test_a_closing_that_fails_anywhere_loses_nothing(
+def test_closing_that_fails_at_any_step_loses_nothing(
     how: str, durability: Durability, tmp_path: Path
 ) -> None:
     oms: list[OrderManagement] = []
 
     def before(disk: Disk, file: Path) -> State:
-        oms[:] = [lived(file, disk, durability)]
+        oms[:] = [open_with_changes(file, disk, durability)]
         if how == "crash":
-            kept(oms[0]).sync()
+            sqlite_journal(oms[0]).sync()
         return state(oms[0])
 
     def close(_: Disk, __: Path) -> None:
         oms[0].close()
 
-    assert len(whatever_fails(how, tmp_path, before, close)) > 3
+    assert len(fail_at_each_step(how, tmp_path, before, close)) > 3
 
 
 @pytest.mark.parametrize("how", ["full", "io", "short"])
-def test_what_has_failed_is_not_tried_again_by_closing(how: str, tmp_path: Path) -> None:
+def test_closing_does_not_retry_a_failed_write(how: str, tmp_path: Path) -> None:
     disk = Disk()
-    om = lived(tmp_path / "book.db", disk, "full")
+    om = open_with_changes(tmp_path / "book.db", disk, "full")
     disk.how, disk.fail_at = how, disk.steps + 1
     with pytest.raises(JournalError):
         om.add_order(1_000_000, "JPM", Side.BUY, 1, 1)

@@ -1,4 +1,4 @@
-"""The plots: what they draw, how they label it, and that everything is visible."""
+"""The plots: their content, their labels, and their legibility."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CENTS = Instrument(tick_size="0.01", lot_size="1")
 
 
 def book(orders: int = 60, best: int = 58_700) -> OrderManagement:
-    """Return two books of one symbol, always the same."""
+    """Return the two books of a symbol, with the same orders each time."""
     rng = random.Random(1)
     om = OrderManagement()
     for n in range(orders):
@@ -46,7 +46,7 @@ def book(orders: int = 60, best: int = 58_700) -> OrderManagement:
 
 
 def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) -> BookHistory:
-    """Return half an hour of a book that follows a random walk; at one time both sides are empty."""
+    """Return half an hour of a random walk. At one time both sides of the book are empty."""
     rng = random.Random(2)
     mid, times, asks, bids = 58_700, [], [], []
     for n in range(samples):
@@ -55,7 +55,7 @@ def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) 
         asks.append(tuple((mid + k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
         bids.append(tuple((mid - k, rng.randint(1, 2000)) for k in range(1, depth + 1)))
     asks[samples // 3] = bids[samples // 3] = ()
-    at = range(1, samples, 3)
+    trade_samples = range(1, samples, 3)
     return BookHistory(
         "XYZ",
         instrument,
@@ -65,10 +65,10 @@ def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) 
         asks,
         bids,
         TradeColumns(
-            time=[times[n] - 1 for n in at],
-            price=[58_700 + n % 5 for n in at],
-            amount=[1 + n % 7 for n in at],
-            side=[Side.BUY if n % 2 else Side.SELL for n in at],
+            time=[times[n] - 1 for n in trade_samples],
+            price=[58_700 + n % 5 for n in trade_samples],
+            amount=[1 + n % 7 for n in trade_samples],
+            side=[Side.BUY if n % 2 else Side.SELL for n in trade_samples],
         ),
     )
 
@@ -122,11 +122,11 @@ def lines_of(ax: Axes) -> list[Any]:
 
 
 def legend(ax: Axes) -> list[str]:
-    found = ax.get_legend()
-    return [text.get_text() for text in found.get_texts()] if found else []
+    box = ax.get_legend()
+    return [text.get_text() for text in box.get_texts()] if box else []
 
 
-# ---------------------------------------------------------------------- all of them
+# ---------------------------------------------------------------------- all plots
 
 
 @each_look
@@ -143,16 +143,16 @@ def test_a_plot_is_not_blank_and_nothing_is_cut_off(name: str, look: str) -> Non
         assert ax.figure.bbox.y0 <= box.y0 < box.y1 <= ax.figure.bbox.y1
 
 
-def words_lie_apart(ax: Axes) -> bool:
+def labels_are_separate(ax: Axes) -> bool:
     """Return True if no two labels of an axis overlap in a figure that has been drawn."""
     for axis in (ax.xaxis, ax.yaxis):
         low, high = sorted(axis.get_view_interval())
-        seen = [
+        boxes = [
             tick.label1.get_window_extent()
             for tick in axis.get_major_ticks()
             if low <= tick.get_loc() <= high and tick.label1.get_text()
         ]
-        if len(seen) < 2 or any(one.overlaps(other) for one, other in combinations(seen, 2)):
+        if len(boxes) < 2 or any(one.overlaps(other) for one, other in combinations(boxes, 2)):
             return False
     return True
 
@@ -160,16 +160,16 @@ def words_lie_apart(ax: Axes) -> bool:
 @each_look
 @pytest.mark.parametrize("name", PLOTS)
 def test_the_labels_of_an_axis_do_not_overlap(name: str, look: str) -> None:
-    assert words_lie_apart(picture(name, look)[0])
+    assert labels_are_separate(picture(name, look)[0])
 
 
 @pytest.mark.parametrize("exponent", range(0, 19, 3))
-def test_the_labels_of_an_axis_do_not_overlap_even_with_large_numbers(exponent: int) -> None:
+def test_the_labels_of_an_axis_with_large_numbers_do_not_overlap(exponent: int) -> None:
     om = OrderManagement()
     om.add_orders(Order(n, "XYZ", BUY, 9 * 10**exponent, 10**exponent + n) for n in range(4))
     ax = cost_curve(om, "XYZ", BUY, ax=new_axes((3.6, 2.7)))
     rendered(ax)
-    assert words_lie_apart(ax)
+    assert labels_are_separate(ax)
     prices = [label.get_text() for label in ax.get_yticklabels()]
     assert exponent > 12 or len(set(prices)) == len(prices)
 
@@ -183,7 +183,7 @@ def test_axes_have_a_title_and_labels_with_units(plot: Plot) -> None:
 
 
 @each_plot
-def test_a_plot_returns_the_given_axes_and_creates_no_pyplot_figure(plot: Plot) -> None:
+def test_a_plot_with_axes_returns_them_and_creates_no_pyplot_figure(plot: Plot) -> None:
     before, settings = plt.get_fignums(), dict(mpl.rcParams)
     ax = new_axes()
     assert plot(ax) is ax
@@ -192,7 +192,7 @@ def test_a_plot_returns_the_given_axes_and_creates_no_pyplot_figure(plot: Plot) 
 
 
 @each_plot
-def test_without_axes_a_plot_makes_a_figure_that_pyplot_shows(plot: Plot) -> None:
+def test_a_plot_without_axes_creates_a_pyplot_figure(plot: Plot) -> None:
     ax = plot(None)
     try:
         assert plt.gcf() is ax.figure
@@ -212,7 +212,7 @@ def test_plots_fit_into_a_grid_of_axes() -> None:
 
 
 @each_empty_plot
-def test_an_empty_book_gives_labeled_axes_with_a_message(plot: Plot) -> None:
+def test_a_plot_of_an_empty_book_has_labels_and_a_message(plot: Plot) -> None:
     ax = plot(new_axes())
     rendered(ax)
     assert any(re.search(r"empty$|recorded$|has no", text.get_text()) for text in ax.texts)
@@ -244,11 +244,11 @@ def test_larger_amounts_of_a_heatmap_contrast_more_with_the_background_even_in_g
     with plt.style.context(theme):
         ax = new_axes()
         shades = mpl.colormaps[palette_for(ax).amounts](np.linspace(0, 1, 20))
-        seen = [contrast(tuple(shade), ax.get_facecolor()) for shade in shades]
-    assert seen == sorted(seen)
+        contrasts = [contrast(tuple(shade), ax.get_facecolor()) for shade in shades]
+    assert contrasts == sorted(contrasts)
 
 
-def test_transparent_axes_take_the_colors_for_the_background_of_their_figure() -> None:
+def test_transparent_axes_have_the_colors_for_the_background_of_their_figure() -> None:
     ax = Figure(facecolor="black").add_subplot(facecolor="none")
     assert palette_for(ax).ink == "#ffffff"
 
@@ -265,13 +265,13 @@ def test_a_drawn_price_is_the_float_nearest_to_the_exact_price(ticks: int, size:
     assert units.prices([Fraction(ticks, 3)]) == [float(exact / 3)]
 
 
-def test_prices_in_a_column_have_equally_many_decimals() -> None:
+def test_prices_in_a_column_have_the_same_number_of_decimals() -> None:
     prices = Units(CENTS).show_prices([58_710, 58_700, 123_456_789])
     assert prices == ["587.10", "587.00", "1,234,567.89"]
     assert Units(Instrument()).show_prices([5, 1000]) == ["5", "1,000"]
 
 
-# ---------------------------------------------------------------------- each of them
+# ---------------------------------------------------------------------- books
 
 
 def test_a_depth_chart_steps_through_the_cumulative_amounts_of_both_books() -> None:
@@ -309,25 +309,25 @@ def test_any_book_can_be_drawn_and_its_curve_ends_at_the_total_amount(
 
 
 @pytest.mark.parametrize("side", Side)
-def test_a_cost_curve_has_the_average_and_worst_price_of_quotes_and_their_slippage(side: Side) -> None:
+def test_a_cost_curve_has_the_average_price_worst_price_and_slippage_of_quotes(side: Side) -> None:
     om = book()
     ax = cost_curve(om, "XYZ", side, levels=20, ax=new_axes())
     worst, average, best = lines_of(ax)
     total = sum(level.amount for level in om.depth("XYZ", side, 20))
-    drawn = dict(average.get_xydata().tolist())
-    assert max(drawn) == total
+    points = dict(average.get_xydata().tolist())
+    assert max(points) == total
     (scale,) = ax.child_axes
     rendered(ax)
     assert "slippage (bps" in scale.get_ylabel()
     to_bps = cast("Any", scale)._functions[0]
-    for amount in random.Random(3).sample(sorted(drawn), 20):
+    for amount in random.Random(3).sample(sorted(points), 20):
         quote = om.quote("XYZ", side, int(amount))
-        assert drawn[amount] == quote.average_price
-        assert to_bps(drawn[amount]) == pytest.approx(quote.slippage_bps, abs=1e-6)
+        assert points[amount] == quote.average_price
+        assert to_bps(points[amount]) == pytest.approx(quote.slippage_bps, abs=1e-6)
     steps = list(zip(worst.get_xdata(), worst.get_ydata(), strict=True))
-    for (before, _), (reached, price) in pairwise(steps):
-        assert om.quote("XYZ", side, int(before) + 1).worst_price == price
-        assert om.quote("XYZ", side, int(reached)).worst_price == price
+    for (start, _), (end, price) in pairwise(steps):
+        assert om.quote("XYZ", side, int(start) + 1).worst_price == price
+        assert om.quote("XYZ", side, int(end)).worst_price == price
     assert worst.get_drawstyle() == "steps-pre"
     assert set(np.asarray(best.get_ydata())) == {om.best_price("XYZ", side)}
     assert legend(ax) == [
@@ -348,7 +348,7 @@ def test_a_cost_curve_of_few_lots_prices_each_amount_once() -> None:
     ]
 
 
-def test_a_ladder_has_a_bar_for_each_level_asks_above_and_bids_below() -> None:
+def test_a_ladder_has_a_bar_for_each_level_with_asks_above_bids() -> None:
     om = OrderManagement()
     om.add_orders([Order(1, "JPM", BUY, 20, 2010), Order(4, "JPM", BUY, 1000, 2105)])
     om.add_orders([Order(2, "JPM", SELL, 15, 1900), Order(3, "JPM", SELL, 5, 1900)])
@@ -382,7 +382,7 @@ def test_a_crossed_book_has_a_spread_below_zero() -> None:
     assert "spread -2 (-1,000 bps)" in legend(depth_chart(om, "JPM", ax=new_axes()))
 
 
-def test_amounts_past_64_bits_are_drawn() -> None:
+def test_amounts_of_more_than_64_bits_can_be_drawn() -> None:
     om = OrderManagement()
     om.add_orders(
         Order(n, "JPM", Side(side), 2**63 - 1, 2**62 + n) for n, side in enumerate(["BUY", "SELL"] * 5)
@@ -399,7 +399,7 @@ def image_of(ax: Axes) -> Any:
     return cast("Any", ax.collections[0])
 
 
-def test_a_heatmap_holds_every_amount_at_its_time_and_price() -> None:
+def test_a_heatmap_contains_every_amount_at_its_time_and_price() -> None:
     recording = session()
     ax = heatmap(recording, ax=new_axes())
     mesh = image_of(ax)
@@ -409,32 +409,32 @@ def test_a_heatmap_holds_every_amount_at_its_time_and_price() -> None:
     assert columns == len(recording.times)
     for x in range(columns):
         assert edges[0, x, 0] == recording.times[x]
-        held = dict(recording.buy_levels[x] + recording.sell_levels[x])
+        levels = dict(recording.buy_levels[x] + recording.sell_levels[x])
         for y in range(rows):
             bottom, top = edges[y, x, 1] * 100, edges[y + 1, x, 1] * 100
-            inside = sum(amount for price, amount in held.items() if bottom < price < top)
+            inside = sum(amount for price, amount in levels.items() if bottom < price < top)
             assert image[y, x] == inside
     assert isinstance(mesh.norm, LogNorm)
     assert [axes.get_ylabel() for axes in ax.figure.axes[1:]] == ["amount per price (lots)"]
 
 
-def test_a_heatmap_has_trades_at_their_time_and_price_and_shows_their_sides_by_shape() -> None:
+def test_a_heatmap_shows_trades_at_their_time_and_price_with_a_shape_for_each_side() -> None:
     recording = session()
     ax = heatmap(recording, ax=new_axes())
     assert legend(ax) == ["BUY trades", "SELL trades"]
     trades = recording.trades
-    for drawn, side in zip(ax.collections[1:], Side, strict=True):
+    for markers, side in zip(ax.collections[1:], Side, strict=True):
         expected = {
             (time, price / 100)
-            for time, price, each in zip(trades.time, trades.price, trades.side, strict=True)
-            if each is side
+            for time, price, trade_side in zip(trades.time, trades.price, trades.side, strict=True)
+            if trade_side is side
         }
-        assert set(map(tuple, cast("Any", drawn).get_offsets().tolist())) == expected
-    shapes = [cast("Any", each).get_paths()[0].vertices.tolist() for each in ax.collections[1:]]
+        assert set(map(tuple, cast("Any", markers).get_offsets().tolist())) == expected
+    shapes = [cast("Any", markers).get_paths()[0].vertices.tolist() for markers in ax.collections[1:]]
     assert shapes[0] != shapes[1]
 
 
-def test_a_heatmap_of_a_long_session_is_bounded_and_says_what_it_leaves_out() -> None:
+def test_a_heatmap_of_a_long_session_has_a_limited_size_and_its_legend_says_so() -> None:
     recording = session(samples=2000, depth=100)
     ax = heatmap(recording, ax=new_axes())
     rows, columns = image_of(ax).get_array().shape
@@ -464,9 +464,9 @@ def test_a_recording_with_few_samples_is_drawn(samples: int) -> None:
         rendered(plot(one, ax=new_axes()))
 
 
-def heights_of(drawn: Any) -> set[tuple[float, float]]:
-    """Return the corners of a band: the left and the right end of each step."""
-    return {tuple(point) for path in drawn.get_paths() for point in path.vertices.tolist()}
+def heights_of(band: Any) -> set[tuple[float, float]]:
+    """Return the corners of a band, which include the left and the right end of each step."""
+    return {tuple(point) for path in band.get_paths() for point in path.vertices.tolist()}
 
 
 def within(levels: tuple[tuple[int, int], ...], mid: Fraction, bps: int) -> int:
@@ -479,16 +479,16 @@ def test_a_liquidity_band_is_as_high_as_the_amount_within_it(bps: list[int]) -> 
     recording = session(samples=6)
     ax = liquidity_bands(recording, bps=bps, ax=Figure().add_subplot())
     books: Iterator[tuple[int, Any]] = iter(((1, recording.buy_levels), (-1, recording.sell_levels)))
-    drawn = iter(ax.collections)
+    bands = iter(ax.collections)
     ends = [*recording.times[1:], recording.times[-1] + 15]
     for sign, levels in books:
         for width in sorted(bps, reverse=True):
-            corners = heights_of(next(drawn))
-            for at in range(len(recording.times)):
-                ask, bid = recording.best_buy[at], recording.best_sell[at]
+            corners = heights_of(next(bands))
+            for index, start in enumerate(recording.times):
+                ask, bid = recording.best_buy[index], recording.best_sell[index]
                 if ask is not None and bid is not None:
-                    height = sign * within(levels[at], Fraction(ask + bid, 2), width)
-                    assert {(recording.times[at], height), (ends[at], height)} <= corners
+                    height = sign * within(levels[index], Fraction(ask + bid, 2), width)
+                    assert {(start, height), (ends[index], height)} <= corners
 
 
 def test_a_band_beyond_the_recorded_levels_is_labeled_at_least() -> None:
@@ -502,7 +502,7 @@ def test_bands_that_are_not_positive_integers_are_rejected(bps: Any) -> None:
         liquidity_bands(session(), bps=bps, ax=new_axes())
 
 
-def test_times_are_times_of_day_and_the_label_says_if_they_are_utc() -> None:
+def test_the_time_axis_shows_times_of_day_and_its_label_shows_utc() -> None:
     ax = heatmap(session(), ax=new_axes())
     rendered(ax)
     assert "09:40" in [label.get_text() for label in ax.get_xticklabels()]
@@ -516,20 +516,20 @@ def test_times_are_times_of_day_and_the_label_says_if_they_are_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "shown"), [(0.5, "09:30:00.200"), (20, "09:30:05"), (7200, "10:00")], ids=str
+    ("span", "label"), [(0.5, "09:30:00.200"), (20, "09:30:05"), (7200, "10:00")], ids=str
 )
-def test_times_show_only_the_digits_that_matter(span: float, shown: str) -> None:
+def test_the_time_axis_shows_only_the_necessary_digits(span: float, label: str) -> None:
     recording = session(samples=30)
     recording.times[:] = [34_200 + span * n / 29 for n in range(30)]
     ax = liquidity_bands(recording, ax=new_axes())
     rendered(ax)
-    assert shown in [label.get_text() for label in ax.get_xticklabels()]
+    assert label in [tick.get_text() for tick in ax.get_xticklabels()]
 
 
-def test_a_price_at_the_very_edge_of_a_band_is_within_it() -> None:
+def test_a_band_includes_prices_at_its_exact_edge() -> None:
     none = TradeColumns([], [], [], [])
-    asks_then, bids_then = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
-    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [asks_then], [bids_then], none)
+    ask_levels, bid_levels = ((1001, 5), (1002, 7)), ((999, 3), (998, 4))
+    moment = BookHistory("XYZ", CENTS, [0.0], [1001], [999], [ask_levels], [bid_levels], none)
     asks, bids = liquidity_bands(moment, bps=[10], ax=Figure().add_subplot()).collections
     assert max(y for _, y in heights_of(asks)) == 5
     assert min(y for _, y in heights_of(bids)) == -3
@@ -540,7 +540,7 @@ def test_a_heatmap_counts_the_trades_that_the_recorder_dropped() -> None:
     assert cast("Any", ax.get_legend()).get_title().get_text() == "the largest 40 of 5,000"
 
 
-def test_a_trade_before_the_first_sample_is_not_counted_as_left_out() -> None:
+def test_a_trade_before_the_first_sample_does_not_count_as_left_out() -> None:
     recording = session()
     recording.trades.time[0] = 34_000.0
     assert cast("Any", heatmap(recording, ax=new_axes()).get_legend()).get_title().get_text() == ""
