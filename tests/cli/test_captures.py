@@ -80,11 +80,11 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
     assert "XBT/USD 4 4 0 0 0 10.2 10.1" in shown
     assert "ETH/USD (1 tick = 0.1, 1 lot = 0.1)" in shown
     assert "BUY (asks) 1.5 15.30" in shown
-    assert "lines passed over: 1, no message of the exchange, first in row 1" in shown
-    assert "lines passed over: 1, cut short, or not of the exchange's form, first in row 8" in shown
+    assert "lines skipped: 1, no message of the exchange, first in row 1" in shown
+    assert "lines skipped: 1, cut short, or not of the exchange's form, first in row 8" in shown
     assert shown.endswith(
-        "Every book followed what was read of its feed, but not every line was read: - lines not read: 1, "
-        "the first is row 8: cut short, or not of the exchange's form; what they said is in no book"
+        "Every book followed the lines that could be read, but not every line could be read: "
+        "- lines not read: 1, the first is row 8: cut short, or not of the exchange's form; what they said is in no book"
     )
 
 
@@ -132,7 +132,7 @@ def test_the_tick_and_the_lot_put_back_zeros_that_a_recorder_lost(
     assert run(["replay", str(path)]) == 1
     assert "(--tick and --lot, or instruments)" in out(capsys)
     assert run(["replay", str(path), "--tick", "0.00001", "--lot", "0.00000001"]) == 0
-    assert out(capsys).endswith("All 1 checksums are those of the books.")
+    assert out(capsys).endswith("All 1 checksums match the books.")
 
 
 def test_wrong_checksums_may_be_ignored_and_are_counted(
@@ -146,7 +146,7 @@ def test_wrong_checksums_may_be_ignored_and_are_counted(
     assert (found["checksums_failed"], found["stale"], found["agrees"]) == (2, [], True)
     assert found["symbols"]["XBT/USD"]["best_sell"] == 101
     assert run(["replay", path, "--checksums", "ignore"]) == 0
-    assert out(capsys).endswith("Every book followed its feed; wrong checksums ignored: 2.")
+    assert out(capsys).endswith("Every book followed its feed. Wrong checksums ignored: 2.")
 
 
 def test_a_capture_of_another_channel_is_an_error_that_names_it(
@@ -210,12 +210,21 @@ def test_a_journal_keeps_what_a_capture_did(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--book", "FILE"], "'--book': it applies to lobster, and this is okx"),
-        (["--trades", "FILE"], "'--trades': it applies to bitstamp, and this is okx"),
-        (["--unknown", "skip"], "'--unknown': it applies to bitstamp, lobster, and this is okx"),
-        (["--ignore", "7"], "'--ignore': it applies to bitstamp, lobster, and this is okx"),
-        (["--symbol", "X"], "'--symbol': it applies to bitstamp, lobster, and this is okx"),
-        (["--depth", "10"], "'--depth': it applies to kraken, and this is okx"),
+        (["--book", "FILE"], "'--book': it applies to lobster, but the format of this file is okx"),
+        (["--trades", "FILE"], "'--trades': it applies to bitstamp, but the format of this file is okx"),
+        (
+            ["--unknown", "skip"],
+            "'--unknown': it applies to bitstamp, lobster, but the format of this file is okx",
+        ),
+        (
+            ["--ignore", "7"],
+            "'--ignore': it applies to bitstamp, lobster, but the format of this file is okx",
+        ),
+        (
+            ["--symbol", "X"],
+            "'--symbol': it applies to bitstamp, lobster, but the format of this file is okx",
+        ),
+        (["--depth", "10"], "'--depth': it applies to kraken, but the format of this file is okx"),
         (["--format", "kraken"], "it holds no book of kraken"),
         (["--format", "nyse"], "'nyse' is not one of"),
     ],
@@ -236,7 +245,10 @@ def test_a_lobster_file_has_no_tick_to_be_given(tmp_path: Path, capsys: pytest.C
     path.write_text("34200.1,1,7,10,1000000,-1\n")
     assert run(["replay", str(path), "--tick", "0.01"]) == 2
     error = capsys.readouterr().err
-    assert "'--tick': it applies to bitget, bitstamp, kraken, okx, and this is lobster" in error
+    assert (
+        "'--tick': it applies to bitget, bitstamp, kraken, okx, but the format of this file is lobster"
+        in error
+    )
 
 
 def test_a_capture_that_is_cut_off_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,7 +286,7 @@ def test_a_feed_without_checksums_is_followed_by_its_numbers(
     path = tmp_path / "capture"
     path.write_text("\n".join(lines))
     assert run(["replay", str(path)]) == 0
-    assert out(capsys).endswith("Every book followed its feed; there was no checksum to compare it with.")
+    assert out(capsys).endswith("Every book followed its feed. The capture contains no checksums.")
     path.write_text("\n".join([*lines[:2], *lines[3:]]))
     assert run(["replay", str(path), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)

@@ -71,7 +71,7 @@ def test_the_module_is_the_command() -> None:
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
     described = command("-m", "oms", "replay", "--help").stdout
     assert "Usage: oms replay" in described
-    assert "2 wrong use, or a file that cannot be read to its end." in described
+    assert "2 incorrect use or a file that cannot be read to its end." in described
 
 
 def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,10 +159,10 @@ def test_a_replay_ends_in_the_ladder_the_costs_and_the_report(session: str) -> N
     assert "spread 0.0200" in rows
     assert any(row.startswith("SELL (bids) 99.9900 1 30 ") for row in rows)
     assert "BUY (asks) 6 600.0600 100.010000 100.0100 0.00" in rows
-    assert "BUY (asks) 7 only 6 rest" in rows
+    assert "BUY (asks) 7 only 6 available" in rows
     assert "SELL (bids) 7 699.9300 99.990000 99.9900 0.00" in rows
     assert "trades 1 1 at the published cost, 1 with the same fills" in rows
-    assert rows[-1] == "The data agree with what they are compared with."
+    assert rows[-1] == "The data agree with the published data."
 
 
 def test_the_object_for_machines_is_all_that_is_printed(
@@ -236,7 +236,7 @@ def test_data_that_disagree_exit_with_one_and_the_words_why(
     book.write_text("1000000,10,9999999999,0\n")
     assert run(["replay", session, "--book", str(book)]) == 1
     out, err = capsys.readouterr()
-    assert "The data disagree with what they are compared with:\n" in out
+    assert "The data disagree with the published data:\n" in out
     assert "- 1 of 4 best-price states are equal to the book file's" in out
     assert err == ""
     assert run(["replay", session, "--book", str(book), "--json"]) == 1
@@ -252,13 +252,15 @@ def test_an_agreement_is_limited_by_the_rows_that_were_refused(
     path.write_text(SESSION + "34200.5,1,9,30,999900,1\n34200.4,3,9,31,999900,1\n")
     assert run(["replay", session]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(
-        "The data agree with what they are compared with, but 1 row was rejected: a submission with "
+        "The data agree with the published data, but 1 row was rejected: a submission with "
         "the id of a resting order (at row 6), and 2 rows contradict earlier rows: a time earlier than in "
         "the row above (at row 7); a deletion of an amount other than the resting amount (at row 7)."
     )
     path.write_text("34200.1,1,9,30,0,1\n")
     assert run(["replay", session]) == 0
-    assert "nothing to compare the data with; 1 row was rejected" in " ".join(capsys.readouterr().out.split())
+    assert "no published data to compare with; 1 row was rejected" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_a_symbol_may_be_named(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -303,7 +305,7 @@ def test_a_file_without_anything_to_compare_says_so(
 ) -> None:
     assert run(["replay", bitstamp]) == 0
     out = capsys.readouterr().out
-    assert "There was nothing to compare the data with." in out
+    assert "There was no published data to compare with." in out
     assert "nothing" in out  # the asks
 
 
@@ -342,14 +344,14 @@ def test_wrong_use_is_an_error_of_one_line(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--quote", "0"], "'--quote': an integer >= 1 is wanted, not '0'"),
-        (["--quote", "-5"], "an integer >= 1 is wanted, not '-5'"),
-        (["--quote", "abc"], "an integer >= 1 is wanted, not 'abc'"),
-        (["--quote", "1.5"], "an integer >= 1 is wanted, not '1.5'"),
-        (["--quote", "9" * 5000], "an integer >= 1 is wanted"),
+        (["--quote", "0"], "'--quote': must be an integer >= 1, not '0'"),
+        (["--quote", "-5"], "must be an integer >= 1, not '-5'"),
+        (["--quote", "abc"], "must be an integer >= 1, not 'abc'"),
+        (["--quote", "1.5"], "must be an integer >= 1, not '1.5'"),
+        (["--quote", "9" * 5000], "must be an integer >= 1"),
         (["--quote", "1", "abc"], "unexpected extra argument"),
         (["--quote"], "requires an argument"),
-        (["--ignore", "-1"], "'--ignore': an integer >= 0 is wanted, not '-1'"),
+        (["--ignore", "-1"], "'--ignore': must be an integer >= 0, not '-1'"),
         (["--unknown", "maybe"], "'--unknown': 'maybe' is not one of"),
         (["--format", "nasdaq"], "'--format': 'nasdaq' is not one of"),
         (["--symbol", ""], "symbol must be a non-empty str"),
@@ -358,7 +360,8 @@ def test_wrong_use_is_an_error_of_one_line(
         (["--book", "."], "Is a directory"),
         (
             ["--trades", "any"],
-            "'--trades': it applies to bitstamp, and this is lobster; see oms replay --help",
+            "'--trades': it applies to bitstamp, but the format of this file is lobster; "
+            "see oms replay --help",
         ),
         (["--json", "--quote", "0"], "--quote"),
     ],
@@ -372,7 +375,7 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--book", "any"], "'--book': it applies to lobster, and this is bitstamp"),
+        (["--book", "any"], "'--book': it applies to lobster, but the format of this file is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
         (
             ["--format", "lobster"],

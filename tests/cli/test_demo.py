@@ -27,17 +27,17 @@ def test_the_tour_begins_with_the_worked_example(shown: str) -> None:
     assert 'calculate_price("JPM", BUY, 20) 400 20 x 20' in rows
     assert 'calculate_price("JPM", BUY, 10) 200 10 x 20' in rows
     assert 'calculate_price("JPM", BUY, 22) 442 20 x 20 + 2 x 21' in rows
-    assert 'place_trade("JPM", BUY, 22) 442 8 of order 4 are left' in rows
+    assert 'place_trade("JPM", BUY, 22) 442 8 of order 4 remain' in rows
 
 
 def test_the_tour_replays_shows_the_books_prices_amounts_and_trades(shown: str) -> None:
     assert "30,000" in shown
-    assert "The data agree with what they are compared with." in shown
+    assert "The data agree with the published data." in shown
     assert shown.count("BUY (asks)") == 6 + 5
     assert shown.count("SELL (bids)") == 6 + 5
     assert "spread" in shown
-    assert "only 97,336 rest" in shown
-    assert "calculate_price said 70,011.1000; place_trade cost 70,011.1000." in shown
+    assert "only 97,336 available" in shown
+    assert "calculate_price returned 70,011.1000; place_trade cost 70,011.1000." in shown
 
 
 def test_the_tour_fits_eighty_columns_without_cutting_a_number(shown: str) -> None:

@@ -143,7 +143,7 @@ def test_all_history_is_dropped_only_where_all_is_asked_for(
     before = journal.verify(file)
     for options in ([], ["--all", "--before", "3"]):
         assert run(["journal", "compact", file, *options]) == 2
-        assert "it has 4 events, 1 to 4; say what to drop, with either --before N or --all" in (
+        assert "it has 4 events, 1 to 4; choose the events to drop with either --before N or --all" in (
             capsys.readouterr().err
         )
         assert journal.verify(file) == before
@@ -153,7 +153,7 @@ def test_all_history_is_dropped_only_where_all_is_asked_for(
     assert (after.events, after.last, after.state_hash) == (0, 4, before.state_hash)
     assert out(capsys, "journal", "compact", file, "--all") == "0 events dropped.\n"
     assert run(["journal", "compact", file]) == 2
-    assert "it is empty; say what to drop" in capsys.readouterr().err
+    assert "it is empty; choose the events to drop" in capsys.readouterr().err
 
 
 def test_what_was_one_change_is_announced_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +188,7 @@ def test_what_is_derived_is_rebuilt_and_a_damaged_event_log_is_not(
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM fills")
     out(capsys, "journal", "verify", file, code=1)
-    assert "The journal is rebuilt." in out(capsys, "journal", "rebuild", file)
+    assert "The journal was rebuilt." in out(capsys, "journal", "rebuild", file)
     assert json.loads(out(capsys, "journal", "rebuild", file, "--json")) == whole._asdict()
     assert journal.verify(file) == whole
     with closing(sqlite3.connect(file)) as connection, connection:

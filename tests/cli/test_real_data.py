@@ -51,7 +51,7 @@ def test_what_is_fine_but_for_refused_rows_says_so(capsys: pytest.CaptureFixture
     out = " ".join(capsys.readouterr().out.split())
     assert "unknown orders 187 187 not added" in out
     assert out.endswith(
-        "The data agree with what they are compared with, but 27 rows were rejected: an order that "
+        "The data agree with the published data, but 27 rows were rejected: an order that "
         "was already removed (22 times, first at row 1,805); created after its removal (5 times, first at "
         "row 10,925)."
     )
@@ -69,6 +69,6 @@ def test_bitstamp_with_its_trades_is_fine(capsys: pytest.CaptureFixture[str]) ->
 def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AMZN)]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "The data disagree with what they are compared with:" in out
+    assert "The data disagree with the published data:" in out
     assert "of 6,610 trades have the published cost" in out
     assert "does not contain the full book" in out
