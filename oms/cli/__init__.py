@@ -1,4 +1,4 @@
-"""The `oms` command, on typer and rich: exact prices of recorded books, from a terminal."""
+"""The `oms` command."""
 
 from oms.cli.app import app, run
 

@@ -1,4 +1,4 @@
-"""The command line: its commands, its errors, and its exit codes."""
+"""The command-line interface: its commands, errors, and exit codes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         try:
             print("oms", version("oms-orderbook"))
-        except PackageNotFoundError:  # a checkout that was never installed
+        except PackageNotFoundError:  # a checkout that is not installed
             print("oms, not installed")
         raise typer.Exit
 
@@ -48,20 +48,22 @@ def _show_version(wanted: bool) -> None:
 def _options(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Say which version it is."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
     """Exact prices and trades against order books."""
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (None = those of the process) and return its exit code.
+    """Run the command and return its exit code. The default arguments are those of the process.
 
-    Any error in the arguments or in a file is reported as one line on stderr.
+    An error in the arguments or in a file is reported as one line on stderr.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may not fit the terminal
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # the terminal may not be able to print a file's name
     try:
         code = _run(list(sys.argv[1:] if args is None else args))
         _flush()
@@ -74,7 +76,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _report_error(error.strerror or str(error))
     except Exception as error:
-        # Typer raises click's errors; newer versions raise those of a bundled click.
+        # Typer raises errors of click. Newer versions raise errors of a bundled click.
         message = getattr(error, "format_message", None)
         if message is None:
             raise
@@ -95,19 +97,19 @@ def _run(args: list[str]) -> int:
 
 
 def _flush() -> None:
-    """Write what is left: a failure must show now, not while Python shuts down."""
+    """Write the remaining output, so that an error is reported now and not at the shutdown of Python."""
     if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - the shell may have closed it
         sys.stdout.flush()
 
 
 def _leave_closed_pipe() -> int:
-    with suppress(OSError):  # Python flushes once more when it shuts down: that must go somewhere
+    with suppress(OSError):  # Python flushes again at shutdown, which must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.PIPE_CLOSED
 
 
 def _plain(message: str) -> str:
-    """Leave out what libraries below typer put in, and what they end in.
+    """Remove prefixes of other libraries and the final period from an error message.
 
     >>> _plain("Invalid value for '--format': Value error, 'nyse' is not one of 'bitstamp', 'lobster'.")
     "Invalid value for '--format': 'nyse' is not one of 'bitstamp', 'lobster'"

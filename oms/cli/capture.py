@@ -1,4 +1,4 @@
-"""The part of `oms replay` that is about captures of level-2 feeds."""
+"""The part of `oms replay` for captures of level-2 feeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def replay_capture(
     journal: Path | None,
     as_object: bool,
 ) -> bool:
-    """Replay a capture and print what was found; return True if every book followed all lines of its feed."""
+    """Replay a capture and print the report. Return True if every book followed all lines of its feed."""
     driven = drive_levels(
         capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal
     )
@@ -61,16 +61,16 @@ def _as_json(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> di
         "first_rows": report.first_rows,
         "resting_orders": len(driven.om),
         "symbols": {
-            symbol: _symbol_as_json(driven.om, symbol, found, quote)
-            for symbol, found in report.symbols.items()
+            symbol: _symbol_as_json(driven.om, symbol, symbol_report, quote)
+            for symbol, symbol_report in report.symbols.items()
         },
     }
 
 
 def _symbol_as_json(
-    om: OrderManagement, symbol: str, found: SymbolReport, quote: Sequence[int]
+    om: OrderManagement, symbol: str, symbol_report: SymbolReport, quote: Sequence[int]
 ) -> dict[str, object]:
-    counts = asdict(found)
+    counts = asdict(symbol_report)
     instrument = counts.pop("instrument")
     return {
         "tick": instrument["tick_size"],
@@ -86,14 +86,14 @@ def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
     console, report = new_console(), driven.report
     console.print(heading(f"{counted(len(report.symbols), 'symbol')}, captured from {capture.feed}"))
     console.print(_table(driven))
-    for symbol, found in report.symbols.items() if quote else ():
-        console.print(heading(f"{symbol} ({found.instrument.describe()})"))
-        console.print(cost_table(costs(driven.om, symbol, quote), found.instrument))
+    for symbol, symbol_report in report.symbols.items() if quote else ():
+        console.print(heading(f"{symbol} ({symbol_report.instrument.describe()})"))
+        console.print(cost_table(costs(driven.om, symbol, quote), symbol_report.instrument))
     for reason, lines in report.passed_over.items():
         row = report.first_rows[reason]
-        console.print(Text(f" lines passed over: {lines:,}, {reason}, first in row {row:,}", "dim"))
+        console.print(Text(f" lines skipped: {lines:,}, {reason}, first in row {row:,}", "dim"))
     console.print(
-        f" {driven.seconds:.1f} s: {driven.messages_per_second:,.0f} messages a second", style="dim"
+        f" {driven.seconds:.1f} s: {driven.messages_per_second:,.0f} messages per second", style="dim"
     )
     console.print()
     console.print(_verdict(driven))
@@ -105,24 +105,31 @@ def _table(driven: DrivenLevels) -> Table:
     table.add_column("symbol", overflow="fold")
     for header in ("messages", "checksums", "failed", "gaps", "crossed", "best ask", "best bid"):
         table.add_column(header, justify="right", overflow="fold")
-    for symbol, found in driven.report.symbols.items():
+    for symbol, symbol_report in driven.report.symbols.items():
         table.add_row(
             symbol,
             *(
                 f"{count:,}"
-                for count in (found.messages, found.checksums_ok, found.checksums_failed, found.gaps)
+                for count in (
+                    symbol_report.messages,
+                    symbol_report.checksums_ok,
+                    symbol_report.checksums_failed,
+                    symbol_report.gaps,
+                )
             ),
-            f"{found.crossed:,}",
-            *_best(driven.om, symbol, found),
+            f"{symbol_report.crossed:,}",
+            *_best(driven.om, symbol, symbol_report),
         )
     return table
 
 
-def _best(om: OrderManagement, symbol: str, found: SymbolReport) -> Iterator[Text]:
+def _best(om: OrderManagement, symbol: str, symbol_report: SymbolReport) -> Iterator[Text]:
     for side in Side:
         price = om.best_price(symbol, side)
-        shown = "none" if price is None else found.instrument.show_price(price)
-        yield Text("stale" if found.stale else shown, "bold red" if found.stale else STYLE_OF[side])
+        shown = "none" if price is None else symbol_report.instrument.show_price(price)
+        yield Text(
+            "stale" if symbol_report.stale else shown, "bold red" if symbol_report.stale else STYLE_OF[side]
+        )
 
 
 def _verdict(driven: DrivenLevels) -> Text:
@@ -130,10 +137,12 @@ def _verdict(driven: DrivenLevels) -> Text:
     if not report.followed:
         return Text("Not every book followed its feed:", "bold red")
     if report.unread:
-        return Text("Every book followed what was read of its feed, but not every line was read:", "bold red")
+        return Text(
+            "Every book followed the lines that could be read, but not every line could be read:", "bold red"
+        )
     if report.checksums_failed:
-        verdict = f"Every book followed its feed; wrong checksums ignored: {report.checksums_failed:,}."
+        verdict = f"Every book followed its feed. Wrong checksums ignored: {report.checksums_failed:,}."
         return Text(verdict, "bold yellow")
     if not report.checksums_ok:
-        return Text("Every book followed its feed; there was no checksum to compare it with.", "bold")
-    return Text(f"All {report.checksums_ok:,} checksums are those of the books.", "bold green")
+        return Text("Every book followed its feed. The capture contains no checksums.", "bold")
+    return Text(f"All {report.checksums_ok:,} checksums match the books.", "bold green")

@@ -16,9 +16,10 @@ __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
 
 class Cost(NamedTuple):
-    """What `amount` lots would cost (BUY) or raise (SELL), in ticks times lots, of the `available` that rest.
+    """The cost (BUY) or proceeds (SELL) of a trade of `amount` lots.
 
-    The three prices are None where less is available than the amount.
+    `total_price` is in ticks times lots, `best_price` and `worst_price` in ticks, and `available` in lots.
+    The three prices are None if less than `amount` is available.
     """
 
     side: Side
@@ -30,10 +31,10 @@ class Cost(NamedTuple):
 
 
 def costs(om: OrderManagement, symbol: str, amounts: Iterable[int]) -> Iterator[Cost]:
-    """Yield the cost of each amount on each side; raises InvalidOrderError."""
-    wanted = tuple(amounts)
+    """Yield the cost of each amount on each side. Raise InvalidOrderError for an invalid amount."""
+    amounts = tuple(amounts)
     for side in Side:
-        for amount in wanted:
+        for amount in amounts:
             yield _cost(om, symbol, side, amount)
 
 
@@ -43,29 +44,29 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
     available = om.available_amount(symbol, side)
-    # The last lot has the worst price: the cost of the amount minus the cost of one lot less.
+    # The worst price is the price of the last lot: the total minus the total of one lot less.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 
 
-def cost_table(answers: Iterable[Cost], units: Instrument) -> Table:
-    """Lay the answers out, with how much worse than the best price the average is, in 1/100 of a per cent."""
+def cost_table(costs_to_show: Iterable[Cost], units: Instrument) -> Table:
+    """Return a table of the costs. Slippage is the average relative to the best price, in basis points."""
     table = new_table()
     table.add_column("a trade of", no_wrap=True)
     for header in ("amount", "total price", "average", "worst", "slippage\n(bps)"):
         table.add_column(header, justify="right", overflow="fold")
     last = None
-    for answer in answers:
-        if last not in (None, answer.side):
+    for cost in costs_to_show:
+        if last not in (None, cost.side):
             table.add_section()
-        last = answer.side
-        table.add_row(name_of(answer.side), units.show_amount(answer.amount), *_answer(answer, units))
+        last = cost.side
+        table.add_row(name_of(cost.side), units.show_amount(cost.amount), *_prices(cost, units))
     return table
 
 
-def _answer(cost: Cost, units: Instrument) -> tuple[str, ...]:
+def _prices(cost: Cost, units: Instrument) -> tuple[str, ...]:
     if cost.total_price is None or cost.best_price is None or cost.worst_price is None:
-        return (f"only {units.show_amount(cost.available)} rest",)
+        return (f"only {units.show_amount(cost.available)} available",)
     at_best = cost.best_price * cost.amount
     return (
         units.show_total(cost.total_price),
@@ -76,7 +77,7 @@ def _answer(cost: Cost, units: Instrument) -> tuple[str, ...]:
 
 
 def fill_table(trade: Trade, units: Instrument) -> Table:
-    """Lay out what each order gave to a trade, best first, and the sum."""
+    """Return a table of the fills of a trade, best first, and their total."""
     table = new_table()
     table.show_footer = True
     table.add_column("order", footer="trade, average price", no_wrap=True)

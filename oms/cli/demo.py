@@ -1,4 +1,4 @@
-"""`oms demo`: a tour that needs no file."""
+"""`oms demo`: a tour that does not need a file."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _TO_TRADE = 700
 def demo() -> None:
     """Take a tour on a synthetic session: exact prices, a replay, the ladder, a trade."""
     console = new_console()
-    console.print(heading("1. The four verbs"))
+    console.print(heading("1. The four methods"))
     _worked_example(console)
     console.print(heading("2. A synthetic session, replayed from a LOBSTER file"))
     driven = _replay()
     console.print(summary(driven.report))
     console.print(verdict(driven.report))
     console.print()
-    console.print(heading(f"3. The books of {driven.symbol} as the session leaves them"))
+    console.print(heading(f"3. The books of {driven.symbol} at the end of the session"))
     console.print(ladder(driven.om, driven.symbol, _UNITS, levels=6))
-    console.print(heading("4. What would it cost?"))
+    console.print(heading("4. The cost of a trade"))
     console.print(cost_table(costs(driven.om, driven.symbol, _AMOUNTS), _UNITS))
     console.print(heading(f"5. A trade: BUY {_TO_TRADE}"))
     _trade(console, driven)
@@ -51,16 +51,16 @@ def _worked_example(console: Console) -> None:
     om.add_order(4, "JPM", Side.BUY, 10, 21)
     table = new_table()
     table.add_column("call", no_wrap=True)
-    table.add_column("answer", justify="right")
+    table.add_column("result", justify="right")
     table.add_column("")
-    table.add_row('add_order(1, "JPM", BUY, 20, 20)', "", "20 rest at a price of 20")
-    table.add_row('add_order(4, "JPM", BUY, 10, 21)', "", "10 rest at 21")
+    table.add_row('add_order(1, "JPM", BUY, 20, 20)', "", "adds 20 lots at a price of 20")
+    table.add_row('add_order(4, "JPM", BUY, 10, 21)', "", "adds 10 lots at a price of 21")
     for amount, why in ((20, "20 x 20"), (10, "10 x 20"), (22, "20 x 20 + 2 x 21")):
         cost = om.calculate_price("JPM", Side.BUY, amount)
         table.add_row(f'calculate_price("JPM", BUY, {amount})', str(cost), why)
     trade = om.place_trade("JPM", Side.BUY, 22)
-    left = "; ".join(f"{order.amount} of order {order.order_id} are left" for order in om)
-    table.add_row('place_trade("JPM", BUY, 22)', str(trade.total_price), left)
+    remaining = "; ".join(f"{order.amount} of order {order.order_id} remain" for order in om)
+    table.add_row('place_trade("JPM", BUY, 22)', str(trade.total_price), remaining)
     console.print(table)
 
 
@@ -71,8 +71,8 @@ def _replay() -> Driven:
 
 def _trade(console: Console, driven: Driven) -> None:
     om, symbol = driven.om, driven.symbol
-    asked = om.calculate_price(symbol, Side.BUY, _TO_TRADE)
+    calculated = om.calculate_price(symbol, Side.BUY, _TO_TRADE)
     trade = om.place_trade(symbol, Side.BUY, _TO_TRADE)
     console.print(fill_table(trade, _UNITS))
-    said, paid = _UNITS.show_total(asked), _UNITS.show_total(trade.total_price)
-    console.print(f"calculate_price said {said}; place_trade cost {paid}.")
+    expected, paid = _UNITS.show_total(calculated), _UNITS.show_total(trade.total_price)
+    console.print(f"calculate_price returned {expected}; place_trade cost {paid}.")

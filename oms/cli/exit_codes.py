@@ -12,10 +12,10 @@ class ExitCode(IntEnum):
 
     FINE = 0
     DISAGREES = 1
-    """The data disagree with what they are compared with, or lines of a capture were not read."""
+    """The data disagree with the published data, or lines of a capture could not be read."""
     WRONG_USE = 2
-    """Options that do not fit, or a file that cannot be read to its end."""
+    """An option is invalid, or a file cannot be read to its end."""
     INTERRUPTED = 130
-    """Ctrl-C: 128 + SIGINT, as shells count."""
+    """Ctrl-C: 128 + SIGINT, as in shells."""
     PIPE_CLOSED = 141
     """The reader of the output closed the pipe: 128 + SIGPIPE."""

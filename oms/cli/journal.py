@@ -1,4 +1,4 @@
-"""`oms journal`: check a journal's file, show what happened, drop history, and export events."""
+"""`oms journal`: verify, show, compact, back up, rebuild, and export a journal."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ from oms.models import Order, Trade
 
 __all__ = ["app"]
 
-app = typer.Typer(name="journal", help="Check, show, compact and export a journal.", no_args_is_help=True)
+app = typer.Typer(
+    name="journal",
+    help="Verify, show, compact, back up, rebuild, and export a journal.",
+    no_args_is_help=True,
+)
 
-_AT_ONCE = 10_000  # rows of an export
-_SHOWN = 3  # orders of an event
+_AT_ONCE = 10_000  # rows of an export per chunk
+_SHOWN = 3  # orders shown per event
 
 JournalFile = Annotated[
     Path, typer.Argument(metavar="FILE", show_default=False, help="A journal, such as book.db.")
@@ -41,13 +45,17 @@ JournalFile = Annotated[
 Copy = Annotated[
     Path, typer.Argument(metavar="TO", show_default=False, help="A file that does not exist yet.")
 ]
-First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="Begin with this event.")]
-Kind = Annotated[str | None, typer.Option("--kind", metavar="NAME", help="Such as TradePlaced.")]
-OfSymbol = Annotated[str | None, typer.Option("--symbol", metavar="NAME", help="Of this symbol only.")]
-OfOrder = Annotated[int | None, typer.Option("--order", min=0, metavar="ID", help="Of this order only.")]
+First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="The first event to show.")]
+Kind = Annotated[
+    str | None, typer.Option("--kind", metavar="NAME", help="Only events of this kind, such as TradePlaced.")
+]
+OfSymbol = Annotated[str | None, typer.Option("--symbol", metavar="NAME", help="Only events of this symbol.")]
+OfOrder = Annotated[
+    int | None, typer.Option("--order", min=0, metavar="ID", help="Only events of this order.")
+]
 Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N events.")]
 Before = Annotated[
-    int | None, typer.Option("--before", min=1, metavar="N", help="Keep this event and what follows it.")
+    int | None, typer.Option("--before", min=1, metavar="N", help="Drop the events before this one.")
 ]
 
 
@@ -61,15 +69,17 @@ class Format(Enum):
     JSONL = "jsonl"
 
 
-Form = Annotated[Format, typer.Option("--format", help="Rows of changes, or whole events.")]
-Output = Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write here, not to stdout.")]
+Form = Annotated[Format, typer.Option("--format", help="CSV rows of changed orders, or JSON events.")]
+Output = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
+]
 
 
 @app.command()
 def verify(file: JournalFile, *, as_object: Json = False) -> None:
-    """Replay the whole event log, and compare everything in the file with it.
+    """Replay the whole event log, and compare everything in the file with the result.
 
-    Exit codes: 0 the file agrees, 1 it is damaged (the place is printed), 2 wrong use.
+    Exit codes: 0 the file is correct, 1 the file is damaged (the location is printed), 2 incorrect use.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -90,7 +100,7 @@ def verify(file: JournalFile, *, as_object: Json = False) -> None:
 
 def _print(result: Verification) -> None:
     table = new_table()
-    table.add_column("what")
+    table.add_column("item")
     table.add_column("", overflow="fold")
     for name, value in result._asdict().items():
         if name != "warning":
@@ -102,9 +112,9 @@ def _print(result: Verification) -> None:
 
 @app.command()
 def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
-    """Copy a journal to a new file, also while it is open, and verify the copy.
+    """Copy a journal to a new file, even while it is open, and verify the copy.
 
-    The new file appears only when it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
+    The new file appears only after it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
     """
     result = backup_file(file, to)
     if as_object:
@@ -125,7 +135,7 @@ def show(
     limit: Most = 100,
     as_object: Json = False,
 ) -> None:
-    """Show the events, oldest first; with --json one object on each line."""
+    """Show the events, oldest first. With --json, print one object per line."""
     with opened_to_read(file) as event_log:
         begin = first or event_log.head("snapshot").sequence + 1
         chosen = (event for event in event_log.events(begin) if _is_of(event, kind, symbol, order))
@@ -135,7 +145,7 @@ def show(
             print(_as_json(event))
         return
     table = new_table()
-    for header in ("event", "kind", "what", "note"):
+    for header in ("event", "kind", "content", "note"):
         table.add_column(header, overflow="fold")
     for event in events:
         table.add_row(
@@ -149,23 +159,26 @@ def show(
 
 @app.command()
 def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
-    """Drop the history before an event, or with --all the whole of it.
+    """Drop the events before an event, or all events with --all.
 
-    First print what will be dropped. The resting orders stay, as the snapshot that the event log begins with.
+    The command first prints which events it drops. The resting orders stay, in a snapshot at the start of the
+    log.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
     if (before is None) != everything:
-        raise JournalError(str(file), f"{_extent(file)}; say what to drop, with either --before N or --all")
-    kept = SqliteJournal(file)
+        raise JournalError(
+            str(file), f"{_extent(file)}; choose the events to drop with either --before N or --all"
+        )
+    store = SqliteJournal(file)
     try:
-        plan = kept.droppable(before)
+        plan = store.droppable(before)
         if plan.events:
             events, trades = _count(plan.events, "event"), _count(plan.trades, "trade")
             new_console().print(f"Dropping {events}, {plan.first} to {plan.last}, and the rows of {trades}.")
-        new_console().print(f"{_count(kept.compact(before), 'event')} dropped.")
+        new_console().print(f"{_count(store.compact(before), 'event')} dropped.")
     finally:
-        kept.close()
+        store.close()
 
 
 def _extent(file: Path) -> str:
@@ -178,32 +191,33 @@ def _extent(file: Path) -> str:
 
 @app.command()
 def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
-    """Write orders, trades and fills again from the events, where only they are damaged.
+    """Compute orders, trades, and fills again from the events.
 
-    If the events are damaged, nothing is changed. Indexes and views that were added by hand are lost.
+    Use it if only those tables are damaged. If the events are damaged, nothing changes. Indexes and views
+    that you added are lost.
     """
     result = rebuild_file(file)
     if as_object:
         print(json.dumps(result._asdict()))
         return
     _print(result)
-    new_console().print("The journal is rebuilt.", style="bold green")
+    new_console().print("The journal was rebuilt.", style="bold green")
 
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Write all events: as CSV with a row for each changed order, or as JSON with one event on each line."""
+    """Export all events as CSV with a row per changed order, or as JSON with one event per line."""
     if output is None:
         _write(file, sys.stdout, form)
         return
     if output.exists():
-        raise JournalError(str(output), "it exists already, and is not overwritten; choose another name")
+        raise JournalError(str(output), "the file exists already and is not overwritten; choose another name")
     stream = output.open("x", encoding="utf-8", newline="")
     try:
         with stream:
             _write(file, stream, form)
     except BaseException:
-        output.unlink()  # half an export looks like a complete one
+        output.unlink()  # an incomplete export looks like a complete one
         raise
 
 
@@ -224,7 +238,7 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
 
 
 def _subjects(event: Event) -> Sequence[Order | Trade]:
-    """Return the orders, or the trade, that an event is about."""
+    """Return the orders or the trade of an event."""
     subject: Order | Trade | tuple[Order, ...] = event.subject()
     return (subject,) if isinstance(subject, Order | Trade) else subject
 

@@ -1,4 +1,4 @@
-"""The ladder: both books of a symbol around the spread, as deep as a screen is high."""
+"""The ladder: the best levels of both books of a symbol, around the spread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 class Bar:
-    """A bar as long as its share of the widest one; of '#' where the terminal knows only ASCII."""
+    """A bar whose length is proportional to `value / of`. It consists of '#' in terminals with only ASCII."""
 
     def __init__(self, value: int, of: int, style: str) -> None:
         self.value = value
@@ -39,7 +39,7 @@ class Bar:
 
 
 def ladder(om: OrderManagement, symbol: str, units: Instrument, levels: int = 10) -> Table:
-    """Draw the best levels of both books: asks above, lowest at the spread; bids below."""
+    """Return a table of the best levels of both books, with asks above the spread and bids below it."""
     books = {side: om.depth(symbol, side) for side in Side}
     shown = {side: books[side][:levels] for side in Side}
     widest = max((level.amount for side in Side for level in shown[side]), default=1)

@@ -1,6 +1,6 @@
 """The arguments and options of the commands, as types.
 
-Options of numbers take one or many: `--quote 100 500` is `--quote 100 --quote 500`.
+Some options accept one or more numbers: `--quote 100 500` means `--quote 100 --quote 500`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = [
     "spread",
 ]
 
-_LONGEST = 1000  # digits: Python refuses to read numbers a few times longer
+_LONGEST = 1000  # digits; Python does not parse much longer numbers
 
 
 def _integer(least: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if re.fullmatch(rf"\d{{1,{_LONGEST}}}", text, re.ASCII) and int(text) >= least:
             return int(text)
-        raise typer.BadParameter(f"an integer >= {least} is wanted, not {reprlib.repr(text)}")
+        raise typer.BadParameter(f"must be an integer >= {least}, not {reprlib.repr(text)}")
 
     return parse
 
@@ -53,12 +53,14 @@ RecordingFile = Annotated[
     typer.Argument(metavar="FILE", show_default=False, help="A recording or a capture, compressed or not."),
 ]
 Format = Annotated[
-    AnyFeed | None, typer.Option("--format", help="Who recorded it; by default its beginning tells.")
+    AnyFeed | None, typer.Option("--format", help="The format of the file. By default, it is recognized.")
 ]
 Symbol = Annotated[
     str | None,
     typer.Option(
-        "--symbol", metavar="NAME", help="What is traded in it; by default what the file's name says."
+        "--symbol",
+        metavar="NAME",
+        help="The symbol of the recording. By default, it is read from the file's name.",
     ),
 ]
 Quoted = Annotated[
@@ -67,29 +69,27 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC; others: as shown).",
+        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC; others: printed).",
     ),
 ]
 BookFile = Annotated[
     Path | None,
-    typer.Option(
-        "--book", metavar="FILE", help="LOBSTER: an orderbook file to compare the best prices with."
-    ),
+    typer.Option("--book", metavar="FILE", help="LOBSTER: an orderbook file whose best prices are compared."),
 ]
 TradesFile = Annotated[
     Path | None,
     typer.Option(
         "--trades",
         metavar="FILE",
-        help="Bitstamp: trades, inferred or reported, whose makers should head their book.",
+        help="Bitstamp: a trade file, inferred or reported. Makers should be first in their books.",
     ),
 ]
 UnknownOrders = Annotated[
     Unknown | None,
     typer.Option(
         "--unknown",
-        help="What to do about orders never submitted: let them rest as their rows imply, pass over their "
-        "rows, or stop with exit code 2; by default seed (LOBSTER), skip (Bitstamp).",
+        help="The policy for orders that were never submitted: seed adds them as their rows imply, skip "
+        "ignores their rows, and raise stops with exit code 2. Default: seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Depth = Annotated[
@@ -98,7 +98,7 @@ Depth = Annotated[
         "--depth",
         parser=_integer(1),
         metavar="N",
-        help="Kraken: how many levels a side were subscribed, where the capture does not say so.",
+        help="Kraken: the subscribed levels per side, if the capture does not contain them.",
     ),
 ]
 TickSize = Annotated[
@@ -106,7 +106,7 @@ TickSize = Annotated[
     typer.Option(
         "--tick",
         metavar="SIZE",
-        help="Bitget, Bitstamp, Kraken, OKX: the tick; by default what the prices show.",
+        help="Bitget, Bitstamp, Kraken, OKX: the tick size. By default, it is found from the prices.",
     ),
 ]
 LotSize = Annotated[
@@ -114,16 +114,16 @@ LotSize = Annotated[
     typer.Option(
         "--lot",
         metavar="SIZE",
-        help="Bitget, Kraken, OKX: the lot; by default what the amounts show. Bitstamp: what 1 in a volume "
-        "is worth; by default 1e-8.",
+        help="Bitget, Kraken, OKX: the lot size. By default, it is found from the amounts. Bitstamp: the "
+        "value of 1 in the volume column, by default 1e-8.",
     ),
 ]
 ChecksumPolicy = Annotated[
     Checksums | None,
     typer.Option(
         "--checksums",
-        help="Bitget, Kraken, OKX: what a wrong checksum does. By default (verify) its book is stale until "
-        "the next snapshot; ignore keeps the book, and counts.",
+        help="Bitget, Kraken, OKX: the policy for a wrong checksum. verify (default) makes the book stale "
+        "until the next snapshot; ignore continues with the book and counts the checksum.",
     ),
 ]
 Ignored = Annotated[
@@ -132,7 +132,7 @@ Ignored = Annotated[
         "--ignore",
         parser=_integer(0),
         metavar="ID...",
-        help="Orders to leave out, such as one that was cancelled unseen.",
+        help="The ids of orders to ignore, such as an order whose cancellation was not recorded.",
     ),
 ]
 JournalFile = Annotated[
@@ -140,27 +140,25 @@ JournalFile = Annotated[
     typer.Option(
         "--journal",
         metavar="FILE",
-        help="Keep what happens in this new file too (see oms journal --help).",
+        help="Also write all events to this new journal (see oms journal --help).",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object, in ticks and lots, and nothing else.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON, in ticks and lots.")]
 
 _OF_MANY = re.compile("(--quote|--ignore)(=.*)?", re.DOTALL)
 _NUMBER = re.compile(r"-?\d+")
 
 
 class ManyValuesCommand(TyperCommand):
-    """A command whose options of numbers may be followed by several."""
+    """A command whose --quote and --ignore options accept more than one number."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse what `spread` makes of the arguments."""
+        """Parse the arguments after `spread`."""
         return super().parse_args(ctx, list(spread(args)))
 
 
 def spread(args: Iterable[str]) -> Iterator[str]:
-    """Repeat the option before each further number; no more is done after a `--`.
+    """Repeat the option before each further number. Arguments after `--` are unchanged.
 
     >>> list(spread(["--quote", "100", "500", "FILE", "--ignore=7", "8"]))
     ['--quote', '100', '--quote', '500', 'FILE', '--ignore=7', '--ignore', '8']

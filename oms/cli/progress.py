@@ -31,11 +31,11 @@ __all__ = ["Driven", "DrivenLevels", "drive", "drive_levels"]
 
 T = TypeVar("T")
 
-_EVERY = 1024  # messages between two looks at the bar
+_EVERY = 1024  # messages between two updates of the bar
 
 
 class Driven(NamedTuple):
-    """A replay that is over: its report, the books as it left them, and how long it took."""
+    """A finished replay: its report, its books, and its duration."""
 
     report: Report
     om: OrderManagement
@@ -44,12 +44,12 @@ class Driven(NamedTuple):
 
     @property
     def events_per_second(self) -> float:
-        """The speed including every reading of the file, pricing, and comparing."""
+        """The number of events per second, including all reading, pricing, and comparing."""
         return round(self.report.events / self.seconds, 1)
 
 
 class DrivenLevels(NamedTuple):
-    """A replay of a capture that is over: its report, the books as it left them, and how long it took."""
+    """A finished replay of a capture: its report, its books, and its duration."""
 
     report: LevelReport
     om: OrderManagement
@@ -57,12 +57,12 @@ class DrivenLevels(NamedTuple):
 
     @property
     def messages_per_second(self) -> float:
-        """The speed including finding ticks and lots, reading, and verifying."""
+        """The number of messages per second, including finding units, reading, and verifying."""
         return round(self.report.messages / self.seconds, 1)
 
 
-class _Watched:
-    """A recording that moves the bar while it is read; each new reading starts the bar again."""
+class _WithProgress:
+    """A recording that updates a progress bar while it is read. Each new reading restarts the bar."""
 
     def __init__(self, recording: Recording, progress: Progress) -> None:
         self._recording = recording
@@ -72,7 +72,7 @@ class _Watched:
         self.units = recording.units
 
     def __iter__(self) -> Iterator[Message]:
-        self._progress.reset(self._task, description="looking for unseen orders", events=0)
+        self._progress.reset(self._task, description="finding unknown orders", events=0)
         count = 0
         for count, message in enumerate(self._recording, 1):
             if not count % _EVERY:
@@ -80,8 +80,8 @@ class _Watched:
             yield message
         self._progress.update(self._task, completed=self._recording.size, events=count)
 
-    def describe(self, doing: str) -> None:
-        self._progress.update(self._task, description=doing)
+    def describe(self, description: str) -> None:
+        self._progress.update(self._task, description=description)
 
 
 def drive(
@@ -93,19 +93,25 @@ def drive(
     trades: Path | None = None,
     journal: Path | None = None,
 ) -> Driven:
-    """Replay a recording into new books; the arguments are those of `Replay`.
+    """Replay a recording into new books. The arguments are those of `Replay`.
 
-    The bar goes to stderr, and only if that is a terminal. Raises FeedError and InvalidArgumentError.
+    The progress bar is shown on stderr if it is a terminal. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
-        watched = _Watched(recording, progress)
+        with_progress = _WithProgress(recording, progress)
         run = Replay(
-            watched, om, symbol=recording.symbol, unknown=unknown, ignore=ignore, book=book, trades=trades
+            with_progress,
+            om,
+            symbol=recording.symbol,
+            unknown=unknown,
+            ignore=ignore,
+            book=book,
+            trades=trades,
         )
         steps = iter(run)
-        next(steps, None)  # before its first event a replay reads the whole file to find what it lacks
-        watched.describe("replaying")
+        next(steps, None)  # before its first event, a replay reads the whole file to find unknown orders
+        with_progress.describe("replaying")
         for _ in steps:
             pass
         seconds = perf_counter() - start
@@ -120,19 +126,19 @@ def drive_levels(
     checksums: Checksums = "verify",
     journal: Path | None = None,
 ) -> DrivenLevels:
-    """Replay a capture into new books; ticks and lots that are not given are found in it.
+    """Replay a capture into new books. Tick and lot sizes that are None are found from the capture.
 
-    The bar is that of `drive`. Raises FeedError and InvalidArgumentError.
+    It shows the same progress bar as `drive`. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
-        found = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
+        instruments = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
         run = LevelReplay(
             capture,
             om,
             instruments={
-                symbol: Instrument(tick_size or seen.tick_size, lot_size or seen.lot_size)
-                for symbol, seen in found.items()
+                symbol: Instrument(tick_size or instrument.tick_size, lot_size or instrument.lot_size)
+                for symbol, instrument in instruments.items()
             },
             checksums=checksums,
         )
@@ -143,7 +149,7 @@ def drive_levels(
 
 
 def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str) -> Iterator[T]:
-    """Yield the steps unchanged, while a progress bar follows the file."""
+    """Yield the steps unchanged, and update a progress bar."""
     task = progress.add_task(what, total=capture.size, events=0)
     count = 0
     for count, step in enumerate(steps, 1):
@@ -158,13 +164,15 @@ def _new_books(path: Path | None) -> OrderManagement:
     if path is None:
         return OrderManagement()
     if path.exists():
-        raise JournalError(str(path), "it exists already; a replay begins with empty books")
+        raise JournalError(
+            str(path), "the file exists already, but a replay needs a new journal; choose another name"
+        )
     return open_journal(path, durability="batched")
 
 
 @contextmanager
 def _bar() -> Generator[Progress]:
-    """Show a progress bar; remove it if an error ends the replay."""
+    """Show a progress bar. Remove it if an error ends the replay."""
     with _new_bar() as progress:
         try:
             yield progress
@@ -175,7 +183,7 @@ def _bar() -> Generator[Progress]:
 
 def _new_bar() -> Progress:
     console = new_console(stderr=True)
-    console.quiet = not console.is_terminal  # a bar that is disabled may still end in a blank line
+    console.quiet = not console.is_terminal  # a disabled bar may still print a blank line
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`oms replay`: drive the books with a recording, and say whether they come out as published."""
+"""`oms replay`: replay a recording, and compare the books with the published data."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ def replay(
     journal: JournalFile = None,
     as_object: Json = False,
 ) -> None:
-    """Replay a recording; show the books at its end, and whether they agree with what was published.
+    """Replay a recording, show the final books, and compare them with the published data.
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 fine, 1 the data disagree with what they are compared with, or lines were not read,
-    2 wrong use, or a file that cannot be read to its end.
+    Exit codes: 0 no disagreement, 1 the data disagree with the published data or lines could not be read,
+    2 incorrect use or a file that cannot be read to its end.
     """
-    found = _feed_of(file, feed)
+    feed_name = _feed_of(file, feed)
     _reject_options_of_other_feeds(
-        found,
+        feed_name,
         unknown,
         {"book": book, "trades": trades, "unknown": unknown, "ignore": ignore, "symbol": symbol}
         | {"depth": depth, "tick": tick, "lot": lot, "checksums": checksums},
     )
-    if found in get_args(LevelFeedName):
-        capture = open_capture(file, found, depth)
+    if feed_name in get_args(LevelFeedName):
+        capture = open_capture(file, feed_name, depth)
         if not replay_capture(
             capture,
             tick_size=tick,
@@ -83,7 +83,7 @@ def replay(
         ):
             raise typer.Exit(ExitCode.DISAGREES)
         return
-    recording = open_recording(file, found, symbol, tick_size=tick, lot_size=lot)
+    recording = open_recording(file, feed_name, symbol, tick_size=tick, lot_size=lot)
     policy = unknown or DEFAULT_UNKNOWN[recording.feed]
     driven = drive(
         recording, unknown=policy, ignore=tuple(ignore or ()), book=book, trades=trades, journal=journal
@@ -99,7 +99,7 @@ def replay(
 
 def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
     if file.exists() and not file.is_file() and not file.is_dir():
-        # Reading a pipe twice would silently continue where the first reading stopped.
+        # A second reading of a pipe would continue at the end of the first one.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
     try:
         return feed_of(file) if feed is None else feed
@@ -125,7 +125,7 @@ def _reject_options_of_other_feeds(
 ) -> None:
     for option, feeds in _APPLIES_TO.items():
         if options[option] is not None and feed not in feeds:
-            problem = f"it applies to {', '.join(feeds)}, and this is {feed}"
+            problem = f"it applies to {', '.join(feeds)}, but the format of this file is {feed}"
             raise typer.BadParameter(problem, param_hint=f"'--{option}'")
     if feed == "bitstamp" and unknown == "seed":
         problem = "Bitstamp recordings cannot be seeded; use skip or raise"
@@ -139,6 +139,6 @@ def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...]) -> Non
     if quotes:
         console.print(cost_table(quotes, units))
     console.print(summary(driven.report))
-    console.print(f" {driven.seconds:.1f} s: {driven.events_per_second:,.0f} events a second", style="dim")
+    console.print(f" {driven.seconds:.1f} s: {driven.events_per_second:,.0f} events per second", style="dim")
     console.print()
     console.print(verdict(driven.report))

@@ -1,4 +1,4 @@
-"""`oms serve`: the API and its page on a port of this machine."""
+"""`oms serve`: the HTTP API and its web page on a port of this machine."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ _DEFAULT_FILE = Path("oms.db")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 
 Host = Annotated[
-    str, typer.Option("--host", help="The address to listen on. Any but loopback requires an API key.")
+    str,
+    typer.Option("--host", help="The address to listen on. Any address except loopback requires an API key."),
 ]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")]
-Demo = Annotated[bool, typer.Option("--demo", help="Start with the worked example, without a journal.")]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="The port to listen on. 0 selects a free port.")
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Start with two example orders, without a journal.")]
 JournalFile = Annotated[
     Path | None,
-    typer.Option("--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The journal's file."),
+    typer.Option(
+        "--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The file of the journal."
+    ),
 ]
 NoJournal = Annotated[
-    bool, typer.Option("--no-journal", help="Keep the books in memory only; they are lost at the end.")
+    bool, typer.Option("--no-journal", help="Store the books only in memory. They are lost at the end.")
 ]
 KeyFile = Annotated[
     Path | None,
@@ -43,11 +48,19 @@ KeyFile = Annotated[
 ]
 AllowedHosts = Annotated[
     list[str] | None,
-    typer.Option("--allowed-host", metavar="NAME", help="Another host name of this server."),
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="An additional host name of this server. You can repeat this option.",
+    ),
 ]
 Origins = Annotated[
     list[str] | None,
-    typer.Option("--cors-origin", metavar="URL", help="Another site whose pages may send requests."),
+    typer.Option(
+        "--cors-origin",
+        metavar="URL",
+        help="An additional site whose pages may send requests. You can repeat this option.",
+    ),
 ]
 RootPath = Annotated[
     str, typer.Option("--root-path", metavar="PATH", help="The path that a proxy removes, such as /oms.")
@@ -90,7 +103,7 @@ def serve(
     )
     if settings.api_key is None and not server.is_loopback(host):
         raise typer.BadParameter(
-            f"--host {host} can be reached from other machines, so an API key is required: pass"
+            f"--host {host} can be reached from other machines, so an API key is required; pass"
             " --api-key-file FILE, or listen on 127.0.0.1"
         )
     file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
@@ -98,7 +111,7 @@ def serve(
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         if root_path:
-            print(f"root path: {root_path}/, which the proxy in front removes", flush=True)
+            print(f"root path: {root_path}/, which the proxy removes", flush=True)
         server.run(app, listening, root_path)
 
 

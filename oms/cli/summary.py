@@ -1,4 +1,4 @@
-"""The report of a replay, for people and for machines."""
+"""The report of a replay as text and as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def summary(report: Report) -> Table:
 
 def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "events", report.events, _listed(report.kinds)
-    yield "unknown orders", report.unknown, ", ".join(_what_became_of_unknown(report))
+    yield "unknown orders", report.unknown, ", ".join(_unknown_orders(report))
     yield "ignored", report.ignored, ""
     yield "rejected", report.rejected, ""
     yield "contradictions", sum(report.contradictions.values()), ""
@@ -42,37 +42,37 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     if report.states is not None:
         yield "best-price states", report.states, f"{report.states_equal:,} equal to the book file's"
     if report.makers is not None:
-        yield "makers", report.makers, f"{report.makers_at_head:,} at the head of their book"
+        yield "makers", report.makers, f"{report.makers_at_head:,} were the first order of their book"
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{what} {count:,}" for what, count in counts.items())
 
 
-def _what_became_of_unknown(report: Report) -> Iterator[str]:
+def _unknown_orders(report: Report) -> Iterator[str]:
     for count, what in ((report.seeded, "seeded"), (report.unknown - report.seeded, "not added")):
         if count:
             yield f"{count:,} {what}"
 
 
 def verdict(report: Report) -> RenderableType:
-    """Return in words whether the data agree with the published data, and what limits the comparison."""
+    """Return the result of the comparison in words, and its limits."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
-        outcome = Text("The data disagree with what they are compared with:", "bold red")
+        outcome = Text("The data disagree with the published data:", "bold red")
     elif not report.compared:
-        outcome = Text("There was nothing to compare the data with", "bold")
+        outcome = Text("There was no published data to compare with", "bold")
         outcome.append(f"; {reservations}." if reservations else ".")
     elif reservations:
-        outcome = Text(f"The data agree with what they are compared with, but {reservations}.", "bold yellow")
+        outcome = Text(f"The data agree with the published data, but {reservations}.", "bold yellow")
     else:
-        outcome = Text("The data agree with what they are compared with.", "bold green")
+        outcome = Text("The data agree with the published data.", "bold green")
     sentences = [] if report.agrees else [*report.disagreements, *report.reservations]
     return Group(*points(report.remarks, "dim"), outcome, *points(sentences))
 
 
 def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
-    """Yield the sentences as a list of points, each after a dash."""
+    """Yield the sentences as a list, each after a dash."""
     for sentence in sentences:
         point = Table.grid(padding=(0, 1))
         point.add_row(Text("-", style), Text(sentence, style))
@@ -80,9 +80,9 @@ def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
 
 
 def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
-    """Return everything as one object, in ticks and lots; None where nothing was compared."""
+    """Return the whole report as one object, in ticks and lots. A value is None if nothing was compared."""
     report = driven.report
-    compares_trades = recording.feed == "lobster"  # no other feed publishes what its trades cost
+    compares_trades = recording.feed == "lobster"  # no other feed publishes the cost of its trades
     return {
         "file": recording.path,
         "format": recording.feed,

@@ -1,4 +1,4 @@
-"""A synthetic trading session: seeded, so that it is the same every time and everywhere."""
+"""A synthetic trading session from a seeded random generator. It is the same on every machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SYMBOL = "DEMO"
 _CENT = 100  # ticks of 0.0001
 _OPENING = 34_200 * 10**9  # 09:30 in nanoseconds after midnight
 _FIRST_PRICE = 100 * 100 * _CENT
-_DIRECTION = {ASK: -1, BID: 1}  # of the resting order, as LOBSTER counts
+_DIRECTION = {ASK: -1, BID: 1}  # of the resting order, in LOBSTER's format
 
 
 def write_session(folder: Path, rows: int = 30_000, seed: int = 2012) -> Path:
-    """Write a session of at least so many messages in LOBSTER's format; return the file."""
+    """Write a session with at least `rows` messages in LOBSTER's format. Return the path of the file."""
     path = folder / f"{SYMBOL}_2012-06-21_34200000_57600000_message_50.csv"
     session = _Session(seed)
     with path.open("w", encoding="ascii", newline="\n") as file:
@@ -32,10 +32,10 @@ def write_session(folder: Path, rows: int = 30_000, seed: int = 2012) -> Path:
 
 
 class _Session:
-    """A market of people who add, cut and withdraw orders, and sometimes trade."""
+    """A simulated market in which orders are added, reduced, canceled, and filled."""
 
     def __init__(self, seed: int) -> None:
-        # Python promises the same numbers in every version only of this method of Random.
+        # Only this method of Random returns the same numbers in every Python version.
         self._random = Random(seed).random  # noqa: S311 - a repeatable session, not a secret
         self._om = OrderManagement()
         self._ids: list[int] = []
@@ -43,7 +43,7 @@ class _Session:
         self._time = _OPENING
 
     def step(self) -> Iterator[str]:
-        """What happens next, as rows: one, none, or one for each fill of a trade."""
+        """Yield the rows of the next event: no row, one row, or one row per fill of a trade."""
         self._time += 1 + self._below(1_000_000_000)
         side = BID if self._random() < 0.5 else ASK
         chance = self._random()
@@ -73,14 +73,14 @@ class _Session:
         return self._row(1, order_id, amount, price, side)
 
     def _reduce(self) -> Iterator[str]:
-        order = self._om.get_order(self._ids[self._any()])
+        order = self._om.get_order(self._ids[self._random_index()])
         if order.amount > 1:
-            cut = 1 + self._below(order.amount - 1)
-            self._om.amend_order(order.order_id, amount=order.amount - cut)
-            yield self._row(2, order.order_id, cut, order.price, order.side)
+            reduction = 1 + self._below(order.amount - 1)
+            self._om.amend_order(order.order_id, amount=order.amount - reduction)
+            yield self._row(2, order.order_id, reduction, order.price, order.side)
 
     def _delete(self) -> str:
-        order = self._om.get_order(self._withdraw(self._any()))
+        order = self._om.get_order(self._drop(self._random_index()))
         self._om.remove_order(order.order_id)
         return self._row(3, order.order_id, order.amount, order.price, order.side)
 
@@ -92,16 +92,16 @@ class _Session:
         for fill in trade.fills:
             yield self._row(4, fill.order_id, fill.amount, fill.price, side)
 
-    def _any(self) -> int:
-        """The place of any resting order; those that were filled are forgotten on the way."""
+    def _random_index(self) -> int:
+        """Return the index of a random resting order, and drop filled orders from the list."""
         while True:
-            place = self._below(len(self._ids))
-            if self._ids[place] in self._om:
-                return place
-            self._withdraw(place)
+            index = self._below(len(self._ids))
+            if self._ids[index] in self._om:
+                return index
+            self._drop(index)
 
-    def _withdraw(self, place: int) -> int:
-        self._ids[place], self._ids[-1] = self._ids[-1], self._ids[place]
+    def _drop(self, index: int) -> int:
+        self._ids[index], self._ids[-1] = self._ids[-1], self._ids[index]
         return self._ids.pop()
 
     def _row(self, kind: int, order_id: int, amount: int, price: int, side: Side) -> str:

@@ -1,4 +1,4 @@
-"""How the command is called, and how each call ends."""
+"""The command line: its arguments, output, and exit codes."""
 
 from __future__ import annotations
 
@@ -53,28 +53,28 @@ def command(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def assert_wrong_use(capsys: pytest.CaptureFixture[str], *args: str, says: str) -> None:
+def assert_incorrect_use(capsys: pytest.CaptureFixture[str], *args: str, message: str) -> None:
     assert run(args) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("oms: ")
     assert err.count("\n") == 1
     assert err.endswith("\n")
-    assert says in err
+    assert message in err
 
 
 # ------------------------------------------------------------------ the command itself
 
 
-def test_the_module_is_the_command() -> None:
+def test_python_dash_m_oms_runs_the_command() -> None:
     shown = command("-m", "oms", "--version")
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
     described = command("-m", "oms", "replay", "--help").stdout
     assert "Usage: oms replay" in described
-    assert "2 wrong use, or a file that cannot be read to its end." in described
+    assert "2 incorrect use or a file that cannot be read to its end." in described
 
 
-def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_arguments_the_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     out, err = capsys.readouterr()
     assert "demo" in out
@@ -83,7 +83,7 @@ def test_alone_it_shows_what_there_is(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
-def test_without_its_extra_it_says_in_one_line_what_to_install(missing: str) -> None:
+def test_without_its_extra_the_command_prints_one_line_about_the_installation(missing: str) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; from oms.__main__ import main; main()"
     ended = command("-c", script)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -91,7 +91,7 @@ def test_without_its_extra_it_says_in_one_line_what_to_install(missing: str) -> 
     assert ended.stderr == f"{how_to_install('oms: the command', 'cli')}\n"
 
 
-def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:
+def test_an_import_error_of_oms_itself_is_not_reported_as_a_missing_extra() -> None:
     script = "import sys; sys.modules['oms.feeds'] = None; from oms.__main__ import main; main()"
     ended = command("-c", script)
     assert ended.returncode == 1
@@ -99,7 +99,7 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:
     assert "oms-orderbook[cli]" not in ended.stderr
 
 
-def test_a_closed_pipe_ends_it_quietly(session: str) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(session: str) -> None:
     for options in ([], ["--json"]):
         with subprocess.Popen(
             [sys.executable, "-m", "oms", "replay", session, *options],
@@ -113,8 +113,8 @@ def test_a_closed_pipe_ends_it_quietly(session: str) -> None:
         assert process.returncode == 141
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here is always full")
-def test_output_that_cannot_be_written_is_an_error_of_one_line(session: str) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no device that is always full")
+def test_an_output_error_is_reported_in_one_line(session: str) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "oms", "replay", session, "--json"],
@@ -126,7 +126,7 @@ def test_output_that_cannot_be_written_is_an_error_of_one_line(session: str) -> 
     assert (ended.returncode, ended.stderr) == (2, "oms: No space left on device\n")
 
 
-def test_an_interrupt_ends_it_quietly(
+def test_an_interrupt_ends_the_command_without_a_message(
     session: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_args: object, **_kwargs: object) -> NoReturn:
@@ -137,7 +137,7 @@ def test_an_interrupt_ends_it_quietly(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_terminal_that_knows_only_ascii_is_shown_only_ascii(tmp_path: Path) -> None:
+def test_an_ascii_terminal_gets_only_ascii(tmp_path: Path) -> None:
     path = tmp_path / "Kaffee\u00f6.csv"
     path.write_text(SESSION)
     shown = command("-m", "oms", "replay", str(path), PYTHONIOENCODING="ascii")
@@ -150,7 +150,7 @@ def test_a_terminal_that_knows_only_ascii_is_shown_only_ascii(tmp_path: Path) ->
 # ------------------------------------------------------------------ a replay
 
 
-def test_a_replay_ends_in_the_ladder_the_costs_and_the_report(session: str) -> None:
+def test_a_replay_prints_the_ladder_the_costs_and_the_report(session: str) -> None:
     shown = CliRunner().invoke(app, ["replay", session, "--quote", "6", "7"])
     assert shown.exit_code == 0
     rows = [" ".join(line.split()) for line in shown.output.splitlines()]
@@ -159,26 +159,24 @@ def test_a_replay_ends_in_the_ladder_the_costs_and_the_report(session: str) -> N
     assert "spread 0.0200" in rows
     assert any(row.startswith("SELL (bids) 99.9900 1 30 ") for row in rows)
     assert "BUY (asks) 6 600.0600 100.010000 100.0100 0.00" in rows
-    assert "BUY (asks) 7 only 6 rest" in rows
+    assert "BUY (asks) 7 only 6 available" in rows
     assert "SELL (bids) 7 699.9300 99.990000 99.9900 0.00" in rows
     assert "trades 1 1 at the published cost, 1 with the same fills" in rows
-    assert rows[-1] == "The data agree with what they are compared with."
+    assert rows[-1] == "The data agree with the published data."
 
 
-def test_the_object_for_machines_is_all_that_is_printed(
-    session: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_with_json_only_the_json_object_is_printed(session: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", session, "--json", "--quote", "6", "--quote", "7"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.count("\n") == 1
-    found = json.loads(out)
-    assert found.pop("events_per_second") > 0
-    assert found.pop("seconds") >= 0
+    printed = json.loads(out)
+    assert printed.pop("events_per_second") > 0
+    assert printed.pop("seconds") >= 0
     buy = {"side": "BUY", "best_price": 1_000_100, "worst_price": 1_000_100}
     sell = {"side": "SELL", "best_price": 999_900, "worst_price": 999_900}
     none = {"total_price": None, "best_price": None, "worst_price": None}
-    assert found == {
+    assert printed == {
         "file": session,
         "format": "lobster",
         "symbol": "XYZ",
@@ -218,56 +216,58 @@ def test_the_object_for_machines_is_all_that_is_printed(
     }
 
 
-def test_what_a_feed_does_not_publish_is_null(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_that_a_feed_does_not_publish_are_null(
+    bitstamp: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["replay", bitstamp, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["format"] == "bitstamp"
-    assert [found[key] for key in ("trades", "trades_equal_cost", "trades_equal_fills", "makers")] == [
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["format"] == "bitstamp"
+    assert [printed[key] for key in ("trades", "trades_equal_cost", "trades_equal_fills", "makers")] == [
         None
     ] * 4
-    assert (found["tick"], found["lot"]) == ("0.01", "0.00000001")
-    assert found["agrees"] is None  # nothing was compared
+    assert (printed["tick"], printed["lot"]) == ("0.01", "0.00000001")
+    assert printed["agrees"] is None  # nothing was compared
 
 
-def test_data_that_disagree_exit_with_one_and_the_words_why(
+def test_a_disagreement_exits_with_one_and_describes_the_difference(
     session: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     book = tmp_path / "book.csv"
     book.write_text("1000000,10,9999999999,0\n")
     assert run(["replay", session, "--book", str(book)]) == 1
     out, err = capsys.readouterr()
-    assert "The data disagree with what they are compared with:\n" in out
+    assert "The data disagree with the published data:\n" in out
     assert "- 1 of 4 best-price states are equal to the book file's" in out
     assert err == ""
     assert run(["replay", session, "--book", str(book), "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert (found["states"], found["states_equal"], found["agrees"]) == (4, 1, False)
-    assert found["disagreements"][0].startswith("1 of 4 best-price states")
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["states"], printed["states_equal"], printed["agrees"]) == (4, 1, False)
+    assert printed["disagreements"][0].startswith("1 of 4 best-price states")
 
 
-def test_an_agreement_is_limited_by_the_rows_that_were_refused(
-    session: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_agreement_mentions_the_rejected_rows(session: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(session)
     path.write_text(SESSION + "34200.5,1,9,30,999900,1\n34200.4,3,9,31,999900,1\n")
     assert run(["replay", session]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(
-        "The data agree with what they are compared with, but 1 row was rejected: a submission with "
+        "The data agree with the published data, but 1 row was rejected: a submission with "
         "the id of a resting order (at row 6), and 2 rows contradict earlier rows: a time earlier than in "
         "the row above (at row 7); a deletion of an amount other than the resting amount (at row 7)."
     )
     path.write_text("34200.1,1,9,30,0,1\n")
     assert run(["replay", session]) == 0
-    assert "nothing to compare the data with; 1 row was rejected" in " ".join(capsys.readouterr().out.split())
+    assert "no published data to compare with; 1 row was rejected" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
-def test_a_symbol_may_be_named(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_symbol_can_be_set(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", bitstamp, "--json", "--symbol", "BTC/USD"]) == 0
     assert json.loads(capsys.readouterr().out)["symbol"] == "BTC/USD"
 
 
 @pytest.mark.slow
-def test_a_bar_that_an_error_ends_is_wiped_away(session: str) -> None:
+def test_the_progress_bar_is_removed_after_an_error(session: str) -> None:
     path = Path(session)
     bars = []
     for text in (SESSION, SESSION + "bad\n"):
@@ -280,35 +280,35 @@ def test_a_bar_that_an_error_ends_is_wiped_away(session: str) -> None:
     assert complaint.replace("\x1b[?25h", "") == f"oms: {session}: row 6: must have 6 columns, not 1\n"
 
 
-def test_ignored_orders_are_left_out(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ignored_orders_are_not_added(session: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", session, "--json", "--ignore", "7", "9"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["ignored"], found["resting_orders"]) == (3, 1)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["ignored"], printed["resting_orders"]) == (3, 1)
 
 
-def test_orders_never_submitted_are_seeded_skipped_or_refused(
+def test_orders_never_submitted_are_seeded_skipped_or_raise_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "unseen.csv"
     path.write_text("34200.1,2,7,10,1000000,-1\n")
     for unknown, seeded in ((), 1), (("--unknown", "seed"), 1), (("--unknown", "skip"), 0):
         assert run(["replay", str(path), "--json", *unknown]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert (found["unknown"], found["seeded"]) == (1, seeded)
-    assert_wrong_use(capsys, "replay", str(path), "--unknown", "raise", says="row 1: order 7")
+        printed = json.loads(capsys.readouterr().out)
+        assert (printed["unknown"], printed["seeded"]) == (1, seeded)
+    assert_incorrect_use(capsys, "replay", str(path), "--unknown", "raise", message="row 1: order 7")
 
 
-def test_a_file_without_anything_to_compare_says_so(
+def test_a_replay_without_published_data_reports_that(
     bitstamp: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["replay", bitstamp]) == 0
     out = capsys.readouterr().out
-    assert "There was nothing to compare the data with." in out
-    assert "nothing" in out  # the asks
+    assert "There was no published data to compare with." in out
+    assert "nothing" in out  # the empty asks
 
 
-@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every name of a file is text here")
-def test_a_file_whose_name_is_no_text_is_replayed(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every file name is text on this system")
+def test_a_file_whose_name_is_not_text_is_replayed(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.csv"
     Path(os.fsdecode(path)).write_text(SESSION)
     shown = command("-m", "oms", "replay", os.fsdecode(path), "--json")
@@ -317,11 +317,11 @@ def test_a_file_whose_name_is_no_text_is_replayed(tmp_path: Path) -> None:
     assert command("-m", "oms", "replay", os.fsdecode(path)).stdout.startswith("\ufffd, recorded by")
 
 
-# ------------------------------------------------------------------ wrong use
+# ------------------------------------------------------------------ incorrect use
 
 
 @pytest.mark.parametrize(
-    ("args", "says"),
+    ("args", "message"),
     [
         (["--nope"], "--nope"),
         (["nope"], "No such command 'nope'; see oms --help"),
@@ -333,23 +333,23 @@ def test_a_file_whose_name_is_no_text_is_replayed(tmp_path: Path) -> None:
         (["replay", "."], "Is a directory"),
     ],
 )
-def test_wrong_use_is_an_error_of_one_line(
-    args: list[str], says: str, capsys: pytest.CaptureFixture[str]
+def test_incorrect_use_is_reported_in_one_line(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert_wrong_use(capsys, *args, says=says)
+    assert_incorrect_use(capsys, *args, message=message)
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
-        (["--quote", "0"], "'--quote': an integer >= 1 is wanted, not '0'"),
-        (["--quote", "-5"], "an integer >= 1 is wanted, not '-5'"),
-        (["--quote", "abc"], "an integer >= 1 is wanted, not 'abc'"),
-        (["--quote", "1.5"], "an integer >= 1 is wanted, not '1.5'"),
-        (["--quote", "9" * 5000], "an integer >= 1 is wanted"),
+        (["--quote", "0"], "'--quote': must be an integer >= 1, not '0'"),
+        (["--quote", "-5"], "must be an integer >= 1, not '-5'"),
+        (["--quote", "abc"], "must be an integer >= 1, not 'abc'"),
+        (["--quote", "1.5"], "must be an integer >= 1, not '1.5'"),
+        (["--quote", "9" * 5000], "must be an integer >= 1"),
         (["--quote", "1", "abc"], "unexpected extra argument"),
         (["--quote"], "requires an argument"),
-        (["--ignore", "-1"], "'--ignore': an integer >= 0 is wanted, not '-1'"),
+        (["--ignore", "-1"], "'--ignore': must be an integer >= 0, not '-1'"),
         (["--unknown", "maybe"], "'--unknown': 'maybe' is not one of"),
         (["--format", "nasdaq"], "'--format': 'nasdaq' is not one of"),
         (["--symbol", ""], "symbol must be a non-empty str"),
@@ -358,21 +358,22 @@ def test_wrong_use_is_an_error_of_one_line(
         (["--book", "."], "Is a directory"),
         (
             ["--trades", "any"],
-            "'--trades': it applies to bitstamp, and this is lobster; see oms replay --help",
+            "'--trades': it applies to bitstamp, but the format of this file is lobster; "
+            "see oms replay --help",
         ),
         (["--json", "--quote", "0"], "--quote"),
     ],
 )
-def test_an_option_that_does_not_fit_is_an_error_of_one_line(
-    options: list[str], says: str, session: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_option_is_reported_in_one_line(
+    options: list[str], message: str, session: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert_wrong_use(capsys, "replay", session, *options, says=says)
+    assert_incorrect_use(capsys, "replay", session, *options, message=message)
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
-        (["--book", "any"], "'--book': it applies to lobster, and this is bitstamp"),
+        (["--book", "any"], "'--book': it applies to lobster, but the format of this file is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
         (
             ["--format", "lobster"],
@@ -380,14 +381,14 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
         ),
     ],
 )
-def test_an_option_of_the_other_feed_is_an_error_of_one_line(
-    options: list[str], says: str, bitstamp: str, capsys: pytest.CaptureFixture[str]
+def test_an_option_of_another_feed_is_reported_in_one_line(
+    options: list[str], message: str, bitstamp: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert_wrong_use(capsys, "replay", bitstamp, *options, says=says)
+    assert_incorrect_use(capsys, "replay", bitstamp, *options, message=message)
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b"\x80\x81\x82\n", "row 1: must be UTF-8 text"),
@@ -397,23 +398,25 @@ def test_an_option_of_the_other_feed_is_an_error_of_one_line(
         (gzip.compress(SESSION.encode())[:40], "the file is damaged"),
     ],
 )
-def test_a_bad_file_is_an_error_of_one_line(
-    content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_bad_file_is_reported_in_one_line(
+    content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.csv.gz"
     path.write_bytes(content)
-    assert_wrong_use(capsys, "replay", str(path), says=f"bad.csv.gz: {says}" if not content else says)
+    assert_incorrect_use(
+        capsys, "replay", str(path), message=f"bad.csv.gz: {message}" if not content else message
+    )
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_pipe_is_refused_since_it_cannot_be_read_twice(
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_an_error_because_it_cannot_be_read_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert_wrong_use(capsys, "replay", str(tmp_path / "pipe"), says="cannot be read more than once")
+    assert_incorrect_use(capsys, "replay", str(tmp_path / "pipe"), message="cannot be read more than once")
 
 
-def test_many_numbers_may_follow_an_option_of_numbers_and_nothing_else() -> None:
+def test_only_numbers_after_an_option_of_numbers_belong_to_it() -> None:
     assert list(spread(["--quote=1", "2", "f", "3", "--json", "4"])) == [
         "--quote=1",
         "--quote",

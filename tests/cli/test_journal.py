@@ -33,24 +33,24 @@ def out(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> str:
     return capsys.readouterr().out
 
 
-def test_a_sound_file_is_verified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = json.loads(out(capsys, "journal", "verify", file, "--json"))
-    assert said == {"agrees": True, **journal.verify(file)._asdict()}
+def test_a_correct_file_is_verified(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = json.loads(out(capsys, "journal", "verify", file, "--json"))
+    assert printed == {"agrees": True, **journal.verify(file)._asdict()}
     assert "agrees with its event log" in out(capsys, "journal", "verify", file)
 
 
-def test_a_damaged_file_exits_with_1_and_names_the_place(
+def test_a_damaged_file_exits_with_1_and_prints_the_location(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE events SET note = 'x' WHERE sequence = 2")
-    said = json.loads(out(capsys, "journal", "verify", file, "--json", code=1))
-    assert (said["agrees"], said["place"]) == (False, f"{file}: events, sequence 2")
+    printed = json.loads(out(capsys, "journal", "verify", file, "--json", code=1))
+    assert (printed["agrees"], printed["place"]) == (False, f"{file}: events, sequence 2")
     assert f"Damaged: {file}: events, sequence 2: " in out(capsys, "journal", "verify", file, code=1)
 
 
 @pytest.mark.parametrize("command", ["verify", "show", "compact", "export", "rebuild"])
-def test_a_file_that_is_missing_is_wrong_use(
+def test_a_missing_file_exits_with_2(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["journal", command, str(tmp_path / "none.db")]) == 2
@@ -69,20 +69,20 @@ def test_a_file_that_is_missing_is_wrong_use(
         (["--limit", "2"], [1, 2]),
     ],
 )
-def test_what_happened_is_shown_as_asked_for(
+def test_show_prints_the_selected_events(
     options: list[str], sequences: list[int], file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = out(capsys, "journal", "show", file, "--json", *options).splitlines()
     assert [json.loads(line)["sequence"] for line in lines] == sequences
 
 
-def test_a_table_shows_no_control_characters(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_contains_no_control_characters(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     shown = out(capsys, "journal", "show", file)
     assert "TradePlaced" in shown
     assert "\x1b" not in shown
 
 
-def test_an_export_has_a_row_for_each_order_that_an_event_touches(
+def test_a_csv_export_has_a_row_for_each_order_that_an_event_changes(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = tmp_path / "events.csv"
@@ -100,16 +100,14 @@ def test_an_export_has_a_row_for_each_order_that_an_event_touches(
     ]
 
 
-def test_an_export_has_whole_events_where_that_is_asked_for(
-    file: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_jsonl_export_has_whole_events(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = out(capsys, "journal", "export", file, "--format", "jsonl")
     assert lines == out(capsys, "journal", "show", file, "--json")
     assert json.loads(lines.splitlines()[1])["body"]["total_price"] == 300
 
 
 @pytest.mark.parametrize("suffix", ["", "-lock"])
-def test_an_export_writes_over_nothing_and_least_of_all_over_the_journal(
+def test_an_export_does_not_overwrite_an_existing_file(
     suffix: str, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = Path(file).read_bytes()
@@ -118,7 +116,7 @@ def test_an_export_writes_over_nothing_and_least_of_all_over_the_journal(
     assert Path(file).read_bytes() == before
 
 
-def test_an_export_that_ends_in_damage_leaves_no_half_of_it(
+def test_an_export_of_a_damaged_file_leaves_no_incomplete_output(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -129,51 +127,51 @@ def test_an_export_that_ends_in_damage_leaves_no_half_of_it(
     assert not target.exists()
 
 
-def test_compacting_drops_history_on_request(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compact_drops_the_events_before_a_number(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = journal.verify(file)
-    said = out(capsys, "journal", "compact", file, "--before", "3").splitlines()
-    assert said == ["Dropping 2 events, 1 to 2, and the rows of 1 trade.", "2 events dropped."]
+    printed = out(capsys, "journal", "compact", file, "--before", "3").splitlines()
+    assert printed == ["Dropping 2 events, 1 to 2, and the rows of 1 trade.", "2 events dropped."]
     after = journal.verify(file)
     assert (after.first, after.last, after.state_hash) == (3, 4, before.state_hash)
 
 
-def test_all_history_is_dropped_only_where_all_is_asked_for(
+def test_compact_drops_all_events_only_with_the_option_all(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = journal.verify(file)
     for options in ([], ["--all", "--before", "3"]):
         assert run(["journal", "compact", file, *options]) == 2
-        assert "it has 4 events, 1 to 4; say what to drop, with either --before N or --all" in (
+        assert "it has 4 events, 1 to 4; choose the events to drop with either --before N or --all" in (
             capsys.readouterr().err
         )
         assert journal.verify(file) == before
-    said = out(capsys, "journal", "compact", file, "--all").splitlines()
-    assert said == ["Dropping 4 events, 1 to 4, and the rows of 1 trade.", "4 events dropped."]
+    printed = out(capsys, "journal", "compact", file, "--all").splitlines()
+    assert printed == ["Dropping 4 events, 1 to 4, and the rows of 1 trade.", "4 events dropped."]
     after = journal.verify(file)
     assert (after.events, after.last, after.state_hash) == (0, 4, before.state_hash)
     assert out(capsys, "journal", "compact", file, "--all") == "0 events dropped.\n"
     assert run(["journal", "compact", file]) == 2
-    assert "it is empty; say what to drop" in capsys.readouterr().err
+    assert "it is empty; choose the events to drop" in capsys.readouterr().err
 
 
-def test_what_was_one_change_is_announced_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compact_uses_the_singular_for_one_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "book.db"
     with journal.open(file) as om:
         om.add_order(1, "JPM", Side.BUY, 1, 1)
         with om.transaction():
             om.add_order(2, "JPM", Side.BUY, 1, 1)
             om.add_order(3, "JPM", Side.BUY, 1, 1)
-    said = out(capsys, "journal", "compact", str(file), "--before", "3").splitlines()
-    assert said == ["Dropping 1 event, 1 to 1, and the rows of 0 trades.", "1 event dropped."]
+    printed = out(capsys, "journal", "compact", str(file), "--before", "3").splitlines()
+    assert printed == ["Dropping 1 event, 1 to 1, and the rows of 0 trades.", "1 event dropped."]
 
 
-def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
+def test_a_backup_prints_its_content_and_does_not_overwrite_a_file(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copies = [str(tmp_path / f"{number}.db") for number in range(2)]
     assert "The copy is complete." in out(capsys, "journal", "backup", file, copies[0])
-    said = json.loads(out(capsys, "journal", "backup", file, copies[1], "--json"))
-    assert said == journal.verify(file)._asdict() == journal.verify(copies[0])._asdict()
+    printed = json.loads(out(capsys, "journal", "backup", file, copies[1], "--json"))
+    assert printed == journal.verify(file)._asdict() == journal.verify(copies[0])._asdict()
     assert run(["journal", "backup", file, copies[0]]) == 2
     assert "exists already" in capsys.readouterr().err
     assert run(["journal", "backup", str(tmp_path / "none.db"), str(tmp_path / "to.db")]) == 2
@@ -181,14 +179,14 @@ def test_a_backup_says_what_it_holds_and_is_written_over_nothing(
     assert not (tmp_path / "to.db").exists()
 
 
-def test_what_is_derived_is_rebuilt_and_a_damaged_event_log_is_not(
+def test_rebuild_restores_derived_tables_but_not_a_damaged_event_log(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = journal.verify(file)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("DELETE FROM fills")
     out(capsys, "journal", "verify", file, code=1)
-    assert "The journal is rebuilt." in out(capsys, "journal", "rebuild", file)
+    assert "The journal was rebuilt." in out(capsys, "journal", "rebuild", file)
     assert json.loads(out(capsys, "journal", "rebuild", file, "--json")) == whole._asdict()
     assert journal.verify(file) == whole
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -197,7 +195,7 @@ def test_what_is_derived_is_rebuilt_and_a_damaged_event_log_is_not(
     assert "events, sequence 2" in capsys.readouterr().err
 
 
-def test_a_copy_without_its_log_is_warned_of(
+def test_verify_warns_about_a_copy_without_its_log(
     file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = str(tmp_path / "copy.db")
@@ -205,20 +203,18 @@ def test_a_copy_without_its_log_is_warned_of(
         om.add_order(9, "JPM", Side.BUY, 1, 1)
         shutil.copy(file, copy)
     assert "Warning: it ends with event 4, and later events may be" in out(capsys, "journal", "verify", copy)
-    said = json.loads(out(capsys, "journal", "verify", copy, "--json"))
-    assert (said["agrees"], said["last"]) == (True, 4)
-    assert said["warning"].startswith("it ends with event 4")
+    printed = json.loads(out(capsys, "journal", "verify", copy, "--json"))
+    assert (printed["agrees"], printed["last"]) == (True, 4)
+    assert printed["warning"].startswith("it ends with event 4")
     assert "Warning" not in out(capsys, "journal", "verify", file)
 
 
-def test_a_replay_writes_a_new_journal_and_no_other(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_replay_writes_only_to_a_new_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording = tmp_path / "XYZ_2020-01-02_34200000_57600000_message_5.csv"
     recording.write_text(SESSION)
     file = str(tmp_path / "kept.db")
-    said = json.loads(out(capsys, "replay", str(recording), "--journal", file, "--json"))
+    printed = json.loads(out(capsys, "replay", str(recording), "--journal", file, "--json"))
     with journal.open(file, verify=True) as om:
-        assert len(om) == said["resting_orders"] == 2
+        assert len(om) == printed["resting_orders"] == 2
     assert run(["replay", str(recording), "--journal", file]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -22,23 +22,29 @@ pytestmark = needs_recordings
 
 
 @pytest.mark.slow
-def test_aapl_with_its_book_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_aapl_agrees_with_its_book(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AAPL), "--book", str(AAPL_BOOK), "--json", "--quote", "5000"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["format"], found["symbol"], found["events"]) == ("lobster", "AAPL", 42_203)
-    assert (found["states"], found["states_equal"]) == (13_082, 13_082)
-    assert (found["trades"], found["trades_equal_cost"], found["trades_equal_fills"]) == (1_665, 1_665, 1_662)
-    assert (found["crossed"], found["rejected"], found["unknown"]) == (0, 0, 50)
-    assert [quote["total_price"] for quote in found["quotes"]] == [29_321_835_600, 29_275_014_600]
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["format"], printed["symbol"], printed["events"]) == ("lobster", "AAPL", 42_203)
+    assert (printed["states"], printed["states_equal"]) == (13_082, 13_082)
+    assert (printed["trades"], printed["trades_equal_cost"], printed["trades_equal_fills"]) == (
+        1_665,
+        1_665,
+        1_662,
+    )
+    assert (printed["crossed"], printed["rejected"], printed["unknown"]) == (0, 0, 50)
+    assert [quote["total_price"] for quote in printed["quotes"]] == [29_321_835_600, 29_275_014_600]
 
 
-def test_the_first_thousand_messages_of_aapl_are_fine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_thousand_messages_of_aapl_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AAPL_L10), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["events"], found["trades"], found["trades_equal_cost"]) == (999, 66, 66)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["events"], printed["trades"], printed["trades_equal_cost"]) == (999, 66, 66)
 
 
-def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_of_few_levels_disagrees_with_its_book_and_explains_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert run(["replay", str(AAPL_L10), "--book", str(AAPL_L10_BOOK)]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "16 of 999 rows differ from the book file's, 11 of them submitted rows, 5 of them deleted" in out
@@ -46,29 +52,29 @@ def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureF
     assert "9 orders were never submitted in the recording" in out
 
 
-def test_what_is_fine_but_for_refused_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_agreement_with_rejected_rows_mentions_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "unknown orders 187 187 not added" in out
     assert out.endswith(
-        "The data agree with what they are compared with, but 27 rows were rejected: an order that "
+        "The data agree with the published data, but 27 rows were rejected: an order that "
         "was already removed (22 times, first at row 1,805); created after its removal (5 times, first at "
         "row 10,925)."
     )
 
 
-def test_bitstamp_with_its_trades_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bitstamp_agrees_with_its_trades(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["format"], found["events"]) == ("bitstamp", 50_414)
-    assert (found["makers"], found["makers_at_head"], found["makers_not_found"]) == (480, 480, 2)
-    assert found["trades"] is None
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["format"], printed["events"]) == ("bitstamp", 50_414)
+    assert (printed["makers"], printed["makers_at_head"], printed["makers_not_found"]) == (480, 480, 2)
+    assert printed["trades"] is None
 
 
 @pytest.mark.slow
-def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_amzn_disagrees_and_explains_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(AMZN)]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "The data disagree with what they are compared with:" in out
+    assert "The data disagree with the published data:" in out
     assert "of 6,610 trades have the published cost" in out
     assert "does not contain the full book" in out

@@ -1,4 +1,4 @@
-"""`oms serve`: what it says, what it refuses, how it ends; and the lines of its how-to page against it."""
+"""`oms serve`: its options, errors, and signals, and the commands of its how-to page."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ from support.serve_process import oms_serve
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "service.md"
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert run(["serve", "--port", "0", "--no-journal", *arguments]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    return said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    return output.err
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104  # that is the point
-def test_an_address_that_others_reach_is_refused_without_a_key(
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104  # the test is about these addresses
+def test_an_address_that_other_machines_can_reach_requires_a_key(
     host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMS_API_KEY", raising=False)
-    assert "an API key is required" in refusal(capsys, "--host", host)
+    assert "an API key is required" in error_of(capsys, "--host", host)
 
 
 @pytest.mark.parametrize("key", ["", "short", "sixteen letters and a space"])
-def test_a_key_that_is_none_is_refused_and_not_shown(
+def test_an_invalid_key_is_rejected_and_not_printed(
     key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "key"
     file.write_text(key)
-    said = refusal(capsys, "--api-key-file", str(file))
-    assert "api_key must be" in said
-    assert not key or key not in said
+    output = error_of(capsys, "--api-key-file", str(file))
+    assert "api_key must be" in output
+    assert not key or key not in output
 
 
 def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = refusal(capsys, "--api-key-file", str(tmp_path))
-    assert tmp_path.name in said
+    output = error_of(capsys, "--api-key-file", str(tmp_path))
+    assert tmp_path.name in output
 
 
-def test_more_workers_than_one_are_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "memory of one process" in refusal(capsys, "--workers", "2")
+def test_more_than_one_worker_is_an_error_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "memory of one process" in error_of(capsys, "--workers", "2")
 
 
 @pytest.mark.parametrize(
-    ("program", "words", "variable", "asked"),
+    ("program", "words", "variable", "workers"),
     [
         ("bin/uvicorn", ["--workers", "2"], None, 2),
         ("uvicorn/__main__.py", ["x", "--workers=3"], None, 3),
@@ -72,52 +72,54 @@ def test_more_workers_than_one_are_refused_with_the_reason(capsys: pytest.Captur
         ("bin/pytest", ["--workers", "6"], "7", 1),
     ],
 )
-def test_workers_asked_of_another_server_are_seen(
-    program: str, words: list[str], variable: str | None, asked: int, monkeypatch: pytest.MonkeyPatch
+def test_the_worker_count_of_another_server_is_recognized(
+    program: str, words: list[str], variable: str | None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program, *words])
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     if variable is not None:
         monkeypatch.setenv("WEB_CONCURRENCY", variable)
-    assert requested_workers() == asked
+    assert requested_workers() == workers
 
 
-def test_a_journal_and_none_are_too_many_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--no-journal" in refusal(capsys, "--journal", "x.db")
+def test_a_journal_cannot_be_combined_with_no_journal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--no-journal" in error_of(capsys, "--journal", "x.db")
 
 
-def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_occupied_port_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert run(["serve", "--no-journal", "--port", port]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert f"127.0.0.1, port {port}" in said
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1
+    assert f"127.0.0.1, port {port}" in output
 
 
-def test_a_signal_that_comes_before_the_server_is_up_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    run_, hung = uvicorn.Server.run, []
+def test_a_signal_before_the_start_of_the_server_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_, timeouts = uvicorn.Server.run, []
 
-    def struck(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    def interrupted(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
         signal.raise_signal(signal.SIGTERM)
         run_(server, sockets)
 
-    def end_at_last() -> None:
-        hung.append(True)
+    def end_after_timeout() -> None:
+        timeouts.append(True)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(uvicorn.Server, "run", struck)
-    rescue = Timer(20, end_at_last)
+    monkeypatch.setattr(uvicorn.Server, "run", interrupted)
+    rescue = Timer(20, end_after_timeout)
     rescue.start()
     with server.listen("127.0.0.1", 0) as listening:
         server.run(create_app(settings=Settings()), listening)
     rescue.cancel()
-    assert not hung
+    assert not timeouts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_with_its_journal_closed(signal_: signal.Signals, code: int, tmp_path: Path) -> None:
+def test_a_signal_ends_the_server_and_closes_its_journal(
+    signal_: signal.Signals, code: int, tmp_path: Path
+) -> None:
     file = tmp_path / "book.db"
     with oms_serve("--journal", str(file)) as (process, url):
         order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
@@ -132,7 +134,7 @@ def test_a_signal_ends_it_with_its_journal_closed(signal_: signal.Signals, code:
         assert 1 in om
 
 
-def test_without_its_extra_it_says_what_to_install() -> None:
+def test_without_its_extra_serve_prints_how_to_install_it() -> None:
     without = "import sys; sys.modules['fastapi'] = None"
     script = f"{without}; from oms.cli import run; sys.exit(run(['serve', '--demo']))"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -141,7 +143,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     assert ended.stderr == f"{how_to_install('oms: `oms serve`', 'api', 'cli')}\n"
 
 
-def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_error_about_an_occupied_port_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -151,8 +153,8 @@ def test_a_port_that_is_taken_is_named(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_the_lines_of_the_page_work_as_printed() -> None:
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
     section = PAGE.read_text().partition("## Try it")[2].partition("\n## ")[0]
     lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
     assert len(lines) >= 4
@@ -160,9 +162,9 @@ def test_the_lines_of_the_page_work_as_printed() -> None:
         port = url.rpartition(":")[2]
         for line, expected in lines:
             assert "localhost:8080" in line
-            here = line.replace("localhost:8080", f"localhost:{port}")
-            ended = subprocess.run(  # noqa: S602  # a shell is what reads it
-                here,
+            command = line.replace("localhost:8080", f"localhost:{port}")
+            ended = subprocess.run(  # noqa: S602  # the page shows shell commands
+                command,
                 shell=True,
                 capture_output=True,
                 text=True,

@@ -1,4 +1,4 @@
-"""What the command draws and how it writes numbers."""
+"""The tables of the command, and the format of its numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_ladder_has_the_asks_above_and_the_bids_below(om: OrderManagement) -
     ]
 
 
-def test_a_ladder_that_is_cut_says_what_lies_behind(om: OrderManagement) -> None:
+def test_a_truncated_ladder_shows_the_sums_of_the_hidden_levels(om: OrderManagement) -> None:
     rows = [line.split() for line in drawn(ladder(om, "JPM", PLAIN, levels=1))[2:]]
     assert [row[:5] for row in rows] == [
         ["2", "more", "3", "23"],
@@ -60,7 +60,7 @@ def test_a_ladder_that_is_cut_says_what_lies_behind(om: OrderManagement) -> None
     ]
 
 
-def test_a_ladder_of_nothing_and_a_crossed_one_are_drawn_too(om: OrderManagement) -> None:
+def test_an_empty_ladder_and_a_crossed_ladder_are_drawn(om: OrderManagement) -> None:
     assert [line.split() for line in drawn(ladder(om, "IBM", PLAIN))[2:]] == [
         ["BUY", "(asks)", "nothing"],
         ["spread", "none"],
@@ -70,13 +70,13 @@ def test_a_ladder_of_nothing_and_a_crossed_one_are_drawn_too(om: OrderManagement
     assert [line for line in drawn(ladder(om, "JPM", PLAIN)) if "spread" in line] == [" spread          -1"]
 
 
-def test_a_ladder_for_ascii_is_ascii(om: OrderManagement) -> None:
+def test_a_ladder_for_an_ascii_terminal_is_ascii(om: OrderManagement) -> None:
     text = "\n".join(drawn(ladder(om, "JPM", PLAIN), encoding="ascii"))
     assert text.isascii()
     assert "####" in text
 
 
-def test_a_cost_names_both_ends_of_what_is_paid_and_what_is_there(om: OrderManagement) -> None:
+def test_a_cost_has_the_best_and_worst_price_and_the_available_amount(om: OrderManagement) -> None:
     assert list(costs(om, "JPM", [1, 22, 44])) == [
         Cost(Side.BUY, 1, 43, 20, 20, 20),
         Cost(Side.BUY, 22, 43, 442, 20, 21),
@@ -87,7 +87,7 @@ def test_a_cost_names_both_ends_of_what_is_paid_and_what_is_there(om: OrderManag
     ]
 
 
-def test_numbers_are_written_in_the_decimals_of_their_feed() -> None:
+def test_numbers_have_the_decimals_of_their_feed() -> None:
     assert lobster.UNITS.show_price(5_859_400) == "585.9400"
     assert lobster.UNITS.show_amount(42_203) == "42,203"
     assert lobster.UNITS.show_total(-1) == "-0.0001"
@@ -97,7 +97,7 @@ def test_numbers_are_written_in_the_decimals_of_their_feed() -> None:
 
 
 @given(st.integers(0, 10**30), st.integers(1, 10**30), st.integers(1, 8))
-def test_a_ratio_is_never_further_off_than_half_of_its_last_decimal(
+def test_a_ratio_is_rounded_to_the_nearest_value_of_its_last_decimal(
     numerator: int, denominator: int, decimals: int
 ) -> None:
     shown = int(ratio(numerator, denominator, decimals).replace(",", "").replace(".", ""))

@@ -1,4 +1,4 @@
-"""Bitstamp's rows become messages; a bad row is named; its file is told from LOBSTER's."""
+"""Bitstamp rows are converted to messages, errors name bad rows, and the feed of a file is recognized."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_prices_become_ticks_and_directions_sides(tmp_path: Path) -> None:
     ]
 
 
-def test_a_header_alone_is_an_empty_recording_which_is_an_error(tmp_path: Path) -> None:
+def test_a_file_with_only_a_header_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match=r"o\.csv: the file has no rows below its header"):
         list(bitstamp.read(write(tmp_path / "o.csv", HEADER)))
 
 
-def test_a_session_may_have_had_no_trades(tmp_path: Path) -> None:
+def test_a_trade_file_may_be_empty_below_its_header(tmp_path: Path) -> None:
     assert list(bitstamp.trades(write(tmp_path / "t.csv", TRADES))) == []
 
 
@@ -65,7 +65,7 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+def test_an_error_names_the_bad_row_and_its_problem(tmp_path: Path, row: str, problem: str) -> None:
     path = write(tmp_path / "o.csv", f"{HEADER}7,1500,1000,236.47,5,created,ask\n{row}\n")
     with pytest.raises(FeedError) as caught:
         list(bitstamp.read(path))
@@ -85,7 +85,7 @@ def test_trades_are_read_exactly(tmp_path: Path) -> None:
         ("1.5,236.47,178.0,sell,1,2,NA,8", "maker must be an integer, not 'NA'"),
     ],
 )
-def test_a_bad_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+def test_an_error_names_the_bad_trade_and_its_problem(tmp_path: Path, row: str, problem: str) -> None:
     path = write(tmp_path / "t.csv", f"{TRADES}{row}\n")
     with pytest.raises(FeedError) as caught:
         list(bitstamp.trades(path))
@@ -95,7 +95,7 @@ def test_a_bad_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: 
 XRP = HEADER + "7,1500,1000,0.5,5,created,ask\n7,1600,1000,0.51234,4,changed,ask\n"
 
 
-def test_the_tick_is_found_by_the_decimals_that_prices_need(tmp_path: Path) -> None:
+def test_the_default_tick_fits_the_decimals_of_all_prices(tmp_path: Path) -> None:
     path = write(tmp_path / "XRPUSD.csv", XRP)
     recording = open_recording(path)
     assert [message.price for message in recording] == [50_000, 51_234]
@@ -104,7 +104,7 @@ def test_the_tick_is_found_by_the_decimals_that_prices_need(tmp_path: Path) -> N
     assert ([message.price for message in coarse], coarse.units) == ([23_600], bitstamp.UNITS)
 
 
-def test_a_tick_and_a_lot_that_are_given_are_believed(tmp_path: Path) -> None:
+def test_an_explicit_tick_and_lot_size_are_used(tmp_path: Path) -> None:
     path = write(tmp_path / "XRPUSD.csv", XRP)
     recording = open_recording(path, tick_size="0.000005", lot_size="0.1")
     assert [message.price for message in recording] == [100_000, 102_468]
@@ -122,9 +122,9 @@ REPORTED = "trade_id,timestamp,exchange_timestamp,price,amount,buy_order_id,sell
 
 
 @pytest.mark.parametrize("time", ["1430438406.337", "1430438406337", "1430438406337000"])
-def test_reported_trades_name_the_maker_on_the_other_side_of_the_taker(tmp_path: Path, time: str) -> None:
+def test_the_maker_of_a_reported_trade_is_the_order_opposite_the_taker(tmp_path: Path, time: str) -> None:
     rows = f"1,{time},{time},0.51234,1.5,7,8,buy\n2,{time},,0.5,0.00000001,7,8,sell\n"
-    second = 1_430_438_405_337_000_000  # so early its order may show the fill
+    second = 1_430_438_405_337_000_000  # the row of its order may be up to a second earlier
     assert list(bitstamp.trades(write(tmp_path / "t.csv", REPORTED + rows))) == [
         bitstamp.PublishedTrade(2, second, 150_000_000, 8),
         bitstamp.PublishedTrade(3, second, 1, 7),
@@ -142,14 +142,16 @@ def test_reported_trades_name_the_maker_on_the_other_side_of_the_taker(tmp_path:
         ("1,1430438406,,0.5,0.000000001,7,8,buy", "amount must be a multiple of 0.00000001"),
     ],
 )
-def test_a_bad_reported_trade_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+def test_an_error_names_the_bad_reported_trade_and_its_problem(
+    tmp_path: Path, row: str, problem: str
+) -> None:
     with pytest.raises(FeedError) as caught:
         list(bitstamp.trades(write(tmp_path / "t.csv", f"{REPORTED}{row}\n")))
     assert caught.value.row == 2
     assert caught.value.problem.startswith(problem)
 
 
-def test_the_makers_of_reported_trades_head_their_book_or_do_not(tmp_path: Path) -> None:
+def test_the_makers_of_reported_trades_are_compared_with_the_heads_of_their_books(tmp_path: Path) -> None:
     orders = write(
         tmp_path / "o.csv",
         HEADER
@@ -169,26 +171,26 @@ def test_the_makers_of_reported_trades_head_their_book_or_do_not(tmp_path: Path)
     assert (report.makers, report.makers_at_head, report.makers_not_found) == (2, 1, 0)
 
 
-def test_a_feed_is_told_by_its_first_row(tmp_path: Path) -> None:
-    ours = write(tmp_path / "orders.csv", HEADER)
+def test_a_feed_is_recognized_by_its_first_row(tmp_path: Path) -> None:
+    orders = write(tmp_path / "orders.csv", HEADER)
     other = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
-    assert (feed_of(ours), feed_of(other)) == ("bitstamp", "lobster")
-    assert (open_recording(ours).feed, open_recording(other).feed) == ("bitstamp", "lobster")
-    assert (open_recording(ours).symbol, open_recording(ours, symbol="BTC/USD").symbol) == (
+    assert (feed_of(orders), feed_of(other)) == ("bitstamp", "lobster")
+    assert (open_recording(orders).feed, open_recording(other).feed) == ("bitstamp", "lobster")
+    assert (open_recording(orders).symbol, open_recording(orders, symbol="BTC/USD").symbol) == (
         "orders",
         "BTC/USD",
     )
 
 
 @pytest.mark.parametrize("first", ["id,price", "101,5,99,7", HEADER.upper(), "hello"])
-def test_a_file_of_no_known_feed_is_an_error_that_says_what_is_known(tmp_path: Path, first: str) -> None:
+def test_an_error_about_an_unknown_feed_lists_the_known_feeds(tmp_path: Path, first: str) -> None:
     path = write(tmp_path / "orders.csv", first)
     problem = r"a LOBSTER message file \(6 or 7 columns\), or a Bitstamp file \(7 columns with a header\)$"
     with pytest.raises(UnknownFeedError, match=problem):
         open_recording(path)
 
 
-def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:
+def test_an_explicit_feed_is_used(tmp_path: Path) -> None:
     path = write(tmp_path / "m.csv", "34200.1,1,7,10,1000000,-1\n")
     with pytest.raises(FeedError, match="the header must be"):
         list(open_recording(path, "bitstamp"))
@@ -196,21 +198,21 @@ def test_a_feed_that_is_named_is_believed(tmp_path: Path) -> None:
         open_recording(path, cast(Feed, "nyse"))
 
 
-def test_rows_that_no_book_can_follow_are_each_counted_and_never_guessed_from(tmp_path: Path) -> None:
+def test_every_row_that_cannot_be_applied_is_counted_with_its_reason(tmp_path: Path) -> None:
     rows = [
-        "1,1000,1000,0.00,5,created,bid",  # dust at no price
+        "1,1000,1000,0.00,5,created,bid",  # a price of 0
         "1,1001,1000,0.00,3,changed,bid",
         "1,1002,1000,0.00,3,deleted,bid",
-        "2,1003,1000,236.00,0,created,ask",  # of nothing
+        "2,1003,1000,236.00,0,created,ask",  # an amount of 0
         "2,1004,1000,236.00,0,deleted,ask",
         "3,1005,1000,236.00,4,changed,ask",  # before its creation
         "3,1006,1000,236.00,9,created,ask",
-        "3,1007,1000,237.00,7,changed,ask",  # the price of a change is not its own
+        "3,1007,1000,237.00,7,changed,ask",  # the price of a change is ignored
         "4,1008,1000,235.00,5,deleted,bid",  # deleted, then created
         "4,1009,1000,235.00,5,created,bid",
         "5,1010,1000,235.00,5,deleted,bid",  # never created
         "3,1011,1000,236.00,2,created,ask",  # created twice
-        "3,1012,1000,236.00,2,deleted,bid",  # of the other side
+        "3,1012,1000,236.00,2,deleted,bid",  # with the wrong side
         "6,1013,1000,235.00,5,created,bid",
         "6,1014,1000,235.00,0,changed,bid",
         "6,1015,1000,235.00,0,deleted,bid",

@@ -1,4 +1,4 @@
-"""LOBSTER's rows become messages; a bad row is named."""
+"""LOBSTER rows are converted to messages, and errors name bad rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def tops(tmp_path: Path, text: str) -> list[tuple[int, Top]]:
     return list(lobster.tops(path))
 
 
-def test_a_sell_order_serves_buy_trades_and_a_buy_order_sell_trades(tmp_path: Path) -> None:
+def test_a_sell_direction_is_an_ask_and_a_buy_direction_is_a_bid(tmp_path: Path) -> None:
     assert messages(tmp_path, "34200.000000001,1,7,10,1000000,-1\n34200.5,3,8,20,999900,1\n") == [
         Message(1, 34_200_000_000_001, Kind.SUBMITTED, 7, Side.BUY, 10, 1_000_000),
         Message(2, 34_200_500_000_000, Kind.DELETED, 8, Side.SELL, 20, 999_900),
     ]
 
 
-def test_every_type_has_its_kind(tmp_path: Path) -> None:
+def test_every_message_type_has_its_own_kind(tmp_path: Path) -> None:
     text = "".join(f"34200.1,{kind},7,10,1000000,-1\n" for kind in range(1, 8))
     assert [message.kind for message in messages(tmp_path, text)] == [
         Kind.SUBMITTED,
@@ -45,12 +45,12 @@ def test_every_type_has_its_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", ["36023,7,0,0,-1,-1", "36323,7,0,0,0,-1", "34200.1,6,-1,500,1000000,-1"])
-def test_halts_and_crosses_carry_numbers_that_no_order_has(tmp_path: Path, row: str) -> None:
+def test_halts_and_crosses_may_have_values_that_are_invalid_for_orders(tmp_path: Path, row: str) -> None:
     assert len(messages(tmp_path, row)) == 1
 
 
 @pytest.mark.parametrize("time", ["35821.088778456004", "35821.088778455997", "35821.088778456"])
-def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time: str) -> None:
+def test_float_rounding_errors_are_rounded_to_the_nanosecond(tmp_path: Path, time: str) -> None:
     assert messages(tmp_path, f"{time},1,7,10,1000000,-1")[0].time == 35_821_088_778_456
 
 
@@ -77,7 +77,7 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
         (f"1,1,{'9' * 5000},10,1000000,1", "order id must be an integer, not '999"),
     ],
 )
-def test_a_bad_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+def test_an_error_names_the_bad_row_and_its_problem(tmp_path: Path, row: str, problem: str) -> None:
     with pytest.raises(FeedError) as caught:
         messages(tmp_path, f"34200.1,1,7,10,1000000,-1\n{row}\n34200.1,1,8,10,1000000,-1\n")
     assert caught.value.row == 2
@@ -108,12 +108,14 @@ def test_the_symbol_is_the_ticker_in_the_name(name: str, symbol: str) -> None:
 
 @pytest.mark.parametrize("name", ["\udcff.csv", "\x1b.csv", "\udcff_2020-01-02_1_2_message_5.csv"])
 @pytest.mark.parametrize("feed", [lobster, bitstamp])
-def test_what_is_no_text_in_a_name_is_replaced_in_the_symbol(name: str, feed: ModuleType) -> None:
+def test_unprintable_characters_of_a_file_name_are_replaced_in_the_symbol(
+    name: str, feed: ModuleType
+) -> None:
     assert feed.read(f"data/{name}").symbol.startswith("\ufffd")
     assert feed.read(f"data/{name}").path == f"data/{name}"
 
 
-def test_a_recording_is_streamed_afresh_each_time(tmp_path: Path) -> None:
+def test_each_iteration_streams_the_recording_from_the_start(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("34200.1,1,7,10,1000000,-1\n")
     recording = lobster.read(path)
@@ -125,7 +127,7 @@ TODAY = "34200.1,1,7,10,1000000,-1,null\n34200.2,4,7,10,1000000,-1,UBSS\n"
 OLD = "34200.1,1,7,10,1000000,-1\n34200.2,4,7,10,1000000,-1\n"
 
 
-def test_a_seventh_column_says_who_attributed_the_order(tmp_path: Path) -> None:
+def test_a_seventh_column_with_the_participant_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "AMZN_2021-04-12_34200000_57600000_message_10.csv"
     path.write_text(TODAY)
     assert feed_of(path) == "lobster"
@@ -149,7 +151,9 @@ def test_a_seventh_column_says_who_attributed_the_order(tmp_path: Path) -> None:
         ",time,type,order_id,size,price,direction\n0,34200.1,1,7,10,1e6,-1.0\n1,34200.2,4,7,10,1e6,-1.0\n",
     ],
 )
-def test_what_another_program_has_written_is_read_where_it_is_beyond_doubt(tmp_path: Path, text: str) -> None:
+def test_a_file_exported_by_another_program_is_read_if_its_meaning_is_certain(
+    tmp_path: Path, text: str
+) -> None:
     expected = [message[1:] for message in messages(tmp_path, OLD)]
     assert [message[1:] for message in messages(tmp_path, text)] == expected
     assert feed_of(tmp_path / "m.csv") == "lobster"
@@ -179,14 +183,16 @@ def test_what_another_program_has_written_is_read_where_it_is_beyond_doubt(tmp_p
         ("time,type,orderid,size,price,direction\n", None, "the file has no rows below its header"),
     ],
 )
-def test_what_is_in_doubt_is_named(tmp_path: Path, text: str, row: int | None, problem: str) -> None:
+def test_an_error_names_the_row_whose_meaning_is_uncertain(
+    tmp_path: Path, text: str, row: int | None, problem: str
+) -> None:
     with pytest.raises(FeedError) as caught:
         messages(tmp_path, text)
     assert caught.value.row == row
     assert caught.value.problem.startswith(problem)
 
 
-def test_an_order_book_file_may_have_been_written_again_too(tmp_path: Path) -> None:
+def test_an_order_book_file_exported_by_another_program_is_read(tmp_path: Path) -> None:
     expected = [top for _, top in tops(tmp_path, "101,5,99,7,102,1,98,1\n")]
     header = "ask_price_1,ask_size_1,bid_price_1,bid_size_1,ask_price_2,ask_size_2,bid_price_2,bid_size_2\n"
     for text in (header + "101,5,99,7,102,1,98,1\n", '"101","5.0",99.0,7,102,1,98,1\n'):
@@ -196,20 +202,20 @@ def test_an_order_book_file_may_have_been_written_again_too(tmp_path: Path) -> N
 
 
 @needs_recordings
-def test_a_file_of_today_replays_to_every_published_cost() -> None:
+def test_a_file_of_the_newer_format_replays_to_every_published_cost() -> None:
     report = replay(lobster.read(AMZN_2021), OrderManagement(), symbol="AMZN")
     assert report.events == 59
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (22, 22, 22)
     assert report.agrees
 
 
-def test_an_order_book_row_gives_its_best_level_whatever_its_depth(tmp_path: Path) -> None:
+def test_an_order_book_row_of_any_depth_returns_its_best_levels(tmp_path: Path) -> None:
     expected = Top(Level(101, 5), Level(99, 7))
     assert tops(tmp_path, "101,5,99,7\n") == [(1, expected)]
     assert tops(tmp_path, "101,5,99,7,102,1,98,1\n101,5,99,7,102,1,98,2\n") == [(1, expected), (2, expected)]
 
 
-def test_a_level_that_is_not_there_is_none(tmp_path: Path) -> None:
+def test_a_missing_level_is_none(tmp_path: Path) -> None:
     assert tops(tmp_path, "9999999999,0,-9999999999,0\n101,5,-9999999999,0\n") == [
         (1, Top(None, None)),
         (2, Top(Level(101, 5), None)),
@@ -224,11 +230,13 @@ def test_a_level_that_is_not_there_is_none(tmp_path: Path) -> None:
         ("101,5,99,x", "an order-book row must contain only integers"),
     ],
 )
-def test_a_bad_order_book_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
+def test_an_error_names_the_bad_order_book_row_and_its_problem(
+    tmp_path: Path, row: str, problem: str
+) -> None:
     with pytest.raises(FeedError, match=f"row 2: {problem}"):
         tops(tmp_path, f"101,5,99,7\n{row}\n")
 
 
-def test_an_order_book_row_has_four_columns_a_level(tmp_path: Path) -> None:
+def test_an_order_book_row_must_have_four_columns_per_level(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="row 1: must have four columns per level, not 5"):
         tops(tmp_path, "101,5,99,7,102\n")

@@ -1,4 +1,4 @@
-"""A long session of all that a recording may hold replays to every price, cost and fill of the exchange."""
+"""A long session with every kind of message replays to every price, cost, and fill of the exchange."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def replayed(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_session_seen_through_a_window_replays_to_all_that_was_published(tmp_path: Path, seed: int) -> None:
+def test_a_session_of_a_few_price_levels_replays_to_all_published_data(tmp_path: Path, seed: int) -> None:
     session = recorded(seed)
     book = (session.book, session.distinct_book, [",".join(row.split(",")[:4]) for row in session.book])
     om, report = replayed(tmp_path, session.rows, book[seed % 3], session.canceled_out_of_view_ids)
@@ -45,7 +45,7 @@ def test_a_session_seen_through_a_window_replays_to_all_that_was_published(tmp_p
     assert session.visible_orders == sorted((o.order_id, direction[o.side], o.amount, o.price) for o in om)
 
 
-def test_such_sessions_hold_every_case() -> None:
+def test_the_generated_sessions_contain_every_case() -> None:
     sessions = [recorded(seed) for seed in range(12)]
     kinds = {row.split(",")[1] for session in sessions for row in session.rows}
     assert kinds == set("1234567")
@@ -58,7 +58,7 @@ def test_such_sessions_hold_every_case() -> None:
     assert str(-NO_LEVEL) in {bid for _, bid in best}
 
 
-def test_an_order_that_went_unseen_and_was_not_ignored_is_named(tmp_path: Path) -> None:
+def test_the_report_names_an_order_whose_removal_was_not_recorded(tmp_path: Path) -> None:
     session = recorded(50)
     assert len(session.canceled_out_of_view_ids) == 1
     _, report = replayed(tmp_path, session.rows, session.book, set())

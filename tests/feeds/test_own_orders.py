@@ -1,4 +1,4 @@
-"""Own orders in a replayed market: each fill is heard once, and the recording's orders stay as recorded."""
+"""Own orders in a replayed market: each fill is notified once, and the recorded orders stay as recorded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FIRST_OWN = 10**15
 
 
 class Listener:
-    """Follows the events: what rests of own orders, what they heard, and a running hash of all the others."""
+    """A subscriber that tracks own orders, their filled amount, and a running hash of all other orders."""
 
     def __init__(self, om: OrderManagement, is_own: Callable[[int], bool]) -> None:
         self.om = om
@@ -41,12 +41,12 @@ class Listener:
         self.own: dict[int, Order] = {}
         self.others: dict[int, Order] = {}
         self.hash = 0
-        self.heard = 0
+        self.filled = 0
         self.bot_acts = False
         self.swept = 0
-        om.subscribe(self.hear)
+        om.subscribe(self.on_event)
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         match event:
             case OrderAdded(order=order) | OrderAmended(after=order):
                 assert self.bot_acts or not self.is_own(order.order_id)
@@ -63,7 +63,7 @@ class Listener:
             case TradePlaced(trade=trade):
                 own = sum(fill.amount for fill in trade.fills if self.is_own(fill.order_id))
                 assert own <= trade.amount
-                self.heard += own
+                self.filled += own
                 self.swept += trade.amount
                 for fill in trade.fills:
                     order = (self.own if self.is_own(fill.order_id) else self.others)[fill.order_id]
@@ -84,7 +84,7 @@ class Listener:
 
 
 class Bot:
-    """Rests, amends and removes orders of its own at random, around the best prices."""
+    """A bot that adds, amends, and removes random own orders around the best prices."""
 
     def __init__(self, om: OrderManagement, listener: Listener, ids: Iterator[int], seed: int) -> None:
         self.om, self.listener, self.ids, self.random = om, listener, ids, random.Random(seed)
@@ -93,10 +93,10 @@ class Bot:
     def act(self, most: int) -> None:
         self.listener.bot_acts = True
         for _ in range(self.random.randint(0, most)):
-            self.verb()
+            self.change()
         self.listener.bot_acts = False
 
-    def verb(self) -> None:
+    def change(self) -> None:
         own = list(self.listener.own.values())
         draw = self.random.random()
         if draw < 0.6 and len(own) < 12:
@@ -150,14 +150,14 @@ def compare(
     assert next(steps, None) is None
     own = {order.order_id: order for order in om if is_own(order.order_id)}
     assert own == listener.own
-    assert report.own_amount == listener.heard <= listener.swept
+    assert report.own_amount == listener.filled <= listener.swept
     as_plain = {name: getattr(report, name) for name in report.__slots__ if not name.startswith("own_")}
     assert as_plain == {name: getattr(plain, name) for name in as_plain}
     return listener, report
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_orders_of_a_long_session_stay_as_recorded_whatever_a_bot_rests(
+def test_the_orders_of_a_long_session_stay_as_recorded_with_any_orders_of_a_bot(
     tmp_path: Path, seed: int
 ) -> None:
     session = SlowExchange(seed, rows=1_000)
@@ -172,14 +172,14 @@ def test_the_orders_of_a_long_session_stay_as_recorded_whatever_a_bot_rests(
         recording, ids, lambda n: n not in recorded, seed, most=3, ignore=session.canceled_out_of_view_ids
     )
     assert report.own_fills > 20
-    assert listener.heard == report.own_amount > 100
+    assert listener.filled == report.own_amount > 100
 
 
 @needs_recordings
 def test_the_orders_of_a_recorded_half_hour_stay_as_recorded() -> None:
     recording = lobster.read(AAPL)
     recorded = {message.order_id for message in recording}
-    ids = (n for n in count(1, 200) if n not in recorded)  # before and between the recorded ones
+    ids = (n for n in count(1, 200) if n not in recorded)  # below and between the recorded ids
     listener, report = compare(recording, ids, lambda n: n not in recorded, seed=1, most=1)
     assert report.own_fills > 400
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1_665, 1_665, 1_662)
@@ -208,29 +208,29 @@ def test_best_price_states_are_compared_without_own_orders() -> None:
 
 @given(st.integers(0, 10**6), st.integers(1, 4))
 @settings(max_examples=15, deadline=None)
-def test_any_bot_in_any_session_hears_no_more_than_it_held(seed: int, most: int) -> None:
+def test_no_bot_is_notified_of_more_fills_than_its_orders_had(seed: int, most: int) -> None:
     om, messages = OrderManagement(), list[Message]()
     rng = random.Random(seed)
-    for row in range(1, 80):  # a session by the verbs, so that executions may come out of priority
+    for row in range(1, 80):  # a random session, in which executions may be out of priority
         side = rng.choice((BUY, SELL))
         resting = om.orders("X", side)
         if resting and rng.random() < 0.5:
             order = rng.choice(resting[:3])
-            taken = rng.randint(1, order.amount)
+            reduction = rng.randint(1, order.amount)
             kind = rng.choice((Kind.EXECUTED, Kind.EXECUTED, Kind.REDUCED))
-            if taken == order.amount:
+            if reduction == order.amount:
                 om.remove_order(order.order_id)
             else:
-                om.amend_order(order.order_id, amount=order.amount - taken)
-            time = row // 3 * 3  # neighbors of one time are one sweep
-            messages.append(Message(row, time, kind, order.order_id, side, taken, order.price))
+                om.amend_order(order.order_id, amount=order.amount - reduction)
+            time = row // 3 * 3  # consecutive executions at the same time are one sweep
+            messages.append(Message(row, time, kind, order.order_id, side, reduction, order.price))
         else:
             new = Order(2 * row, "X", side, rng.randint(1, 30), 500 + rng.randint(0, 4))
             om.add_order(*new)
             messages.append(
                 Message(row, row // 3 * 3, Kind.SUBMITTED, new.order_id, side, new.amount, new.price)
             )
-    ids = iter(random.Random(seed + 1).sample(range(1, 2_001, 2), 1_000))  # odd ids are the bot's
+    ids = iter(random.Random(seed + 1).sample(range(1, 2_001, 2), 1_000))  # the bot uses odd ids
     compare(messages, ids, lambda n: n % 2 == 1, seed, most)
 
 
@@ -245,30 +245,30 @@ def executed(row: int, amount: int = 10, order_id: int = 7) -> Message:
 
 
 def fills_of(om: OrderManagement, order_id: int) -> list[int]:
-    heard: list[int] = []
+    amounts: list[int] = []
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, TradePlaced):
-            heard.extend(fill.amount for fill in event.trade.fills if fill.order_id == order_id)
+            amounts.extend(fill.amount for fill in event.trade.fills if fill.order_id == order_id)
 
-    om.subscribe(hear)
-    return heard
+    om.subscribe(on_event)
+    return amounts
 
 
 def rest_after(om: OrderManagement, row: int, *order: object) -> Callable[[tuple[Message, ...]], None]:
     def bot(messages: tuple[Message, ...]) -> None:
         if messages[-1].row == row:
-            om.add_order(*order)  # type: ignore[arg-type]  # the tests give the arguments of an order
+            om.add_order(*order)  # type: ignore[arg-type]  # the tests pass the arguments of an order
 
     return bot
 
 
-def test_an_own_order_is_filled_once_for_what_it_held_and_the_recording_is_not_blamed() -> None:
+def test_an_own_order_is_filled_once_and_the_recording_still_agrees() -> None:
     om = OrderManagement()
-    heard = fills_of(om, 900)
+    filled = fills_of(om, 900)
     messages = [NEW, BID, *(executed(row) for row in range(3, 8))]
     report = replay(messages, om, symbol="X", on_event=rest_after(om, 2, 900, "X", BUY, 6, 999))
-    assert heard == [6]
+    assert filled == [6]
     assert 900 not in om
     assert om.get_order(7).amount == 50
     assert (report.own_fills, report.own_amount) == (1, 6)
@@ -277,31 +277,31 @@ def test_an_own_order_is_filled_once_for_what_it_held_and_the_recording_is_not_b
     assert report.remarks == ("not in the recording: 1 fill of your own orders, with a total amount of 6",)
 
 
-def test_an_own_order_behind_the_recorded_ones_waits_for_its_turn() -> None:
+def test_an_own_order_behind_recorded_orders_is_filled_after_them() -> None:
     om = OrderManagement()
-    heard = fills_of(om, 900)
+    filled = fills_of(om, 900)
     messages = [NEW, executed(2, 60), executed(3, 40)]
     replay(messages, om, symbol="X", on_event=rest_after(om, 1, 900, "X", BUY, 6, 1_000))
-    assert heard == []
+    assert filled == []
     assert om.get_order(900).amount == 6
 
 
-def test_an_own_order_that_crosses_the_recorded_book_is_not_counted_as_its_crossing() -> None:
+def test_an_own_order_that_crosses_the_book_does_not_count_as_a_crossed_recording() -> None:
     om = OrderManagement()
     messages = [NEW, BID, executed(3)]
     report = replay(messages, om, symbol="X", on_event=rest_after(om, 2, 900, "X", SELL, 6, 2_000))
     assert report.crossed == 0
 
 
-def test_an_order_that_rested_before_the_replay_is_an_own_one() -> None:
+def test_an_order_that_rested_before_the_replay_is_an_own_order() -> None:
     om = OrderManagement()
     om.add_order(900, "X", BUY, 6, 999)
-    heard = fills_of(om, 900)
+    filled = fills_of(om, 900)
     report = replay([NEW, BID, executed(3), executed(4)], om, symbol="X")
-    assert (heard, report.own_amount, report.agrees) == ([6], 6, True)
+    assert (filled, report.own_amount, report.agrees) == ([6], 6, True)
 
 
-def test_a_recording_in_two_parts_goes_on_with_the_orders_of_the_first() -> None:
+def test_the_second_part_of_a_recording_continues_with_the_orders_of_the_first() -> None:
     om = OrderManagement()
     replay([NEW, BID], om, symbol="X")
     report = replay([executed(3), executed(4)], om, symbol="X", unknown="skip")
@@ -309,7 +309,7 @@ def test_a_recording_in_two_parts_goes_on_with_the_orders_of_the_first() -> None
 
 
 @pytest.mark.parametrize("kind", [Kind.REDUCED, Kind.DELETED, Kind.EXECUTED, Kind.CHANGED])
-def test_a_message_about_an_id_that_an_own_order_has_leaves_that_order_alone(kind: Kind) -> None:
+def test_a_message_with_the_id_of_an_own_order_does_not_change_that_order(kind: Kind) -> None:
     om = OrderManagement()
     messages = [
         NEW,
@@ -324,15 +324,13 @@ def test_a_message_about_an_id_that_an_own_order_has_leaves_that_order_alone(kin
 
 
 @pytest.mark.parametrize("last", [executed(3, 100), Message(3, 3, Kind.DELETED, 7, BUY, 100, 1_000)])
-@pytest.mark.parametrize("taken", [4, 100])
-def test_what_a_bot_takes_from_a_recorded_order_is_not_held_against_the_recording(
-    taken: int, last: Message
-) -> None:
+@pytest.mark.parametrize("traded", [4, 100])
+def test_a_trade_of_a_bot_against_a_recorded_order_is_not_a_disagreement(traded: int, last: Message) -> None:
     om = OrderManagement()
 
     def bot(messages: tuple[Message, ...]) -> None:
         if messages[-1].row == 1:
-            om.place_trade("X", BUY, taken)
+            om.place_trade("X", BUY, traded)
 
     report = replay([NEW, last], om, symbol="X", on_event=bot)
     assert len(om) == 0
@@ -344,7 +342,7 @@ def test_what_a_bot_takes_from_a_recorded_order_is_not_held_against_the_recordin
     )
 
 
-def test_what_a_bot_has_taken_stays_taken_while_the_recording_shrinks_the_order() -> None:
+def test_a_recorded_reduction_does_not_restore_an_amount_that_a_bot_traded() -> None:
     om = OrderManagement()
 
     def bot(messages: tuple[Message, ...]) -> None:
@@ -362,20 +360,23 @@ def test_what_a_bot_has_taken_stays_taken_while_the_recording_shrinks_the_order(
     assert amounts == [60, 60, 40]
 
 
-def test_subscribers_never_see_a_sweep_half_made_true() -> None:
+def test_subscribers_never_see_a_half_applied_sweep() -> None:
     om = OrderManagement()
     seen: list[list[tuple[int, int]]] = []
     om.subscribe(lambda _: seen.append([(order.order_id, order.amount) for order in om]))
     replay([NEW, executed(2)], om, symbol="X", on_event=rest_after(om, 1, 900, "X", BUY, 6, 999))
-    assert seen[-2:] == [[(7, 90)], [(7, 90)]]  # the trade, and the order that the exchange filled for more
+    assert seen[-2:] == [
+        [(7, 90)],
+        [(7, 90)],
+    ]  # after the trade, and after the correction of the order that the exchange filled for more
 
 
-def test_a_subscriber_that_raises_does_not_leave_the_sweep_half_done() -> None:
+def test_a_subscriber_that_raises_does_not_leave_a_half_applied_sweep() -> None:
     om = OrderManagement()
 
     def fail(event: Event) -> None:
         if isinstance(event, TradePlaced):
-            raise RuntimeError("a bot's own fault")  # noqa: TRY004 - no matter which one
+            raise RuntimeError("an error of a bot")  # noqa: TRY004 - the type does not matter
 
     om.subscribe(fail)
     with pytest.raises(RuntimeError):
@@ -384,9 +385,9 @@ def test_a_subscriber_that_raises_does_not_leave_the_sweep_half_done() -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_own_orders_are_known_inside_a_transaction_too(keep: bool) -> None:
+def test_own_orders_are_recognized_inside_a_transaction(keep: bool) -> None:
     om = OrderManagement()
-    heard = fills_of(om, 900)
+    filled = fills_of(om, 900)
     messages = [NEW, BID, executed(3), executed(4), executed(5)]
     run = Replay(messages, om, symbol="X")
     context = om.transaction() if keep else om.what_if()
@@ -397,14 +398,14 @@ def test_own_orders_are_known_inside_a_transaction_too(keep: bool) -> None:
                 break
         assert om.get_order(7).amount == 80
         assert 900 not in om
-    assert heard == ([10, 6] if keep else [])
+    assert filled == ([10, 6] if keep else [])
     if keep:
         assert len(list(run)) == 1
         assert om.get_order(7).amount == 70
         assert (run.report().own_amount, run.report().trades_equal_fills) == (16, 3)
 
 
-def test_an_own_order_that_was_rolled_back_is_not_missed_afterwards() -> None:
+def test_an_own_order_that_was_rolled_back_does_not_affect_later_steps() -> None:
     om = OrderManagement()
     run = iter(Replay([NEW, BID, executed(3), executed(4)], om, symbol="X", unknown="skip"))
     next(run)
@@ -417,7 +418,7 @@ def test_an_own_order_that_was_rolled_back_is_not_missed_afterwards() -> None:
     assert [om.get_order(7).amount for _ in run] == [90, 80]
 
 
-def test_a_replay_that_has_ended_or_was_closed_hears_nothing_more() -> None:
+def test_a_replay_that_ended_or_was_closed_is_no_longer_subscribed() -> None:
     om = OrderManagement()
     replay([NEW], om, symbol="X")
     run = Replay([NEW, BID], om, symbol="Y", unknown="skip")

@@ -1,4 +1,4 @@
-"""A session that was done by the verbs, written down as LOBSTER would, replays to the same book."""
+"""Random operations, recorded in LOBSTER's format, replay to the same book."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oms.feeds import Report, Unknown, lobster, replay
 
 
 class Recorder:
-    """Does each verb, and writes its rows and the book after each of them."""
+    """An OrderManagement that records its operations and its book after each row."""
 
     def __init__(self) -> None:
         self.om = OrderManagement()
@@ -38,7 +38,7 @@ class Recorder:
             self.write(3, order, order.amount)
 
     def trade(self, side: Side, amount: int) -> None:
-        # Fill by fill, so that the book between two fills is known: together they are the one trade.
+        # One trade per fill, to record the book after each fill. The rows together are one sweep.
         for order in self.om.orders("X", side):
             filled = min(amount, order.amount)
             if filled:
@@ -54,35 +54,35 @@ class Recorder:
         ask = f"{asks[0].price},{asks[0].amount}" if asks else "9999999999,0"
         self.states.append(ask + (f",{bids[0].price},{bids[0].amount}" if bids else ",-9999999999,0"))
 
-    def draw_verbs(self, draw: st.DrawFn, new_ids: st.SearchStrategy[int]) -> None:
+    def draw_operations(self, draw: st.DrawFn, new_ids: st.SearchStrategy[int]) -> None:
         for _ in range(draw(st.integers(0, 40))):
             self.time += 1
             side = draw(st.sampled_from(Side))
-            held = sum(level.amount for level in self.om.depth("X", side))
-            verb = draw(st.sampled_from(["add", "add", "cut", "trade", "hidden"]))
-            if verb == "add":
+            available = sum(level.amount for level in self.om.depth("X", side))
+            operation = draw(st.sampled_from(["add", "add", "cut", "trade", "hidden"]))
+            if operation == "add":
                 order_id = draw(new_ids.filter(lambda number: number not in self.om))
                 self.add(Order(order_id, "X", side, draw(st.integers(1, 9)), draw(st.integers(1, 6))))
-            elif verb == "hidden":
+            elif operation == "hidden":
                 self.write(5, Order(0, "X", side, 0, 3), 3)
-            elif verb == "trade" and held:
-                self.trade(side, draw(st.integers(1, held)))
-            elif verb == "cut" and held:
+            elif operation == "trade" and available:
+                self.trade(side, draw(st.integers(1, available)))
+            elif operation == "cut" and available:
                 order = draw(st.sampled_from(self.om.orders("X", side)))
                 self.cut(order, draw(st.integers(1, order.amount)))
 
 
 @st.composite
 def sessions(draw: st.DrawFn) -> Recorder:
-    """Random verbs over few ids, which come back once they are free."""
+    """Return random operations with few ids, which are used again."""
     recorder = Recorder()
-    recorder.draw_verbs(draw, st.integers(0, 15))
+    recorder.draw_operations(draw, st.integers(0, 15))
     return recorder
 
 
 @st.composite
 def sessions_after_the_start(draw: st.DrawFn) -> Recorder:
-    """Some orders rest before the recording begins, and are all gone when it ends."""
+    """Return a session with orders from before the recording, which are all removed at its end."""
     recorder = Recorder()
     unseen = range(draw(st.integers(0, 6)))
     for order_id in unseen:
@@ -90,7 +90,7 @@ def sessions_after_the_start(draw: st.DrawFn) -> Recorder:
             draw(choice) for choice in (st.sampled_from(Side), st.integers(1, 9), st.integers(1, 6))
         )
         recorder.om.add_order(order_id, "X", side, amount, price)
-    recorder.draw_verbs(draw, st.integers(100, 10_000))
+    recorder.draw_operations(draw, st.integers(100, 10_000))
     for order_id in unseen:
         recorder.time += 1
         if order_id in recorder.om:
@@ -113,7 +113,7 @@ def replayed(rows: list[str], states: list[str]) -> tuple[OrderManagement, Repor
 @pytest.mark.slow
 @given(sessions() | sessions_after_the_start(), st.booleans())
 @settings(deadline=None)
-def test_a_session_replays_to_the_book_that_the_verbs_made(session: Recorder, repeated: bool) -> None:
+def test_a_session_replays_to_the_book_that_its_operations_made(session: Recorder, repeated: bool) -> None:
     assume(session.rows)
     distinct = [state for state, _ in groupby(session.states)]
     om, report = replayed(session.rows, session.states if repeated else distinct)
@@ -128,19 +128,19 @@ def test_a_session_replays_to_the_book_that_the_verbs_made(session: Recorder, re
 @pytest.mark.slow
 @given(sessions_after_the_start(), st.data())
 @settings(deadline=None)
-def test_a_planted_error_of_one_lot_in_a_book_file_is_found(session: Recorder, data: st.DataObject) -> None:
+def test_an_error_of_one_lot_in_a_book_file_is_detected(session: Recorder, data: st.DataObject) -> None:
     distinct = [state for state, _ in groupby(session.states)]
     assume(distinct)
-    spoilt = data.draw(st.integers(0, len(distinct) - 1))
-    price, size, rest = distinct[spoilt].split(",", 2)
-    distinct[spoilt] = f"{price},{int(size) + 1},{rest}"
+    index = data.draw(st.integers(0, len(distinct) - 1))
+    price, size, bid = distinct[index].split(",", 2)
+    distinct[index] = f"{price},{int(size) + 1},{bid}"
     assume(price != "9999999999")
     assert not replayed(session.rows, distinct)[1].agrees
 
 
 @given(st.lists(st.text("0123456789-.,\n\rx", max_size=30), max_size=5))
 @settings(deadline=None)
-def test_any_text_is_replayed_or_is_a_feed_error_and_never_spoils_the_book(lines: list[str]) -> None:
+def test_any_text_is_replayed_or_raises_a_feed_error_and_leaves_a_valid_book(lines: list[str]) -> None:
     good = "1.0,1,7,10,100,-1\n"
     om = OrderManagement()
     with tempfile.TemporaryDirectory() as folder:
@@ -170,7 +170,7 @@ def test_any_text_is_replayed_or_is_a_feed_error_and_never_spoils_the_book(lines
     st.sampled_from(get_args(Unknown)[:2]),
 )
 @settings(deadline=None)
-def test_any_well_formed_rows_are_applied_or_counted(rows: list[str], unknown: Unknown) -> None:
+def test_all_well_formed_rows_are_applied_or_counted(rows: list[str], unknown: Unknown) -> None:
     om = OrderManagement()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "m.csv")

@@ -1,4 +1,4 @@
-"""A replay applies what a feed says, counts what it cannot apply, and goes on."""
+"""A replay applies the messages of a feed, and counts and skips messages that it cannot apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def about(kind: Kind, amount: int = 0, *, row: int = 2, order_id: int = 7, side:
 
 
 def after(*messages: Message) -> tuple[list[tuple[int, int]], dict[str, int]]:
-    """What rests after the messages, and what was refused; a Bitstamp feed cannot be seeded."""
+    """Return the resting orders and the rejections after a replay of these messages."""
     om = OrderManagement()
     report = replay(messages, om, symbol="X", unknown="skip")
     om._check()
@@ -27,37 +27,37 @@ def after(*messages: Message) -> tuple[list[tuple[int, int]], dict[str, int]]:
 
 
 @pytest.mark.parametrize("kind", [Kind.SUBMITTED, Kind.CREATED])
-def test_a_new_order_rests(kind: Kind) -> None:
+def test_a_new_order_is_added_to_the_book(kind: Kind) -> None:
     om = OrderManagement()
     replay([about(kind, 10, side=SELL)], om, symbol="X", unknown="skip")
     assert list(om) == [Order(7, "X", SELL, 10, 100)]
 
 
-def test_a_partial_cancel_takes_its_amount_away() -> None:
+def test_a_partial_cancellation_reduces_the_order() -> None:
     assert after(NEW, about(Kind.REDUCED, 4)) == ([(7, 6)], {})
 
 
-def test_a_partial_cancel_of_all_that_rests_leaves_nothing() -> None:
+def test_a_cancellation_of_the_whole_amount_removes_the_order() -> None:
     assert after(NEW, about(Kind.REDUCED, 10)) == ([], {})
 
 
 @pytest.mark.parametrize("amount", [11, 0, -1])
-def test_a_partial_cancel_of_more_than_rests_or_of_nothing_is_refused(amount: int) -> None:
+def test_a_cancellation_of_too_much_or_of_nothing_is_rejected(amount: int) -> None:
     rejections = {"a cancellation of more than the resting amount, or of less than 1 lot": 1}
     assert after(NEW, about(Kind.REDUCED, amount)) == ([(7, 10)], rejections)
 
 
 @pytest.mark.parametrize("amount", [4, 10, 25])
-def test_a_change_says_what_rests(amount: int) -> None:
+def test_a_change_sets_the_new_amount(amount: int) -> None:
     assert after(NEW, about(Kind.CHANGED, amount)) == ([(7, amount)], {})
 
 
-def test_a_change_to_nothing_removes() -> None:
+def test_a_change_to_zero_removes_the_order() -> None:
     assert after(NEW, about(Kind.CHANGED, 0)) == ([], {})
 
 
 @pytest.mark.parametrize("amount", [-1, 2**63])
-def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
+def test_a_change_to_an_invalid_amount_is_rejected(amount: int) -> None:
     assert after(NEW, about(Kind.CHANGED, amount)) == (
         [(7, 10)],
         {"a change to an invalid amount": 1},
@@ -65,22 +65,22 @@ def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
 
 
 @pytest.mark.parametrize("amount", [3, 10, 11])
-def test_a_deletion_removes_whatever_its_amount_but_another_one_than_rests_is_counted(amount: int) -> None:
+def test_a_deletion_with_a_wrong_amount_removes_the_order_and_counts_as_a_contradiction(amount: int) -> None:
     om = OrderManagement()
     report = replay([NEW, about(Kind.DELETED, amount)], om, symbol="X")
     assert (len(om), report.rejected) == (0, 0)
-    counted = {} if amount == 10 else {"a deletion of an amount other than the resting amount": 1}
-    assert report.contradictions == counted
+    expected = {} if amount == 10 else {"a deletion of an amount other than the resting amount": 1}
+    assert report.contradictions == expected
 
 
-def test_the_amount_of_a_deletion_that_says_what_is_left_contradicts_nothing() -> None:
+def test_a_bitstamp_deletion_with_a_remaining_amount_is_not_a_contradiction() -> None:
     created, deleted = about(Kind.CREATED, 10, row=1), about(Kind.DELETED, 3)
     report = replay([created, deleted], OrderManagement(), symbol="X", unknown="skip")
     assert report.contradictions == {}
 
 
 @pytest.mark.parametrize("kind", [Kind.HIDDEN, Kind.CROSS, Kind.HALT])
-def test_what_the_book_does_not_show_changes_nothing_but_is_counted(kind: Kind) -> None:
+def test_hidden_trades_auctions_and_halts_are_counted_but_do_not_change_the_book(kind: Kind) -> None:
     om = OrderManagement()
     report = replay([NEW, about(kind, 5)], om, symbol="X")
     assert list(om) == [Order(7, "X", BUY, 10, 100)]
@@ -98,28 +98,28 @@ def test_what_the_book_does_not_show_changes_nothing_but_is_counted(kind: Kind) 
         Message(2, 2, Kind.CREATED, 8, SELL, 10, 0),
     ],
 )
-def test_an_order_that_no_book_can_hold_is_refused(order: Message) -> None:
+def test_an_invalid_order_is_rejected(order: Message) -> None:
     assert after(NEW, order) == ([(7, 10)], {"an invalid id, amount, or price": 1})
 
 
-def test_an_id_that_rests_already_is_refused() -> None:
+def test_a_submission_with_the_id_of_a_resting_order_is_rejected() -> None:
     assert after(NEW, about(Kind.SUBMITTED, 99)) == (
         [(7, 10)],
         {"a submission with the id of a resting order": 1},
     )
 
 
-def test_an_id_is_free_again_once_its_order_is_gone() -> None:
+def test_the_id_of_a_removed_order_can_be_used_again() -> None:
     assert after(NEW, about(Kind.DELETED), about(Kind.SUBMITTED, 3)) == ([(7, 3)], {})
 
 
 @pytest.mark.parametrize("before", [(), (NEW,)])
-def test_an_order_created_after_its_deletion_stays_away(before: tuple[Message, ...]) -> None:
+def test_an_order_created_after_its_deletion_is_rejected(before: tuple[Message, ...]) -> None:
     rejections = {"created after its removal": 1}
     assert after(*before, about(Kind.DELETED), about(Kind.CREATED, 3)) == ([], rejections)
 
 
-def test_an_order_that_is_gone_is_not_unknown() -> None:
+def test_a_message_about_a_removed_order_is_rejected_but_not_counted_as_unknown() -> None:
     messages = [NEW, about(Kind.EXECUTED, 10), about(Kind.DELETED, row=3), about(Kind.CHANGED, 4, row=4)]
     om = OrderManagement()
     report = replay(messages, om, symbol="X", unknown="raise")
@@ -128,7 +128,7 @@ def test_an_order_that_is_gone_is_not_unknown() -> None:
 
 
 @pytest.mark.parametrize("late", [Kind.REDUCED, Kind.CHANGED, Kind.EXECUTED, Kind.DELETED])
-def test_an_order_that_no_book_could_hold_is_not_unknown(late: Kind) -> None:
+def test_a_message_about_a_rejected_order_is_rejected_but_not_counted_as_unknown(late: Kind) -> None:
     messages = [about(Kind.SUBMITTED, 0), about(late, 1, row=3)]
     report = replay(messages, OrderManagement(), symbol="X", unknown="raise")
     assert report.rejections == {
@@ -138,7 +138,7 @@ def test_an_order_that_no_book_could_hold_is_not_unknown(late: Kind) -> None:
     assert report.unknown == 0
 
 
-def test_an_order_that_no_book_could_hold_may_be_created_anew_unless_it_was_deleted() -> None:
+def test_a_rejected_order_can_be_created_again_unless_it_was_deleted() -> None:
     dust = Message(1, 1, Kind.CREATED, 7, BUY, 10, 0)
     rejections = {"an invalid id, amount, or price": 1}
     assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], rejections)
@@ -146,33 +146,33 @@ def test_an_order_that_no_book_could_hold_may_be_created_anew_unless_it_was_dele
 
 
 @pytest.mark.parametrize("early", [about(Kind.CHANGED, 0), about(Kind.DELETED, 0), about(Kind.DELETED, 3)])
-def test_an_order_that_was_gone_before_its_creation_came_is_counted_and_stays_away(early: Message) -> None:
+def test_an_order_deleted_before_its_creation_counts_as_unknown_and_is_rejected(early: Message) -> None:
     om = OrderManagement()
     report = replay([early, about(Kind.CREATED, 3)], om, symbol="X", unknown="skip")
     assert (len(om), report.unknown) == (0, 1)
     assert report.rejections == {"created after its removal": 1}
 
 
-def test_a_change_before_the_creation_is_counted_and_not_guessed_from() -> None:
+def test_a_change_before_the_creation_counts_as_unknown_and_has_no_effect() -> None:
     om = OrderManagement()
     report = replay([about(Kind.CHANGED, 4), about(Kind.CREATED, 9)], om, symbol="X", unknown="skip")
     assert [(order.order_id, order.amount) for order in om] == [(7, 9)]
     assert (report.unknown, report.rejected) == (1, 0)
 
 
-def test_only_so_many_ids_that_are_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_stored_ids_of_removed_orders_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oms.feeds.orders.followed_book._MOST_ABSENT", 2)
-    gone = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
+    deleted = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
     late = [about(Kind.CREATED, 5, row=row, order_id=row - 3) for row in (4, 5, 6)]
-    assert after(*gone, *late) == ([(1, 5)], {"created after its removal": 2})
+    assert after(*deleted, *late) == ([(1, 5)], {"created after its removal": 2})
 
 
-def test_a_message_that_names_the_other_side_is_refused() -> None:
+def test_a_message_with_the_wrong_side_is_rejected() -> None:
     rejections = {"an order in another book": 1}
     assert after(NEW, about(Kind.DELETED, side=SELL)) == ([(7, 10)], rejections)
 
 
-def test_orders_of_other_symbols_are_left_alone() -> None:
+def test_orders_of_other_symbols_do_not_change() -> None:
     om = OrderManagement()
     om.add_order(7, "OTHER", BUY, 1, 1)
     report = replay([NEW, about(Kind.DELETED)], om, symbol="X")
@@ -187,7 +187,7 @@ def test_orders_of_other_symbols_are_left_alone() -> None:
 
 
 def sweep_of(*executions: tuple[int, int, int]) -> list[Message]:
-    """Three orders, then one sweep of (order id, amount, price)."""
+    """Return the submissions of three orders and one sweep of (order id, amount, price)."""
     orders = [
         Message(1, 1, Kind.SUBMITTED, 1, BUY, 10, 100),
         Message(2, 2, Kind.SUBMITTED, 2, BUY, 10, 100),
@@ -199,7 +199,7 @@ def sweep_of(*executions: tuple[int, int, int]) -> list[Message]:
     ]
 
 
-def test_a_run_of_executions_is_one_trade() -> None:
+def test_consecutive_executions_at_the_same_time_are_one_trade() -> None:
     om = OrderManagement()
     report = replay(sweep_of((1, 10, 100), (2, 10, 100), (3, 5, 101)), om, symbol="X")
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 1)
@@ -207,7 +207,7 @@ def test_a_run_of_executions_is_one_trade() -> None:
     assert report.agrees
 
 
-def test_fills_out_of_priority_are_counted_but_no_disagreement() -> None:
+def test_fills_out_of_priority_are_counted_but_are_not_a_disagreement() -> None:
     om = OrderManagement()
     report = replay(sweep_of((2, 4, 100)), om, symbol="X")
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 0)
@@ -216,14 +216,14 @@ def test_fills_out_of_priority_are_counted_but_no_disagreement() -> None:
     assert report.remarks == ("the exchange executed 1 trade out of priority, at equal cost",)
 
 
-def test_a_book_that_is_wrong_says_nothing_of_the_priority_of_the_exchange() -> None:
+def test_a_report_with_disagreements_has_no_remark_about_priority() -> None:
     messages = [*sweep_of((2, 4, 100)), Message(5, 10, Kind.EXECUTED, 3, BUY, 1, 101)]
     report = replay(messages, OrderManagement(), symbol="X")
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (2, 1, 0)
     assert report.remarks == ()
 
 
-def test_a_trade_of_another_cost_is_a_disagreement() -> None:
+def test_a_trade_with_a_different_cost_is_a_disagreement() -> None:
     om = OrderManagement()
     report = replay(sweep_of((3, 4, 101)), om, symbol="X")
     assert (report.trades, report.trades_equal_cost) == (1, 0)
@@ -235,7 +235,7 @@ def test_a_trade_of_another_cost_is_a_disagreement() -> None:
     )
 
 
-def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
+def test_a_sweep_with_unknown_orders_fills_only_its_known_orders_and_is_unequal() -> None:
     om = OrderManagement()
     report = replay(sweep_of((1, 4, 100), (99, 5, 100), (2, 10, 100)), om, symbol="X", unknown="skip")
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 0, 0)
@@ -248,7 +248,7 @@ def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("executions", "left"),
+    ("executions", "remaining"),
     [
         ([(1, 11, 100)], [(2, 10), (3, 10)]),
         ([(1, 6, 100), (1, 6, 100)], [(2, 10), (3, 10)]),
@@ -257,12 +257,12 @@ def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
         ([(1, 15, 100), (2, -5, 100)], [(2, 10), (3, 10)]),
     ],
 )
-def test_an_execution_of_more_than_rests_or_of_nothing_is_refused(
-    executions: list[tuple[int, int, int]], left: list[tuple[int, int]]
+def test_an_execution_of_too_much_or_of_nothing_is_rejected(
+    executions: list[tuple[int, int, int]], remaining: list[tuple[int, int]]
 ) -> None:
     om = OrderManagement()
     report = replay(sweep_of(*executions), om, symbol="X")
-    assert [(order.order_id, order.amount) for order in om] == left
+    assert [(order.order_id, order.amount) for order in om] == remaining
     assert set(report.rejections) == {"an execution of more than the resting amount, or of less than 1 lot"}
     assert (report.trades, report.trades_equal_cost) == (1, 0)
 
@@ -270,14 +270,14 @@ def test_an_execution_of_more_than_rests_or_of_nothing_is_refused(
 # ---------------------------------------------------------------------- policies
 
 
-def test_skip_counts_an_unknown_id_once_and_goes_on() -> None:
+def test_skip_counts_an_unknown_id_once_and_continues() -> None:
     om = OrderManagement()
     unseen = [about(Kind.REDUCED, 1, row=row, order_id=5) for row in (2, 3)]
     report = replay([NEW, *unseen], om, symbol="X", unknown="skip")
     assert (report.events, report.unknown, report.seeded, len(om)) == (3, 1, 0, 1)
 
 
-def test_raise_names_the_row_and_leaves_the_book_as_it_was_before_it(
+def test_raise_names_the_row_and_leaves_the_book_unchanged_by_it(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("feed") / "m.csv"
@@ -291,7 +291,7 @@ def test_raise_names_the_row_and_leaves_the_book_as_it_was_before_it(
     assert om.place_trade("X", BUY, 1).trade_id == 1
 
 
-def test_ignored_ids_are_as_if_they_were_not_there() -> None:
+def test_messages_about_ignored_ids_have_no_effect() -> None:
     om = OrderManagement()
     report = replay(
         sweep_of((1, 10, 100), (2, 10, 100), (3, 5, 101)), om, symbol="X", unknown="raise", ignore=[1, 99]
@@ -301,22 +301,22 @@ def test_ignored_ids_are_as_if_they_were_not_there() -> None:
     assert list(om) == [Order(3, "X", BUY, 5, 101)]
 
 
-def test_a_sweep_of_ignored_orders_only_is_no_trade() -> None:
+def test_a_sweep_with_only_ignored_orders_is_not_a_trade() -> None:
     report = replay(sweep_of((1, 10, 100)), OrderManagement(), symbol="X", ignore={1})
     assert (report.trades, report.ignored) == (0, 2)
 
 
-def test_an_unheard_of_policy_or_symbol_is_refused_before_anything_is_done() -> None:
+def test_an_invalid_policy_or_symbol_raises_before_the_replay_begins() -> None:
     with pytest.raises(InvalidArgumentError, match="unknown must be 'seed', 'skip', or 'raise', not 'guess'"):
         replay([NEW], OrderManagement(), symbol="X", unknown=cast(Unknown, "guess"))
     with pytest.raises(InvalidOrderError, match="symbol"):
         replay([NEW], OrderManagement(), symbol="")
 
 
-# ---------------------------------------------------------------------- driving
+# ---------------------------------------------------------------------- iteration
 
 
-def test_the_callback_sees_the_book_after_each_event_and_a_sweep_as_one() -> None:
+def test_the_callback_runs_after_each_event_and_once_per_sweep() -> None:
     om = OrderManagement()
     seen: list[tuple[tuple[int, ...], int | None]] = []
     replay(
@@ -328,7 +328,7 @@ def test_the_callback_sees_the_book_after_each_event_and_a_sweep_as_one() -> Non
     assert seen == [((1,), 100), ((2,), 100), ((3,), 100), ((4, 5), 101)]
 
 
-def test_a_replay_may_be_left_and_gone_on_with() -> None:
+def test_a_replay_can_be_interrupted_and_continued() -> None:
     om = OrderManagement()
     run = Replay([NEW, about(Kind.REDUCED, 4), about(Kind.REDUCED, 1, row=3)], om, symbol="X")
     for _ in run:
@@ -339,7 +339,7 @@ def test_a_replay_may_be_left_and_gone_on_with() -> None:
     assert list(run) == []
 
 
-def test_a_bad_row_stops_the_replay_after_all_rows_before_it(
+def test_a_bad_row_stops_the_replay_after_all_earlier_events(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = tmp_path_factory.mktemp("feed") / "m.csv"
@@ -348,7 +348,7 @@ def test_a_bad_row_stops_the_replay_after_all_rows_before_it(
     with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):
         replay(lobster.read(path), om, symbol="X", unknown="skip")
     om._check()
-    # The run of row 2 might go on in row 3: it was not yet applied.
+    # The sweep of row 2 might continue in row 3, so it was not applied yet.
     assert list(om) == [Order(7, "X", BUY, 10, 100)]
     om = OrderManagement()
     with pytest.raises(FeedError, match="row 3: must have 6 columns, not 5"):

@@ -1,4 +1,4 @@
-"""Orders that a recording refers to but never submits rest where, and when, they must have rested."""
+"""Orders that a recording refers to but never submits are added with their amount and in time."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def message(
     return Message(row, row, kind, order_id, side, amount, price)
 
 
-def waiting(messages: list[Message]) -> list[Order]:
+def seeded_orders(messages: list[Message]) -> list[Order]:
     return list(find_seeds(messages, "X").before(None))
 
 
-def test_the_amount_is_the_sum_of_what_was_taken() -> None:
+def test_the_amount_of_a_seed_is_the_sum_of_its_removed_amounts() -> None:
     messages = [
         message(1, Kind.REDUCED, 5, 2),
         message(2, Kind.EXECUTED, 5, 3),
         message(3, Kind.HIDDEN, 5, 100),
         message(4, Kind.DELETED, 5, 4),
     ]
-    assert waiting(messages) == [Order(5, "X", Side.BUY, 9, 100)]
+    assert seeded_orders(messages) == [Order(5, "X", Side.BUY, 9, 100)]
 
 
-def test_an_order_with_a_smaller_id_than_the_first_submitted_rests_from_the_start() -> None:
+def test_a_seed_with_an_id_below_the_first_submitted_id_is_added_at_the_start() -> None:
     messages = [
         message(1, Kind.SUBMITTED, 10, 1),
         message(2, Kind.DELETED, 10, 1),
@@ -39,7 +39,7 @@ def test_an_order_with_a_smaller_id_than_the_first_submitted_rests_from_the_star
     assert [order.order_id for order in seeds.from_the_start()] == [5]
 
 
-def test_any_other_comes_just_before_the_first_submission_with_a_larger_id() -> None:
+def test_any_other_seed_is_added_just_before_the_first_submission_with_a_larger_id() -> None:
     messages = [
         message(1, Kind.SUBMITTED, 10, 1),
         message(2, Kind.SUBMITTED, 12, 1),
@@ -55,7 +55,7 @@ def test_any_other_comes_just_before_the_first_submission_with_a_larger_id() -> 
     assert (report.unknown, report.seeded, report.rejected) == (1, 1, 0)
 
 
-def test_an_order_that_no_submission_follows_rests_at_the_latest_when_it_is_referred_to() -> None:
+def test_a_seed_without_a_later_submission_is_added_when_a_message_refers_to_it() -> None:
     messages = [
         message(1, Kind.SUBMITTED, 10, 1),
         message(2, Kind.REDUCED, 99, 2),
@@ -72,16 +72,16 @@ def test_an_order_that_no_submission_follows_rests_at_the_latest_when_it_is_refe
     assert amounts == [None, 5, None]
 
 
-def test_without_any_submission_all_rest_from_the_start() -> None:
+def test_all_seeds_are_added_at_the_start_if_there_is_no_submission() -> None:
     seeds = find_seeds([message(1, Kind.DELETED, 5, 4), message(2, Kind.DELETED, 3, 4)], "X")
     assert len(seeds) == 2
     assert [order.order_id for order in seeds.from_the_start()] == [3, 5]
 
 
-def test_an_order_that_was_submitted_is_never_seeded_even_if_it_is_referred_to_too_late_or_too_soon() -> None:
+def test_a_submitted_order_is_never_seeded_even_if_messages_before_or_after_its_life_refer_to_it() -> None:
     late = [message(1, Kind.SUBMITTED, 5, 4), message(2, Kind.DELETED, 5, 4), message(3, Kind.DELETED, 5, 4)]
     soon = [message(1, Kind.DELETED, 5, 4), message(2, Kind.SUBMITTED, 5, 4)]
-    assert waiting(late) == waiting(soon) == []
+    assert seeded_orders(late) == seeded_orders(soon) == []
     assert replay(late, OrderManagement(), symbol="X").rejections == {"an order that was already removed": 1}
     assert replay(soon, OrderManagement(), symbol="X").unknown == 1
 
@@ -95,14 +95,14 @@ def test_an_order_that_was_submitted_is_never_seeded_even_if_it_is_referred_to_t
         message(2, Kind.DELETED, 5, -4),
     ],
 )
-def test_an_order_whose_messages_contradict_each_other_is_not_guessed(second: Message) -> None:
+def test_an_order_whose_messages_contradict_each_other_is_not_seeded(second: Message) -> None:
     messages = [message(1, Kind.REDUCED, 5, 4), second, message(3, Kind.DELETED, 5, 4)]
-    assert waiting(messages) == []
+    assert seeded_orders(messages) == []
     report = replay(messages, OrderManagement(), symbol="X")
     assert (report.unknown, report.seeded) == (1, 0)
 
 
-def test_a_seed_that_no_book_can_hold_is_refused() -> None:
+def test_an_invalid_seed_is_rejected() -> None:
     om = OrderManagement()
     report = replay([message(1, Kind.DELETED, 5, 4, price=0)], om, symbol="X")
     assert (len(om), report.unknown, report.seeded) == (0, 1, 0)
@@ -114,7 +114,7 @@ def test_ignored_ids_are_not_seeded() -> None:
     assert len(find_seeds(messages, "X", ignore={5})) == 0
 
 
-def test_a_feed_that_says_only_what_is_left_cannot_be_seeded() -> None:
+def test_messages_with_only_remaining_amounts_cannot_be_seeded() -> None:
     om = OrderManagement()
     with pytest.raises(InvalidArgumentError, match="unknown must be 'skip' or 'raise'"):
         replay([message(1, Kind.CREATED, 5, 4)], om, symbol="X", unknown="seed")

@@ -1,4 +1,4 @@
-"""A run of executions is one trade; where the exchange filled otherwise, the book follows the exchange."""
+"""A run of executions is one trade. If the exchange filled other orders, the book follows the exchange."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def execution(row: int, time: int, side: Side = Side.BUY, kind: Kind = Kind.EXEC
     return Message(row, time, kind, row, side, 1, 100)
 
 
-def test_neighbouring_executions_of_one_time_and_side_are_one_run() -> None:
+def test_consecutive_executions_with_the_same_time_and_side_are_one_run() -> None:
     messages = [
         execution(1, 5),
         execution(2, 5),
@@ -36,7 +36,7 @@ def three_orders() -> OrderManagement:
 
 
 @pytest.mark.parametrize(
-    ("published", "equal", "left"),
+    ("published", "equal", "remaining"),
     [
         ([(1, 10, 100), (2, 4, 100)], (True, True), {2: 6, 3: 10}),
         ([(1, 3, 100), (1, 7, 100), (2, 4, 100)], (True, True), {2: 6, 3: 10}),
@@ -48,12 +48,12 @@ def three_orders() -> OrderManagement:
         ([(1, 10, 99)], (False, False), {2: 10, 3: 10}),
     ],
 )
-def test_the_book_becomes_what_the_exchange_published(
-    published: list[tuple[int, int, int]], equal: tuple[bool, bool], left: dict[int, int]
+def test_the_book_has_the_published_amounts_after_a_sweep(
+    published: list[tuple[int, int, int]], equal: tuple[bool, bool], remaining: dict[int, int]
 ) -> None:
     om = three_orders()
     assert sweep(om, "X", Side.BUY, [OrderFill(*fill) for fill in published])[:2] == equal
-    assert {order.order_id: order.amount for order in om} == left
+    assert {order.order_id: order.amount for order in om} == remaining
     om._check()
 
 
@@ -66,7 +66,7 @@ def test_the_book_becomes_what_the_exchange_published(
         ([(3, 10, 101), (1, 5, 100)], (1, 2)),
     ],
 )
-def test_orders_that_gave_less_than_our_rule_takes_were_passed_over(
+def test_orders_filled_less_than_by_price_and_time_priority_were_passed_over(
     published: list[tuple[int, int, int]], passed_over: tuple[int, ...]
 ) -> None:
     swept = sweep(three_orders(), "X", Side.BUY, [OrderFill(*fill) for fill in published])
@@ -74,7 +74,7 @@ def test_orders_that_gave_less_than_our_rule_takes_were_passed_over(
 
 
 @given(st.data())
-def test_whatever_was_published_exactly_that_is_gone(data: st.DataObject) -> None:
+def test_a_sweep_removes_exactly_the_published_amounts(data: st.DataObject) -> None:
     side = data.draw(st.sampled_from(Side))
     amounts = st.integers(1, 9)
     resting = data.draw(st.lists(st.tuples(amounts, st.integers(1, 4)), min_size=1, max_size=8))
@@ -85,14 +85,14 @@ def test_whatever_was_published_exactly_that_is_gone(data: st.DataObject) -> Non
     fills = [OrderFill(o.order_id, data.draw(st.integers(1, o.amount)), o.price) for o in hit]
     sweep(om, "X", side, fills)
     om._check()
-    taken = {fill.order_id: fill.amount for fill in fills}
-    expected = {order.order_id: order.amount - taken.get(order.order_id, 0) for order in orders}
+    filled = {fill.order_id: fill.amount for fill in fills}
+    expected = {order.order_id: order.amount - filled.get(order.order_id, 0) for order in orders}
     assert {order.order_id: order.amount for order in om} == {
-        key: rest for key, rest in expected.items() if rest
+        order_id: amount for order_id, amount in expected.items() if amount
     }
 
 
-def test_the_best_level_after_each_fill_but_the_last_is_known() -> None:
+def test_the_best_level_after_each_fill_except_the_last_is_computed() -> None:
     levels = [PriceLevel(100, 20, 2), PriceLevel(101, 10, 1)]
     fills = [OrderFill(1, 10, 100), OrderFill(2, 10, 100), OrderFill(3, 4, 101), OrderFill(3, 6, 101)]
     assert list(best_levels_during(levels, fills)) == [Level(100, 10), Level(101, 10), Level(101, 6)]

@@ -1,4 +1,4 @@
-"""A file is streamed row by row, and whatever is wrong with it is named with its row."""
+"""A file is streamed row by row, and an error names the bad row."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_rows_are_numbered_from_one_and_come_without_their_line_ends(tmp_path: Path) -> None:
+def test_rows_are_numbered_from_one_and_have_no_line_ends(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", b"a,1\r\nb,2\nc,3")) == [(1, "a,1"), (2, "b,2"), (3, "c,3")]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_row(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", b"\xef\xbb\xbfa,1\n")) == [(1, "a,1")]
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.csv"])
-def test_a_compressed_file_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+def test_a_compressed_file_is_recognized_by_its_content(tmp_path: Path, name: str) -> None:
     assert read(write(tmp_path / name, gzip.compress(b"a\nb\n"))) == [(1, "a"), (2, "b")]
 
 
@@ -54,7 +54,7 @@ def zipped(*members: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
 def zstd_compressed(content: bytes) -> bytes:
     module = pytest.importorskip(
         "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd",
-        reason="nothing here reads zst",
+        reason="no module that reads zst is installed",
     )
     packed: bytes = module.compress(content)
     return packed
@@ -77,7 +77,7 @@ packed_as = pytest.mark.parametrize("pack", PACKERS.values(), ids=PACKERS)
 
 @packed_as
 @pytest.mark.parametrize("name", ["a.csv", "a.7z"])
-def test_a_compressed_file_is_read_whatever_its_name(
+def test_a_compressed_file_is_read_under_any_name(
     tmp_path: Path, pack: Callable[[bytes], bytes], name: str
 ) -> None:
     file = TextFile(write(tmp_path / name, pack(b"a\nb\n")))
@@ -108,7 +108,7 @@ def test_a_damaged_archive_is_a_feed_error(tmp_path: Path, pack: Callable[[bytes
         rows = read(write(tmp_path / "a.csv", bytes(whole)))
     except FeedError as error:
         assert error.path == str(tmp_path / "a.csv")
-    else:  # zst has no check of its content unless it is asked for one
+    else:  # zst has no checksum by default
         assert pack is zstd_compressed
         assert rows
 
@@ -121,7 +121,7 @@ def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Calla
         pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # What xz was packed with says how much it looks back: 8 MB by default. Unpacked it is 20 MB.
+    # xz needs the memory of its dictionary, 8 MB by default. The unpacked file has 20 MB.
     assert peak < (10_000_000 if pack is lzma.compress else 1_000_000)
 
 
@@ -148,7 +148,9 @@ def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Calla
         (b"PAR1abc", "a Parquet file: unpack it first"),
     ],
 )
-def test_a_file_that_must_be_unpacked_first_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_an_error_names_the_format_of_a_file_that_must_be_unpacked_first(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
     with pytest.raises(FeedError) as caught:
         read(write(tmp_path / "a.csv", content))
     assert (caught.value.row, caught.value.problem) == (None, problem)
@@ -158,13 +160,13 @@ def test_a_file_that_must_be_unpacked_first_is_named(tmp_path: Path, content: by
 
 def test_a_member_that_needs_a_password_is_a_feed_error(tmp_path: Path) -> None:
     content = bytearray(zipped(("m.csv", b"a\n")))
-    content[6] |= 1  # in the head of the member
-    content[content.index(b"PK\1\2") + 8] |= 1  # and in the directory
+    content[6] |= 1  # in the header of the member
+    content[content.index(b"PK\1\2") + 8] |= 1  # in the directory of the archive
     with pytest.raises(FeedError, match=r"the zip archive cannot be read: .*password"):
         read(write(tmp_path / "a.csv", bytes(content)))
 
 
-def test_a_zst_file_that_nothing_reads_names_what_does(
+def test_the_error_about_a_zst_file_names_the_package_that_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oms.feeds.compression._ZSTD_MODULES", ("no.such.module",))
@@ -172,7 +174,9 @@ def test_a_zst_file_that_nothing_reads_names_what_does(
         read(write(tmp_path / "a.csv", b"\x28\xb5\x2f\xfdabc"))
 
 
-def test_a_lack_of_memory_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_memory_error_is_not_reported_as_a_damaged_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(self: object, size: int = -1) -> bytes:
         raise MemoryError
 
@@ -184,13 +188,13 @@ def test_a_lack_of_memory_is_not_called_damage(tmp_path: Path, monkeypatch: pyte
         read(path)
 
 
-def test_a_file_may_be_streamed_again_and_again(tmp_path: Path) -> None:
+def test_a_file_can_be_streamed_more_than_once(tmp_path: Path) -> None:
     file = TextFile(write(tmp_path / "a.csv", b"a\nb\n"))
     assert list(file.rows()) == list(file.rows())
 
 
 @pytest.mark.parametrize("content", [b"x\n" * 50_000, gzip.compress(b"x\n" * 50_000)])
-def test_the_position_grows_to_the_size(tmp_path: Path, content: bytes) -> None:
+def test_the_position_increases_to_the_size_of_the_file(tmp_path: Path, content: bytes) -> None:
     file = TextFile(write(tmp_path / "a.csv", content))
     assert (file.position, file.size) == (0, len(content))
     positions = [file.position for _ in file.rows()]
@@ -222,7 +226,7 @@ def test_a_folder_is_a_feed_error(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_empty_rows_at_the_end_are_passed_over(tmp_path: Path) -> None:
+def test_empty_rows_at_the_end_are_skipped(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.csv", b"a\nb\n\n \r\n\n")) == [(1, "a"), (2, "b")]
 
 
@@ -247,27 +251,27 @@ def test_a_truncated_gzip_file_is_a_feed_error_after_its_good_rows(tmp_path: Pat
     assert caught.value.row == len(rows) + 1 > 1
 
 
-@pytest.mark.parametrize("spoilt", [slice(12, 40), slice(-8, -4)])
-def test_a_corrupt_gzip_file_is_a_feed_error(tmp_path: Path, spoilt: slice) -> None:
+@pytest.mark.parametrize("damaged", [slice(12, 40), slice(-8, -4)])
+def test_a_corrupt_gzip_file_is_a_feed_error(tmp_path: Path, damaged: slice) -> None:
     packed = bytearray(gzip.compress(b"34200.5,1,7,10,1000000,-1\n" * 1000))
-    packed[spoilt] = bytes(byte ^ 0xA5 for byte in packed[spoilt])
+    packed[damaged] = bytes(byte ^ 0xA5 for byte in packed[damaged])
     with pytest.raises(FeedError, match=r"damaged|not UTF-8"):
         read(write(tmp_path / "a.csv.gz", bytes(packed)))
 
 
-def test_what_is_not_text_is_a_feed_error_at_its_row(tmp_path: Path) -> None:
+def test_a_row_that_is_not_text_is_a_feed_error(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="row 2: must be UTF-8 text"):
         read(write(tmp_path / "a.csv", b"fine\nb\xff\nfine\n"))
 
 
-def test_a_row_without_end_is_a_feed_error_before_it_fills_the_memory(tmp_path: Path) -> None:
+def test_a_very_long_row_is_a_feed_error_before_it_fills_the_memory(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="row 1: must have fewer than 65,536 bytes"):
         read(write(tmp_path / "a.csv", b"1" * 1_000_000))
 
 
-def test_an_error_says_where_and_survives_pickling() -> None:
+def test_an_error_names_its_file_and_row_also_after_pickling() -> None:
     error = UnknownOrderError("a.csv", 3, "order 5 is deleted but was never submitted")
-    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - trusted bytes
     assert (again.path, again.row, again.problem) == (error.path, error.row, error.problem)
     assert str(again) == "a.csv: row 3: order 5 is deleted but was never submitted"
     assert all(isinstance(error, kind) for kind in (FeedError, OmsError, ValueError, LookupError))

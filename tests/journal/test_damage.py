@@ -337,7 +337,7 @@ def test_replaying_detects_an_impossible_event_that_has_the_right_hash(tmp_path:
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 3; upgrade oms"),
+        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 4; upgrade oms"),
         (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
         (["PRAGMA application_id=1"], "not a journal of oms"),
     ],
