@@ -19,32 +19,32 @@ html_domain_indices = False
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # the notebooks are kept with their outputs; a test runs them again and compares
+nb_execution_mode = "off"  # the notebooks contain their outputs, and a test checks them
 
-# The copy button takes the lines behind a prompt and leaves out prompts and answers.
+# The copy button copies the code after the prompts, without the prompts and the outputs.
 copybutton_selector = "div:not(.output) > div.highlight > pre"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 nitpicky = True
 nitpick_ignore_regex = [
-    # Links to other projects would need their object lists, which are on the network.
+    # Links to other projects need their object lists from the network.
     (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*"),
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
-    (r"py:class", r"oms\.journal\.connection\.Connection"),  # sqlite3's, except in tests with a failing disk
+    (r"py:class", r"oms\.journal\.connection\.Connection"),  # a protocol like sqlite3.Connection
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
 ]
-default_role = "code"  # docstrings put names in single backticks
+default_role = "code"  # docstrings write names in single backticks
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 OUTSIDE = {"../../benchmarks/peers/README.md": "peers.md"}
-"""Files outside docs/, and the page of the site that includes each."""
+"""A dict from files outside docs/ to the pages that include them."""
 
 
 def adapt(_app: Any, _page: str, source: list[str]) -> None:
-    """Point links between source files to pages of the site; drop the blank lines that only doctest needs."""
+    """Change links to source files into links to pages, and drop blank lines for doctest."""
     for path, page in OUTSIDE.items():
         source[0] = source[0].replace(f"]({path})", f"]({page})")
     source[0] = source[0].replace("\n\n```\n", "\n```\n")

@@ -1,7 +1,8 @@
 """Draw every picture of the docs, and run the notebooks: `.venv/bin/python docs/pictures.py [FOLDER]`.
 
-The pictures show a synthetic session that is the same in every run. Run the command again after a change to
-what a picture shows. The page needs Chromium; without it the command draws the other pictures and says so.
+The pictures show a synthetic session that is the same in every run. Run the command again after you change a
+plot, the page, or the ladder. The picture of the page needs Chromium. Without Chromium, the command draws
+only the other pictures and prints a message.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from oms.feeds.history import BookHistory
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 NOTEBOOKS = DOCS / "notebooks"
-_COLORS = 64  # enough for a plot or the page, and a third of the size in bytes
+_COLORS = 64  # enough for a plot or the page, and reduces the size to a third
 _INCHES = (8.0, 4.0)
 _DPI = 100
 
@@ -47,7 +48,7 @@ _DPI = 100
 
 
 def session() -> tuple[OrderManagement, BookHistory]:
-    """Replay the session of `oms demo`; return the books at its end, and what a recorder saw."""
+    """Replay the session of `oms demo`, and return the final books and the recorded history."""
     om, recorder = OrderManagement(), Recorder(every=20, levels=15)
     with TemporaryDirectory() as folder:
         recording = lobster.read(write_session(Path(folder), rows=6_000))
@@ -56,7 +57,7 @@ def session() -> tuple[OrderManagement, BookHistory]:
 
 
 def plots() -> dict[str, Image.Image]:
-    """Return every plot of `oms.notebook`, by its name."""
+    """Return the figure of every plot of `oms.notebook`, by name."""
     om, history = session()
     unit = history.instrument
     draw: dict[str, Callable[[Axes], Axes]] = {
@@ -78,7 +79,7 @@ def _plot(draw: Callable[[Axes], Axes]) -> Image.Image:
 
 
 def save(image: Image.Image, path: Path | io.BytesIO) -> None:
-    """Write a small PNG: a palette instead of three bytes a pixel."""
+    """Write a PNG file, with a color palette to make the file small."""
     flat = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
     flat.save(path, format="PNG", optimize=True)
 
@@ -99,7 +100,7 @@ _TERMINAL = TerminalTheme(
         (110, 119, 129),
     ],
 )
-# The template of rich without its title bar, and without the font that it loads from elsewhere.
+# The SVG template of rich, without the title bar and without the font from the network.
 _SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -140,7 +141,7 @@ def command_ladder() -> str:
 
 @contextmanager
 def served() -> Generator[str]:
-    """Run `oms serve` with a book of JPM, and a few trades; yield its address."""
+    """Run `oms serve` with a book of JPM and a few trades, and yield its address."""
     command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         try:
@@ -161,7 +162,7 @@ def served() -> Generator[str]:
 
 
 def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
-    """Return the page of the service while the cost of a trade is shown."""
+    """Return a picture of the page while it shows the cost of a trade."""
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": 1120, "height": 640}, reduced_motion="reduce"
     )
@@ -175,7 +176,7 @@ def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Im
 
 
 def pages() -> dict[str, Image.Image]:
-    """Return the page in light and dark, or nothing where Chromium is not installed."""
+    """Return pictures of the page in light and dark colors, or no pictures without Chromium."""
     executable = shutil.which("chromium")
     if executable is None:
         print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
@@ -192,7 +193,7 @@ def pages() -> dict[str, Image.Image]:
 
 
 def executed(path: Path) -> Any:
-    """Run a notebook in a kernel; return it with its outputs, and nothing that differs from run to run."""
+    """Run a notebook, and return it with its outputs, but without data that differs between runs."""
     book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
     with TemporaryDirectory() as folder:
         NotebookClient(book, record_timing=False, resources={"metadata": {"path": folder}}).execute()
@@ -216,7 +217,7 @@ def _smaller(png: str) -> str:
 
 
 def main(folder: Path = PICTURES) -> None:
-    """Write the pictures into a folder and, where it is that of the docs, the notebooks too."""
+    """Write the pictures into a folder, and also the notebooks if it is the folder of the docs."""
     folder.mkdir(exist_ok=True)
     for name, image in {**plots(), **pages()}.items():
         save(image, folder / f"{name}.png")
