@@ -6,6 +6,7 @@ what a picture shows. The page needs Chromium; without it the command draws the 
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import shutil
@@ -227,4 +228,6 @@ def main(folder: Path = PICTURES) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    parser = argparse.ArgumentParser(description="Draw every picture of the docs, and run the notebooks.")
+    parser.add_argument("folder", nargs="?", type=Path, default=PICTURES, help="default: docs/pictures")
+    main(parser.parse_args().folder)

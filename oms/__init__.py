@@ -1,4 +1,4 @@
-"""An order-management library to embed: sorted books, exact prices, executed trades.
+"""An order-management library to embed in other programs: sorted books, exact prices, and trades.
 
 >>> from oms import OrderManagement, Side
 >>> om = OrderManagement()
@@ -72,11 +72,11 @@ __all__ = [
 
 __version__: str
 
-# A type checker knows the name from the line above. If it saw the function, it would accept any name.
+# Type checkers use the declaration above. If they saw the function, they would accept any name.
 if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> str:
-        """Look the version up when it is asked for: that takes nearly as long as `import oms`."""
+        """Return the version, on demand, because the lookup takes nearly as long as `import oms`."""
         if name != "__version__":
             raise AttributeError(f"module 'oms' has no attribute {name!r}")
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - see above

@@ -8,7 +8,7 @@ from oms import extras
 
 
 def main() -> None:
-    """Run the command and exit with its code; 2 if what the command needs is not installed."""
+    """Run the command and exit with its exit code, or with 2 if the extra `cli` is not installed."""
     try:
         from oms.cli import run  # noqa: PLC0415 - the core is installed without the extra
     except ModuleNotFoundError as error:

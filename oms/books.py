@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Any, cast
 
-from oms.errors import DuplicateOrderError, InvalidOrderError
+from oms.errors import DuplicateOrderError, InvalidArgumentError
 from oms.events import (
     Event,
     OrderAdded,
@@ -22,7 +23,7 @@ from oms.events import (
 from oms.models import Order, OrderRow, Side, Trade, check_orders, check_positive
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "UNDO", "before_image", "checked_snapshot", "touched"]
+__all__ = ["APPLY", "Books", "ORDERS_BEFORE", "UNDO", "before_image", "checked_snapshot", "touched"]
 
 
 _ORDER_ID = itemgetter(0)
@@ -107,16 +108,18 @@ class Books:
             book.remove(before)
             book.add(after)
 
-    def trade(self, trade: Trade) -> None:
-        """Take a trade's fills out of its book, in O(k log n)."""
+    def trade(self, change: tuple[Trade, int | None]) -> None:
+        """Remove the fills of a trade from its book, in O(k log n)."""
+        trade, _ = change
         book = self.by_name[trade.symbol, trade.side]
         book.take(trade)
         self.next_trade_id = trade.trade_id + 1
         if not book.levels:
             self._close(book)
 
-    def undo_trade(self, trade: Trade) -> None:
-        """Put a trade's fills back and its id too, in O(k log n)."""
+    def undo_trade(self, change: tuple[Trade, int | None]) -> None:
+        """Undo `trade`, also its trade id, in O(k log n)."""
+        trade, _ = change
         self._open(trade.symbol, trade.side).put_back(trade)
         self.next_trade_id = trade.trade_id
 
@@ -166,16 +169,18 @@ class Books:
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot that an OrderManagement can start from.
 
-    Raises InvalidOrderError and DuplicateOrderError.
+    Raises InvalidArgumentError, InvalidOrderError, and DuplicateOrderError.
     """
     if not isinstance(cast("object", snapshot), Snapshot):
-        raise InvalidOrderError("snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()")
+        raise InvalidArgumentError(
+            "snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()"
+        )
     sequence, next_trade_id, orders = snapshot
     if type(sequence) is not int or sequence < 0:
-        raise InvalidOrderError("sequence", sequence, "an int >= 0")
-    check_positive("next_trade_id", next_trade_id)
+        raise InvalidArgumentError("sequence", sequence, "an int >= 0")
+    check_positive("next_trade_id", next_trade_id, InvalidArgumentError)
     if type(orders) is not tuple:
-        raise InvalidOrderError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
+        raise InvalidArgumentError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
     check_orders(orders)
     Books().check_new(orders)
     return snapshot
@@ -188,31 +193,14 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
     return groups
 
 
-def before_image(kind: type[Event], subject: Any, last: OrderRow | None) -> dict[int, OrderRow | None]:
-    """Return the orders that an event changes, by id, as they were before it (None: not resting).
-
-    A trade does not say how much its last order held, so that order is given as it was: `last`.
-    """
-    if kind is TradePlaced:
-        _, symbol, side, _, _, fills = subject
-        filled: dict[int, OrderRow | None] = {
-            order_id: (order_id, symbol, side, amount, price) for order_id, amount, price in fills
-        }
-        return filled if last is None else filled | {last[0]: last}
-    if kind is OrderAmended:
-        return {subject[0].order_id: subject[0]}
-    orders = subject if kind in (OrdersAdded, OrdersRemoved) else (subject,)
-    added = kind in (OrderAdded, OrdersAdded)
-    return {order[0]: None if added else order for order in orders}
+def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
+    """Return the orders that an event changes, by id, as they were before it (None: not resting)."""
+    return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
 
 
 def touched(kind: type[Event], subject: Any) -> set[BookName]:
     """Return the names of the books that an event changes."""
-    if kind is TradePlaced:
-        return {(subject.symbol, subject.side)}
-    if kind is OrderAmended:
-        return {subject[0][1:3]}
-    return {order[1:3] for order in (subject if kind in (OrdersAdded, OrdersRemoved) else (subject,))}
+    return {order[1:3] for order, _ in ORDERS_BEFORE[kind](subject)}
 
 
 Transition = Callable[..., None]
@@ -242,3 +230,26 @@ UNDO: dict[type[Event], Transition] = {
     TradePlaced: Books.undo_trade,
 }
 """What takes each kind of event back."""
+
+
+def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, bool]]:
+    (_, symbol, side, _, _, fills), remaining = change
+    assert remaining is not None, "a trade that can be rolled back was placed by this process"
+    for order_id, amount, price in fills[:-1]:
+        yield (order_id, symbol, side, amount, price), True
+    order_id, amount, price = fills[-1]
+    yield (order_id, symbol, side, amount + remaining, price), True
+
+
+ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]]] = {
+    OrderAdded: lambda order: [(order, False)],
+    OrdersAdded: lambda orders: zip(orders, repeat(False), strict=False),
+    OrderRemoved: lambda order: [(order, True)],
+    OrdersRemoved: lambda orders: zip(orders, repeat(True), strict=False),
+    OrderAmended: lambda change: [(change[0], True)],
+    TradePlaced: _before_trade,
+}
+"""The orders that each kind of event changes, called with the event's subject.
+
+Each order comes as it was before the event, with True; a new order comes as it was added, with False.
+"""

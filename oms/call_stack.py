@@ -1,6 +1,6 @@
-"""The call stack: whether a method is running further up, in the same thread.
+"""Reading the call stack, to find out if a method is running in the same thread.
 
-A flag that a method sets and clears would say the same, but an interrupt could leave it set.
+A flag that the method sets and clears is not reliable, because an interrupt could leave it set.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ __all__ = ["callers"]
 
 
 def callers() -> Iterator[tuple[str, object]]:
-    """Yield the callers of the function that iterates, innermost first: their names and their `self`.
+    """Yield the name and the `self` of each calling function, innermost first.
 
-    O(depth of the stack).
+    The function that iterates is left out. O(d) for a stack of depth d.
     """
     frame = sys._getframe(1).f_back
     while frame is not None:

@@ -1,4 +1,4 @@
-"""Convert values to columns: a dict of lists that you can pass to pandas, polars, pyarrow, and numpy."""
+"""Convert values to a dict of columns, which you can pass to pandas, polars, pyarrow, or numpy."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ class _Shape(NamedTuple):
 def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[str, list[Any]]:
     """Convert values of one kind to a dict of columns, which you can pass to a data frame.
 
-    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side is the text "BUY" or "SELL".
-    Amounts are in lots, prices in ticks, and totals in ticks times lots; all are exact integers of any size.
-    The column `fills` of a Quote or a Trade is the number of its fills; to see the fills, pass them instead.
+    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side becomes the text "BUY" or
+    "SELL". Amounts are in lots, prices in ticks, and total prices in ticks times lots. All of them are exact
+    integers of any size. The column `fills` of a Quote or a Trade contains the number of its fills. To
+    convert the fills themselves, pass `trade.fills`.
 
-    An Event makes one row for each order that it touches. `change` is the amount that it added at a price; it
-    is negative for a removed amount. So the sum of all changes is the resting amount. An amendment makes two
-    rows: it removes the order as it was before, and adds the order as it is afterwards.
+    An Event makes one row for each changed amount. The column `change` is positive for an added amount and
+    negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
+    amendment makes two rows: one removes the order before the amendment, and one adds the order after it.
 
     Raises InvalidArgumentError for values of different kinds or of another kind. An empty iterable is an
-    error too, unless `kind` says which columns to return. O(m) for m rows.
+    error too, unless `kind` is the class of the values. O(m) for m rows.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -59,13 +60,13 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     items = list(values)
     if kind is None:
         if not items:
-            raise InvalidArgumentError("values", items, "a non-empty iterable (or pass kind)")
+            raise InvalidArgumentError("values", items, "a non-empty iterable", "pass kind")
         kind = _kind_of(items[0])
     elif not isinstance(kind, type) or kind not in _SHAPES:
         raise InvalidArgumentError("kind", kind, f"one of {_KINDS}")
     for value in items:
         if _kind_of(value) is not kind:
-            raise InvalidArgumentError("values", value, f"all of one kind, here {kind.__name__}")
+            raise InvalidArgumentError("values", value, f"all of one kind, {kind.__name__}")
     names, rows = _SHAPES[kind]
     table = [row for value in items for row in rows(value)]
     columns = zip(*table, strict=True)
@@ -106,7 +107,7 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 
 def event_rows(event: Event) -> Iterator[Row]:
-    """Yield one row for each order that an event touches, with the columns EVENT_COLUMNS."""
+    """Yield one row for each amount that an event changes. Its columns are EVENT_COLUMNS."""
     head = event.sequence, type(event).__name__, event.note
     for order_id, symbol, side, price, change in event.rows():
         yield *head, order_id, symbol, side.value, price, change

@@ -1,4 +1,4 @@
-"""The REST contract that the service and its clients share: limits, names, and problem codes; only data."""
+"""The REST contract, which the service and its clients share: limits, headers, and problem codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. JSON readers that use floats lose digits beyond it."""
+"""The largest integer in a request body. JSON parsers that use floats do not read larger ones exactly."""
 
 MOST_DIGITS_IN_QUERY = 100
 """The largest number of digits of an integer in a query string."""
@@ -37,11 +37,11 @@ IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE = "urn:oms:problem:{code}"
-"""The `type` of a problem with this code."""
+"""The `type` field of a problem."""
 
 
 class ProblemKind(NamedTuple):
-    """The HTTP status and the title of every problem with one code."""
+    """The HTTP status and the title of all problems with the same code."""
 
     status: int
     title: str

@@ -1,7 +1,7 @@
-"""The calls that convert what users often hold into what the verbs take: the last part of an error message.
+"""Advice for error messages: the call that converts a rejected value to the required type.
 
-A function returns "" where no call helps: for a value that is of the right type already and out of range,
-and for one whose meaning would be a guess, such as a bool for an amount or "bid" for a side.
+Each function returns "" if no call is certain to help. This is so for a value that has the right type but is
+out of range, and for a value whose meaning is unclear, such as a bool for an amount or "bid" for a side.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import cast
 
 __all__ = ["as_bool", "as_int", "as_number", "as_order", "as_side", "as_text", "exact_text"]
 
-_LONGEST = 40  # characters of a number in a message, and decimals of it
+_LONGEST = 40  # the most characters, and the most decimal places, of a number in a message
 _OF_PRICES = {"price", "limit_price"}
 _OF_AMOUNTS = {"amount", "amounts"}
 
 
 def as_number(field: str, value: object) -> str:
-    """Return the call that converts a value into the ticks of a price, the lots of an amount, or another int.
+    """Return the call that converts a value to ticks (for a price), to lots (for an amount), or to an int.
 
     >>> as_number("price", 20.25), as_number("order_id", 7.0)
     ("convert with Instrument('0.01', '1').to_ticks('20.25')", 'convert with int(order_id)')
@@ -36,7 +36,7 @@ def as_number(field: str, value: object) -> str:
 
 
 def as_int(field: str, value: object) -> str:
-    """Return the call that converts an integer of another type, such as numpy's, or an array of them.
+    """Return the call that converts an integer of another type, such as numpy's, or an array of integers.
 
     >>> import numpy
     >>> as_int("amount", numpy.int64(5))
@@ -52,9 +52,9 @@ def as_int(field: str, value: object) -> str:
 
 
 def exact_text(value: object) -> str:
-    """Return a number of any type as plain text; return "" unless it is a number above 0.
+    """Return a number of any type as decimal text, or "" if the value is not a number above 0.
 
-    A float is written with the fewest digits that are read as the same float.
+    The text of a float is its shortest representation, as in `repr`.
 
     >>> exact_text(0.1), exact_text("1e-8"), exact_text(float("nan")), exact_text(-1.0), exact_text(True)
     ('0.1', '1e-8', '', '', '')
@@ -66,14 +66,14 @@ def exact_text(value: object) -> str:
     try:
         text = str(value)
         number = Decimal(text) if text.isascii() and len(text) <= _LONGEST else Decimal("nan")
-    except Exception:  # whatever the value is, there must be a message about it
+    except Exception:  # a value of any class must not prevent the error message
         return ""
     is_decimal = number.is_finite() and number > 0 and abs(number.adjusted()) < _LONGEST
     return text if is_decimal and set(text) <= set("0123456789.eE+-") else ""
 
 
 def as_side(value: object) -> str:
-    """Return the call that converts the name of a side, or a member of another enum, into a Side.
+    """Return the call that converts the name of a side, or a member of another enum, to a Side.
 
     >>> as_side("buy"), as_side("bid")
     ("convert with Side('BUY')", '')
@@ -85,20 +85,20 @@ def as_side(value: object) -> str:
 
 
 def as_text(field: str, value: object) -> str:
-    """Return the call that converts bytes, or a str of another class such as numpy's, into a str."""
+    """Return the call that converts bytes, or a str of another class such as numpy's, to a str."""
     if isinstance(value, bytes):
         return f"convert with {field}.decode()"
     return f"convert with str({field})" if isinstance(value, str) and type(value) is not str else ""
 
 
 def as_bool(field: str, value: object) -> str:
-    """Return the call that converts 0, 1 or the bool of another library into a bool."""
+    """Return the call that converts 0, 1, or the bool of another library to a bool."""
     is_number = type(value) is int and value in (0, 1)
     return f"convert with bool({field})" if is_number or _is_bool(value) else ""
 
 
 def as_order(value: object) -> str:
-    """Return the call that makes an Order of a plain row of its five fields, or a list of one named tuple."""
+    """Return the call that converts a row of five fields to an Order, or makes a list of one Order."""
     if hasattr(value, "_fields"):
         return "write [order]"
     row = cast("tuple[object, ...]", value) if isinstance(value, tuple | list) else ()

@@ -1,4 +1,4 @@
-"""How anything shows itself, as bounded text and as plain HTML: fields and rows go in."""
+"""Short text and plain HTML for values, so that they can show themselves in terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import NamedTuple, cast
 __all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
 
 SHOWN = 10
-"""How many fills, or price levels of a side, are shown of however many there are."""
+"""The largest number of fills, or of price levels of one side, that are shown."""
 
 _LONGEST_TEXT = 60
-_PRINTABLE_BITS = 256  # Python refuses to print very long integers, and nobody reads them
-# Not html.escape: the module costs `import oms` a tenth of its time, for a table of every HTML entity.
+_PRINTABLE_BITS = 256  # Python raises ValueError when it prints a very long integer
+# Not html.escape, because importing `html` would take a tenth of the time of `import oms`.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
 class Aside:
-    """What is said in the place of a value that is too long to show; it cannot be taken for one.
+    """A remark that replaces a value that is too long to show. Its repr has no quotes, unlike that of a str.
 
     >>> (1, Aside("... 8 more"))
     (1, ... 8 more)
 
     """
 
-    def __init__(self, words: str) -> None:
-        self.words = words
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __repr__(self) -> str:
-        return self.words
+        return self.text
 
 
 class Bar(NamedTuple):
-    """A bar for `value` where the longest stands for `of`, in a color that is seen on light and on dark."""
+    """A bar. Its length is `value / of` of the longest bar, and `color` suits light and dark backgrounds."""
 
     value: int
     of: int
@@ -40,7 +40,7 @@ class Bar(NamedTuple):
 
 
 def bounded(value: object) -> object:
-    """The value itself, or what is said in its place if it is too long to show.
+    """Return the value, or a shorter replacement if it is too long to show.
 
     >>> bounded("JPM"), bounded(2**1000), bounded("J" * 1000)  # doctest: +ELLIPSIS
     ('JPM', <an int of 1001 bits>, 'JJJ...JJJ' ... 940 more)
@@ -57,7 +57,7 @@ def bounded(value: object) -> object:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, in the plural unless there is one.
+    """Return a number with its noun, which gets a plural s unless the number is 1.
 
     >>> counted(1, "order"), counted(2000, "order")
     ('1 order', '2,000 orders')
@@ -67,7 +67,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
-    """Name and value of each field, in the shape that rich asks for; what is too long is cut.
+    """Return the name and the value of each field, as rich expects them. Long values are shortened.
 
     >>> list(bounded_fields(["fills"], [tuple(range(1000))]))
     [('fills', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 990 more))]
@@ -77,7 +77,7 @@ def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[t
 
 
 def as_text(name: str, fields: Iterable[tuple[str, object]]) -> str:
-    """What `repr` says of a value with these fields.
+    """Return the repr of a value with these fields.
 
     >>> as_text("OrderFill", [("order_id", 1), ("amount", 20)])
     'OrderFill(order_id=1, amount=20)'
@@ -90,10 +90,10 @@ Cell = str | int | Bar
 
 
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """An HTML table that needs nothing but itself: text escaped, styles inline, colors inherited.
+    """Return an HTML table with escaped text and inline styles.
 
-    The first column names the row. A bar, which a reader without styles does not see, says nothing that a
-    number beside it does not say.
+    The first column contains the names of the rows. A bar repeats a number in its row, because readers
+    without styles do not see the bar.
 
     >>> import re
     >>> print(re.sub(' style="[^"]*"', "", table("<JPM>", ["", "n"], [["a", 1000]])))

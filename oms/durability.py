@@ -21,7 +21,7 @@ from typing import Any
 
 from oms.books import APPLY, Books
 from oms.errors import JournalError
-from oms.events import Event, Journal, TradePlaced
+from oms.events import Event, Journal
 from oms.ledger import Ledger, Savepoint
 
 __all__ = ["DurableLedger"]
@@ -46,10 +46,9 @@ class DurableLedger(Ledger):
         if self._open:
             super().commit(kind, subject)
             return
-        last = self._last_order(subject) if kind is TradePlaced else None
         event, version = kind.about(subject, self.sequence + 1, None), self.version | 1
         try:
-            self._subject, self._last = subject, last
+            self._subject = subject
             self._kind, self.busy, self.version = kind, True, version
             self._journal.append((event,))
         except BaseException as error:
@@ -75,13 +74,13 @@ class DurableLedger(Ledger):
     def _is_appended(self) -> bool:
         """Return True if the journal holds the batch of the open transaction."""
         batch = self._batch
-        if not (batch and self._provisional and batch[0] is self._provisional[0][0]):
+        if not (batch and self._provisional and batch[0] is self._provisional[0]):
             return False
         return self._journal.last_sequence >= batch[-1].sequence
 
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if keep and self._provisional and not savepoint.depth:
-            self._batch = tuple(event for event, _ in self._provisional)
+            self._batch = tuple(self._provisional)
             try:
                 self._journal.append(self._batch)
             except JournalError:

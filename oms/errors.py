@@ -1,18 +1,18 @@
-"""Every error that `oms` raises, and what each one carries.
+"""The errors that `oms` raises, and the attributes of each.
 
     OmsError (Exception)
-    ├── InvalidArgumentError (ValueError)          an argument, a setting or a path that is not allowed
-    │   └── InvalidOrderError                      an order, or a question about orders, that is not allowed
-    ├── DuplicateOrderError (ValueError)           the id is taken already
+    ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path that is not allowed
+    │   └── InvalidOrderError                      the same, for an order or a query about orders
+    ├── DuplicateOrderError (ValueError)           the order id is already taken
     ├── OrderNotFoundError (LookupError)           no resting order has the id
-    ├── InsufficientLiquidityError (ValueError)    the book cannot serve the whole request
-    ├── PriceBoundError (ValueError)               it can, but not at the price that was asked for
-    ├── OpenTransactionError (RuntimeError)        not while a transaction is open, or not like this
-    └── JournalError (OSError)                     what happened could not be made durable, or read back
+    ├── InsufficientLiquidityError (ValueError)    too little is available for the whole request
+    ├── PriceBoundError (ValueError)               the total price of the trade is worse than its bound
+    ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
+    └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A verb that raises one of them itself has changed nothing (what a subscriber raises comes after the
-change). Each is also the built-in error that a program which does not know `oms` would expect, and
-survives pickling if the value that it carries does.
+A method that raises one of these errors has changed nothing. An error from a subscriber is different, because
+it comes after the change. Each class is also a built-in error, so code that does not know `oms` can catch it.
+Each error can be pickled if the value that it carries can be pickled.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LONGEST_SYMBOL = 60
 
 
 def _shown(value: object) -> str:
-    """Any value as bounded text: a message must not fail, whatever it was given."""
+    """Return a value as short text. This never fails, so that a message can show any value."""
     if type(value) is int and value.bit_length() > 256:
-        return f"an int of {value.bit_length()} bits"  # Python refuses to print very long ones
+        return f"an int of {value.bit_length()} bits"  # Python raises ValueError for very long ones
     try:
         return reprlib.repr(value).replace("\n", " ")
     except Exception:
@@ -47,7 +47,7 @@ def _shown(value: object) -> str:
 
 
 class OmsError(Exception):
-    """Any refusal by `oms`.
+    """The base class of all errors that `oms` raises.
 
     >>> from oms import OrderManagement
     >>> try:
@@ -65,8 +65,9 @@ class OmsError(Exception):
 class InvalidArgumentError(OmsError, ValueError):
     """An argument of the wrong type or out of range.
 
-    `field` is the name of the argument, `value` the value that was given, and `allowed` a description of the
-    values that are allowed. `remedy` is the call that helps, or "" if there is none.
+    `field` is the name of the argument, `value` is the value that was passed, and `allowed` describes the
+    values that are allowed. `remedy` is the call that converts the value or corrects the mistake, or "" if
+    there is none.
 
     >>> print(InvalidArgumentError("path", "", "the path of a file"))
     path must be the path of a file, not '' (str)
@@ -83,14 +84,13 @@ class InvalidArgumentError(OmsError, ValueError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        given = f"{_shown(self.value)} ({type(self.value).__name__})"
-        return f"{self.field} must be {self.allowed}, not {given}" + (
-            f"; {self.remedy}" if self.remedy else ""
-        )
+        value = f"{_shown(self.value)} ({type(self.value).__name__})"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.field} must be {self.allowed}, not {value}{remedy}"
 
 
 class InvalidOrderError(InvalidArgumentError):
-    """A field of an order, or an argument of a question about orders, that is not allowed.
+    """A field of an order, or an argument of a query about orders, that is not allowed.
 
     >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
     amount must be an int in 1..9, not 0 (int)
@@ -101,10 +101,13 @@ class InvalidOrderError(InvalidArgumentError):
 
 
 class DuplicateOrderError(OmsError, ValueError):
-    """An order with this id is resting already, or was, where an id is taken once; `order_id` says which.
+    """The order id `order_id` is already taken.
+
+    In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects an id that
+    another request has used before.
 
     >>> print(DuplicateOrderError(7))
-    order id 7 is taken already
+    order id 7 is already taken
 
     """
 
@@ -113,11 +116,13 @@ class DuplicateOrderError(OmsError, ValueError):
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"order id {self.order_id} is taken already"
+        return f"order id {self.order_id} is already taken"
 
 
 class OrderNotFoundError(OmsError, LookupError):
-    """No resting order has this id: it never came, or it was filled or removed.
+    """No resting order has the id `order_id`.
+
+    Either no order ever had this id, or the order was filled or removed.
 
     >>> print(OrderNotFoundError(7))
     no order with id 7 is resting
@@ -133,10 +138,11 @@ class OrderNotFoundError(OmsError, LookupError):
 
 
 class InsufficientLiquidityError(OmsError, ValueError):
-    """The book of (`symbol`, `side`) holds less than was asked for.
+    """The book of `symbol` and `side` cannot fill the whole request.
 
-    `unit` says what `requested` and `available` count: "amount" (lots), or "money" (ticks times
-    lots) where a budget asks for more than the whole book raises. A symbol never seen has 0 available.
+    `requested` and `available` are amounts in lots if `unit` is "amount". They are total prices in ticks
+    times lots if `unit` is "money": the whole book brings in less than the requested budget. If a symbol has
+    no orders, 0 is available.
 
     >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
     JPM BUY: amount 31 requested, 30 available
@@ -165,12 +171,13 @@ class InsufficientLiquidityError(OmsError, ValueError):
 
 
 class PriceBoundError(OmsError, ValueError):
-    """A trade would cost more than its max_total_price, or raise less than its min_total_price.
+    """A trade would cost more than its `max_total_price`, or bring in less than its `min_total_price`.
 
-    `field` says which of the two it was, `bound` and `total_price` are in ticks times lots.
+    `field` is the name of that argument. `bound` is its value, and `total_price` the price of the trade, both
+    in ticks times lots.
 
     >>> print(PriceBoundError("max_total_price", 440, 442))
-    max_total_price 440 does not hold: the total price is 442
+    the total price 442 is above max_total_price 440
 
     """
 
@@ -182,11 +189,14 @@ class PriceBoundError(OmsError, ValueError):
 
     def __str__(self) -> str:
         bound, total = _shown(self.bound), _shown(self.total_price)
-        return f"{self.field} {bound} does not hold: the total price is {total}"
+        worse = "above" if self.total_price > self.bound else "below"
+        return f"the total price {total} is {worse} {self.field} {bound}"
 
 
 class OpenTransactionError(OmsError, RuntimeError):
-    """What was tried (`action`) does not go with a transaction or a what-if that is open.
+    """The call conflicts with an open transaction or an open what-if.
+
+    `action` describes the call.
 
     >>> print(OpenTransactionError("copying or pickling inside a transaction"))
     copying or pickling inside a transaction is not possible
@@ -202,19 +212,20 @@ class OpenTransactionError(OmsError, RuntimeError):
 
 
 class JournalError(OmsError, OSError):
-    """A journal could not be opened, written or read: `place` says where, `problem` what is wrong.
+    """A journal could not be opened, written, or read.
 
-    A verb that raises it has changed nothing in memory. What the journal then holds of that one verb
-    is nothing, unless `problem` says that it is unknown until the journal is opened again.
+    `place` names the file, and often the part of it. `problem` describes what is wrong. A method that raises
+    this error has changed nothing in memory, and the journal does not contain the change. The only exception
+    is a `problem` that says that the state of the journal is unknown until it is opened again.
 
-    >>> print(JournalError("book.db: events, sequence 7", "the hash does not fit what the row says"))
-    book.db: events, sequence 7: the hash does not fit what the row says
+    >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
+    book.db: events, sequence 7: the hash does not match the row
 
     """
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(problem)
-        self.args = (place, problem)  # an OSError would take two for an errno and its text
+        self.args = (place, problem)  # OSError would read two arguments as an errno and its text
         self.place = place
         self.problem = problem
 

@@ -1,4 +1,4 @@
-"""Events: one for each verb that changed something; and the protocol of a journal, which stores them."""
+"""Events, which describe changes of the books, and the protocol of a journal, which stores events."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = [
 ]
 
 ChangeRow = tuple[int, str, Side, int, int]
-"""Order id, symbol, side, price in ticks, and change in lots."""
+"""Order id, symbol, side, price (ticks), and change (lots)."""
 
 
 class Event:
-    """One change: `sequence` counts from 1 without gaps, `note` is the text given to its transaction.
+    """One change of the books.
 
-    An event carries everything that it takes to repeat the change. It is a named tuple, but it
-    equals only events of its own kind: an order added is not an order removed.
+    `sequence` is 1 for the first event and 1 more for each later event. `note` is the text that was passed to
+    the transaction of the event, or None. An event contains all data that is needed to replay the change. Two
+    events are equal if they have the same class and the same fields.
 
-    Each kind also says what it changes: `symbol` and `rows`. A new kind has to define both, because
-    the ones here raise NotImplementedError.
+    A new subclass must define `symbol` and `rows`.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -48,24 +48,28 @@ class Event:
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
-        """Make an event from its subject: an order, orders, a trade, or two orders for an amendment."""
-        make = cast("Callable[..., Self]", cls)  # each kind takes its own subject
+        """Return an event about a subject; see `subject`."""
+        make = cast("Callable[..., Self]", cls)  # each class has its own first field
         return make(subject, sequence, note)
 
     def subject(self) -> Any:
-        """Return the order, the orders, the trade, or for an amendment the order before and after it."""
+        """Return what the event is about: the order, the orders, or a pair.
+
+        The pair of an amendment is the order before and after it. That of a trade is the trade and the
+        amount that remains of the last order filled.
+        """
         return cast("tuple[Any, ...]", self)[0]
 
     @property
     def symbol(self) -> str | None:
-        """The symbol of the order or trade; None for many orders, which may have many symbols. O(1)."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its symbol")
+        """The symbol of the order or the trade, or None for an event about several orders. O(1)."""
+        raise NotImplementedError(f"{type(self).__name__} does not define symbol")
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes at which price: order id, symbol, side, price (ticks), and change (lots).
+        """Yield one row for each changed amount: order id, symbol, side, price (ticks), and change (lots).
 
-        The change is below 0 for lots that no longer rest, so all changes add up to the resting
-        amount. An amendment has two rows, a trade one for each fill. O(rows).
+        The change is negative for lots that were removed or filled. So the sum of all changes at a price is
+        the resting amount. An amendment has two rows, and a trade has one row for each fill. O(rows).
 
         >>> from oms import Order, OrderAmended, Side
         >>> before = Order(1, "JPM", Side.BUY, 20, 21)
@@ -75,18 +79,18 @@ class Event:
         1 JPM BUY 22 20
 
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what it changes")
+        raise NotImplementedError(f"{type(self).__name__} does not define rows")
 
     def __eq__(self, other: object) -> bool:
-        """Return True for an event of the same kind with the same content."""
+        """Return True if the other event has the same class and the same fields."""
         return type(self) is type(other) and super().__eq__(other)
 
     def __ne__(self, other: object) -> bool:
-        """Return True for an event of another kind, or with other content."""
+        """Return True if the other event has another class or other fields."""
         return not self == other
 
     def __hash__(self) -> int:
-        """Return the hash of the content."""
+        """Return a hash of the fields."""
         return super().__hash__()
 
 
@@ -121,6 +125,7 @@ class _OfTwo(NamedTuple):
 
 class _OfTrade(NamedTuple):
     trade: Trade
+    remaining: int | None
     sequence: int
     note: str | None = None
 
@@ -130,7 +135,7 @@ class _OrderEvent(Event, _OfOrder):
 
     @classmethod
     def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
-        """Make an event from its subject."""
+        """Return an event about an order; see Event."""
         return cls(new_order(subject), sequence, note)
 
     @property
@@ -144,58 +149,58 @@ class _OrdersEvent(Event, _OfOrders):
 
     @property
     def symbol(self) -> None:
-        """None: the orders may have many symbols."""
+        """None, because the orders may have different symbols."""
         return None
 
 
 class OrderAdded(_OrderEvent):
-    """`order` was added, and rests."""
+    """`order` was added."""
 
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         return _added((self.order,))
 
 
 class OrdersAdded(_OrdersEvent):
-    """All `orders` were added, in this sequence, and rest."""
+    """All `orders` were added, in this order."""
 
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         return _added(self.orders)
 
 
 class OrderRemoved(_OrderEvent):
-    """`order` was removed; its amount is what rested until then."""
+    """`order` was removed. Its amount is the amount that was resting."""
 
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         return _removed((self.order,))
 
 
 class OrdersRemoved(_OrdersEvent):
-    """All `orders` were removed; their amounts are what rested until then."""
+    """All `orders` were removed. Their amounts are the amounts that were resting."""
 
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         return _removed(self.orders)
 
 
 class OrderAmended(Event, _OfTwo):
-    """The order `before` was amended, and rests as `after`, with the same id, symbol, and side."""
+    """The order `before` was changed to the order `after`. Both have the same id, symbol, and side."""
 
     __slots__ = ()
 
     @classmethod
     def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
-        """Make an event from its subject."""
+        """Return an event about the order before and after an amendment; see Event."""
         return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Order, Order]:
@@ -208,15 +213,28 @@ class OrderAmended(Event, _OfTwo):
         return self.after.symbol
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         yield from _removed((self.before,))
         yield from _added((self.after,))
 
 
 class TradePlaced(Event, _OfTrade):
-    """`trade` was placed: its fills no longer rest."""
+    """`trade` was executed. Its fills were removed from the book.
+
+    `remaining` is the amount (lots) that still rests of the last order filled; 0 if the order is filled
+    completely. It is None in an event that an earlier version of the journal has stored.
+    """
 
     __slots__ = ()
+
+    @classmethod
+    def about(cls, subject: tuple[Trade, int | None], sequence: int, note: str | None) -> Self:
+        """Make an event from its subject."""
+        return cls(*subject, sequence, note)
+
+    def subject(self) -> tuple[Trade, int | None]:
+        """Return the trade, and the amount that remains of the last order filled."""
+        return self.trade, self.remaining
 
     @property
     def symbol(self) -> str:
@@ -224,7 +242,7 @@ class TradePlaced(Event, _OfTrade):
         return self.trade.symbol
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield what changes; see Event."""
+        """Yield the changed amounts; see Event."""
         _, symbol, side, _, _, fills = self.trade
         for order_id, amount, price in fills:
             yield order_id, symbol, side, price, -amount
@@ -233,11 +251,15 @@ class TradePlaced(Event, _OfTrade):
 KINDS: frozenset[type[Event]] = frozenset(
     {OrderAdded, OrdersAdded, OrderRemoved, OrdersRemoved, OrderAmended, TradePlaced}
 )
-"""Every kind of event. A table of kinds has all of these."""
+"""All classes of events."""
 
 
 class Snapshot(NamedTuple):
-    """The whole state after the event numbered `sequence`: the resting orders, and the next trade id."""
+    """The whole state of an OrderManagement at one moment.
+
+    `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
+    `orders` are all resting orders.
+    """
 
     sequence: int = 0
     next_trade_id: int = 1
@@ -245,52 +267,56 @@ class Snapshot(NamedTuple):
 
 
 class Journal(Protocol):
-    """Durable storage of events: a file, or an event log that several machines share.
+    """Durable storage of events, for example a file or a replicated event log.
 
-    An OrderManagement that is given a journal starts from the journal's state, and appends every
-    change before the verb returns. It calls `append` under its own lock. All other methods may be
+    An OrderManagement with a journal starts from the state in the journal. It appends each change before the
+    method that makes the change returns. It calls `append` with its own lock held. The other methods may be
     called from any thread.
     """
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event in the journal, 0 if it has none.
+        """The sequence number of the last event in the journal, or 0 if the journal is empty.
 
-        It is right also after an append that was interrupted. Raises JournalError.
+        It must be correct even after an interrupted `append`. Raises JournalError.
         """
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return a state to start from; `read` continues after its `sequence`. Raises JournalError."""
+        """Return a state to start from. Raises JournalError.
+
+        The events after it are `read(snapshot.sequence + 1)`.
+        """
         ...
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """Yield the events from the sequence number `first` on, in order, without a gap.
+        """Yield the events from the sequence number `first` on, in order and without gaps.
 
-        Raises JournalError, also if `first` was dropped.
+        Raises JournalError if the journal cannot be read or no longer contains the event `first`.
         """
         ...
 
     def history(self) -> Iterator[Event]:
-        """Yield every event in the journal, in order. There are gaps where events were dropped.
+        """Yield all events in the journal, in order. There are gaps where the journal dropped events.
 
-        A journal that can drop events still yields the dropped ones that carry a note, because a note
-        may hold an idempotency key. Raises JournalError.
+        Events with a note are always yielded, because a note may contain an idempotency key. Raises
+        JournalError.
         """
         ...
 
     def check_writable(self) -> None:
-        """Raise JournalError if an append would be rejected, whatever the batch is."""
+        """Raise JournalError if the journal would reject any append."""
         ...
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Store all events of a batch, or none; the first one follows the last event in the journal.
+        """Store all events of a batch, or none of them. The first event follows the last one in the journal.
 
-        After a JournalError nothing of the batch is stored. The one exception is an error that says
-        that this is unknown until the journal is opened again; no append is accepted until then.
+        After a JournalError, nothing of the batch is stored. The only exception is an error that says that
+        the state of the journal is unknown until it is opened again. Until then, the journal must reject
+        every append.
         """
         ...
 
     def close(self) -> None:
-        """Release the storage; a second call does nothing. Raises JournalError."""
+        """Release the storage. A second call does nothing. Raises JournalError."""
         ...

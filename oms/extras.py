@@ -1,4 +1,4 @@
-"""The optional dependencies (extras), and the message for users who lack one."""
+"""The optional dependencies (extras), and the message for users who have not installed them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ EXTRAS: Final[Mapping[str, frozenset[str]]] = {
     "client": frozenset({"httpx"}),
     "notebook": frozenset({"matplotlib"}),
 }
-"""The packages that each extra brings and that the code imports by name."""
+"""The packages of each extra that `oms` imports directly."""
 
 
 def is_missing(error: ModuleNotFoundError, *extras: str) -> bool:
-    """Return True if the module that was not found belongs to a package of one of the extras."""
+    """Return True if the missing module belongs to a package of one of the extras."""
     package = (error.name or "").partition(".")[0]
     return any(package in EXTRAS[extra] for extra in extras)
 
 
 def how_to_install(user: str, *extras: str) -> str:
-    """Return one line that says which extras `user` needs and which commands install them.
+    """Return one line that names the extras that `user` needs and the commands that install them.
 
-    The distribution is in no package index, so the line names a checkout and a git URL.
+    The commands use a checkout or a git URL, because the distribution is not in a package index.
 
     >>> how_to_install("oms.api", "api").partition(";")[0]
     "oms.api needs the extra api: in a checkout of the project, run pip install '.[api]'"
@@ -40,6 +40,6 @@ def how_to_install(user: str, *extras: str) -> str:
 
 
 def add_note(error: ModuleNotFoundError, user: str, extra: str) -> None:
-    """Add to an import error how to install the extra, if the error is that the extra is missing."""
+    """Add a note that explains how to install the extra, if the error is caused by the missing extra."""
     if is_missing(error, extra):
         error.add_note(how_to_install(user, extra))

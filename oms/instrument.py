@@ -1,4 +1,4 @@
-"""What a tick and a lot are: decimal text to exact integers and back, never through a float."""
+"""Exact conversion between decimal numbers and integers of ticks and lots, without floats."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from oms.models import MAX_INT
 __all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
 MOST_DIGITS = 40
-"""How many digits a decimal may have before its point, and behind it."""
+"""The largest number of digits before the decimal point of a number, and also after it."""
 
 ExactNumber: TypeAlias = str | int | Decimal | Fraction
-"""A number as text ("12.5", "1e-3"), an int, a Decimal or a Fraction: never a float, which is rounded."""
+"""A number as text ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
 
 _DIGITS = rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?"
 _PLAIN = re.compile(_DIGITS, re.ASCII)
 _DECIMAL = re.compile(_DIGITS + r"(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
 _SIZE = "decimal text above 0, such as '0.01'"
 _TEXT = (
-    f"a decimal >= 0 such as '12.5' or '1e-3', of at most {MOST_DIGITS} digits on either side of its point"
+    f"a decimal >= 0 such as '12.5' or '1e-3', with at most {MOST_DIGITS} digits before and after its point"
 )
-_EXACT = "exact: text such as '12.5', an int, a Decimal or a Fraction"
+_EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
 
 
 class _Unit:
-    """A decimal that others are multiples of: `step` of the last of its `decimals`."""
+    """A tick size or a lot size: `step` units of its last decimal place.
+
+    For example, 0.05 has a `step` of 5 and 2 `decimals`.
+    """
 
     __slots__ = ("decimals", "size", "step")
 
@@ -49,7 +52,7 @@ class _Unit:
             raise InvalidArgumentError(name, size, _SIZE)
 
     def count(self, name: str, value: object) -> int:
-        """Return how many units a number is; raises InvalidArgumentError."""
+        """Return a number as a count of this unit; raises InvalidArgumentError."""
         match = _PLAIN.fullmatch(value) if type(value) is str else None
         if match is not None:
             whole, fraction = match[1], match[2] or ""
@@ -75,13 +78,13 @@ class _Unit:
         return units
 
     def text(self, units: int) -> str:
-        """Write so many units as a plain decimal."""
+        """Return a count of this unit as a plain decimal."""
         digits = str(units * self.step).rjust(self.decimals + 1, "0")
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
 
 def _split(name: str, value: object) -> tuple[str, str]:
-    """Split a number into the digits before its point and those behind it; raises InvalidArgumentError."""
+    """Return the digits before and after the decimal point of a number; raises InvalidArgumentError."""
     text = _plain_text(value) if type(value) is Decimal else value
     if type(text) is not str:
         raise InvalidArgumentError(name, value, _EXACT, _as_exact(name, value))
@@ -92,12 +95,15 @@ def _split(name: str, value: object) -> tuple[str, str]:
 
 
 def _digits(text: str) -> tuple[str, str] | None:
-    """Split decimal text at its point, its exponent worked in; None is text of another form, or too long."""
+    """Return the digits before and after the point of decimal text, or None for any other text.
+
+    An exponent is applied. A number with too many digits also returns None.
+    """
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return None
     whole, fraction = match[1], match[2] or ""
-    if match[3]:  # at most three digits, so that writing it out cannot fill the memory
+    if match[3]:  # at most three digits, so that the result cannot fill the memory
         point = len(whole) + int(match[3])
         digits = (whole + fraction).rjust(len(whole + fraction) + max(0, 1 - point), "0")
         point = max(1, point)
@@ -109,7 +115,11 @@ def _digits(text: str) -> tuple[str, str] | None:
 
 
 def _plain_text(value: Decimal) -> str:
-    """Write a Decimal without an exponent; as it is, where that would be long, and no instrument takes it."""
+    """Return a Decimal as text without an exponent.
+
+    A number that is not finite, or has too many digits, becomes text that is not a number, so that it is
+    rejected.
+    """
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or max(abs(exponent), abs(value.adjusted())) > MOST_DIGITS:
         return f"{type(value).__name__} out of range"
@@ -117,7 +127,7 @@ def _plain_text(value: Decimal) -> str:
 
 
 def _as_size(size: object) -> str:
-    """Return the call that makes a size out of another type, or out of text with an exponent."""
+    """Return the advice to write a size as plain decimal text, or "" if the value is not a number."""
     digits = _digits(exact_text(size))
     if digits is None:
         return ""
@@ -132,7 +142,7 @@ def _as_exact(name: str, value: object) -> str:
 
 
 def decimals_of(text: str) -> int:
-    """Return how many decimals a text needs, zeros at its end apart; 0 for what is no decimal.
+    """Return the number of decimal places of a text, without trailing zeros; 0 if it is not a number.
 
     >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8"), decimals_of("no number")
     (2, 0, 8, 0)
@@ -144,9 +154,11 @@ def decimals_of(text: str) -> int:
 
 @dataclass(frozen=True)
 class Instrument:
-    """What 1 in a price (`tick_size`) and 1 in an amount (`lot_size`) stand for, as decimal text.
+    """The tick size and the lot size of a symbol, and exact conversions to and from them.
 
-    Raises InvalidArgumentError for a size that is no plain decimal above 0. Every method is O(digits).
+    `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are plain decimal text
+    above 0, and 1 by default. Raises InvalidArgumentError for another value. Each method takes O(d) for d
+    digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
@@ -166,7 +178,7 @@ class Instrument:
     lot_size: str = "1"
 
     def __post_init__(self) -> None:
-        _ = self._price, self._amount  # a size of no use must not wait for its first use
+        _ = self._price, self._amount  # raise for an invalid size now, not at its first use
 
     @cached_property
     def _price(self) -> _Unit:
@@ -178,7 +190,7 @@ class Instrument:
 
     @classmethod
     def of_decimals(cls, price: int, amount: int) -> Instrument:
-        """Make the instrument whose tick and lot are 1 of the last of so many decimals.
+        """Return the instrument with this many decimal places in its prices and its amounts.
 
         >>> Instrument.of_decimals(price=2, amount=0)
         Instrument(tick_size='0.01', lot_size='1')
@@ -187,7 +199,9 @@ class Instrument:
         return cls(f"{Decimal((0, (1,), -price)):f}", f"{Decimal((0, (1,), -amount)):f}")
 
     def finer(self, other: Instrument) -> Instrument:
-        """Return the coarsest instrument in which both count in whole ticks and lots: itself, if it is one.
+        """Return the coarsest instrument that can express every price and amount of both instruments.
+
+        If this instrument can already do so, it returns itself.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -200,49 +214,55 @@ class Instrument:
 
     @property
     def tick(self) -> Decimal:
-        """What 1 in a price stands for."""
+        """The tick size as a Decimal."""
         return Decimal(self.tick_size)
 
     @property
     def lot(self) -> Decimal:
-        """What 1 in an amount stands for."""
+        """The lot size as a Decimal."""
         return Decimal(self.lot_size)
 
-    # ------------------------------------------------------------------ exact, for machines
+    # ------------------------------------------------------------------ exact conversions
 
     def to_ticks(self, price: ExactNumber) -> int:
-        """Return a price as ticks.
+        """Return a price as a number of ticks.
 
-        Text may have an exponent, as in "1e-3". Raise InvalidArgumentError for a float, for a number that is
-        negative, infinite or not a multiple of the tick, for text that is not a number, and for more ticks
-        than a price can have.
+        `price` is decimal text, an int, a Decimal, or a Fraction. Text may have an exponent, as in "1e-3".
+        Raises InvalidArgumentError for a float, for text that is not a number, for a number that is negative,
+        infinite, or not a multiple of the tick size, and for more than 2^63-1 ticks.
         """
         return self._price.count("price", price)
 
     def to_lots(self, amount: ExactNumber) -> int:
-        """Return an amount as lots; raises InvalidArgumentError as `to_ticks` does."""
+        """Return an amount as a number of lots. The rules and errors are those of `to_ticks`."""
         return self._amount.count("amount", amount)
 
     def price_text(self, ticks: int) -> str:
-        """Write a price with as many decimals as the tick; raises InvalidArgumentError for no int >= 0."""
+        """Return a price in ticks as decimal text, with as many decimal places as the tick size.
+
+        Raises InvalidArgumentError unless `ticks` is an int of at least 0.
+        """
         return self._price.text(_checked("ticks", ticks))
 
     def amount_text(self, lots: int) -> str:
-        """Write an amount with as many decimals as the lot; raises InvalidArgumentError for no int >= 0."""
+        """Return an amount in lots as decimal text, with as many decimal places as the lot size.
+
+        Raises InvalidArgumentError unless `lots` is an int of at least 0.
+        """
         return self._amount.text(_checked("lots", lots))
 
-    # ------------------------------------------------------------------ grouped, for people
+    # ------------------------------------------------------------------ text for display
 
     def show_price(self, ticks: int) -> str:
-        """A price, or a difference of prices, with its thousands apart."""
+        """Return a price or a price difference in ticks as text with thousands separators."""
         return _grouped(ticks * self._price.step, self._price.decimals)
 
     def show_amount(self, lots: int) -> str:
-        """An amount, with its thousands apart."""
+        """Return an amount in lots as text with thousands separators."""
         return _grouped(lots * self._amount.step, self._amount.decimals)
 
     def show_total(self, total: int) -> str:
-        """Ticks times lots.
+        """Return a total price in ticks times lots as text with thousands separators.
 
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'
@@ -252,17 +272,20 @@ class Instrument:
         return _grouped(total * price.step * amount.step, price.decimals + amount.decimals)
 
     def show_average(self, total: int, lots: int) -> str:
-        """The average price of so many lots, rounded two decimals beyond a tick."""
+        """Return the average price of `lots` lots that cost `total` (ticks times lots) as text.
+
+        The text has two decimal places more than the tick size.
+        """
         price = self._price
         return ratio(total * price.step, lots * 10**price.decimals, price.decimals + 2)
 
     def describe(self) -> str:
-        """What 1 tick and 1 lot are."""
+        """Return a text such as "1 tick = 0.01, 1 lot = 1"."""
         return f"1 tick = {self.tick_size}, 1 lot = {self.lot_size}"
 
 
 TICKS_AND_LOTS = Instrument()
-"""For those who count in ticks and lots themselves."""
+"""The default: prices are whole ticks and amounts are whole lots."""
 
 
 def _common(one: _Unit, other: _Unit) -> str:
@@ -270,9 +293,9 @@ def _common(one: _Unit, other: _Unit) -> str:
     decimals = max(one.decimals, other.decimals)
     steps = [unit.step * 10 ** (decimals - unit.decimals) for unit in (one, other)]
     step = gcd(*steps)
-    for unit, its_step in zip((one, other), steps, strict=True):
-        if its_step == step:
-            return unit.size  # in its own letters
+    for unit, unit_step in zip((one, other), steps, strict=True):
+        if unit_step == step:
+            return unit.size  # keep its text, with its trailing zeros
     digits = str(step).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
 
@@ -284,7 +307,7 @@ def _checked(name: str, value: object) -> int:
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:
-    """A quotient, correctly rounded (half to even) without a float.
+    """Return a quotient as text, rounded half to even, without floats.
 
     >>> ratio(2, 3, 4), ratio(1, 8, 2), ratio(3, 8, 2)
     ('0.6667', '0.12', '0.38')

@@ -1,4 +1,7 @@
-"""Show an OrderManagement: the best levels of a few symbols, at a cost that does not depend on its size."""
+"""Text and HTML that show an OrderManagement: the best price levels of its first symbols.
+
+The cost hardly depends on the number of orders.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _SYMBOLS = 3
 
 
 class _Holder(Protocol):
-    """The parts of an OrderManagement that are needed to show it."""
+    """The parts of an OrderManagement that this file needs."""
 
     @property
     def _books(self) -> Books: ...
@@ -28,13 +31,13 @@ class _Holder(Protocol):
 
 
 def as_text(om: _Holder) -> str:
-    """Return one line of text, in O(1)."""
+    """Return one line of text with the number of orders and books. O(1)."""
     with om.locked():
         return f"<{type(om).__name__}: {_count(om._books)}>"
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
-    """Return the fields for rich: counts, and the best prices (ticks) of a few symbols, in O(1)."""
+    """Return the fields for rich: counts, and the best prices (ticks) of the first symbols. O(1)."""
     with om.locked():
         books = om._books
         best = {
@@ -46,9 +49,9 @@ def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
 
 
 def as_html(om: _Holder) -> str:
-    """Return HTML for a notebook: a ladder for each of a few symbols, in O(log n).
+    """Return HTML for a notebook: a ladder of each of the first symbols, in O(log n) for n orders.
 
-    These are the symbols whose books were created first, because sorting all symbols would take O(n log n).
+    The first symbols are those whose books were created first. Sorting all symbols would be too slow.
     """
     with om.locked():
         books = om._books
@@ -71,7 +74,7 @@ def _first_symbols(books: Books) -> list[str]:
 
 
 def _ladder(books: Books, symbol: str) -> str:
-    """Return a table with the asks above the bids, and the best of both next to the spread."""
+    """Return a table of the asks, the spread, and the bids of a symbol. The highest price is at the top."""
     by_side = {book.side: book for book in books.select(symbol, None)}
     depth = {side: book.depth(SHOWN) for side, book in by_side.items()}
     widest = max(level.amount for levels in depth.values() for level in levels)

@@ -39,7 +39,7 @@ from oms.books import APPLY, UNDO, Books, before_image, touched
 from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
 from oms.events import Event, Snapshot, TradePlaced
-from oms.models import OrderRow, Trade
+from oms.models import OrderRow
 from oms.owner import Owner
 from oms.subscribers import Subscribers
 
@@ -79,7 +79,6 @@ class Ledger:
     __slots__ = (
         "__weakref__",
         "_kind",
-        "_last",
         "_note",
         "_open",
         "_owner",
@@ -103,16 +102,15 @@ class Ledger:
         self.sequence = 0  # of the last event
         self.version = 0  # odd while something changes or is provisional; afterwards a new even one
         self.busy = False  # True while `version` is odd
-        # The mark: the kind of a change that is being made, its subject, and for a trade the last
-        # order that it fills, as it was before; or the savepoint that is being rolled back to.
+        # The mark: the kind of a change that is being made, and its subject; or the savepoint that is
+        # being rolled back to.
         self._kind: type[Event] | None = None
         self._subject: Any = None
-        self._last: OrderRow | None = None
         self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
         self._owner: Owner | None = None  # of the open transaction
-        self._provisional: list[tuple[Event, OrderRow | None]] = []  # with the last order as in a mark
+        self._provisional: list[Event] = []
         self._waiting = Condition(self.lock)  # for the end of another thread's transaction
         self._waiters = 0  # an interrupt may leave it too high
         _ledgers.add(self)
@@ -221,13 +219,12 @@ class Ledger:
 
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Make a validated change; outside a transaction, publish it."""
-        last = self._last_order(subject) if kind is TradePlaced else None
         sequence, version = self.sequence + 1, self.version | 1
         if self._open:
-            self._commit_provisionally(kind, subject, last)
+            self._commit_provisionally(kind, subject)
             return
         try:
-            self._subject, self._last = subject, last
+            self._subject = subject
             self._kind, self.busy, self.version = kind, True, version
             APPLY[kind](self.books, subject)
             self.sequence, self._kind, self.version = sequence, None, version + 1
@@ -238,12 +235,12 @@ class Ledger:
         if self.subscribers.callbacks:
             self.subscribers.publish([kind.about(subject, sequence, None)])
 
-    def _commit_provisionally(self, kind: type[Event], subject: Any, last: OrderRow | None) -> None:
+    def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         event = kind.about(subject, self.sequence + 1, self._note)
         try:
-            self._kind, self._subject, self._last = kind, subject, last
+            self._kind, self._subject = kind, subject
             APPLY[kind](self.books, subject)
-            self._provisional.append((event, last))
+            self._provisional.append(event)
             self.sequence, self._kind = event.sequence, None
         except BaseException:
             self._settle_at_once()
@@ -260,26 +257,22 @@ class Ledger:
 
     def _put_back(self) -> None:
         """Make the books as the mark says they were, whatever they are now, in O(n)."""
-        kept = self._provisional[self._count_kept() :]
-        changes = [(type(event), event.subject(), last) for event, last in kept]
+        changes = [(type(event), event.subject()) for event in self._provisional[self._count_kept() :]]
         if self._kind is not None:
-            changes.append((self._kind, self._subject, self._last))
+            changes.append((self._kind, self._subject))
         orders: dict[int, OrderRow | None] = {}
         for change in reversed(changes):
             orders.update(before_image(*change))
-        self.books.recover(orders, {name for change in changes for name in touched(*change[:2])})
-        trades = [subject.trade_id for kind, subject, _ in changes if kind is TradePlaced]
+        self.books.recover(orders, {name for change in changes for name in touched(*change)})
+        trades = [subject[0] for kind, subject in changes if kind is TradePlaced]
         if trades:
-            self.books.next_trade_id = trades[0]
+            self.books.next_trade_id = trades[0].trade_id
 
     def _count_kept(self) -> int:
         """Return how many provisional events stay when the mark is restored."""
         if self._target is not None:
             return self._target.events
-        return sum(event.sequence <= self.sequence for event, _ in self._provisional)
-
-    def _last_order(self, trade: Trade) -> OrderRow | None:
-        return self.books.orders.get(trade.fills[-1].order_id)
+        return sum(event.sequence <= self.sequence for event in self._provisional)
 
     # ------------------------------------------------------------------ transactions
 
@@ -332,7 +325,7 @@ class Ledger:
         self._target = savepoint
         provisional = self._provisional
         while len(provisional) > savepoint.events:
-            event, _ = provisional[-1]
+            event = provisional[-1]
             UNDO[type(event)](self.books, event.subject())
             provisional.pop()
         self.sequence, self._target = savepoint.sequence, None
@@ -342,7 +335,7 @@ class Ledger:
         if savepoint.depth:
             self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
             return []
-        batch = [event for event, _ in self._provisional]
+        batch = self._provisional
         assert self._owner is not None, "an open transaction has an owner"
         self._owner.end()
         if self._waiters:

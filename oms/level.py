@@ -1,4 +1,4 @@
-"""One price of an order book: the resting orders at it, in the order in which trades take them."""
+"""One price level of an order book: its total amount and the ids of its orders."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from sortedcontainers import SortedList
 __all__ = ["Level"]
 
 MANY = 1_000
-"""Past this many ids a list's memory moves cost more than a SortedList's bookkeeping."""
+"""The largest number of ids in a plain list. With more ids, inserting into a SortedList is faster."""
 
 
 class Level:
-    """The total amount at one price and the ids of the orders there, in ascending order.
+    """The total amount at one price, and the ids of the orders at that price in ascending order.
 
-    A level has at least one order. Its ids are a plain list, and a SortedList once there are many of them,
-    so that a change stays O(log n) however many orders share the price. Ids that arrive in ascending order
-    are appended without a search.
+    Trades fill these orders in ascending order of their ids. A level has at least one order. Its ids are a
+    plain list, or a SortedList if there are many of them. So a change takes O(log n) for n orders at the
+    price. New ids are usually larger than all others, and are appended without a search.
 
     >>> level = Level(20, [7])
     >>> level.add(4, 10)
@@ -33,7 +33,7 @@ class Level:
         self.ids: list[int] | SortedList[int] = ids if len(ids) <= MANY else SortedList(ids)
 
     def add(self, order_id: int, amount: int) -> None:
-        """Add an order, in O(log n)."""
+        """Add an order. O(log n)."""
         self.amount += amount
         ids = self.ids
         if not isinstance(ids, list):
@@ -47,7 +47,7 @@ class Level:
             self.ids = SortedList(ids)
 
     def extend(self, order_ids: list[int], amount: int) -> None:
-        """Add several orders, whose ids are in ascending order, in O(m log n)."""
+        """Add m orders with ascending ids and this total amount. O(m log n)."""
         self.amount += amount
         ids = self.ids
         if not isinstance(ids, list):
@@ -61,7 +61,7 @@ class Level:
             self.ids = SortedList(ids)
 
     def remove(self, order_id: int, amount: int) -> None:
-        """Remove an order, in O(log n)."""
+        """Remove an order of this amount. O(log n)."""
         self.amount -= amount
         ids = self.ids
         if isinstance(ids, list):

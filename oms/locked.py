@@ -1,20 +1,21 @@
-"""The context that holds the lock of an OrderManagement for several questions.
+"""The context manager that holds the lock of an OrderManagement during several calls.
 
-The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. If it comes after the lock
-was taken and before the block begins, or after the block ends and before the lock is released, then
-nobody releases the lock, and all other threads wait without end.
+The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. It can come between acquiring the
+lock and the start of the block, or between the end of the block and the release of the lock. Then the lock is
+never released, and all other threads wait forever.
 
-What does not work: `__exit__` as a function, because an interrupt can come before its first line. Nor
-`held = lock.acquire()` in `__enter__`, because Python looks for interrupts after each call, which is
-before `held` is stored.
+What does not work: `__exit__` as a Python function, because an interrupt can come before its first line.
+`acquired = lock.acquire()` in `__enter__` does not work either. Python checks for interrupts after each call,
+and so before `acquired` is assigned.
 
-The solution: a `with` statement looks `__exit__` up before it enters. Here the result is the lock's own
-`__exit__`, which is written in C. In `__enter__` the lock is taken by a `for` statement, because Python
-looks for no interrupt between asking an iterator and storing what it yields.
+The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This class returns the
+lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
+Python does not check for interrupts between calling an iterator and assigning its value.
 
 Invariants:
-- `held` is True if and only if `__enter__` has taken the lock for the block.
-- The block begins with the lock held, and while no other thread, task, or context has a transaction open.
+
+- `acquired` is True if and only if `__enter__` has acquired the lock for the block.
+- When the block starts, the lock is held, and no other thread, task, or context has an open transaction.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _ReleasedInC:
-    """The method `__exit__`: looked up in a Locked, it is the `__exit__` of the lock."""
+    """A descriptor for `__exit__`: on an instance of Locked, it returns the `__exit__` of the lock."""
 
     def __init__(self, method: Callable[..., None]) -> None:
         self._method = method
 
     def __get__(self, locked: Locked[Any] | None, kind: object = None) -> Callable[..., None]:
         if locked is None:
-            return self._method  # looked up in the class, by an ExitStack
+            return self._method  # ExitStack looks it up in the class
         return locked.lock.__exit__
 
 
@@ -49,9 +50,9 @@ def _released_in_c(method: Method) -> Method:
 
 
 class Locked(AbstractContextManager[T]):
-    """Holds the lock from the beginning to the end of a `with` block.
+    """A context manager that holds the lock during its block.
 
-    Entering it returns `subject`, the OrderManagement that it belongs to.
+    `with` returns `subject`, the OrderManagement whose lock it is.
     """
 
     def __init__(self, subject: T, ledger: Ledger) -> None:
@@ -60,16 +61,16 @@ class Locked(AbstractContextManager[T]):
         self._ledger = ledger
 
     def __enter__(self) -> T:
-        held = False
+        acquired = False
         try:
             with self.lock:
                 if self._ledger.busy:
                     self._ledger.admit()
-                for held in iter(self.lock.acquire, None):  # noqa: B007  # the except clause uses it
+                for acquired in iter(self.lock.acquire, None):  # noqa: B007  # the except clause uses it
                     break
-            return self._subject  # noqa: TRY300  # an interrupt before this line has to release the lock
+            return self._subject  # noqa: TRY300  # after an interrupt here, release the lock
         except BaseException:
-            if held:
+            if acquired:
                 self.lock.release()
             raise
 

@@ -1,4 +1,4 @@
-"""OrderManagement: the facade over the books of many symbols."""
+"""The class OrderManagement: the order books of many symbols, and every operation on them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from oms import ladder, pricing
 from oms.books import Books, checked_snapshot
 from oms.conversions import as_order
 from oms.durability import DurableLedger
-from oms.errors import (
-    DuplicateOrderError,
-    InvalidArgumentError,
-    InvalidOrderError,
-    OrderNotFoundError,
-    PriceBoundError,
-)
+from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
 from oms.events import (
     Event,
     Journal,
@@ -39,6 +33,7 @@ from oms.models import (
     Side,
     Trade,
     as_amounts,
+    check_amendment,
     check_book,
     check_bounds,
     check_fill,
@@ -48,9 +43,9 @@ from oms.models import (
     check_order_id,
     check_orders,
     check_positive,
-    check_resting,
     check_selection,
     check_slippage,
+    check_total_price,
     new_order,
 )
 from oms.order_book import OrderBook
@@ -60,13 +55,22 @@ __all__ = ["OrderManagement"]
 
 
 class OrderManagement:
-    """Resting orders in sorted books: says exactly what an amount would cost, and executes trades.
+    """The order books of many symbols, with exact prices and trades.
 
-    All amounts, prices and totals are exact integers (lots, ticks, ticks times lots). A verb that
-    raises has changed nothing. Any number of threads may share one OrderManagement.
+    Each symbol has two books. The BUY book contains the asks: a BUY trade fills its orders from the
+    lowest price up. The SELL book contains the bids: a SELL trade fills its orders from the highest price
+    down. At the same price, the order with the lowest id is filled first. Symbols are plain strings and
+    need no registration.
 
-    With a `journal` it starts from what that holds, in O(n), and every change is in the journal before
-    its verb returns; a change that cannot be is refused with JournalError.
+    All numbers are exact integers. Amounts are in lots, prices in ticks, and total prices in ticks times
+    lots. Use `Instrument` to convert between decimals and these units.
+
+    A method that raises an error of `oms` has changed nothing. Any number of threads can share one
+    OrderManagement.
+
+    With a `journal`, each change is stored in the journal before its method returns. The method raises
+    JournalError if the journal cannot store the change. A new OrderManagement starts from the state in
+    its journal, in O(n log n) for n stored orders and events.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -93,13 +97,17 @@ class OrderManagement:
         self._lock = self._ledger.lock
         self._orders, self._by_name = self._books.orders, self._books.by_name
 
-    # ------------------------------------------------------------------ the four verbs
+    # ------------------------------------------------------------------ the four basic methods
 
     def add_order(self, order_id: int, symbol: str, side: Side, amount: int, price: int) -> None:
-        """Rest an order of `amount` lots at `price` ticks, in O(log n); adding never matches.
+        """Add a resting order of `amount` lots at `price` ticks.
 
-        Raises InvalidOrderError (id in 0..2^63-1, amount and price in 1..2^63-1) and
-        DuplicateOrderError. An id is free again once its order is filled or removed.
+        `order_id` is an integer from 0 to 2^63-1 that no resting order has. You can use an id again after
+        its order was filled or removed. `amount` and `price` are integers from 1 to 2^63-1. The new order
+        is never matched with other orders.
+
+        Raises InvalidOrderError if an argument has the wrong type or is out of range, and
+        DuplicateOrderError if an order with this id is resting. O(log n) for n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -116,9 +124,10 @@ class OrderManagement:
             self._ledger.commit(OrderAdded, (order_id, symbol, side, amount, price))
 
     def remove_order(self, order_id: int) -> None:
-        """Take a resting order out of its book, in O(log n).
+        """Remove a resting order.
 
-        Raises InvalidOrderError and OrderNotFoundError.
+        Raises InvalidOrderError if `order_id` is not an integer from 0 to 2^63-1, and OrderNotFoundError
+        if no resting order has this id. O(log n) for n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -139,10 +148,13 @@ class OrderManagement:
             self._ledger.commit(OrderRemoved, order)
 
     def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
-        """Say what a trade of `amount` lots would cost (BUY) or raise (SELL), in ticks times lots.
+        """Return what a trade of `amount` lots would cost (BUY) or bring in (SELL), in ticks times lots.
 
-        Raises InvalidOrderError (the amount is any int >= 1) and InsufficientLiquidityError. At most
-        O(k) in the k orders that the trade would consume, whatever the size of the book.
+        `amount` is an integer of at least 1. The book does not change.
+
+        Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if fewer than
+        `amount` lots are available. At most O(k) for the k orders that the trade would fill. The sums are
+        cached, so most later calls take O(log k).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.SELL, 20, 19)
@@ -154,13 +166,13 @@ class OrderManagement:
         if not (type(symbol) is str and type(side) is Side and type(amount) is int and amount > 0):
             check_book(symbol, side)
             check_positive("amount", amount)
-        # What is known is read without the lock, and true if nothing changed while it was read.
+        # A lock-free read of the cache. The price is valid if the version has not changed meanwhile.
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
-            known = book.cached_price(amount)
-            if known is not None and self._ledger.version == version:
-                return known
+            price = book.cached_price(amount)
+            if price is not None and self._ledger.version == version:
+                return price
         with self._lock:
             return self._find_book(symbol, side).find_price(amount)
 
@@ -175,15 +187,20 @@ class OrderManagement:
         min_total_price: int | None = None,
         allow_partial: bool = False,
     ) -> Trade:
-        """Trade `amount` lots against the book, best price first; all or nothing unless told otherwise.
+        """Fill `amount` lots from the book, best price first, and return the trade.
 
-        It costs exactly what `calculate_price` and `quote` say. `limit_price` (ticks) is the worst
-        price taken; `max_total_price` bounds what a BUY costs, `min_total_price` what a SELL raises
-        (ticks times lots): so a quote that was shown is the price that is paid. With `allow_partial`
-        less than `amount` is a trade, but nothing at all is still an error.
+        By default, the trade fills the whole amount or raises InsufficientLiquidityError. With
+        `allow_partial`, it fills as much as is available, and raises InsufficientLiquidityError only if
+        nothing is available.
 
-        Raises InvalidOrderError, InsufficientLiquidityError and PriceBoundError. O(k log n) for
-        the k orders consumed.
+        `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
+        trade accepts. `max_total_price` (ticks times lots) is the most that a BUY trade may cost.
+        `min_total_price` is the least that a SELL trade may bring in. Pass the total price of an earlier
+        quote to get that price or a better one.
+
+        Raises InvalidOrderError if an argument is invalid, InsufficientLiquidityError, and
+        PriceBoundError if the total price is worse than its bound. O(k log n) for k filled orders and n
+        orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -197,22 +214,23 @@ class OrderManagement:
             check_bounds(side, max_total_price, min_total_price)
         with self._lock:
             fills, traded, total = self._fill(symbol, side, amount, limit_price, allow_partial)
-            if max_total_price is not None and total > max_total_price:
-                raise PriceBoundError("max_total_price", max_total_price, total)
-            if min_total_price is not None and total < min_total_price:
-                raise PriceBoundError("min_total_price", min_total_price, total)
+            check_total_price(total, max_total_price, min_total_price)
             trade = Trade(self._books.next_trade_id, symbol, side, traded, total, fills)
-            self._ledger.commit(TradePlaced, trade)
+            remaining = self._books.orders[fills[-1].order_id][3] - fills[-1].amount
+            self._ledger.commit(TradePlaced, (trade, remaining))
             return trade
 
-    # ------------------------------------------------------------------ more changes
+    # ------------------------------------------------------------------ other changes
 
     def amend_order(self, order_id: int, *, amount: int | None = None, price: int | None = None) -> Order:
-        """Change what rests of an order (`amount`, lots), its `price` (ticks), or both; return it.
+        """Change the amount (lots), the price (ticks), or both of a resting order, and return the new order.
 
-        An order amended in amount alone keeps its place, in O(1); at another price it takes the
-        place of its id there, in O(log n). Raises InvalidOrderError (also if neither is given)
-        and OrderNotFoundError.
+        `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1; None
+        leaves the value as it is. At the same price, the order keeps its place. At a new price, its place
+        depends on its id, because the lowest id is filled first.
+
+        Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if
+        no resting order has this id. O(log n) for n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -221,12 +239,7 @@ class OrderManagement:
 
         """
         check_order_id(order_id)
-        if amount is None and price is None:
-            raise InvalidOrderError("amount or price", None, "given")
-        if amount is not None:
-            check_resting("amount", amount)
-        if price is not None:
-            check_resting("price", price)
+        check_amendment(amount, price)
         with self._lock:
             before = self._find(order_id)
             after = before._replace(
@@ -238,9 +251,13 @@ class OrderManagement:
             return after
 
     def add_orders(self, orders: Iterable[Order]) -> None:
-        """Rest many orders, all or nothing: with one sort a book where they are many, not m inserts.
+        """Add many orders, all or none.
 
-        Raises InvalidOrderError and DuplicateOrderError. O(m log n) for m orders beside n.
+        `orders` is an iterable of Order. This method is faster than many calls of `add_order`, because it
+        updates each book only once.
+
+        Raises InvalidOrderError if a value is not a valid Order, and DuplicateOrderError if an id occurs
+        twice or belongs to a resting order. O(m log n) for m new orders and n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_orders(Order(n, "JPM", Side.BUY, 10, 20 + n) for n in range(1000))
@@ -248,7 +265,7 @@ class OrderManagement:
         1000
 
         """
-        if not isinstance(orders, Iterable) or isinstance(orders, Order):  # whose fields can be iterated too
+        if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
             raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
         incoming = list(orders)
         check_orders(incoming)
@@ -258,9 +275,12 @@ class OrderManagement:
                 self._ledger.commit(OrdersAdded, tuple(incoming))
 
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
-        """Take out all orders of a symbol, a side, both, or all there are, and return them.
+        """Remove all orders of a symbol, of a side, or of both, and return them in the order of `orders`.
 
-        Raises InvalidOrderError. O(m) for m orders removed, besides the number of books.
+        None selects every symbol or every side, so `remove_orders()` removes all orders.
+
+        Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, and O(s log s) for
+        s symbols if `symbol` is None.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -276,14 +296,24 @@ class OrderManagement:
                 self._ledger.commit(OrdersRemoved, removed)
             return removed
 
-    # ------------------------------------------------------------------ several at once
+    # ------------------------------------------------------------------ transactions, the lock, subscribers
 
     def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
-        """Make the verbs inside all or nothing: any exception undoes them, as if they had never been.
+        """Return a context manager that commits all changes in its block together, or none of them.
 
-        Verbs inside see the changes before them; other threads wait, subscribers hear of them
-        after the outermost exit. Inside another transaction it is a savepoint. `note` travels in
-        each event. Raises InvalidArgumentError. Undoing costs what doing did.
+        If the block raises an exception, all of its changes are rolled back. The same happens if the
+        journal cannot store them, and then the end of the block raises JournalError. Calls in the block
+        see its earlier changes.
+
+        Subscribers are notified after the commit. Until the block ends, calls from other threads wait,
+        and raise OpenTransactionError after 30 seconds. Calls from other tasks of the same thread raise
+        it at once.
+
+        A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
+        committed with the outer transaction. `note` is a text that each event of the transaction carries.
+
+        Raises InvalidArgumentError if the note is not valid text. A rollback takes as long as the changes
+        took.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -298,9 +328,12 @@ class OrderManagement:
         return Transaction(self, self._ledger, keep=True, note=note)
 
     def what_if(self) -> AbstractContextManager[Self]:
-        """Try anything, ask anything, leave: whatever changed inside is undone in any case.
+        """Return a context manager that rolls back all changes in its block when the block ends.
 
-        Neither subscribers nor other threads see it. It costs what was touched, whatever rests.
+        Use it to try changes and see their effect, for example on a price. Calls in the block see the
+        changes, but subscribers and the journal do not. Until the block ends, calls from other threads
+        wait, as in a transaction. The rollback takes as long as the changes took, and does not depend on
+        the size of the books.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -316,12 +349,14 @@ class OrderManagement:
         return Transaction(self, self._ledger, keep=False, note=None)
 
     def locked(self) -> AbstractContextManager[Self]:
-        """Hold the lock, so that all questions inside are answered at one moment.
+        """Return a context manager that holds the lock, so that all queries in its block see the same state.
 
-        You may change the books inside; each verb takes effect by itself, as usual. Other threads wait
-        until the block ends, except for cached prices, which they get at once. Do not await inside:
-        the lock belongs to the thread, so another task of it would be let in. Raises
-        OpenTransactionError while another task of this thread has a transaction open. O(1).
+        You can also change the books in the block. Each change takes effect immediately, as usual. Until
+        the block ends, calls from other threads wait, except that they can still read cached prices. Do
+        not use `await` in the block, because other tasks of the same thread do not wait for the lock.
+
+        Entering the block raises OpenTransactionError while another task of this thread has a transaction
+        open. O(1).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -335,12 +370,18 @@ class OrderManagement:
         return Locked(self, self._ledger)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call `callback(event)` after each change from now on; return what ends that.
+        """Call `callback(event)` after each change from now on. Return a function that ends the subscription.
 
-        It is called under the lock, in order, after the change (after the commit of a transaction).
-        A verb that it calls is told of after the present event has reached everyone. What it raises
-        undoes nothing: the others are told, then the exception reaches the caller of the verb;
-        several as an ExceptionGroup. Raises InvalidArgumentError.
+        Callbacks run one after the other, in the order in which they subscribed. They run with the lock
+        held, after the change or after the commit of a transaction. A callback can change the books
+        itself. The event of that change is published after all subscribers have been notified of the
+        current event.
+
+        An exception in a callback does not roll back the change, and the other subscribers are still
+        notified. Then the method that made the change raises the exception, or an ExceptionGroup if there
+        are several.
+
+        Raises InvalidArgumentError if `callback` is not callable. O(1).
 
         >>> om = OrderManagement()
         >>> unsubscribe = om.subscribe(lambda event: print(event.sequence, type(event).__name__))
@@ -354,41 +395,51 @@ class OrderManagement:
         with self.locked():
             return self._ledger.subscribers.subscribe(callback)
 
-    # ------------------------------------------------------------------ questions
+    # ------------------------------------------------------------------ queries
 
     def get_order(self, order_id: int) -> Order:
-        """Look an order up by its id, in O(1). Raises InvalidOrderError and OrderNotFoundError."""
+        """Return the resting order with this id.
+
+        Raises InvalidOrderError if `order_id` is not an integer from 0 to 2^63-1, and OrderNotFoundError
+        if no resting order has this id. O(1).
+        """
         check_order_id(order_id)
         with self._lock:
             return self._find(order_id)
 
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
-        """List the orders of a symbol, a side, both, or all: symbols sorted, BUY first, best first.
+        """Return all resting orders, or only those of a symbol, of a side, or of both.
 
-        The answer is a snapshot. Raises InvalidOrderError. O(m) for m orders listed.
+        The orders are sorted by symbol, side (BUY first), price (best first), and id. The result is a
+        snapshot, so later changes do not affect it.
+
+        Raises InvalidOrderError if an argument is invalid. O(m) for m returned orders, and O(s log s) for
+        s symbols if `symbol` is None.
         """
         check_selection(symbol, side)
         with self._lock:
             return self._list(symbol, side)
 
     def symbols(self) -> tuple[str, ...]:
-        """List the symbols for which something rests, sorted."""
+        """Return the symbols that have resting orders, sorted. O(s log s) for s symbols."""
         with self.locked():
             return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
-        """Say at what price (ticks) the next trade starts, in O(1); None if nothing rests.
+        """Return the best price of a book in ticks, or None if the book is empty.
 
-        Raises InvalidOrderError.
+        The best price is the lowest price of a BUY book and the highest price of a SELL book.
+
+        Raises InvalidOrderError if an argument is invalid. O(1).
         """
         check_book(symbol, side)
         with self._lock:
             return self._find_book(symbol, side).best_price()
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """List the best `levels` price levels (all if None), best first, in O(levels).
+        """Return the best `levels` price levels of a book, best first, or all of them if `levels` is None.
 
-        Raises InvalidOrderError.
+        Raises InvalidOrderError if an argument is invalid. O(levels).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -404,17 +455,17 @@ class OrderManagement:
             return self._find_book(symbol, side).depth(levels)
 
     def __contains__(self, order_id: object) -> bool:
-        """Whether an order with this id is resting, in O(1)."""
+        """Return True if an order with this id is resting. O(1)."""
         with self._lock:
             return type(order_id) is int and order_id in self._admitted().orders
 
     def __len__(self) -> int:
-        """How many orders are resting."""
+        """Return the number of resting orders. O(1)."""
         with self._lock:
             return len(self._admitted().orders)
 
     def __iter__(self) -> Iterator[Order]:
-        """Walk a snapshot of all orders, in the order of `orders`."""
+        """Iterate over a snapshot of all resting orders, sorted as `orders` sorts them."""
         return iter(self.orders())
 
     def __repr__(self) -> str:
@@ -434,12 +485,13 @@ class OrderManagement:
         limit_price: int | None = None,
         allow_partial: bool = False,
     ) -> Quote:
-        """Say what a trade of `amount` lots would be, order by order, without making it.
+        """Return what a trade of `amount` lots would fill and cost, without making the trade.
 
-        `limit_price` (ticks) is the highest price that a BUY pays, the lowest that a SELL receives;
-        what lies beyond it is not available. With `allow_partial` less than `amount` is an answer,
-        but nothing at all is still an error. Raises InvalidOrderError and
-        InsufficientLiquidityError. O(k) in the orders that the trade would consume.
+        `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
+        trade accepts. With `allow_partial`, the quote may cover less than `amount`, but at least one lot.
+
+        Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if too little
+        is available within the limit. O(k) for the k orders that the trade would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -456,10 +508,14 @@ class OrderManagement:
         return pricing.quote(symbol, side, amount, filled)
 
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
-        """Say what each of many amounts (lots, in any order) would cost, with one walk for all.
+        """Return the total prices of several amounts, in ticks times lots.
 
-        Raises InvalidOrderError, and InsufficientLiquidityError for the first amount that the book
-        cannot serve. At most O(k) for the largest, and O(log k) for each.
+        `amounts` contains integers of at least 1, in lots. Each price is what a trade of that amount
+        alone would cost (BUY) or bring in (SELL). All prices describe the same state of the book.
+
+        Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError for the first
+        amount that is not available. At most O(k) for the k orders that the largest trade would fill,
+        plus O(log k) for each amount.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -469,15 +525,18 @@ class OrderManagement:
 
         """
         check_book(symbol, side)
-        asked = as_amounts(amounts)
+        checked = as_amounts(amounts)
         with self._lock:
-            return pricing.total_prices(self._find_book(symbol, side), asked)
+            return pricing.total_prices(self._find_book(symbol, side), checked)
 
     def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
-        """Tabulate what the best `levels` price levels (all if None) cost, one row a level.
+        """Return the price levels of a book and their running totals as a dict of columns.
 
-        The columns price, amount, cumulative_amount and cumulative_price are what numpy, pandas
-        and polars take as they are. Raises InvalidOrderError. O(levels).
+        There is one row for each of the best `levels` price levels, or for all of them if `levels` is
+        None. The columns are `price` (ticks), `amount` (lots), `cumulative_amount` (lots), and
+        `cumulative_price` (ticks times lots). You can pass the dict to pandas and polars.
+
+        Raises InvalidOrderError if an argument is invalid. O(levels).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -491,17 +550,22 @@ class OrderManagement:
             check_positive("levels", levels)
         with self._lock:
             rows = self._find_book(symbol, side).amounts()
-            # A level has a rank of 64 bits, so sys.maxsize of them are all.
+            # islice accepts at most sys.maxsize. No book can have more levels.
             return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
 
     def calculate_amount(
         self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
     ) -> int:
-        """Say how much (lots) a budget (ticks times lots) is good for, within a limit price (ticks).
+        """Return the amount (lots) that a budget buys, or that must be sold to bring in the budget.
 
-        BUY: the largest amount that costs at most the budget: 0 if it pays for none, all there is
-        if it pays for more. SELL: the smallest amount that raises at least the budget, or
-        InsufficientLiquidityError, in money. Raises InvalidOrderError. O(k).
+        `budget` is in ticks times lots. For BUY, the result is the largest amount that costs at most
+        `budget`. It is 0 if the budget is too small for one lot, and the whole available amount if the
+        budget is larger than its price. For SELL, the result is the smallest amount that brings in at
+        least `budget`. Orders beyond `limit_price` (ticks) are not available.
+
+        Raises InvalidOrderError if an argument is invalid. For SELL, raises InsufficientLiquidityError
+        with the unit "money" if the available amount brings in less than `budget`. O(k) for the k orders
+        that a trade of the result would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -517,9 +581,11 @@ class OrderManagement:
             return pricing.amount_for(self._find_book(symbol, side), budget, limit_price)
 
     def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
-        """Say how much (lots) can be traded at no worse than a limit price (ticks), or at all.
+        """Return the amount (lots) that can be traded at `limit_price` (ticks) or better.
 
-        Raises InvalidOrderError. O(k) in the price levels within the limit.
+        Without a limit price, it is the amount of the whole book.
+
+        Raises InvalidOrderError if an argument is invalid. O(k) for the k price levels within the limit.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -533,10 +599,13 @@ class OrderManagement:
             return pricing.available_amount(self._find_book(symbol, side), limit_price)
 
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
-        """Say how much (lots) can be traded before the slippage passes so many basis points.
+        """Return the largest amount (lots) whose slippage is at most `max_slippage_bps` basis points.
 
-        It is the largest amount whose `Quote.slippage` is at most that share of the whole amount at
-        the best price, compared as integers; 0 if nothing rests. Raises InvalidOrderError. O(k).
+        `max_slippage_bps` is an integer of at least 0. The slippage is the exact value that
+        `Quote.slippage_bps` rounds. The result is 0 if the book is empty.
+
+        Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of the
+        result would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -550,21 +619,21 @@ class OrderManagement:
         with self._lock:
             return pricing.amount_within(self._find_book(symbol, side).amounts(), max_slippage_bps)
 
-    # ------------------------------------------------------------------ the whole
+    # ------------------------------------------------------------------ the whole state
 
     def state_hash(self) -> str:
-        """SHA-256 (hex) over every resting order, the next trade id and the next sequence number.
+        """Return a SHA-256 hash (hex) of all resting orders, the next trade id, and the next sequence number.
 
-        Equal state, equal hash, on every platform and in every process. O(n).
+        Equal states have equal hashes, on every platform and in every process. O(n) for n resting orders.
         """
         with self.locked():
             return self._books.canonical_hash(self._ledger.sequence + 1)
 
     def snapshot(self) -> Snapshot:
-        """Return the whole state: all resting orders, and both counters. O(n).
+        """Return the whole state: all resting orders, the last sequence number, and the next trade id.
 
-        Raises OpenTransactionError inside a transaction or a what-if, because their changes are
-        provisional.
+        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -574,15 +643,15 @@ class OrderManagement:
 
         """
         with self.locked():
-            self._ledger.check_closed("copying or pickling, or a snapshot,")
+            self._ledger.check_closed("copying, pickling, or taking a snapshot")
             return Snapshot(self._ledger.sequence, self._books.next_trade_id, self._list(None, None))
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return an OrderManagement with the state of a snapshot, in O(n log n). It has no journal.
+        """Return a new OrderManagement with the state of a snapshot. It has no journal and no subscribers.
 
-        Raises InvalidOrderError for orders or counters that no OrderManagement has, and
-        DuplicateOrderError for two orders with one id.
+        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
+        DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -595,9 +664,10 @@ class OrderManagement:
         return om
 
     def copy(self) -> Self:
-        """Return an independent copy of orders and counters, without subscribers and journal. O(n).
+        """Return an independent copy with the same state. It has no journal and no subscribers.
 
-        Raises OpenTransactionError inside a transaction or a what-if.
+        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -607,41 +677,48 @@ class OrderManagement:
         True
 
         """
-        twin = type(self).__new__(type(self))
-        twin.__setstate__(self.__getstate__())
-        return twin
+        other = type(self).__new__(type(self))
+        other.__setstate__(self.__getstate__())
+        return other
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()  # all that is copied is frozen
+        return self.copy()  # orders are immutable, so no deeper copy is needed
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: value for name, value in vars(self).items() if name not in _INNARDS}
-        return {"snapshot": self.snapshot(), "own": own}
+        own = {name: value for name, value in vars(self).items() if name not in _BASE_ATTRIBUTES}
+        return {"snapshot": self.snapshot(), "own": own}  # own: the attributes of a subclass
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
         self._ledger.restore(checked_snapshot(state["snapshot"]))
-        vars(self).update(state["own"])  # the attributes of a subclass
+        vars(self).update(state["own"])
 
     # ------------------------------------------------------------------ the journal
 
     @property
     def journal(self) -> Journal | None:
-        """What keeps the changes; None if they go with the process."""
+        """The journal that stores every change, or None if there is no journal."""
         return self._journal
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event, 0 if there is none; provisional in a transaction."""
+        """The sequence number of the last event, or 0 if there is no event.
+
+        Inside a transaction or a what-if, it includes the provisional changes.
+        """
         with self.locked():
             return self._ledger.sequence
 
     def close(self) -> None:
-        """Let go of the journal, if there is one: questions are answered on, changes are refused.
+        """Close the journal, if there is one. Queries still work afterwards, but changes raise JournalError.
 
-        Raises OpenTransactionError inside a transaction or a what-if, and JournalError.
+        Leaving `with OrderManagement(journal) as om:` calls this method. Without a journal, it does
+        nothing.
+
+        Raises OpenTransactionError inside a transaction or a what-if, and JournalError if the journal
+        cannot be closed.
         """
         with self.locked():
             self._ledger.check_closed("closing")
@@ -654,9 +731,9 @@ class OrderManagement:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ------------------------------------------------------------------ inside
+    # ------------------------------------------------------------------ helpers
 
-    # Each of these is called with the lock held, and lets the caller in.
+    # Call these with the lock held. Each waits first if another thread has a transaction open.
 
     def _admitted(self) -> Books:
         if self._ledger.busy:
@@ -675,7 +752,7 @@ class OrderManagement:
         return tuple(order for book in books for order in book.orders())
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
-        """The book of that name; for a name never seen an empty one, which is not kept."""
+        """Return a book. If it has no orders, return a new empty book, which is not stored."""
         check_book(symbol, side)
         book = self._admitted().by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book
@@ -692,4 +769,4 @@ class OrderManagement:
             self._books._check()
 
 
-_INNARDS = frozenset(vars(OrderManagement()))
+_BASE_ATTRIBUTES = frozenset(vars(OrderManagement()))

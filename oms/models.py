@@ -1,6 +1,7 @@
-"""The values that go in and come out: frozen, compared by content, built of exact integers.
+"""The values that methods accept and return: sides, orders, fills, price levels, quotes, and trades.
 
-They are named tuples because those are built, hashed and compared in C, and pickle as they are.
+They are named tuples because Python creates, hashes, and compares tuples in C, and can pickle them. The
+second half of the file contains the functions that check arguments.
 """
 
 from __future__ import annotations
@@ -14,25 +15,25 @@ from typing import NamedTuple, cast
 
 from oms import display
 from oms.conversions import as_bool, as_number, as_order, as_side, as_text
-from oms.errors import InvalidArgumentError, InvalidOrderError
+from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
 MAX_INT = 2**63 - 1
-"""The largest order id, resting amount and price: what a signed 64-bit column holds."""
+"""The largest order id, resting amount, and price: the largest signed 64-bit integer."""
 
 
 class Side(StrEnum):
-    """The trade that an order serves: BUY trades consume BUY orders, SELL trades SELL orders.
+    """The side of an order: BUY orders are filled by BUY trades, and SELL orders by SELL trades.
 
-    So the BUY book is what a market-data feed calls asks, the SELL book its bids.
+    So the BUY book contains what market-data feeds call asks, and the SELL book contains the bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>
 
     """
 
-    # A string enum hashes and compares in C; a plain one calls Python on every look-up of a book.
+    # A string enum hashes in C. A plain enum would call a Python function for each lookup of a book.
     BUY = "BUY"
     SELL = "SELL"
 
@@ -43,9 +44,9 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        """1 for BUY and -1 for SELL: of two prices, the better one times the sign is the smaller number.
+        """1 for BUY and -1 for SELL, so that the better of two prices has the smaller `sign * price`.
 
-        This is the one place that knows that the SELL book counts backwards.
+        No other code needs to know that the best price of a SELL book is the highest.
 
         >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
         [21, 20, 19]
@@ -55,7 +56,9 @@ class Side(StrEnum):
 
 
 class Order(NamedTuple):
-    """A resting order: `amount` lots (what still rests, not what first came) at `price` ticks.
+    """A resting order of `amount` lots at `price` ticks.
+
+    After a partial fill, `amount` is the remaining amount.
 
     >>> Order(1, "JPM", Side.BUY, 20, 20).amount
     20
@@ -70,17 +73,17 @@ class Order(NamedTuple):
 
 
 OrderRow = tuple[int, str, Side, int, int]
-"""The fields of an Order in a plain tuple, which takes a quarter of the time to make. An Order is one too."""
+"""The fields of an Order as a plain tuple, which is created four times as fast. An Order is a tuple, too."""
 
 new_order: Callable[[OrderRow], Order] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # its stub leaves the type open
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
     Order,
 )
-"""An Order of its fields, made in C: in half the time of a call by keywords or positions."""
+"""Return the Order with these fields. It is created in C, twice as fast as by calling `Order`."""
 
 
 class OrderFill(NamedTuple):
-    """What a trade takes from one order: `amount` lots at `price` ticks."""
+    """The part of one order that a trade fills: `amount` lots at `price` ticks."""
 
     order_id: int
     amount: int
@@ -88,14 +91,14 @@ class OrderFill(NamedTuple):
 
 
 new_fill: Callable[[tuple[int, int, int]], OrderFill] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # as above
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
     OrderFill,
 )
-"""As new_order."""
+"""Return the OrderFill with these fields, created in C."""
 
 
 class PriceLevel(NamedTuple):
-    """All that rests at one `price` (ticks): `amount` lots in `orders` many orders."""
+    """The total of all resting orders at one `price` (ticks): `amount` lots in `orders` orders."""
 
     price: int
     amount: int
@@ -103,11 +106,11 @@ class PriceLevel(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """What a trade would be: the answer to "what would `requested` lots cost?".
+    """A description of the trade of `requested` lots that the book allows.
 
-    `amount` lots would be traded and `shortfall` not, for `total_price` (ticks times lots), at
-    prices from `best_price` to `worst_price` (ticks) on `levels` many price levels, from the
-    orders in `fills`, best first.
+    The trade would fill `amount` lots for `total_price` (ticks times lots), and leave `shortfall` lots
+    unfilled. It would fill orders at `levels` price levels, from `best_price` to `worst_price` (ticks).
+    `fills` are the filled parts of these orders, best first.
 
     >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, (OrderFill(1, 20, 20), OrderFill(4, 2, 21)))
     >>> quote.slippage  # 2 lots at 1 tick worse than the best price
@@ -130,17 +133,23 @@ class Quote(NamedTuple):
 
     @property
     def average_price(self) -> float:
-        """Ticks per lot (VWAP), for people to read: total_price / amount, correctly rounded."""
+        """The average price (VWAP) in ticks, total_price / amount, correctly rounded to a float."""
         return self.total_price / self.amount
 
     @property
     def slippage(self) -> int:
-        """How much worse (ticks times lots) than the whole amount at the best price: exact, >= 0."""
+        """The exact slippage in ticks times lots, at least 0.
+
+        It is the difference between the total price and the price of the whole amount at the best price.
+        """
         return abs(self.total_price - self.amount * self.best_price)
 
     @property
     def slippage_bps(self) -> float:
-        """The slippage in basis points of the whole amount at the best price, correctly rounded."""
+        """The slippage in basis points, correctly rounded to a float.
+
+        100% is the price of the whole amount at the best price.
+        """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
@@ -166,9 +175,9 @@ class Quote(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """An executed trade: `amount` lots for `total_price` (ticks times lots), best fill first.
+    """An executed trade of `amount` lots for `total_price` (ticks times lots). Its `fills` are best first.
 
-    `trade_id` counts from 1 without gaps.
+    `trade_id` is 1 for the first trade of an OrderManagement, and 1 more for each later trade.
     """
 
     trade_id: int
@@ -180,7 +189,7 @@ class Trade(NamedTuple):
 
     @property
     def average_price(self) -> float:
-        """Ticks per lot (VWAP), for people to read: total_price / amount, correctly rounded."""
+        """The average price (VWAP) in ticks, total_price / amount, correctly rounded to a float."""
         return self.total_price / self.amount
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
@@ -209,9 +218,9 @@ def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequ
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
-    """Raise InvalidOrderError for the first field that no book could hold."""
-    # All at once, because a call for each field costs as much as the book itself; or-ed together,
-    # integers are in 0..2^63-1 if each of them is.
+    """Raise InvalidOrderError for the first field that is not allowed in a resting order."""
+    # One condition for all fields, because a function call for each field would take as long as adding the
+    # order to its book. The bitwise or of some integers is in 0..2^63-1 only if each of them is.
     if (
         type(order_id) is int
         and type(amount) is int
@@ -232,7 +241,7 @@ def check_order(order_id: object, symbol: object, side: object, amount: object, 
 
 
 def check_orders(orders: Sequence[object]) -> None:
-    """Raise InvalidOrderError for the first that is no Order, or that no book could hold."""
+    """Raise InvalidOrderError for the first value that is not a valid Order."""
     if not orders or (set(map(type, orders)) == {Order} and _are_sound(cast("Sequence[Order]", orders))):
         return
     for order in orders:
@@ -242,7 +251,7 @@ def check_orders(orders: Sequence[object]) -> None:
 
 
 def _are_sound(orders: Sequence[Order]) -> bool:
-    """Whether no order could be refused: column by column in C; any doubt is a no."""
+    """Return True if all fields of all orders are certainly valid. The columns are checked in C."""
     ids, symbols, sides, amounts, prices = (list(map(itemgetter(n), orders)) for n in range(5))
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
@@ -255,11 +264,11 @@ def _are_sound(orders: Sequence[Order]) -> bool:
     )
 
 
-# Types are compared exactly: to isinstance a bool is an int and a numpy string is a str.
+# The checks compare exact types. With isinstance, a bool would be an int, and a numpy string a str.
 
 
 def check_order_id(order_id: object) -> None:
-    """Raise InvalidOrderError unless an order could have this id."""
+    """Raise InvalidOrderError unless the value is a valid order id."""
     if type(order_id) is not int or not 0 <= order_id <= MAX_INT:
         raise _not_an_int("order_id", order_id, f"an int in 0..{MAX_INT}")
 
@@ -271,13 +280,13 @@ def _not_an_int(
 
 
 def check_book(symbol: object, side: object) -> None:
-    """Raise InvalidOrderError unless (symbol, side) could name a book."""
+    """Raise InvalidOrderError unless the symbol and the side are valid."""
     check_symbol(symbol)
     check_side(side)
 
 
 def check_symbol(symbol: object) -> None:
-    """Raise InvalidOrderError unless the symbol is text that any file or screen can take."""
+    """Raise InvalidOrderError unless the symbol is non-empty text that UTF-8 can encode."""
     if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
         raise InvalidOrderError(
             "symbol", symbol, "a non-empty str of valid Unicode", as_text("symbol", symbol)
@@ -291,22 +300,31 @@ def check_side(side: object) -> None:
 
 
 def check_resting(field: str, value: object) -> None:
-    """Raise InvalidOrderError unless the value could be the amount or the price of a resting order."""
+    """Raise InvalidOrderError unless the value is a valid amount or price of a resting order."""
     if type(value) is not int or not 1 <= value <= MAX_INT:
         raise _not_an_int(field, value, f"an int in 1..{MAX_INT}")
 
 
-def check_positive(field: str, value: object, error: type[InvalidArgumentError] = InvalidOrderError) -> None:
-    """Raise an error unless the value is an int >= 1, of any size.
+def check_amendment(amount: object, price: object) -> None:
+    """Raise InvalidOrderError unless each argument is None or valid, and one of them is not None."""
+    if amount is None and price is None:
+        raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
+    for field, value in (("amount", amount), ("price", price)):
+        if value is not None:
+            check_resting(field, value)
 
-    Pass InvalidArgumentError for a value that is not part of a question about orders.
+
+def check_positive(field: str, value: object, error: type[InvalidArgumentError] = InvalidOrderError) -> None:
+    """Raise an error unless the value is an int of at least 1. There is no upper limit.
+
+    Pass InvalidArgumentError as `error` if the value is not part of an order or a query.
     """
     if type(value) is not int or value < 1:
         raise _not_an_int(field, value, "an int >= 1", error)
 
 
 def as_amounts(amounts: object) -> list[int]:
-    """Return what may be an iterable of amounts as a list; raises InvalidOrderError for anything else."""
+    """Return the amounts as a list. Raise InvalidOrderError unless each is an int of at least 1."""
     if not isinstance(amounts, Iterable):
         remedy = "" if amounts is None else "write [amount]"
         raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
@@ -318,13 +336,13 @@ def as_amounts(amounts: object) -> list[int]:
 
 
 def check_slippage(max_slippage_bps: object) -> None:
-    """Raise InvalidOrderError unless the value is an int >= 0 of basis points."""
+    """Raise InvalidOrderError unless the value is an int of at least 0."""
     if type(max_slippage_bps) is not int or max_slippage_bps < 0:
         raise _not_an_int("max_slippage_bps", max_slippage_bps, "an int >= 0")
 
 
 def check_fill(amount: object, limit_price: object, allow_partial: object) -> None:
-    """Raise InvalidOrderError for what could not say how much to fill, and at what worst price."""
+    """Raise InvalidOrderError for the first invalid argument of a quote or a trade."""
     check_positive("amount", amount)
     check_limit(limit_price)
     if type(allow_partial) is not bool:
@@ -333,13 +351,13 @@ def check_fill(amount: object, limit_price: object, allow_partial: object) -> No
 
 
 def check_limit(limit_price: object) -> None:
-    """Raise InvalidOrderError unless it is None or could be a price."""
+    """Raise InvalidOrderError unless the limit price is None or an int of at least 1."""
     if limit_price is not None:
         check_positive("limit_price", limit_price)
 
 
 def check_selection(symbol: object, side: object) -> None:
-    """Raise InvalidOrderError unless each is None, which selects all, or could be part of a book's name."""
+    """Raise InvalidOrderError unless each argument is None or valid; None selects all."""
     if symbol is not None:
         check_symbol(symbol)
     if side is not None:
@@ -347,21 +365,28 @@ def check_selection(symbol: object, side: object) -> None:
 
 
 def check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
-    """Raise InvalidOrderError for a bound that is no price, or that guards the wrong side."""
+    """Raise InvalidOrderError for a bound that is not an int of at least 1, or is for the other side."""
     check_side(side)
-    for field, bound, guarded in (
-        ("max_total_price", max_total_price, Side.BUY),
-        ("min_total_price", min_total_price, Side.SELL),
+    for field, bound, bounded_side, other_field in (
+        ("max_total_price", max_total_price, Side.BUY, "min_total_price"),
+        ("min_total_price", min_total_price, Side.SELL, "max_total_price"),
     ):
         if bound is not None:
             check_positive(field, bound)
-            if side is not guarded:
-                allowed = f"left out for a {side} trade (it bounds a {guarded} trade)"
-                raise InvalidOrderError(field, bound, allowed)
+            if side is not bounded_side:
+                raise InvalidOrderError(field, bound, f"None for a {side} trade", f"use {other_field}")
+
+
+def check_total_price(total: int, max_total_price: int | None, min_total_price: int | None) -> None:
+    """Raise PriceBoundError if a total price is beyond a bound."""
+    if max_total_price is not None and total > max_total_price:
+        raise PriceBoundError("max_total_price", max_total_price, total)
+    if min_total_price is not None and total < min_total_price:
+        raise PriceBoundError("min_total_price", min_total_price, total)
 
 
 def check_note(note: object) -> None:
-    """Raise InvalidArgumentError unless the note is None or text that any file can take."""
+    """Raise InvalidArgumentError unless the note is None or text that UTF-8 can encode."""
     if note is not None and not (type(note) is str and _encodes(note)):
         raise InvalidArgumentError("note", note, "a str of valid Unicode, or None", as_text("note", note))
 
@@ -369,6 +394,6 @@ def check_note(note: object) -> None:
 def _encodes(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # a lone surrogate: no file, database or terminal would take it
+    except UnicodeEncodeError:  # a lone surrogate, which files, databases, and terminals reject
         return False
     return True

@@ -1,8 +1,8 @@
-"""The words and the colors of the two books: the same on the page, in plots, in a terminal, and in notebooks.
+"""The names and colors of the two books: the same on the page, in plots, in terminals, and in notebooks.
 
-The BUY book holds the asks, the SELL book the bids. Asks are orange and bids are blue, because a person who
-is color-blind takes red for green but never orange for blue. A color never stands alone: the word, the place,
-or the sign beside it says the same.
+The BUY book contains the asks, and the SELL book contains the bids. Asks are orange and bids are blue,
+because color-blind people can tell these two colors apart, unlike red and green. A color is never the only
+sign: a word, a position, or a number next to it has the same meaning.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ __all__ = ["BOOK_OF", "SHADES_OF", "Shades", "name_of"]
 
 
 class Shades(NamedTuple):
-    """One color, for each background: as text it has a contrast of 4.5 and more."""
+    """One color in three shades: for light backgrounds, for dark backgrounds, and for any background.
+
+    Text in the right shade has a contrast ratio of at least 4.5.
+    """
 
     on_light: str
     on_dark: str
@@ -30,7 +33,7 @@ SHADES_OF = {
 
 
 def name_of(side: Side) -> str:
-    """Return the name of a side's book.
+    """Return the name of the book of a side.
 
     >>> name_of(Side.BUY), name_of(Side.SELL)
     ('BUY (asks)', 'SELL (bids)')

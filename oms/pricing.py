@@ -1,7 +1,7 @@
-"""Pure functions over a book: the price of an amount, the fills of a trade, the amount for a budget.
+"""Pure functions that calculate prices, fills, and amounts from an order book.
 
-Each function walks over the price levels or the orders that it consumes, best first. Its cost does not depend
-on the size of the book.
+Each function reads only the price levels or orders that it needs, best first. Its cost does not depend on the
+size of the book. In each docstring, k is the number of levels or orders that the function reads.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = [
 ]
 
 Filled = tuple[tuple[OrderFill, ...], int, int]
-"""The fills, best first; their total amount; and their total price."""
+"""The fills, best first, their total amount, and their total price."""
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
-    """Return the total price of each amount, with one walk that goes as deep as the largest amount needs.
+    """Return the total price of each amount. The book is read once, as deep as the largest amount needs.
 
-    Raises InsufficientLiquidityError for the first of `amounts` that the book cannot serve.
+    Raises InsufficientLiquidityError for the first of `amounts` that is not available.
     """
     with suppress(InsufficientLiquidityError):
         book.find_price(max(amounts, default=1))
@@ -39,10 +39,10 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
 
 def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
-    """Return the fills of a trade in O(k), order by order, and change nothing.
+    """Return the fills of a trade, without changing the book. O(k).
 
-    Raises InsufficientLiquidityError if less than `requested` is available within the limit. With
-    `allow_partial`, raises only if nothing is available.
+    Raises InsufficientLiquidityError if less than `requested` is available within the limit price. With
+    `allow_partial`, raises it only if nothing is available.
     """
     rows: list[tuple[int, int, int]] = []
     remaining, total = requested, 0
@@ -61,7 +61,7 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
 
 
 def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
-    """Return the quote that describes some fills, in O(k)."""
+    """Return a quote for the fills of a trade. O(k)."""
     fills, amount, total = filled
     prices = [fill.price for fill in fills]
     shortfall = requested - amount
@@ -70,7 +70,11 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
 
 
 def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    """Return one row per level: its price, its amount, and the amount and the total price down to it."""
+    """Return columns with one row for each level.
+
+    The columns are the price and the amount of the level, and the total amount and total price of all levels
+    so far.
+    """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     reached = total = 0
     for price, amount in levels:
@@ -82,20 +86,23 @@ def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
 
 
 def available_amount(book: OrderBook, limit_price: int | None) -> int:
-    """Return the amount of all orders that are no worse than the limit."""
+    """Return the total amount of all orders within the limit price. O(k)."""
     return sum(amount for _, amount in book.amounts(limit_price))
 
 
 def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
-    """Return the largest amount that `budget` buys; in a SELL book, the smallest that brings in `budget`.
+    """Return the amount that `budget` buys, or that must be sold to bring in `budget`. O(k).
 
-    Raises InsufficientLiquidityError, with money as its unit, if the whole SELL book brings in less.
+    For a BUY book, this is the largest amount that costs at most `budget`. For a SELL book, it is the
+    smallest amount that brings in at least `budget`. Raises InsufficientLiquidityError with the unit "money"
+    if all SELL orders within the limit bring in less.
     """
     selling = book.side is Side.SELL
     remaining, reached = budget, 0
     for price, available in book.amounts(limit_price):
         if remaining <= available * price:
-            # A buyer keeps money that buys no whole lot. A seller sells one more lot to reach the budget.
+            # A buyer does not spend money that is too little for a lot. A seller sells one more lot to
+            # reach the budget. So the quotient is rounded down for BUY and up for SELL.
             return reached + (-(-remaining // price) if selling else remaining // price)
         remaining -= available * price
         reached += available
@@ -105,16 +112,16 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
 
 
 def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> int:
-    """Return the largest amount whose slippage is at most `max_slippage_bps` basis points.
+    """Return the largest amount whose slippage is at most `max_slippage_bps` basis points. O(k).
 
-    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit as long as
-    10,000 s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to s.
+    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit if
+    10,000 * s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to the slippage.
     """
     reached = slippage = best = 0
     for price, available in levels:
         best = best or price
         worse = abs(price - best)
-        # The better levels leave `slack`. Beyond `reached`, each lot uses up `excess` of it.
+        # The lots of the better levels leave `slack` of the limit. Each lot of this level uses `excess`.
         excess = 10_000 * worse - max_slippage_bps * best
         slack = max_slippage_bps * best * reached - 10_000 * slippage
         if excess * available > slack:

@@ -1,14 +1,15 @@
-"""Subscribers: callbacks that are notified of every event, in order, under the lock.
+"""Subscribers: callbacks that are notified of every event, in order, with the lock held.
 
-The problem: a callback may itself make a change, subscribe, or unsubscribe, and it may raise.
+The problem: a callback can make a change, subscribe, unsubscribe, or raise an exception.
 
-The solution: a queue. An event that a callback causes is put behind the present one, with the
-subscribers of that moment, so that all subscribers see all events in the same order. What callbacks
-raise is collected, and raised when everyone has been notified.
+The solution: a queue. The event of a change that a callback makes is appended to the queue, together with the
+subscribers at that moment. So all subscribers see all events in the same order. Exceptions of callbacks are
+collected, and raised after all subscribers have been notified.
 
 Invariants:
-- A queue is used only while `publish` runs further up, so none is ever left unread.
-- Whoever subscribed before an event is notified of it once, unless it has unsubscribed meanwhile.
+
+- The queue exists only while a `publish` call works on it, so no event is left in it.
+- Each subscriber is notified once of each event after its subscription, until it unsubscribes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Callback = Callable[[Event], object]
 
 
 class Subscribers:
-    """The callbacks that a ledger notifies. The caller of each method holds the ledger's lock."""
+    """The callbacks of a ledger. The caller of each method holds the ledger's lock."""
 
     __slots__ = ("_lock", "_queue", "callbacks")
 
@@ -37,7 +38,7 @@ class Subscribers:
         self._queue: deque[tuple[Event, tuple[object, ...]]] | None = None
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Notify the callback of each change from now on; return a function that ends this."""
+        """Notify the callback of each change from now on. Return a function that ends the subscription."""
         key = object()
         self.callbacks[key] = callback
 
@@ -48,44 +49,46 @@ class Subscribers:
         return unsubscribe
 
     def publish(self, events: list[Event]) -> None:
-        """Notify the present subscribers of each event, then raise what they raised."""
+        """Notify the present subscribers of each event. Then raise the exceptions of their callbacks."""
         if not events:
             return
-        addressed = ((event, tuple(self.callbacks)) for event in events)
+        entries = ((event, tuple(self.callbacks)) for event in events)
         if self._queue is not None and self._is_publishing():
-            self._queue.extend(addressed)  # a callback made a change, which waits for its turn
+            self._queue.extend(entries)  # a callback made this change: publish it after the present event
             return
         errors: list[BaseException] = []
         try:
-            self._queue = deque(addressed)
+            self._queue = deque(entries)
             while self._queue:
-                event, audience = self._queue.popleft()
-                errors.extend(self._failures(event, audience))
+                event, keys = self._queue.popleft()
+                errors.extend(self._failures(event, keys))
         finally:
             self._queue = None
         if len(errors) == 1:
             raise errors[0]
         if errors:
-            raise BaseExceptionGroup("callbacks failed after the change was made", errors)
+            raise BaseExceptionGroup("several subscribers failed after the change was made", errors)
 
     def _is_publishing(self) -> bool:
-        """Return True if `publish` is running further up than the call of it that asks."""
+        """Return True if the present call of `publish` was made inside another one."""
         running = 0
         for name, owner in callers():
             running += owner is self and name == "publish"
         return running > 1
 
     def stop_publishing(self) -> None:
-        """Drop the queue: in a forked process, the thread that worked on it does not exist."""
+        """Drop the queue. A forked process does not have the thread that worked on it."""
         self._queue = None
 
-    def _failures(self, event: Event, audience: tuple[object, ...]) -> Iterator[BaseException]:
-        for key in audience:
+    def _failures(self, event: Event, keys: tuple[object, ...]) -> Iterator[BaseException]:
+        for key in keys:
             callback = self.callbacks.get(key)
-            if callback is not None:  # it may have unsubscribed meanwhile
+            if callback is not None:  # None if it has unsubscribed meanwhile
                 try:
                     callback(event)
                 except BaseException as error:
-                    with suppress(Exception):  # a frozen exception takes no note
-                        error.add_note(f"raised by a subscriber told of event {event.sequence}, which stands")
+                    with suppress(Exception):  # an immutable exception cannot get a note
+                        error.add_note(
+                            f"raised by a subscriber of event {event.sequence}, after the change was made"
+                        )
                     yield error

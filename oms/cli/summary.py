@@ -30,7 +30,7 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "events", report.events, _listed(report.kinds)
     yield "unknown orders", report.unknown, ", ".join(_what_became_of_unknown(report))
     yield "ignored", report.ignored, ""
-    yield "refused", report.refused, ""
+    yield "rejected", report.rejected, ""
     yield "contradictions", sum(report.contradictions.values()), ""
     yield "crossed", report.crossed, "with the best ask not above the best bid" if report.crossed else ""
     if report.trades:
@@ -50,7 +50,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def _what_became_of_unknown(report: Report) -> Iterator[str]:
-    for count, what in ((report.seeded, "seeded"), (report.unknown - report.seeded, "left out")):
+    for count, what in ((report.seeded, "seeded"), (report.unknown - report.seeded, "not added")):
         if count:
             yield f"{count:,} {what}"
 
@@ -96,8 +96,8 @@ def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dic
         "unknown": report.unknown,
         "seeded": report.seeded,
         "ignored": report.ignored,
-        "refused": report.refused,
-        "refusals": report.refusals,
+        "rejected": report.rejected,
+        "rejections": report.rejections,
         "contradictions": report.contradictions,
         "first_rows": report.first_rows,
         "trades": report.trades if compares_trades else None,

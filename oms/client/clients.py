@@ -1,4 +1,4 @@
-"""Clients: the verbs and questions of an OrderManagement in another process, over HTTP."""
+"""Clients that call the methods of an OrderManagement in another process, over HTTP."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# Each verb is written once, as a function that returns an exchange (operations.py), and becomes a method of
-# both clients. Type checkers see the types of `_method` and `_async_method`. At run time `help()`,
-# `inspect.signature`, `typing.get_type_hints`, and the reference need the types of the verb itself, without
-# the exchange around its result: `_describe` sets them.
+# Each operation is written once, as a function that returns an exchange (operations.py), and becomes a method
+# of both clients. Type checkers see the types of `_method` and `_async_method`. At run time `help()`,
+# `inspect.signature`, `typing.get_type_hints`, and the API reference need the type of the result itself,
+# without the exchange around the result. `_describe` sets these types.
 
 
 def _describe(
     method: Method, operation: Callable[..., object], owner: str, name: str | None = None
 ) -> Method:
-    """Give a method the name, docstring, and signature of its operation, and the type of its result."""
+    """Set the name, docstring, and signature of a method to those of its operation, and return the method."""
     hints = get_type_hints(operation)
     *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
     signature = inspect.signature(operation)
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = [each.replace(annotation=hints[each.name]) for each in signature.parameters.values()]
-    method.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect looks for it
+    parameters = [
+        parameter.replace(annotation=hints[parameter.name]) for parameter in signature.parameters.values()
+    ]
+    method.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # inspect reads this attribute
         [own, *parameters], return_annotation=hints["return"]
     )
     method.__annotations__ = hints
@@ -67,21 +69,23 @@ def _async_method(
 
 
 class Client:
-    """A client for an OrderManagement in another process: the same verbs and questions, values and errors.
+    """A client for an OrderManagement in another process, with the same methods, results, and errors.
 
-    `base_url` is the address of the service, and `api_key` the key that it requires, if any. Each attempt
-    of a request, from connecting to the last byte of the response, takes at most `timeout` seconds. A
-    request that gets no response, or a gateway's 502, 503, or 504, is retried: `attempts` attempts in all,
-    with pauses of 0.1, 0.2, 0.4 .. 2 seconds. Retrying a change is safe: all of its attempts carry the same
-    idempotency key, and the service makes a change once per key.
+    `base_url` is the address of the service. `api_key` is the service's API key, if the service requires a
+    key. Each attempt of a request, from connecting to the last byte of the response, takes at most `timeout`
+    seconds. If an attempt gets no response, or a gateway's 502, 503, or 504, the client pauses and tries
+    again, up to `attempts` attempts. The pauses are 0.1, 0.2, 0.4 seconds and so on, and at most 2 seconds.
+    It is safe to retry a change, because all attempts carry the same idempotency key, and the service makes
+    a change once per key.
 
-    A response is an UnexpectedResponseError if it has more than `response_limit` bytes (64 MiB), if it is
-    compressed, or if it does not match the request. Redirects are not followed. The proxies of the
-    environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) are used, but never for an address of this machine.
+    A method raises UnexpectedResponseError if a response has more than `response_limit` bytes (default:
+    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
+    proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but never for an address of this machine.
 
-    The verbs raise the errors of `OrderManagement`, ApiError, and InvalidOrderError for an int that a
-    request cannot carry: above 2^53-1 in a change, or longer than 100 digits in a question. A client is
-    thread-safe. `transport` replaces the network, and `sleep` replaces `time.sleep` between attempts.
+    The methods raise the errors of `OrderManagement` and ApiError. They raise InvalidOrderError for an
+    integer that a request cannot carry. An integer is at most 2^53-1 in a change, and has at most 100 digits
+    in a query. A client is thread-safe. `transport` replaces the network, and `sleep` replaces `time.sleep`
+    between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app
@@ -136,7 +140,7 @@ class Client:
     __len__ = _method(operations.count, "__len__")
 
     def __iter__(self) -> Iterator[Order]:
-        """Iterate over a snapshot of all orders, in the order of `orders`."""
+        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
         return iter(self.orders())
 
     def _run(self, exchange: Exchange[T]) -> T:
@@ -179,7 +183,7 @@ class Client:
 
 
 class AsyncClient:
-    """A `Client` for asyncio: each verb and question is a coroutine.
+    """A `Client` for asyncio, whose methods are coroutines.
 
     Operators cannot be awaited, so two methods replace them: `await om.contains(1)` for `1 in om`, and
     `await om.count()` for `len(om)`. Use `async for order in om`, `async with`, and `await om.aclose()`.
@@ -211,7 +215,7 @@ class AsyncClient:
     ) -> None:
         self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, response_limit)
         self._sleep = sleep
-        self._traced = transport is None  # other transports may not report the stages of a request
+        self._traced = transport is None  # another transport may not report the stages of a request
         proxy = None if transport else self._endpoint.proxy
         verify = httpx.create_ssl_context()
         options = self._endpoint.options()
@@ -238,7 +242,7 @@ class AsyncClient:
     count = _async_method(operations.count)
 
     async def __aiter__(self) -> AsyncIterator[Order]:
-        """Iterate over a snapshot of all orders, in the order of `orders`."""
+        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
         for order in await self.orders():
             yield order
 
@@ -273,7 +277,7 @@ class AsyncClient:
                 return body.response()
         except httpx.RequestError as error:
             return Failure(error)
-        except TimeoutError:  # a request that was still connecting has sent nothing
+        except TimeoutError:  # a request that is still connecting has sent nothing
             timeout = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
             return Failure(timeout("the whole request timed out"))
 
@@ -292,7 +296,7 @@ class AsyncClient:
 
 
 def _options(request: Request) -> Mapping[str, Any]:
-    """Return a request as the arguments of httpx."""
+    """Return the arguments with which httpx sends a request."""
     headers = {} if request.key is None else {IDEMPOTENCY_KEY_HEADER: request.key}
     return {
         "method": request.method,

@@ -1,26 +1,26 @@
 """Connections of a client: the proxy, the deadline of a request, and the size limit of a response.
 
-The problem: httpx limits each read, not the whole request.
+The problem: httpx limits the time of each read, but not the time and size of the whole response.
 - A server that sends one byte every few seconds never causes a timeout.
-- A response without an end fills the memory.
-- A proxy from the environment is used for addresses of this machine too, and it sees the API key.
+- An endless response fills the memory.
+- httpx uses a proxy from the environment for addresses of this machine too, and the proxy sees the API key.
 
 What does not work: a watchdog thread, because a thread cannot always be started. Checking the clock between
 two parts of the body does not work either, because the headers can arrive byte by byte too.
 
 The solution: one deadline per request.
-- `Client` uses `DeadlineTransport`. Before each read and write, its connections compute the time that is
-  left and pass it on as the timeout.
+- `Client` uses `DeadlineTransport`. Before each read and write, its connections compute the remaining time
+  and use it as the timeout.
 - `AsyncClient` uses `asyncio.timeout`.
 - Both request uncompressed responses and reject compressed ones, because a few compressed bytes can expand to
   any number of bytes.
 
 The invariants:
 - An address of this machine is never reached through a proxy.
-- A request ends by its deadline. Looking up a host name is the exception: the system has its own timeout.
-- At most `response_limit` bytes of a response, and one more part of it, are in memory.
+- A request ends by its deadline, except while the system looks up a host name, which has its own timeout.
+- At most `response_limit` bytes of a response, and one more part of the response, are in memory.
 
-httpcore, which httpx is built on and requires, is imported directly for its connections.
+This module imports httpcore, which httpx requires, for its connections.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Endpoint(NamedTuple):
     def checked(
         cls, base_url: str, api_key: str | None, timeout: float, attempts: int, response_limit: int
     ) -> Endpoint:
-        """Return an endpoint of valid arguments. Raises InvalidArgumentError."""
+        """Return an endpoint. Raises InvalidArgumentError for an invalid argument."""
         if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
             raise InvalidArgumentError("timeout", timeout, "a finite number of seconds > 0")
         if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
@@ -87,7 +87,7 @@ class Endpoint(NamedTuple):
 
     @property
     def proxy(self) -> str | None:
-        """Return the environment's proxy for this address, or None. Addresses of this machine have none."""
+        """Return the environment's proxy for the URL, or None. An address of this machine has no proxy."""
         if _is_this_machine(self.url.host) or proxy_bypass(self.url.netloc.decode("ascii")):
             return None
         proxies = getproxies()
@@ -95,7 +95,7 @@ class Endpoint(NamedTuple):
         return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
     def options(self) -> dict[str, Any]:
-        """Return the arguments that both clients of httpx accept."""
+        """Return the arguments that httpx.Client and httpx.AsyncClient both accept."""
         headers = {"Accept-Encoding": "identity"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
@@ -122,7 +122,7 @@ def _checked_url(base_url: str) -> httpx.URL:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Return True for localhost and for addresses that never leave this machine, however they are written."""
+    """Return True for localhost and for every spelling of a loopback address or the unspecified address."""
     name = host.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -130,7 +130,7 @@ def _is_this_machine(host: str) -> bool:
         address = ip_address(name)
     except ValueError:
         try:
-            address = ip_address(socket.inet_aton(name))  # accepts 127.1 and 0x7f000001
+            address = ip_address(socket.inet_aton(name))  # also accepts 127.1 and 0x7f000001
         except OSError:
             return False
     address = getattr(address, "ipv4_mapped", None) or address
@@ -141,7 +141,10 @@ def _is_this_machine(host: str) -> bool:
 
 
 class ResponseBody:
-    """The body of a response, received in parts; raises UnexpectedResponseError if compressed or too long."""
+    """The body of a response, which arrives in parts.
+
+    Raises UnexpectedResponseError if the body is compressed or has more than `limit` bytes.
+    """
 
     def __init__(self, request: Request, response: httpx.Response, limit: int) -> None:
         self._request = request
@@ -157,7 +160,8 @@ class ResponseBody:
         """Add the next part of the body."""
         self._size += len(part)
         if self._size > self._limit:
-            self._reject(f"its body is longer than response_limit={self._limit} bytes")
+            limit = f"response_limit={self._limit}"
+            self._reject(f"its body has more than {limit} bytes; pass a larger response_limit to the client")
         self._parts.append(part)
 
     def _reject(self, reason: str) -> None:
@@ -165,7 +169,7 @@ class ResponseBody:
         raise UnexpectedResponseError(self._request.name, message, self._request.key)
 
     def response(self) -> Response:
-        """Return the response, after its last part was added."""
+        """Return the response. Call this after adding the last part."""
         headers = self._response.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         content = b"".join(self._parts)
@@ -178,7 +182,7 @@ class ResponseBody:
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
-    """Limit everything that `DeadlineTransport` does in this thread within the block to `seconds`."""
+    """Limit the time that `DeadlineTransport` spends in this thread within the block to `seconds`."""
     token = _DEADLINE.set(time.monotonic() + seconds)
     try:
         yield
@@ -187,7 +191,7 @@ def deadline(seconds: float) -> Generator[None]:
 
 
 def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    """Return the seconds until the deadline, at most `timeout`; raise `error` if none are left."""
+    """Return the seconds until the deadline, at most `timeout`. Raise `error` if the deadline has passed."""
     remaining = _DEADLINE.get() - time.monotonic()
     if remaining <= 0:
         raise error("the whole request timed out")
@@ -209,7 +213,7 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response, whose body is read part by part."""
+        """Send a request, and return its response, whose body can be read part by part."""
         assert isinstance(request.stream, httpx.SyncByteStream)
         url = request.url
         with _httpx_errors():
@@ -286,7 +290,10 @@ class _Backend(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for *_, address in addresses:  # socket.create_connection would give each of them the whole timeout
+        for (
+            *_,
+            address,
+        ) in addresses:  # socket.create_connection allows the whole timeout per address
             try:
                 remaining = _remaining(timeout, httpcore.ConnectTimeout)
                 return _Stream(

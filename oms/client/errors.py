@@ -1,14 +1,15 @@
-"""Errors of a client, beside those of the library: the service itself is the problem.
+"""Errors of a client that the library itself does not raise.
 
     OmsError (Exception)
-    └── ApiError                                        a failure that the library itself does not have
+    └── ApiError                                        a request that failed
         ├── RequestRejectedError (PermissionError)      rejected by the service: wrong API key, wrong host
-        ├── ServiceUnavailableError (ConnectionError)   no response in any attempt
-        ├── UnexpectedResponseError (ValueError)        a response that is malformed or not the service's
+        ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
+        ├── UnexpectedResponseError (ValueError)        a malformed response, or another program's response
         └── UnsteadyBooksError (RuntimeError)           the books changed while their pages were read
 
-A library verb that raises has changed nothing. A client cannot always know that: the response may be what
-got lost. If a change may have been made, the error says so and carries the idempotency key for a retry.
+A method of the library that raises has changed nothing. A client cannot always promise that, because the
+service may have made the change although its response was lost. If a change may have been made, the error
+says so and contains the idempotency key for a retry.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ __all__ = [
 
 
 class ApiError(OmsError):
-    """A request that failed for a reason that the library does not have.
+    """A request that failed on the way to the service or in the service.
 
-    `request` is the method and path, `reason` describes the failure. `idempotency_key` is None if the
-    request certainly changed nothing. Otherwise the change may have been made. Call the same verb with
-    this key to make the change once in all, and to get its result.
+    `request` is the HTTP method and path, and `reason` describes the failure. `idempotency_key` is None if
+    the request certainly changed nothing. Otherwise the change may have been made. To make the change exactly
+    once and get its result, call the same method of the client again with this key.
 
     >>> print(ApiError("POST /trades", "no response", "cafe"))
     POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'
@@ -38,7 +39,11 @@ class ApiError(OmsError):
 
     def __init__(self, request: str, reason: str, idempotency_key: str | None = None) -> None:
         super().__init__(f"{request}: {reason}")
-        self.args = (request, reason, idempotency_key)  # an OSError would take them for an errno
+        self.args = (
+            request,
+            reason,
+            idempotency_key,
+        )  # OSError reads two arguments as an errno and a text
         self.request = request
         self.reason = reason
         self.idempotency_key = idempotency_key
@@ -73,15 +78,15 @@ class RequestRejectedError(ApiError, PermissionError):
 
 
 class ServiceUnavailableError(ApiError, ConnectionError):
-    """A request that got no response from the service in any of its attempts."""
+    """A request of which no attempt got a response from the service."""
 
 
 class UnexpectedResponseError(ApiError, ValueError):
     """A response that does not come from the service, does not match the request, or is too long.
 
-    Examples are a proxy's error page, a redirect, another program's JSON, and an order with another id.
+    Examples are the error page of a proxy, a redirect, another program's JSON, and an order with a wrong id.
     """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A list of orders that could not be read at one moment: the books changed during every read."""
+    """A list of orders that could not be read at one moment, because the books changed during every read."""

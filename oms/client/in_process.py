@@ -16,15 +16,15 @@ _Message: TypeAlias = MutableMapping[str, Any]
 AsgiApplication: TypeAlias = Callable[
     [_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]
 ]
-"""An ASGI application, such as one of FastAPI: called with a scope, `receive`, and `send`."""
+"""An ASGI application, such as a FastAPI app. A server calls it with a scope, `receive`, and `send`."""
 
 
 class InProcess(httpx.BaseTransport):
     """A `transport` for `Client` that sends each request to an application in the same process.
 
-    `app` is any ASGI application, such as the one that `oms.api.create_app` returns. Requests are served
-    one at a time in a separate thread, so a notebook whose event loop is running can use it. With
-    `AsyncClient`, use `httpx.ASGITransport` instead.
+    `app` is any ASGI application, such as the one that `oms.api.create_app` returns. The transport
+    serves requests one at a time in a separate thread, so it also works in a notebook, where an event loop is
+    running. With `AsyncClient`, use `httpx.ASGITransport` instead.
 
     >>> from oms.api import create_app
     >>> from oms.client import Client
@@ -40,7 +40,7 @@ class InProcess(httpx.BaseTransport):
         self._thread = ThreadPoolExecutor(1)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request to the application and return its response."""
+        """Send a request to the application, and return its response."""
         return self._thread.submit(lambda: self._runner.run(self._respond(request))).result()
 
     async def _respond(self, request: httpx.Request) -> httpx.Response:

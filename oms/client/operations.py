@@ -1,8 +1,8 @@
-"""The verbs and questions of OrderManagement as exchanges: their requests, and how to read the responses.
+"""The methods of OrderManagement as exchanges, which send requests and read the responses.
 
-Each function takes the arguments of the method with its name. Before it sends anything, it rejects the
-values that the method rejects and those that a request cannot carry. `Client` and `AsyncClient` turn each
-function into a method, so the docstrings here are the ones that users read.
+Each function has the arguments of the OrderManagement method of the same name. Before it sends anything, the
+function rejects the values that the method rejects, and the values that a request cannot carry. `Client` and
+`AsyncClient` turn each function into a method, so users read the docstrings of these functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from oms.client.errors import UnsteadyBooksError
-from oms.client.requests import Request, change, question
+from oms.client.requests import Request, change_request, query_request
 from oms.client.responses import (
     Fields,
     Response,
@@ -24,7 +24,7 @@ from oms.client.responses import (
     unexpected,
 )
 from oms.client.retries import Exchange
-from oms.errors import DuplicateOrderError, InvalidOrderError, OmsError, OrderNotFoundError
+from oms.errors import DuplicateOrderError, OmsError, OrderNotFoundError
 from oms.management import OrderManagement
 from oms.models import (
     MAX_INT,
@@ -34,6 +34,7 @@ from oms.models import (
     Side,
     Trade,
     as_amounts,
+    check_amendment,
     check_book,
     check_bounds,
     check_fill,
@@ -41,7 +42,6 @@ from oms.models import (
     check_order,
     check_order_id,
     check_positive,
-    check_resting,
     check_selection,
     check_slippage,
 )
@@ -81,18 +81,18 @@ def add_order(
 ) -> Exchange[None]:
     """Add an order to its book, as `OrderManagement.add_order` does.
 
-    The service never accepts an id twice: DuplicateOrderError is also raised if the order with this id was
-    filled or removed.
+    The service never accepts an order id twice. So DuplicateOrderError is also raised if the order with this
+    id was filled or removed.
     """
     check_order(order_id, symbol, side, amount, price)
     body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
-    request = change("POST", "/orders", idempotency_key, body)._replace(echoed=_as_json(body))
+    request = change_request("POST", "/orders", idempotency_key, body)._replace(echoed=_as_json(body))
 
     def exchange() -> Exchange[None]:
         response = yield request
         read_response(request, response, parse_order)
-        # Status 200 means that this very order was added before. With this request's key it was one of this
-        # call's own attempts; with another key, or none, it was another call.
+        # Status 200 means that the same order was added before. If the response has the key of this request,
+        # an earlier attempt of this call added the order. Otherwise another call did.
         if response.status == 200 and response.key != request.key:
             raise DuplicateOrderError(order_id)
 
@@ -102,7 +102,7 @@ def add_order(
 def remove_order(order_id: int, *, idempotency_key: str | None = None) -> Exchange[None]:
     """Remove a resting order from its book, as `OrderManagement.remove_order` does."""
     check_order_id(order_id)
-    request = change("DELETE", f"/orders/{order_id}", idempotency_key)
+    request = change_request("DELETE", f"/orders/{order_id}", idempotency_key)
     return _send(request, _check_order, order_id=order_id)
 
 
@@ -115,12 +115,9 @@ def amend_order(
 ) -> Exchange[Order]:
     """Change the remaining amount of an order, its price, or both, as `OrderManagement.amend_order` does."""
     check_order_id(order_id)
-    if amount is None and price is None:
-        raise InvalidOrderError("amount or price", None, "given")
+    check_amendment(amount, price)
     body = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
-    for name, value in body.items():
-        check_resting(name, value)
-    request = change("PATCH", f"/orders/{order_id}", idempotency_key, body)
+    request = change_request("PATCH", f"/orders/{order_id}", idempotency_key, body)
     return _send(request, parse_order, order_id=order_id, **body)
 
 
@@ -138,7 +135,7 @@ def place_trade(
     """Trade against the book, as `OrderManagement.place_trade` does."""
     if max_total_price is not None or min_total_price is not None:
         check_bounds(side, max_total_price, min_total_price)
-    _check_question(symbol, side, amount, limit_price, allow_partial)
+    _check_query(symbol, side, amount, limit_price, allow_partial)
     arguments = {
         "symbol": symbol,
         "side": side,
@@ -155,18 +152,18 @@ def place_trade(
         return parse_trade(fields)
 
     exact = {} if allow_partial else {"amount": amount}
-    request = change("POST", "/trades", idempotency_key, body)
+    request = change_request("POST", "/trades", idempotency_key, body)
     return _send(request, parse, symbol=symbol, side=side, **exact)
 
 
-# ---------------------------------------------------------------------- questions about prices
+# ---------------------------------------------------------------------- prices
 
 
 def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
-    """Return what a trade would cost (BUY) or raise (SELL), as `OrderManagement.calculate_price` does."""
+    """Return the total price of a trade of `amount` lots, as `OrderManagement.calculate_price` does."""
     check_book(symbol, side)
     check_positive("amount", amount)
-    request = question("/price", symbol=symbol, side=side, amount=amount)
+    request = query_request("/price", symbol=symbol, side=side, amount=amount)
     return _send(
         request, lambda fields: fields.integer("total_price"), symbol=symbol, side=side, amount=amount
     )
@@ -175,12 +172,12 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
 def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchange[list[int]]:
     """Return the price of each of several amounts, as `OrderManagement.calculate_prices` does.
 
-    All amounts go in one request, so all prices are of the same moment. One request carries about 5,000
-    amounts; more raise InvalidOrderError.
+    All prices are of the same moment, because one request carries all amounts. A request can carry about
+    5,000 amounts, and more amounts raise InvalidOrderError.
     """
     check_book(symbol, side)
     checked = as_amounts(amounts)
-    request = question("/prices", symbol=symbol, side=side, amounts=checked)
+    request = query_request("/prices", symbol=symbol, side=side, amounts=checked)
 
     def parse(fields: Fields) -> list[int]:
         total_prices = fields.integers("total_prices")
@@ -193,10 +190,10 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchang
 def quote(
     symbol: str, side: Side, amount: int, *, limit_price: int | None = None, allow_partial: bool = False
 ) -> Exchange[Quote]:
-    """Return what a trade would be, order by order, as `OrderManagement.quote` does."""
-    _check_question(symbol, side, amount, limit_price, allow_partial)
+    """Return the fills and prices that a trade would have, as `OrderManagement.quote` does."""
+    _check_query(symbol, side, amount, limit_price, allow_partial)
     options = {"limit_price": limit_price, "allow_partial": allow_partial}
-    request = question("/quote", symbol=symbol, side=side, amount=amount, **options)
+    request = query_request("/quote", symbol=symbol, side=side, amount=amount, **options)
 
     def parse(fields: Fields) -> Quote:
         fields.check_at_most("amount", amount)
@@ -207,9 +204,9 @@ def quote(
 
 
 def price_curve(symbol: str, side: Side, levels: int | None = None) -> Exchange[dict[str, list[int]]]:
-    """Return a table of the prices of the best levels, as `OrderManagement.price_curve` does."""
+    """Return the best levels with cumulative amounts and prices, as `OrderManagement.price_curve` does."""
     columns = ("price", "amount", "cumulative_amount", "cumulative_price")
-    request = _levels_question("/curve", symbol, side, levels)
+    request = _levels_query("/curve", symbol, side, levels)
     return _send(
         request, lambda fields: {name: fields.integers(name) for name in columns}, symbol=symbol, side=side
     )
@@ -222,7 +219,7 @@ def calculate_amount(
     check_book(symbol, side)
     check_positive("budget", budget)
     check_limit(limit_price)
-    request = question("/amount", symbol=symbol, side=side, budget=budget, limit_price=limit_price)
+    request = query_request("/amount", symbol=symbol, side=side, budget=budget, limit_price=limit_price)
     return _send(request, _amount, symbol=symbol, side=side, budget=budget, limit_price=limit_price)
 
 
@@ -230,7 +227,7 @@ def available_amount(symbol: str, side: Side, *, limit_price: int | None = None)
     """Return the amount that can be traded, as `OrderManagement.available_amount` does."""
     check_book(symbol, side)
     check_limit(limit_price)
-    request = question("/available", symbol=symbol, side=side, limit_price=limit_price)
+    request = query_request("/available", symbol=symbol, side=side, limit_price=limit_price)
     return _send(request, _amount, symbol=symbol, side=side, limit_price=limit_price)
 
 
@@ -238,24 +235,25 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[in
     """Return the amount that can be traded within a slippage, as `OrderManagement.amount_within` does."""
     check_book(symbol, side)
     check_slippage(max_slippage_bps)
-    request = question("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
+    request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
     return _send(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
 
 
-# ---------------------------------------------------------------------- questions about resting orders
+# ---------------------------------------------------------------------- resting orders
 
 
 def get_order(order_id: int) -> Exchange[Order]:
     """Return the resting order with this id, as `OrderManagement.get_order` does."""
     check_order_id(order_id)
-    return _send(question(f"/orders/{order_id}"), parse_order, order_id=order_id)
+    return _send(query_request(f"/orders/{order_id}"), parse_order, order_id=order_id)
 
 
 def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
     """Return the resting orders of a symbol, a side, both, or all, as `OrderManagement.orders` does.
 
-    More than 1,000 orders come in pages. If the books change between two pages, all pages are read again,
-    so the orders are of one moment. Raises UnsteadyBooksError if the books changed during each of 10 reads.
+    The service sends more than 1,000 orders in pages. If the books change between two pages, the client reads
+    all pages again, so the result is the orders at one moment. Raises UnsteadyBooksError if the books change
+    during each of 10 reads.
     """
     check_selection(symbol, side)
 
@@ -272,23 +270,23 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
 
 def symbols() -> Exchange[tuple[str, ...]]:
     """Return the symbols that have resting orders, as `OrderManagement.symbols` does."""
-    return _send(question("/symbols"), lambda fields: tuple(fields.strings("symbols")))
+    return _send(query_request("/symbols"), lambda fields: tuple(fields.strings("symbols")))
 
 
 def best_price(symbol: str, side: Side) -> Exchange[int | None]:
     """Return the price at which the next trade starts, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
-    request = question("/best-price", symbol=symbol, side=side)
+    request = query_request("/best-price", symbol=symbol, side=side)
     return _send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
 
 
 def depth(symbol: str, side: Side, levels: int | None = None) -> Exchange[tuple[PriceLevel, ...]]:
     """Return the best price levels, as `OrderManagement.depth` does."""
-    return _send(_levels_question("/depth", symbol, side, levels), parse_depth, symbol=symbol, side=side)
+    return _send(_levels_query("/depth", symbol, side, levels), parse_depth, symbol=symbol, side=side)
 
 
 def contains(order_id: object) -> Exchange[bool]:
-    """Return True if an order with this id is resting, as `in` does for an OrderManagement."""
+    """Return True if an order with this id is resting, like `order_id in om` for an OrderManagement."""
     if type(order_id) is not int or not 0 <= order_id <= MAX_INT:
         return False
     try:
@@ -299,27 +297,27 @@ def contains(order_id: object) -> Exchange[bool]:
 
 
 def count() -> Exchange[int]:
-    """Return the number of resting orders, as `len` does for an OrderManagement."""
-    return _send(question("/count"), lambda fields: fields.integer("count"))
+    """Return the number of resting orders, like `len(om)` for an OrderManagement."""
+    return _send(query_request("/count"), lambda fields: fields.integer("count"))
 
 
 def state_hash() -> Exchange[str]:
-    """Return a SHA-256 (hex) of the whole state, as `OrderManagement.state_hash` does."""
-    return _send(question("/state-hash"), lambda fields: fields.string("state_hash"))
+    """Return a SHA-256 hash (hex) of the whole state, as `OrderManagement.state_hash` does."""
+    return _send(query_request("/state-hash"), lambda fields: fields.string("state_hash"))
 
 
-# ---------------------------------------------------------------------- inside
+# ---------------------------------------------------------------------- requests and checks
 
 
 def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
-    """Send one request, and parse its response, which must echo these fields."""
+    """Send one request, and return its parsed response, which must repeat the fields `echoed`."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
     return read_response(request, response, parse)
 
 
 def _as_json(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return fields as a response has them: a side is a string."""
+    """Return fields with their values as a response contains them, where a side is a string."""
     return {name: value.value if isinstance(value, Side) else value for name, value in fields.items()}
 
 
@@ -328,21 +326,21 @@ def _amount(fields: Fields) -> int:
 
 
 def _check_order(fields: Fields) -> None:
-    parse_order(fields)  # raises if the response is not the removed order
+    parse_order(fields)  # raises if the response is not an order
 
 
-def _check_question(
+def _check_query(
     symbol: object, side: object, amount: object, limit_price: object, allow_partial: object
 ) -> None:
     check_book(symbol, side)
     check_fill(amount, limit_price, allow_partial)
 
 
-def _levels_question(path: str, symbol: str, side: Side, levels: int | None) -> Request:
+def _levels_query(path: str, symbol: str, side: Side, levels: int | None) -> Request:
     check_book(symbol, side)
     if levels is not None:
         check_positive("levels", levels)
-    return question(path, symbol=symbol, side=side, levels=levels)
+    return query_request(path, symbol=symbol, side=side, levels=levels)
 
 
 def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, ...] | None]:
@@ -351,7 +349,7 @@ def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, 
     first_version: tuple[int, int] | None = None
     after: int | None = None
     while True:
-        request = question("/orders", symbol=symbol, side=side, after=after, limit=_PAGE_SIZE)
+        request = query_request("/orders", symbol=symbol, side=side, after=after, limit=_PAGE_SIZE)
         response = yield request
         version, page, next_after = read_response(request, response, _parse_page)
         if first_version is None:
@@ -365,7 +363,7 @@ def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, 
             _, total = version
             if len(resting) != total:
                 raise unexpected(
-                    request, response, f"the pages hold {len(resting)} orders, not the total of {total}"
+                    request, response, f"the pages contain {len(resting)} orders, not the total of {total}"
                 )
             return _sorted_orders(request, response, resting)
 
@@ -385,13 +383,13 @@ def _check_page(
     after: int | None,
     next_after: int | None,
 ) -> None:
-    """Check that a page holds the requested orders, with ids that only grow.
+    """Raise an error unless a page contains orders of the requested books, sorted by id.
 
-    Growing ids also guarantee that reading the pages ends, whatever the service sends.
+    Increasing ids also guarantee that the last page is reached, whatever the service sends.
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):
-        raise unexpected(request, response, "the ids of the orders do not grow")
+        raise unexpected(request, response, "the ids of the orders do not increase")
     if next_after not in (None, ids[-1]) or (next_after is not None and not page):
         raise unexpected(request, response, f"next is {next_after}, not the last id of the page")
     for order in page:
@@ -400,7 +398,7 @@ def _check_page(
 
 
 def _sorted_orders(request: Request, response: Response, resting: list[Order]) -> tuple[Order, ...]:
-    """Return orders in the order of `OrderManagement.orders`: by symbol, BUY first, best first."""
+    """Return orders sorted like the result of `OrderManagement.orders`: by symbol, BUY first, best first."""
     om = OrderManagement()
     try:
         om.add_orders(resting)

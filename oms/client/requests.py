@@ -1,4 +1,4 @@
-"""Requests of a client, and the limits of what they can carry.
+"""Requests of a client, and the limits of their values.
 
 An integer in a request body is at most 2^53-1. An integer in a query string has at most 100 digits.
 """
@@ -14,7 +14,7 @@ from uuid import uuid4
 from oms.contract import IDEMPOTENCY_KEY, LARGEST_IN_BODY, MOST_DIGITS_IN_QUERY
 from oms.errors import InvalidArgumentError, InvalidOrderError
 
-__all__ = ["Request", "change", "question"]
+__all__ = ["Request", "change_request", "query_request"]
 
 _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request line and all headers
 
@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a question. `echoed` maps the names of fields
-    that the response must repeat to the values that they must have.
+    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
+    response must repeat, with their values.
     """
 
     method: str
@@ -35,11 +35,13 @@ class Request(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return the method and path, as error messages show them."""
+        """Return the method and path, for error messages."""
         return f"{self.method} {self.path}"
 
 
-def change(method: str, path: str, key: str | None, body: Mapping[str, object] | None = None) -> Request:
+def change_request(
+    method: str, path: str, key: str | None, body: Mapping[str, object] | None = None
+) -> Request:
     """Return a request that changes the books, with a new idempotency key if `key` is None.
 
     Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that a request body
@@ -53,10 +55,10 @@ def change(method: str, path: str, key: str | None, body: Mapping[str, object] |
     return Request(method, path, body=body, key=key or uuid4().hex)
 
 
-def question(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a request that changes nothing; fields that are None are left out.
+def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
+    """Return a request that changes nothing. A field that is None is not sent.
 
-    Raises InvalidOrderError for an integer, or a list, that is too long for a query string.
+    Raises InvalidOrderError for an integer or a list that is too long for a query string.
     """
     query = [
         (field, _as_text(field, item))
@@ -66,7 +68,7 @@ def question(path: str, **fields: int | str | list[int] | None) -> Request:
     ]
     if len(urlencode(query)) > _LONGEST_QUERY:
         longest = max(fields, key=lambda field: sum(len(text) for name, text in query if name == field))
-        allowed = f"short enough for a query of {_LONGEST_QUERY} bytes"
+        allowed = f"short enough for a query string of {_LONGEST_QUERY:,} bytes"
         split = f"split {longest} over several calls" if isinstance(fields[longest], list) else ""
         raise InvalidOrderError(longest, fields[longest], allowed, split)
     return Request("GET", path, tuple(query))

@@ -1,4 +1,4 @@
-"""Responses of the service, read strictly: each becomes the value or exception of the library's own verb."""
+"""A strict reader of responses, which returns the result of the library's method or raises its exception."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ T = TypeVar("T")
 
 
 class Response(NamedTuple):
-    """A complete response, from the service or from a machine in between.
+    """A complete response from the service, or from a proxy or gateway.
 
-    `key` is the idempotency key that the response names. `earlier_may_have_arrived` is True if an earlier
-    attempt of the same request may have reached the service.
+    `key` is the idempotency key in the headers of the response. `earlier_may_have_arrived` is True if an
+    earlier attempt of the same request may have reached the service.
     """
 
     status: int
@@ -51,11 +51,11 @@ class Response(NamedTuple):
 
 
 class _MalformedError(Exception):
-    """A response, or a field of it, that is not what the contract says."""
+    """A response, or a field of a response, that violates the contract."""
 
 
 class Fields:
-    """The fields of a JSON object, each read as the exact type that it must have."""
+    """The fields of a JSON object. Each method checks the exact type of a field."""
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, dict):
@@ -64,7 +64,7 @@ class Fields:
 
     def _get(self, name: str, kind: type[T]) -> T:
         value = self._values.get(name)
-        if type(value) is not kind:  # neither true nor 1.0 is an int here
+        if type(value) is not kind:  # true and 1.0 are not integers
             raise _MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
         return value
 
@@ -79,7 +79,7 @@ class Fields:
         return self._get(name, int)
 
     def integer_or_null(self, name: str) -> int | None:
-        """Return an int of any size, or None for a field that is null; a missing field is an error."""
+        """Return an int of any size, or None if the field is null. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
@@ -110,23 +110,23 @@ class Fields:
                 raise _MalformedError(f"{name} is {_excerpt(other)}, not 'amount' or 'money'")
 
     def objects(self, name: str, parse: Callable[[Fields], T]) -> list[T]:
-        """Return a list of JSON objects, each parsed."""
+        """Return a list of JSON objects, after parsing each."""
         return [parse(Fields(item)) for item in cast("list[object]", self._get(name, list))]
 
     def check_echoed(self, expected: Mapping[str, object]) -> None:
-        """Check that each of these fields has the value that the request gave it."""
+        """Raise an error unless each of these fields has the value that the request sent."""
         for name, value in expected.items():
             actual = self._values.get(name)
             if type(actual) is not type(value) or actual != value:
                 raise _MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
-        """Check that a field is an int in 1..most."""
+        """Raise an error unless a field is an int in 1..most."""
         if not 1 <= self.integer(name) <= most:
             raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, but {most} was requested")
 
     def check_length(self, name: str, length: int) -> None:
-        """Check that a field is a list of `length` items."""
+        """Raise an error unless a field is a list of `length` items."""
         size = len(cast("list[object]", self._get(name, list)))
         if size != length:
             raise _MalformedError(f"the length of {name} is {size}, not {length}")
@@ -137,7 +137,7 @@ class Fields:
 
 
 def read_response(request: Request, response: Response, parse: Callable[[Fields], T]) -> T:
-    """Return the parsed value of a successful response; raise the exception that any other response means.
+    """Return the parsed value of a successful response, or raise the exception that the response reports.
 
     Raises UnexpectedResponseError if the response is malformed or does not match the request.
     """
@@ -159,7 +159,7 @@ def unexpected(request: Request, response: Response, reason: str) -> UnexpectedR
 
 
 def problem_code(response: Response) -> str | None:
-    """Return the problem code of a response, or None if it is not a problem that the service reports."""
+    """Return the problem code of a response, or None if the response is not a problem of the service."""
     try:
         code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
     except _MalformedError:
@@ -241,13 +241,14 @@ def _parse_level(fields: Fields) -> PriceLevel:
 def _exception(request: Request, response: Response) -> OmsError:
     code = problem_code(response)
     if code is None:
-        raise _MalformedError(f"{_excerpt(response.content)} is not a problem that the service reports")
+        raise _MalformedError(f"{_excerpt(response.content)} is not a problem of the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})
         return _EXCEPTIONS[code](fields)
-    # A status below 500 means that this attempt changed nothing. An earlier one may have, and so may a 5xx.
+    # A status below 500 means that this attempt changed nothing, but an earlier attempt may have made the
+    # change. A status of 500 or above leaves open whether this attempt made the change.
     key = request.key if response.status >= 500 or response.earlier_may_have_arrived else None
     return RequestRejectedError(request.name, fields.string("detail"), key, code)
 

@@ -1,4 +1,4 @@
-r"""Recorded market data, streamed as messages into an OrderManagement.
+r"""Market data feeds: recordings and captures that are replayed into an OrderManagement.
 
 >>> import pathlib, tempfile
 >>> from oms import OrderManagement, Side

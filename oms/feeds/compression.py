@@ -1,6 +1,6 @@
-"""A reader of files that may be compressed, as a stream of bytes in bounded memory.
+"""A reader that unpacks compressed files as a stream of bytes, in bounded memory.
 
-The first bytes of the file decide, not its name, which may be out of date.
+The first bytes of a file identify its format. The name may be wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["UnreadableError", "unpacked"]
 _ZSTD_MODULES = (
     "compression.zstd",
     "backports.zstd",
-)  # the standard library's from Python 3.14 on, else its backport
+)  # the standard library from Python 3.14, or its backport
 _LONGEST_MAGIC = 262
 
 
@@ -32,8 +32,8 @@ class UnreadableError(Exception):
 def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
     """Open the content of a file, unpacked if it is gz, bz2, xz, zst, or a zip with one member.
 
-    Raises UnreadableError for any other known compressed, archive, or binary format, and for a damaged
-    beginning. Damage further on raises the error of the library that unpacks.
+    Raises UnreadableError for any other known compressed, archive, or binary format, and for a file that is
+    damaged at its beginning. Damage after the beginning raises the error of the decompression library.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:
@@ -41,7 +41,7 @@ def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
     b'34200.5,1,7'
 
     """
-    form = _form(raw)
+    form = _format(raw)
     if form is None:
         yield raw
     elif form.open is None:
@@ -49,19 +49,19 @@ def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
     else:
         with form.open(raw) as inner, io.BufferedReader(inner) as stream:
             try:
-                twice = _form(stream)
+                inner_form = _format(stream)
             except MemoryError:
                 raise
-            except Exception as error:  # each library that unpacks has errors of its own
+            except Exception as error:  # each decompression library has its own errors
                 raise UnreadableError(f"the file is damaged: {error}") from error
-            if twice is not None:
-                raise UnreadableError(f"{twice.name} inside {form.name}: unpack it first")
+            if inner_form is not None:
+                raise UnreadableError(f"{inner_form.name} inside {form.name}: unpack it first")
             yield stream
 
 
-def _form(stream: io.BufferedReader) -> _Form | None:
+def _format(stream: io.BufferedReader) -> _Format | None:
     beginning = stream.peek(_LONGEST_MAGIC)
-    return next((form for form in _FORMS if beginning.startswith(form.magic, form.offset)), None)
+    return next((form for form in _FORMATS if beginning.startswith(form.magic, form.offset)), None)
 
 
 @contextmanager
@@ -77,10 +77,10 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
             if not (member.is_dir() or member.filename.startswith("__MACOSX/"))
         ]
         if len(members) != 1:
-            raise UnreadableError(f"a zip archive with {len(members):,} members, not 1: unpack it first")
+            raise UnreadableError(f"a zip archive must have 1 member, not {len(members):,}: unpack it first")
         if members[0].compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            # For any other method zipfile unpacks a whole block at once, which does not bound the memory.
-            raise UnreadableError("a zip archive not compressed with deflate: unpack it first")
+            # With other methods, zipfile unpacks a whole block at once, so the memory is not bounded.
+            raise UnreadableError("a zip archive must be compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])
         except (BadZipFile, RuntimeError) as error:  # a password, or a header that differs from the directory
@@ -97,11 +97,11 @@ def _zstd(raw: BinaryIO) -> Any:
             continue
         return module.ZstdFile(raw)
     raise UnreadableError(
-        "a zst file: unpack it first, or add backports.zstd (the extra zstd of this project), which reads it"
+        "a zst file: unpack it first, or install backports.zstd (the extra zstd of this project)"
     )
 
 
-class _Form(NamedTuple):
+class _Format(NamedTuple):
     """A file format: its name, its magic bytes, their offset, and the function that opens it."""
 
     name: str
@@ -110,23 +110,23 @@ class _Form(NamedTuple):
     offset: int = 0
 
 
-_FORMS = (
-    _Form("a gz file", b"\x1f\x8b", gzip.open),
-    _Form("a bz2 file", b"BZh", bz2.open),
-    _Form("an xz file", b"\xfd7zXZ\0", lzma.open),
-    _Form("a zst file", b"\x28\xb5\x2f\xfd", _zstd),
-    _Form("a zip archive", b"PK\x03\x04", _only_member),
-    _Form("an empty zip archive", b"PK\x05\x06"),
-    _Form("a part of a zip archive", b"PK\x07\x08"),
-    _Form("a 7z archive", b"7z\xbc\xaf\x27\x1c"),
-    _Form("a rar archive", b"Rar!\x1a\x07"),
-    _Form("a tar archive", b"ustar", offset=257),
-    _Form("an lz4 file", b"\x04\x22\x4d\x18"),
-    _Form("an lzip file", b"LZIP"),
-    _Form("an lzop file", b"\x89LZO"),
-    _Form("an lzma file", b"\x5d\0\0"),
-    _Form("a compress (.Z) file", b"\x1f\x9d"),
-    _Form("a snappy file", b"\xff\x06\0\0sNaPpY"),
-    _Form("a Parquet file", b"PAR1"),
-    _Form("an HDF5 file", b"\x89HDF\r\n"),
+_FORMATS = (
+    _Format("a gz file", b"\x1f\x8b", gzip.open),
+    _Format("a bz2 file", b"BZh", bz2.open),
+    _Format("an xz file", b"\xfd7zXZ\0", lzma.open),
+    _Format("a zst file", b"\x28\xb5\x2f\xfd", _zstd),
+    _Format("a zip archive", b"PK\x03\x04", _only_member),
+    _Format("an empty zip archive", b"PK\x05\x06"),
+    _Format("a part of a zip archive", b"PK\x07\x08"),
+    _Format("a 7z archive", b"7z\xbc\xaf\x27\x1c"),
+    _Format("a rar archive", b"Rar!\x1a\x07"),
+    _Format("a tar archive", b"ustar", offset=257),
+    _Format("an lz4 file", b"\x04\x22\x4d\x18"),
+    _Format("an lzip file", b"LZIP"),
+    _Format("an lzop file", b"\x89LZO"),
+    _Format("an lzma file", b"\x5d\0\0"),
+    _Format("a compress (.Z) file", b"\x1f\x9d"),
+    _Format("a snappy file", b"\xff\x06\0\0sNaPpY"),
+    _Format("a Parquet file", b"PAR1"),
+    _Format("an HDF5 file", b"\x89HDF\r\n"),
 )

@@ -1,10 +1,10 @@
-"""The errors of feeds: each names the file, and the row where there is one.
+"""The errors of feeds. A FeedError names the file, and the row if there is one.
 
 OmsError (Exception)
-├── FeedError (ValueError)                  a file, or a row of it, that cannot be read
+├── FeedError (ValueError)                  a file or row that cannot be read
 │   ├── UnknownFeedError                    a file of an unknown feed
-│   └── UnknownOrderError (LookupError)     a row about an order that is not resting
-└── StaleBookError (LookupError)            a book that is not in step with its feed
+│   └── UnknownOrderError (LookupError)     a row about an order that was never submitted
+└── StaleBookError (LookupError)            a book that no longer matches its feed
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ __all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError
 
 
 class FeedError(OmsError, ValueError):
-    """A file that cannot be read further, at `row` of `path` (from 1; None = the whole file).
+    """A file that cannot be read.
 
-    Earlier rows stay applied; the row itself is not applied at all.
+    `row` is the bad row of `path`, from 1, or None for the whole file. Earlier rows stay applied. The bad row
+    does not change the books.
 
     >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
     AAPL.csv: row 12: must have 6 columns, not 5

@@ -1,4 +1,4 @@
-"""The feed that a file comes from, recognized by the first rows."""
+"""Functions that recognize the feed of a file by its first rows, and open it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""The best policy for unknown orders. Bitstamp cannot be seeded: its rows hold what is left of an order."""
+"""The default policies. Bitstamp orders cannot be seeded, because rows contain remaining amounts."""
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
-_LINES_TO_LOOK_AT = 1000  # a capture begins with status messages and replies to subscriptions
+_LINES_TO_LOOK_AT = 1000  # a capture begins with status messages and subscription responses
 
 
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
-    """Return the feed that a file comes from.
+    """Return the feed of a file.
 
-    Bitstamp files have a header, LOBSTER files the columns of a message, and captures the JSON of their
-    exchange. Raises FeedError if the beginning cannot be read, and UnknownFeedError if it matches no feed.
-    O(1).
+    Bitstamp files have a header, LOBSTER files have the columns of a message, and captures have the JSON of
+    their exchange. Raises FeedError if the beginning cannot be read, and UnknownFeedError if it matches no
+    feed. O(1), because at most 1,000 lines are read.
     """
     file = TextFile(path, LONGEST_LINE)
     with closing(file.lines()) as lines:
@@ -80,10 +80,10 @@ def _feed_of_line(text: str) -> LevelFeedName | None:
 def open_capture(
     path: str | os.PathLike[str], feed: AnyFeed | None = None, depth: int | None = None
 ) -> Capture:
-    r"""Open a capture of price levels; by default its first messages show the feed.
+    r"""Open a capture of price levels. By default, the feed is recognized by the first messages.
 
-    `depth` is the number of levels per side in a subscription to Kraken, for captures that do not hold it.
-    Raises FeedError for a bad file, and InvalidArgumentError for an unknown feed or a wrong depth.
+    `depth` is the number of levels per side of a Kraken subscription, for captures that do not contain it.
+    Raises FeedError for a bad file, and InvalidArgumentError for an unknown feed or an invalid depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -95,12 +95,12 @@ def open_capture(
     """
     name = feed_of(path) if feed is None else feed
     if name not in _TRANSLATORS:
-        raise InvalidArgumentError("feed", name, "'bitget', 'kraken' or 'okx'")
+        raise InvalidArgumentError("feed", name, "'bitget', 'kraken', or 'okx'")
     if depth is None:
         return Capture(path, name, _TRANSLATORS[name])
     if name != "kraken":
         raise InvalidArgumentError(
-            "depth", depth, f"left out for a capture of {name}; only Kraken's have a depth"
+            "depth", depth, f"left out for a capture of {name}; only Kraken captures have a depth"
         )
     check_positive("depth", depth, InvalidArgumentError)
     return Capture(path, name, partial(Kraken, depth))
@@ -114,11 +114,11 @@ def open_recording(
     tick_size: str | None = None,
     lot_size: str | None = None,
 ) -> Recording:
-    r"""Open a recording by order (LOBSTER or Bitstamp); by default its first row shows the feed.
+    r"""Open an order-by-order recording (LOBSTER or Bitstamp). By default, the first row shows the feed.
 
-    The symbol is by default read from the name of the file. `tick_size` and `lot_size` are for Bitstamp, as
-    in `bitstamp.read`. Raises FeedError for a bad file, and InvalidArgumentError for any other feed: open
-    those with `open_capture`.
+    The default symbol is read from the name of the file. `tick_size` and `lot_size` are for Bitstamp, as in
+    `bitstamp.read`. Raises FeedError for a bad file, and InvalidArgumentError for any other feed. Open those
+    with `open_capture`.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:

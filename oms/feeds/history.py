@@ -1,4 +1,4 @@
-"""The book and trades of one symbol over time: the columns that plots need, in bounded memory."""
+"""The book and trades of one symbol over time, as columns for plots."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["BookHistory", "TradeColumns"]
 
 @dataclass(frozen=True, slots=True)
 class TradeColumns:
-    """Trades as columns of one length: time (s), price (ticks), amount (lots), and the side of the trade.
+    """Trades as columns of equal length: time (s), price (ticks), amount (lots), and side.
 
-    A BUY trade took BUY orders (what a feed calls asks).
+    A BUY trade fills BUY orders (asks).
     """
 
     time: list[float]
@@ -25,14 +25,17 @@ class TradeColumns:
 
 @dataclass(frozen=True, slots=True)
 class BookHistory:
-    """A book at chosen times, and the trades between them.
+    """Samples of a book over time, and the trades between them.
 
-    `times`, `best_buy`, `best_sell`, `buy_levels` and `sell_levels` are columns of one length. Times are
-    seconds, ascending, after midnight (LOBSTER) or since 1970 (the others). A best price is in ticks, None
-    for a side on which nothing rests or while the book is stale. The levels of one time are (price in
-    ticks, amount in lots), best first: BUY levels (asks) have ascending prices, SELL levels (bids)
-    descending ones. `instrument` is the tick and lot size: `float(price * instrument.tick)` is a price
-    to plot. Of `trades_seen` trades in all the largest are kept, if there were more than fit.
+    `times`, `best_buy`, `best_sell`, `buy_levels`, and `sell_levels` are columns of equal length. Times are
+    in seconds, in ascending order, after midnight (LOBSTER) or since 1970 (other feeds). A best price is in
+    ticks, or None if the side is empty or the book is stale. A level is a pair of a price in ticks and an
+    amount in lots. Levels are sorted best first: BUY levels (asks) by ascending price and SELL levels (bids)
+    by descending price.
+
+    `instrument` is the tick and lot size. `float(price * instrument.tick)` is a price for a plot.
+    `trades_seen` is the number of trades recorded. If they exceed the limit of the Recorder, `trades`
+    contains only the largest ones.
 
     >>> history = BookHistory(
     ...     symbol="XYZ",

@@ -1,4 +1,4 @@
-"""A text file, compressed or not, as a stream of rows: bounded memory, and an error names its row."""
+"""A text file, optionally compressed, as a stream of rows in bounded memory. Errors name the row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from oms.feeds.errors import FeedError
 __all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""An integer short enough to parse quickly; the book checks whether it is in range."""
+"""The pattern of an integer that is short enough to parse quickly. The book checks its range."""
 
-_LONGEST_ROW = 1 << 16  # bytes: a binary file without line ends must not fill the memory
+_LONGEST_ROW = 1 << 16  # bytes; a binary file without line ends must not fill the memory
 
 
 def scaled(text: str, decimals: int) -> int:
-    """Return a decimal number as an exact integer with `decimals` implied decimals, never through a float.
+    """Return a decimal number times 10 ** `decimals` as an exact integer, without the use of floats.
 
     >>> scaled("236.4", 2), scaled("34200.004241176", 9)
     (23640, 34200004241176)
@@ -36,7 +36,7 @@ class TextFile:
     """A text file that can be read row by row, any number of times, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Set the path; `longest_row` is the maximum of bytes per row, which bounds the memory."""
+        """Set the path. `longest_row` is the maximum number of bytes per row, which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
         self._raw: BinaryIO | None = None
@@ -44,7 +44,7 @@ class TextFile:
 
     @property
     def size(self) -> int:
-        """The size of the file on disk (compressed, if it is) in bytes; raises FeedError."""
+        """The size of the file on disk in bytes. Raises FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -52,7 +52,7 @@ class TextFile:
 
     @property
     def position(self) -> int:
-        """The number of those bytes that the latest iteration has read, for a progress bar."""
+        """The number of bytes on disk that the latest iteration has read, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
@@ -62,20 +62,20 @@ class TextFile:
     def rows(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end).
 
-        Empty rows at the end are skipped. Raises FeedError for a file that is missing, empty, unreadable,
-        damaged, or not text, and for an empty row before the end.
+        Empty rows at the end of the file are skipped. Raises FeedError for a file that is missing, empty,
+        unreadable, damaged, or not text, and for an empty row before the end.
         """
-        empty = 0  # the first empty row after the latest one yielded, 0 if there is none
+        empty = 0  # the first empty row after the latest row yielded, or 0
         for row, text in self.lines():
             if not text.strip():
                 empty = empty or row
             elif empty:
-                raise self.error(empty, "an empty row")
+                raise self.error(empty, "must not be empty")
             else:
                 yield row, text
 
     def lines(self) -> Generator[tuple[int, str]]:
-        """Stream (row number from 1, text without its line end), empty rows too.
+        """Stream (row number from 1, text without its line end), including empty rows.
 
         Raises FeedError for a file that is missing, blank, unreadable, damaged, or not text.
         """
@@ -95,7 +95,7 @@ class TextFile:
         try:
             text = line.decode()
         except UnicodeDecodeError:
-            raise self.error(row, "not UTF-8 text") from None
+            raise self.error(row, "must be UTF-8 text") from None
         if row == 1:
             text = text.removeprefix("\ufeff")  # the byte-order mark that some editors add
         return text.removesuffix("\n").removesuffix("\r")
@@ -105,7 +105,7 @@ class TextFile:
             line = stream.readline(self._longest_row)
         except MemoryError:
             raise
-        except Exception as error:  # each library that unpacks has errors of its own
+        except Exception as error:  # each decompression library has its own errors
             raise self.error(row, f"the file is damaged: {error}") from error
         if len(line) == self._longest_row and not line.endswith(b"\n"):
             raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
@@ -114,7 +114,7 @@ class TextFile:
     @contextmanager
     def _open(self) -> Generator[BinaryIO]:
         try:
-            raw = open(self.path, "rb")  # noqa: SIM115 - closed below; only the opening is guarded here
+            raw = open(self.path, "rb")  # noqa: SIM115 - closed below; only open() is inside the try
         except OSError as error:
             raise self.error(None, error.strerror or str(error)) from error
         with raw:
@@ -138,7 +138,9 @@ class Column(NamedTuple):
 
 
 class RowFormat:
-    """The format of a row: one pattern for speed, and the columns one by one for error messages.
+    """The format of a row.
+
+    One pattern matches the whole row quickly. The patterns of the columns are used for error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -152,14 +154,14 @@ class RowFormat:
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
-        """Split a row into its columns; raises FeedError."""
+        """Split a row into its columns. Raise FeedError if the row does not match."""
         fields = self.split(text)
         if fields is None:
             raise file.error(row, self.problem(text))
         return fields
 
     def split(self, text: str) -> tuple[str, ...] | None:
-        """Split a row into its columns; return None if the row does not match."""
+        """Split a row into its columns. Return None if the row does not match."""
         match = self._pattern.fullmatch(text)
         return None if match is None else match.groups()
 
@@ -168,23 +170,23 @@ class RowFormat:
         return text.count(",") + 1 == len(self._columns)
 
     def read_header(self, file: TextFile, row: int, text: str) -> None:
-        """Check the row of names; raises FeedError if it differs."""
+        """Check the header. Raise FeedError if it differs from the column names."""
         if text != self.header:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Return why a row does not match."""
+        """Return the reason why a row does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"
         for column, value in zip(self._columns, values, strict=True):
             if not re.fullmatch(column.pattern, value, re.ASCII):
                 return f"{column.name} must be {column.allowed}, not {reprlib.repr(value)}"
-        raise AssertionError(f"nothing is wrong with {text!r}")
+        raise AssertionError(f"the row matches its format: {text!r}")
 
 
 class Streamed:
-    """The base of everything that streams a text file, with the progress of the latest iteration."""
+    """The base class of recordings and captures, with the progress of the latest iteration."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
@@ -196,10 +198,10 @@ class Streamed:
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes; raises FeedError."""
+        """The size of the file in bytes. Raises FeedError."""
         return self._file.size
 
     @property
     def position(self) -> int:
-        """The number of bytes read so far: `position / size` is the progress."""
+        """The number of bytes read so far. `position / size` is the progress."""
         return self._file.position

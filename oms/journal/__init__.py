@@ -1,4 +1,4 @@
-r"""Durability: every change of an OrderManagement in an SQLite file, so that no acknowledged change is lost.
+r"""Journals: SQLite files with every change of an OrderManagement, so no acknowledged change is lost.
 
 >>> import pathlib, tempfile
 >>> from oms import Side, journal
@@ -17,7 +17,9 @@ r"""Durability: every change of an OrderManagement in an SQLite file, so that no
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
+from oms.errors import JournalError
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
@@ -52,12 +54,12 @@ def open(  # noqa: A001  # `journal.open` is the best name
     group_size: int = 256,
     group_seconds: float = 0.05,
 ) -> OrderManagement:
-    """Open the journal at `path`, or create it, and return an OrderManagement as it was left.
+    """Open the journal at `path`, or create it, and return an OrderManagement with its latest state.
 
     The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. If the
     file was copied without its write-ahead log, the logger `oms.journal` warns; see `verify`.
-    Raises InvalidArgumentError, and JournalError for a file that is damaged, of a newer version, or open
-    elsewhere. O(orders), or O(events) with `verify`.
+    Raises InvalidArgumentError for an invalid argument. Raises JournalError for a file that is damaged, has
+    a newer version, or is open elsewhere. O(orders), or O(events) with `verify`.
     """
     journal = SqliteJournal(
         path,
@@ -69,17 +71,19 @@ def open(  # noqa: A001  # `journal.open` is the best name
     try:
         return OrderManagement(journal)
     except BaseException:
-        journal.close()
+        with suppress(JournalError):  # the first failure is the one to raise
+            journal.close()
         raise
 
 
 def verify(path: str | os.PathLike[str]) -> Verification:
-    """Replay the whole event log of a file, and compare all tables with it, also while its writer works.
+    """Replay the whole event log of a file, and compare all its tables with the result.
 
-    A file that was copied while it was open, without its -wal file, is undamaged but lacks the last
-    events; if that is recognized, `warning` says so. Raises JournalError with the place of the first
-    damage. O(events).
+    The file may be open for writing meanwhile. A file that was copied while it was open, without its -wal
+    file, is undamaged but lacks the latest events. If this is detected, `warning` describes it. Raises
+    JournalError with the place of the first damage. O(events).
     """
     with opened_to_read(path) as event_log:
-        found = verify_event_log(event_log)
-        return found._replace(warning=warning_about(event_log.connection, real_path(path), found.last))
+        result = verify_event_log(event_log)
+        warning = warning_about(event_log.connection, real_path(path), result.last)
+        return result._replace(warning=warning)

@@ -1,4 +1,4 @@
-"""Writing a batch of events: rows of the event log, and their changes of orders, trades and fills."""
+"""The writing of a batch of events: rows of the event log, and the changes of orders, trades, and fills."""
 
 from __future__ import annotations
 
@@ -24,45 +24,44 @@ _HEAD = (
     "UPDATE heads SET sequence = ?, next_trade_id = ?, orders = ?, orders_sum = ?, last_hash = ?, seal = ? "
     "WHERE name = 'now' AND last_hash = ?"
 )
-_AMOUNT = "SELECT amount FROM orders WHERE order_id = ?"
 
-_COUNTED = 2**32  # SQLite counts changes modulo this
+_CHANGES_MODULUS = 2**32  # SQLite counts changes modulo this number
 
 
 class Batch:
-    """Writes a batch of events inside the caller's transaction, in O(events and orders in the batch).
+    """A writer of one batch of events, inside the caller's transaction, in O(events and orders in the batch).
 
-    Consecutive events of one kind are written together. Raises sqlite3.Error, also if a row that must
-    change is missing: then another program has changed the file.
+    Consecutive events of one kind are written together. Raises sqlite3.Error. A missing row that the batch
+    must change is also a sqlite3.Error, because another program has changed the file.
     """
 
     def __init__(self, connection: Connection, head: Head) -> None:
         self._connection = connection
-        self._before = head
+        self._previous_head = head
         self._next_trade_id, self._orders, self._sum = head.next_trade_id, head.orders, head.orders_sum
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
-        """Write all events after the head given to the constructor, and return the new head."""
-        first, last_hash = events[0].sequence, self._before.last_hash
+        """Write all events after the head that the constructor got, and return the new head."""
+        first, last_hash = events[0].sequence, self._previous_head.last_hash
         rows: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
-            alike, name = list(run), kind.__name__
+            same_kind, name = list(run), kind.__name__
             write_body, _ = FORMATS[kind]
-            bodies = list(map(write_body, alike))
+            bodies = list(map(write_body, same_kind))
             digests = list(map(digest, bodies))
-            for event, body, body_digest in zip(alike, bodies, digests, strict=True):
+            for event, body, body_digest in zip(same_kind, bodies, digests, strict=True):
                 last_hash = link(last_hash, event.sequence, first, name, event.note, body_digest)
                 rows.append((event.sequence, first, name, event.note, body, last_hash))
-            CHANGES[kind](self, alike, digests)
+            CHANGES[kind](self, same_kind, digests)
         self._write(_EVENT, rows)
         head = Head(
             events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
         )
-        self._change(_HEAD, [(*head.row("now")[1:], self._before.last_hash)])
+        self._change(_HEAD, [(*head.row("now")[1:], self._previous_head.last_hash)])
         return head
 
-    # ------------------------------------------------------------------ what events of one kind change
+    # ------------------------------------------------------------------ changes by kind of event
 
     def _added(self, events: Sequence[OrderAdded], digests: Sequence[bytes]) -> None:
         self._add([event.order for event in events], digests)  # the body is the text of the order
@@ -87,21 +86,19 @@ class Batch:
         rows = trade_rows(events)
         self._write(_TRADE, rows["trades"])
         self._write(_FILL, rows["fills"])
-        trades = [event.trade for event in events]
-        for trade in trades:
-            self._take(trade)
-        self._next_trade_id = trades[-1].trade_id + 1
+        for event in events:
+            self._remove_filled(event.trade, event.remaining)
+        self._next_trade_id = events[-1].trade.trade_id + 1
 
-    def _take(self, trade: Trade) -> None:
-        """Remove the filled orders; the last fill may have left some of its order."""
-        taken = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
-        last = taken[-1]
-        rested = last._replace(amount=self._amount_of(last.order_id))
-        whole = taken if rested == last else taken[:-1]
-        self._remove(whole, _digests(whole))
-        if whole is not taken:
-            after = rested._replace(amount=rested.amount - last.amount)
-            self._amended([OrderAmended(rested, after, sequence=0)], None)
+    def _remove_filled(self, trade: Trade, remaining: int | None) -> None:
+        """Remove the filled orders. The last fill may be partial; then the rest of its order stays."""
+        assert remaining is not None, "only events of this version are appended"
+        filled = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
+        if remaining:
+            last = filled.pop()
+            before, after = (last._replace(amount=amount) for amount in (last.amount + remaining, remaining))
+            self._amended([OrderAmended(before, after, sequence=0)], None)
+        self._remove(filled, _digests(filled))
 
     # ------------------------------------------------------------------ rows
 
@@ -119,18 +116,11 @@ class Batch:
         self._orders -= len(orders)
         self._sum -= _sum(digests)
 
-    def _amount_of(self, order_id: int) -> int:
-        rows = self._connection.execute(_AMOUNT, (order_id,)).fetchall()
-        if len(rows) != 1:
-            raise sqlite3.DatabaseError(f"order {order_id} is not in the file")
-        amount: int = rows[0][0]
-        return amount
-
     def _change(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         before = self._connection.total_changes
         self._write(statement, rows)
-        if (self._connection.total_changes - before) % _COUNTED != len(rows):
-            raise sqlite3.DatabaseError(f"of the {len(rows)} rows that change, not all are in the file")
+        if (self._connection.total_changes - before) % _CHANGES_MODULUS != len(rows):
+            raise sqlite3.DatabaseError(f"a row to change is not in the file (rows to change: {len(rows)})")
 
     def _write(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self.size += len(rows)
@@ -149,21 +139,21 @@ def _sum(digests: Sequence[bytes]) -> int:
 
 
 def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of trades, and those of their fills."""
+    """Return the rows of the tables `trades` and `fills`."""
     trades = [event.trade for event in events]
     fills: list[tuple[object, ...]] = [
-        (each.trade_id, at, *fill) for each in trades for at, fill in enumerate(each.fills)
+        (trade.trade_id, position, *fill) for trade in trades for position, fill in enumerate(trade.fills)
     ]
     return {"trades": [_trade_row(event) for event in events], "fills": fills}
 
 
 def _trade_row(event: TradePlaced) -> tuple[object, ...]:
     trade_id, symbol, side, amount, total_price, _ = event.trade
-    return trade_id, event.sequence, symbol, side._value_, _fitting(amount), _fitting(total_price)
+    return trade_id, event.sequence, symbol, side._value_, _in_64_bits(amount), _in_64_bits(total_price)
 
 
-def _fitting(number: int) -> int | str:
-    """Return the number, or its text if it has more than 64 bits."""
+def _in_64_bits(number: int) -> int | str:
+    """Return the number, or its decimal text if 64 bits cannot hold it."""
     return number if number <= MAX_INT else str(number)
 
 
@@ -175,4 +165,4 @@ CHANGES: dict[type[Event], Callable[..., None]] = {
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
 }
-"""What each kind of event changes in the tables, called with events of this kind and their digests."""
+"""The method that changes the tables for each kind of event. Call it with the events and their digests."""

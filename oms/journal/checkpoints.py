@@ -1,4 +1,4 @@
-"""Checkpoints: copying the write-ahead log into the file now and then, so that it stays short."""
+"""Checkpoints, which copy the write-ahead log into the file now and then, so that the log stays short."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ ROWS_TO_CHECKPOINT = 20_000
 
 
 class Checkpoints:
-    """Counts what was written since the last checkpoint, and makes the next one when it is due."""
+    """A counter of writes since the last checkpoint, which makes the next checkpoint when it is due."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._appends = self._rows = 0
 
     def count(self, rows: int) -> None:
-        """Count one write of so many rows."""
+        """Count one write of `rows` rows."""
         self._appends += 1
         self._rows += rows
 
     def make_when_due(self) -> None:
         """Make a checkpoint after many writes. A failure makes the journal read-only, but raises nothing.
 
-        It must not raise, because the write before it is committed.
+        An error would be wrong here, because the write before the checkpoint is already committed.
         """
         if self._appends >= APPENDS_TO_CHECKPOINT or self._rows >= ROWS_TO_CHECKPOINT:
             self._appends = self._rows = 0
@@ -38,7 +38,7 @@ class Checkpoints:
                 self.make()
 
     def make(self, *, to_close: bool = False) -> None:
-        """Copy the log into the file. Raises JournalError, and then the journal is read-only."""
+        """Copy the log into the file. A failure raises JournalError and makes the journal read-only."""
         self._writer.check_writable(thorough=True)
         try:
             copy_log(self._writer.file.connection, to_close=to_close)

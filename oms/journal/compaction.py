@@ -1,13 +1,13 @@
-"""Compaction: drop old events, and keep the state after them as a snapshot.
+"""Compaction: it drops old events, and stores the state after them as a snapshot.
 
-The dropped events that carry a note are kept in the table `noted`: a note may hold an idempotency key.
+Dropped events that carry a note move to the table `noted`, because a note may contain an idempotency key.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from oms.journal.connection import Connection, reported
+from oms.journal.connection import Connection, reported, roll_back
 from oms.journal.event_log import EventLog
 from oms.journal.record import Head, digest, link, sum_of
 from oms.journal.verification import state_after, verify_event_log
@@ -16,7 +16,7 @@ __all__ = ["Droppable", "drop_before", "droppable_before"]
 
 
 class Droppable(NamedTuple):
-    """The events that a compaction would drop, from `first` to `last`, and the number of their trades."""
+    """The events that a compaction would drop, from `first` to `last`, and how many trades they include."""
 
     first: int
     last: int
@@ -25,7 +25,7 @@ class Droppable(NamedTuple):
 
 
 def droppable_before(event_log: EventLog, first: int) -> Droppable:
-    """Return what `drop_before` would drop. Raises JournalError. O(trades)."""
+    """Return what `drop_before` would drop. Raises JournalError for a damaged file. O(trades)."""
     start = event_log.head("snapshot").sequence
     last = max(start, event_log.batch_of(first) - 1)
     with reported(event_log.place, "it cannot be read"):
@@ -36,18 +36,18 @@ def droppable_before(event_log: EventLog, first: int) -> Droppable:
 
 
 def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
-    """Drop all batches before the one that holds event `first`, with their trades; return the event count.
+    """Drop all batches before the batch of event `first`, with their trades; return the number of events.
 
-    Dropped events that carry a note go to the table `noted`. The whole event log is verified first.
-    Everything happens in one transaction; afterwards the file is made as small as possible.
+    Dropped events that carry a note move to the table `noted`. The whole event log is verified first.
+    Everything happens in one transaction. Then the file is made as small as possible.
     Raises JournalError and sqlite3.Error. O(events).
     """
-    connection.execute("BEGIN IMMEDIATE")  # before verifying, so that nothing changes afterwards
     try:
+        connection.execute("BEGIN IMMEDIATE")  # before the verification, so that nothing changes after it
         dropped = _drop(connection, event_log, first)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        roll_back(connection)
         raise
     if dropped:
         connection.execute("VACUUM")

@@ -1,6 +1,6 @@
-"""The one seam to SQLite: the methods of a connection that are used, how one is made, and its errors.
+"""Connections to SQLite: the methods that a journal uses, and the translation of errors.
 
-Tests replace `connector` to have the journal write to a disk that fails.
+No other module connects to a journal. Tests replace `connector` to simulate a disk that fails.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
@@ -22,6 +22,7 @@ __all__ = [
     "connect_by_sqlite3",
     "connected",
     "reported",
+    "roll_back",
     "sync_folder",
     "uri_of",
 ]
@@ -30,7 +31,7 @@ Row = tuple[Any, ...]
 
 
 class Cursor(Protocol):
-    """The rows that a statement returns, one by one or all at once."""
+    """The rows that a statement returns."""
 
     def __iter__(self) -> Iterator[Row]: ...
 
@@ -40,11 +41,11 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection in autocommit mode: only BEGIN begins a transaction. Methods raise sqlite3.Error."""
+    """A connection in autocommit mode, where only BEGIN begins a transaction. Methods raise sqlite3.Error."""
 
     @property
     def total_changes(self) -> int:
-        """The number of rows changed so far, in 32 bits: after 2**31 - 1 comes -2**31."""
+        """The number of rows changed so far, as a signed 32-bit integer: -2**31 follows 2**31 - 1."""
         ...
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
@@ -52,39 +53,41 @@ class Connection(Protocol):
         ...
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> object:
-        """Execute one statement for each of many parameters."""
+        """Execute one statement for each row of parameters."""
         ...
 
     def backup(self, target: Any, /) -> None:
-        """Copy all pages, as they are at one moment, to another connection of the same type."""
+        """Copy the database, as it is at one moment, to another connection of the same type."""
         ...
 
     def close(self) -> None:
-        """Close; the last connection to close copies the write-ahead log into the file."""
+        """Close. The last connection to close copies the write-ahead log into the file."""
         ...
 
 
 Connect = Callable[[str], Connection]
-"""Connects to a file that is named by an SQLite URI."""
+"""A function that connects to the file of an SQLite URI."""
 
-_PATIENCE = 5.0  # seconds to wait for another program that writes to the file
+_LOCK_TIMEOUT = 5.0  # seconds to wait for another program that writes to the file
 
 
 def connect_by_sqlite3(uri: str) -> Connection:
-    """Connect by the sqlite3 of the standard library, for use by one thread at a time."""
-    return sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    """Connect with the standard library's sqlite3. Only one thread at a time may use the connection."""
+    return sqlite3.connect(
+        uri, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
 
 
 connector: Connect = connect_by_sqlite3
 
 
 def connect(uri: str) -> Connection:
-    """Connect to the file that an SQLite URI names. Raises sqlite3.Error."""
+    """Connect to the file of an SQLite URI. Raises sqlite3.Error."""
     return connector(uri)
 
 
 def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
-    """Return the URI of a file, to open it read-only, for writing, or for writing and creating.
+    """Return the URI that opens a file in a mode: "ro" to read, "rw" to write, or "rwc" to create.
 
     >>> uri_of(Path("/a b?.db"), "ro")
     'file:///a%20b%3F.db?mode=ro'
@@ -94,18 +97,18 @@ def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = Fa
 
 
 @contextmanager
-def reported(place: str, doing: str) -> Generator[None]:
-    """Turn an error of SQLite or of the file system into a JournalError with its place."""
+def reported(place: str, problem: str) -> Generator[None]:
+    """Raise JournalError in place of an error of SQLite or the file system inside the block."""
     try:
         yield
     except JournalError:
         raise
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last one: damaged text
-        raise JournalError(place, f"{doing}: {_reason(error)}") from error
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: damaged text
+        raise JournalError(place, f"{problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason without folders, because the place of a JournalError has the path."""
+    """Return the reason without folders, because the `place` of a JournalError contains the path."""
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {PurePath(error.filename).name}"
     return str(error)
@@ -113,7 +116,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def connected(uri: str) -> Generator[Connection]:
-    """Connect, and close the connection at the end. Raises sqlite3.Error."""
+    """Connect, and close the connection at the end of the block. Raises sqlite3.Error."""
     connection = connect(uri)
     try:
         yield connection
@@ -121,8 +124,18 @@ def connected(uri: str) -> Generator[Connection]:
         connection.close()
 
 
+def roll_back(connection: Connection) -> None:
+    """Roll back the open transaction, if there is one.
+
+    An interrupt can come just before BEGIN or just after COMMIT, and SQLite rolls back by itself after some
+    errors. The exception that is being handled must not be replaced by the error of a useless ROLLBACK.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute("ROLLBACK")
+
+
 def sync_folder(path: Path) -> None:
-    """Make the name of a file durable, on systems that can sync a folder."""
+    """Make the name of a file durable, on systems that can sync its folder."""
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

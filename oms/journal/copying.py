@@ -1,4 +1,4 @@
-"""Backup: a complete copy of a journal, taken while its writer works."""
+"""Backups: complete copies of a journal that may be open for writing meanwhile."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from oms.journal.verification import Verification, verify_event_log
 __all__ = ["backup"]
 
 # A plain copy of an open journal's file lacks the changes in its write-ahead log. SQLite's backup reads
-# file and log in one read transaction. So the copy is the state of one moment, and the writer need not wait.
+# file and log in one read transaction. So the copy is the state at one moment, and the writer need not wait.
 #
-# The copy is made under a temporary name in the folder of its destination, verified there, and synced.
-# Only then it gets its name, by a hard link, because a link never replaces a file that exists by now.
-# Then the name is synced. A process that is killed leaves at most a file that ends in "-unfinished".
+# The copy is made under a temporary name in the destination's folder, synced, and verified. Then a hard link
+# gives the copy its final name, because creating a link never replaces an existing file. Finally the name is
+# synced. A process that is killed leaves at most a file whose name ends in "-unfinished".
 
 _EXISTS = "it exists already, and is not overwritten; choose another name"
 
 
 def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verification:
-    """Copy a journal to a new file, also while it is open, and return what the copy holds.
+    """Copy a journal to a new file, verify the copy, and return the result of the verification.
 
-    The copy is verified and durable. Raises JournalError if `to` exists already or cannot be written,
-    or if the journal is damaged; then no copy is left behind. O(events).
+    The journal may be open for writing meanwhile, and the copy is durable. Raises JournalError if `to` exists
+    already or cannot be written, or if the journal is damaged. After an error no copy is left. O(events).
 
     >>> folder = tempfile.TemporaryDirectory()
     >>> from oms import Side, journal
@@ -43,7 +43,7 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
 
     """
     target = real_path(to)
-    with reported(str(target), "it cannot be made"):
+    with reported(str(target), "it cannot be created"):
         _check_free(target)
         # In the folder of the target, because a hard link cannot cross file systems.
         handle, name = tempfile.mkstemp("-unfinished", f"{target.name}-", target.parent)
@@ -51,17 +51,17 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
         draft = Path(name)
         try:
             warning = _copy(path, draft, target)
-            found = _verified(draft, str(real_path(path)))
+            result = _verified(draft, str(real_path(path)))
             _publish(draft, target)
         finally:
             for suffix in ("", "-wal", "-shm", "-journal"):
                 draft.with_name(f"{draft.name}{suffix}").unlink(missing_ok=True)
         sync_folder(target)
-    return found._replace(warning=warning)
+    return result._replace(warning=warning)
 
 
 def _check_free(target: Path) -> None:
-    """Raise JournalError if the target exists, or a file that SQLite would take for a part of it."""
+    """Raise JournalError if the target exists, or a file that SQLite would treat as its log."""
     check_name(target)
     for suffix in ("", "-wal", "-journal"):
         each = target.with_name(f"{target.name}{suffix}")
@@ -70,21 +70,21 @@ def _check_free(target: Path) -> None:
 
 
 def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None:
-    """Copy one state of a journal, and return the warning about it, or None."""
+    """Copy a journal as it is at one moment, and return the warning about the journal, or None."""
     with opened_to_read(path) as event_log:
         draft.chmod(stat.S_IMODE(real_path(path).stat().st_mode))
-        with reported(str(target), "it cannot be made"), connected(uri_of(draft, "rw")) as copy:
+        with reported(str(target), "it cannot be created"), connected(uri_of(draft, "rw")) as copy:
             copy.execute("PRAGMA synchronous=EXTRA")
             event_log.connection.backup(copy)
-            log_state.mark(copy, log_state.CLOSED)  # the original is open, but the copy is complete
+            log_state.mark(copy, log_state.CLOSED)  # the copied state is OPEN, but the copy is complete
             ((busy, _, _),) = copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             if busy:  # pragma: no cover - no other program knows the file
-                raise JournalError(str(target), "somebody else has its draft open")
+                raise JournalError(str(target), f"another program has {draft.name} open")
         return log_state.warning_about(event_log.connection, real_path(path), event_log.head("now").sequence)
 
 
 def _verified(draft: Path, place: str) -> Verification:
-    """Sync the copy and verify it; errors name the journal at `place`, where the damage is."""
+    """Sync the copy and verify it. Errors name the journal at `place`, because the damage is there."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     with connected(uri_of(draft, "rw")) as connection:

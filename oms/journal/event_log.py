@@ -1,10 +1,11 @@
-"""Reading a journal's file: heads, orders, events and replies, each compared with its hash."""
+"""A reader of a journal's tables, which compares heads, orders, events, and replies with their hashes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from oms.display import counted
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.journal.connection import Connection, reported
@@ -13,39 +14,43 @@ from oms.models import Order, Side, check_orders, new_order
 
 __all__ = ["EventLog"]
 
-_AT_ONCE = 1000
+_CHUNK_SIZE = 1000  # rows
 _SIDES = {side.value: side for side in Side}
 _EVENTS = (
     "SELECT sequence, batch, kind, note, body, hash FROM events WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
 _REPLIES = "SELECT number, reply, hash FROM replies ORDER BY number"
 _NOTED = "SELECT sequence, kind, note, body, hash FROM noted ORDER BY sequence"
+_WRONG_HASH = "its hash does not match its content and the hash before it"
 
 
 class EventLog:
-    """Reads the tables of a journal's file. Every method raises JournalError with the place of the damage."""
+    """A reader of a journal's tables. Every method raises JournalError with the place of the damage."""
 
     def __init__(self, connection: Connection, place: str) -> None:
         self.connection = connection
         self.place = place
 
     def head(self, name: str) -> Head:
-        """Return the head "now", or that of the "snapshot" that the event log begins with."""
+        """Return the head with this name: "now", "snapshot", "noted", or "replies".
+
+        The head "snapshot" describes the state before the first event of the event log.
+        """
         place = f"{self.place}: heads, {name}"
         with reported(place, "it cannot be read"):
             columns = "sequence, next_trade_id, orders, orders_sum, last_hash, seal"
             rows = self.connection.execute(f"SELECT {columns} FROM heads WHERE name = ?", (name,)).fetchall()  # noqa: S608  # constants
         if len(rows) != 1:
-            raise JournalError(place, "there must be one")
+            raise JournalError(place, f"there must be one row, not {len(rows)}")
         sequence, next_trade_id, orders, orders_sum, last_hash, seal = rows[0]
         if type(orders_sum) is bytes and type(last_hash) is bytes:
             head = Head(sequence, next_trade_id, orders, int.from_bytes(orders_sum), last_hash)
             if head.seal(name) == seal and {type(value) for value in head[:3]} == {int}:
                 return head
-        raise JournalError(place, "its seal does not fit its content")
+        raise JournalError(place, "its seal does not match its content")
 
     def check_end(self, head: Head) -> None:
-        """Raise JournalError unless the last event is the one that the head names."""
+        """Raise JournalError unless the last event is the event that the head names."""
         with reported(f"{self.place}: events", "they cannot be read"):
             rows = self.connection.execute(
                 "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1"
@@ -53,13 +58,10 @@ class EventLog:
         start = self.head("snapshot")
         expected = [] if head.sequence == start.sequence else [(head.sequence, head.last_hash)]
         if rows != expected or (not expected and head != start):
-            last = rows[0][0] if rows else "none"
-            raise JournalError(
-                f"{self.place}: events, sequence {head.sequence}", f"it should be the last, which is {last}"
-            )
+            raise JournalError(f"{self.place}: events, sequence {head.sequence}", _end_problem(rows, head))
 
     def orders(self, table: str, head: Head) -> tuple[Order, ...]:
-        """Return the orders of the table "orders" or "snapshot", in O(n)."""
+        """Return the orders of the table "orders" or "snapshot". O(orders)."""
         place = f"{self.place}: {table}"
         with reported(place, "it cannot be read"):
             self._check_pages(table)
@@ -68,12 +70,11 @@ class EventLog:
             ).fetchall()
             try:
                 if (len(rows), sum_of(rows)) != (head.orders, head.orders_sum):
-                    problem = f"its {len(rows)} orders are not the {head.orders} after event {head.sequence}"
-                    raise JournalError(place, problem)
+                    raise JournalError(place, _mismatch(len(rows), head))
                 orders = tuple([new_order((row[0], row[1], _SIDES[row[2]], row[3], row[4])) for row in rows])
                 check_orders(orders)
             except (InvalidOrderError, KeyError, TypeError) as error:
-                raise JournalError(place, f"it holds what is no order: {error}") from error
+                raise JournalError(place, f"it contains an invalid order: {error}") from error
         return orders
 
     def _check_pages(self, table: str) -> None:
@@ -82,40 +83,41 @@ class EventLog:
             raise JournalError(f"{self.place}: {table}", answer)
 
     def events(self, first: int) -> Iterator[Event]:
-        """The events from a sequence number on, each compared with its hash and the one before it."""
+        """Yield the events from the sequence number `first` on, each compared with its hash."""
         for row in self.rows(first):
             yield self.event(row)
 
     def event(self, row: tuple[Any, ...]) -> Event:
-        """The event of a row."""
+        """Return the event of a row."""
         sequence, _, kind, note, body, _ = row
         try:
             return event_of(sequence, kind, note, body)
         except (LookupError, TypeError, ValueError) as error:
-            raise JournalError(
-                f"{self.place}: events, sequence {sequence}", f"it says what is no event: {error}"
-            ) from error
+            place = f"{self.place}: events, sequence {sequence}"
+            raise JournalError(place, f"its content is not an event: {error}") from error
 
     def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of events from a sequence number on, each compared with its hash."""
+        """Yield the rows of events from the sequence number `first` on, each compared with its hash."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return
         while chunk := self._chunk(first):
             for row in chunk:
-                sequence, batch, kind, note, body, found = row
+                sequence, batch, kind, note, body, last_hash = row
                 if sequence != first:
-                    raise self._missing(first, f"it is missing: {sequence} comes next")
-                if type(body) is not str or link(before, sequence, batch, kind, note, digest(body)) != found:
-                    place = f"{self.place}: events, sequence {first}"
-                    raise JournalError(place, "its hash does not fit what it says, or what came before it")
+                    raise self._missing(first, f"it is missing; the next event is {sequence}")
+                if (
+                    type(body) is not str
+                    or link(before, sequence, batch, kind, note, digest(body)) != last_hash
+                ):
+                    raise JournalError(f"{self.place}: events, sequence {first}", _WRONG_HASH)
                 yield row
-                first, before = first + 1, found
+                first, before = first + 1, last_hash
         if first <= end:
-            raise self._missing(first, "it is missing, as is what follows")
+            raise self._missing(first, "it is missing, and so are all later events")
 
     def _missing(self, first: int, problem: str) -> JournalError:
-        """Return the error for a missing event; it may have been dropped, also during the reading."""
+        """Return the error for a missing event. A compaction may have dropped it, even during the read."""
         start = self.head("snapshot").sequence
         if first <= start:
             problem = f"it was dropped: the event log begins after {start}"
@@ -127,14 +129,13 @@ class EventLog:
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()
         before = EMPTY.last_hash
-        for sequence, kind, note, body, found in rows:
-            if type(body) is not str or link(before, sequence, 0, kind, note, digest(body)) != found:
-                problem = "its hash does not fit what it says, or what came before it"
-                raise JournalError(f"{place}, sequence {sequence}", problem)
-            before = found
-            yield self.event((sequence, 0, kind, note, body, found))
+        for sequence, kind, note, body, last_hash in rows:
+            if type(body) is not str or link(before, sequence, 0, kind, note, digest(body)) != last_hash:
+                raise JournalError(f"{place}, sequence {sequence}", _WRONG_HASH)
+            before = last_hash
+            yield self.event((sequence, 0, kind, note, body, last_hash))
         if (len(rows), before) != (head.orders, head.last_hash):
-            raise JournalError(place, f"its {len(rows)} events are not the {head.orders} that were put there")
+            raise JournalError(place, _mismatch(len(rows), head))
 
     def replies(self) -> list[str]:
         """Return the stored replies, each compared with its hash."""
@@ -142,14 +143,13 @@ class EventLog:
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_REPLIES).fetchall()
         before = EMPTY.last_hash
-        for count, (number, reply, found) in enumerate(rows, 1):
-            sound = number == count and type(reply) is str
-            if not sound or reply_link(before, number, digest(reply)) != found:
-                problem = "its hash does not fit what it says, or what came before it"
-                raise JournalError(f"{place}, number {number}", problem)
-            before = found
+        for count, (number, reply, last_hash) in enumerate(rows, 1):
+            is_text = number == count and type(reply) is str
+            if not is_text or reply_link(before, number, digest(reply)) != last_hash:
+                raise JournalError(f"{place}, number {number}", _WRONG_HASH)
+            before = last_hash
         if (len(rows), before) != (head.orders, head.last_hash):
-            raise JournalError(place, f"its {len(rows)} replies are not the {head.orders} that were kept")
+            raise JournalError(place, _mismatch(len(rows), head))
         return [reply for _, reply, _ in rows]
 
     def hash_of(self, sequence: int) -> bytes:
@@ -157,7 +157,7 @@ class EventLog:
         return self._hash_before(sequence + 1)
 
     def batch_of(self, sequence: int) -> int:
-        """Return the first sequence number of the batch of an event, or its own if there is no such event."""
+        """Return the first sequence number of an event's batch, or `sequence` if the event does not exist."""
         for _, batch, *_ in self._chunk(sequence, 1):
             return int(batch)
         return sequence
@@ -173,9 +173,25 @@ class EventLog:
         rows = self._chunk(first - 1, 1)
         if not rows or rows[0][0] != first - 1:
             raise self._missing(first - 1, "it is missing")
-        found: bytes = rows[0][-1]
-        return found
+        last_hash: bytes = rows[0][-1]
+        return last_hash
 
-    def _chunk(self, first: int, size: int = _AT_ONCE) -> list[tuple[Any, ...]]:
+    def _chunk(self, first: int, size: int = _CHUNK_SIZE) -> list[tuple[Any, ...]]:
         with reported(f"{self.place}: events, sequence {first} or after", "it cannot be read"):
             return self.connection.execute(_EVENTS, (first, size)).fetchall()
+
+
+def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
+    """Return the problem of an event log that does not end with the event that the head names."""
+    if not rows:
+        return "it must be the last event, but the event log is empty"
+    last = rows[0][0]
+    if last == head.sequence:
+        return "its hash does not match the table heads"
+    return f"it must be the last event, but the last event is {last}"
+
+
+def _mismatch(rows: int, head: Head) -> str:
+    """Return the problem of a table whose number of rows or hash differs from its head."""
+    content, expected = counted(rows, "row"), counted(head.orders, "row")
+    return f"its content ({content}) does not match the number ({expected}) or hash in the table heads"

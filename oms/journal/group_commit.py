@@ -1,27 +1,27 @@
-"""Group commit: the changes of a short while reach the disk by one sync.
+"""Group commit: one sync writes the changes of a short time to the disk.
 
-The problem: syncing a file takes far longer than all the rest of a commit. With durability "batched" a
-change is acknowledged as soon as the operating system has it. The disk must have it before `group_size`
-changes are made, or `group_seconds` seconds have passed, whichever comes first.
+The problem: syncing a file takes far longer than the rest of a commit. With durability "batched" a
+change is acknowledged as soon as the operating system has it. The change must be on the disk before
+`group_size` changes are made or `group_seconds` seconds have passed, whichever comes first.
 
 What does not work:
-- Leaving the syncs to SQLite (`synchronous=NORMAL`). It then syncs at checkpoints only, which may be
+- Leaving the syncs to SQLite (`synchronous=NORMAL`). SQLite then syncs only at checkpoints, which may be
   hours apart.
 - Committing an empty transaction at `synchronous=FULL`. A commit that changes nothing writes nothing,
   and SQLite syncs only what it has written.
 
-The solution: most commits run at `synchronous=NORMAL`, and the one that completes a group runs at
-`synchronous=FULL`. All commits go to one log, so that one sync has the whole group on the disk. A group
-that is not complete in time is ended by a thread: it commits a counter (`heads.syncs`) at FULL.
+The solution: most commits run at `synchronous=NORMAL`, and the commit that completes a group runs at
+`synchronous=FULL`. All commits are written to one log, so one sync saves the whole group. If a group is not
+complete in time, a thread ends it by committing a counter (`heads.syncs`) at `synchronous=FULL`.
 
 Invariants:
-- `unsynced` is at least the number of commits since the last sync. After an interrupt it may be too
-  high, which costs a sync; it is never too low, which would cost a change.
+- `unsynced` is at least the number of commits since the last sync. After an interrupt `unsynced` may be too
+  high, which costs a sync. It is never too low, which could lose a change.
 - The time of a group begins with its first commit, which wakes the thread. If the group is complete
-  before the time is over, the next group's first commit wakes the thread again, for a new time.
-- The thread holds the journal's lock while it syncs, so it never meets a commit that is being made.
-- A sync that fails makes the journal read-only, and ends the thread. The next append, or closing,
-  raises the error.
+  before the time is over, the first commit of the next group wakes the thread again and starts a new time.
+- The thread holds the journal's lock while it syncs, so it never runs during a commit.
+- A failed sync makes the journal read-only, and ends the thread. The next append raises the error, or
+  `close` does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["GroupCommit"]
 
 
 class GroupCommit:
-    """Syncs commits in groups of `size`, or after `seconds`. Its caller holds the journal's lock."""
+    """Commits that are synced in groups of `size` or after `seconds`. The caller holds the journal's lock."""
 
     def __init__(self, writer: Writer, lock: RLock, size: int, seconds: float) -> None:
         self.unsynced = 0
@@ -45,42 +45,43 @@ class GroupCommit:
         self._writer = writer
         self._size = size
         self._seconds = seconds
-        self._begun = Condition(lock)  # notified by the first commit of a group
+        self._group_begun = Condition(lock)  # notified by the first commit of a group
         self._is_closed = False
 
     def start(self, sync: Callable[[], None]) -> None:
         """Start the thread that calls the journal's `sync` when the time of a group is over.
 
-        Raises JournalError if the system has no thread left.
+        Raises JournalError if the system cannot start another thread.
         """
         name = f"oms journal {self._file.path.name}"
         try:
-            Thread(target=self._keep_time, args=(sync,), name=name, daemon=True).start()
+            Thread(target=self._sync_in_time, args=(sync,), name=name, daemon=True).start()
         except RuntimeError as error:
             problem = (
-                f"durability 'batched' needs a thread, and none can be started ({error}); open it as 'full'"
+                f"durability 'batched' needs a thread, which cannot be started ({error}); "
+                "open the journal with durability='full'"
             )
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """Have the next commit synced if it completes the group, and return True then."""
+        """Return True if the next commit completes the group, and make that commit sync."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")
         return is_last
 
     def count_commit(self, *, is_synced: bool = False) -> None:
-        """Count a commit that was made: it has completed a group if `is_synced`."""
+        """Count a commit. `is_synced` is True if the commit has completed a group."""
         if is_synced:
             self._file.set_synchronous("NORMAL")
             self.unsynced = 0
             return
         self.unsynced += 1
         if self.unsynced == 1:
-            self._begun.notify()
+            self._group_begun.notify()
 
     def sync(self) -> None:
-        """Have every commit on the disk before returning. Raises JournalError."""
+        """Return when every commit is on the disk. Raises JournalError if the sync fails."""
         if not self.unsynced:
             return
         self._file.set_synchronous("FULL")
@@ -92,20 +93,20 @@ class GroupCommit:
         self.unsynced = 0
 
     def close(self) -> None:
-        """End the thread; nothing more is synced."""
+        """End the thread without another sync."""
         self._is_closed = True
-        self._begun.notify()
+        self._group_begun.notify()
 
-    def _keep_time(self, sync: Callable[[], None]) -> None:
-        with self._begun:
+    def _sync_in_time(self, sync: Callable[[], None]) -> None:
+        with self._group_begun:
             while not self._is_closed:
                 if not self.unsynced:
-                    self._begun.wait()
+                    self._group_begun.wait()
                     continue
-                if self._begun.wait(self._seconds):
-                    continue  # another group has begun, with a time of its own
+                if self._group_begun.wait(self._seconds):
+                    continue  # another group has begun, and its time starts now
                 if self.unsynced and not self._is_closed:
                     try:
                         sync()
-                    except JournalError:  # the next append raises it
+                    except JournalError:  # the next append raises the error
                         return

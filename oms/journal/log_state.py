@@ -1,21 +1,25 @@
-"""The state of the write-ahead log: a file is complete by itself, or lacks its log.
+"""The state of the write-ahead log, which shows whether a file is complete without its log.
 
-The problem: while a journal is open, its last changes are in the log beside the file (`-wal`). A copy of
-the file alone is a sound database of an earlier state, and nothing in it says that changes are missing.
+The problem: while a journal is open, its latest changes are in the log beside the file (`-wal`). A copy of
+the file alone is an undamaged database with an earlier state, so the missing changes are hard to notice.
 
-So one row of the file says how it was left. It is AWAY before each copying of the log into the file
-(a checkpoint), so that this is what the file itself says from then on. It is OPEN directly afterwards,
-and that is in the log only. It is CLOSED when the journal closes, before the last checkpoint.
+The solution: the table `log` has one row with a state.
+- The journal sets the state to AWAY before each checkpoint, which copies the log into the file. From then
+  on the file itself contains AWAY.
+- The journal sets the state to OPEN directly after the checkpoint. Only the log contains this change.
+- The journal sets the state to CLOSED before its last checkpoint, when it closes.
 
-- A file that says AWAY, without a log beside it, was copied without its log, or has lost it.
-- A killed process leaves its log, and with the log the row says OPEN.
-- Where another program copies the log of a killed process into the file, and removes the log, the file
-  says OPEN and is complete.
+So the state that a reader finds means the following:
+- AWAY without a log beside the file: the file was copied without its log, or has lost the log.
+- OPEN with a log: the journal is open, or its process was killed.
+- OPEN without a log: the process was killed, and another program has copied the log into the file and
+  removed the log. The file is complete.
 
-Two cases are not recognized:
+Two cases are not detected:
 - The process was killed between AWAY and OPEN (the time of one commit), and another program has copied
-  the log into the file. Such a file is complete, but says AWAY.
-- A long read has kept a checkpoint from being complete. Such a file says OPEN, although it lacks its log.
+  the log into the file; or the opening was interrupted there. The file is complete, but its state is AWAY.
+- A long read has prevented a checkpoint from completing. The state of the file is OPEN, although the file
+  lacks its log.
 """
 
 from __future__ import annotations
@@ -34,12 +38,12 @@ CLOSED: Final = "closed"
 
 
 def mark(connection: Connection, state: str) -> None:
-    """Write how the file is left. Raises sqlite3.Error."""
+    """Set the state. Raises sqlite3.Error."""
     connection.execute("UPDATE log SET state = ?", (state,))
 
 
 def copy_log(connection: Connection, *, to_close: bool = False) -> None:
-    """Copy the log into the file, and mark how the file is left. Raises sqlite3.Error."""
+    """Copy the log into the file, and set the state before and after. Raises sqlite3.Error."""
     mark(connection, CLOSED if to_close else AWAY)
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     if not to_close:
@@ -47,24 +51,27 @@ def copy_log(connection: Connection, *, to_close: bool = False) -> None:
 
 
 def read_state(connection: Connection, path: str) -> str:
-    """Return how the file was left. Raises JournalError."""
+    """Return the state: AWAY, OPEN, or CLOSED. Raises JournalError for any other content."""
     place = f"{path}: log"
     with reported(place, "it cannot be read"):
         rows = connection.execute("SELECT state FROM log").fetchall()
     for state in (AWAY, OPEN, CLOSED):
         if rows == [(state,)]:
             return state
-    raise JournalError(place, "it must have one row, which says away, open, or closed")
+    raise JournalError(place, "it must contain one row: away, open, or closed")
 
 
 def is_without_its_log(connection: Connection, path: Path) -> bool:
-    """Return True if the file was copied without its log, or has lost it. Raises JournalError, OSError."""
+    """Return True if the file was copied without its log, or has lost it.
+
+    Raises JournalError and OSError.
+    """
     log = path.with_name(f"{path.name}-wal")
     return read_state(connection, str(path)) == AWAY and not (log.exists() and log.stat().st_size)
 
 
 def warning_about(connection: Connection, path: Path, last: int) -> str | None:
-    """Return a warning if the file lacks its log, else None; `last` is its last event."""
+    """Return a warning if the file lacks its log, or None. `last` is the last event in the file."""
     if not is_without_its_log(connection, path):
         return None
     return (

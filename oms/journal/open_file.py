@@ -1,4 +1,4 @@
-"""The file of a journal, opened by its one writer."""
+"""The file of a journal that is open for writing."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ _log = logging.getLogger("oms.journal")
 class OpenFile:
     """A journal's file that is open for writing: its writer lock, its connections, and its event log.
 
-    The file is made if it is missing, and migrated if it is older. With `verify` it is verified, in
-    O(events). Raises JournalError for a file that is damaged, of a newer version, or open elsewhere.
+    The file is created if it is missing, and migrated if it has an older version. With `verify` its content
+    is verified, in O(events). Raises JournalError for a file that is damaged, has a newer version, or is open
+    elsewhere.
     """
 
     def __init__(self, path: Path, synchronous: Synchronous, *, verify: bool) -> None:
@@ -46,8 +47,9 @@ class OpenFile:
             self.event_log = EventLog(self.connection, self.place)
             self._check(verify=verify)
             log_state.copy_log(self.connection)
-            # The guard writes nothing. The last connection that closes copies the log into the file.
-            # After a failure that must not happen, so the guard stays open until the other has closed.
+            # The guard is a connection that writes nothing. The last connection to close copies the log into
+            # the file, which must not happen after a failure. The guard then closes last, and cannot copy the
+            # log because the guard is read-only.
             self._guard = connect(uri_of(path, "ro"))
             undo.callback(self._guard.close)
             self._guard.execute("SELECT name FROM heads").fetchall()
@@ -64,34 +66,34 @@ class OpenFile:
         _log.info("%s is open, and its last event is %d", self.place, head.sequence)
 
     def set_synchronous(self, level: Synchronous) -> None:
-        """Set when SQLite syncs the log from now on. Raises sqlite3.Error."""
+        """Set when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
         self.connection.execute(f"PRAGMA synchronous={level}")
 
     def close(self, *, failed: bool) -> None:
-        """Close both connections. After a failure the log is not copied into the file, and nothing is raised.
+        """Close both connections, and copy the log into the file unless the journal has `failed`.
 
-        Raises sqlite3.Error, unless `failed`.
+        Raises sqlite3.Error. If `failed`, raises nothing.
         """
         if not failed:
             self._guard.close()
             self.connection.close()
             return
         for connection in (self.connection, self._guard):
-            with suppress(sqlite3.Error):  # the failure was raised where it happened
+            with suppress(sqlite3.Error):  # the failure itself was raised before
                 connection.close()
 
 
 def _prepare(connection: Connection, place: str) -> None:
-    """Check the version, switch to a write-ahead log, migrate, and see that the file can be written."""
+    """Check the version, turn on the write-ahead log, migrate the file, and check that it can be written."""
     for pragma in ("cell_size_check=ON", "fullfsync=ON", "checkpoint_fullfsync=ON"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     schema.version_of(connection, place)
     ((mode,),) = connection.execute("PRAGMA journal_mode=WAL").fetchall()
     if mode != "wal":
-        raise JournalError(place, f"no write-ahead log is possible here, only mode {mode}")
+        raise JournalError(place, f"SQLite cannot use a write-ahead log here, only the mode {mode!r}")
     connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
     connection.execute("PRAGMA synchronous=FULL")
     schema.migrate(connection, place)
     schema.check(connection, place)
-    # SQLite opens a file that can only be read, and raises nothing before the first write.
+    # SQLite opens a read-only file without an error, and raises at the first write. So write here.
     connection.execute("DELETE FROM events WHERE 0")

@@ -1,4 +1,4 @@
-"""Reading a journal without the writer lock, also while its writer works."""
+"""Read access to a journal, without the writer lock. Another program may write to the journal meanwhile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["opened_to_read"]
 
 @contextmanager
 def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
-    """Open a file to read, and return its event log as it is at one moment, whatever its writer does.
+    """Open a file read-only, and return its event log as it is at one moment. Later changes are not visible.
 
     Raises JournalError for a file that is damaged, missing, or of another version.
     """
@@ -30,7 +30,7 @@ def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
         if not real.exists():
             raise JournalError(place, "it is missing")
         if not real.stat().st_size:
-            raise JournalError(place, "it is empty, and so not a journal")
+            raise JournalError(place, "it is an empty file, not a journal")
         with connected(_uri(real)) as connection:
             _begin(connection)
             schema.check(connection, place)
@@ -43,7 +43,10 @@ def _begin(connection: Connection) -> None:
 
 
 def _uri(path: Path) -> str:
-    """Return the URI to read a file. In a read-only folder SQLite reads only files marked as immutable."""
+    """Return the URI that opens a file read-only.
+
+    In a read-only folder, SQLite can read a file only if its URI marks the file as immutable.
+    """
     uri = uri_of(path, "ro")
     log = path.with_name(f"{path.name}-wal")
     if os.access(path.parent, os.W_OK) or (log.exists() and log.stat().st_size):

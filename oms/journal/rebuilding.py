@@ -1,12 +1,12 @@
-"""Rebuilding: write the orders, trades and fills again from the events, where only they are damaged.
+"""Rebuilding: it derives the orders, trades, and fills of a damaged journal from the events.
 
-These tables are derived: the events say everything. So a new file gets the original tables of the old
-one (the events, the snapshot that they begin with, the replies), and the result of a replay. The new file
-is verified, and then replaces the old one in one step. The old file is not repaired in place, because
-deleting rows fails where its pages are damaged.
+A new file gets the original tables of the damaged file (the events, the snapshot before the first event,
+and the replies) and the result of replaying the events. The new file is verified, and then replaces the
+damaged file in one step. The damaged file is not repaired in place, because deleting rows fails where its
+pages are damaged.
 
-The tables that cannot be derived must be undamaged: their hashes, and the head that says where the event
-log ends. A damaged head could hide that the last events are missing.
+The original tables must be undamaged, because nothing else contains their data. That includes the heads: a
+damaged head could hide that the latest events are missing.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from oms.journal.writer_lock import WriterLock
 __all__ = ["rebuild"]
 
 _ORIGINAL = ("snapshot", "noted", "replies", "heads", "events", "log")
-"""The tables that cannot be derived."""
-_AT_ONCE = 1000
+"""The tables that cannot be derived from the events."""
+_CHUNK_SIZE = 1000  # rows
 
 
 def rebuild(path: str | os.PathLike[str]) -> Verification:
-    """Write the orders, trades and fills of a journal again from its events, and return what it then holds.
+    """Derive the orders, trades, and fills of a journal from its events, and verify the result.
 
     Indexes and views that were added by hand are lost. Raises JournalError if the journal is open
-    elsewhere, or if tables are damaged that cannot be derived; then the file is unchanged. O(events).
+    elsewhere, or if a table is damaged that cannot be derived. After an error the file is unchanged.
+    O(events).
     """
     real = real_path(path)
     with reported(str(real), "it cannot be rebuilt"), ExitStack() as undo:
@@ -59,20 +60,18 @@ def rebuild(path: str | os.PathLike[str]) -> Verification:
         with connected(uri_of(draft, "rw")) as target:
             _fill(source, target, str(real))
         with connected(uri_of(draft, "rw")) as target:
-            found = verify_event_log(EventLog(target, str(real)))
-        _take_over(source, real)
+            result = verify_event_log(EventLog(target, str(real)))
+        _lock_out_others(source, real)
         draft.replace(real)
         sync_folder(real)
-    return found
+    return result
 
 
 def _fill(source: Connection, target: Connection, place: str) -> None:
-    """Copy the original tables into an empty journal, and write the derived ones, in one transaction."""
+    """Copy the original tables into an empty journal, and write the derived tables, in one transaction."""
     source.execute("BEGIN")
     if schema.version_of(source, place) != schema.VERSION:
-        raise JournalError(
-            f"{place}: header", "it is of an older version: open it to write, and it is migrated"
-        )
+        raise JournalError(f"{place}: header", schema.OLDER_VERSION)
     schema.check_tables(source, place, _ORIGINAL)
     event_log = EventLog(source, place)
     end = event_log.head("now")
@@ -91,39 +90,40 @@ def _fill(source: Connection, target: Connection, place: str) -> None:
             _insert(target, table, iter(rows))
         trades.clear()
 
-    def take(event: TradePlaced) -> None:
+    def add_trade(event: TradePlaced) -> None:
         trades.append(event)
-        if len(trades) == _AT_ONCE:
+        if len(trades) == _CHUNK_SIZE:
             write_trades()
 
-    om = replayed(event_log, end.sequence, take)
+    om = replayed(event_log, end.sequence, add_trade)
     write_trades()
-    _insert(target, "orders", iter((each[0], each[1], each[2].value, *each[3:]) for each in om))
+    _insert(target, "orders", iter((order[0], order[1], order[2].value, *order[3:]) for order in om))
     target.execute("COMMIT")
     source.execute("COMMIT")
     ((busy, _, _),) = target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if busy:
-        raise JournalError(place, "somebody else has its draft open")
+        raise JournalError(place, "another program has the new file open")
 
 
 def _insert(target: Connection, table: str, rows: Iterator[Sequence[Any]]) -> None:
-    while some := list(islice(rows, _AT_ONCE)):
-        marks = ", ".join("?" * len(some[0]))
-        target.executemany(f"INSERT INTO {table} VALUES ({marks})", some)  # noqa: S608  # constants
+    while chunk := list(islice(rows, _CHUNK_SIZE)):
+        marks = ", ".join("?" * len(chunk[0]))
+        target.executemany(f"INSERT INTO {table} VALUES ({marks})", chunk)  # noqa: S608  # constants
 
 
-def _take_over(source: Connection, real: Path) -> None:
-    """Remove the old file's log, and lock all others out, so that the file can be replaced.
+def _lock_out_others(source: Connection, real: Path) -> None:
+    """Remove the old file's log, and lock out all other programs, so that the file can be replaced.
 
-    A log left behind would be taken for that of the new file. A reader of the old file would share its locks.
+    SQLite would treat a log that stays as the new file's log. A program that is still reading the old file
+    would share its locks with the new file.
     """
     ((mode,),) = source.execute("PRAGMA journal_mode=DELETE").fetchall()
     if mode != "delete":
-        raise JournalError(str(real), "it is being read elsewhere: close that, and rebuild it again")
+        raise JournalError(str(real), "another program is reading it; close that program, and rebuild again")
     source.execute("BEGIN EXCLUSIVE")
 
 
 def _remove(draft: Path) -> None:
-    """Remove the new file, and whatever a failure has left of it."""
+    """Remove the new file and the files beside it, if they exist."""
     for name, suffix in product((draft.name, f"{draft.name}-new"), ("", "-wal", "-shm", "-journal")):
         draft.with_name(f"{name}{suffix}").unlink(missing_ok=True)

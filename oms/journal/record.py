@@ -1,7 +1,7 @@
-"""The text of events and orders in the file, and the hashes that detect a change of it.
+"""The text of events and orders in the file, and the hashes that detect changes of the text.
 
-Several kinds of text are hashed. Each begins or ends with its own word (`text`, `event`, `reply`, `head`),
-so that no text of one kind can have the hash of another.
+Several kinds of text are hashed. Each kind begins or ends with its own word (`text`, `event`, `reply`, or
+`head`), so texts of different kinds never have the same hash.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _SIDES = {side.value: side for side in Side}
 
 
 class Head(NamedTuple):
-    """The state after a sequence number: the counters, and the count and hash sum of the resting orders."""
+    """The counters after an event, with the number and the hash sum of the resting orders.
+
+    The table `heads` has a head for each table whose end must be known: "now" (the events and the orders),
+    "snapshot", "noted", and "replies".
+    """
 
     sequence: int
     next_trade_id: int
@@ -45,7 +49,7 @@ class Head(NamedTuple):
     last_hash: bytes
 
     def row(self, name: str) -> tuple[object, ...]:
-        """Return the row of the table `heads`, up to its seal."""
+        """Return the row of the table `heads`, without the column `syncs`."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         return (
             name,
@@ -69,7 +73,7 @@ EMPTY = Head(0, 1, 0, 0, NO_HASH)
 
 
 def literals(row: Iterable[object]) -> str:
-    """Return a row as SQL literals, for statements that take no parameters."""
+    """Return a row as SQL literals, for statements without parameters."""
     return ", ".join(f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value) for value in row)
 
 
@@ -80,7 +84,7 @@ def digest(text: str) -> bytes:
 
 def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
     """Return the hash of an event, chained to the hash `before`; `body` is the digest of its body."""
-    noted = "-" if note is None else f"+{note}"  # last, because it can hold any text
+    noted = "-" if note is None else f"+{note}"  # last, because a note can contain any text
     return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
@@ -92,7 +96,8 @@ def reply_link(before: bytes, number: int, text: bytes) -> bytes:
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
     """Return the sum of the digests of orders, which does not depend on their sequence.
 
-    So an order can be added or subtracted in O(1). An order is a row of its fields, with the side as text.
+    So an order can be added to the sum or subtracted from it in O(1). An order is a row of its fields, with
+    the side as text.
     """
     names: dict[Any, str] = {}
     total = 0
@@ -123,14 +128,15 @@ def _amended(before: Order, after: Order) -> str:
     return f'{{"before":{order_text(before)},"after":{order_text(after)}}}'
 
 
-def _trade(trade: Trade) -> str:
+def _trade(trade: Trade, remaining: int | None) -> str:
     fills = ",".join(
         f'{{"order_id":{order_id},"amount":{amount},"price":{price}}}'
         for order_id, amount, price in trade.fills
     )
     return (
         f'{{"trade_id":{trade.trade_id},"symbol":{quoted(trade.symbol)},"side":"{trade.side._value_}",'
-        f'"amount":{trade.amount},"total_price":{trade.total_price},"fills":[{fills}]}}'
+        f'"amount":{trade.amount},"total_price":{trade.total_price},"fills":[{fills}]'
+        + ("}" if remaining is None else f',"remaining":{remaining}}}')
     )
 
 
@@ -142,9 +148,10 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
     return tuple(map(_read_order, body))
 
 
-def _read_trade(body: Any) -> Trade:
+def _read_trade(body: Any) -> tuple[Trade, int | None]:
+    remaining = body.pop("remaining", None)  # bodies of version 3 and before do not have it
     fills = tuple(OrderFill(**fill) for fill in body["fills"])
-    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills}))
+    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills})), remaining
 
 
 _Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
@@ -158,21 +165,21 @@ FORMATS: dict[type[Event], _Format] = {
         lambda event: _amended(event.before, event.after),
         lambda body: map(_read_order, (body["before"], body["after"])),
     ),
-    TradePlaced: (lambda event: _trade(event.trade), lambda body: [_read_trade(body)]),
+    TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
-"""How the body of each kind of event is written, and how its subject is read from the parsed body."""
+"""Two functions for each kind of event: one writes its body, one reads the arguments from a parsed body."""
 
 _KINDS = {kind.__name__: kind for kind in FORMATS}
 
 
 def body_of(event: Event) -> str:
-    """Return what an event is about, as JSON."""
+    """Return the body of an event: its order, orders, or trade as JSON."""
     write, _ = FORMATS[type(event)]
     return write(event)
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
-    """Return the event that was written; raise LookupError, TypeError or ValueError if it is not one."""
+    """Return the event with these fields. Raises LookupError, TypeError, or ValueError for invalid fields."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
     return cast("Callable[..., Event]", make)(*read(json.loads(body)), sequence=sequence, note=note)

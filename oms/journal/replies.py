@@ -1,4 +1,4 @@
-"""Replies without an event: those to requests that were acknowledged, but changed nothing."""
+"""Replies without an event: replies to requests that were acknowledged, but changed nothing."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ ROWS = 2
 class ReplyKeeper(Protocol):
     """An optional part of a journal: storage for texts that belong to no event.
 
-    A service that acknowledges a request under an idempotency key must know the key after a restart.
-    Usually the note of an event carries the key, but a request that changes nothing makes no event.
-    With a journal that is not a ReplyKeeper, `oms.api` forgets such keys when the process ends.
+    A service that acknowledges a request with an idempotency key must remember the key after a restart.
+    Usually the note of an event contains the key, but a request that changes nothing creates no event.
+    If the journal is not a ReplyKeeper, `oms.api` forgets the keys of those requests when its process ends.
     """
 
     def keep_reply(self, reply: str) -> None:
-        """Store a text, as durably as an event, before returning. Raises JournalError if it is not stored."""
+        """Store a text as durably as an event. Raises JournalError if the text cannot be stored."""
         ...
 
     def replies(self) -> Iterator[str]:
-        """Yield all stored texts, oldest first. Raises JournalError."""
+        """Yield all stored texts, oldest first. Raises JournalError if they cannot be read."""
         ...
 
 
 def check_reply(reply: object) -> None:
-    """Raise InvalidArgumentError unless the reply is a text that can be encoded."""
+    """Raise InvalidArgumentError unless the reply is a str that UTF-8 can encode."""
     if type(reply) is str:
         with suppress(UnicodeEncodeError):
             reply.encode()
@@ -52,9 +52,10 @@ def check_reply(reply: object) -> None:
 
 
 def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: str) -> None:
-    """Write a reply inside the caller's transaction; `now` is the head that the caller knows. O(1).
+    """Write a reply inside the caller's transaction. `now` is the head "now", as the caller last read it.
 
-    Raises JournalError, and sqlite3.Error, also if another program has changed the file.
+    Raises JournalError for a damaged head. Raises sqlite3.Error for a failed write, and if another program
+    has changed the file. O(1).
     """
     head = event_log.head("replies")
     number = head.sequence + 1
@@ -65,4 +66,4 @@ def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: s
     row = (number, number, last_hash, after.seal("replies"), head.last_hash, now.last_hash)
     connection.execute(_HEAD, row)
     if connection.total_changes == before:
-        raise sqlite3.DatabaseError("the heads are not what they were")
+        raise sqlite3.DatabaseError("another program has changed the heads")

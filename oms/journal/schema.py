@@ -1,4 +1,4 @@
-"""The tables and the version of a file, its creation, and the migration of older versions."""
+"""The tables and the version of a journal file, its creation, and the migration of older versions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from oms.errors import JournalError
-from oms.journal.connection import Connection, connected, sync_folder, uri_of
+from oms.journal.connection import Connection, connected, roll_back, sync_folder, uri_of
 from oms.journal.log_state import CLOSED
 from oms.journal.record import EMPTY, literals
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 3
+VERSION = 4
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -24,7 +24,8 @@ _ORDER_COLUMNS = """(
 )"""
 
 TABLES = {
-    # The event log: rows are only added. batch is the first sequence number of the events of one change.
+    # The event log, to which rows are only added. A batch is the events of one change; the column `batch` is
+    # the sequence number of its first event.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
@@ -33,9 +34,9 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # The resting orders: derived from the event log, like trades and fills.
+    # The resting orders, which are derived from the event log, like trades and fills.
     "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
-    # amount and total_price have no type: an integer of up to 64 bits, or a text.
+    # The columns amount and total_price have no type, because an integer of more than 64 bits is a text.
     "trades": """CREATE TABLE trades (
     trade_id INTEGER PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -52,9 +53,9 @@ TABLES = {
     price INTEGER NOT NULL,
     PRIMARY KEY (trade_id, position)
 ) WITHOUT ROWID""",
-    # The orders that rested where the event log begins, after a compaction.
+    # The orders that rested before the first event of the event log. They are empty before a compaction.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
-    # Dropped events that carry a note: the note may hold an idempotency key.
+    # The dropped events that carry a note, because a note may contain an idempotency key.
     "noted": """CREATE TABLE noted (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -68,7 +69,7 @@ TABLES = {
     reply TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # One row: whether part of the journal may be in its write-ahead log. See log_state.py.
+    # One row with the state of the write-ahead log. See log_state.py.
     "log": """CREATE TABLE log (
     state TEXT NOT NULL
 )""",
@@ -94,18 +95,23 @@ def _first_head(name: str) -> str:
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: (TABLES["noted"], _first_head("noted")),
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
+    3: (),  # the event of a trade has one field more: an older program must not read it
 }
-"""The statements that make a file of each older version one of the next."""
+"""For each older version, the statements that migrate a file to the next version."""
+
+OLDER_VERSION = "it has an older version; open it for writing, which migrates it"
+"""The problem of a file that is opened read-only and has an older version."""
 
 
 def create(path: Path) -> None:
-    """Create an empty journal. It gets its name only when it is complete.
+    """Create an empty journal. The file gets its name only when it is complete.
 
-    Raises sqlite3.Error, OSError, and JournalError if there is a write-ahead log without its file.
+    Raises sqlite3.Error and OSError. Raises JournalError if the path has a write-ahead log without its file.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
-        raise JournalError(str(path), f"it is missing, but {log.name} is there, and may hold what it held")
+        problem = f"it is missing, but its log {log.name} exists and may contain changes; restore the file"
+        raise JournalError(str(path), problem)
     draft = path.with_name(f"{path.name}-new")
     for leftover in ("", "-journal", "-wal", "-shm"):
         draft.with_name(f"{draft.name}{leftover}").unlink(missing_ok=True)
@@ -120,7 +126,8 @@ def create(path: Path) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Under the temporary name: if a crash brings back an old write-ahead log, it does not match.
+        # Turn on the write-ahead log under the temporary name. If a crash brings back an old log of the path,
+        # the old log does not match this file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)
@@ -132,48 +139,46 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def version_of(connection: Connection, place: str) -> int:
-    """Return the version of a file. Raises JournalError unless it is a journal of a known version."""
+    """Return the version of a file. Raises JournalError unless it is a journal of a version up to VERSION."""
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     version: int
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if application_id != APPLICATION_ID:
-        raise JournalError(f"{place}: header", "this is not a journal of oms, or its header is damaged")
+        raise JournalError(f"{place}: header", "it is not a journal of oms, or its header is damaged")
     if version > VERSION:
-        problem = f"it is of version {version}, which is newer than this oms knows ({VERSION})"
+        problem = f"its version is {version}, but this oms reads versions up to {VERSION}; upgrade oms"
         raise JournalError(f"{place}: header", problem)
     if version != VERSION and version not in MIGRATIONS:
-        raise JournalError(f"{place}: header", f"it says it is of version {version}, which does not exist")
+        raise JournalError(f"{place}: header", f"its version is {version}, which does not exist")
     return version
 
 
 def migrate(connection: Connection, place: str) -> None:
-    """Bring a file to this version, each step in a transaction. Raises JournalError and sqlite3.Error."""
+    """Migrate a file to VERSION, each step in a transaction. Raises JournalError and sqlite3.Error."""
     while version_of(connection, place) < VERSION:
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             version = version_of(connection, place)
             for statement in MIGRATIONS[version]:
                 connection.execute(statement)
             _stamp(connection, version + 1)
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            roll_back(connection)
             raise
 
 
 def check(connection: Connection, place: str) -> None:
-    """Raise JournalError unless the tables are those of this version."""
+    """Raise JournalError unless the file has VERSION and its tables."""
     if version_of(connection, place) != VERSION:
-        raise JournalError(
-            f"{place}: header", "it is of an older version: open it to write, and it is migrated"
-        )
+        raise JournalError(f"{place}: header", OLDER_VERSION)
     check_tables(connection, place, TABLES)
 
 
 def check_tables(connection: Connection, place: str, names: Iterable[str]) -> None:
-    """Raise JournalError unless these tables are those of this version, and there is no trigger.
+    """Raise JournalError if one of these tables differs from its definition, or if the file has a trigger.
 
-    Indexes and views that were added by hand are allowed, and so are SQLite's statistics.
+    Indexes, views, and SQLite's statistics that were added by hand are allowed. Other tables are not.
     """
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, _ in rows:
@@ -181,10 +186,9 @@ def check_tables(connection: Connection, place: str, names: Iterable[str]) -> No
             problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
             raise JournalError(f"{place}: schema, trigger {name}", problem)
     # In a damaged file the name of a table may be a BLOB.
-    named = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
-    tables = {name: sql for name, sql in named if not name.startswith("sqlite_")}
+    definitions = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
+    tables = {name: sql for name, sql in definitions if not name.startswith("sqlite_")}
     for name in (*names, *(tables.keys() - TABLES.keys())):
         if tables.get(name) != TABLES.get(name):
-            raise JournalError(
-                f"{place}: schema, table {name}", f"it is not what version {VERSION} has there"
-            )
+            problem = f"it is missing, changed, or not part of version {VERSION}"
+            raise JournalError(f"{place}: schema, table {name}", problem)

@@ -1,4 +1,4 @@
-"""A journal in an SQLite file, for its one writer: reading, appending, compaction, and closing."""
+"""A journal in an SQLite file that is open for writing."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ __all__ = ["Durability", "SqliteJournal"]
 Durability = Literal["full", "batched", "off"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
 _LONGEST_GROUP = 3600  # seconds
-_AT_ONCE = 1_000  # events read under one lock
+_CHUNK_SIZE = 1_000  # events that are read while the lock is held once
 
 
 class SqliteJournal:
-    """The only writer of events to the SQLite file at `path`. The file is made if it is missing.
+    """A journal in the SQLite file at `path`, which is created if it does not exist.
 
-    `durability` says when an append returns. With "full" the change is on the disk. With "batched" the
-    operating system has it, and it is on the disk before `group_size` changes are made or `group_seconds`
-    seconds have passed. With "off" the operating system has it.
+    `durability` sets where a change is when `append` returns.
+    - "full": on the disk.
+    - "batched": in the operating system. The change is on the disk before `group_size` changes are made or
+      `group_seconds` seconds have passed.
+    - "off": in the operating system.
 
-    Opening checks the ends of the event log, and `snapshot` compares the orders with their hash, in
-    O(orders). With `verify` everything is compared, in O(events). Raises InvalidArgumentError, and
-    JournalError for a file that is damaged, of a newer version, or open elsewhere. An older file is
-    migrated.
+    Opening a journal checks both ends of the event log. `snapshot` compares the orders with their hash, in
+    O(orders). With `verify` the whole file is verified, in O(events). A file of an older version is migrated.
+    Raises InvalidArgumentError for an invalid argument. Raises JournalError for a file that is damaged, has a
+    newer version, or is open for writing elsewhere.
     """
 
     def __init__(
@@ -75,13 +77,13 @@ class SqliteJournal:
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event in the file; see Journal."""
+        """The sequence number of the last event in the file. Raises JournalError if the journal is closed."""
         with self._own_lock():
             self._get_ready()
             return self._writer.head.sequence
 
     def snapshot(self) -> Snapshot:
-        """Return the resting orders and counters as they are now, in O(orders). Raises JournalError."""
+        """Return the resting orders and the counters. Raises JournalError for a damaged order. O(orders)."""
         with self._own_lock():
             self._get_ready()
             head = self._writer.head
@@ -91,7 +93,8 @@ class SqliteJournal:
     def read(self, first: int = 1) -> Iterator[Event]:
         """Yield the events from the sequence number `first` on, each compared with its hash.
 
-        Raises InvalidArgumentError, and JournalError, also if `first` was dropped by a compaction.
+        Raises InvalidArgumentError for an invalid `first`. Raises JournalError for a damaged event, and if a
+        compaction has dropped the event `first`.
         """
         check_positive("first", first, InvalidArgumentError)
         return self._read(self._file.event_log.events(first))
@@ -100,15 +103,15 @@ class SqliteJournal:
         while True:
             with self._own_lock():
                 self._get_ready()
-                some = list(islice(events, _AT_ONCE))
-            if not some:
+                chunk = list(islice(events, _CHUNK_SIZE))
+            if not chunk:
                 return
-            yield from some
+            yield from chunk
 
     def history(self) -> Iterator[Event]:
         """Yield the dropped events that carry a note, then all events of the event log.
 
-        Raises JournalError. O(events).
+        Raises JournalError for a damaged event. O(events).
         """
         with self._own_lock():
             self._get_ready()
@@ -118,16 +121,19 @@ class SqliteJournal:
         yield from self.read(start + 1)
 
     def replies(self) -> Iterator[str]:
-        """Yield the texts given to `keep_reply`, each compared with its hash.
+        """Yield the texts that `keep_reply` has stored, each compared with its hash.
 
-        Raises JournalError. O(replies).
+        Raises JournalError for a damaged reply. O(replies).
         """
         with self._own_lock():
             self._get_ready()
             return iter(self._file.event_log.replies())
 
     def verify(self) -> Verification:
-        """Replay the event log and compare everything in the file with it. Raises JournalError. O(events)."""
+        """Replay the event log, and compare all tables of the file with the result.
+
+        Raises JournalError with the place of the first damage. O(events).
+        """
         with self._own_lock():
             self._get_ready()
             return verify_event_log(self._file.event_log)
@@ -135,12 +141,17 @@ class SqliteJournal:
     # ------------------------------------------------------------------ writing
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Make a batch durable, as `durability` says; O(events and orders in it). Raises JournalError."""
+        """Write a batch of events, as durably as `durability` promises.
+
+        Raises JournalError if the batch cannot be written. O(events and orders in the batch).
+        """
         with self._own_lock():
             self._get_ready(to_write=True)
             for before, event in enumerate(batch, self._writer.head.sequence):
                 if event.sequence != before + 1:
-                    raise JournalError(self._file.place, f"event {event.sequence} cannot follow {before}")
+                    raise JournalError(
+                        self._file.place, f"event {event.sequence} cannot follow event {before}"
+                    )
 
             def write(head: Head) -> Written:
                 rows = Batch(self._file.connection, head)
@@ -150,9 +161,10 @@ class SqliteJournal:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
-        """Keep a text that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
+        """Store a text that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
 
-        Raises InvalidArgumentError if it is not a text, and JournalError.
+        Raises InvalidArgumentError unless the text is a str of valid Unicode. Raises JournalError if the text
+        cannot be stored.
         """
         check_reply(reply)
         with self._own_lock():
@@ -173,28 +185,28 @@ class SqliteJournal:
         self._checkpoints.make_when_due()
 
     def sync(self) -> None:
-        """Have everything that was appended on the disk before returning. Raises JournalError."""
+        """Return when every appended change is on the disk. Raises JournalError if the sync fails."""
         with self._own_lock():
             self._get_ready(to_write=True)
             self._group.sync()
 
     def check_writable(self) -> None:
-        """Raise JournalError if an append would be rejected: it is closed, or read-only since an error."""
+        """Raise JournalError if the journal is closed, or read-only after an error."""
         with self._own_lock():
             self._get_ready(to_write=True)
 
     # ------------------------------------------------------------------ compaction
 
     def droppable(self, before: int | None = None) -> Droppable:
-        """Return what `compact` would drop, and drop nothing. O(trades).
+        """Return what `compact` would drop, without dropping anything. O(trades).
 
-        Raises InvalidArgumentError and JournalError.
+        Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
         """
         with self._own_lock():
             self._get_ready()
-            return droppable_before(self._file.event_log, self._first_kept(before))
+            return droppable_before(self._file.event_log, self._first_event_after(before))
 
-    def _first_kept(self, before: int | None) -> int:
+    def _first_event_after(self, before: int | None) -> int:
         end = self._writer.head.sequence + 1
         first = end if before is None else before
         if type(first) is not int or not 1 <= first <= end:
@@ -202,36 +214,44 @@ class SqliteJournal:
         return first
 
     def compact(self, before: int | None = None) -> int:
-        """Drop the events before the sequence number `before`, or all events; return how many were dropped.
+        """Drop the events before the sequence number `before` (default: all events), and return their number.
 
-        The events of one transaction are dropped together or not at all. The orders that rested then
-        become the snapshot that the event log begins with. Dropped events that carry a note stay
+        The events of one transaction are dropped together or not at all. The event log then begins with a
+        snapshot of the orders that rested after the dropped events. Dropped events that carry a note stay
         available from `history`. The whole event log is verified first. O(events).
-        Raises InvalidArgumentError and JournalError.
+        Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
         """
         with self._own_lock():
             self._get_ready(to_write=True)
-            first = self._first_kept(before)
+            first = self._first_event_after(before)
             self._group.sync()
+            self._writer.in_doubt = True
             try:
                 dropped = drop_before(self._file.connection, self._file.event_log, first)
             except sqlite3.Error as error:
                 raise self._writer.failure(error, committing=True) from error
+            self._writer.in_doubt = False
             self._checkpoints.make()
             return dropped
 
     # ------------------------------------------------------------------ the lock, and closing
 
     # Every method writes `with self._own_lock()` itself. An RLock is acquired and released in C. A context
-    # manager written in Python could be interrupted between the two, and the lock would stay locked.
+    # manager that is written in Python could be interrupted after it acquires the lock, and never release it.
 
     def _own_lock(self) -> RLock:
-        """Return the lock. Raises JournalError in a forked process, where a lost thread may hold it."""
+        """Return the lock. Raises JournalError in a forked process.
+
+        There the lock may be held for ever, because the thread that held it was not forked.
+        """
         self._file.writer_lock.check()
         return self._lock
 
     def _get_ready(self, *, to_write: bool = False) -> None:
-        """Raise JournalError if it is closed, or cannot be written; settle a write that was interrupted."""
+        """Settle an interrupted write. Raises JournalError if the journal is closed.
+
+        With `to_write`, also raises JournalError if the journal is read-only.
+        """
         if self._closed:
             raise JournalError(self._file.place, "it is closed")
         if to_write:
@@ -243,38 +263,38 @@ class SqliteJournal:
             self._writer.in_doubt = False
 
     def close(self) -> None:
-        """Sync, copy the log into the file, and release the file; a second call does nothing.
+        """Sync, copy the log into the file, and release the file. A second call does nothing.
 
-        Raises JournalError; the journal is closed all the same.
+        Raises JournalError if a change may be lost. The journal is closed in any case.
         """
         if not self._file.writer_lock.is_ours():
-            return  # it belongs to the process that this one was forked from
+            return  # the journal belongs to the process that this one was forked from
         with self._lock:
             if self._closed:
                 return
-            with reported(self._file.place, "it is closed, but"), ExitStack() as leaving:
-                leaving.callback(self._file.writer_lock.release)
-                leaving.callback(self._release)
+            with reported(self._file.place, "it is closed, but"), ExitStack() as stack:
+                stack.callback(self._file.writer_lock.release)
+                stack.callback(self._release)
                 if self._writer.problem is None:
                     self.sync()
                     self._checkpoints.make(to_close=True)
                 elif self._group.unsynced or self._file.presence.problem(thorough=True):
-                    raise JournalError(self._file.place, self._lost())
+                    raise JournalError(self._file.place, self._loss())
 
     def _release(self) -> None:
         self._closed = True
         self._group.close()
         self._file.close(failed=self._writer.problem is not None)
 
-    def _lost(self) -> str:
+    def _loss(self) -> str:
         unsynced = self._group.unsynced
-        last = f"its last {unsynced} changes" if unsynced else "its changes"
-        return f"it is closed, but {last} may not be on the disk: {self._writer.problem}"
+        changes = {0: "its changes", 1: "its last change"}.get(unsynced, f"its last {unsynced:,} changes")
+        return f"it is closed, but {changes} may not be on the disk: {self._writer.problem}"
 
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:
     if durability not in get_args(Durability):
-        raise InvalidArgumentError("durability", durability, "'full', 'batched' or 'off'")
+        raise InvalidArgumentError("durability", durability, "'full', 'batched', or 'off'")
     check_positive("group_size", group_size, InvalidArgumentError)
     if type(group_seconds) not in (int, float) or not 0 < cast("float", group_seconds) <= _LONGEST_GROUP:
-        raise InvalidArgumentError("group_seconds", group_seconds, f"a number > 0, at most {_LONGEST_GROUP}")
+        raise InvalidArgumentError("group_seconds", group_seconds, f"a number > 0 and <= {_LONGEST_GROUP}")

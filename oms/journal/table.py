@@ -1,4 +1,4 @@
-"""The event log as columns, chunk by chunk: for data frames, Parquet files and CSV."""
+"""The event log as columns, in chunks, for data frames, Parquet files, and CSV files."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def columns(
 ) -> Iterator[Columns]:
     """Yield the events of a file, from `first` or the beginning, as columns of at most `at_once` rows.
 
-    Each chunk is a dict of lists, which any data frame accepts. The rows are those of `Event.rows`:
-    `change` is the amount in lots that was added at a price or, below 0, removed. All changes add up to
-    the resting orders (after a compaction, together with those that rested then). An amendment has two
-    rows, a trade one for each fill. All columns but `event`, `note`, `symbol`, and `side` are integers
-    of at most 64 bits. An empty event log yields one empty chunk.
+    Each chunk is a dict of lists, which data frames accept. The rows are those of `Event.rows`. The column
+    `change` is the amount in lots that was added at a price (above 0) or removed (below 0). All changes
+    together add up to the resting orders. After a compaction, add the orders that rested at that time. An
+    amendment has two rows, and a trade has one row for each fill. The columns `event`, `note`, `symbol`, and
+    `side` are texts. All other columns are integers of at most 64 bits. An empty event log yields one empty
+    chunk.
 
-    The chunks show the file as it is when the first one is read, whatever its writer does meanwhile.
-    Raises InvalidArgumentError, and JournalError for a damaged file. O(rows), with one chunk and one event
-    in memory.
+    All chunks show the file as it is when the first chunk is read. Raises InvalidArgumentError for an invalid
+    argument, and JournalError for a damaged file. O(rows), with one chunk and one event in memory.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
@@ -59,13 +59,13 @@ def _columns(path: str | os.PathLike[str], first: int | None, at_once: int) -> I
 
 
 def in_columns(events: Iterable[Event], at_once: int) -> Iterator[Columns]:
-    """Yield events as columns of at most `at_once` rows, at least one chunk."""
+    """Yield events as columns of at most `at_once` rows. No events yield one empty chunk."""
     rows = chain.from_iterable(map(event_rows, events))
-    some = list(islice(rows, at_once))
-    yield _transposed(some)
-    while some := list(islice(rows, at_once)):
-        yield _transposed(some)
+    chunk = list(islice(rows, at_once))
+    yield _transposed(chunk)
+    while chunk := list(islice(rows, at_once)):
+        yield _transposed(chunk)
 
 
 def _transposed(rows: list[Row]) -> Columns:
-    return {name: [row[at] for row in rows] for at, name in enumerate(EVENT_COLUMNS)}
+    return {name: [row[position] for row in rows] for position, name in enumerate(EVENT_COLUMNS)}

@@ -1,14 +1,14 @@
-"""The only code that commits to a journal's file; after a failure it makes the journal read-only."""
+"""Commits to a journal's file. After a failure the journal becomes read-only."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
 from oms.errors import JournalError
+from oms.journal.connection import roll_back
 from oms.journal.open_file import OpenFile
 from oms.journal.record import Head
 
@@ -23,33 +23,33 @@ _TRANSIENT = {
 
 
 class Written(NamedTuple):
-    """The head after a write, and how many rows were written."""
+    """The head after a write, and the number of rows that were written."""
 
     head: Head
     rows: int
 
 
 Write = Callable[[Head], Written]
-"""Writes rows inside the open transaction, after the given head."""
+"""A function that writes rows inside the open transaction, after the head that it gets."""
 
 
 class Writer:
-    """Commits one write at a time. Its caller holds the journal's lock.
+    """The one place that commits to the file. The caller holds the journal's lock.
 
-    After SQLite has failed in a way that leaves the file in doubt, `problem` says why, and nothing
-    more is written until the journal is opened again.
+    If SQLite fails so that the content of the file is uncertain, `problem` describes the failure, and the
+    journal is read-only until it is opened again.
     """
 
     def __init__(self, file: OpenFile) -> None:
         self.file = file
         self.head = file.event_log.head("now")
         self.problem: str | None = None
-        self.in_doubt = False  # True while a write is being made, and after one was interrupted
+        self.in_doubt = False  # True during a write, and after an interrupted write
 
     def write(self, write: Write) -> int:
-        """Write in one transaction, and return how many rows were written. Raises JournalError.
+        """Write in one transaction, and return the number of rows. Raises JournalError if the write fails.
 
-        The caller clears `in_doubt` when it has accounted for the write.
+        The caller sets `in_doubt` to False when it has counted the write.
         """
         self.in_doubt, committing = True, False
         execute = self.file.connection.execute
@@ -65,8 +65,7 @@ class Writer:
 
     def settle(self) -> None:
         """Roll back an interrupted write that was not committed, and read the head again."""
-        with suppress(sqlite3.Error):  # no transaction is open if it was committed, or had not begun
-            self.file.connection.execute("ROLLBACK")
+        roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
 
     def check_writable(self, *, thorough: bool = False) -> None:
@@ -74,31 +73,31 @@ class Writer:
         if self.problem is None and (problem := self.file.presence.problem(thorough=thorough)):
             self._turn_read_only(problem)
         if self.problem is not None:
-            raise JournalError(self.file.place, f"it is read-only, until it is opened again: {self.problem}")
+            raise JournalError(self.file.place, f"it is read-only until it is opened again: {self.problem}")
 
     def failure(self, error: sqlite3.Error, *, committing: bool) -> JournalError:
         """Roll back after an error of SQLite, and return the error to raise.
 
-        Turn read-only, unless the error is transient and nothing was being committed.
+        The journal becomes read-only, except after a transient error before the commit.
         """
         self.in_doubt = False
-        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-            self.file.connection.execute("ROLLBACK")
+        roll_back(self.file.connection)
         problem = str(error)
         if self._is_overtaken():
             problem = (
-                f"somebody else has written into it since it was opened (was its -lock removed?): {error}"
+                f"another program has written to it since it was opened; was its -lock removed? ({error})"
             )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _TRANSIENT or committing:
             self._turn_read_only(problem)
-        held = "whether it holds the change is unknown until it is opened again" if committing else "not held"
-        return JournalError(self.file.place, f"{held}: {problem}")
+        unknown = "whether the change is stored is unknown until it is opened again"
+        outcome = unknown if committing else "the change is not stored"
+        return JournalError(self.file.place, f"{outcome}: {problem}")
 
     def _turn_read_only(self, problem: str) -> None:
-        """Accept no more changes, and log why, once: the error reaches only the caller who made a change."""
+        """Accept no more changes, and log the reason once, because only one caller gets the error."""
         if self.problem is None:
             self.problem = problem
-            _log.error("%s is read-only, until it is opened again: %s", self.file.path, problem)
+            _log.error("%s is read-only until it is opened again: %s", self.file.path, problem)
 
     def _is_overtaken(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The writer lock: one writer at a time, also under a second name of the file, and across forks."""
+"""The writer lock, which allows one writer of a journal at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["WriterLock"]
 
 
 class WriterLock:
-    """The right to write to a file, held until `release` or the end of the process.
+    """The right to write to a file, which lasts until `release` or the end of the process.
 
-    It is an exclusive SQLite transaction on an empty file beside the journal, `NAME-lock`. SQLite can
-    lock a file on every system, and it rejects a second connection in the same process too, which
-    POSIX locks do not. The empty file stays, because removing it could let two writers in at once.
+    The lock is an exclusive SQLite transaction on an empty file beside the journal, `NAME-lock`. SQLite can
+    lock a file on every system. Unlike POSIX locks, SQLite also rejects a second connection in the same
+    process. The empty file is never removed, because its removal could allow two writers at once.
 
-    SQLite locks a read-only file for reading only, without an error. So the transaction also tries a
-    write. The write stays in memory, because the transaction is never committed.
+    SQLite locks a read-only file for reading only, without an error. So the transaction also writes
+    something. The write stays in memory, because the transaction is never committed.
 
     Raises JournalError if another writer holds the lock, or if `NAME-lock` cannot be locked.
     """
@@ -32,7 +32,7 @@ class WriterLock:
         beside = path.with_name(f"{path.name}-lock")
         if os.path.lexists(beside) and not stat.S_ISREG(beside.lstat().st_mode):
             raise JournalError(
-                str(path), f"{beside.name} is not a plain file, so it cannot be the lock: move it away"
+                str(path), f"{beside.name} is not a regular file, so it cannot be the lock; move it away"
             )
         with ExitStack() as undo:
             try:
@@ -48,12 +48,12 @@ class WriterLock:
             undo.pop_all()
 
     def check(self) -> None:
-        """Raise JournalError in a process that was forked from the one that holds the lock."""
+        """Raise JournalError in a process that was forked from the process that holds the lock."""
         if not self.is_ours():
             raise JournalError(str(self._path), "it was opened by the process that this one was forked from")
 
     def is_ours(self) -> bool:
-        """Return True in the process that took the lock."""
+        """Return True in the process that acquired the lock."""
         return os.getpid() == self._process
 
     def release(self) -> None:
@@ -63,6 +63,6 @@ class WriterLock:
 
 def _problem(error: sqlite3.Error, beside: Path) -> str:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "it is open elsewhere, and takes one writer"
-    problem = f"{beside.name} cannot be written, and without it a second writer would be let in: {error}"
+        return "it is open elsewhere; close it there, because a journal allows one writer"
+    problem = f"{beside.name} cannot be written, so a second writer could not be locked out: {error}"
     return f"{problem}; make it and its folder writable, or open the journal as the user that owns them"

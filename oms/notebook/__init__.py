@@ -1,9 +1,9 @@
 """Plots of books, prices, and recordings, with matplotlib. They need the extra `notebook`.
 
-Each function draws into `ax` and returns it. Without `ax` it creates a figure with pyplot, which a notebook
-shows and a script must close. Pass an `instrument` to label the axes with the tick size and the lot size; a
-recording has its own. If a book is empty, the axes are empty and say so. Numbers stay integers until they are
-drawn.
+Each function draws into `ax` and returns `ax`. Without `ax` the function creates a figure with pyplot. A
+notebook shows that figure, and a script must close it. Pass an `instrument` to label the axes with the tick
+size and the lot size. A recording has its own instrument. If a book is empty, the axes show only a message.
+All numbers are integers until they are drawn.
 
 >>> from matplotlib.figure import Figure
 >>> from oms import Order, OrderManagement, Side

@@ -1,7 +1,7 @@
 """The common look of the plots: axes, colors that suit the background, and the names of the two sides."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -34,13 +34,16 @@ __all__ = [
 ]
 
 BOOKS = {side: f"{name} ({side} trades take these)" for side, name in BOOK_OF.items()}
-"""The names of the two books: that of the market, and the trades that they serve."""
+"""For each side of a trade, the name of the book that it uses, for legends."""
 
-_TOO_LONG = 1e9  # numbers from here on are written as powers of ten
+_TOO_LONG = 1e9  # larger numbers are written as powers of ten
 
 
 class Numbers(ScalarFormatter):
-    """A formatter of axis numbers: equally many decimals, thousands separators, powers of ten if huge."""
+    """A formatter of axis numbers, with the same number of decimals and with thousands separators.
+
+    Huge numbers are written as powers of ten.
+    """
 
     def __init__(self) -> None:
         super().__init__(useOffset=False)
@@ -52,7 +55,7 @@ class Numbers(ScalarFormatter):
         return f"{x:,.{len(digits)}f}" if point else f"{x:,.0f}"
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """Return the texts of all numbers of an axis."""
+        """Return the texts of all numbers on an axis."""
         short = [f"{value:.4g}" for value in values]
         if max(map(abs, values), default=0) >= _TOO_LONG and len(set(short)) == len(short):
             return short
@@ -60,7 +63,7 @@ class Numbers(ScalarFormatter):
 
 
 class Palette(NamedTuple):
-    """The colors for one background. The two books differ in lightness too, for a print in gray."""
+    """The colors for one background. The two books also differ in lightness, for prints in gray."""
 
     asks: str
     bids: str
@@ -68,11 +71,11 @@ class Palette(NamedTuple):
     amounts: str
 
     def of(self, side: Side) -> str:
-        """Return the color of a side's book."""
+        """Return the color of the book that trades of this side use."""
         return self.asks if side is Side.BUY else self.bids
 
 
-# Larger amounts contrast more with the background, so the color map is reversed on a dark one.
+# The color map is reversed on a light background, so that larger amounts always contrast more.
 _ASKS, _BIDS = SHADES_OF[Side.BUY], SHADES_OF[Side.SELL]
 _ON_LIGHT = Palette(_ASKS.on_light, _BIDS.on_light, ink="#000000", amounts="viridis_r")
 _ON_DARK = Palette(_ASKS.on_dark, _BIDS.on_dark, ink="#ffffff", amounts="viridis")
@@ -82,7 +85,7 @@ _DAY = 86_400
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
-    """Return `ax`, or the axes of a new figure with room for labels."""
+    """Return `ax`, or the axes of a new figure if `ax` is None."""
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
@@ -117,12 +120,12 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return the size (points) of small text, so that `rows` lines of it fit into the axes."""
+    """Return a font size (points) for small text, at which `rows` lines fit into the axes."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, title: str | None = None) -> None:
-    """Add a legend where it hides the least."""
+    """Add a legend at the place where it covers the least of the plot."""
     entries = ax.get_legend_handles_labels()[0] if handles is None else handles
     size = small_font(ax)
     ax.legend(handles=entries, title=title, loc="best", framealpha=0.8, fontsize=size, title_fontsize=size)
@@ -137,24 +140,24 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def ends_of(times: Sequence[float]) -> list[float]:
-    """Return the end of each time span: the next time; the last span has the average length."""
+    """Return the end of each time span, which is the next time. The last span has the average length."""
     average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
     return [*times[1:], times[-1] + average]
 
 
 def time_axis(ax: Axes, first: float, last: float) -> None:
-    """Label x with times of day; x is in seconds after midnight or since 1970."""
+    """Label the x axis with times of day. The values are in seconds after midnight or since 1970 (UTC)."""
     ax.set_xlim(first, last)
     ax.set_xlabel("time of day (UTC)" if last > 2 * _DAY else "time of day")
-    span, room = last - first, _ticks_across(ax)
-    step = next((step for step in _STEPS if span / step <= room), None)
-    if span >= room and step is not None:
+    span, most_ticks = last - first, _ticks_across(ax)
+    step = next((step for step in _STEPS if span / step <= most_ticks), None)
+    if span >= most_ticks and step is not None:
         ax.xaxis.set_major_locator(MultipleLocator(step))
     ax.xaxis.set_major_formatter(FuncFormatter(_clock))
 
 
 def _clock(seconds: float, _: object) -> str:
-    """Return the time of day, with seconds and milliseconds only if they are not 0."""
+    """Return the time of day. Seconds and milliseconds are left out if they are 0."""
     milliseconds = round(seconds * 1000) % (_DAY * 1000)
     whole, rest = divmod(milliseconds, 1000)
     minute = f"{whole // 3600:02}:{whole // 60 % 60:02}"
@@ -171,10 +174,10 @@ def _inches(ax: Axes) -> tuple[float, float]:
 
 
 def _ticks_across(ax: Axes) -> int:
-    """Return how many numbers fit below the axes."""
+    """Return the number of tick labels that fit below the axes."""
     return max(3, int(1.5 * _inches(ax)[0]))
 
 
 def _scale(ax: Axes) -> float:
-    """Return the factor by which text shrinks in small axes."""
+    """Return the factor, at most 1, by which text is smaller in small axes."""
     return min(1.0, max(0.6, _inches(ax)[0] / 4.5))

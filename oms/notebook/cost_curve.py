@@ -1,7 +1,7 @@
-"""The cost curve: how the price of a trade grows with its amount."""
+"""The cost curve, which shows how the price of a trade depends on its amount."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def cost_curve(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the average and the worst price of every amount, down to the best `levels` levels (all if None).
+    """Draw the average and the worst price of a trade for each amount.
 
-    The axis on the right shows the same lines as slippage, in basis points of the best price. Every point is
-    computed from an exact price. Raises InvalidOrderError for invalid arguments. O(levels).
+    The amounts cover the best `levels` price levels, or all levels if `levels` is None. The axis on the right
+    shows the same lines as slippage, in basis points of the best price. Every point is computed from an exact
+    price. Raises InvalidOrderError for an invalid argument. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -54,7 +55,7 @@ def cost_curve(
     [('worst price', '21.00'), ('average price', '20.33'), ('best price 20', '20.00')]
 
     """
-    with om.locked():  # so that the curve and the prices are of the same moment
+    with om.locked():  # so that the curve and the prices are from the same moment
         curve = om.price_curve(symbol, side, levels)
         amounts = _amounts(curve["cumulative_amount"])
         totals = om.calculate_prices(symbol, side, amounts)
@@ -85,8 +86,8 @@ def _draw_worst(ax: Axes, curve: dict[str, list[int]], color: str, units: Units)
 
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
-    """Add the axis on the right: slippage relative to the best price, which is the highest one for a SELL."""
-    worse = _BPS if side is Side.BUY else -_BPS
+    """Add the axis on the right, which shows slippage relative to the best price."""
+    worse = _BPS if side is Side.BUY else -_BPS  # a higher price is worse for BUY, a lower price for SELL
 
     def slippage(price: Any) -> Any:  # a number or an array
         return (price / best - 1) * worse
@@ -100,9 +101,9 @@ def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
     scale.tick_params(labelsize=small_font(ax))
 
 
-def _amounts(reached: Sequence[int]) -> list[int]:
-    """Return the amounts to price: the end of each level, and enough others for a smooth line."""
-    if not reached:
+def _amounts(level_ends: Sequence[int]) -> list[int]:
+    """Return the amounts to price: the cumulative amount of each level, and others for a smooth line."""
+    if not level_ends:
         return []
-    last = reached[-1]
-    return sorted({1, *reached, *(max(1, last * n // _POINTS) for n in range(1, _POINTS))})
+    last = level_ends[-1]
+    return sorted({1, *level_ends, *(max(1, last * n // _POINTS) for n in range(1, _POINTS))})

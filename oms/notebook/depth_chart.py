@@ -1,7 +1,7 @@
-"""The depth chart: the amount at each price or better, on both sides of the spread."""
+"""The depth chart, which shows the cumulative amount at each price on both sides of the spread."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def depth_chart(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the amount at each price or better, for the best `levels` levels (all if None), and the spread.
+    """Draw the cumulative amount at each price, for both books, and the spread between them.
 
-    The legend shows the spread in price and in basis points of the mid price. It is negative if the book is
-    crossed. Raises InvalidOrderError for invalid arguments. O(levels).
+    The chart shows the best `levels` price levels of each book, or all levels if `levels` is None. The legend
+    shows the spread as a price and in basis points of the mid price. The spread is negative if the book is
+    crossed. Raises InvalidOrderError for an invalid argument. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -42,7 +43,7 @@ def depth_chart(
     ['asks (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
 
     """
-    with om.locked():  # so that both sides are of the same moment
+    with om.locked():  # so that both sides are from the same moment
         curves = {side: om.price_curve(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)
@@ -52,14 +53,14 @@ def depth_chart(
         f"price ({units.price})",
         f"cumulative amount ({units.amount})",
     )
-    drawn = {side: curve for side, curve in curves.items() if curve["price"]}
-    if not drawn:
+    filled = {side: curve for side, curve in curves.items() if curve["price"]}
+    if not filled:
         return show_message(ax, f"the books of {symbol} are empty")
-    margin = _margin(drawn)
-    for side, curve in drawn.items():
+    margin = _margin(filled)
+    for side, curve in filled.items():
         _draw(ax, side, curve, margin, units)
-    if len(drawn) == 2:
-        _draw_spread(ax, drawn[Side.BUY]["price"][0], drawn[Side.SELL]["price"][0], units)
+    if len(filled) == 2:
+        _draw_spread(ax, filled[Side.BUY]["price"][0], filled[Side.SELL]["price"][0], units)
     ax.set_ylim(bottom=0)
     add_legend(ax)
     return ax

@@ -1,7 +1,7 @@
-"""The heat map: the depth over time as an image, with the trades on top."""
+"""The heat map, which shows the depth over time as an image, with the trades on top."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # one level in 50 may be outside the image, at the top and at the bottom each
+_OUTLIERS = 50  # at most one level in 50 is outside the image at the top, and one in 50 at the bottom
 
 Levels = tuple[tuple[int, int], ...]
 
@@ -41,9 +41,9 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     """Draw the amount at each price over time, on a logarithmic color scale, and the trades on top.
 
     The image has at most 120 rows and 400 columns. A column is the book at one time of the history. The label
-    of the color scale says how many ticks a row covers. Prices far from most others are left out, but never a
-    best price or a trade. At most 300 trades are drawn, the largest ones, and the legend says so. O(p log p)
-    for p recorded levels.
+    of the color scale gives the number of ticks per row. Prices far from most others are left out, but best
+    prices and trades are always visible. If there are more than 300 trades, only the 300 largest trades are
+    drawn, and the legend says so. O(p log p) for p recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -71,7 +71,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
 
 class _Column(NamedTuple):
-    """The levels of both books from one time (s) to another."""
+    """The levels of both books from one time (seconds) to another."""
 
     start: float
     end: float
@@ -79,7 +79,7 @@ class _Column(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of the image: `number` rows of `height` ticks each, from the price `first` upwards."""
+    """The rows of the image: `number` rows of `height` ticks each, upward from the price `first`."""
 
     first: int
     height: int
@@ -88,10 +88,10 @@ class _Rows(NamedTuple):
 
 def _columns(history: BookHistory) -> list[_Column]:
     times = history.times
-    chosen = range(0, len(times), max(1, math.ceil(len(times) / _COLUMNS)))
-    starts = [times[at] for at in chosen]
-    books = (history.buy_levels[at] + history.sell_levels[at] for at in chosen)
-    return [_Column(*each) for each in zip(starts, ends_of(starts), books, strict=True)]
+    indexes = range(0, len(times), max(1, math.ceil(len(times) / _COLUMNS)))
+    starts = [times[index] for index in indexes]
+    books = (history.buy_levels[index] + history.sell_levels[index] for index in indexes)
+    return [_Column(*column) for column in zip(starts, ends_of(starts), books, strict=True)]
 
 
 def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
@@ -101,7 +101,8 @@ def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     visible += history.trades.price
     low = min(prices[cut], *visible)
     high = max(prices[-1 - cut], *visible)
-    # Some markets use only every nth tick. Rows must then be a multiple of n high, or some would stay empty.
+    # Some markets use only every nth tick. The height of a row must then be a multiple of n ticks. Otherwise
+    # some rows would always be empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)
@@ -112,7 +113,7 @@ def _draw_depth(ax: Axes, columns: Sequence[_Column], rows: _Rows, units: Units)
     for x, column in enumerate(columns):
         for y, amount in _by_row(column.levels, rows).items():
             image[y][x] = units.amounts([amount])[0]
-    seen = [amount for line in image for amount in line if amount > 0]
+    positive = [amount for line in image for amount in line if amount > 0]
     edges = [
         2 * (rows.first + n * rows.height) - 1 for n in range(rows.number + 1)
     ]  # each tick is in the middle of its row
@@ -120,7 +121,7 @@ def _draw_depth(ax: Axes, columns: Sequence[_Column], rows: _Rows, units: Units)
         [column.start for column in columns] + [columns[-1].end],
         [price / 2 for price in units.prices(edges)],
         image,
-        norm=LogNorm(min(seen), max(*seen, 10 * min(seen))),
+        norm=LogNorm(min(positive), max(*positive, 10 * min(positive))),
         cmap=palette_for(ax).amounts,
         rasterized=True,
     )
@@ -150,15 +151,15 @@ def _draw_best(ax: Axes, history: BookHistory, units: Units) -> None:
 
 def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units: Units) -> None:
     trades = history.trades
-    seen = [at for at, time in enumerate(trades.time) if start <= time <= end]
-    shown = sorted(seen, key=lambda at: trades.amount[at], reverse=True)[:_TRADES]
+    in_range = [index for index, time in enumerate(trades.time) if start <= time <= end]
+    largest = sorted(in_range, key=lambda index: trades.amount[index], reverse=True)[:_TRADES]
     for side, marker, face, edge in ((Side.BUY, "^", "white", "black"), (Side.SELL, "v", "black", "white")):
-        chosen = [at for at in shown if trades.side[at] is side]
-        if chosen:
+        indexes = [index for index in largest if trades.side[index] is side]
+        if indexes:
             ax.scatter(
-                [trades.time[at] for at in chosen],
-                units.prices(trades.price[at] for at in chosen),
-                s=[10 + 60 * trades.amount[at] / trades.amount[shown[0]] for at in chosen],
+                [trades.time[index] for index in indexes],
+                units.prices(trades.price[index] for index in indexes),
+                s=[10 + 60 * trades.amount[index] / trades.amount[largest[0]] for index in indexes],
                 marker=marker,
                 facecolor=face,
                 edgecolor=edge,
@@ -166,9 +167,8 @@ def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units
                 zorder=3,  # above the lines
                 label=f"{side} trades",
             )
-    if shown:
-        dropped = max(
-            0, history.trades_seen - len(trades.time)
-        )  # the recorder dropped these, the smallest first
-        of = len(seen) + dropped
-        add_legend(ax, title=f"the largest {len(shown):,} of {of:,}" if len(shown) < of else None)
+    if largest:
+        # The recorder drops the smallest trades if there are too many.
+        dropped = max(0, history.trades_seen - len(trades.time))
+        total = len(in_range) + dropped
+        add_legend(ax, title=f"the largest {len(largest):,} of {total:,}" if len(largest) < total else None)

@@ -1,7 +1,7 @@
-"""The ladder: the best levels of both books around the spread, with a bar for each amount."""
+"""The ladder, which shows the best levels of both books around the spread, with a bar for each amount."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def ladder(
 ) -> Axes:
     """Draw the best `levels` price levels of both books, with the asks above the bids.
 
-    The label of each bar has the amount and, if there are several, the number of orders. Raises
-    InvalidOrderError for invalid arguments. O(levels log n).
+    The label of each bar contains the amount. If a level has several orders, the label also contains their
+    number. Raises InvalidOrderError for an invalid argument. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -46,7 +46,7 @@ def ladder(
     ['20', 'spread 2', '18']
 
     """
-    with om.locked():  # so that both sides are of the same moment
+    with om.locked():  # so that both sides are from the same moment
         depth = {side: om.depth(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)

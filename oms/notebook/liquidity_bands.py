@@ -1,7 +1,7 @@
-"""Liquidity bands: the amount within a few basis points of the mid price, over time."""
+"""Liquidity bands, which show the amount near the mid price over time."""
 
 # pyright: reportUnknownMemberType=false
-# because matplotlib does not type its keyword arguments.
+# Reason: matplotlib does not type its keyword arguments.
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class _Amounts(Numbers):
 def liquidity_bands(
     history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
 ) -> Axes:
-    """Draw the amounts within `bps` basis points of the mid price: asks above 0, bids below.
+    """Draw the amounts within `bps` basis points of the mid price, with asks above 0 and bids below 0.
 
-    While a side is empty there is no mid price, so the plot has a gap. If the recorded levels end inside a
-    band, the band may hold more, and the legend says "at least". Prices are compared as integers. Raises
-    InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
+    The plot has a gap while a side is empty, because there is no mid price then. If the recorded levels end
+    inside a band, the real amount may be larger, and the legend says "at least". Prices are compared as
+    integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -94,7 +94,7 @@ def _widths(bps: Iterable[int]) -> list[int]:
 
 
 def _sum_of(ask: int | None, bid: int | None) -> int | None:
-    """Return twice the mid price, which is always an integer; None if a side is empty."""
+    """Return twice the mid price, which is always an integer, or None if a side is empty."""
     return None if ask is None or bid is None else ask + bid
 
 
@@ -111,7 +111,7 @@ def _draw(
     widths: Sequence[int],
     units: Units,
 ) -> set[int]:
-    """Draw the bands of one side, widest first; return those that may hold more than was recorded."""
+    """Draw the bands of one side, widest first. Return the widths (bps) whose amount may be incomplete."""
     up = 1 if side is Side.BUY else -1
     deepest = max(map(len, levels))
     incomplete: set[int] = set()
@@ -119,7 +119,7 @@ def _draw(
     for n, width in reversed(list(enumerate(widths))):
         heights: list[float] = []
         for book, both in zip(levels, sums, strict=True):
-            within = [] if both is None else [each for each in book if _is_within(each[0], both, width)]
+            within = [] if both is None else [level for level in book if _is_within(level[0], both, width)]
             amount = units.amounts([sum(amount for _, amount in within)])[0]
             heights.append(math.nan if both is None else up * amount)
             if len(within) == deepest:
@@ -128,7 +128,7 @@ def _draw(
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
         color = palette_for(ax).of(side)
-        # Draw each height from one time to the next, so that the last one before a gap is visible too.
+        # Draw each height from one time to the next, so that the last height before a gap is visible too.
         spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
         ends = [height for height in heights for _ in range(2)]
         ax.fill_between(spans, ends, color=color, alpha=layer, linewidth=0)
@@ -136,7 +136,7 @@ def _draw(
 
 
 def _shades(number: int) -> list[float]:
-    """Return the opacities of the bands; the narrowest band is the darkest."""
+    """Return the opacities of the bands, narrowest band first. The narrowest band is the darkest."""
     return [0.95 - 0.6 * n / max(1, number - 1) for n in range(number)]
 
 

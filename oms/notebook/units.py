@@ -1,4 +1,4 @@
-"""Convert ticks and lots to floats for drawing, and to text for labels."""
+"""The conversion of ticks and lots to floats for drawing, and to text for labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Units"]
 
 
 class Units:
-    """The ticks and lots of one instrument, converted for a plot. A float is the nearest to the exact value.
+    """A converter of one instrument's ticks and lots for plots. A float is the nearest to the exact value.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
@@ -35,7 +35,7 @@ class Units:
         return _scaled(lots, self._lot)
 
     def show_prices(self, ticks: Sequence[int]) -> list[str]:
-        """Return prices as exact texts, with equally many decimals."""
+        """Return prices as exact texts with the same number of decimals."""
         return _written(ticks, self._tick)
 
     def show_price(self, ticks: int) -> str:

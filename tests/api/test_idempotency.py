@@ -120,7 +120,7 @@ def test_an_id_that_something_else_has_used_is_used_up_here_too(
     om.remove_order(70)
     gone = {**ORDER, "order_id": 70, "amount": 1, "price": 1}
     said = problem(client.post("/orders", json=gone))
-    assert (said["code"], said["detail"]) == ("duplicate_order", "order id 70 is taken already")
+    assert (said["code"], said["detail"]) == ("duplicate_order", "order id 70 is already taken")
 
 
 def test_the_first_answer_stays_although_something_else_uses_the_id_later(

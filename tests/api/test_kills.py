@@ -29,11 +29,16 @@ def ask(client: Any, number: int) -> Any:
     return client.post(path, json=body, headers={"Idempotency-Key": f"k{number}"})
 
 
+def client_of(url: str) -> httpx.Client:
+    """Return a client that waits as long as a busy machine needs: only the kill may end its requests."""
+    return httpx.Client(base_url=url, timeout=120)
+
+
 def kills(file: Path, lives: int, rng: random.Random) -> None:
     acknowledged: dict[int, Any] = {}
     number = 0
     for _ in range(lives):
-        with oms_serve("--journal", str(file)) as (process, url), httpx.Client(base_url=url) as client:
+        with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
             quiet, killer = rng.randint(0, 40), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):
@@ -70,7 +75,7 @@ def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
     acknowledged: dict[str, tuple[Any, Any]] = {}
     for life in range(lives):
         body = {"amount": 5 + life}
-        with oms_serve("--journal", str(file)) as (process, url), httpx.Client(base_url=url) as client:
+        with oms_serve("--journal", str(file)) as (process, url), client_of(url) as client:
             quiet, killer = rng.randint(0, 20), Timer(rng.uniform(0, 0.01), process.kill)
             with suppress(httpx.TransportError):
                 for count in range(10_000):
@@ -78,6 +83,7 @@ def quiet_kills(file: Path, lives: int, rng: random.Random) -> None:
                         killer.start()
                     key = f"{life}.{count}"
                     said = client.patch("/orders/1", json=body, headers={"Idempotency-Key": key})
+                    assert said.is_success, said.text
                     acknowledged[key] = body, said.json()
             killer.join()
         with journal.open(file, verify=True) as om:

@@ -189,8 +189,8 @@ def test_the_object_for_machines_is_all_that_is_printed(
         "unknown": 0,
         "seeded": 0,
         "ignored": 0,
-        "refused": 0,
-        "refusals": {},
+        "rejected": 0,
+        "rejections": {},
         "contradictions": {},
         "first_rows": {},
         "trades": 1,
@@ -237,7 +237,7 @@ def test_data_that_disagree_exit_with_one_and_the_words_why(
     assert run(["replay", session, "--book", str(book)]) == 1
     out, err = capsys.readouterr()
     assert "The data disagree with what they are compared with:\n" in out
-    assert "- 1 of 4 best-price states equal the book file's" in out
+    assert "- 1 of 4 best-price states are equal to the book file's" in out
     assert err == ""
     assert run(["replay", session, "--book", str(book), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -252,13 +252,13 @@ def test_an_agreement_is_limited_by_the_rows_that_were_refused(
     path.write_text(SESSION + "34200.5,1,9,30,999900,1\n34200.4,3,9,31,999900,1\n")
     assert run(["replay", session]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(
-        "The data agree with what they are compared with, but 1 row was refused: an id that rests already, "
-        "at row 6, and 2 rows contradict what came before: a time before that of the row above once, "
-        "at row 7; a deletion of another amount than rests once, at row 7."
+        "The data agree with what they are compared with, but 1 row was rejected: a submission with "
+        "the id of a resting order (at row 6), and 2 rows contradict earlier rows: a time earlier than in "
+        "the row above (at row 7); a deletion of an amount other than the resting amount (at row 7)."
     )
     path.write_text("34200.1,1,9,30,0,1\n")
     assert run(["replay", session]) == 0
-    assert "nothing to compare the data with; 1 row was refused" in " ".join(capsys.readouterr().out.split())
+    assert "nothing to compare the data with; 1 row was rejected" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_symbol_may_be_named(bitstamp: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -374,7 +374,10 @@ def test_an_option_that_does_not_fit_is_an_error_of_one_line(
     [
         (["--book", "any"], "'--book': it applies to lobster, and this is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
-        (["--format", "lobster"], "row 1: no header expected, or one that names time, type, orderid"),
+        (
+            ["--format", "lobster"],
+            "row 1: must be a row of values or a header that names time, type, orderid",
+        ),
     ],
 )
 def test_an_option_of_the_other_feed_is_an_error_of_one_line(
@@ -387,8 +390,8 @@ def test_an_option_of_the_other_feed_is_an_error_of_one_line(
     ("content", "says"),
     [
         (b"", "the file is empty"),
-        (b"\x80\x81\x82\n", "row 1: not UTF-8 text"),
-        (BITSTAMP.encode(), "the file is empty below its header"),
+        (b"\x80\x81\x82\n", "row 1: must be UTF-8 text"),
+        (BITSTAMP.encode(), "the file has no rows below its header"),
         (b"id,price\n", "or a Bitstamp file (7 columns with a header); see --format"),
         (b"34200.1,1,7,10,1000000,-1\n34200.2,1,8,x,1000100,-1\n", "row 2: size must be an integer, not 'x'"),
         (gzip.compress(SESSION.encode())[:40], "the file is damaged"),

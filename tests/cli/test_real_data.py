@@ -28,7 +28,7 @@ def test_aapl_with_its_book_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert (found["format"], found["symbol"], found["events"]) == ("lobster", "AAPL", 42_203)
     assert (found["states"], found["states_equal"]) == (13_082, 13_082)
     assert (found["trades"], found["trades_equal_cost"], found["trades_equal_fills"]) == (1_665, 1_665, 1_662)
-    assert (found["crossed"], found["refused"], found["unknown"]) == (0, 0, 50)
+    assert (found["crossed"], found["rejected"], found["unknown"]) == (0, 0, 50)
     assert [quote["total_price"] for quote in found["quotes"]] == [29_321_835_600, 29_275_014_600]
 
 
@@ -49,10 +49,11 @@ def test_few_levels_disagree_with_their_book_and_say_why(capsys: pytest.CaptureF
 def test_what_is_fine_but_for_refused_rows_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", str(BITSTAMP), "--trades", str(BITSTAMP_TRADES)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "unknown orders 187 187 left out" in out
+    assert "unknown orders 187 187 not added" in out
     assert out.endswith(
-        "The data agree with what they are compared with, but 27 rows were refused: about an order "
-        "that is gone 22 times, first at row 1,805; created after it was gone 5 times, first at row 10,925."
+        "The data agree with what they are compared with, but 27 rows were rejected: an order that "
+        "was already removed (22 times, first at row 1,805); created after its removal (5 times, first at "
+        "row 10,925)."
     )
 
 
@@ -69,5 +70,5 @@ def test_amzn_disagrees_and_says_why(capsys: pytest.CaptureFixture[str]) -> None
     assert run(["replay", str(AMZN)]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "The data disagree with what they are compared with:" in out
-    assert "of 6,610 trades cost what the exchange published" in out
-    assert "it does not hold a full book" in out
+    assert "of 6,610 trades have the published cost" in out
+    assert "does not contain the full book" in out

@@ -328,7 +328,7 @@ def test_a_client_rejects_what_the_library_rejects_with_the_same_message(
 
 
 def test_an_amendment_needs_an_amount_or_a_price(om: Backend) -> None:
-    with pytest.raises(InvalidOrderError, match=r"^amount or price must be given"):
+    with pytest.raises(InvalidOrderError, match=r"^amount or price must be an int, not None"):
         om.amend_order(1)
 
 

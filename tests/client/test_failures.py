@@ -210,7 +210,7 @@ def test_an_idempotency_key_of_the_caller_makes_a_change_once() -> None:
         assert om.get_order(1).amount == 7
         for _ in range(2):
             om.remove_order(1, idempotency_key="remove")
-        with pytest.raises(RequestRejectedError, match="was used for another request") as caught:
+        with pytest.raises(RequestRejectedError, match="another request has used this") as caught:
             om.place_trade("JPM", BUY, 6, idempotency_key="trade")
         assert (caught.value.code, caught.value.outcome_unknown) == ("idempotency_key_reused", False)
 

@@ -55,8 +55,8 @@ VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]]
     (
         lambda om: om.calculate_prices("JPM", BUY, [1] * 7_000),
         InvalidOrderError,
-        "amounts must be short enough for a query of 60000 bytes, not [1, 1, 1, 1, 1, 1, ...] (list); "
-        "split amounts over several calls",
+        "amounts must be short enough for a query string of 60,000 bytes, not [1, 1, 1, 1, 1, 1, ...] "
+        "(list); split amounts over several calls",
     ),
     (
         lambda om: om.remove_order(1, idempotency_key="a b"),
@@ -96,7 +96,7 @@ RESPONSES: list[tuple[httpx.Response, str]] = [
         httpx.Response(200, html="<p>"),
         "unexpected response (status 200): its content type is text/html, not application/json",
     ),
-    (httpx.Response(204), "unexpected response (status 204): b'' is not a problem that the service reports"),
+    (httpx.Response(204), "unexpected response (status 204): b'' is not a problem of the service"),
     (
         httpx.Response(200, json={"symbol": "IBM", "side": "BUY", "price": 1}),
         "unexpected response (status 200): symbol is 'IBM', but 'JPM' was requested",

@@ -279,7 +279,9 @@ def test_a_response_of_exactly_the_limit_is_read() -> None:
         lambda _: httpx.Response(200, content=body, headers={"content-type": "application/json"})
     )
     assert call(Client, "http://x", transport=transport, response_limit=len(body)) == ()
-    with pytest.raises(UnexpectedResponseError, match=f"longer than response_limit={len(body) - 1} bytes"):
+    with pytest.raises(
+        UnexpectedResponseError, match=f"more than response_limit={len(body) - 1} bytes; pass a larger"
+    ):
         call(Client, "http://x", transport=transport, response_limit=len(body) - 1)
 
 

@@ -196,10 +196,10 @@ def test_polars_raises_an_error_for_a_total_past_64_bits_instead_of_changing_the
 
 def test_values_of_different_kinds_are_rejected_and_the_error_contains_the_first_different_value() -> None:
     order, fill = VALUES[Order][0], VALUES[OrderFill][0]
-    with pytest.raises(InvalidArgumentError, match="all of one kind, here Order") as caught:
+    with pytest.raises(InvalidArgumentError, match="all of one kind, Order") as caught:
         to_columns([order, order, fill])
     assert caught.value.value is fill
-    with pytest.raises(InvalidArgumentError, match="all of one kind, here Trade"):
+    with pytest.raises(InvalidArgumentError, match="all of one kind, Trade"):
         to_columns([order], kind=Trade)
 
 

@@ -162,7 +162,7 @@ def test_the_books_start_from_the_snapshot_of_the_journal_and_replay_only_later_
     journal.batches = books_with(MemoryJournal()).journal.batches  # type: ignore[union-attr]  # this one has a journal
     trade = journal.events[1]
     om = OrderManagement(journal)
-    assert trade.subject().trade_id == 1
+    assert trade.subject()[0].trade_id == 1
     assert om.orders() == (ORDER._replace(amount=19),)
     assert om._ledger.sequence == 2
 

@@ -24,7 +24,7 @@ from oms import (
     to_columns,
 )
 from oms.api import first_responses, stream
-from oms.books import APPLY, UNDO
+from oms.books import APPLY, ORDERS_BEFORE, UNDO, before_image, touched
 from oms.columns import event_rows
 from oms.events import KINDS
 from oms.journal import batch, record, verification
@@ -34,9 +34,10 @@ BUY, SELL = Side
 TABLES: dict[str, Mapping[type[Event], object]] = {
     "how the books apply it": APPLY,
     "how the books roll it back": UNDO,
+    "the orders that it changes, as they were": ORDERS_BEFORE,
     "how the journal writes and reads it": record.FORMATS,
     "how the journal updates its tables": batch.CHANGES,
-    "the method that replays it": verification.REPEAT,
+    "the method that replays it": verification.REPLAY,
     "its message in the event stream": stream.MESSAGES,
     "the response to the request that caused it": first_responses.RESPONSE_SUBJECTS,
 }
@@ -77,12 +78,53 @@ class TradingHalted(Event, _Halted):
         first_responses.FirstResponses(),
         lambda event: APPLY[type(event)],
         lambda event: UNDO[type(event)],
+        lambda event: before_image(type(event), event.subject()),
+        lambda event: touched(type(event), event.subject()),
     ],
-    ids=["symbol", "rows", "event rows", "columns", "write", "read", "stream", "replay", "apply", "undo"],
+    ids=[
+        "symbol",
+        "rows",
+        "event rows",
+        "columns",
+        "write",
+        "read",
+        "stream",
+        "replay",
+        "apply",
+        "undo",
+        "before",
+        "touched",
+    ],
 )
 def test_an_unknown_kind_of_event_is_an_error_everywhere(use: Callable[[Any], object]) -> None:
     with pytest.raises((InvalidArgumentError, KeyError, NotImplementedError), match="TradingHalted"):
         use(TradingHalted("JPM", 1))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_orders_before_an_event_are_those_after_it_without_its_changes(seed: int) -> None:
+    om = OrderManagement()
+    events: list[Event] = []
+    om.subscribe(events.append)
+    for command in session(seed, 60):
+        execute(command, om)
+    before: dict[int, Order] = {}
+    for event in events:
+        after = dict(before)
+        for order_id, symbol, side, price, change in event.rows():
+            resting = after.pop(order_id, None)
+            amount = change + (0 if resting is None else resting.amount)
+            if amount:
+                after[order_id] = Order(order_id, symbol, side, amount, price)
+        changed = {each for each in before.keys() | after.keys() if before.get(each) != after.get(each)}
+        assert before_image(type(event), event.subject()) == {each: before.get(each) for each in changed}
+        orders = [order for order in (*before.values(), *after.values()) if order.order_id in changed]
+        assert touched(type(event), event.subject()) == {(order.symbol, order.side) for order in orders}
+        if isinstance(event, TradePlaced):
+            last = event.trade.fills[-1].order_id
+            assert event.remaining == (after[last].amount if last in after else 0)
+        before = after
+    assert before == {order.order_id: order for order in om}
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -111,7 +111,7 @@ def test_a_negative_number_is_rejected(value: int | Fraction) -> None:
 def test_a_value_of_an_inexact_type_is_rejected(value: str) -> None:
     for convert in (Instrument().to_ticks, Instrument().to_lots):
         with pytest.raises(
-            InvalidArgumentError, match=r"must be exact: text such as '12\.5', an int, a Decimal"
+            InvalidArgumentError, match=r"must be text such as '12\.5', an int, a Decimal, or a Fraction"
         ):
             convert(value)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import oms
-from oms import Event, OpenTransactionError, Order, OrderManagement, Side
+from oms import Event, OpenTransactionError, Order, OrderManagement, Side, TradePlaced
 from oms.books import Books
 from oms.ledger import Ledger, Savepoint
 from oms.order_book import OrderBook
@@ -320,7 +320,7 @@ def test_a_rollback_that_fails_at_its_first_step_is_still_completed(monkeypatch:
     context = om.what_if()
     context.__enter__()
     om.place_trade("JPM", BUY, 22)
-    fail_once(monkeypatch, Event, ("subject",), lambda: context.__exit__(None, None, None))
+    fail_once(monkeypatch, TradePlaced, ("subject",), lambda: context.__exit__(None, None, None))
     om._check()
     assert om.state_hash() == before
 

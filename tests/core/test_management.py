@@ -283,7 +283,7 @@ def test_insufficient_liquidity_reports_the_available_amount_and_consumes_nothin
 
 
 def test_an_amendment_without_amount_and_price_is_rejected(om: OrderManagement) -> None:
-    with pytest.raises(InvalidOrderError, match="amount or price must be given"):
+    with pytest.raises(InvalidOrderError, match="amount or price must be an int, not None"):
         om.amend_order(1)
 
 

@@ -241,25 +241,32 @@ def test_a_trade_within_its_price_bound_is_placed(om: OrderManagement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "field", "bound", "total"),
-    [(BUY, "max_total_price", 441, 442), (SELL, "min_total_price", 417, 416)],
+    ("side", "field", "bound", "total", "worse"),
+    [(BUY, "max_total_price", 441, 442, "above"), (SELL, "min_total_price", 417, 416, "below")],
 )
 def test_a_trade_beyond_its_price_bound_raises_an_error_with_the_price(
-    om: OrderManagement, side: Side, field: str, bound: int, total: int
+    om: OrderManagement, side: Side, field: str, bound: int, total: int, worse: str
 ) -> None:
     before = om.state_hash()
     options: dict[str, Any] = {field: bound}
-    with pytest.raises(PriceBoundError, match=f"^{field} {bound} does not hold") as caught:
+    message = f"^the total price {total} is {worse} {field} {bound}$"
+    with pytest.raises(PriceBoundError, match=message) as caught:
         om.place_trade("JPM", side, 22, **options)
     assert (caught.value.bound, caught.value.total_price) == (bound, total)
     assert om.state_hash() == before
 
 
-@pytest.mark.parametrize(("side", "field"), [(SELL, "max_total_price"), (BUY, "min_total_price")])
-def test_a_price_bound_of_the_other_side_is_rejected(om: OrderManagement, side: Side, field: str) -> None:
-    options: dict[str, Any] = {field: 1}
-    with pytest.raises(InvalidOrderError, match=field):
+@pytest.mark.parametrize(
+    ("side", "field", "right"),
+    [(SELL, "max_total_price", "min_total_price"), (BUY, "min_total_price", "max_total_price")],
+)
+def test_a_price_bound_of_the_other_side_is_rejected(
+    om: OrderManagement, side: Side, field: str, right: str
+) -> None:
+    options: dict[str, Any] = {field: 5}
+    with pytest.raises(InvalidOrderError) as caught:
         om.place_trade("JPM", side, 1, **options)
+    assert str(caught.value) == f"{field} must be None for a {side} trade, not 5 (int); use {right}"
 
 
 def test_allow_partial_trades_the_available_amount(om: OrderManagement) -> None:

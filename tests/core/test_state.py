@@ -14,6 +14,7 @@ from hypothesis import given
 from oms import (
     DuplicateOrderError,
     Event,
+    InvalidArgumentError,
     InvalidOrderError,
     OpenTransactionError,
     Order,
@@ -127,7 +128,7 @@ def test_copying_inside_a_transaction_raises_an_error(
 ) -> None:
     om = make(ONE)
     for context in (om.transaction(), om.what_if()):
-        with context, pytest.raises(OpenTransactionError, match="copying or pickling, or a snapshot"):
+        with context, pytest.raises(OpenTransactionError, match="copying, pickling, or taking a snapshot"):
             duplicate(om)
     assert duplicate(om).orders() == (ONE,)
 
@@ -174,11 +175,11 @@ def test_a_snapshot_stays_the_same_when_the_books_change() -> None:
         (Snapshot(0, 1, [ONE]), "orders must be a tuple of Order, not [Order("),  # type: ignore[arg-type]
         (Snapshot(0, 1, (ONE, tuple(ONE))), "orders must be an iterable of Order, not (1, 'JPM', "),  # type: ignore[arg-type]
         (Snapshot(0, 1, (ONE._replace(amount=0),)), "amount must be an int in 1.."),
-        (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is taken already"),
+        (Snapshot(0, 1, (ONE, TWO, ONE)), "order id 1 is already taken"),
     ],
 )
 def test_an_invalid_snapshot_is_rejected(snapshot: Snapshot, message: str) -> None:
-    with pytest.raises((InvalidOrderError, DuplicateOrderError)) as caught:
+    with pytest.raises((InvalidArgumentError, DuplicateOrderError)) as caught:
         OrderManagement.from_snapshot(snapshot)
     assert str(caught.value).startswith(message)
 

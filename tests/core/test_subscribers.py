@@ -51,7 +51,7 @@ def test_each_method_publishes_one_event_that_describes_its_change(
     assert events == [
         OrderAdded(ORDER, sequence=1),
         OrderAmended(ORDER, after, sequence=2),
-        TradePlaced(trade, sequence=3),
+        TradePlaced(trade, remaining=10, sequence=3),
         OrderRemoved(ORDER._replace(amount=10), sequence=4),
         OrdersAdded((ORDER, ORDER._replace(order_id=2)), sequence=5),
         OrdersRemoved(removed, sequence=6),
@@ -178,7 +178,7 @@ def test_a_callback_that_raises_does_not_stop_other_callbacks_and_its_error_reac
     om.subscribe(after.append)
     with pytest.raises(ValueError, match="at 1") as caught:
         om.add_order(*ORDER)
-    assert caught.value.__notes__ == ["raised by a subscriber told of event 1, which stands"]
+    assert caught.value.__notes__ == ["raised by a subscriber of event 1, after the change was made"]
     assert events == after == [OrderAdded(ORDER, sequence=1)]
     assert 1 in om
     om._check()

@@ -87,7 +87,7 @@ def test_the_replayed_session_agrees_with_its_recording(capsys: pytest.CaptureFi
     assert report.agrees
     assert report.trades == report.trades_equal_fills > 100
     assert report.states == report.states_equal > 1_000
-    assert not report.refused
+    assert not report.rejected
     assert "agrees" in capsys.readouterr().out.splitlines()
 
 

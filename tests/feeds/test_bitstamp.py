@@ -35,7 +35,7 @@ def test_prices_become_ticks_and_directions_sides(tmp_path: Path) -> None:
 
 
 def test_a_header_alone_is_an_empty_recording_which_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match=r"o\.csv: the file is empty below its header"):
+    with pytest.raises(FeedError, match=r"o\.csv: the file has no rows below its header"):
         list(bitstamp.read(write(tmp_path / "o.csv", HEADER)))
 
 
@@ -57,7 +57,7 @@ def test_another_header_is_an_error(tmp_path: Path) -> None:
         ("7,1500,1000,236.47,5,created", "must have 7 columns, not 6"),
         ("7.0,1500,1000,236.47,5,created,ask", "id must be an integer, not '7.0'"),
         ("7,1500,1000,-1,5,created,ask", "price must be a number with at most 18 decimals, not '-1'"),
-        ("7,1500,1000,236.47,5,moved,ask", "action must be created, changed or deleted, not 'moved'"),
+        ("7,1500,1000,236.47,5,moved,ask", "action must be created, changed, or deleted, not 'moved'"),
         ("7,1500,1000,236.47,5,created,buy", "direction must be bid or ask, not 'buy'"),
         (
             "7,yesterday,1000,236.47,5,created,ask",
@@ -137,7 +137,7 @@ def test_reported_trades_name_the_maker_on_the_other_side_of_the_taker(tmp_path:
         ("1,1430438406,,0.5,1.5,7,8,0", "side must be buy or sell, not '0'"),
         (
             "1,yesterday,,0.5,1.5,7,8,buy",
-            "timestamp must be seconds, milliseconds or microseconds since 1970",
+            "timestamp must be seconds, milliseconds, or microseconds since 1970",
         ),
         ("1,1430438406,,0.5,0.000000001,7,8,buy", "amount must be a multiple of 0.00000001"),
     ],
@@ -220,11 +220,11 @@ def test_rows_that_no_book_can_follow_are_each_counted_and_never_guessed_from(tm
     report = replay(recording, om, symbol="BTC", unknown="skip")
     assert list(om) == [Order(3, "BTC", Side.BUY, 7, 23_600)]
     assert (report.events, report.unknown) == (16, 3)
-    assert report.refusals == {
-        "an id, amount or price that no order can have": 2,
-        "about an order that no book could hold": 3,
-        "created after it was gone": 1,
-        "an id that rests already": 1,
-        "about an order of another book": 1,
-        "about an order that is gone": 1,
+    assert report.rejections == {
+        "an invalid id, amount, or price": 2,
+        "an order whose submission was rejected": 3,
+        "created after its removal": 1,
+        "a submission with the id of a resting order": 1,
+        "an order in another book": 1,
+        "an order that was already removed": 1,
     }

@@ -214,7 +214,9 @@ def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
     with pytest.raises(UnknownFeedError, match="must be a capture of Bitget, Kraken, or OKX, a LOBSTER"):
         feed_of(path)
-    with pytest.raises(InvalidArgumentError, match="feed must be 'bitget', 'kraken' or 'okx', not 'lobster'"):
+    with pytest.raises(
+        InvalidArgumentError, match="feed must be 'bitget', 'kraken', or 'okx', not 'lobster'"
+    ):
         open_capture(path, "lobster")
     with pytest.raises(InvalidArgumentError, match="feed must be 'bitstamp' or 'lobster', not 'okx'"):
         open_recording(path, "okx")

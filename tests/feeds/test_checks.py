@@ -63,9 +63,9 @@ def test_a_planted_difference_is_found_at_its_state(tmp_path: Path, state: int) 
 
 def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
     assert compared(tmp_path, [*STATES[:5], "102,8,99,10", STATES[6]]).disagreements == (
-        "6 of 7 best-price states equal the book file's; the first difference is at state 6: "
-        "BUY 7 @ 0.0102, SELL 10 @ 0.0099 after row 8, "
-        "but the file has BUY 8 @ 0.0102, SELL 10 @ 0.0099 in its row 6",
+        "6 of 7 best-price states are equal to the book file's; the first difference is at state 6: "
+        "the replay has BUY 7 @ 0.0102, SELL 10 @ 0.0099 after row 8, "
+        "but the file has BUY 8 @ 0.0102, SELL 10 @ 0.0099 in row 6",
     )
 
 
@@ -74,12 +74,12 @@ def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
     assert (early.states, early.states_equal) == (7, 6)
     assert early.rows is None
     assert early.disagreements[0].endswith(
-        "state 7: BUY 7 @ 0.0102, SELL nothing after row 9, but the file has ended"
+        "state 7: the replay has BUY 7 @ 0.0102, SELL nothing after row 9, but the file has ended"
     )
     late = compared(tmp_path, [*STATES, "103,1,99,10", "104,1,99,10"])
     assert (late.states, late.states_equal) == (9, 7)
     assert late.disagreements[0].endswith(
-        "state 8: the replay has ended, but the file has BUY 1 @ 0.0103, SELL 10 @ 0.0099 in its row 8"
+        "state 8: the replay has ended, but the file has BUY 1 @ 0.0103, SELL 10 @ 0.0099 in row 8"
     )
 
 
@@ -124,7 +124,8 @@ def test_rows_that_differ_are_counted_one_by_one_where_there_is_one_for_each_mes
     )
     assert report.disagreements[0].startswith(
         f"32 of {len(rows):,} rows differ from the book file's, "
-        "all of them deleted rows followed at the same time by a submitted row; the first: BUY 10 @ 0.0200"
+        "all of them deleted rows followed at the same time by a submitted row; the first difference: "
+        "the replay has BUY 10 @ 0.0200"
     )
     assert report.states is not None
     assert report.states_equal is not None
@@ -165,7 +166,7 @@ def test_a_book_file_of_another_session_is_read_to_its_end_and_differs(tmp_path:
 
 def test_a_bad_book_file_is_an_error_before_anything_is_done(tmp_path: Path) -> None:
     om = OrderManagement()
-    with pytest.raises(FeedError, match=r"b\.csv: row 1: must have four columns a level, not 3"):
+    with pytest.raises(FeedError, match=r"b\.csv: row 1: must have four columns per level, not 3"):
         replay(
             lobster.read(write(tmp_path / "m.csv", SESSION)),
             om,
@@ -192,7 +193,7 @@ def test_an_order_that_most_unequal_trades_passed_over_is_named() -> None:
     report = replay([*orders, *trades], OrderManagement(), symbol="X")
     assert (report.passed_over, report.times_passed_over) == (1, 3)
     assert report.disagreements[-1].startswith(
-        "the exchange passed over order 1 in 3 of 3 trades of another cost: it may have been cancelled unseen"
+        "the exchange passed over order 1 in 3 of 3 trades with a different cost. Its cancellation"
     )
     assert replay([*orders, *trades], OrderManagement(), symbol="X", ignore=[1]).passed_over is None
 
@@ -245,7 +246,7 @@ def test_a_maker_behind_the_head_is_a_disagreement(tmp_path: Path) -> None:
     report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,2,9\n", *RESTING, bid(4, 1501, Kind.CHANGED, 2, 6))
     assert (report.makers, report.makers_at_head, report.agrees) == (1, 0, False)
     assert report.disagreements == (
-        "0 of 1 makers headed their book; the first that did not is traded at row 4",
+        "0 of 1 makers were the first order of their book; the first maker behind another order is in row 4",
     )
 
 
@@ -263,7 +264,7 @@ def test_a_maker_behind_the_head_is_a_disagreement(tmp_path: Path) -> None:
 def test_another_row_is_not_the_makers(tmp_path: Path, row: Message) -> None:
     report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,1,9\n1.5,1.00,5.0,sell,1,2,3,9\n", *RESTING, row)
     assert (report.makers, report.makers_not_found) == (0, 2)
-    assert report.disagreements[0] == "no maker of the 2 published trades was found resting"
+    assert report.disagreements[0] == "no maker of the 2 published trades was found in the book"
 
 
 def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
         bid(4, 1501, Kind.CHANGED, 1, 6),
     )
     assert report.agrees
-    assert report.remarks == ("1 trade had a maker that was not found resting",)
+    assert report.remarks == ("1 trade had a maker that was not found in the book",)
 
 
 def test_no_trades_are_no_disagreement(tmp_path: Path) -> None:
@@ -317,11 +318,11 @@ def test_what_was_refused_is_a_reservation_that_names_its_row() -> None:
     dust = [Message(row, row, Kind.SUBMITTED, row, Side.BUY, 10, 0) for row in (1, 2)]
     one = replay(dust[:1], OrderManagement(), symbol="X")
     assert (one.agrees, one.compared, one.remarks) == (True, False, ())
-    assert one.reservations == ("1 row was refused: an id, amount or price that no order can have, at row 1",)
+    assert one.reservations == ("1 row was rejected: an invalid id, amount, or price (at row 1)",)
     late = Message(3, 3, Kind.DELETED, 1, Side.BUY, 10, 0)
     assert replay([*dust, late], OrderManagement(), symbol="X").reservations == (
-        "3 rows were refused: an id, amount or price that no order can have 2 times, first at row 1; "
-        "about an order that no book could hold once, at row 3",
+        "3 rows were rejected: an invalid id, amount, or price (2 times, first at row 1); "
+        "an order whose submission was rejected (at row 3)",
     )
 
 
@@ -331,9 +332,9 @@ def test_a_recording_that_holds_itself_twice_runs_backwards_and_says_so() -> Non
         Message(2, 6, Kind.DELETED, 7, Side.BUY, 10, 100),
     ]
     report = replay(session * 3, OrderManagement(), symbol="X")
-    assert report.contradictions == {"a time before that of the row above": 2}
+    assert report.contradictions == {"a time earlier than in the row above": 2}
     assert report.reservations == (
-        "2 rows contradict what came before: a time before that of the row above, first at row 1",
+        "2 rows contradict earlier rows: a time earlier than in the row above (first at row 1)",
     )
 
 
@@ -341,9 +342,11 @@ def test_an_order_to_ignore_that_never_occurs_is_remarked_on() -> None:
     session = [Message(1, 5, Kind.SUBMITTED, 7, Side.BUY, 10, 100)]
     report = replay(session, OrderManagement(), symbol="X", ignore=[7, 70])
     assert (report.ignored, report.ignored_in_vain) == (1, (70,))
-    assert report.remarks == ("to be ignored, but no row is about it: 70",)
+    assert report.remarks == ("ids to ignore that do not appear in any row: 70",)
     many = replay(session, OrderManagement(), symbol="X", ignore=range(100, 2000))
-    assert many.remarks == ("to be ignored, but no row is about it: 100, 101, 102, 103, 104 and 1,895 more",)
+    assert many.remarks == (
+        "ids to ignore that do not appear in any row: 100, 101, 102, 103, 104 and 1,895 more",
+    )
 
 
 def test_orders_that_were_seeded_explain_states_that_differ(tmp_path: Path) -> None:
@@ -352,4 +355,4 @@ def test_orders_that_were_seeded_explain_states_that_differ(tmp_path: Path) -> N
         lobster.read(session), OrderManagement(), symbol="X", book=write(tmp_path / "b.csv", STATES[0])
     )
     assert (report.seeded, report.states, report.states_equal) == (1, 1, 0)
-    assert report.disagreements[-1].startswith("1 order was never submitted in the recording: what rested")
+    assert report.disagreements[-1].startswith("1 order was never submitted in the recording. Amounts and")

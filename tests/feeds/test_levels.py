@@ -376,7 +376,7 @@ def test_an_exponent_that_would_fill_the_memory_is_no_price(price: str) -> None:
     assert isinstance(message, BookMessage)
     assert message.bids == ((price, "1.0"),)
     stale = follow(OrderManagement(), Kraken()).apply(message).stale
-    allowed = "a decimal >= 0 such as '12.5' or '1e-3', of at most 40 digits on either side of its point"
+    allowed = "a decimal >= 0 such as '12.5' or '1e-3', with at most 40 digits before and after its point"
     assert stale == f"row 1: price must be {allowed}, not '{price}' (str)"
 
 
@@ -632,7 +632,7 @@ def test_what_no_book_can_hold_makes_it_stale_and_the_rest_of_its_message_is_not
     assert outcome.stale is not None
     assert outcome.stale.startswith("row 1: ")
     assert len(om) == 0
-    assert feed.reports()["X"].refused == 1
+    assert feed.reports()["X"].rejected == 1
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_the_noise_of_a_float_is_rounded_to_the_nanosecond(tmp_path: Path, time:
     [
         ("34200.1,1,7,10,1000000", "must have 6 columns, not 5"),
         ("34200.1,1,7,10,1000000,-1,", "must have 6 columns, not 7"),
-        ("", "an empty row"),
+        ("", "must not be empty"),
         ("no row", "must have 6 columns, not 1"),
         ("34200.1,0,7,10,1000000,-1", "type must be a message type in 1..7, not '0'"),
         ("34200.1,8,7,10,1000000,-1", "type must be a message type in 1..7, not '8'"),
@@ -161,9 +161,9 @@ def test_what_another_program_has_written_is_read_where_it_is_beyond_doubt(tmp_p
         (
             "when,what,who,much,price,way\n" + OLD,
             1,
-            "no header expected, or one that names time, type, orderid",
+            "must be a row of values or a header that names time, type, orderid",
         ),
-        ("type,time,orderid,size,price,direction\n" + OLD, 1, "no header expected"),
+        ("type,time,orderid,size,price,direction\n" + OLD, 1, "must be a row of values or a header"),
         (OLD + "time,type,orderid,size,price,direction\n", 3, "time must be seconds"),
         (TODAY + OLD, 3, "must have 7 columns, not 6"),
         (OLD + TODAY, 3, "must have 6 columns, not 7"),
@@ -171,12 +171,12 @@ def test_what_another_program_has_written_is_read_where_it_is_beyond_doubt(tmp_p
         (
             "0,34200.1,1,7,10,1000000,-1\n2,34200.2,4,7,10,1000000,-1\n",
             2,
-            "the first column counts the rows, and must be 1 here",
+            "the first column contains row numbers, so it must be 1 in this row",
         ),
         ("5,34200.1,1,7,10,1000000,-1\n", 1, "must have 6 columns, not 7"),
         ("34200.1,1,1.61136e+07,10,1000000,-1\n", 1, "order id must be an integer, not '1.61136e+07'"),
         ("34200.1,1,7,10.5,1000000,-1\n", 1, "size must be an integer, not '10.5'"),
-        ("time,type,orderid,size,price,direction\n", None, "the file is empty below its header"),
+        ("time,type,orderid,size,price,direction\n", None, "the file has no rows below its header"),
     ],
 )
 def test_what_is_in_doubt_is_named(tmp_path: Path, text: str, row: int | None, problem: str) -> None:
@@ -191,7 +191,7 @@ def test_an_order_book_file_may_have_been_written_again_too(tmp_path: Path) -> N
     header = "ask_price_1,ask_size_1,bid_price_1,bid_size_1,ask_price_2,ask_size_2,bid_price_2,bid_size_2\n"
     for text in (header + "101,5,99,7,102,1,98,1\n", '"101","5.0",99.0,7,102,1,98,1\n'):
         assert [top for _, top in tops(tmp_path, text)] == expected
-    with pytest.raises(FeedError, match="row 1: no header expected"):
+    with pytest.raises(FeedError, match="row 1: must be a row of values"):
         tops(tmp_path, "bid,ask\n101,5,99,7\n")
 
 
@@ -221,7 +221,7 @@ def test_a_level_that_is_not_there_is_none(tmp_path: Path) -> None:
     [
         ("101,5,99", "must have 4 columns, not 3"),
         ("101,5,99,7,102,1,98,2", "must have 4 columns, not 8"),
-        ("101,5,99,x", "an order-book row must hold integers only"),
+        ("101,5,99,x", "an order-book row must contain only integers"),
     ],
 )
 def test_a_bad_order_book_row_is_named_with_its_fault(tmp_path: Path, row: str, problem: str) -> None:
@@ -230,5 +230,5 @@ def test_a_bad_order_book_row_is_named_with_its_fault(tmp_path: Path, row: str, 
 
 
 def test_an_order_book_row_has_four_columns_a_level(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="row 1: must have four columns a level, not 5"):
+    with pytest.raises(FeedError, match="row 1: must have four columns per level, not 5"):
         tops(tmp_path, "101,5,99,7,102\n")

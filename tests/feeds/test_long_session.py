@@ -40,7 +40,7 @@ def test_a_session_seen_through_a_window_replays_to_all_that_was_published(tmp_p
     assert report.trades == report.trades_equal_cost == len(session.sweeps)
     assert report.trades_equal_fills == sum(session.sweeps)
     assert report.unknown == report.seeded == len(session.never_submitted_ids)
-    assert (report.events, report.refused, report.crossed) == (len(session.rows), 0, 0)
+    assert (report.events, report.rejected, report.crossed) == (len(session.rows), 0, 0)
     direction = {Side.BUY: -1, Side.SELL: 1}
     assert session.visible_orders == sorted((o.order_id, direction[o.side], o.amount, o.price) for o in om)
 

@@ -274,7 +274,7 @@ def test_an_own_order_is_filled_once_for_what_it_held_and_the_recording_is_not_b
     assert (report.own_fills, report.own_amount) == (1, 6)
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (5, 5, 5)
     assert report.agrees
-    assert report.remarks == ("your own orders had 1 fill, 6 in all; the recording does not know of them",)
+    assert report.remarks == ("not in the recording: 1 fill of your own orders, with a total amount of 6",)
 
 
 def test_an_own_order_behind_the_recorded_ones_waits_for_its_turn() -> None:
@@ -320,7 +320,7 @@ def test_a_message_about_an_id_that_an_own_order_has_leaves_that_order_alone(kin
         messages, om, symbol="X", unknown="skip", on_event=rest_after(om, 1, 900, "X", BUY, 6, 999)
     )
     assert om.get_order(900) == Order(900, "X", BUY, 6, 999)
-    assert report.refusals == {"an id that an own order has": 2}
+    assert report.rejections == {"the id of one of your own orders": 2}
 
 
 @pytest.mark.parametrize("last", [executed(3, 100), Message(3, 3, Kind.DELETED, 7, BUY, 100, 1_000)])
@@ -336,11 +336,11 @@ def test_what_a_bot_takes_from_a_recorded_order_is_not_held_against_the_recordin
 
     report = replay([NEW, last], om, symbol="X", on_event=bot)
     assert len(om) == 0
-    assert (report.refusals, report.contradictions, report.agrees) == ({}, {}, True)
+    assert (report.rejections, report.contradictions, report.agrees) == ({}, {}, True)
     assert (report.trades, report.taken_from) == (0, 1)
     assert report.remarks == (
-        "1 order of the recording had been changed by something other than the replay: "
-        "trades that name them are not compared",
+        "1 order of the recording had been changed by something other than the replay; "
+        "trades with these orders are not compared",
     )
 
 

@@ -122,7 +122,7 @@ def test_a_session_replays_to_the_book_that_the_verbs_made(session: Recorder, re
     assert report.states == report.states_equal == len(distinct)
     assert report.events == len(session.rows)
     assert report.trades == report.trades_equal_cost == report.trades_equal_fills == session.trades
-    assert (report.refused, report.unknown) == (0, report.seeded)
+    assert (report.rejected, report.unknown) == (0, report.seeded)
 
 
 @pytest.mark.slow

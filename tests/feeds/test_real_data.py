@@ -31,7 +31,7 @@ def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() ->
     om = OrderManagement()
     report = replay(lobster.read(AAPL), om, symbol="AAPL", unknown="seed", book=AAPL_BOOK)
     om._check()
-    assert (report.events, report.refused, report.crossed) == (42_203, 0, 0)
+    assert (report.events, report.rejected, report.crossed) == (42_203, 0, 0)
     assert (report.unknown, report.seeded) == (50, 50)
     assert (report.states, report.states_equal) == (13_082, 13_082)
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1_665, 1_665, 1_662)
@@ -52,7 +52,7 @@ def test_aapl_without_its_unseen_orders_disagrees() -> None:
     report = replay(lobster.read(AAPL), OrderManagement(), symbol="AAPL", unknown="skip", book=AAPL_BOOK)
     assert not report.agrees
     assert (report.unknown, report.seeded) == (50, 0)
-    assert report.disagreements[-1] == "with 50 unknown orders left out, the book lacks what rested there"
+    assert report.disagreements[-1] == "50 unknown orders were not added, so the book is incomplete"
 
 
 def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:
@@ -62,7 +62,7 @@ def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:
     assert report.events == 50_414
     assert (report.makers, report.makers_at_head, report.makers_not_found) == (480, 480, 2)
     assert report.crossed == 934
-    assert report.refusals == {"about an order that is gone": 22, "created after it was gone": 5}
+    assert report.rejections == {"an order that was already removed": 22, "created after its removal": 5}
     assert report.contradictions == {}
     assert report.agrees
 

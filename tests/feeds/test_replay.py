@@ -22,8 +22,8 @@ def after(*messages: Message) -> tuple[list[tuple[int, int]], dict[str, int]]:
     om = OrderManagement()
     report = replay(messages, om, symbol="X", unknown="skip")
     om._check()
-    assert report.refused == sum(report.refusals.values())
-    return [(order.order_id, order.amount) for order in om], report.refusals
+    assert report.rejected == sum(report.rejections.values())
+    return [(order.order_id, order.amount) for order in om], report.rejections
 
 
 @pytest.mark.parametrize("kind", [Kind.SUBMITTED, Kind.CREATED])
@@ -43,8 +43,8 @@ def test_a_partial_cancel_of_all_that_rests_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("amount", [11, 0, -1])
 def test_a_partial_cancel_of_more_than_rests_or_of_nothing_is_refused(amount: int) -> None:
-    refusals = {"a cancel of more than rests, or of nothing": 1}
-    assert after(NEW, about(Kind.REDUCED, amount)) == ([(7, 10)], refusals)
+    rejections = {"a cancellation of more than the resting amount, or of less than 1 lot": 1}
+    assert after(NEW, about(Kind.REDUCED, amount)) == ([(7, 10)], rejections)
 
 
 @pytest.mark.parametrize("amount", [4, 10, 25])
@@ -60,7 +60,7 @@ def test_a_change_to_nothing_removes() -> None:
 def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
     assert after(NEW, about(Kind.CHANGED, amount)) == (
         [(7, 10)],
-        {"a change to an amount that no order can have": 1},
+        {"a change to an invalid amount": 1},
     )
 
 
@@ -68,8 +68,8 @@ def test_a_change_to_what_no_order_can_have_is_refused(amount: int) -> None:
 def test_a_deletion_removes_whatever_its_amount_but_another_one_than_rests_is_counted(amount: int) -> None:
     om = OrderManagement()
     report = replay([NEW, about(Kind.DELETED, amount)], om, symbol="X")
-    assert (len(om), report.refused) == (0, 0)
-    counted = {} if amount == 10 else {"a deletion of another amount than rests": 1}
+    assert (len(om), report.rejected) == (0, 0)
+    counted = {} if amount == 10 else {"a deletion of an amount other than the resting amount": 1}
     assert report.contradictions == counted
 
 
@@ -85,7 +85,7 @@ def test_what_the_book_does_not_show_changes_nothing_but_is_counted(kind: Kind) 
     report = replay([NEW, about(kind, 5)], om, symbol="X")
     assert list(om) == [Order(7, "X", BUY, 10, 100)]
     assert (report.events, report.kinds) == (2, {"submitted": 1, str(kind): 1})
-    assert (report.unknown, report.refused, report.trades) == (0, 0, 0)
+    assert (report.unknown, report.rejected, report.trades) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,14 @@ def test_what_the_book_does_not_show_changes_nothing_but_is_counted(kind: Kind) 
     ],
 )
 def test_an_order_that_no_book_can_hold_is_refused(order: Message) -> None:
-    assert after(NEW, order) == ([(7, 10)], {"an id, amount or price that no order can have": 1})
+    assert after(NEW, order) == ([(7, 10)], {"an invalid id, amount, or price": 1})
 
 
 def test_an_id_that_rests_already_is_refused() -> None:
-    assert after(NEW, about(Kind.SUBMITTED, 99)) == ([(7, 10)], {"an id that rests already": 1})
+    assert after(NEW, about(Kind.SUBMITTED, 99)) == (
+        [(7, 10)],
+        {"a submission with the id of a resting order": 1},
+    )
 
 
 def test_an_id_is_free_again_once_its_order_is_gone() -> None:
@@ -112,15 +115,15 @@ def test_an_id_is_free_again_once_its_order_is_gone() -> None:
 
 @pytest.mark.parametrize("before", [(), (NEW,)])
 def test_an_order_created_after_its_deletion_stays_away(before: tuple[Message, ...]) -> None:
-    refusals = {"created after it was gone": 1}
-    assert after(*before, about(Kind.DELETED), about(Kind.CREATED, 3)) == ([], refusals)
+    rejections = {"created after its removal": 1}
+    assert after(*before, about(Kind.DELETED), about(Kind.CREATED, 3)) == ([], rejections)
 
 
 def test_an_order_that_is_gone_is_not_unknown() -> None:
     messages = [NEW, about(Kind.EXECUTED, 10), about(Kind.DELETED, row=3), about(Kind.CHANGED, 4, row=4)]
     om = OrderManagement()
     report = replay(messages, om, symbol="X", unknown="raise")
-    assert report.refusals == {"about an order that is gone": 2}
+    assert report.rejections == {"an order that was already removed": 2}
     assert (report.unknown, len(om)) == (0, 0)
 
 
@@ -128,17 +131,17 @@ def test_an_order_that_is_gone_is_not_unknown() -> None:
 def test_an_order_that_no_book_could_hold_is_not_unknown(late: Kind) -> None:
     messages = [about(Kind.SUBMITTED, 0), about(late, 1, row=3)]
     report = replay(messages, OrderManagement(), symbol="X", unknown="raise")
-    assert report.refusals == {
-        "an id, amount or price that no order can have": 1,
-        "about an order that no book could hold": 1,
+    assert report.rejections == {
+        "an invalid id, amount, or price": 1,
+        "an order whose submission was rejected": 1,
     }
     assert report.unknown == 0
 
 
 def test_an_order_that_no_book_could_hold_may_be_created_anew_unless_it_was_deleted() -> None:
     dust = Message(1, 1, Kind.CREATED, 7, BUY, 10, 0)
-    refusals = {"an id, amount or price that no order can have": 1}
-    assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], refusals)
+    rejections = {"an invalid id, amount, or price": 1}
+    assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], rejections)
     assert after(dust, about(Kind.DELETED), about(Kind.CREATED, 4))[0] == []
 
 
@@ -147,26 +150,26 @@ def test_an_order_that_was_gone_before_its_creation_came_is_counted_and_stays_aw
     om = OrderManagement()
     report = replay([early, about(Kind.CREATED, 3)], om, symbol="X", unknown="skip")
     assert (len(om), report.unknown) == (0, 1)
-    assert report.refusals == {"created after it was gone": 1}
+    assert report.rejections == {"created after its removal": 1}
 
 
 def test_a_change_before_the_creation_is_counted_and_not_guessed_from() -> None:
     om = OrderManagement()
     report = replay([about(Kind.CHANGED, 4), about(Kind.CREATED, 9)], om, symbol="X", unknown="skip")
     assert [(order.order_id, order.amount) for order in om] == [(7, 9)]
-    assert (report.unknown, report.refused) == (1, 0)
+    assert (report.unknown, report.rejected) == (1, 0)
 
 
 def test_only_so_many_ids_that_are_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oms.feeds.orders.followed_book._REMEMBERED", 2)
+    monkeypatch.setattr("oms.feeds.orders.followed_book._MOST_ABSENT", 2)
     gone = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
     late = [about(Kind.CREATED, 5, row=row, order_id=row - 3) for row in (4, 5, 6)]
-    assert after(*gone, *late) == ([(1, 5)], {"created after it was gone": 2})
+    assert after(*gone, *late) == ([(1, 5)], {"created after its removal": 2})
 
 
 def test_a_message_that_names_the_other_side_is_refused() -> None:
-    refusals = {"about an order of another book": 1}
-    assert after(NEW, about(Kind.DELETED, side=SELL)) == ([(7, 10)], refusals)
+    rejections = {"an order in another book": 1}
+    assert after(NEW, about(Kind.DELETED, side=SELL)) == ([(7, 10)], rejections)
 
 
 def test_orders_of_other_symbols_are_left_alone() -> None:
@@ -174,7 +177,10 @@ def test_orders_of_other_symbols_are_left_alone() -> None:
     om.add_order(7, "OTHER", BUY, 1, 1)
     report = replay([NEW, about(Kind.DELETED)], om, symbol="X")
     assert list(om) == [Order(7, "OTHER", BUY, 1, 1)]
-    assert report.refusals == {"an id that rests already": 1, "about an order of another book": 1}
+    assert report.rejections == {
+        "a submission with the id of a resting order": 1,
+        "an order in another book": 1,
+    }
 
 
 # ---------------------------------------------------------------------- trades
@@ -207,7 +213,7 @@ def test_fills_out_of_priority_are_counted_but_no_disagreement() -> None:
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 6), (3, 10)]
     assert report.agrees
-    assert report.remarks == ("at equal cost, the exchange executed 1 trade out of priority",)
+    assert report.remarks == ("the exchange executed 1 trade out of priority, at equal cost",)
 
 
 def test_a_book_that_is_wrong_says_nothing_of_the_priority_of_the_exchange() -> None:
@@ -223,8 +229,9 @@ def test_a_trade_of_another_cost_is_a_disagreement() -> None:
     assert (report.trades, report.trades_equal_cost) == (1, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 10), (3, 6)]
     assert report.disagreements == (
-        "0 of 1 trades cost what the exchange published; "
-        "the first that did not begins at row 4: 404 there, 400 here",
+        "0 of 1 trades have the published cost; "
+        "the first with a different cost begins at row 4: the published cost is 404, "
+        "the replayed cost is 400",
     )
 
 
@@ -235,9 +242,9 @@ def test_what_the_book_cannot_fill_is_unequal_and_takes_what_is_known() -> None:
     assert [(order.order_id, order.amount) for order in om] == [(1, 6), (3, 10)]
     assert report.unknown == 1
     assert report.disagreements[0].endswith(
-        "begins at row 4: 1,900 there, and here it takes what does not rest"
+        "begins at row 4: the published cost is 1,900, but the replayed book did not contain the amount"
     )
-    assert report.disagreements[-1] == "with 1 unknown order left out, the book lacks what rested there"
+    assert report.disagreements[-1] == "1 unknown order was not added, so the book is incomplete"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +263,7 @@ def test_an_execution_of_more_than_rests_or_of_nothing_is_refused(
     om = OrderManagement()
     report = replay(sweep_of(*executions), om, symbol="X")
     assert [(order.order_id, order.amount) for order in om] == left
-    assert set(report.refusals) == {"an execution of more than rests, or of nothing"}
+    assert set(report.rejections) == {"an execution of more than the resting amount, or of less than 1 lot"}
     assert (report.trades, report.trades_equal_cost) == (1, 0)
 
 
@@ -300,7 +307,7 @@ def test_a_sweep_of_ignored_orders_only_is_no_trade() -> None:
 
 
 def test_an_unheard_of_policy_or_symbol_is_refused_before_anything_is_done() -> None:
-    with pytest.raises(InvalidArgumentError, match="unknown must be 'seed', 'skip' or 'raise', not 'guess'"):
+    with pytest.raises(InvalidArgumentError, match="unknown must be 'seed', 'skip', or 'raise', not 'guess'"):
         replay([NEW], OrderManagement(), symbol="X", unknown=cast(Unknown, "guess"))
     with pytest.raises(InvalidOrderError, match="symbol"):
         replay([NEW], OrderManagement(), symbol="")

@@ -52,7 +52,7 @@ def test_any_other_comes_just_before_the_first_submission_with_a_larger_id() -> 
         messages, om, symbol="X", on_event=lambda _: seen.append([order.order_id for order in om])
     )
     assert seen == [[10], [10, 12], [10, 12, 13, 14], [10, 12, 14]]
-    assert (report.unknown, report.seeded, report.refused) == (1, 1, 0)
+    assert (report.unknown, report.seeded, report.rejected) == (1, 1, 0)
 
 
 def test_an_order_that_no_submission_follows_rests_at_the_latest_when_it_is_referred_to() -> None:
@@ -82,7 +82,7 @@ def test_an_order_that_was_submitted_is_never_seeded_even_if_it_is_referred_to_t
     late = [message(1, Kind.SUBMITTED, 5, 4), message(2, Kind.DELETED, 5, 4), message(3, Kind.DELETED, 5, 4)]
     soon = [message(1, Kind.DELETED, 5, 4), message(2, Kind.SUBMITTED, 5, 4)]
     assert waiting(late) == waiting(soon) == []
-    assert replay(late, OrderManagement(), symbol="X").refusals == {"about an order that is gone": 1}
+    assert replay(late, OrderManagement(), symbol="X").rejections == {"an order that was already removed": 1}
     assert replay(soon, OrderManagement(), symbol="X").unknown == 1
 
 
@@ -106,7 +106,7 @@ def test_a_seed_that_no_book_can_hold_is_refused() -> None:
     om = OrderManagement()
     report = replay([message(1, Kind.DELETED, 5, 4, price=0)], om, symbol="X")
     assert (len(om), report.unknown, report.seeded) == (0, 1, 0)
-    assert report.refusals == {"an id, amount or price that no order can have": 1}
+    assert report.rejections == {"an invalid id, amount, or price": 1}
 
 
 def test_ignored_ids_are_not_seeded() -> None:

@@ -138,11 +138,11 @@ def test_a_compressed_file_is_read_in_bounded_memory(tmp_path: Path, pack: Calla
             "a tar archive inside a gz file: unpack it first",
         ),
         (zipped(("m.csv.gz", gzip.compress(b"a\n"))), "a gz file inside a zip archive: unpack it first"),
-        (zipped(("a", b"a"), ("b", b"b")), "a zip archive with 2 members, not 1: unpack it first"),
-        (zipped(("a/", b"")), "a zip archive with 0 members, not 1: unpack it first"),
+        (zipped(("a", b"a"), ("b", b"b")), "a zip archive must have 1 member, not 2: unpack it first"),
+        (zipped(("a/", b"")), "a zip archive must have 1 member, not 0: unpack it first"),
         (
             zipped(("a", b"a"), compression=zipfile.ZIP_LZMA),
-            "a zip archive not compressed with deflate: unpack it first",
+            "a zip archive must be compressed with deflate: unpack it first",
         ),
         (zipped(), "an empty zip archive: unpack it first"),
         (b"PAR1abc", "a Parquet file: unpack it first"),
@@ -168,7 +168,7 @@ def test_a_zst_file_that_nothing_reads_names_what_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oms.feeds.compression._ZSTD_MODULES", ("no.such.module",))
-    with pytest.raises(FeedError, match=r"a zst file: unpack it first, or add backports\.zstd"):
+    with pytest.raises(FeedError, match=r"a zst file: unpack it first, or install backports\.zstd"):
         read(write(tmp_path / "a.csv", b"\x28\xb5\x2f\xfdabc"))
 
 
@@ -228,7 +228,7 @@ def test_empty_rows_at_the_end_are_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"a\n\n\nb\n", b"a\n\t\nb"])
 def test_an_empty_row_before_the_end_is_a_feed_error(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(FeedError, match="row 2: an empty row"):
+    with pytest.raises(FeedError, match="row 2: must not be empty"):
         read(write(tmp_path / "a.csv", content))
 
 
@@ -256,7 +256,7 @@ def test_a_corrupt_gzip_file_is_a_feed_error(tmp_path: Path, spoilt: slice) -> N
 
 
 def test_what_is_not_text_is_a_feed_error_at_its_row(tmp_path: Path) -> None:
-    with pytest.raises(FeedError, match="row 2: not UTF-8 text"):
+    with pytest.raises(FeedError, match="row 2: must be UTF-8 text"):
         read(write(tmp_path / "a.csv", b"fine\nb\xff\nfine\n"))
 
 

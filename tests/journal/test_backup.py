@@ -131,7 +131,7 @@ def test_a_backup_is_written_over_nothing(make: Callable[[Path], object], file: 
         journal.backup(file, to)
         assert journal.verify(to.with_name("nowhere")).last == 1
         return
-    with pytest.raises(JournalError, match=r"exists already|it is not a file|folder is missing"):
+    with pytest.raises(JournalError, match=r"exists already|it is not a file|folder does not exist"):
         journal.backup(file, to)
     assert {path: path.lstat() for path in file.parent.rglob("*")}.keys() == before.keys()
 

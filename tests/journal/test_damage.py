@@ -334,8 +334,8 @@ def test_an_event_log_forged_with_its_hashes_is_found_by_replaying_it(
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (["PRAGMA user_version=99"], "version 99, which is newer than this oms knows"),
-        (["PRAGMA user_version=0"], "version 0, which does not exist"),
+        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 3; upgrade oms"),
+        (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
         (["PRAGMA application_id=1"], "not a journal of oms"),
     ],
 )
@@ -373,8 +373,8 @@ def lost_but_for_its_log(file: Path) -> None:
         (lambda file: file.mkdir(), "not a file"),
         (other_file, "not a journal of oms"),
         (second_name, "second name"),
-        (lost_but_for_its_log, "may hold what it held"),
-        (lambda file: shutil.rmtree(file.parent), "folder is missing"),
+        (lost_but_for_its_log, "may contain changes; restore the file"),
+        (lambda file: shutil.rmtree(file.parent), "folder does not exist"),
     ],
 )
 def test_what_is_no_journal_is_refused(make: Callable[[Path], object], problem: str, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def with_a_failure(
 
 def assert_read_only(om: OrderManagement, before: State) -> None:
     for _ in range(2):
-        with pytest.raises(JournalError, match="read-only, until it is opened again"):
+        with pytest.raises(JournalError, match="read-only until it is opened again"):
             om.add_order(77_777, "JPM", Side.BUY, 1, 1)
     assert state(om) == before
 
@@ -195,7 +195,7 @@ def test_a_journal_that_turns_read_only_says_so_and_why_in_the_log_once(
     om.close()
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("oms.journal", "ERROR")
-    assert record.message.endswith("book.db is read-only, until it is opened again: write fails")
+    assert record.message.endswith("book.db is read-only until it is opened again: write fails")
 
 
 FULL_DISK = """
@@ -223,7 +223,7 @@ def test_a_disk_that_is_really_full_refuses_and_loses_nothing(tmp_path: Path) ->
     )
     done, _, error = run.stdout.splitlines()[1].partition(" ")
     assert "unknown until it is opened again" in error
-    assert "book.db is read-only, until it is opened again: " in run.stderr
+    assert "book.db is read-only until it is opened again: " in run.stderr
     with journal.open(file, verify=True) as om:
         assert [order.order_id for order in om] in (
             list(range(int(done) + 1)),

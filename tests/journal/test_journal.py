@@ -55,7 +55,7 @@ def test_numbers_beyond_64_bits_are_kept_exactly_and_can_be_queried(file: Path) 
         trade = om.place_trade("JPM", BUY, 2**64 - 3)
     with journal.open(file, verify=True) as om:
         assert om.orders() == (Order(huge, "JPM", BUY, 1, huge),)
-        assert [event.subject() for event in kept(om).read(2)] == [trade]
+        assert [event.subject() for event in kept(om).read(2)] == [(trade, 1)]
     with closing(sqlite3.connect(file)) as connection:
         rows = connection.execute("SELECT amount, total_price FROM trades").fetchall()
     assert rows == [(str(trade.amount), str(trade.total_price))]
@@ -77,7 +77,7 @@ def test_no_note_is_not_an_empty_one(file: Path) -> None:
         om.add_order(1, "JPM", BUY, 5, 5)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE events SET note = NULL")
-    with pytest.raises(JournalError, match="hash does not fit"):
+    with pytest.raises(JournalError, match="hash does not match"):
         journal.verify(file)
 
 
@@ -100,9 +100,9 @@ def test_what_is_no_setting_is_refused_and_makes_no_file(wrong: dict[str, Any], 
 
 def test_a_batch_that_does_not_go_on_where_the_last_one_ended_is_refused(file: Path) -> None:
     with journal.open(file) as om:
-        with pytest.raises(JournalError, match="event 2 cannot follow 0"):
+        with pytest.raises(JournalError, match="event 2 cannot follow event 0"):
             kept(om).append([OrderAdded(Order(1, "JPM", BUY, 1, 1), sequence=2)])
-        with pytest.raises(JournalError, match="event 3 cannot follow 1"):
+        with pytest.raises(JournalError, match="event 3 cannot follow event 1"):
             kept(om).append([OrderAdded(Order(n, "JPM", BUY, 1, 1), sequence=n) for n in (1, 3)])
         kept(om).append([])
         om.add_order(1, "JPM", BUY, 1, 1)
@@ -272,17 +272,17 @@ def a_group_that_cannot_be_synced(disk: Disk, file: Path) -> OrderManagement:
 
 def test_a_group_that_cannot_be_synced_is_told_of_by_the_next_change(file: Path) -> None:
     om = a_group_that_cannot_be_synced(Disk(), file)
-    with pytest.raises(JournalError, match="read-only, until it is opened again: write fails"):
+    with pytest.raises(JournalError, match="read-only until it is opened again: write fails"):
         om.add_order(2, "JPM", BUY, 1, 1)
     assert 2 not in om
-    with pytest.raises(JournalError, match="its last 1 changes may not be on the disk"):
+    with pytest.raises(JournalError, match="its last change may not be on the disk"):
         om.close()
     om.close()
 
 
 def test_a_group_that_cannot_be_synced_is_told_of_by_closing_where_no_change_came(file: Path) -> None:
     with (
-        pytest.raises(JournalError, match="its last 1 changes may not be on the disk: write fails"),
+        pytest.raises(JournalError, match="its last change may not be on the disk: write fails"),
         a_group_that_cannot_be_synced(Disk(), file),
     ):
         pass

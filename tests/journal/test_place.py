@@ -109,7 +109,7 @@ def test_where_something_is_that_is_no_file_nothing_is_made(
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(file: Path) -> None:
     for attempt in (journal.open, journal.verify):
-        with pytest.raises(JournalError, match="its folder is missing"):
+        with pytest.raises(JournalError, match="its folder does not exist"):
             attempt(file.parent / "nowhere" / "book.db")
     assert list(file.parent.iterdir()) == []
 
@@ -196,12 +196,12 @@ def test_a_second_writer_that_a_removed_lock_let_in_makes_the_first_one_stop(
         kept(second).keep_reply("of the second")
         if compacted:  # then no row is there that the first one's would clash with
             kept(second).compact()
-        with pytest.raises(JournalError, match="somebody else has written into it"):
+        with pytest.raises(JournalError, match="another program has written to it"):
             kept(first).keep_reply("of the first")
         before = first.state_hash()
-        with pytest.raises(JournalError, match="somebody else has written into it"):
+        with pytest.raises(JournalError, match="another program has written to it"):
             first.add_order(4, "JPM", BUY, 1, 1)
-        with pytest.raises(JournalError, match="read-only, until it is opened again: somebody else"):
+        with pytest.raises(JournalError, match="read-only until it is opened again: another program"):
             first.add_order(5, "JPM", BUY, 1, 1)
         assert first.state_hash() == before
         second.add_order(6, "JPM", BUY, 1, 1)
@@ -226,7 +226,7 @@ def test_of_many_threads_that_open_one_file_at_once_one_gets_it(file: Path) -> N
     for thread in threads:
         thread.join()
     assert len(opened) == 1
-    assert set(refused) == {"it is open elsewhere, and takes one writer"}
+    assert set(refused) == {"it is open elsewhere; close it there, because a journal allows one writer"}
     with opened[0] as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     assert ids(file) == [1]
@@ -313,7 +313,7 @@ def test_a_lock_file_that_cannot_be_written_is_no_lock_and_the_journal_does_not_
     run = subprocess.run(
         [sys.executable, "-c", READ_ONLY_LOCK], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert run[0].startswith("book.db-lock cannot be written, and without it a second writer would be let in")
+    assert run[0].startswith("book.db-lock cannot be written, so a second writer could not be locked out")
     assert "make it and its folder writable" in run[0]
     assert run[1] == "1"
 
@@ -321,11 +321,11 @@ def test_a_lock_file_that_cannot_be_written_is_no_lock_and_the_journal_does_not_
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda lock: lock.mkdir(), "is not a plain file"),
-        (lambda lock: lock.symlink_to(os.devnull), "is not a plain file"),
-        (lambda lock: lock.symlink_to(lock.with_name("nowhere")), "is not a plain file"),
-        (lambda lock: lock.symlink_to(lock), "is not a plain file"),
-        (os.mkfifo, "is not a plain file"),
+        (lambda lock: lock.mkdir(), "is not a regular file"),
+        (lambda lock: lock.symlink_to(os.devnull), "is not a regular file"),
+        (lambda lock: lock.symlink_to(lock.with_name("nowhere")), "is not a regular file"),
+        (lambda lock: lock.symlink_to(lock), "is not a regular file"),
+        (os.mkfifo, "is not a regular file"),
         (lambda lock: lock.write_bytes(b"not empty" * 1000), "cannot be written"),
     ],
     ids=["a folder", "a device", "a link to nothing", "a loop", "a pipe", "another file"],

@@ -207,7 +207,7 @@ class LevelBook:
         try:
             self._change_finely(message)
         except InvalidArgumentError as error:
-            self.tally.refused += 1
+            self.tally.rejected += 1
             return f"row {message.row}: {error}"
         if message.depth is not None:
             self._asks.cut(message.depth)

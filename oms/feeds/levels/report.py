@@ -20,7 +20,7 @@ class LevelTally:
     checksums_ok: int = 0
     checksums_failed: int = 0
     gaps: int = 0
-    refused: int = 0
+    rejected: int = 0
     ignored: int = 0
     times_stale: int = 0
     crossed: int = 0
@@ -36,7 +36,7 @@ class SymbolReport:
     messages: snapshots and updates; snapshots: those alone; trades: published ones, of any price
     checksums_ok, checksums_failed: messages whose CRC32 is, or is not, that of the book after them
     gaps: messages that do not follow the one before them by their numbers
-    refused: messages that hold a price or an amount that no book can hold
+    rejected: messages that hold a price or an amount that no book can hold
     ignored: updates while the book was stale; times_stale: how often it became so
     stale: why it is so at the end, None if it is not
     crossed: messages after which the best ask was not above the best bid
@@ -52,7 +52,7 @@ class SymbolReport:
     checksums_ok: int
     checksums_failed: int
     gaps: int
-    refused: int
+    rejected: int
     ignored: int
     times_stale: int
     stale: str | None

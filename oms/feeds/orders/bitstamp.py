@@ -1,8 +1,10 @@
-"""Bitstamp order events as the R package obAnalytics records them, and trades: inferred by it, or reported.
+"""Bitstamp order events as recorded by the R package obAnalytics, and trades.
 
-An order row is: id, time received and time at the exchange (milliseconds since 1970), price (decimal),
-volume (1e-8 of the coin, or what `lot_size` says), action, direction; below a header. No row says execution:
-a fill shows as a smaller volume, or as a deletion that leaves 0.
+An order file has a header. The columns of an order row are id, time of receipt, time at the exchange (both in
+milliseconds since 1970), price (decimal), volume (in units of `lot_size`), action, and direction. No row is
+an execution. A fill is a row with a smaller volume, or a deletion with volume 0.
+
+A trade file contains either trades that obAnalytics inferred or trades that the exchange reported.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from oms.instrument import Instrument, decimals_of
 __all__ = ["PublishedTrade", "UNITS", "is_header", "read", "trades"]
 
 UNITS = Instrument.of_decimals(price=2, amount=8)
-"""A tick is 0.01, a lot is 1e-8, unless the prices need more decimals or the caller says otherwise."""
+"""The default units: a tick is 0.01 and a lot is 1e-8."""
 
 _KINDS = {"created": Kind.CREATED, "changed": Kind.CHANGED, "deleted": Kind.DELETED}
 _SIDES = {"bid": BID, "ask": ASK}
@@ -34,7 +36,7 @@ _ORDER = RowFormat(
     Column("exchange.timestamp", r"\d{1,16}", "milliseconds since 1970"),
     Column("price", _DECIMAL, _A_DECIMAL),
     Column("volume", INTEGER, "an integer"),
-    Column("action", "created|changed|deleted", "created, changed or deleted"),
+    Column("action", "created|changed|deleted", "created, changed, or deleted"),
     Column("direction", "bid|ask", "bid or ask"),
 )
 _TRADE = RowFormat(
@@ -50,7 +52,7 @@ _TRADE = RowFormat(
 _TIME = r"\d{9,17}(?:\.\d{1,9})?"
 _REPORTED = RowFormat(
     Column("trade_id", INTEGER, "an integer"),
-    Column("timestamp", _TIME, "seconds, milliseconds or microseconds since 1970"),
+    Column("timestamp", _TIME, "seconds, milliseconds, or microseconds since 1970"),
     Column("exchange_timestamp", f"(?:{_TIME})?", "as timestamp, or empty"),
     Column("price", _DECIMAL, _A_DECIMAL),
     Column("amount", _DECIMAL, _A_DECIMAL),
@@ -58,7 +60,7 @@ _REPORTED = RowFormat(
     Column("sell_order_id", INTEGER, "an integer"),
     Column("side", "buy|sell", "buy or sell"),
 )
-_EARLIER = 1_000_000_000  # ns by which the row of an order may come before the report of its trade
+_EARLIER = 1_000_000_000  # ns; the row of an order may be this much earlier than the report of its trade
 
 
 def read(
@@ -68,13 +70,12 @@ def read(
     tick_size: str | None = None,
     lot_size: str | None = None,
 ) -> Recording:
-    r"""Open a file of order events, to be streamed.
+    r"""Open a file of order events for streaming.
 
-    Nothing in the file says what was traded: the symbol is by default the file's name. A tick is
-    `tick_size`; by default 0.01, or 1 of the last decimal that any price needs if that is finer: `units`
-    reads the file once to find out. A lot is 1 in the column of volumes, and `lot_size` says what that is
-    worth: by default 1e-8. Raises InvalidArgumentError for sizes of no use; iterating raises FeedError for a
-    bad file or row. O(1) memory.
+    The file does not contain its symbol, so the default symbol is the file's name up to the first dot. The
+    default tick is 0.01, or the smallest decimal place of any price if that is finer. To find it, `units`
+    reads the file once. `lot_size` is the value of 1 in the volume column, by default 1e-8. Raises
+    InvalidArgumentError for an invalid size. Iterating raises FeedError for a bad file or row. O(1) memory.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -91,13 +92,13 @@ def read(
         symbol = symbol_from_name(path)
     lot = lot_size or UNITS.lot_size
     if tick_size is None:
-        _ = Instrument(UNITS.tick_size, lot)  # raises for a wrong size now, not at the first row
+        _ = Instrument(UNITS.tick_size, lot)  # raise for an invalid size now, not at the first row
         return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
     return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Find the tick size that fits all prices; iterating the messages reports errors in the file."""
+    """Return the units with a tick size that fits all prices. Iterating the messages raises file errors."""
     most = decimals_of(UNITS.tick_size)
     try:
         for _, text in TextFile(path).rows():
@@ -134,11 +135,11 @@ def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
             ticks,
         )
     if row == 1:
-        raise file.error(None, "the file is empty below its header")
+        raise file.error(None, "the file has no rows below its header")
 
 
 class PublishedTrade(NamedTuple):
-    """A trade that was published: its time (ns since 1970), amount (lots), and whose order made it."""
+    """A published trade: its time (ns since 1970), its amount (lots), and the id of its maker."""
 
     row: int
     time: int
@@ -147,10 +148,11 @@ class PublishedTrade(NamedTuple):
 
 
 def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[PublishedTrade]:
-    """Stream trades in order of time: those that obAnalytics inferred, or those that the exchange reported.
+    """Stream the trades of a file in the order of time.
 
-    The header says which. An inferred volume is in lots; a reported amount is a decimal, and its maker is
-    the order on the other side than `side`, the taker's. Raises FeedError. O(1) memory.
+    The header shows if the trades were inferred by obAnalytics or reported by the exchange. The volume of an
+    inferred trade is in lots. The amount of a reported trade is a decimal, its `side` is the side of the
+    taker, and its maker is the order on the other side. Raises FeedError. O(1) memory.
     """
     file = TextFile(path)
     rows = file.rows()
@@ -179,6 +181,6 @@ def _reported(file: TextFile, rows: Iterator[tuple[int, str]], units: Instrument
 
 
 def _nanoseconds(time: str) -> int:
-    """Read seconds (9 to 11 digits), milliseconds (12 to 14) or microseconds (15 to 17) since 1970."""
+    """Convert seconds (9-11 digits), milliseconds (12-14), or microseconds (15-17) to nanoseconds."""
     digits = len(time.partition(".")[0])
     return scaled(time, 9) // 10 ** (0 if digits < 12 else 3 if digits < 15 else 6)

@@ -1,15 +1,21 @@
 """A comparison of the best prices of a replay with those of an order-book file.
 
-A file may have a row after every message, or only where something changed. The replay cannot know which
-before both have ended, so it compares in two ways at once. Row by row counts if there were as many rows as
-messages, and at least half of them are equal: otherwise the numbers may be equal by chance. State by state
-works for any file: repeated states count once.
+A state is the price and amount of the best level of each side. A file may have a row after every message, or
+only a row after each change. The replay cannot know which kind it is until both have ended, so it compares in
+two ways at the same time:
 
-One state more or less on either side must not make all later ones differ. At a difference, the comparison
-looks ahead. If the next two states are equal once one is left out on one side, it goes on there. Otherwise it
-goes on at the nearest place, a bounded number of states ahead on both sides, where four states in a row are
-equal, since fewer repeat themselves by chance. What lies before that place is different,
-but for states that are equal one by one where it is as long on both sides.
+- Row by row: each message with one row of the file. This result is used if the file has as many rows as there
+  are messages and at least half of the rows are equal. Otherwise the number of rows may be equal by chance.
+- State by state: this works for any file. Consecutive equal states count as one.
+
+An additional state on one side must not make all later states differ. So the comparison looks ahead at each
+difference:
+
+1. If skipping one state on one side makes the next two states equal, the comparison skips that state.
+2. Otherwise it searches a bounded number of states on both sides for the nearest run of four equal states,
+   and continues with that run. Shorter runs are often equal by chance.
+3. The skipped states count as different. If the same number is skipped on both sides, they are first compared
+   pair by pair.
 """
 
 from __future__ import annotations
@@ -27,14 +33,16 @@ from oms.instrument import Instrument
 
 __all__ = ["BookCheck", "StateDifference"]
 
-_AHEAD = 64  # states; a difference costs O(_AHEAD), and so does the memory
+_AHEAD = 64  # states to look ahead; a difference takes O(_AHEAD) time and memory
 _IN_A_ROW = 4
 
 
 class StateDifference(NamedTuple):
-    """Where a replay and a file first differ: the `state`-th of both (from 1), and what each holds.
+    """The first difference between a replay and a file.
 
-    A `row` (of the recording) or `published_row` (of the file) is None where that one has ended.
+    `state` is the number of the state, from 1. `row` is a row of the recording and `replayed` is the best
+    levels after that row. Both are None if the replay has ended. `published_row` and `published` are a row of
+    the file and its best levels. Both are None if the file has ended.
     """
 
     state: int
@@ -44,35 +52,33 @@ class StateDifference(NamedTuple):
     published: Top | None
 
     def describe(self, units: Instrument) -> str:
-        """Return a sentence, with prices and amounts in these units."""
+        """Return a description with the number of the state. Prices and amounts are in `units`."""
         return f"state {self.state:,}: {self.sides(units)}"
 
     def sides(self, units: Instrument) -> str:
-        """Return what the replay and the file hold, in words."""
-        here, there = "the replay has ended", "ended"
+        """Return a description of both states. Prices and amounts are in `units`."""
+        replay, file = "the replay has ended", "the file has ended"
         if self.replayed is not None:
-            here = f"{_shown(self.replayed, units)} after row {self.row:,}"
+            replay = f"the replay has {_shown(self.replayed, units)} after row {self.row:,}"
         if self.published is not None:
-            there = f"{_shown(self.published, units)} in its row {self.published_row:,}"
-        return f"{here}, but the file has {there}"
+            file = f"the file has {_shown(self.published, units)} in row {self.published_row:,}"
+        return f"{replay}, but {file}"
 
 
 class BookCheck:
     """A comparison of a file with a replay, row by row and state by state.
 
-    A state is the price and amount of the best level of each side. `states` counts those compared, `equal`
-    those of them that are equal; a state without a counterpart is not equal. `rows` is None if the file
-    does not have a row for each message.
+    A state is the price and amount of the best level of each side.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Open the file; raises FeedError if its first row cannot be read."""
+        """Open the file. Raise FeedError if its first row cannot be read."""
         self._rows = _RowCheck(lobster.tops(path))
         self._states = _StateCheck(_distinct(lobster.tops(path)))
         self._last: Top | None = None
 
     def see(self, messages: Sequence[Message], tops: Sequence[Top]) -> None:
-        """Compare the states after the messages of an event; raises FeedError for a bad row of the file."""
+        """Compare the states after the messages of an event. Raise FeedError for a bad row of the file."""
         for message, top in zip(messages, tops, strict=True):
             self._rows.see(message, top)
             if top != self._last:
@@ -80,7 +86,7 @@ class BookCheck:
                 self._states.see(message.row, top)
 
     def finish(self) -> None:
-        """Compare what is left of both; raises FeedError. O(rows left)."""
+        """Compare the remaining states and rows. Raise FeedError for a bad row. O(r) for r remaining rows."""
         self._rows.finish()
         self._states.finish()
 
@@ -91,17 +97,17 @@ class BookCheck:
 
     @property
     def equal(self) -> int:
-        """The number of equal states."""
+        """The number of equal states. A state without a counterpart is not equal."""
         return self._states.equal
 
     @property
     def first_difference(self) -> StateDifference | None:
-        """The first difference: of rows if the file has one for each message, else of states."""
+        """The first difference between rows, or between states if `rows` is None."""
         return self._states.first_difference if self.rows is None else self._rows.first_difference
 
     @property
     def rows(self) -> int | None:
-        """The number of rows compared; None if the file does not have one for each message."""
+        """The number of rows compared, or None if the file does not have a row for each message."""
         return self._rows.rows if self._rows.count else None
 
     @property
@@ -111,7 +117,7 @@ class BookCheck:
 
 
 class _RowCheck:
-    """Compares the row of a file at the place of each message."""
+    """A comparison of the n-th message with the n-th row of a file."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published
@@ -120,7 +126,7 @@ class _RowCheck:
         self.uneven = False
         self.differences = Counter[str]()
         self.first_difference: StateDifference | None = None
-        self._pending: Message | None = None  # one whose row differs, until the next message is known
+        self._pending: Message | None = None  # the last message, if its row differs
 
     @property
     def count(self) -> bool:
@@ -132,16 +138,16 @@ class _RowCheck:
             self._explain(message)
         if self.uneven:
             return
-        found = self._first or next(self._published, None)
+        published = self._first or next(self._published, None)
         self._first = None
-        if found is None:
+        if published is None:
             self.uneven = True
             return
         self.rows += 1
-        if found[1] != top:
+        if published[1] != top:
             self._pending = message
             if self.first_difference is None:
-                self.first_difference = StateDifference(self.rows, message.row, top, *found)
+                self.first_difference = StateDifference(self.rows, message.row, top, *published)
 
     def finish(self) -> None:
         if self._pending is not None:
@@ -159,72 +165,74 @@ class _RowCheck:
 
 
 class _StateCheck:
-    """Compares two sequences of states, and finds their common thread again where they differ."""
+    """A comparison of two sequences of states that realigns them after each difference."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published
-        self._there = deque(islice(published, 1))
-        self._here = deque[tuple[int, Top]]()
+        self._from_file = deque(islice(published, 1))
+        self._replayed = deque[tuple[int, Top]]()
         self.states = 0
         self.equal = 0
         self.first_difference: StateDifference | None = None
 
     def see(self, row: int, top: Top) -> None:
-        self._here.append((row, top))
+        self._replayed.append((row, top))
         self._match(least=_AHEAD + 1)
 
     def finish(self) -> None:
         self._match(least=1)
-        self._differ(len(self._here), len(self._there))
+        self._differ(len(self._replayed), len(self._from_file))
         for row in self._published:
-            self._there.append(row)
+            self._from_file.append(row)
             self._differ(0, 1)
 
     def _match(self, least: int) -> None:
-        """Compare while equal, and at differences while so many states of the replay are known."""
-        while self._here:
-            if not self._there:
-                self._there.extend(islice(self._published, 1))
-            if self._there and self._here[0][1] == self._there[0][1]:
-                self._here.popleft()
-                self._there.popleft()
+        """Compare equal states. Skip a difference if at least `least` states of the replay are available."""
+        while self._replayed:
+            if not self._from_file:
+                self._from_file.extend(islice(self._published, 1))
+            if self._from_file and self._replayed[0][1] == self._from_file[0][1]:
+                self._replayed.popleft()
+                self._from_file.popleft()
                 self.states += 1
                 self.equal += 1
-            elif len(self._here) < least or not self._there:
+            elif len(self._replayed) < least or not self._from_file:
                 return
             else:
-                self._there.extend(islice(self._published, _AHEAD + 1 - len(self._there)))
+                self._from_file.extend(islice(self._published, _AHEAD + 1 - len(self._from_file)))
                 self._differ(*self._next_common())
 
     def _next_common(self) -> tuple[int, int]:
-        """Find how many states to leave out here and there until several in a row are equal."""
-        here, there = ([top for _, top in islice(side, _AHEAD + 1)] for side in (self._here, self._there))
-        if here[1:3] == there[:2]:
+        """Return how many states to skip in the replay and in the file until a run of states is equal."""
+        replayed, published = (
+            [top for _, top in islice(side, _AHEAD + 1)] for side in (self._replayed, self._from_file)
+        )
+        if replayed[1:3] == published[:2]:
             return 1, 0
-        if here[:2] == there[1:3]:
+        if replayed[:2] == published[1:3]:
             return 0, 1
-        places: dict[tuple[Top, ...], int] = {}
-        for place in range(len(there)):
-            places.setdefault(tuple(there[place : place + _IN_A_ROW]), place)
-        found = [
-            (place, places[run])
-            for place in range(len(here))
-            if (run := tuple(here[place : place + _IN_A_ROW])) in places
+        indices: dict[tuple[Top, ...], int] = {}
+        for index in range(len(published)):
+            indices.setdefault(tuple(published[index : index + _IN_A_ROW]), index)
+        common = [
+            (index, indices[run])
+            for index in range(len(replayed))
+            if (run := tuple(replayed[index : index + _IN_A_ROW])) in indices
         ]
-        most = min(len(here), len(there))
-        return min(found, key=sum, default=(max(1, most // 2), max(1, most // 2)))
+        most = min(len(replayed), len(published))
+        return min(common, key=sum, default=(max(1, most // 2), max(1, most // 2)))
 
-    def _differ(self, here: int, there: int) -> None:
-        if self.first_difference is None and (here or there):
-            row, replayed = self._here[0] if self._here else (None, None)
-            published_row, published = self._there[0] if self._there else (None, None)
+    def _differ(self, replayed_count: int, file_count: int) -> None:
+        if self.first_difference is None and (replayed_count or file_count):
+            row, replayed = self._replayed[0] if self._replayed else (None, None)
+            published_row, published = self._from_file[0] if self._from_file else (None, None)
             state = self.states + 1
             self.first_difference = StateDifference(state, row, replayed, published_row, published)
-        self.states += max(here, there)
-        if here == there:
-            pairs = islice(zip(self._here, self._there, strict=False), here)
-            self.equal += sum(mine[1] == theirs[1] for mine, theirs in pairs)
-        for side, count in ((self._here, here), (self._there, there)):
+        self.states += max(replayed_count, file_count)
+        if replayed_count == file_count:
+            pairs = islice(zip(self._replayed, self._from_file, strict=False), replayed_count)
+            self.equal += sum(ours == theirs for (_, ours), (_, theirs) in pairs)
+        for side, count in ((self._replayed, replayed_count), (self._from_file, file_count)):
             for _ in range(count):
                 side.popleft()
 

@@ -1,9 +1,9 @@
-"""Rows that another program has written again: what it added is taken off where that is beyond doubt.
+"""Rows that another program has exported, and their original form.
 
-Such programs add a header, put fields in quotes, count the rows in a first column, or write whole numbers
-as `1000000.0` or `1e+06`. Nothing is guessed: a header must name the columns that are expected, in their
-order; the counting column must count; a number must be whole, and one that shows six digits before an
-exponent may have been rounded to six, so that it is left as it is, for the caller to reject.
+Such programs may add a header, quote fields, number the rows in an additional first column, or write whole
+numbers as `1000000.0` or `1e+06`. These changes are undone only if the original form is certain. A header
+must name the expected columns in their order. The row numbers must be consecutive. A number with six digits
+before its exponent may have been rounded, so it stays unchanged and the caller rejects it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from oms.feeds.text_file import TextFile
 __all__ = ["below_header", "names_are", "plain", "uncounted"]
 
 _NUMBER = re.compile(r"(-?)(\d{1,40})(?:\.(\d{0,40}))?(?:[eE]([+-]?\d{1,2}))?", re.ASCII)
-_ROUNDED_DIGITS = 6  # what C's %g shows
+_ROUNDED_DIGITS = 6  # the precision of C's %g
 
 
 def plain(text: str) -> str:
-    """Take quotes off the fields of a row, and write its numbers without an exponent or empty decimals.
+    """Return a row without quotes around its fields, and with numbers without exponents or trailing zeros.
 
     >>> plain('"34200.50",1,1e+06,585330.0,-1.0')
     '34200.5,1,1000000,585330,-1'
@@ -48,9 +48,9 @@ def _plain_field(field: str) -> str:
 
 
 def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
-    """Split off a first column that counts the rows: its number, and the rest; None if it does not.
+    """Return the row number in the first column and the rest of the row, or None if the number is wrong.
 
-    It begins at 0 or 1; `number` is the one to expect.
+    `number` is the expected row number. The first row may have 0 or 1.
 
     >>> uncounted("0,34200.5,1"), uncounted("8,34200.5,1", 8), uncounted("9,34200.5,1", 8)
     ((0, '34200.5,1'), (8, '34200.5,1'), None)
@@ -63,25 +63,30 @@ def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
 
 
 def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
-    """Return True if a row names columns by these patterns, in this order, at least so many.
+    """Return True if a row names at least `least` columns that match these patterns in this order.
 
-    The counting column before the first may have any name, and so may what follows the last. Case and
-    punctuation make no difference.
+    An additional first column and columns after the last pattern may have any name. Case and punctuation are
+    ignored.
 
     >>> names_are('"","Time","Order ID"', ("time", "orderid", "price"), least=2)
     True
 
     """
-    found = [re.sub("[^a-z0-9]", "", name.lower()) for name in text.split(",")]
-    return any(len(each) >= least and all(map(re.fullmatch, names, each)) for each in (found, found[1:]))
+    columns = [re.sub("[^a-z0-9]", "", name.lower()) for name in text.split(",")]
+    return any(
+        len(candidate) >= least and all(map(re.fullmatch, names, candidate))
+        for candidate in (columns, columns[1:])
+    )
 
 
 def below_header(file: TextFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
-    """Stream the rows of a file below its header, if it has one; raises FeedError for any other header."""
+    """Stream the rows of a file below its header, if any. Raise FeedError for an unexpected header."""
     for row, text in file.rows():
         if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
             if names_are(text, names, least):
                 continue
             columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
-            raise file.error(1, f"no header expected, or one that names {columns}, not {reprlib.repr(text)}")
+            raise file.error(
+                1, f"must be a row of values or a header that names {columns}, not {reprlib.repr(text)}"
+            )
         yield row, text

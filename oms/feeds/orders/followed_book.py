@@ -1,8 +1,9 @@
-"""The two books of one symbol, as they follow a feed: every message is applied, or counted as why not.
+"""The two books of one symbol as they follow a feed. Every message is applied, or rejected and counted.
 
-Orders that the replay did not submit (yours) rest in the same books. A message never touches them, and what
-is compared leaves them out. `_recorded` holds the recording's own orders as the messages leave them. An order
-of it that somebody else has shrunk or removed stays shrunk: a message then only ever lowers it.
+Orders that the replay did not submit (your own orders) rest in the same books. Messages never change them,
+and comparisons exclude them. `_recorded` contains the recorded orders with the amounts that the messages
+left. You may reduce or remove a recorded order, for example with a trade. A message can then only reduce it
+further.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from oms.models import MAX_INT, Order, OrderFill, Side
 
 __all__ = ["FollowedBook"]
 
-_REMEMBERED = 100_000  # ids that rest no more, or never could; rows that come late are late by milliseconds
-_GONE = "about an order that is gone"
-_NEVER_HELD = "about an order that no book could hold"
-_YOURS = "an id that an own order has"
+_MOST_ABSENT = 100_000  # ids of removed and rejected orders; a late row is only milliseconds late
+_REMOVED = "an order that was already removed"
+_NEVER_ACCEPTED = "an order whose submission was rejected"
+_YOURS = "the id of one of your own orders"
 
 
 class FollowedBook:
-    """The two books of one symbol, changed by messages through the verbs of an OrderManagement.
+    """The two books of one symbol in an OrderManagement, changed by messages.
 
-    `raise_in` is the path to name in an UnknownOrderError; None counts unknown orders and goes on.
+    `raise_in` is the path to name in an UnknownOrderError. If it is None, unknown orders are counted instead.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class FollowedBook:
         self._raise_in = raise_in
         self._recorded: dict[int, Order] = {}
         self._own = OwnOrders(om, symbol, self._recorded)
-        self._absent: dict[int, str] = {}  # why rows about them are refused; the latest are the last
+        self._absent: dict[int, str] = {}  # the reason to reject rows about each id, oldest first
         self._actions: dict[Kind, Callable[[Message], None]] = {
             Kind.SUBMITTED: self._submit,
             Kind.CREATED: self._create,
@@ -52,7 +53,7 @@ class FollowedBook:
             Kind.CHANGED: self._change,
             Kind.DELETED: self._delete,
         }
-        self._says_what_is_left = False
+        self._has_remaining_amounts = False
         self._stop = self._own.listen()
         self._rested_before = self._own.ids()
         self._seed(seeds.from_the_start(), 1)
@@ -62,27 +63,27 @@ class FollowedBook:
         self._stop()
 
     def best(self, side: Side) -> Level | None:
-        """Return the recording's best level of a side, in O(log n) if no order of yours rests there."""
+        """Return the best level without your orders. O(log n) if none of your orders is on this side."""
         levels = self._own.levels_without(side, 1)
         return levels[0] if levels else None
 
     def best_price(self, side: Side) -> int | None:
-        """Return the recording's best price of a side, in O(1) if no order of yours rests there."""
+        """Return the best price without your orders. O(1) if none of your orders is on this side."""
         if not self._own.rest_on(side):
             return self._om.best_price(self._symbol, side)
         best = self.best(side)
         return None if best is None else best.price
 
     def levels(self, side: Side, count: int) -> list[Level]:
-        """List the recording's best `count` levels of a side, best first."""
+        """Return the best `count` levels of a side without your orders, best first."""
         return self._own.levels_without(side, count)
 
     def recorded(self, order_id: int) -> Order | None:
-        """Return an order of the recording as its messages leave it, None if it does not rest."""
+        """Return a recorded order with the amount that its messages left, or None if it is not resting."""
         return self._recorded.get(order_id)
 
     def heads_its_book(self, order: Order) -> bool:
-        """Return True if no order of the recording is before this one in its book. O(n)."""
+        """Return True if this order is the first recorded order in its book. O(n) for n resting orders."""
         queue = self._om.orders(self._symbol, order.side)
         first = next((each for each in queue if each.order_id in self._recorded), None)
         return first is not None and first.order_id == order.order_id
@@ -90,7 +91,7 @@ class FollowedBook:
     # ------------------------------------------------------------------ one message
 
     def apply(self, message: Message) -> None:
-        """Apply a message other than an execution, in O(log n); raises UnknownOrderError."""
+        """Apply a message other than an execution. Raise UnknownOrderError. O(log n) for n resting orders."""
         self._own.refresh()
         action = self._actions.get(message.kind)
         if action is not None:
@@ -102,14 +103,14 @@ class FollowedBook:
         if self._add(order, message.row):
             self._absent.pop(message.order_id, None)
         elif message.order_id not in self._om:
-            self._remember_absent(message.order_id, _NEVER_HELD)
+            self._add_absent(message.order_id, _NEVER_ACCEPTED)
         elif message.order_id in self._own:
-            self._remember_absent(message.order_id, _YOURS)
+            self._add_absent(message.order_id, _YOURS)
 
     def _create(self, message: Message) -> None:
-        self._says_what_is_left = True
-        if self._absent.get(message.order_id) == _GONE:
-            self._refuse("created after it was gone", message.row)
+        self._has_remaining_amounts = True
+        if self._absent.get(message.order_id) == _REMOVED:
+            self._reject("created after its removal", message.row)
         else:
             self._submit(message)
 
@@ -118,9 +119,9 @@ class FollowedBook:
         if order is None:
             return
         if 1 <= message.amount <= order.amount:
-            self._leave(order, order.amount - message.amount)
+            self._set_amount(order, order.amount - message.amount)
         else:
-            self._refuse("a cancel of more than rests, or of nothing", message.row)
+            self._reject("a cancellation of more than the resting amount, or of less than 1 lot", message.row)
 
     def _change(self, message: Message) -> None:
         if message.amount == 0:
@@ -130,85 +131,92 @@ class FollowedBook:
         if order is None:
             return
         if 1 <= message.amount <= MAX_INT:
-            self._leave(order, message.amount)
+            self._set_amount(order, message.amount)
         else:
-            self._refuse("a change to an amount that no order can have", message.row)
+            self._reject("a change to an invalid amount", message.row)
 
     def _delete(self, message: Message) -> None:
         order = self._resting(message)
         if order is not None:
-            if message.amount != order.amount and not self._says_what_is_left:
-                self._tally.contradictions.add("a deletion of another amount than rests", message.row)
-            self._leave(order, 0)
+            if message.amount != order.amount and not self._has_remaining_amounts:
+                self._tally.contradictions.add(
+                    "a deletion of an amount other than the resting amount", message.row
+                )
+            self._set_amount(order, 0)
         elif message.order_id not in self._om:
-            self._remember_absent(message.order_id, _GONE)
+            self._add_absent(message.order_id, _REMOVED)
 
-    # ------------------------------------------------------------------ a run of executions
+    # ------------------------------------------------------------------ executions of one sweep
 
     def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
-        """Return the fills that the book can apply, and count the other executions; the book is unchanged.
+        """Return the fills that the book can apply, and count the rejected executions. The book is unchanged.
 
         Raises UnknownOrderError.
         """
         self._own.refresh()
-        left: dict[int, int] = {}
+        remaining: dict[int, int] = {}
         fills: list[OrderFill] = []
         for message in executions:
             order = self._resting(message)
             if order is None:
                 continue
-            rest = left.get(order.order_id, order.amount)
-            if not 1 <= message.amount <= rest:
-                self._refuse("an execution of more than rests, or of nothing", message.row)
-            amount = min(message.amount, rest)
+            available = remaining.get(order.order_id, order.amount)
+            if not 1 <= message.amount <= available:
+                self._reject(
+                    "an execution of more than the resting amount, or of less than 1 lot", message.row
+                )
+            amount = min(message.amount, available)
             if amount >= 1:
-                left[order.order_id] = rest - amount
+                remaining[order.order_id] = available - amount
                 fills.append(OrderFill(order.order_id, amount, message.price))
         return fills
 
     def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept | None:
-        """Trade as the exchange did, and return how equal that was. O(k log n) for k fills.
+        """Apply a sweep, and compare its cost and fills with the published ones.
 
-        If the fills are not the `whole` of the sweep, they are taken from their orders, and nothing is equal:
-        a trade would take from others what unknown orders gave. If somebody else has taken from these
-        orders, there is no trade to compare: None.
+        If the book can apply the `whole` sweep, place a trade. Otherwise reduce only the orders of these
+        fills and return a `Swept` without equality, because a trade would also fill other orders. Return None
+        if something other than the replay has reduced one of these orders, so that a comparison is
+        impossible. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
-        untouched = all(self._amount_here(order) == order.amount for order in orders.values())
+        untouched = all(self._current_amount(order) == order.amount for order in orders.values())
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
             for fill in fills:
                 self._note(self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount)
             return swept
         for fill in fills:
-            self._leave(self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount)
+            self._set_amount(
+                self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount
+            )
         return Swept(equal_cost=False, equal_fills=False) if untouched else None
 
     # ------------------------------------------------------------------ resting orders
 
     def _resting(self, message: Message) -> Order | None:
-        """The recording's order that a message is about; None, counted, if there is none in its book."""
+        """Return the recorded order of a message, or count the message and return None if there is none."""
         order_id = message.order_id
         if order_id not in self._recorded:
-            self._find_unseen(message)
+            self._add_unseen(message)
         order = self._recorded.get(order_id)
         if order is not None:
             if order.side is not message.side:
-                self._refuse("about an order of another book", message.row)
+                self._reject("an order in another book", message.row)
                 return None
-            if self._amount_here(order) != order.amount:
+            if self._current_amount(order) != order.amount:
                 self._tally.taken_from.add(order_id)
             return order
         if order_id in self._own:
-            self._refuse(_YOURS, message.row)
+            self._reject(_YOURS, message.row)
         elif order_id in self._om:
-            self._refuse("about an order of another book", message.row)
+            self._reject("an order in another book", message.row)
         else:
             self._miss(message)
         return None
 
-    def _find_unseen(self, message: Message) -> None:
-        """Seed an unseen order, or take over one that rested before the replay began."""
+    def _add_unseen(self, message: Message) -> None:
+        """Seed an unknown order, or treat an order that was resting before the replay as a recorded one."""
         order_id = message.order_id
         if order_id in self._rested_before and order_id in self._own:
             order = self._om.get_order(order_id)
@@ -220,16 +228,16 @@ class FollowedBook:
             if seed is not None:
                 self._seed((seed,), message.row)
 
-    def _amount_here(self, order: Order) -> int:
-        """Return the resting amount of a recorded order; other traders may have filled a part of it."""
+    def _current_amount(self, order: Order) -> int:
+        """Return the current amount of a recorded order. Your own trades may have reduced it."""
         return self._om.get_order(order.order_id).amount if order.order_id in self._om else 0
 
-    def _leave(self, order: Order, amount: int) -> None:
-        """Let so much of an order of the recording rest, at most what is here if somebody else took some."""
-        here = self._amount_here(order)
-        target = amount if here == order.amount else min(here, amount)
+    def _set_amount(self, order: Order, amount: int) -> None:
+        """Set the amount of a recorded order. If your trades have reduced it, never increase it."""
+        current = self._current_amount(order)
+        target = amount if current == order.amount else min(current, amount)
         self._note(order, amount)
-        if target == here:
+        if target == current:
             return
         if target:
             self._om.amend_order(order.order_id, amount=target)
@@ -237,17 +245,17 @@ class FollowedBook:
             self._om.remove_order(order.order_id)
 
     def _note(self, order: Order, amount: int) -> None:
-        """Record the amount of an order that the recording leaves."""
+        """Store the amount of a recorded order according to its messages."""
         if amount:
             self._recorded[order.order_id] = order._replace(amount=amount)
         else:
             del self._recorded[order.order_id]
-            self._remember_absent(order.order_id, _GONE)
+            self._add_absent(order.order_id, _REMOVED)
 
     def _miss(self, message: Message) -> None:
         reason = self._absent.get(message.order_id)
         if reason is not None:
-            self._refuse(reason, message.row)
+            self._reject(reason, message.row)
         elif self._raise_in is not None:
             problem = f"order {message.order_id} is {message.kind} but was never submitted"
             raise UnknownOrderError(self._raise_in, message.row, problem)
@@ -261,25 +269,29 @@ class FollowedBook:
 
     def _add(self, order: Order, row: int) -> bool:
         if order.order_id in self._recorded:
-            self._refuse("an id that rests already", row)
+            self._reject("a submission with the id of a resting order", row)
             return False
-        self._recorded[order.order_id] = order  # before its event is heard
+        self._recorded[order.order_id] = (
+            order  # first, so that its event does not count it as one of your orders
+        )
         try:
             self._om.add_order(*order)
         except InvalidOrderError:
-            self._refuse("an id, amount or price that no order can have", row)
+            self._reject("an invalid id, amount, or price", row)
         except DuplicateOrderError:
-            self._refuse(_YOURS if order.order_id in self._own else "an id that rests already", row)
+            self._reject(
+                _YOURS if order.order_id in self._own else "a submission with the id of a resting order", row
+            )
         else:
             return True
         del self._recorded[order.order_id]
         return False
 
-    def _remember_absent(self, order_id: int, reason: str) -> None:
+    def _add_absent(self, order_id: int, reason: str) -> None:
         self._absent.pop(order_id, None)
         self._absent[order_id] = reason
-        if len(self._absent) > _REMEMBERED:
+        if len(self._absent) > _MOST_ABSENT:
             del self._absent[next(iter(self._absent))]
 
-    def _refuse(self, reason: str, row: int) -> None:
-        self._tally.refusals.add(reason, row)
+    def _reject(self, reason: str, row: int) -> None:
+        self._tally.rejections.add(reason, row)

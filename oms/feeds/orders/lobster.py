@@ -1,12 +1,13 @@
-"""LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each of them.
+"""LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each message.
 
-A message row is: time (seconds after midnight), type, order id, size, price (USD x 10,000),
-direction of the resting order; in newer files also the participant to whom the order is attributed, or
-null. An order-book row is: ask price 1, ask size 1, bid price 1, bid size 1, and so on for the deeper levels.
+The columns of a message row are time (seconds after midnight), type, order id, size, price (USD x 10,000),
+and direction of the resting order. Newer files also have the participant of the order, or null. The columns
+of an order-book row are ask price 1, ask size 1, bid price 1, bid size 1, and the same four columns for each
+deeper level.
 
-Neither file has a header. Files that another program has written again are read too if their meaning is
-beyond doubt: with a header that names these columns in this order, fields in quotes, whole numbers such as
-`1000000.0` or `1e+06`, or a first column that counts the rows.
+Neither file has a header. A file that another program has exported is also accepted if its meaning is
+certain. It may have a header that names these columns in this order, quoted fields, whole numbers such as
+`1000000.0` or `1e+06`, or an additional first column with row numbers.
 """
 
 from __future__ import annotations
@@ -58,12 +59,12 @@ _NAMES = (
 )
 _BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
 _BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
-_NO_LEVEL = 9_999_999_999  # with either sign: the sample files and their ReadMe differ
+_NO_LEVEL = 9_999_999_999  # either sign, because the sample files differ from their ReadMe
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
 
 def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
-    r"""Open a message file, to be streamed; the symbol is by default the ticker in its name.
+    r"""Open a message file for streaming. The default symbol is the ticker in the file's name.
 
     Iterating raises FeedError for a bad file or row. O(1) memory.
 
@@ -83,7 +84,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
 
 
 def is_message(text: str) -> bool:
-    """Return True if a first row has as many columns as a message, or names them."""
+    """Return True if this first row has as many columns as a message, or is a header for them."""
     if names_are(text, _NAMES, least=6):
         return True
     form, first = _form_of(text)
@@ -96,18 +97,18 @@ def _messages(file: TextFile, _: Instrument) -> Iterator[Message]:
         if form is None:
             form, number = _form_of(text)
         if number is not None:
-            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - the rest of it
+            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - rest of the row
         fields = form.split(text) or form.read(file, row, plain(text))
         time, kind, order_id, size, price, direction = fields[:6]
         yield Message(
             row, _nanoseconds(time), _KINDS[kind], int(order_id), _SIDES[direction], int(size), int(price)
         )
     if form is None:
-        raise file.error(None, "the file is empty below its header")
+        raise file.error(None, "the file has no rows below its header")
 
 
 def _form_of(text: str) -> tuple[RowFormat, int | None]:
-    """The form of a file by its first row of values, and where its rows are counted, the first number."""
+    """Return the format of a file with this first row of values, and its row number if it has one."""
     if _ATTRIBUTED.split(plain(text)):
         return _ATTRIBUTED, None
     number, rest = uncounted(text) or (None, "")
@@ -118,19 +119,19 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
 
 
 def _counted(file: TextFile, row: int, text: str, number: int) -> str:
-    found = uncounted(text, number)
-    if found is None:
-        raise file.error(row, f"the first column counts the rows, and must be {number} here")
-    return found[1]
+    columns = uncounted(text, number)
+    if columns is None:
+        raise file.error(row, f"the first column contains row numbers, so it must be {number} in this row")
+    return columns[1]
 
 
 def _nanoseconds(time: str) -> int:
-    # Some files went through a float on their way, and show its noise behind the ninth decimal.
+    # Some files contain rounding errors of floats after the ninth decimal.
     return (scaled(time, 15) + 500_000) // 1_000_000
 
 
 def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
-    """Stream (row number, best level of each side) from an order-book file of any number of levels.
+    """Stream (row number, best level of each side) from an order-book file with any number of levels.
 
     Raises FeedError for a bad file or row. O(1) memory.
     """
@@ -138,10 +139,10 @@ def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
     columns = 0
     for row, text in below_header(file, _BOOK_NAMES, least=4):
         match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
-        found = text.count(",") + 1
-        if match is None or found % 4 or found != (columns or found):
-            raise file.error(row, _book_problem(found, columns))
-        columns = found
+        count = text.count(",") + 1
+        if match is None or count % 4 or count != (columns or count):
+            raise file.error(row, _book_problem(count, columns))
+        columns = count
         ask_price, ask_size, bid_price, bid_size = map(int, match.groups())
         yield row, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
 
@@ -150,7 +151,7 @@ def _level(price: int, size: int) -> Level | None:
     return None if abs(price) == _NO_LEVEL else Level(price, size)
 
 
-def _book_problem(found: int, columns: int) -> str:
-    if found % 4 or found != (columns or found):
-        return f"must have {f'{columns} columns' if columns else 'four columns a level'}, not {found}"
-    return "an order-book row must hold integers only"
+def _book_problem(count: int, columns: int) -> str:
+    if count % 4 or count != (columns or count):
+        return f"must have {f'{columns} columns' if columns else 'four columns per level'}, not {count}"
+    return "an order-book row must contain only integers"

@@ -1,4 +1,4 @@
-"""A check that the maker of each published trade headed its book at the time of the trade."""
+"""A check that the maker of each published trade was the first order of its book."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from oms.models import Order
 __all__ = ["MakerCheck"]
 
 _WINDOW = 5_000_000_000
-"""How long (ns) after its trade a maker's row is looked for: what obAnalytics allows; seen are 35 ms."""
+"""The longest time (ns) from a trade to the row of its maker, as in obAnalytics. Observed: 35 ms."""
 
 
 class MakerCheck:
-    """A search for the row that reduces the maker of each trade, and for the maker's place in its book.
+    """A search for the maker of each published trade, and for the maker's position in its book.
 
-    A trade carries the time of the earlier one of its two rows, and its amount is by what the maker
-    shrinks. `trades` counts those looked for, `found` those whose maker rested and shrank, `at_head`
-    those of them that headed their book.
+    Each trade has two rows in the recording, one for its maker and one for its taker. The time of the trade
+    is the time of the earlier row, and its amount is the reduction of the maker. `trades` is the number of
+    trades read. `found` is the number of trades whose maker was found. `at_head` is the number of makers
+    found that were the first order of their book.
     """
 
     def __init__(self, path: str | os.PathLike[str], units: Instrument) -> None:
-        """Open the file; raises FeedError if its first rows cannot be read."""
+        """Open the file. Raise FeedError if its first rows cannot be read."""
         self.trades = 0
         self.found = 0
         self.at_head = 0
@@ -36,11 +37,11 @@ class MakerCheck:
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
     def before(self, heads_its_book: Callable[[Order], bool], order: Order, message: Message) -> None:
-        """Check a resting order just before a message reduces it; raises FeedError."""
+        """Check a resting order just before a message reduces it. Raise FeedError for a bad row."""
         self._advance(message.time)
-        taken = order.amount - message.amount
+        reduction = order.amount - message.amount
         for trade in self._pending:
-            if trade.maker == order.order_id and trade.amount == taken:
+            if trade.maker == order.order_id and trade.amount == reduction:
                 self._pending.remove(trade)
                 self.found += 1
                 if heads_its_book(order):
@@ -50,7 +51,7 @@ class MakerCheck:
                 return
 
     def finish(self) -> None:
-        """Count the trades after the end of the recording; raises FeedError."""
+        """Count the trades after the end of the recording. Raise FeedError for a bad row of the file."""
         while self._next is not None:
             self._shift()
 

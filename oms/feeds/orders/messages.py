@@ -1,4 +1,4 @@
-"""The messages that every feed by order is translated into."""
+"""The common message format of all order-by-order feeds."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from oms.models import Side
 __all__ = ["Feed", "Kind", "Message", "Recording", "symbol_from_name"]
 
 Feed = Literal["bitstamp", "lobster"]
-"""The feeds by order."""
+"""The names of the order-by-order feeds."""
 
 
 class Kind(StrEnum):
     """The kind of a message."""
 
     SUBMITTED = "submitted"
-    """A new order rests (LOBSTER)."""
+    """A new order was added (LOBSTER)."""
     CREATED = "created"
-    """A new order rests (Bitstamp); rejected if an earlier row has already removed it."""
+    """A new order was added (Bitstamp). It is rejected if an earlier row has already removed the order."""
     REDUCED = "reduced"
-    """A part of an order was canceled: `amount` is the part."""
+    """A part of an order was canceled. `amount` is the canceled part."""
     CHANGED = "changed"
-    """The amount of an order changed: `amount` is the new one."""
+    """The amount of an order changed. `amount` is the new amount."""
     DELETED = "deleted"
-    """An order was removed: `amount` is what was canceled (LOBSTER) or never filled (Bitstamp)."""
+    """An order was removed. `amount` is the canceled amount (LOBSTER) or the unfilled amount (Bitstamp)."""
     EXECUTED = "executed"
-    """A trade took `amount` at `price`."""
+    """A trade filled `amount` of an order at `price`."""
     HIDDEN = "hidden"
     """A trade filled a hidden order, which is in no book."""
     CROSS = "cross"
-    """An auction traded outside the book."""
+    """An auction trade, outside the book."""
     HALT = "halt"
     """Trading halted or resumed."""
 
@@ -46,8 +46,9 @@ class Kind(StrEnum):
 class Message(NamedTuple):
     """One row of a recording, in exact integers.
 
-    `row` counts from 1, header included; `time` is in nanoseconds, after midnight (LOBSTER) or
-    since 1970 (Bitstamp); `side` is the trade that the order serves; `amount` is in lots, `price` in ticks.
+    `row` is the row number from 1, including the header. `time` is in nanoseconds after midnight (LOBSTER) or
+    since 1970 (Bitstamp). `side` is `ASK` (Side.BUY) or `BID` (Side.SELL). `amount` is in lots, and `price`
+    is in ticks.
     """
 
     row: int
@@ -60,10 +61,10 @@ class Message(NamedTuple):
 
 
 class Recording(Streamed):
-    """A file of messages; each iteration streams it again from the first row.
+    """A file of messages. Each iteration streams the file again from the first row.
 
-    `feed` is the source, `symbol` the name that its orders are replayed under, and `units` the tick and lot
-    size. Iterating raises FeedError for a bad file or row.
+    `feed` is the source, `symbol` is the symbol of its orders, and `units` is the tick and lot size.
+    Iterating raises FeedError for a bad file or row.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Recording(Streamed):
         symbol: str,
         units: Instrument | Callable[[], Instrument],
     ) -> None:
-        """Set the path and its parser; `units` may be a function, called when they are first needed."""
+        """Set the path and its parser. A function as `units` is called when they are first needed."""
         super().__init__(TextFile(path))
         self._parse = parse
         self.feed: Feed = feed
@@ -83,7 +84,7 @@ class Recording(Streamed):
 
     @cached_property
     def units(self) -> Instrument:
-        """The tick and lot size of the messages. O(rows) the first time if the prices must be read."""
+        """The tick and lot size. O(m) for m messages the first time if all prices must be read."""
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
@@ -97,7 +98,9 @@ _BEFORE_THE_DOT = re.compile(r"([^.]+)")
 
 
 def symbol_from_name(path: str | os.PathLike[str], pattern: re.Pattern[str] = _BEFORE_THE_DOT) -> str:
-    r"""Return the symbol in a file's name: the match of the pattern, else all before the first dot.
+    r"""Return the symbol in a file's name.
+
+    It is the match of the pattern or, without a match, the text before the first dot.
 
     Unprintable characters, such as invalid UTF-8, are replaced.
 

@@ -25,7 +25,7 @@ from oms.models import Side, check_symbol
 __all__ = ["Replay", "Unknown", "replay"]
 
 Unknown = Literal["seed", "skip", "raise"]
-"""What to do about an order that is referred to but was never submitted."""
+"""The policy for orders that messages refer to but that were never submitted."""
 
 
 def replay(
@@ -40,11 +40,12 @@ def replay(
     on_event: Callable[[tuple[Message, ...]], object] | None = None,
     recorder: Recorder | None = None,
 ) -> Report:
-    """Apply every message of a recording to the books of `symbol`, and report.
+    """Apply every message of a recording to the books of `symbol`, and return a report.
 
-    `on_event` is called after each event with its messages (one, or all of a sweep). `recorder` sees the
-    books after each event, and the executions. The other arguments are those of `Replay`. Raises FeedError,
-    UnknownOrderError and InvalidArgumentError. O(m log n) for m messages.
+    `on_event` is called after each event with the messages of the event: one message, or all messages of a
+    sweep. `recorder` samples the books after each event and receives all executions. The other arguments are
+    those of `Replay`. Raises FeedError, UnknownOrderError, and InvalidArgumentError. O(m log n) for m
+    messages and n resting orders.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -79,13 +80,15 @@ def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tupl
 
 
 class Replay:
-    """A replay driven by its caller: each iteration step applies one event and yields its messages.
+    """A replay that you iterate over: each step applies one event and yields its messages.
 
-    `unknown` says what to do about orders referred to but never submitted: "seed" them (the recording is
-    then read twice before), "skip" what is said of them, or "raise" UnknownOrderError. Rows about the ids
-    in `ignore` are dropped. `book` is an order-book file in LOBSTER's format, whose best-price states are
-    compared; `trades` one of inferred Bitstamp trades, whose makers are. Whatever is dropped, refused or
-    different is counted; an event is applied as a whole or not at all.
+    `unknown` is the policy for orders that messages refer to but that were never submitted. "seed" adds them
+    with the amounts that later messages remove; it reads the recording twice before the replay. "skip"
+    ignores their messages. "raise" raises UnknownOrderError. Messages about the ids in `ignore` are ignored.
+
+    `book` is an order-book file in LOBSTER's format whose best prices are compared. `trades` is a file of
+    Bitstamp trades whose makers are compared. The report counts ignored and rejected messages and all
+    differences. Each event is applied completely or not at all.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -110,10 +113,10 @@ class Replay:
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Open the files to compare with; raises FeedError and InvalidArgumentError."""
+        """Open the files to compare with. Raise FeedError and InvalidArgumentError."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
-            raise InvalidArgumentError("unknown", unknown, "'seed', 'skip' or 'raise'")
+            raise InvalidArgumentError("unknown", unknown, "'seed', 'skip', or 'raise'")
         self._recording = recording
         self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._om = om
@@ -127,14 +130,14 @@ class Replay:
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
-        """Apply event after event; raises FeedError, UnknownOrderError and InvalidArgumentError.
+        """Apply one event after another. Raise FeedError, UnknownOrderError, and InvalidArgumentError.
 
         A new loop continues with the next event.
         """
         return self._steps
 
     def close(self) -> None:
-        """End the replay where it is; further iteration yields nothing."""
+        """End the replay after the current event. Further iteration yields nothing."""
         self._steps.close()
 
     def report(self) -> Report:
@@ -161,7 +164,7 @@ class Replay:
         """Count the messages of an event; return those that are not ignored."""
         first = run[0]
         if self._time is not None and first.time < self._time:
-            self._tally.contradictions.add("a time before that of the row above", first.row)
+            self._tally.contradictions.add("a time earlier than in the row above", first.row)
         self._time = first.time
         wanted: list[Message] = []
         for message in run:
@@ -181,12 +184,12 @@ class Replay:
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
     def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
-        """Trade as the exchange did; return the best levels after each fill but the last."""
+        """Apply a sweep. Return the best levels after each fill except the last."""
         between: list[Top] = []
         side, row = executions[0].side, executions[0].row
         fills = followed.fills_of(executions)
         if self._book_check is not None and len(fills) > 1:
-            # The exchange's book shows each fill of what is one step here.
+            # The book file has a row for each fill, but this replay applies a sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
             other = followed.best(side.opposite)
             for best in best_levels_during(levels, fills):
@@ -209,7 +212,7 @@ class Replay:
             buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
         else:
             top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
-            # A message of a sweep that the book could not follow leaves the state as it was.
+            # A rejected message of a sweep does not change the state.
             self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
             buy, sell = (level and level.price for level in top)
         if buy is not None and sell is not None and buy <= sell:

@@ -1,4 +1,4 @@
-"""The report of a replay: its counts, and the differences from what the exchange published."""
+"""The report of a replay: its counts, and its differences from the data that the exchange published."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from oms.instrument import TICKS_AND_LOTS, Instrument
 
 __all__ = ["Report", "UnequalTrade"]
 
-_MOST_IDS = 5  # that one sentence names
+_MOST_IDS = 5  # the most ids that one sentence lists
 
 
 class UnequalTrade(NamedTuple):
-    """A trade that begins at a row, what it cost by our rule (None: more was taken than rests), and there."""
+    """A replayed trade whose cost differs from the published cost.
+
+    `row` is the first row of the trade. `total_price` is its cost in the replayed book, or None if the book
+    did not contain the amount. `published` is its cost at the exchange. Both are in ticks times lots.
+    """
 
     row: int
     total_price: int | None
@@ -23,77 +27,85 @@ class UnequalTrade(NamedTuple):
 
     def describe(self, units: Instrument) -> str:
         """Return a description, with prices in these units."""
-        there = f"row {self.row:,}: {units.show_total(self.published)} there"
+        published = f"row {self.row:,}: the published cost is {units.show_total(self.published)}"
         if self.total_price is None:
-            return f"{there}, and here it takes what does not rest"
-        return f"{there}, {units.show_total(self.total_price)} here"
+            return f"{published}, but the replayed book did not contain the amount"
+        return f"{published}, the replayed cost is {units.show_total(self.total_price)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The counts of a replay; None where nothing was compared.
+    """The counts of a replay. A count is None if nothing was compared.
 
     >>> unequal = UnequalTrade(row=7, total_price=400, published=404)
     >>> report = Report(events=9, kinds={}, trades=2, trades_equal_cost=1, first_unequal_trade=unequal)
     >>> report.agrees
     False
     >>> report.disagreements[0].partition("; ")[2]
-    'the first that did not begins at row 7: 404 there, 400 here'
+    'the first with a different cost begins at row 7: the published cost is 404, the replayed cost is 400'
 
     """
 
     events: int
-    """Rows of the recording."""
+    """The number of rows in the recording."""
     kinds: dict[str, int]
-    """How many of each kind, in the order of their first appearance."""
+    """The number of rows of each kind, in the order of first appearance."""
     units: Instrument = TICKS_AND_LOTS
-    """The units of the sentences; all numbers here are in ticks and lots."""
+    """The units of the sentences. All numbers in this report are in ticks and lots."""
     unknown: int = 0
-    """Ids referred to that had not been submitted."""
+    """The number of orders that messages refer to but that were never submitted."""
     seeded: int = 0
-    """Those of them that were seeded."""
+    """The number of unknown orders that were seeded."""
     ignored: int = 0
-    """Rows about ids to ignore."""
+    """The number of rows about the ids in `ignore`."""
     ignored_in_vain: tuple[int, ...] = ()
-    """Ids to ignore that appear in no row."""
-    refused: int = 0
-    """Rows (and seeds) that could not be applied to a book."""
-    refusals: dict[str, int] = field(default_factory=dict)
-    """The number of refused rows for each reason."""
+    """The ids in `ignore` that do not appear in any row."""
+    rejected: int = 0
+    """The number of rows and seeded orders that could not be applied to a book."""
+    rejections: dict[str, int] = field(default_factory=dict)
+    """The number of rejected rows for each reason."""
     contradictions: dict[str, int] = field(default_factory=dict)
-    """Rows that were applied although they contradict the rows before them: how many of each kind."""
+    """The number of rows for each reason. These rows contradict earlier rows but were applied."""
     first_rows: dict[str, int] = field(default_factory=dict)
-    """The first row of each refusal and contradiction."""
+    """The first row for each reason in `rejections` and `contradictions`."""
     trades: int = 0
-    """Sweeps."""
+    """The number of trades. Each trade is one sweep."""
     trades_equal_cost: int = 0
+    """The number of trades whose replayed cost equals the published cost."""
     trades_equal_fills: int = 0
+    """The number of trades whose replayed fills equal the published fills."""
     first_unequal_trade: UnequalTrade | None = None
-    """The first trade of another cost."""
+    """The first trade whose cost differs from the published cost."""
     passed_over: int | None = None
-    """The order whose turn it was in most trades of another cost; None if there is no such one."""
+    """The order that the exchange passed over in most trades with a different cost, or None."""
     times_passed_over: int = 0
+    """The number of trades in which the exchange passed over that order."""
     crossed: int = 0
-    """Events after which the best BUY price was at or below the best SELL price; a sweep is one."""
+    """The number of events after which the best ask was at or below the best bid. A sweep is one event."""
     own_fills: int = 0
-    """Fills of orders that the replay did not submit. No other count of this report includes your orders."""
+    """The number of fills of your own orders. Only `own_fills` and `own_amount` include your orders."""
     own_amount: int = 0
-    """The lots of these fills."""
+    """The total amount of those fills, in lots."""
     taken_from: int = 0
-    """Orders of the recording that something other than the replay had shrunk or removed."""
+    """The number of recorded orders that were reduced or removed by something other than the replay."""
     states: int | None = None
+    """The number of best-price states compared with the book file."""
     states_equal: int | None = None
+    """The number of equal states."""
     first_difference: StateDifference | None = None
-    """Of the rows if the book file has one for each message, else of the states."""
+    """The first difference between rows, or between states if `rows` is None."""
     rows: int | None = None
-    """Rows of the book file, compared one by one; None if there is not one for each message."""
+    """The number of book-file rows compared, or None if the file does not have a row for each message."""
     row_differences: dict[str, int] = field(default_factory=dict)
-    """Rows that differ: how many after each kind of message."""
+    """The number of rows that differ, by the kind of message."""
     makers: int | None = None
-    """Published trades whose maker was found resting."""
+    """The number of published trades whose maker was found in the book."""
     makers_at_head: int | None = None
+    """The number of those makers that were the first order of their book."""
     makers_not_found: int | None = None
+    """The number of published trades whose maker was not found in the book."""
     first_maker_behind: int | None = None
+    """The row of the first maker that was not the first order of its book."""
 
     @property
     def compared(self) -> bool:
@@ -102,128 +114,144 @@ class Report:
 
     @property
     def agrees(self) -> bool:
-        """True if nothing compared differs, and also if nothing was `compared`."""
+        """True if no comparison differs. It is also True if nothing was `compared`."""
         return not self._differences()
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """Sentences that say what differs, and what may explain it; empty if the replay agrees."""
+        """Sentences about the differences and their possible causes. Empty if the replay agrees."""
         differences = self._differences()
         return (*differences, *self._explanations()) if differences else ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about what is no disagreement, but worth knowing; the reservations are not repeated."""
-        said: list[str] = []
+        """Sentences about facts that are not disagreements. They do not repeat the reservations."""
+        sentences: list[str] = []
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:
             trades = _counted(out_of_priority, "trade")
-            said.append(f"at equal cost, the exchange executed {trades} out of priority")
+            sentences.append(f"the exchange executed {trades} out of priority, at equal cost")
         if self.makers_not_found:
-            said.append(f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found resting")
+            sentences.append(
+                f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found in the book"
+            )
         if self.own_fills:
             fills = _counted(self.own_fills, "fill")
             lots = self.units.show_amount(self.own_amount)
-            said.append(f"your own orders had {fills}, {lots} in all; the recording does not know of them")
+            sentences.append(
+                f"not in the recording: {fills} of your own orders, with a total amount of {lots}"
+            )
         if self.taken_from:
             orders = _counted(self.taken_from, "order")
-            said.append(
-                f"{orders} of the recording had been changed by something other than the replay: "
-                "trades that name them are not compared"
+            sentences.append(
+                f"{orders} of the recording had been changed by something other than the replay; "
+                "trades with these orders are not compared"
             )
         if self.ignored_in_vain:
             ids = ", ".join(map(str, self.ignored_in_vain[:_MOST_IDS]))
             if len(self.ignored_in_vain) > _MOST_IDS:
                 ids += f" and {len(self.ignored_in_vain) - _MOST_IDS:,} more"
-            said.append(f"to be ignored, but no row is about it: {ids}")
-        return tuple(said)
+            sentences.append(f"ids to ignore that do not appear in any row: {ids}")
+        return tuple(sentences)
 
     @property
     def reservations(self) -> tuple[str, ...]:
-        """Sentences that limit what an agreement is worth: which rows no book could follow, or believe."""
-        said: list[str] = []
-        if self.refusals:
-            verb = "was" if self.refused == 1 else "were"
-            said.append(f"{_counted(self.refused, 'row')} {verb} refused: {self._reasons(self.refusals)}")
+        """Sentences about rejected and contradictory rows, which make an agreement less certain."""
+        sentences: list[str] = []
+        if self.rejections:
+            verb = "was" if self.rejected == 1 else "were"
+            sentences.append(
+                f"{_counted(self.rejected, 'row')} {verb} rejected: {self._reasons(self.rejections)}"
+            )
         if self.contradictions:
             count = sum(self.contradictions.values())
             verb = "contradicts" if count == 1 else "contradict"
-            rows = f"{_counted(count, 'row')} {verb} what came before"
-            said.append(f"{rows}: {self._reasons(self.contradictions)}")
-        return tuple(said)
+            rows = f"{_counted(count, 'row')} {verb} earlier rows"
+            sentences.append(f"{rows}: {self._reasons(self.contradictions)}")
+        return tuple(sentences)
 
     def _reasons(self, counts: Mapping[str, int]) -> str:
-        said: list[str] = []
+        sentences: list[str] = []
         for reason, count in counts.items():
-            times = "" if len(counts) == 1 else " once" if count == 1 else f" {count:,} times"
-            first = "at" if count == 1 else "first at"
-            said.append(f"{reason}{times}, {first} row {self.first_rows[reason]:,}")
-        return "; ".join(said)
+            row = f"row {self.first_rows[reason]:,}"
+            if count == 1:
+                sentences.append(f"{reason} (at {row})")
+            elif len(counts) == 1:
+                sentences.append(f"{reason} (first at {row})")
+            else:
+                sentences.append(f"{reason} ({count:,} times, first at {row})")
+        return "; ".join(sentences)
 
     def _differences(self) -> list[str]:
-        said: list[str] = []
+        sentences: list[str] = []
         first = self.first_difference
         if self.rows is not None and self.row_differences:
             different = sum(self.row_differences.values())
             verb = "differs" if different == 1 else "differ"
-            said.append(
+            sentences.append(
                 f"{different:,} of {self.rows:,} rows {verb} from the book file's, "
                 f"{_kinds(self.row_differences)}; "
-                f"the first: {first.sides(self.units) if first else 'an unknown one'}"
+                f"the first difference: {first.sides(self.units) if first else 'unknown'}"
             )
         if self.rows is None and self.states_equal != self.states:
-            where = first.describe(self.units) if first else "an unknown one"
-            said.append(
-                f"{self.states_equal:,} of {self.states:,} best-price states equal the book file's; "
+            where = first.describe(self.units) if first else "an unknown state"
+            sentences.append(
+                f"{self.states_equal:,} of {self.states:,} best-price states are equal to the book file's; "
                 f"the first difference is at {where}"
             )
         if self.trades_equal_cost != self.trades:
             begins = "an unknown row"
             if self.first_unequal_trade is not None:
                 begins = self.first_unequal_trade.describe(self.units)
-            said.append(
-                f"{self.trades_equal_cost:,} of {self.trades:,} trades cost what the exchange published; "
-                f"the first that did not begins at {begins}"
+            sentences.append(
+                f"{self.trades_equal_cost:,} of {self.trades:,} trades have the published cost; "
+                f"the first with a different cost begins at {begins}"
             )
         if self.makers_at_head != self.makers:
-            said.append(
-                f"{self.makers_at_head:,} of {self.makers:,} makers headed their book; "
-                f"the first that did not is traded at row {self.first_maker_behind}"
+            sentences.append(
+                f"{self.makers_at_head:,} of {self.makers:,} makers were the first order of their book; "
+                f"the first maker behind another order is in row {self.first_maker_behind}"
             )
         if self.makers == 0 and self.makers_not_found:
-            said.append(f"no maker of the {self.makers_not_found:,} published trades was found resting")
-        return said
+            sentences.append(
+                f"no maker of the {self.makers_not_found:,} published trades was found in the book"
+            )
+        return sentences
 
     def _explanations(self) -> list[str]:
-        said: list[str] = []
+        sentences: list[str] = []
         if self.crossed and self.kinds.get("submitted"):
-            said.append(
-                f"the book was crossed after {self.crossed:,} of {self.events:,} events, as no exchange's "
-                "is: it holds orders that have gone unseen. A recording of few price levels leaves out what "
-                "happens to an order below them: it does not hold a full book"
+            sentences.append(
+                f"the book was crossed after {self.crossed:,} of {self.events:,} events, which does not "
+                "happen at an exchange. So the book contains orders whose removal was not recorded. A "
+                "recording of a few price levels omits messages about deeper orders and does not contain "
+                "the full book"
             )
         if self.passed_over is not None:
             unequal = self.trades - self.trades_equal_cost
-            said.append(
+            sentences.append(
                 f"the exchange passed over order {self.passed_over} in {self.times_passed_over:,} of "
-                f"{unequal:,} trades of another cost: it may have been cancelled unseen, and to ignore it "
-                "may restore agreement"
+                f"{unequal:,} trades with a different cost. Its cancellation may be missing from the "
+                "recording. Ignoring the order may restore agreement"
             )
         if self.seeded:
             were = "was" if self.seeded == 1 else "were"
-            said.append(
-                f"{_counted(self.seeded, 'order')} {were} never submitted in the recording: what rested, and "
-                "since when, is guessed from later rows. A recording that shows only so many price levels "
-                "does not tell: such an order may have come later, or have held more"
+            sentences.append(
+                f"{_counted(self.seeded, 'order')} {were} never submitted in the recording. Amounts and "
+                "arrival times are estimated from later rows. In a recording of a few price levels, such "
+                "an order may have arrived later or have been larger"
             )
         if self.unknown > self.seeded:
-            orders = _counted(self.unknown - self.seeded, "unknown order")
-            said.append(f"with {orders} left out, the book lacks what rested there")
-        return said
+            missing = self.unknown - self.seeded
+            were = "was" if missing == 1 else "were"
+            sentences.append(
+                f"{_counted(missing, 'unknown order')} {were} not added, so the book is incomplete"
+            )
+        return sentences
 
 
 def _counted(count: int, noun: str) -> str:
-    """Write a count as people do.
+    """Return a count with its noun, in the singular or plural.
 
     >>> _counted(1, "trade"), _counted(1500, "trade")
     ('1 trade', '1,500 trades')
@@ -233,7 +261,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _kinds(counts: Mapping[str, int]) -> str:
-    """Write how many are of each kind.
+    """Return the number of rows of each kind, in words.
 
     >>> _kinds({"deleted rows": 32}), _kinds({"deleted rows": 2, "executed rows": 1})
     ('all of them deleted rows', '2 of them deleted rows, 1 of them executed rows')

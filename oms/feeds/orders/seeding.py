@@ -1,8 +1,8 @@
-"""The orders that a recording refers to but never submits: how much of each must have rested.
+"""Seeds: the orders that a recording refers to but never submits, and their estimated amounts.
 
-The amount of such an order is the sum of what its later messages took. It rests from the start
-if its id is below the first submitted one; otherwise it came, unseen, just before the first
-submission with a larger id, and at the latest when a message refers to it.
+The amount of a seed is the sum of the amounts that its messages remove. If its id is below the first
+submitted id, the seed is added at the start of the replay. Otherwise it is added just before the first
+submission with a larger id, or earlier if a message refers to it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from oms.models import Order
 
 __all__ = ["Seeds", "find_seeds"]
 
-_TAKES = frozenset((Kind.REDUCED, Kind.DELETED, Kind.EXECUTED))
-_RESTS = frozenset((Kind.CREATED, Kind.CHANGED))
+_REMOVES = frozenset((Kind.REDUCED, Kind.DELETED, Kind.EXECUTED))
+_WITHOUT_REMOVED_AMOUNT = frozenset((Kind.CREATED, Kind.CHANGED))
 
 
 class Seeds:
-    """The unseen orders that have not been added yet, in the order of their ids.
+    """The seeds that have not been added yet, in the order of their ids.
 
-    `first_submitted` is the smallest id that does not rest from the start; None if all do.
+    `first_submitted` is the id of the first submitted order. Seeds with smaller ids are added at the start.
+    If it is None, all seeds are added at the start.
     """
 
     def __init__(self, orders: Iterable[Order], first_submitted: int | None) -> None:
@@ -35,11 +36,11 @@ class Seeds:
         return len(self._waiting)
 
     def from_the_start(self) -> Iterator[Order]:
-        """Yield the orders that rested before the recording began."""
+        """Remove and yield the orders that were resting before the recording began."""
         return self.before(self._first_submitted)
 
     def before(self, order_id: int | None) -> Iterator[Order]:
-        """Yield the orders that precede the submission of `order_id`; None = all."""
+        """Remove and yield the orders with ids below `order_id`, or all orders if it is None."""
         while self._next is not None and (order_id is None or self._next < order_id):
             order = self._waiting.pop(self._next, None)
             self._next = next(self._queue, None)
@@ -47,21 +48,24 @@ class Seeds:
                 yield order
 
     def take(self, order_id: int) -> Order | None:
-        """Remove and return one order, whatever its place; None if it is not here."""
+        """Remove and return the order with this id, or return None if there is none."""
         return self._waiting.pop(order_id, None)
 
 
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
-    """Find the unseen orders, in two passes over the messages.
+    """Return the orders that messages refer to but never submit, in two passes over the messages.
 
-    Raises InvalidArgumentError for messages that cannot be read twice or do not say what they took
-    (Bitstamp's say what is left). O(m) for m messages; memory only for orders that rest or are unseen.
+    Raises InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
+    contain the remaining amount instead of the removed amount. O(m) time for m messages. Memory is needed
+    only for resting and unseen orders.
     """
     if iter(messages) is messages:
-        raise InvalidArgumentError("recording", messages, "iterable more than once for 'seed'")
+        raise InvalidArgumentError(
+            "recording", messages, "iterable more than once for unknown='seed'; pass a list"
+        )
     unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
     if unseen:
-        # An order that is submitted somewhere is not missing: its rows contradict each other.
+        # An order that is submitted later is not a seed. Its rows contradict each other.
         for message in messages:
             if message.kind is Kind.SUBMITTED:
                 unseen.pop(message.order_id, None)
@@ -71,15 +75,18 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
 def _referred_to_unseen(
     messages: Iterable[Message], symbol: str, ignore: Collection[int]
 ) -> tuple[dict[int, Order | None], int | None]:
-    """The ids referred to while they do not rest (None = its messages contradict each other)."""
+    """Return the orders that messages refer to while not resting, and the first submitted id.
+
+    An order is None if its messages contradict each other.
+    """
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
     first_submitted: int | None = None
     for message in messages:
         order_id = message.order_id
-        if message.kind in _RESTS:
+        if message.kind in _WITHOUT_REMOVED_AMOUNT:
             raise InvalidArgumentError(
-                "unknown", "seed", "'skip' or 'raise' for a feed that says only what is left"
+                "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
             )
         if order_id in ignore:
             continue
@@ -87,7 +94,7 @@ def _referred_to_unseen(
             resting.setdefault(order_id, message.amount)
             if first_submitted is None:
                 first_submitted = order_id
-        elif message.kind in _TAKES:
+        elif message.kind in _REMOVES:
             if order_id in resting:
                 resting[order_id] -= message.amount
                 if message.kind is Kind.DELETED or resting[order_id] <= 0:

@@ -1,9 +1,12 @@
-"""One incoming order that swept the book: traded by our rule, then made what the exchange published.
+"""A sweep: one incoming order that traded against one or more resting orders.
 
-Orders of yours in the book keep the fills that the trade gave them. The published fills are then made true
-among the recording's orders, so that these end as they would without yours. What is compared with the
-exchange is the trade as it would be without your orders: found by asking for the amount, and for as much
-more as your orders take, until enough of it falls on the recording's.
+The replay places a trade of the same amount, and then corrects the recorded orders so that their fills are
+the published ones. Your own orders keep the fills of the trade. The recorded orders end as they would without
+yours.
+
+The comparison with the exchange uses the trade as it would be without your orders. It is found with quotes.
+The first quote is for the traded amount. Each further quote is larger by the amount that still falls on your
+orders, until enough of the quote falls on recorded orders.
 """
 
 from __future__ import annotations
@@ -23,10 +26,11 @@ __all__ = ["Swept", "best_levels_during", "runs", "sweep"]
 
 
 class Swept(NamedTuple):
-    """How a trade by our rule, among the recording's orders, compares with what the exchange published.
+    """The comparison of a replayed sweep with the published one, without your orders.
 
-    `passed_over` are the orders that, by our rule, had given more than they gave; `total_price` is what the
-    trade cost by our rule, None if the book could not make it. `own_fills` are those of your orders.
+    `passed_over` contains the orders that were filled less at the exchange than in the replay. `total_price`
+    is the cost of the replayed trade, or None if the book did not contain the amount. `own_fills` are the
+    fills of your orders.
     """
 
     equal_cost: bool
@@ -37,7 +41,7 @@ class Swept(NamedTuple):
 
 
 def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
-    """Group neighbouring executions of one time and side; every other message stands alone."""
+    """Group consecutive executions with the same time and side. Every other message is a group of its own."""
     run: list[Message] = []
     for message in messages:
         if run and (message.kind, message.time, message.side) == (Kind.EXECUTED, run[0].time, run[0].side):
@@ -57,11 +61,11 @@ def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
 def sweep(
     om: OrderManagement, symbol: str, side: Side, published: Sequence[OrderFill], own: OwnOrders | None = None
 ) -> Swept:
-    """Place the trade; return whether its cost, and whether its fills, are the published ones.
+    """Place the trade of a sweep, and compare its cost and fills with the published ones.
 
-    Every order published must rest, with at least what is taken from it, and be none of `own`. Afterwards
-    exactly the published amounts are gone from the orders that are not yours. All of it is one transaction:
-    subscribers are notified when it is done. O(k log n) for k fills.
+    Every published order must be resting with at least the published amount, and must not be in `own`.
+    Afterwards the orders that are not yours are reduced by exactly the published amounts. The sweep is one
+    transaction, so subscribers are notified at its end. O(k log n) for k fills and n resting orders.
 
     >>> om = OrderManagement()
     >>> om.add_order(1, "JPM", Side.BUY, 10, 20)
@@ -76,39 +80,41 @@ def sweep(
     fills = _joined(published)
     amount = sum(fill.amount for fill in fills)
     with om.transaction():
-        ruled = None
+        replayed = None
         if own is not None and own.rest_on(side):
-            ruled = _without(om, symbol, side, amount, own)
+            replayed = _without(om, symbol, side, amount, own)
         trade = om.place_trade(symbol, side, amount)
         own_fills = tuple(fill for fill in trade.fills if own is not None and fill.order_id in own)
         if trade.fills != fills:
-            _make_true(om, trade, fills, {fill.order_id for fill in own_fills})
-    return _compared(trade.fills if ruled is None else ruled, fills, own_fills)
+            _correct(om, trade, fills, {fill.order_id for fill in own_fills})
+    return _compared(trade.fills if replayed is None else replayed, fills, own_fills)
 
 
 def _without(
     om: OrderManagement, symbol: str, side: Side, amount: int, own: Container[int]
 ) -> tuple[OrderFill, ...]:
-    """Return the fills of a trade in the book without your orders."""
+    """Return the fills that a trade would have without your orders."""
     requested = amount
     while True:
         fills = om.quote(symbol, side, requested).fills
-        theirs = tuple(fill for fill in fills if fill.order_id not in own)
-        missing = amount - sum(fill.amount for fill in theirs)
+        recorded = tuple(fill for fill in fills if fill.order_id not in own)
+        missing = amount - sum(fill.amount for fill in recorded)
         if not missing:
-            return theirs
+            return recorded
         requested += missing
 
 
 def _compared(
-    ruled: tuple[OrderFill, ...], published: tuple[OrderFill, ...], own_fills: tuple[OrderFill, ...]
+    replayed: tuple[OrderFill, ...], published: tuple[OrderFill, ...], own_fills: tuple[OrderFill, ...]
 ) -> Swept:
-    cost, theirs = (sum(fill.amount * fill.price for fill in fills) for fills in (ruled, published))
-    owed = _by_order(published)
+    cost, published_cost = (
+        sum(fill.amount * fill.price for fill in fills) for fills in (replayed, published)
+    )
+    expected = _by_order(published)
     return Swept(
-        cost == theirs,
-        ruled == published,
-        tuple(fill.order_id for fill in ruled if fill.amount > owed[fill.order_id]),
+        cost == published_cost,
+        replayed == published,
+        tuple(fill.order_id for fill in replayed if fill.amount > expected[fill.order_id]),
         cost,
         own_fills,
     )
@@ -122,38 +128,35 @@ def _by_order(fills: Iterable[OrderFill]) -> Counter[int]:
 
 
 def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
-    """The fills as a trade lists them: neighbouring rows of one order are one fill."""
-    neighbours = groupby(published, key=lambda fill: (fill.order_id, fill.price))
+    """Return the fills with consecutive fills of one order joined, as in a Trade."""
+    groups = groupby(published, key=lambda fill: (fill.order_id, fill.price))
     return tuple(
-        OrderFill(order_id, sum(fill.amount for fill in fills), price)
-        for (order_id, price), fills in neighbours
+        OrderFill(order_id, sum(fill.amount for fill in fills), price) for (order_id, price), fills in groups
     )
 
 
-def _make_true(
-    om: OrderManagement, trade: Trade, published: Iterable[OrderFill], own: Container[int]
-) -> None:
-    """Return surplus fills and take missing ones; your orders keep their fills."""
-    owed = _by_order(published)
+def _correct(om: OrderManagement, trade: Trade, published: Iterable[OrderFill], own: Container[int]) -> None:
+    """Change the recorded orders so that their fills are the published ones. Your orders keep their fills."""
+    expected = _by_order(published)
     for fill in trade.fills:
         if fill.order_id in own:
             continue
-        surplus = fill.amount - owed.pop(fill.order_id, 0)
+        surplus = fill.amount - expected.pop(fill.order_id, 0)
         if surplus < 0:
-            _take(om, fill.order_id, -surplus)
+            _reduce(om, fill.order_id, -surplus)
         elif surplus and fill.order_id in om:
             om.amend_order(fill.order_id, amount=om.get_order(fill.order_id).amount + surplus)
         elif surplus:
-            # Its priority is its id, so that it comes back to its own place.
+            # The id decides the priority, so the order returns to its old position.
             om.add_order(fill.order_id, trade.symbol, trade.side, surplus, fill.price)
-    for order_id, amount in owed.items():
-        _take(om, order_id, amount)
+    for order_id, amount in expected.items():
+        _reduce(om, order_id, amount)
 
 
-def _take(om: OrderManagement, order_id: int, amount: int) -> None:
-    rest = om.get_order(order_id).amount - amount
-    if rest > 0:
-        om.amend_order(order_id, amount=rest)
+def _reduce(om: OrderManagement, order_id: int, amount: int) -> None:
+    remaining = om.get_order(order_id).amount - amount
+    if remaining > 0:
+        om.amend_order(order_id, amount=remaining)
     else:
         om.remove_order(order_id)
 
@@ -161,12 +164,12 @@ def _take(om: OrderManagement, order_id: int, amount: int) -> None:
 def best_levels_during(
     levels: Iterable[Level | PriceLevel], published: Sequence[OrderFill]
 ) -> Iterator[Level | None]:
-    """Yield the best level of the swept side after each fill but the last.
+    """Yield the best level of the swept side after each fill except the last.
 
-    An exchange publishes a book after every fill, where a trade here is one step. `levels` are those
-    before the sweep, at least one more than there are fills.
+    An exchange publishes its book after every fill, but a trade in `oms` is one step. `levels` are the levels
+    before the sweep: at least one more than the number of fills, unless the book has fewer.
     """
-    amounts = {level.price: level.amount for level in levels}  # best first, as they came
+    amounts = {level.price: level.amount for level in levels}  # best first, like `levels`
     for fill in published[:-1]:
         amounts[fill.price] = amounts.get(fill.price, 0) - fill.amount
         if amounts[fill.price] <= 0:

@@ -37,7 +37,7 @@ class Tally:
     unknown: set[int] = field(default_factory=set)
     seeded: int = 0
     ignored: Counter[int] = field(default_factory=Counter)
-    refusals: Reasons = field(default_factory=Reasons)
+    rejections: Reasons = field(default_factory=Reasons)
     contradictions: Reasons = field(default_factory=Reasons)
     trades: int = 0
     trades_equal_cost: int = 0
@@ -50,7 +50,7 @@ class Tally:
     taken_from: set[int] = field(default_factory=set)
 
     def count_trade(self, row: int, swept: Swept, published: int) -> None:
-        """Count a trade that begins at `row`; `published` is its published cost."""
+        """Count a trade that begins at `row`. `published` is its published cost in ticks times lots."""
         self.trades += 1
         self.trades_equal_cost += swept.equal_cost
         self.trades_equal_fills += swept.equal_fills
@@ -64,7 +64,7 @@ class Tally:
     def report(
         self, units: Instrument, book_check: BookCheck | None, maker_check: MakerCheck | None
     ) -> Report:
-        """Return the counts so far as a Report, with those of the comparisons."""
+        """Return the counts so far as a Report, including the comparisons."""
         passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
         if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:
             passed_over, times = None, 0
@@ -76,10 +76,10 @@ class Tally:
             units=units,
             ignored=self.ignored.total(),
             ignored_in_vain=tuple(sorted(self.to_ignore - self.ignored.keys())),
-            refused=self.refusals.counts.total(),
-            refusals=dict(self.refusals.counts),
+            rejected=self.rejections.counts.total(),
+            rejections=dict(self.rejections.counts),
             contradictions=dict(self.contradictions.counts),
-            first_rows=self.refusals.first_rows | self.contradictions.first_rows,
+            first_rows=self.rejections.first_rows | self.contradictions.first_rows,
             trades=self.trades,
             trades_equal_cost=self.trades_equal_cost,
             trades_equal_fills=self.trades_equal_fills,

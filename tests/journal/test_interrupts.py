@@ -1,0 +1,154 @@
+"""An interrupt (Ctrl-C, a signal) just before or just after any SQL statement of the journal does no harm."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from oms import Order, OrderManagement, Side, journal
+from oms.journal import Durability, SqliteJournal
+from oms.journal.connection import Connection, connect_by_sqlite3
+from support.faulty_disk import connections_made_by
+
+BUY = Side.BUY
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+class Interrupt(BaseException):
+    """Like KeyboardInterrupt: no code expects it."""
+
+
+class Interruptions:
+    """Raises Interrupt once, just before or just after a statement: each statement has two moments."""
+
+    def __init__(self) -> None:
+        self.moments = 0
+        self.at: int | None = None
+
+    def arm(self, at: int) -> None:
+        self.moments, self.at = 0, at
+
+    def pass_moment(self) -> None:
+        self.moments += 1
+        if self.moments == self.at:
+            self.at = None
+            raise Interrupt
+
+
+class InterruptedConnection:
+    """A connection whose statements are interrupted."""
+
+    def __init__(self, connection: Connection, interruptions: Interruptions) -> None:
+        self._connection, self._interruptions = connection, interruptions
+        self.backup, self.close = connection.backup, connection.close
+
+    @property
+    def total_changes(self) -> int:
+        return self._connection.total_changes
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
+        self._interruptions.pass_moment()
+        cursor = self._connection.execute(sql, parameters)
+        self._interruptions.pass_moment()
+        return cursor
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        self._interruptions.pass_moment()
+        cursor = self._connection.executemany(sql, parameters)
+        self._interruptions.pass_moment()
+        return cursor
+
+
+def stored(om: OrderManagement) -> SqliteJournal:
+    return cast("SqliteJournal", om.journal)
+
+
+def sell_and_fail(om: OrderManagement) -> None:
+    with om.transaction(note="a note"):
+        om.place_trade("JPM", BUY, 3)
+        om.add_orders([Order(50, "JPM", BUY, 1, 1), Order(51, "JPM", BUY, 1, 1)])
+
+
+OPERATIONS: dict[str, Callable[[OrderManagement], object]] = {
+    "add": lambda om: om.add_order(9, "JPM", BUY, 1, 1),
+    "transaction": sell_and_fail,
+    "compact": lambda om: stored(om).compact(),
+    "compact in part": lambda om: stored(om).compact(4),
+    "reply": lambda om: stored(om).keep_reply("a reply"),
+    "sync": lambda om: stored(om).sync(),
+    "verify": lambda om: stored(om).verify(),
+    "history": lambda om: list(stored(om).history()),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_stays_usable(
+    operation: str, durability: Durability, tmp_path: Path
+) -> None:
+    at = 0
+    interrupted = True
+    while interrupted:
+        at += 1
+        file, interruptions = tmp_path / f"{at}.db", Interruptions()
+
+        def connect(uri: str, interruptions: Interruptions = interruptions) -> Connection:
+            return InterruptedConnection(connect_by_sqlite3(uri), interruptions)
+
+        with (
+            connections_made_by(connect),
+            journal.open(file, durability=durability, group_seconds=3600) as om,
+        ):
+            for order_id in range(1, 6):
+                with om.transaction(note=f"note {order_id}"):
+                    om.add_order(order_id, "JPM", BUY, 2, order_id)
+            before = om.state_hash()
+            interruptions.arm(at)
+            interrupted = False
+            try:
+                OPERATIONS[operation](om)
+            except Interrupt:
+                interrupted = True
+            interruptions.at = None
+            if not interrupted and operation not in ("add", "transaction"):
+                assert om.state_hash() == before
+            om.add_order(100, "JPM", BUY, 1, 1)
+            om._check()
+            state = om.state_hash()
+            assert stored(om).verify().state_hash == state
+        assert journal.verify(file).state_hash == state
+    assert at > 1 or operation == "sync", "only a batched journal has something to sync"
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no_effect(
+    version: int, tmp_path: Path
+) -> None:
+    at = 0
+    interrupted = True
+    while interrupted:
+        at += 1
+        file, interruptions = tmp_path / f"{at}.db", Interruptions()
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(
+                (FIXTURES / f"journal_version_{version}.sql").read_text(encoding="utf-8")
+            )
+
+        def connect(uri: str, interruptions: Interruptions = interruptions) -> Connection:
+            return InterruptedConnection(connect_by_sqlite3(uri), interruptions)
+
+        interruptions.arm(at)
+        interrupted = False
+        with connections_made_by(connect):
+            try:
+                journal.open(file).close()
+            except Interrupt:
+                interrupted = True
+        with journal.open(file, verify=True) as om:
+            assert len(om) >= 1
+    assert at > 10
