@@ -223,14 +223,6 @@ def worked_example() -> OrderManagement:
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
     (
-        lambda: OrderManagement().place_trade("JPM", Side.BUY, 1, min_total_price=5),
-        "min_total_price must be None for a BUY trade, not 5 (int); use max_total_price",
-    ),
-    (
-        lambda: OrderManagement().place_trade("JPM", Side.SELL, 1, max_total_price=5),
-        "max_total_price must be None for a SELL trade, not 5 (int); use min_total_price",
-    ),
-    (
         lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
         "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
     ),
@@ -247,28 +239,20 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
         "orders must be an iterable of Order, not 5 (int)",
     ),
     (
+        lambda: worked_example().place_trade("JPM", Side.SELL, 1, max_total_price=5),
+        "max_total_price must be None for a SELL trade, not 5 (int); use min_total_price",
+    ),
+    (
+        lambda: worked_example().place_trade("JPM", Side.BUY, 1, min_total_price=5),
+        "min_total_price must be None for a BUY trade, not 5 (int); use max_total_price",
+    ),
+    (
         lambda: worked_example().amend_order(1),
         "amount or price must be an int, not None (NoneType); pass amount, price, or both",
     ),
 ]
 
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
-    (
-        lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
-        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
-    ),
-    (
-        lambda: OrderManagement.from_snapshot(Snapshot(-1)),
-        "sequence must be an int >= 0, not -1 (int)",
-    ),
-    (
-        lambda: OrderManagement.from_snapshot(Snapshot(0, 0)),
-        "next_trade_id must be an int >= 1, not 0 (int)",
-    ),
-    (
-        lambda: OrderManagement.from_snapshot(Snapshot(0, 1, [])),  # type: ignore[arg-type] # the mistake
-        "orders must be a tuple of Order, not [] (list); convert with tuple(orders)",
-    ),
     (
         lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
@@ -319,6 +303,22 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().transaction(b"why"),  # type: ignore[arg-type] # the mistake
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
+        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(-1)),
+        "sequence must be an int >= 0, not -1 (int)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(0, 0)),
+        "next_trade_id must be an int >= 1, not 0 (int)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(0, 1, [])),  # type: ignore[arg-type] # the mistake
+        "orders must be a tuple of Order, not [] (list); convert with tuple(orders)",
     ),
     (lambda: to_columns([]), "values must be a non-empty iterable, not [] (list); pass kind"),
     (lambda: to_columns(5), f"values must be an iterable of one of {KINDS}, not 5 (int)"),  # type: ignore[arg-type] # the mistake

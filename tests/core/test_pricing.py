@@ -123,8 +123,8 @@ def test_cached_prices_equal_the_prices_of_a_new_book_after_changes_at_any_level
         for amount in amounts:
             fresh = book_of(list(book.orders()), side)
             assert outcome(book, amount) == outcome(fresh, amount)
-            cached = book.cached_price(amount)
-            assert cached is None or cached == fresh.find_price(amount)
+            cached_price = book.cached_price(amount)
+            assert cached_price is None or cached_price == fresh.find_price(amount)
             book._check()
 
 

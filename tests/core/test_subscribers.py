@@ -59,20 +59,20 @@ def test_each_method_publishes_one_event_that_describes_its_change(
 
 
 def test_an_event_is_immutable_compared_by_type_and_content_and_can_be_pickled() -> None:
-    added = OrderAdded(ORDER, sequence=1, note="why")
-    same = pickle.loads(pickle.dumps(added))  # noqa: S301  # our own bytes
+    event = OrderAdded(ORDER, sequence=1, note="why")
+    same = pickle.loads(pickle.dumps(event))  # noqa: S301  # our own bytes
     assert type(same) is OrderAdded
-    assert (same == added, same != added, hash(same) == hash(added)) == (True, False, True)
-    assert all(added != other for other in (OrderAdded(ORDER, sequence=2, note="why"), tuple(added), None))
+    assert (same == event, same != event, hash(same) == hash(event)) == (True, False, True)
+    assert all(event != other for other in (OrderAdded(ORDER, sequence=2, note="why"), tuple(event), None))
     for name in ("sequence", "order", "other"):
         with pytest.raises(AttributeError):
-            setattr(added, name, 2)
-    assert added.subject() is ORDER
+            setattr(event, name, 2)
+    assert event.subject() is ORDER
 
 
 def test_events_of_different_types_are_never_equal() -> None:
-    added: Event = OrderAdded(ORDER, sequence=1)
-    assert added != OrderRemoved(ORDER, sequence=1)
+    event: Event = OrderAdded(ORDER, sequence=1)
+    assert event != OrderRemoved(ORDER, sequence=1)
 
 
 def test_a_call_that_changes_nothing_publishes_nothing(om: OrderManagement, events: list[Event]) -> None:

@@ -167,19 +167,19 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.opened)
     @rule(fails=st.booleans())
     def close(self, fails: bool) -> None:
-        opened = self.opened.pop()
-        published = len(self.events)
+        transaction = self.opened.pop()
+        event_count = len(self.events)
         if fails:
             error = RuntimeError("anything")
-            assert not opened.context.__exit__(RuntimeError, error, None)
+            assert not transaction.context.__exit__(RuntimeError, error, None)
         else:
-            opened.context.__exit__(None, None, None)
-        if fails or not opened.commits:
-            assert self.om.state_hash() == opened.state_hash
-            assert len(self.events) == published
-            self.reference.resting = list(opened.resting)
-            self.reference.next_trade_id = opened.next_trade_id
-            self.tally = opened.tally
+            transaction.context.__exit__(None, None, None)
+        if fails or not transaction.commits:
+            assert self.om.state_hash() == transaction.state_hash
+            assert len(self.events) == event_count
+            self.reference.resting = list(transaction.resting)
+            self.reference.next_trade_id = transaction.next_trade_id
+            self.tally = transaction.tally
 
     def teardown(self) -> None:
         while self.opened:

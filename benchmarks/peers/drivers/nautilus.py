@@ -59,5 +59,5 @@ class Nautilus(Driver):
         average: float = self._average(self._amounts[amount], self._buy if buy else self._sell)
         return average
 
-    def cost(self, quoted: float, amount: int) -> float:
-        return quoted * amount
+    def cost(self, quote: float, amount: int) -> float:
+        return quote * amount

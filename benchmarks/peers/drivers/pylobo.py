@@ -45,8 +45,8 @@ class Pylobo(Driver):
         order = self._market(amount, self._trader, self._buy if buy else self._sell)
         return self._fill(order, self._impact, self._simulated).report.market_impact.avg_price
 
-    def cost(self, quoted: Any, amount: int) -> float:
-        return float(quoted) * amount
+    def cost(self, quote: Any, amount: int) -> float:
+        return float(quote) * amount
 
     def trade(self, buy: bool, amount: int) -> Any:
         order = self._market(amount, self._trader, self._buy if buy else self._sell)
