@@ -64,8 +64,8 @@ def test_a_symbol_that_fails_is_named_and_the_data_disagree(
     assert found["symbols"]["ETH/USD"]["stale"] is None
     assert run(["replay", path]) == 1
     assert out(capsys).endswith(
-        "Not every book followed its feed: - XBT/USD became stale once, updates of it ignored: 1; "
-        "it is so at the end: the checksum of row 5 failed"
+        "Not every book followed its feed: - XBT/USD became stale once (ignored updates: 1) "
+        "and is stale at the end: the checksum of row 5 failed"
     )
 
 
@@ -80,11 +80,12 @@ def test_what_is_shown_to_people_names_each_book_and_what_was_passed_over(
     assert "XBT/USD 4 4 0 0 0 10.2 10.1" in shown
     assert "ETH/USD (1 tick = 0.1, 1 lot = 0.1)" in shown
     assert "BUY (asks) 1.5 15.30" in shown
-    assert "lines passed over: 1, no message of the exchange, first in row 1" in shown
-    assert "lines passed over: 1, cut short, or not of the exchange's form, first in row 8" in shown
+    assert "lines passed over: 1, not a message of the exchange, first in row 1" in shown
+    assert "lines passed over: 1, cut short, or not in the exchange's format, first in row 8" in shown
     assert shown.endswith(
         "Every book followed what was read of its feed, but not every line was read: - lines not read: 1, "
-        "the first is row 8: cut short, or not of the exchange's form; what they said is in no book"
+        "the first is row 8: cut short, or not in the exchange's format; the books lack the changes in "
+        "these lines"
     )
 
 
@@ -155,7 +156,7 @@ def test_a_capture_of_another_channel_is_an_error_that_names_it(
     path = Path(capture(tmp_path / "capture", "okx"))
     path.write_text(path.read_text().replace('"books"', '"books-elp"'))
     assert run(["replay", str(path)]) == 2
-    says = "it holds no book of okx; channel 'books-elp' is not supported, but only 'books', "
+    says = "it contains no book of okx; channel 'books-elp' is not supported, but only 'books', "
     error = " ".join(capsys.readouterr().err.split())
     assert says in error
     assert "'bbo-tbt' (lines: 6)" in error
@@ -216,7 +217,7 @@ def test_a_journal_keeps_what_a_capture_did(tmp_path: Path, capsys: pytest.Captu
         (["--ignore", "7"], "'--ignore': it applies to bitstamp, lobster, and this is okx"),
         (["--symbol", "X"], "'--symbol': it applies to bitstamp, lobster, and this is okx"),
         (["--depth", "10"], "'--depth': it applies to kraken, and this is okx"),
-        (["--format", "kraken"], "it holds no book of kraken"),
+        (["--format", "kraken"], "it contains no book of kraken"),
         (["--format", "nyse"], "'nyse' is not one of"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
         (1030, 250_000),
     ]
     assert sum(report.passed_over.values()) == len(NOTES) + 3
-    assert report.passed_over["cut short, or not of the exchange's form"] == 1
+    assert report.passed_over["cut short, or not in the exchange's format"] == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -225,7 +225,7 @@ def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
 
 def test_a_capture_that_holds_no_book_of_its_feed_is_an_error(tmp_path: Path) -> None:
     capture = open_capture(write(tmp_path / "capture", session("okx")), "kraken")
-    with pytest.raises(FeedError, match="it holds no book of kraken"):
+    with pytest.raises(FeedError, match="it contains no book of kraken"):
         replay_levels(capture, OrderManagement())
 
 
@@ -342,7 +342,7 @@ def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_
 def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tmp_path: Path) -> None:
     report = replay_levels(open_capture(write(tmp_path / "capture", session("okx")[1:])), OrderManagement())
     assert (report.stale, report.checksums_ok, report.agrees) == (("XBT/USD",), 0, False)
-    assert report.disagreements == ("XBT/USD is stale, updates of it ignored: 2; no snapshot has been seen",)
+    assert report.disagreements == ("XBT/USD is stale (ignored updates: 2): no snapshot has been seen",)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tm
 def test_what_is_not_of_the_exchanges_form_is_counted_with_its_first_row(line: str, tmp_path: Path) -> None:
     path = write(tmp_path / "capture", [line, *session("kraken2"), line])
     report = replay_levels(open_capture(path, "kraken"), OrderManagement())
-    reason = "cut short, or not of the exchange's form"
+    reason = "cut short, or not in the exchange's format"
     assert (report.passed_over[reason], report.first_rows[reason], report.checksums_ok) == (2, 1, 3)
 
 
