@@ -60,9 +60,8 @@ class Bitget:
             sides = ("a", "b") if version_3 else ("asks", "bids")
             whole = channel != _UPDATE_CHANNEL
             yield from book_messages(message, symbol, row, time, ("seq", "pseq"), sides, whole=whole)
-        elif (
-            channel in _TRADE_CHANNELS and message.get("action") != "snapshot"
-        ):  # a snapshot contains old trades
+        elif channel in _TRADE_CHANNELS and message.get("action") != "snapshot":
+            # A snapshot contains old trades, so only updates are translated.
             symbol = self._names.market(name, kind)
             for data in message["data"]:
                 when, price, amount, side = _trade(data)
