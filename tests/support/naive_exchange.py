@@ -1,4 +1,4 @@
-"""The slowest exchange that could be right: dicts of texts, sorted anew for every message and checksum."""
+"""A simple reference exchange: dicts of texts that are sorted for every message and checksum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Texts = dict[str, str]
 
 
 class NaiveExchange:
-    """One symbol of an exchange that shows `depth` levels a side, and tells of nothing beyond them."""
+    """One symbol of an exchange that publishes `depth` levels per side and nothing beyond them."""
 
     def __init__(
         self, form: Format, symbol: str = "XBT/USD", depth: int = 10, *, numbered: bool = False
@@ -25,7 +25,7 @@ class NaiveExchange:
         self.depth = depth
         self.numbered = numbered
         self.sequence = 100
-        self.books: tuple[Texts, Texts] = ({}, {})  # all there is: asks, bids
+        self.books: tuple[Texts, Texts] = ({}, {})  # all levels: asks, bids
         self.shown: tuple[Texts, Texts] = ({}, {})
 
     @property
@@ -45,14 +45,14 @@ class NaiveExchange:
             if Decimal(amount):
                 self.books[side][price] = amount
         before, self.shown = self.shown, self._best()
-        told: list[Texts] = [{}, {}]
+        changed: list[Texts] = [{}, {}]
         for side, (old, new) in enumerate(zip(before, self.shown, strict=True)):
             for price in {**old, **new}:
                 if new.get(price, old.get(price)) != old.get(price):
-                    told[side][price] = new[price]
+                    changed[side][price] = new[price]
                 elif price not in self.books[side]:
-                    told[side][price] = "0.00000000" if self.form == "kraken1" else "0"
-        return self._message("update", told[0], told[1], previous=previous, spoil=spoil)
+                    changed[side][price] = "0.00000000" if self.form == "kraken1" else "0"
+        return self._message("update", changed[0], changed[1], previous=previous, spoil=spoil)
 
     def crc(self) -> int:
         asks, bids = (list(texts.items()) for texts in self.shown)

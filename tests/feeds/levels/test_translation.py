@@ -50,7 +50,7 @@ def test_two_channels_of_one_market_are_two_books(form: Format, channel: str, om
 
 
 @pytest.mark.parametrize(
-    ("translator", "sent", "says"),
+    ("translator", "sent", "error"),
     [
         (
             Okx(),
@@ -71,14 +71,15 @@ def test_two_channels_of_one_market_are_two_books(form: Format, channel: str, om
     ],
 )
 def test_an_unsupported_book_channel_raises_an_error_that_names_it(
-    translator: Translator, sent: str, says: str
+    translator: Translator, sent: str, error: str
 ) -> None:
     with pytest.raises(UnsupportedChannelError) as caught:
         list(translator.translate(parsed(sent), 1, None))
-    assert str(caught.value) == says
+    assert str(caught.value) == error
 
 
 def trades_sent() -> Iterator[tuple[Translator, str]]:
+    """Yield each translator with each form in which its exchange sends a trade."""
     argument = '"arg":{"instType":"sp","channel":"trade","instId":"X"}'
     yield (
         Okx(),
