@@ -85,13 +85,8 @@ class Recorder:
         """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        trade = (
-            amount,
-            -track.trades_seen,
-            time,
-            price,
-            side,
-        )  # of two equal amounts, the earlier trade is larger
+        # The second item ranks the earlier of two trades with the same amount as the larger.
+        trade = (amount, -track.trades_seen, time, price, side)
         if len(track.trades) < self._max_trades:
             heappush(track.trades, trade)
         else:

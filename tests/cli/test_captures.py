@@ -156,7 +156,7 @@ def test_a_capture_of_another_channel_is_an_error_that_names_it(
     path = Path(capture(tmp_path / "capture", "okx"))
     path.write_text(path.read_text().replace('"books"', '"books-elp"'))
     assert run(["replay", str(path)]) == 2
-    says = "it contains no book of okx; channel 'books-elp' is not supported, but only 'books', "
+    says = "it contains no book of okx; channel 'books-elp' is not supported; supported channels: 'books', "
     error = " ".join(capsys.readouterr().err.split())
     assert says in error
     assert "'bbo-tbt' (lines: 6)" in error

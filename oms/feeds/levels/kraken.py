@@ -1,8 +1,8 @@
 """The translator of Kraken messages, versions 1 and 2.
 
-The channel `book` sends a snapshot and then updates with CRC32 checksums. It covers only the depth of the
-subscription and does not delete levels that move beyond this depth. So the book must be truncated after every
-message. Version 2 sends JSON numbers, whose original text the checksum needs.
+The channel `book` sends a snapshot and then updates with CRC32 checksums. It contains only the levels within
+the depth of the subscription, and sends no deletion for a level that moves beyond this depth. So the book
+must be truncated after every message. Version 2 sends JSON numbers, and its checksum covers their text.
 """
 
 from __future__ import annotations
@@ -162,11 +162,14 @@ def _depth(text: str | int) -> int:
 
 
 def _plain(text: str, decimals: int) -> str:
-    """Return a number without exponent, and with the trailing zeros that a recorder may have dropped."""
+    """Return a number without exponent, and with the trailing zeros that a recorder may have dropped.
+
+    A number with a huge exponent is returned unchanged.
+    """
     if "e" in text.lower():
         number = Decimal(text)
         if abs(number.adjusted()) > MOST_DIGITS:
-            return text  # without exponent it could fill the memory; with it, the price is rejected
+            return text  # all of its digits could fill the memory; every Instrument rejects this text
         text = f"{number:f}"
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole

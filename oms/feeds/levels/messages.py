@@ -36,8 +36,8 @@ class BookMessage(NamedTuple):
 
     `row` is the row in the capture, from 1. `time` is in nanoseconds since 1970. `checksum` is the CRC32 of
     the book after the message. `sequence` is the number of this message, and `previous` that of the message
-    before it. `depth` is the number of levels per side that the exchange publishes. Each is None if the
-    exchange did not send it.
+    before it. `depth` is the number of levels per side that the exchange publishes. These four are None if
+    the exchange did not send them.
     """
 
     row: int
@@ -80,7 +80,7 @@ class UnsupportedChannelError(OmsError, ValueError):
     """A book message of an unsupported `channel`; `supported` is the tuple of supported channels.
 
     >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
-    channel 'books-elp' is not supported, but only 'books', 'books5'
+    channel 'books-elp' is not supported; supported channels: 'books', 'books5'
 
     """
 
@@ -91,11 +91,11 @@ class UnsupportedChannelError(OmsError, ValueError):
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.supported))
-        return f"channel {self.channel[:40]!r} is not supported, but only {names}"
+        return f"channel {self.channel[:40]!r} is not supported; supported channels: {names}"
 
 
 class Translator(Protocol):
-    """A translator of the JSON of one exchange into messages. It may store facts from earlier messages."""
+    """A translator of the JSON of one exchange into messages. It may remember earlier messages."""
 
     rule: ChecksumRule
 

@@ -26,9 +26,9 @@ def book_messages(
 ) -> Iterator[BookMessage]:
     """Translate the books of a message.
 
-    They are snapshots if `whole` is True; otherwise, the action of the message decides. `numbers` are the
-    names of the fields with the number of this message and of the previous one. `sides` are the names of the
-    fields with asks and bids.
+    If `whole` is True, all books are snapshots. Otherwise, the action of the message is "snapshot" or
+    "update". `numbers` are the names of the fields that contain the number of this message and of the
+    previous one. `sides` are the names of the fields that contain asks and bids.
     """
     own, previous = numbers
     asks, bids = sides

@@ -55,18 +55,19 @@ def test_two_channels_of_one_market_are_two_books(form: Format, channel: str, om
         (
             Okx(),
             '{"arg":{"channel":"books-elp","instId":"X"},"data":[{"asks":[],"bids":[]}]}',
-            "channel 'books-elp' is not supported, but only 'books', 'books-l2-tbt', 'books50-l2-tbt', "
-            "'books5', 'bbo-tbt'",
+            "channel 'books-elp' is not supported; supported channels: 'books', 'books-l2-tbt', "
+            "'books50-l2-tbt', 'books5', 'bbo-tbt'",
         ),
         (
             Bitget(),
             '{"arg":{"instType":"spot","topic":"books500","symbol":"X"},"data":[{"a":[],"b":[]}]}',
-            "channel 'books500' is not supported, but only 'books', 'books1', 'books5', 'books15', 'books50'",
+            "channel 'books500' is not supported; supported channels: 'books', 'books1', 'books5', "
+            "'books15', 'books50'",
         ),
         (
             Kraken(),
             '{"channel":"level3","type":"snapshot","data":[{"symbol":"X"}]}',
-            "channel 'level3' is not supported, but only 'book'",
+            "channel 'level3' is not supported; supported channels: 'book'",
         ),
     ],
 )
