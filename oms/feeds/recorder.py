@@ -1,4 +1,4 @@
-"""A recorder that samples books during a replay, in memory that does not grow with the session."""
+"""A recorder that samples books and trades during a replay, in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _Levels = tuple[tuple[int, int], ...]
 class Recorder:
     """A sampler of the best levels of each book, and of the trades.
 
-    It samples a book at the first message at or after each multiple of `every` seconds, `levels` levels per
-    side. When a symbol has more than `samples` samples, every second one is dropped and `every` doubles for
-    that symbol. At most `trades` trades are kept, the largest ones.
+    It samples a book at the first message at or after each multiple of `every` seconds, with `levels` levels
+    per side. If a symbol has more than `samples` samples, every second sample is dropped and `every` doubles
+    for that symbol. At most `trades` trades per symbol are stored, the largest ones.
 
     >>> from oms import OrderManagement, Side
     >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
@@ -40,15 +40,15 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Set the bounds; raises InvalidArgumentError for a bound that is not positive."""
+        """Set the limits; raises InvalidArgumentError for a limit that is not positive."""
         if type(every) not in (int, float) or not 0 < every < inf:
             raise InvalidArgumentError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
             check_positive(name, value, InvalidArgumentError)
         self._every = max(1, round(every * _SECOND))
         self._levels = levels
-        self._most_samples = samples
-        self._most_trades = trades
+        self._max_samples = samples
+        self._max_trades = trades
         self._tracks: dict[str, _Track] = {}
 
     @property
@@ -64,7 +64,7 @@ class Recorder:
         """
         track = self._track(symbol)
         if track.is_begun and track.instrument != instrument:
-            track.recount(instrument)
+            track.convert(instrument)
         track.instrument, track.is_begun = instrument, True
 
     def see(self, om: OrderManagement, symbol: str, time: int) -> None:
@@ -72,21 +72,22 @@ class Recorder:
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
-            with om.locked():  # so that both sides are of the same moment
+            with om.locked():  # so that both sides are sampled at the same moment
                 buy, sell = (
                     tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
                     for side in Side
                 )
             track.samples.append((time, buy, sell))
-            if len(track.samples) > self._most_samples:
+            if len(track.samples) > self._max_samples:
                 track.thin()
 
     def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
         """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        trade = (amount, -track.trades_seen, time, price, side)  # of equal amounts the earlier trade is kept
-        if len(track.trades) < self._most_trades:
+        # The second item ranks the earlier of two trades with the same amount as the larger.
+        trade = (amount, -track.trades_seen, time, price, side)
+        if len(track.trades) < self._max_trades:
             heappush(track.trades, trade)
         else:
             heappushpop(track.trades, trade)
@@ -118,7 +119,7 @@ class _Track:
         self.instrument = TICKS_AND_LOTS
         self.is_begun = False
         self.samples: list[tuple[int, _Levels, _Levels]] = []
-        self.trades: list[tuple[int, int, int, int, Side]] = []  # a heap, the smallest first
+        self.trades: list[tuple[int, int, int, int, Side]] = []  # a heap with the smallest trade first
         self.trades_seen = 0
 
     def thin(self) -> None:
@@ -126,7 +127,7 @@ class _Track:
         del self.samples[1::2]
         self.due = (self.samples[-1][0] // self.every + 1) * self.every
 
-    def recount(self, instrument: Instrument) -> None:
+    def convert(self, instrument: Instrument) -> None:
         tick = Fraction(self.instrument.tick) / Fraction(instrument.tick)
         lot = Fraction(self.instrument.lot) / Fraction(instrument.lot)
         if tick.denominator > 1 or lot.denominator > 1:
@@ -134,10 +135,10 @@ class _Track:
             raise InvalidArgumentError("instrument", instrument, allowed)
         ticks, lots = tick.numerator, lot.numerator
 
-        def recounted(levels: _Levels) -> _Levels:
+        def converted(levels: _Levels) -> _Levels:
             return tuple((price * ticks, amount * lots) for price, amount in levels)
 
-        self.samples = [(time, recounted(buy), recounted(sell)) for time, buy, sell in self.samples]
+        self.samples = [(time, converted(buy), converted(sell)) for time, buy, sell in self.samples]
         self.trades = [
             (amount * lots, rank, time, price * ticks, side)
             for amount, rank, time, price, side in self.trades

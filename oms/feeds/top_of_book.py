@@ -1,4 +1,4 @@
-"""The best price level of each side, in the words of a market data feed."""
+"""The sides and best levels of a book, in the terms of market data feeds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from oms.models import Side
 
 __all__ = ["ASK", "BID", "Level", "Top"]
 
-# A feed's asks serve BUY trades and its bids SELL trades: nowhere else are the words translated.
+# A BUY trade consumes asks and a SELL trade consumes bids. Only these two names translate the terms.
 ASK = Side.BUY
 BID = Side.SELL
 
 
 class Level(NamedTuple):
-    """One price (ticks) and the total amount that rests at it (lots)."""
+    """A price (ticks) and the total amount of the orders at this price (lots)."""
 
     price: int
     amount: int
 
 
 class Top(NamedTuple):
-    """The best level of each side; None for an empty side."""
+    """The best ask (`buy`) and the best bid (`sell`), each None if its side is empty."""
 
     buy: Level | None
     sell: Level | None

@@ -69,8 +69,8 @@ def test_a_symbol_with_a_wrong_checksum_is_named_and_the_data_disagree(
     assert printed["symbols"]["ETH/USD"]["stale"] is None
     assert run(["replay", path]) == 1
     assert out(capsys).endswith(
-        "Not every book followed its feed: - XBT/USD became stale once, updates of it ignored: 1; "
-        "it is so at the end: the checksum of row 5 failed"
+        "Not every book followed its feed: - XBT/USD became stale once (ignored updates: 1) "
+        "and is stale at the end: the checksum of row 5 failed"
     )
 
 
@@ -85,12 +85,12 @@ def test_the_printed_report_lists_each_book_and_the_skipped_lines(
     assert "XBT/USD 4 4 0 0 0 10.2 10.1" in shown
     assert "ETH/USD (1 tick = 0.1, 1 lot = 0.1)" in shown
     assert "BUY (asks) 1.5 15.30" in shown
-    assert "lines skipped: 1, no message of the exchange, first in row 1" in shown
-    assert "lines skipped: 1, cut short, or not of the exchange's form, first in row 8" in shown
+    assert "lines skipped: 1, not a message of the exchange, first in row 1" in shown
+    assert "lines skipped: 1, cut short, or not in the exchange's format, first in row 8" in shown
     assert shown.endswith(
         "Every book followed the lines that could be read, but not every line could be read: "
-        "- lines not read: 1, the first is row 8: cut short, or not of the exchange's form; "
-        "what they said is in no book"
+        "- lines not read: 1, the first is row 8: cut short, or not in the exchange's format; "
+        "the books lack the changes in these lines"
     )
 
 
@@ -161,7 +161,9 @@ def test_the_error_about_an_unsupported_channel_names_it(
     path = Path(capture(tmp_path / "capture", "okx"))
     path.write_text(path.read_text().replace('"books"', '"books-elp"'))
     assert run(["replay", str(path)]) == 2
-    message = "it holds no book of okx; channel 'books-elp' is not supported, but only 'books', "
+    message = (
+        "it contains no book of okx; channel 'books-elp' is not supported; supported channels: 'books', "
+    )
     error = " ".join(capsys.readouterr().err.split())
     assert message in error
     assert "'bbo-tbt' (lines: 6)" in error
@@ -233,7 +235,7 @@ def test_the_events_of_a_capture_are_written_to_a_journal(
             "'--symbol': it applies to bitstamp, lobster, but the format of this file is okx",
         ),
         (["--depth", "10"], "'--depth': it applies to kraken, but the format of this file is okx"),
-        (["--format", "kraken"], "it holds no book of kraken"),
+        (["--format", "kraken"], "it contains no book of kraken"),
         (["--format", "nyse"], "'nyse' is not one of"),
     ],
 )

@@ -33,12 +33,12 @@ from oms.feeds.levels.capture import sent_in
 from support.naive_exchange import FORMATS, Format, NaiveExchange
 from support.recordings import BITGET, OKX, needs_recordings
 
-NOTES = [
+RECORDER_NOTES = [
     "wss://ws.kraken.com <-> 1652459224.5300605",
     'wss://ws.kraken.com <- 1652459225.2987883: {"event":"subscribe","a":1,"b":2,"c":3,"d":4,"e":5}',
     "",
 ]
-ANSWERS = {
+SUBSCRIPTION_RESPONSES = {
     "okx": '{"event":"subscribe","arg":{"channel":"books","instId":"XBT/USD"}}',
     "bitget": '{"event":"subscribe","arg":{"instType":"sp","channel":"books","instId":"XBT/USD"}}',
     "kraken1": '{"channelID":336,"channelName":"book-10","event":"subscriptionStatus","pair":"XBT/USD"}',
@@ -53,12 +53,13 @@ HEARTBEATS = {
 
 
 def session(form: Format) -> list[str]:
+    """Return a snapshot and two updates."""
     exchange = NaiveExchange(form)
     exchange.books = ({"10.2": "5.00000", "10.3": "2.50000"}, {"10.0": "4.00000"})
     return [
         exchange.snapshot(),
         exchange.update([(0, "10.2", "0"), (1, "10.1", "0.00007")]),
-        exchange.update([(0, "10.25", "1.00000")]),  # a finer price than any before
+        exchange.update([(0, "10.25", "1.00000")]),  # a price with more decimals than before
     ]
 
 
@@ -69,11 +70,14 @@ def write(path: Path, lines: Iterable[str], wrapper: str = "{}") -> Path:
 
 @pytest.mark.parametrize("wrapper", ["{}", "1652459225.5073643: {}", "1652459225507:{}", "1652459225 {}\r"])
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
+def test_a_capture_is_recognized_by_its_messages_and_replayed_to_its_end(
     form: Format, wrapper: str, tmp_path: Path
 ) -> None:
-    lines = [wrapper.format(line) for line in (ANSWERS[form], HEARTBEATS[form], *session(form), '{"x')]
-    path = write(tmp_path / "capture", [*NOTES, *lines])
+    lines = [
+        wrapper.format(line)
+        for line in (SUBSCRIPTION_RESPONSES[form], HEARTBEATS[form], *session(form), '{"x')
+    ]
+    path = write(tmp_path / "capture", [*RECORDER_NOTES, *lines])
     capture = open_capture(path)
     assert capture.feed == feed_of(path) == form.rstrip("12")
     om = OrderManagement()
@@ -86,17 +90,17 @@ def test_a_capture_is_told_by_its_messages_and_followed_to_its_end(
         (1025, 100_000),
         (1030, 250_000),
     ]
-    assert sum(report.passed_over.values()) == len(NOTES) + 3
-    assert report.passed_over["cut short, or not of the exchange's form"] == 1
+    assert sum(report.passed_over.values()) == len(RECORDER_NOTES) + 3
+    assert report.passed_over["cut short, or not in the exchange's format"] == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.parametrize("pair", [True, False])
-def test_a_recorder_may_put_message_and_time_into_one_value(
+def test_a_line_may_contain_the_time_and_the_message_as_one_json_value(
     form: Format, pair: bool, as_text: bool, tmp_path: Path
 ) -> None:
-    lines = [json.dumps(line) if as_text else line for line in (ANSWERS[form], *session(form))]
+    lines = [json.dumps(line) if as_text else line for line in (SUBSCRIPTION_RESPONSES[form], *session(form))]
     wrapper = "[1652459225.5, {}]" if pair else '{{"timestamp": "1652459225.5", "message": {}}}'
     path = write(tmp_path / "capture", lines, wrapper)
     assert feed_of(path) == form.rstrip("12")
@@ -106,13 +110,13 @@ def test_a_recorder_may_put_message_and_time_into_one_value(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_compressed_or_not_a_capture_is_the_same(form: Format, tmp_path: Path) -> None:
+def test_a_compressed_capture_is_replayed_like_a_plain_one(form: Format, tmp_path: Path) -> None:
     path = tmp_path / "capture.gz"
     path.write_bytes(gzip.compress("\n".join(session(form)).encode()))
     assert replay_levels(open_capture(path), OrderManagement()).messages == 3
 
 
-def test_a_compressed_file_that_is_cut_off_stops_the_replay_where_it_is_cut(tmp_path: Path) -> None:
+def test_a_truncated_compressed_file_raises_an_error_after_its_last_complete_line(tmp_path: Path) -> None:
     exchange = NaiveExchange("okx")
     lines = [
         exchange.snapshot(),
@@ -133,7 +137,7 @@ def test_a_compressed_file_that_is_cut_off_stops_the_replay_where_it_is_cut(tmp_
 
 @settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 3))
-def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
+def test_a_line_of_random_bytes_is_skipped_or_raises_a_feed_error(
     tmp_path_factory: pytest.TempPathFactory, garbage: bytes, at: int
 ) -> None:
     lines = [line.encode() for line in session("kraken2")]
@@ -151,20 +155,22 @@ def test_a_line_of_garbage_is_passed_over_or_is_a_typed_error(
 @pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
-def test_json_of_any_form_is_passed_over_or_makes_its_book_stale(
+def test_a_malformed_message_is_skipped_or_makes_its_book_stale_until_the_next_snapshot(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     form = data.draw(st.sampled_from(FORMATS))
     message = json.loads(session(form)[0])
-    _replace_one(data, message)
-    lines = [ANSWERS[form], json.dumps(message), *session(form)]
+    _replace_one_value(data, message)
+    lines = [SUBSCRIPTION_RESPONSES[form], json.dumps(message), *session(form)]
     path = write(tmp_path_factory.getbasetemp() / "mangled", lines)
     report = replay_levels(open_capture(path, feed_of(path)), OrderManagement())
-    assert report.symbols["XBT/USD"].stale is None  # the snapshot behind it has made it good
+    assert (
+        report.symbols["XBT/USD"].stale is None
+    )  # the snapshot after the malformed message ended the stale state
 
 
-def _replace_one(data: st.DataObject, value: object) -> None:
-    """Put something else somewhere into a structure of JSON."""
+def _replace_one_value(data: st.DataObject, value: object) -> None:
+    """Replace one value in a JSON structure, at any depth, by another."""
     while isinstance(value, (dict, list)) and value:
         keys = list(value) if isinstance(value, dict) else list(range(len(value)))
         key = data.draw(st.sampled_from(keys))
@@ -193,27 +199,27 @@ def _replace_one(data: st.DataObject, value: object) -> None:
         ("2022-05-13T16:27:05Z [1]", None),
     ],
 )
-def test_a_line_says_when_it_was_received_in_any_unit_or_not_at_all(line: str, time: int | None) -> None:
+def test_the_time_of_receipt_may_be_in_any_unit_or_missing(line: str, time: int | None) -> None:
     assert sent_in(line) == (time, "[1]")
 
 
 @pytest.mark.parametrize(
     "line", ["", " ", "17: nothing", "note {", "# [1]", "wss://a.b [1]", "1652459225: pong"]
 )
-def test_a_line_without_json_holds_nothing(line: str) -> None:
+def test_a_line_without_json_contains_no_message(line: str) -> None:
     assert sent_in(line) is None
 
 
-def test_without_a_receiving_time_a_message_has_that_of_the_exchange(tmp_path: Path) -> None:
+def test_without_a_time_of_receipt_a_message_has_the_time_of_the_exchange(tmp_path: Path) -> None:
     for form, time in (("okx", 1_652_459_236_119_000_000), ("kraken1", 1_500_000_000)):
         [first, *_] = open_capture(write(tmp_path / form, session(form)))  # type: ignore[arg-type] # a literal
         assert first.time == time
 
 
-# ---------------------------------------------------------------------- which feed, which instrument
+# ---------------------------------------------------------------------- feeds and instruments
 
 
-def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_matches_no_feed_raises_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
     with pytest.raises(UnknownFeedError, match="must be a capture of Bitget, Kraken, or OKX, a LOBSTER"):
         feed_of(path)
@@ -224,13 +230,13 @@ def test_what_is_of_no_feed_is_an_error(tmp_path: Path) -> None:
         open_recording(path, "okx")
 
 
-def test_a_capture_that_holds_no_book_of_its_feed_is_an_error(tmp_path: Path) -> None:
+def test_a_capture_without_a_book_of_its_feed_raises_an_error(tmp_path: Path) -> None:
     capture = open_capture(write(tmp_path / "capture", session("okx")), "kraken")
-    with pytest.raises(FeedError, match="it holds no book of kraken"):
+    with pytest.raises(FeedError, match="it contains no book of kraken"):
         replay_levels(capture, OrderManagement())
 
 
-def test_a_depth_is_krakens_alone_and_cuts_the_book(tmp_path: Path) -> None:
+def test_a_depth_is_for_kraken_only_and_truncates_the_book(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", session("kraken2")[:1])
     om = OrderManagement()
     replay_levels(open_capture(path, depth=2), om)
@@ -241,28 +247,28 @@ def test_a_depth_is_krakens_alone_and_cuts_the_book(tmp_path: Path) -> None:
         open_capture(write(tmp_path / "okx", session("okx")), depth=10)
 
 
-def test_the_coarsest_decimals_that_fit_all_texts_are_found_for_each_symbol() -> None:
+def test_each_symbol_gets_the_coarsest_tick_and_lot_that_fit_all_of_its_numbers() -> None:
     one = BookMessage(1, 0, "X", True, (("10.50", "1.000"),), (("9.25", "2.5"),))
-    other = BookMessage(2, 0, "Y", True, (("7", "no number"),), ())
+    other = BookMessage(2, 0, "Y", True, (("7", "not a number"),), ())
     assert find_instruments([one, other]) == {"X": Instrument("0.01", "0.1"), "Y": Instrument()}
 
 
-# ---------------------------------------------------------------------- hooks
+# ---------------------------------------------------------------------- callbacks and recorders
 
 
-def test_a_bot_is_called_after_each_message_with_the_books_and_what_became_of_it(tmp_path: Path) -> None:
-    seen: list[tuple[int, bool, int | None]] = []
+def test_a_callback_gets_the_books_and_the_outcome_after_each_message(tmp_path: Path) -> None:
+    calls: list[tuple[int, bool, int | None]] = []
 
     def bot(om: OrderManagement, outcome: Outcome) -> None:
-        seen.append((outcome.message.row, outcome.applied, om.best_price("XBT/USD", ASK)))
+        calls.append((outcome.message.row, outcome.applied, om.best_price("XBT/USD", ASK)))
 
     lines = session("bitget")
     lines[2] = lines[2].replace('"checksum": ', '"checksum": 1')
     replay_levels(open_capture(write(tmp_path / "capture", lines)), OrderManagement(), on_message=bot)
-    assert seen == [(1, True, 1020), (2, True, 1030), (3, False, None)]
+    assert calls == [(1, True, 1020), (2, True, 1030), (3, False, None)]
 
 
-def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
+def test_a_recorder_samples_every_book_and_records_the_trades(tmp_path: Path) -> None:
     data = '[{"px":"10.2","sz":"3","side":"buy","ts":"1"}]'
     trade = f'{{"arg":{{"channel":"trades","instId":"XBT/USD"}},"data":{data}}}'
     lines = [f"165245922{second}.5: {line}" for second, line in enumerate([*session("okx"), trade])]
@@ -281,7 +287,7 @@ def test_a_recorder_sees_every_book_and_the_trades(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_path: Path) -> None:
+def test_a_recorder_converts_earlier_samples_to_a_finer_tick(form: Format, tmp_path: Path) -> None:
     exchange = NaiveExchange(form)
     lines: list[str] = []
     for second, price in enumerate(("0.25", "0.253")):
@@ -295,15 +301,15 @@ def test_a_recorder_counts_what_it_has_in_the_finer_tick_too(form: Format, tmp_p
     assert history.buy_levels == [((250, 20),), ((253, 20),)]
 
 
-# ---------------------------------------------------------------------- what exchanges sent
+# ---------------------------------------------------------------------- recorded data of exchanges
 
 
 @needs_recordings
-def test_all_checksums_of_okx_are_those_of_the_books() -> None:
+def test_all_recorded_checksums_of_okx_match_the_books() -> None:
     om = OrderManagement()
     report = replay_levels(open_capture(OKX), om)
     assert (report.messages, report.checksums_ok, report.checksums_failed, report.stale) == (290, 290, 0, ())
-    assert {name: found.trades for name, found in report.symbols.items()} == {
+    assert {name: symbol.trades for name, symbol in report.symbols.items()} == {
         "BTC-USD-220527": 4,
         "BTC-USDT": 69,
         "UNI-USD-SWAP": 1,
@@ -312,7 +318,7 @@ def test_all_checksums_of_okx_are_those_of_the_books() -> None:
 
 
 @needs_recordings
-def test_all_checksums_of_bitget_are_those_of_the_books() -> None:
+def test_all_recorded_checksums_of_bitget_match_the_books() -> None:
     reports = [replay_levels(open_capture(path), OrderManagement()) for path in BITGET]
     assert sum(report.checksums_ok for report in reports) == 637
     assert sum(report.messages for report in reports) == 637
@@ -321,7 +327,7 @@ def test_all_checksums_of_bitget_are_those_of_the_books() -> None:
 
 
 @needs_recordings
-def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_no_other(
+def test_one_update_removed_from_a_recorded_capture_makes_only_its_symbol_stale(
     tmp_path: Path,
 ) -> None:
     lines = gzip.decompress(OKX.read_bytes()).decode().splitlines()
@@ -337,20 +343,20 @@ def test_one_update_that_is_lost_from_a_real_capture_makes_its_symbol_stale_and_
     assert report.messages == 289
 
 
-# ---------------------------------------------------------------------- beside the ordinary
+# ---------------------------------------------------------------------- unusual captures
 
 
-def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tmp_path: Path) -> None:
+def test_a_capture_without_a_snapshot_leaves_its_book_stale(tmp_path: Path) -> None:
     report = replay_levels(open_capture(write(tmp_path / "capture", session("okx")[1:])), OrderManagement())
     assert (report.stale, report.checksums_ok, report.agrees) == (("XBT/USD",), 0, False)
-    assert report.disagreements == ("XBT/USD is stale, updates of it ignored: 2; no snapshot has been seen",)
+    assert report.disagreements == ("XBT/USD is stale (ignored updates: 2): no snapshot has been seen",)
 
 
 @pytest.mark.parametrize(
     "line",
     [
         '[0,{"as":[],"bs":[]},"book-0","XBT/USD"]',
-        '[0,{"as":[["1.5","2.0"]],"bs":[]},"book-10","XBT/USD"]',  # and no time anywhere
+        '[0,{"as":[["1.5","2.0"]],"bs":[]},"book-10","XBT/USD"]',  # without any time
         '{"channel":"book","type":"snapshot","data":[{"symbol":"XBT/USD","asks":[{"price":NaN,"qty":1}]}]}',
         '[0,{"as":[["1.5","2.0","1e900000"]],"bs":[]},"book-10","XBT/USD"]',
         '{"channel":"instrument","data":{"pairs":[{"symbol":"X","price_precision":5000000000000,"qty_precision":8}]}}',
@@ -361,26 +367,26 @@ def test_a_capture_that_begins_after_the_snapshot_follows_nothing_and_says_so(tm
         '{"channel":"book","type":' + "[" * 100_000,
     ],
 )
-def test_what_is_not_of_the_exchanges_form_is_counted_with_its_first_row(line: str, tmp_path: Path) -> None:
+def test_a_line_not_in_the_exchanges_format_is_counted_with_its_first_row(line: str, tmp_path: Path) -> None:
     path = write(tmp_path / "capture", [line, *session("kraken2"), line])
     report = replay_levels(open_capture(path, "kraken"), OrderManagement())
-    reason = "cut short, or not of the exchange's form"
+    reason = "cut short, or not in the exchange's format"
     assert (report.passed_over[reason], report.first_rows[reason], report.checksums_ok) == (2, 1, 3)
 
 
-def test_what_kraken_says_of_its_instruments_is_taken_into_account(tmp_path: Path) -> None:
+def test_a_replay_uses_the_precision_that_kraken_sends(tmp_path: Path) -> None:
     pair = '{"symbol":"XBT/USD","price_precision":4,"qty_precision":8}'
-    said = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
+    instruments = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
     exchange = NaiveExchange("kraken2")
     exchange.books = ({"10.2000": "5.00000000"}, {})
-    path = write(tmp_path / "capture", [said, exchange.snapshot().replace("000", "")])
+    path = write(tmp_path / "capture", [instruments, exchange.snapshot().replace("000", "")])
     recorder = Recorder()
     report = replay_levels(open_capture(path), OrderManagement(), recorder=recorder)
     assert (report.checksums_ok, report.agrees) == (1, True)
     assert recorder.history("XBT/USD").instrument == Instrument("0.0001", "0.00000001")
 
 
-def test_a_capture_says_what_it_is(tmp_path: Path) -> None:
+def test_a_capture_has_a_repr_a_progress_and_repeatable_iteration(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", session("okx"))
     capture = open_capture(path)
     assert repr(capture) == f"<okx capture: {path}>"

@@ -51,7 +51,9 @@ def compared(tmp_path: Path, rows: list[str]) -> Report:
 
 
 @pytest.mark.parametrize("rows", [STATES, PER_MESSAGE, [f"{row},200,1,50,1" for row in PER_MESSAGE]])
-def test_states_are_compared_whether_or_not_a_file_repeats_them(tmp_path: Path, rows: list[str]) -> None:
+def test_states_are_compared_with_and_without_repetitions_in_the_book_file(
+    tmp_path: Path, rows: list[str]
+) -> None:
     report = compared(tmp_path, rows)
     assert (report.states, report.states_equal, report.agrees) == (7, 7, True)
 
@@ -65,7 +67,7 @@ def test_a_planted_difference_is_found_at_its_state(tmp_path: Path, state: int) 
     assert report.first_difference.state == report.first_difference.published_row == state + 1
 
 
-def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
+def test_a_difference_is_described_in_a_sentence(tmp_path: Path) -> None:
     assert compared(tmp_path, [*STATES[:5], "102,8,99,10", STATES[6]]).disagreements == (
         "6 of 7 best-price states are equal to the book file's; the first difference is at state 6: "
         "the replay has BUY 7 @ 0.0102, SELL 10 @ 0.0099 after row 8, "
@@ -73,7 +75,7 @@ def test_a_difference_is_told_in_words(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
+def test_a_book_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
     early = compared(tmp_path, STATES[:-1])
     assert (early.states, early.states_equal) == (7, 6)
     assert early.rows is None
@@ -88,7 +90,7 @@ def test_a_file_that_ends_early_or_late_differs(tmp_path: Path) -> None:
 
 
 def session_of(length: int) -> tuple[list[str], list[str]]:
-    """A long session in which the best ask is replaced at every tenth row, and its book row by row."""
+    """Return a session in which every tenth row replaces the best ask, and the book after each row."""
     rows, book = ["1.0,1,1,10,100,1", "1.5,1,2,10,200,-1"], ["9999999999,0,100,10", "200,10,100,10"]
     for n in range(3, length):
         if n % 10 == 0:
@@ -114,7 +116,7 @@ def check_of(tmp_path: Path, rows: list[str], book: list[str]) -> Report:
     return replay(recording, OrderManagement(), symbol="X", book=write(tmp_path / "b.csv", "\n".join(book)))
 
 
-def test_rows_that_differ_are_counted_one_by_one_where_there_is_one_for_each_message(tmp_path: Path) -> None:
+def test_rows_that_differ_are_counted_if_the_book_file_has_a_row_for_each_message(tmp_path: Path) -> None:
     rows, book = session_of(1_000)
     assert check_of(tmp_path, rows, book).agrees
     replaced = [place for place in range(len(rows) - 1) if rows[place].split(",")[1] == "3"]
@@ -137,7 +139,7 @@ def test_rows_that_differ_are_counted_one_by_one_where_there_is_one_for_each_mes
 
 
 @pytest.mark.parametrize("change", ["one more", "one less", "other", "three more", "forty less"])
-def test_a_difference_of_states_does_not_make_the_later_ones_differ(tmp_path: Path, change: str) -> None:
+def test_a_difference_between_states_does_not_make_later_states_differ(tmp_path: Path, change: str) -> None:
     rows, book = session_of(2_000)
     distinct = [state for state, _ in groupby(book)]
     middle = len(distinct) // 2
@@ -168,7 +170,7 @@ def test_a_book_file_of_another_session_is_read_to_its_end_and_differs(tmp_path:
     assert report.states >= 900
 
 
-def test_a_bad_book_file_is_an_error_before_anything_is_done(tmp_path: Path) -> None:
+def test_a_malformed_book_file_raises_an_error_before_the_replay_begins(tmp_path: Path) -> None:
     om = OrderManagement()
     with pytest.raises(FeedError, match=r"b\.csv: row 1: must have four columns per level, not 3"):
         replay(
@@ -188,7 +190,7 @@ def test_a_crossed_book_explains_a_difference(tmp_path: Path) -> None:
     assert report.disagreements[-1].startswith("the book was crossed after 1 of 2 events")
 
 
-def test_an_order_that_most_unequal_trades_passed_over_is_named() -> None:
+def test_an_order_that_most_trades_of_another_cost_passed_over_is_named() -> None:
     def executed(row: int, order_id: int, price: int) -> Message:
         return Message(row, row, Kind.EXECUTED, order_id, Side.BUY, 1, price)
 
@@ -202,7 +204,7 @@ def test_an_order_that_most_unequal_trades_passed_over_is_named() -> None:
     assert replay([*orders, *trades], OrderManagement(), symbol="X", ignore=[1]).passed_over is None
 
 
-def test_where_each_unequal_trade_passed_over_another_order_none_is_named() -> None:
+def test_no_order_is_named_if_each_trade_of_another_cost_passed_over_a_different_order() -> None:
     session = [
         Message(1, 1, Kind.SUBMITTED, 1, Side.BUY, 1, 101),
         Message(2, 2, Kind.SUBMITTED, 2, Side.BUY, 2, 102),
@@ -234,7 +236,7 @@ def bid(row: int, ms: int, kind: Kind, order_id: int, amount: int, *, price: int
 RESTING = (bid(2, 1000, Kind.CREATED, 1, 10), bid(3, 1001, Kind.CREATED, 2, 10))
 
 
-def test_a_maker_that_shrinks_by_the_traded_amount_is_found_at_the_head(tmp_path: Path) -> None:
+def test_a_maker_whose_amount_falls_by_the_traded_amount_is_found_first_in_its_book(tmp_path: Path) -> None:
     report = makers(
         tmp_path,
         "1.5,1.00,4.0,sell,1,2,1,9\n1.6,1.00,6.0,sell,1,2,1,9\n1.7,1.00,3.0,sell,1,2,2,9\n",
@@ -246,7 +248,7 @@ def test_a_maker_that_shrinks_by_the_traded_amount_is_found_at_the_head(tmp_path
     assert (report.makers, report.makers_at_head, report.makers_not_found, report.agrees) == (3, 3, 0, True)
 
 
-def test_a_maker_behind_the_head_is_a_disagreement(tmp_path: Path) -> None:
+def test_a_maker_behind_another_order_is_a_disagreement(tmp_path: Path) -> None:
     report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,2,9\n", *RESTING, bid(4, 1501, Kind.CHANGED, 2, 6))
     assert (report.makers, report.makers_at_head, report.agrees) == (1, 0, False)
     assert report.disagreements == (
@@ -265,13 +267,15 @@ def test_a_maker_behind_the_head_is_a_disagreement(tmp_path: Path) -> None:
     ],
     ids=["too early", "too late", "another amount", "another order", "cancelled"],
 )
-def test_another_row_is_not_the_makers(tmp_path: Path, row: Message) -> None:
+def test_a_row_at_another_time_or_of_another_amount_is_not_the_makers_row(
+    tmp_path: Path, row: Message
+) -> None:
     report = makers(tmp_path, "1.5,1.00,4.0,sell,1,2,1,9\n1.5,1.00,5.0,sell,1,2,3,9\n", *RESTING, row)
     assert (report.makers, report.makers_not_found) == (0, 2)
     assert report.disagreements[0] == "no maker of the 2 published trades was found in the book"
 
 
-def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
+def test_a_maker_that_was_not_found_is_a_remark(tmp_path: Path) -> None:
     report = makers(
         tmp_path,
         "1.5,1.00,4.0,sell,1,2,1,9\n1.6,1.00,5.0,sell,1,2,77,9\n",
@@ -282,7 +286,7 @@ def test_a_maker_that_was_not_found_is_remarked_on(tmp_path: Path) -> None:
     assert report.remarks == ("1 trade had a maker that was not found in the book",)
 
 
-def test_no_trades_are_no_disagreement(tmp_path: Path) -> None:
+def test_a_trades_file_without_trades_is_not_a_disagreement(tmp_path: Path) -> None:
     report = makers(tmp_path, "", *RESTING)
     assert (report.makers, report.makers_not_found, report.agrees) == (0, 0, True)
 
@@ -306,7 +310,7 @@ def test_a_bitstamp_file_and_its_trades_agree(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- the report
 
 
-def test_a_report_is_frozen_and_goes_into_json(tmp_path: Path) -> None:
+def test_a_report_is_frozen_and_can_be_written_as_json(tmp_path: Path) -> None:
     report = compared(tmp_path, STATES)
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.events = 0  # type: ignore[misc]  # it is frozen
@@ -318,7 +322,7 @@ def test_the_same_replay_gives_the_same_report(tmp_path: Path) -> None:
     assert compared(tmp_path, STATES) == compared(tmp_path, STATES)
 
 
-def test_what_was_refused_is_a_reservation_that_names_its_row() -> None:
+def test_rejected_rows_are_a_reservation_that_names_the_first_row() -> None:
     dust = [Message(row, row, Kind.SUBMITTED, row, Side.BUY, 10, 0) for row in (1, 2)]
     one = replay(dust[:1], OrderManagement(), symbol="X")
     assert (one.agrees, one.compared, one.remarks) == (True, False, ())
@@ -330,7 +334,7 @@ def test_what_was_refused_is_a_reservation_that_names_its_row() -> None:
     )
 
 
-def test_a_recording_that_holds_itself_twice_runs_backwards_and_says_so() -> None:
+def test_a_recording_that_is_repeated_in_its_file_is_reported_as_running_backwards() -> None:
     session = [
         Message(1, 5, Kind.SUBMITTED, 7, Side.BUY, 10, 100),
         Message(2, 6, Kind.DELETED, 7, Side.BUY, 10, 100),
@@ -342,7 +346,7 @@ def test_a_recording_that_holds_itself_twice_runs_backwards_and_says_so() -> Non
     )
 
 
-def test_an_order_to_ignore_that_never_occurs_is_remarked_on() -> None:
+def test_an_ignored_id_that_no_row_contains_is_a_remark() -> None:
     session = [Message(1, 5, Kind.SUBMITTED, 7, Side.BUY, 10, 100)]
     report = replay(session, OrderManagement(), symbol="X", ignore=[7, 70])
     assert (report.ignored, report.ignored_in_vain) == (1, (70,))
@@ -353,7 +357,7 @@ def test_an_order_to_ignore_that_never_occurs_is_remarked_on() -> None:
     )
 
 
-def test_orders_that_were_seeded_explain_states_that_differ(tmp_path: Path) -> None:
+def test_the_report_names_seeded_orders_as_a_cause_of_different_states(tmp_path: Path) -> None:
     session = write(tmp_path / "m.csv", "1.0,3,1,10,101,-1\n")
     report = replay(
         lobster.read(session), OrderManagement(), symbol="X", book=write(tmp_path / "b.csv", STATES[0])

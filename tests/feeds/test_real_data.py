@@ -1,4 +1,4 @@
-"""Recordings of real exchanges, against the truth that came with them."""
+"""Replays of recorded sessions, compared with the books and trades that the exchanges published."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = needs_recordings
 
 
 @pytest.mark.slow
-def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() -> None:
+def test_aapl_replays_to_every_published_state_and_cost_and_to_all_fills_but_three() -> None:
     om = OrderManagement()
     report = replay(lobster.read(AAPL), om, symbol="AAPL", unknown="seed", book=AAPL_BOOK)
     om._check()
@@ -48,14 +48,14 @@ def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() ->
     }
 
 
-def test_aapl_without_its_unseen_orders_disagrees() -> None:
+def test_aapl_disagrees_if_orders_that_were_never_submitted_are_skipped() -> None:
     report = replay(lobster.read(AAPL), OrderManagement(), symbol="AAPL", unknown="skip", book=AAPL_BOOK)
     assert not report.agrees
     assert (report.unknown, report.seeded) == (50, 0)
     assert report.disagreements[-1] == "50 unknown orders were not added, so the book is incomplete"
 
 
-def test_every_bitstamp_maker_that_rested_headed_its_book() -> None:
+def test_every_bitstamp_maker_in_the_book_was_the_first_order_of_its_book() -> None:
     om = OrderManagement()
     report = replay(bitstamp.read(BITSTAMP), om, symbol="BTC", unknown="skip", trades=BITSTAMP_TRADES)
     om._check()
@@ -84,19 +84,19 @@ def test_each_row_of_a_book_follows_from_the_row_before_and_the_message(
         pairwise(book_rows(book)), islice(lobster.read(messages), 1, None), strict=True
     ):
         om.remove_orders()
-        om.add_orders(one_order_a_level(before))
+        om.add_orders(one_order_per_level(before))
         apply(om, message)
         for side in Side:
-            rests = [(level.price, level.amount) for level in om.depth("X", side)]
-            ours = [level for level in rests if reaches(before, side, levels, level[0])]
-            theirs = [level for level in after[side] if reaches(before, side, levels, level[0])]
-            assert ours[:levels] == theirs, message
+            depth = [(level.price, level.amount) for level in om.depth("X", side)]
+            replayed = [level for level in depth if covers(before, side, levels, level[0])]
+            published = [level for level in after[side] if covers(before, side, levels, level[0])]
+            assert replayed[:levels] == published, message
         compared += 1
     assert compared == steps
 
 
 @pytest.mark.slow
-def test_amzn_rightly_disagrees_and_says_why() -> None:
+def test_amzn_disagrees_and_the_report_names_the_cause() -> None:
     om = OrderManagement()
     report = replay(lobster.read(AMZN), om, symbol="AMZN", unknown="seed", book=AMZN_BOOK)
     om._check()
@@ -105,14 +105,14 @@ def test_amzn_rightly_disagrees_and_says_why() -> None:
     assert not report.agrees
     assert report.crossed > 50_000
     assert any("does not hold a full book" in sentence for sentence in report.disagreements)
-    assert report.remarks == ()  # of the priority of the exchange a wrong book knows nothing
+    assert report.remarks == ()  # a wrong book shows nothing about the priority of the exchange
 
 
 Levels = list[tuple[int, int]]
 
 
 def book_rows(path: Path) -> Iterator[dict[Side, Levels]]:
-    """Each row's levels, best first."""
+    """Yield the levels of each row, best first."""
     with gzip.open(path, "rt") as lines:
         for line in lines:
             numbers = [int(number) for number in line.split(",")]
@@ -126,7 +126,8 @@ def book_rows(path: Path) -> Iterator[dict[Side, Levels]]:
             }
 
 
-def one_order_a_level(row: dict[Side, Levels]) -> Iterator[Order]:
+def one_order_per_level(row: dict[Side, Levels]) -> Iterator[Order]:
+    """Yield an order for each level, with new ids."""
     order_id = 0
     for side, levels in row.items():
         for price, size in levels:
@@ -135,7 +136,7 @@ def one_order_a_level(row: dict[Side, Levels]) -> Iterator[Order]:
 
 
 def apply(om: OrderManagement, message: Message) -> None:
-    """The message, where the order it is about is the one of its level; deeper ones do not rest here."""
+    """Apply a message to a book with one order per level. Deeper levels are not in the book."""
     if message.kind is Kind.SUBMITTED:
         om.add_order(message.order_id, "X", message.side, message.amount, message.price)
     elif message.kind is Kind.EXECUTED:
@@ -149,8 +150,8 @@ def apply(om: OrderManagement, message: Message) -> None:
                 om.amend_order(order.order_id, amount=order.amount - message.amount)
 
 
-def reaches(row: dict[Side, Levels], side: Side, most: int, price: int) -> bool:
-    """Whether a row tells what rests at a price: down to its last level, and everywhere if it has few."""
+def covers(row: dict[Side, Levels], side: Side, most: int, price: int) -> bool:
+    """Return True if a row covers a price: every price if it has few levels, or those down to its worst."""
     if len(row[side]) < most:
         return True
     worst = row[side][-1][0]

@@ -1,4 +1,4 @@
-"""A recorder keeps what plots need, and no more than it was told to."""
+"""A recorder samples books and trades for plots, within its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECOND = 10**9
 
 
 def record(times: list[int], **bounds: int) -> Recorder:
-    """Each time (ns) one more lot rests."""
+    """Record a book at each time (ns); the amount of its only order is 1, 2, 3, ..."""
     om, recorder = OrderManagement(), Recorder(**bounds)
     om.add_order(1, "X", Side.BUY, 1, 10)
     for count, time in enumerate(times, 1):
@@ -25,7 +25,7 @@ def record(times: list[int], **bounds: int) -> Recorder:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=60).map(sorted), st.integers(1, 20))
-def test_the_first_book_of_each_interval_is_kept_and_the_interval_doubles_as_it_must(
+def test_the_first_book_of_each_interval_is_sampled_and_the_interval_doubles_at_the_limit(
     times: list[int], most: int
 ) -> None:
     history = record(times, samples=most).history("X")
@@ -41,12 +41,12 @@ def test_the_first_book_of_each_interval_is_kept_and_the_interval_doubles_as_it_
     assert [times[amount - 1] / SECOND for amount in amounts] == history.times
 
 
-def test_no_interval_between_two_samples_is_shorter_than_asked_for() -> None:
+def test_the_interval_between_two_samples_is_never_shorter_than_every() -> None:
     history = record([n * SECOND // 4 for n in range(41)]).history("X")
     assert history.times == [float(second) for second in range(11)]
 
 
-def test_memory_is_bounded_however_long_the_session() -> None:
+def test_the_number_of_samples_does_not_grow_with_the_session() -> None:
     recorder = record([n * SECOND for n in range(5_000)], samples=64)
     history = recorder.history("X")
     assert 32 <= len(history.times) <= 64
@@ -56,7 +56,7 @@ def test_memory_is_bounded_however_long_the_session() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 10))
-def test_of_too_many_trades_the_largest_are_kept_in_order_of_time(amounts: list[int], most: int) -> None:
+def test_of_too_many_trades_the_largest_remain_in_order_of_time(amounts: list[int], most: int) -> None:
     recorder = Recorder(trades=most)
     recorder.begin("X", Instrument("0.1", "1"))
     for time, amount in enumerate(amounts):
@@ -77,20 +77,20 @@ def test_an_empty_side_has_no_best_price_and_no_levels() -> None:
 
 
 @pytest.mark.parametrize("bound", ["every", "levels", "samples", "trades"])
-def test_bounds_of_nothing_are_refused(bound: str) -> None:
+def test_a_limit_that_is_not_positive_and_finite_raises_an_error(bound: str) -> None:
     for value in (0, -1, float("nan"), float("inf")):
         with pytest.raises(InvalidArgumentError, match=f"{bound} must be a"):
             Recorder(**{bound: value})  # type: ignore[arg-type] # some are floats
 
 
-def test_what_was_not_recorded_cannot_be_had() -> None:
+def test_a_symbol_that_was_not_recorded_raises_an_error() -> None:
     recorder = record([1])
     assert recorder.symbols == ("X",)
     with pytest.raises(InvalidArgumentError, match="symbol must be one that was recorded: X, not 'Y'"):
         recorder.history("Y")
 
 
-def test_a_replay_of_orders_is_recorded_with_its_executions() -> None:
+def test_an_order_by_order_replay_is_recorded_with_its_executions() -> None:
     session = [
         Message(1, 0, Kind.SUBMITTED, 7, Side.BUY, 10, 101),
         Message(2, 1 * SECOND, Kind.SUBMITTED, 8, Side.SELL, 5, 99),
@@ -107,7 +107,7 @@ def test_a_replay_of_orders_is_recorded_with_its_executions() -> None:
 
 
 @needs_recordings
-def test_a_lobster_file_is_recorded_in_its_own_ticks() -> None:
+def test_a_lobster_file_is_recorded_in_the_ticks_of_lobster() -> None:
     recorder, history = Recorder(every=0.5, levels=3), lobster.read(AAPL_L10)
     replay(history, OrderManagement(), symbol="AAPL", recorder=recorder)
     recorded = recorder.history("AAPL")
@@ -117,10 +117,10 @@ def test_a_lobster_file_is_recorded_in_its_own_ticks() -> None:
     assert recorded.trades_seen == len(recorded.trades.time) > 50
 
 
-def test_trades_and_levels_are_counted_in_the_finer_tick_and_lot_that_come_later() -> None:
+def test_earlier_trades_and_levels_are_converted_to_a_finer_tick_and_lot() -> None:
     om, recorder = OrderManagement(), Recorder(every=1)
     om.add_order(1, "X", Side.SELL, 7, 24)
-    recorder.see(om, "X", 0)  # before anybody has said what a tick is
+    recorder.see(om, "X", 0)  # before the tick is set
     recorder.begin("X", Instrument("0.01", "1"))
     recorder.trade("X", 0, Side.BUY, 25, 3)
     recorder.begin("X", Instrument("0.001", "0.1"))

@@ -1,3 +1,3 @@
-"""Market data by price level: captures of OKX, Bitget, and Kraken, checked by their checksums."""
+"""Market data by price level: captures of OKX, Bitget, and Kraken, verified by their checksums."""
 
 __all__: list[str] = []

@@ -1,9 +1,10 @@
-"""Bitget: a snapshot and then changes of levels, with a CRC32 or numbers, or snapshots alone.
+"""The translator of Bitget messages.
 
-Newer messages carry `seq`, which grows but leaves numbers out, and some `pseq`, the one before. So without
-`pseq` messages out of order are detected, but gaps are not. Each message of the channels `books1`, `books5`,
-`books15`, and `books50` holds all of the best levels. Version 3 of the interface has other names for channels
-and symbols (`topic`, `symbol`), and one letter for a side or a field of a trade.
+The channel `books` sends a snapshot and then updates, with CRC32 checksums or sequence numbers. Newer
+messages contain `seq`, which increases but skips numbers. Some also contain `pseq`, the number of the
+previous message. Without `pseq`, a message out of order is detected, but a gap is not. The channels
+`books1`, `books5`, `books15`, and `books50` send only snapshots. Version 3 of the API renames the fields of
+channels and symbols (`topic`, `symbol`), and shortens the names of sides and of trade fields to one letter.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from oms.feeds.levels.translation import TRADE_SIDES, book_messages, millisecond
 
 __all__ = ["Bitget"]
 
-_CHANGES = "books"
-_SNAPSHOTS = ("books1", "books5", "books15", "books50")
-_TRADES = ("trade", "publicTrade")
+_UPDATE_CHANNEL = "books"
+_SNAPSHOT_CHANNELS = ("books1", "books5", "books15", "books50")
+_TRADE_CHANNELS = ("trade", "publicTrade")
 
 
 class Bitget:
-    """Translates what Bitget sends.
+    """A translator of Bitget messages: books and trades of all versions of the API.
 
-    Markets of different kinds may share a name; all but the first have their kind behind it, as in
-    "BTCUSDT (USDT-FUTURES)". So has a second channel of one market, as in "BTCUSDT (books5)".
+    Markets of different kinds may share a symbol. Each after the first has a name that ends with its kind, as
+    in "BTCUSDT (USDT-FUTURES)". The second channel of a market has a name like "BTCUSDT (books5)".
 
     >>> trade = {
     ...     "action": "update",
@@ -46,7 +47,7 @@ class Bitget:
         self._names = BookNames()
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
-        """Translate one object of JSON; see `Translator`."""
+        """Translate one JSON value, as described for `Translator.translate`."""
         if not isinstance(sent, dict) or "data" not in sent or "arg" not in sent:
             return
         message = cast("dict[str, Any]", sent)
@@ -54,12 +55,13 @@ class Bitget:
         version_3 = "topic" in argument
         channel = argument["topic"] if version_3 else argument.get("channel")
         name, kind = argument.get("symbol" if version_3 else "instId"), argument.get("instType", "")
-        if channel == _CHANGES or channel in _SNAPSHOTS:
+        if channel == _UPDATE_CHANNEL or channel in _SNAPSHOT_CHANNELS:
             symbol = self._names.book(name, kind, channel)
             sides = ("a", "b") if version_3 else ("asks", "bids")
-            whole = channel != _CHANGES
+            whole = channel != _UPDATE_CHANNEL
             yield from book_messages(message, symbol, row, time, ("seq", "pseq"), sides, whole=whole)
-        elif channel in _TRADES and message.get("action") != "snapshot":  # which is what was before
+        elif channel in _TRADE_CHANNELS and message.get("action") != "snapshot":
+            # A snapshot contains old trades, so only updates are translated.
             symbol = self._names.market(name, kind)
             for data in message["data"]:
                 when, price, amount, side = _trade(data)
@@ -71,12 +73,12 @@ class Bitget:
                     price,
                     amount,
                 )
-        elif isinstance(channel, str) and channel.startswith(_CHANGES):
-            raise UnsupportedChannelError(channel, (_CHANGES, *_SNAPSHOTS))
+        elif isinstance(channel, str) and channel.startswith(_UPDATE_CHANNEL):
+            raise UnsupportedChannelError(channel, (_UPDATE_CHANNEL, *_SNAPSHOT_CHANNELS))
 
 
 def _trade(data: list[str] | dict[str, str]) -> tuple[str, str, str, str]:
-    """Return when, price, amount and side: of a row in version 1, of an object in versions 2 and 3."""
+    """Return time, price, amount, and side from an array (version 1) or an object (versions 2 and 3)."""
     if isinstance(data, dict) and "T" in data:
         return data["T"], data["p"], data["v"], data["S"]
     if isinstance(data, dict):

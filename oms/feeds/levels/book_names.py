@@ -1,4 +1,4 @@
-"""Names for the books of one exchange: two books never share a name."""
+"""Unique names for the books of one exchange."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ __all__ = ["BookNames"]
 
 
 class BookNames:
-    """The names of books: the exchange's symbol, and what tells one book from another that has it too.
+    """The names of the markets and books of one exchange.
 
-    Markets of different kinds may share a symbol, and so may two channels of one market. The first that is
-    seen has the plain symbol; the others have their kind, or their channel, behind it.
+    Markets of different kinds may share a symbol, and a market may have several channels. The first market of
+    a symbol and its first channel are named by the plain symbol. Each other name ends with the kind or the
+    channel in parentheses.
 
     >>> names = BookNames()
     >>> names.book("BTCUSDT", "spot", "books"), names.book("BTCUSDT", "spot", "books5")
@@ -24,10 +25,10 @@ class BookNames:
         self._channels: dict[str, str] = {}
 
     def market(self, symbol: str, kind: str) -> str:
-        """Return the name of a market: its trades are published under it."""
+        """Return the name of a market, which is also the symbol of its trades."""
         return symbol if self._kinds.setdefault(symbol, kind) == kind else f"{symbol} ({kind})"
 
     def book(self, symbol: str, kind: str, channel: str) -> str:
-        """Return the name of the book that a channel of a market publishes."""
+        """Return the name of the book in one channel of a market."""
         market = self.market(symbol, kind)
         return market if self._channels.setdefault(market, channel) == channel else f"{market} ({channel})"

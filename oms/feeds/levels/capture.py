@@ -1,4 +1,4 @@
-"""A capture of a websocket: what an exchange sent, a line each, as plain or compressed text."""
+"""A capture of a websocket: a plain or compressed text file with one message of the exchange per line."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
 _BRACKET = re.compile(r"[\[{]")
 _TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
 
-_MOST_CHANNELS = 10  # that are named one by one
-_NOTE = "no message of the exchange"
-_OTHER = "about no book"
-_MORE_CHANNELS = "other channels are not supported"
-UNREADABLE = "cut short, or not of the exchange's form"
-"""Why a line was not read that may have changed a book."""
+_MOST_REASONS = 10  # the most reasons that are counted before channels are counted together
+_NOTE = "not a message of the exchange"
+_OTHER = "not about a book"
+_OTHER_CHANNELS = "other channels are not supported"
+UNREADABLE = "cut short, or not in the exchange's format"
+"""The reason for skipping a line that may contain a change of a book."""
 
 
 class Capture(Streamed):
-    """A file of messages; each iteration streams it once more from its first line.
+    """A file of messages. Each iteration streams the file from its first line.
 
-    A line is `JSON`, or `time: JSON` with a time in seconds (or ms, us, ns) since 1970, or has the two as
-    `[time, JSON]` or `{"timestamp": time, "message": JSON}`. Everything else is a note of whoever recorded
-    it, and passed over. `passed_over` counts, by reason, what the latest iteration left out; `first_rows`
-    says where it did so first. Iterating raises FeedError for a file that cannot be read.
+    A line is `JSON` or `time: JSON`, where `time` is the time of receipt in s, ms, us, or ns since 1970. It
+    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are skipped as
+    notes of the recorder. `passed_over` is the number of lines that the latest iteration skipped, for each
+    reason, and `first_rows` the first of these rows. Iteration raises FeedError for a file that cannot be
+    read.
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
@@ -50,7 +51,7 @@ class Capture(Streamed):
 
     @property
     def rule(self) -> ChecksumRule:
-        """How this exchange sums up its books."""
+        """The checksum rule of this exchange."""
         return self._translator().rule
 
     def __iter__(self) -> Iterator[LevelMessage]:
@@ -58,37 +59,37 @@ class Capture(Streamed):
         self.passed_over.clear()
         self.first_rows.clear()
         for row, text in self._file.lines():
-            found = sent_in(text)
-            if found is None:
-                self._pass_over(UNREADABLE if _is_cut_off(text) else _NOTE, row)
+            line = sent_in(text)
+            if line is None:
+                self._skip(UNREADABLE if _is_cut_off(text) else _NOTE, row)
                 continue
-            time, body = found
+            time, body = line
             try:
                 time, sent = unwrapped(time, parsed(body))
                 messages = list(translator.translate(sent, row, time))
                 for message in messages:
                     check_symbol(message.symbol)
             except UnsupportedChannelError as error:
-                known = str(error) in self.passed_over or len(self.passed_over) < _MOST_CHANNELS
-                self._pass_over(str(error) if known else _MORE_CHANNELS, row)
+                is_named = str(error) in self.passed_over or len(self.passed_over) < _MOST_REASONS
+                self._skip(str(error) if is_named else _OTHER_CHANNELS, row)
                 continue
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
-                self._pass_over(UNREADABLE, row)
+                self._skip(UNREADABLE, row)
                 continue
             if messages:
                 yield from messages
             else:
-                self._pass_over(_OTHER, row)
+                self._skip(_OTHER, row)
 
-    def _pass_over(self, reason: str, row: int) -> None:
+    def _skip(self, reason: str, row: int) -> None:
         self.passed_over[reason] += 1
         self.first_rows.setdefault(reason, row)
 
 
 def sent_in(line: str) -> tuple[int | None, str] | None:
-    """Split a line into when it was received (ns since 1970, None = not written down) and its JSON.
+    """Split a line into its time of receipt and its JSON; return None for a line without JSON.
 
-    None is a line that holds nothing that an exchange sent.
+    The time is in ns since 1970, or None if the recorder did not write a time.
 
     >>> sent_in('1652459225.5: {"event":"subscribe"}')
     (1652459225500000000, '{"event":"subscribe"}')
@@ -102,7 +103,7 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
 
 
 def _is_cut_off(line: str) -> bool:
-    """Return True for a line that ends like JSON and lacks its beginning, which a note of a recorder has."""
+    """Return True for a line that ends like JSON but whose beginning is missing."""
     if not line.rstrip().endswith(("]", "}")):
         return False
     bracket = _BRACKET.search(line)
@@ -114,9 +115,10 @@ def _is_cut_off(line: str) -> bool:
 
 
 def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
-    """Take what was sent out of what a recorder has put it into beside its time; as it is, if nothing.
+    """Unwrap `[time, payload]` and `{"timestamp": time, "message": payload}`; return others unchanged.
 
-    No exchange sends a pair, or an object with these two names. Raises ValueError.
+    No exchange sends an array of two values, or an object with both names. Raises ValueError for a payload
+    that is invalid JSON.
 
     >>> unwrapped(None, ["1652459225.5", {"event": "subscribe"}])
     (1652459225500000000, {'event': 'subscribe'})
@@ -127,9 +129,11 @@ def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
     pair = _fields_of(sent)
     if len(pair) != 2:
         return time, sent
-    when, inner = pair
-    found = _time_in(when) if isinstance(when, str) else None
-    return (time if found is None else found), (parsed(inner) if isinstance(inner, str) else inner)
+    timestamp, payload = pair
+    received = _time_in(timestamp) if isinstance(timestamp, str) else None
+    return (time if received is None else received), (
+        parsed(payload) if isinstance(payload, str) else payload
+    )
 
 
 def _fields_of(wrapper: object) -> list[object]:
@@ -141,17 +145,17 @@ def _fields_of(wrapper: object) -> list[object]:
 
 def _time_in(text: str) -> int | None:
     time = _TIME.match(text)
-    # Seconds have ten digits until 2286: any more are decimals, with a point before them or without.
+    # Seconds have ten digits until 2286, so all further digits are decimals, with or without a point.
     return int(time[1] + time[2].ljust(9, "0")) if time else None
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_reject)
 
 
 def parsed(text: str) -> object:
-    """Read JSON, its numbers as the text that they were written in; raises ValueError."""
+    """Return the value of JSON, with each number as its original text; raises ValueError."""
     return _DECODER.decode(text)

@@ -1,4 +1,4 @@
-"""How an exchange sums up its book: CRC32 over the best levels, in the letters that it sent."""
+"""Checksum rules of exchanges: CRC32 over the text of the best levels, exactly as it was sent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ __all__ = ["ALTERNATING", "ASKS_THEN_BIDS", "ChecksumRule"]
 
 
 class ChecksumRule(NamedTuple):
-    """How many levels a side are summed up, the part of one level, and how the parts are joined.
+    """The text whose CRC32 an exchange publishes with its book.
 
-    `fixed_decimals` says that the exchange writes every price of a symbol with as many decimals as its tick,
-    and every amount with as many as its lot, so that zeros which a recorder lost can be put back.
+    `levels` is the number of levels per side that the checksum covers. `part` returns the text of one level
+    from its price and amount. `join` returns the whole text from the parts of the asks and of the bids.
+    `fixed_decimals` is True if the exchange writes every price with the decimals of the tick, and every
+    amount with the decimals of the lot. Trailing zeros that a recorder dropped can then be restored.
 
     >>> asks = [ALTERNATING.part("100.5", "2"), ALTERNATING.part("101.0", "7")]
     >>> ALTERNATING.crc32(asks, [ALTERNATING.part("99.0", "3")]) == crc32(b"99.0:3:100.5:2:101.0:7")
@@ -31,7 +33,7 @@ class ChecksumRule(NamedTuple):
     fixed_decimals: bool = False
 
     def crc32(self, asks: Sequence[str], bids: Sequence[str]) -> int:
-        """Sum up the parts of the best levels, best first: an unsigned number of 32 bits."""
+        """Return the CRC32 of the parts of the best levels, best first, as an unsigned 32-bit integer."""
         return crc32(self.join(asks, bids).encode())
 
 
@@ -52,7 +54,7 @@ def _asks_then_bids(asks: Sequence[str], bids: Sequence[str]) -> str:
 
 
 ALTERNATING = ChecksumRule(25, _price_and_amount, _alternating)
-"""OKX and Bitget: the best bid, the best ask, the next bid, ... of 25 levels a side, all joined by colons."""
+"""The rule of OKX and Bitget: 25 levels per side, bids and asks in turn, joined by colons."""
 
 ASKS_THEN_BIDS = ChecksumRule(10, _digits, _asks_then_bids, fixed_decimals=True)
-"""Kraken: 10 asks, then 10 bids, their digits without the point and without leading zeros."""
+"""The rule of Kraken: 10 asks, then 10 bids, as digits without decimal point and leading zeros."""

@@ -1,4 +1,4 @@
-"""Follows the books of many symbols, each for itself: one that is stale leaves the others alone."""
+"""The books of all symbols in a level-2 feed. A stale book does not affect the others."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ __all__ = ["BookState", "LevelFeed", "Outcome"]
 
 
 class BookState(NamedTuple):
-    """A book as its latest message left it: its best levels (None = nothing there), and how many there are.
+    """The state of a book after its latest message.
 
-    `row`, `time` (ns since 1970) and `sequence` (None = the feed has no numbers) are those of the message.
-    The levels themselves rest in the OrderManagement: `om.depth(symbol, side)`.
+    `row`, `time` (ns since 1970), and `sequence` are those of the message. `sequence` is None if the feed has
+    no sequence numbers. `buy` and `sell` are the best ask and the best bid, or None for an empty side.
+    `levels` is the number of levels on both sides. `om.depth(symbol, side)` returns the levels themselves.
     """
 
     symbol: str
@@ -40,7 +41,10 @@ class BookState(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a message: whether its book took it in, and why the book is stale (None = it is not)."""
+    """The result of a message.
+
+    `applied` is True if the book applied it. `stale` is the reason why the book is stale, or None.
+    """
 
     message: LevelMessage
     applied: bool
@@ -48,16 +52,17 @@ class Outcome(NamedTuple):
 
 
 class LevelFeed:
-    """Rests one order for each level of each book, and keeps them as the exchange says.
+    """A level-2 feed that stores each level of each book as one order in an OrderManagement.
 
-    `instruments` says what the ticks and lots of each symbol are, or those of all; where it does not, an
-    InstrumentMessage has to. If the exchange makes its tick or lot finer, the book counts in the finer one
-    from the next snapshot on, and `instrument` says so; a first snapshot that does not fit `instruments`
-    leaves its book stale. `checksums` "ignore" keeps a book whose checksum is wrong, and counts.
+    `instruments` contains the Instrument of each symbol, or is one Instrument for all symbols. A symbol
+    without one needs an InstrumentMessage before its first book. If the exchange makes a tick or lot finer,
+    the book uses the finer one from the next snapshot on, and `instrument` returns it. A first snapshot
+    with prices or amounts that do not fit `instruments` leaves its book stale. With `checksums="ignore"`, a
+    wrong checksum is counted but does not make the book stale.
 
-    The feed's orders have ids from `first_order_id` up, and a level that returns gets a new id. Use other ids
-    for orders of your own. Each message is one transaction. The orders of a stale book are removed from `om`,
-    so that no question is answered from wrong data.
+    The ids of the feed's orders begin at `first_order_id`, and a level that returns gets a new id. Use other
+    ids for your own orders. Each message is one transaction. The orders of a stale book are removed from
+    `om`, so that no price is computed from wrong data.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import ALTERNATING, BookMessage
@@ -91,14 +96,14 @@ class LevelFeed:
         self._rule = rule
         self._default = instruments if isinstance(instruments, Instrument) else None
         self._instruments = {} if isinstance(instruments, Instrument) else dict(instruments)
-        self._said: set[str] = set()  # symbols whose instruments are those of the exchange
+        self._from_exchange: set[str] = set()  # symbols whose instruments the exchange sent
         self._ignores_checksums = checksums == "ignore"
         self._books: dict[str, LevelBook] = {}
         self._trades = Counter[str]()
         self._new_ids = count(first_order_id)
 
     def __getitem__(self, symbol: str) -> BookState:
-        """Say how a book stands; raises StaleBookError where it cannot be trusted. O(log n)."""
+        """Return the state of a book; raises StaleBookError if it is stale or had no snapshot. O(log n)."""
         book = self._books.get(symbol)
         if book is None:
             raise StaleBookError(symbol, NO_SNAPSHOT)
@@ -117,13 +122,13 @@ class LevelFeed:
         )
 
     def apply(self, message: LevelMessage) -> Outcome:
-        """Take a message in: as a whole, or not at all, and then its book is stale until a snapshot.
+        """Apply a message completely, or make its book stale until the next snapshot.
 
-        Raises InvalidArgumentError for a symbol whose ticks and lots nobody has said. O((k + d) log n) for k
-        levels of it, d = levels that the checksum covers.
+        Raises InvalidArgumentError for a symbol without an Instrument. O((k + d) log n) for the k levels of
+        the message, the d levels that the checksum covers, and the n levels of the book.
         """
         if isinstance(message, InstrumentMessage):
-            self._hear(message.symbol, Instrument(message.tick_size, message.lot_size))
+            self._update_instrument(message.symbol, Instrument(message.tick_size, message.lot_size))
             return Outcome(message, True, None)
         if isinstance(message, TradeMessage):
             self._trades[message.symbol] += 1
@@ -134,32 +139,32 @@ class LevelFeed:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols that books have been told of, stale ones too, sorted."""
+        """The symbols of all books, including stale ones, sorted."""
         return tuple(sorted(self._books))
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return the instrument of a book. Raise InvalidArgumentError if the symbol has none."""
+        """Return the Instrument of a symbol; raises InvalidArgumentError if it has none."""
         book = self._books.get(symbol)
         if book is not None:
             return book.instrument
-        found = self._instruments.get(symbol, self._default)
-        if found is None:
+        instrument = self._instruments.get(symbol, self._default)
+        if instrument is None:
             remedy = f"give instruments={{{symbol!r}: Instrument(tick_size, lot_size)}}"
             raise InvalidArgumentError("symbol", symbol, "one whose Instrument is known", remedy)
-        return found
+        return instrument
 
-    def _hear(self, symbol: str, instrument: Instrument) -> None:
-        """Take the word of the exchange, unless the caller has given his own."""
-        if symbol in self._said:
+    def _update_instrument(self, symbol: str, instrument: Instrument) -> None:
+        """Use the instrument of the exchange, unless the caller passed one for this symbol."""
+        if symbol in self._from_exchange:
             self._instruments[symbol] = self._instruments[symbol].finer(instrument)
         elif symbol not in self._instruments:
-            self._said.add(symbol)
+            self._from_exchange.add(symbol)
             self._instruments[symbol] = instrument
-        if symbol in self._said and symbol in self._books:
+        if symbol in self._from_exchange and symbol in self._books:
             self._books[symbol].expect(instrument)
 
     def reports(self) -> dict[str, SymbolReport]:
-        """Say what has been counted so far, by symbol."""
+        """Return the counts so far, by symbol."""
         return {
             symbol: SymbolReport(
                 instrument=book.instrument,

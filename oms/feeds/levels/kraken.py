@@ -1,7 +1,8 @@
-"""Kraken (channel `book`, both versions): a snapshot, then changes of levels with a CRC32.
+"""The translator of Kraken messages, versions 1 and 2.
 
-The exchange keeps the depth that was subscribed and says nothing of levels that fall out of it, so a book
-has to be cut after every message. Version 2 sends numbers: they have to be kept as they were written.
+The channel `book` sends a snapshot and then updates with CRC32 checksums. It contains only the levels within
+the depth of the subscription, and sends no deletion for a level that moves beyond this depth. So the book
+must be truncated after every message. Version 2 sends JSON numbers, and its checksum covers their text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from oms.models import Side
 __all__ = ["DEPTHS", "Kraken"]
 
 DEPTHS = (10, 25, 100, 500, 1000)
-"""How many levels a side can be subscribed."""
+"""The depths, in levels per side, to which one can subscribe."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _V1_SIDES = {"b": Side.BUY, "s": Side.SELL}
@@ -39,10 +40,10 @@ class _Decimals(NamedTuple):
 
 
 class Kraken:
-    """Translates what Kraken sends, version 1 (arrays) and version 2 (objects).
+    """A translator of Kraken messages: books, trades, and instruments of versions 1 (arrays) and 2 (objects).
 
-    `depth` is how many levels a side were subscribed; by default what the exchange says, and where it does
-    not, the smallest depth that it offers in which the snapshot has room.
+    `depth` is the number of levels per side of the subscription. The default is the depth in Kraken's
+    messages, or, if they contain none, the smallest depth in `DEPTHS` that is at least that of the snapshot.
 
     >>> kraken = Kraken()
     >>> snapshot = {"as": [["5541.30000", "2.50700000", "1534614248.123678"]], "bs": []}
@@ -60,12 +61,12 @@ class Kraken:
 
     def __init__(self, depth: int | None = None) -> None:
         self._depth = depth
-        self._said_depths: dict[str, int] = {}
-        self._seen_depths: dict[str, int] = {}
+        self._subscribed_depths: dict[str, int] = {}
+        self._snapshot_depths: dict[str, int] = {}
         self._decimals: dict[str, _Decimals] = {}
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
-        """Translate one value of JSON; see `Translator`."""
+        """Translate one JSON value, as described for `Translator.translate`."""
         if isinstance(sent, list):
             return self._translate_array(cast("Sequence[Any]", sent), row, time)
         if isinstance(sent, dict):
@@ -103,7 +104,7 @@ class Kraken:
         if channel == "book":
             for data in sent["data"]:
                 yield self._book(data, sent["type"], row, time)
-        elif channel == "trade" and sent["type"] == "update":  # its snapshot is what was before
+        elif channel == "trade" and sent["type"] == "update":  # a snapshot contains old trades
             for data in sent["data"]:
                 price, amount = self._texts(data["symbol"], data["price"], data["qty"])
                 when = _when(data["timestamp"], time)
@@ -114,7 +115,7 @@ class Kraken:
         elif channel == "level3":
             raise UnsupportedChannelError(channel, ("book",))
         elif sent.get("method") == "subscribe" and sent.get("result", {}).get("channel") == "book":
-            self._said_depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
+            self._subscribed_depths[sent["result"]["symbol"]] = _depth(sent["result"]["depth"])
 
     def _book(self, data: dict[str, Any], kind: str, row: int, time: int | None) -> BookMessage:
         symbol = data["symbol"]
@@ -122,7 +123,7 @@ class Kraken:
         asks, bids = (self._levels(symbol, data.get(side, ())) for side in ("asks", "bids"))
         if snapshot:
             most = max(len(asks), len(bids))
-            self._seen_depths[symbol] = next((depth for depth in DEPTHS if most <= depth), most)
+            self._snapshot_depths[symbol] = next((depth for depth in DEPTHS if most <= depth), most)
         return BookMessage(
             row,
             _when(data.get("timestamp", "0"), time),
@@ -131,7 +132,7 @@ class Kraken:
             asks,
             bids,
             int(data["checksum"]) if "checksum" in data else None,
-            depth=self._depth or self._said_depths.get(symbol, self._seen_depths.get(symbol)),
+            depth=self._depth or self._subscribed_depths.get(symbol, self._snapshot_depths.get(symbol)),
         )
 
     def _levels(self, symbol: str, levels: Iterable[dict[str, str]]) -> Levels:
@@ -161,18 +162,21 @@ def _depth(text: str | int) -> int:
 
 
 def _plain(text: str, decimals: int) -> str:
-    """Return a number as the exchange writes it, with the trailing zeros that a recorder may have dropped."""
+    """Return a number without exponent, and with the trailing zeros that a recorder may have dropped.
+
+    A number with a huge exponent is returned unchanged.
+    """
     if "e" in text.lower():
         number = Decimal(text)
         if abs(number.adjusted()) > MOST_DIGITS:
-            return text  # written out it could fill the memory; as it is, no instrument takes it
+            return text  # all of its digits could fill the memory; every Instrument rejects this text
         text = f"{number:f}"
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
 
 
 def _when(text: str, received: int | None) -> int:
-    """Nanoseconds since 1970, of seconds (version 1) or of a date (version 2)."""
+    """Return the time of receipt, or that of the message: seconds (version 1) or a date (version 2)."""
     if received is not None:
         return received
     if "T" in text:

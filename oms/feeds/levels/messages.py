@@ -1,4 +1,4 @@
-"""The one vocabulary that every level-2 feed is translated into: whole books, changes of levels, trades."""
+"""The messages of level-2 feeds, in one form for every exchange: books, trades, and instruments."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ __all__ = [
 ]
 
 Checksums = Literal["verify", "ignore"]
-"""What a wrong checksum does: it makes its book stale, or it is counted and the book is kept."""
+"""The effect of a wrong checksum: "verify" makes the book stale, "ignore" only counts the failure."""
 
 LevelFeedName = Literal["bitget", "kraken", "okx"]
-"""The level-2 feeds that a capture may come from."""
+"""The supported level-2 feeds."""
 
 Levels: TypeAlias = tuple[tuple[str, str], ...]
-"""(price, amount) of levels, each in the exchange's own letters."""
+"""(price, amount) of each level, as the text that the exchange sent."""
 
 
 class BookMessage(NamedTuple):
-    """A whole book (`snapshot`), or the levels that change; an amount of zero deletes its level.
+    """A snapshot of a whole book, or an update of some levels. An amount of zero deletes a level.
 
-    `row` counts from 1, `time` is in nanoseconds since 1970. What the exchange did not send is None: its
-    CRC32, the number of this message and of the one before it, the levels a side that it keeps.
+    `row` is the row in the capture, from 1. `time` is in nanoseconds since 1970. `checksum` is the CRC32 of
+    the book after the message. `sequence` is the number of this message, and `previous` that of the message
+    before it. `depth` is the number of levels per side that the exchange publishes. These four are None if
+    the exchange did not send them.
     """
 
     row: int
@@ -51,7 +53,7 @@ class BookMessage(NamedTuple):
 
 
 class TradeMessage(NamedTuple):
-    """A trade that the exchange published; a BUY took asks."""
+    """A trade that the exchange published. `side` is the side of the taker: a BUY trade consumed asks."""
 
     row: int
     time: int
@@ -62,7 +64,7 @@ class TradeMessage(NamedTuple):
 
 
 class InstrumentMessage(NamedTuple):
-    """What the exchange says that a tick and a lot of a symbol are."""
+    """The tick size and lot size of a symbol, as the exchange published them."""
 
     row: int
     time: int
@@ -75,10 +77,10 @@ LevelMessage: TypeAlias = BookMessage | TradeMessage | InstrumentMessage
 
 
 class UnsupportedChannelError(OmsError, ValueError):
-    """A message is about a book, but of a `channel` that is not read; `supported` names those that are.
+    """A book message of an unsupported `channel`; `supported` is the tuple of supported channels.
 
     >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
-    channel 'books-elp' is not supported, but only 'books', 'books5'
+    channel 'books-elp' is not supported; supported channels: 'books', 'books5'
 
     """
 
@@ -89,19 +91,19 @@ class UnsupportedChannelError(OmsError, ValueError):
 
     def __str__(self) -> str:
         names = ", ".join(map(repr, self.supported))
-        return f"channel {self.channel[:40]!r} is not supported, but only {names}"
+        return f"channel {self.channel[:40]!r} is not supported; supported channels: {names}"
 
 
 class Translator(Protocol):
-    """Turns what one exchange sends into messages; it may remember what earlier ones said."""
+    """A translator of the JSON of one exchange into messages. It may remember earlier messages."""
 
     rule: ChecksumRule
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
-        """Translate one object of JSON, its numbers left as text; nothing comes of what is about no book.
+        """Translate one JSON value whose numbers are text.
 
-        `time` is when it was received, None where nobody wrote it down. Raises UnsupportedChannelError for a
-        book of a channel that is not read, and LookupError, TypeError or ValueError for what is about a book,
-        but not of its form.
+        `time` is the time of receipt in ns since 1970, or None if it was not recorded. A value about neither
+        a book, a trade, nor an instrument yields no messages. Raises UnsupportedChannelError for a book of an
+        unsupported channel, and LookupError, TypeError, or ValueError for a malformed message.
         """
         ...

@@ -1,8 +1,8 @@
-"""OKX: a snapshot and then changes of levels, numbered or with a CRC32 or both, or snapshots alone.
+"""The translator of OKX messages.
 
-A level is price, amount, and two more texts. Newer messages carry `seqId` and `prevSeqId`, and 0 as a
-checksum: then there is none. Each message of the channels `books5` and `bbo-tbt` holds all of
-the best levels.
+Most book channels send a snapshot and then updates, with sequence numbers, CRC32 checksums, or both. A level
+is an array of price, amount, and two further texts. Newer messages contain `seqId` and `prevSeqId`, and their
+checksum is 0, which means no checksum. The channels `books5` and `bbo-tbt` send only snapshots.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from oms.instrument import Instrument
 
 __all__ = ["Okx"]
 
-_CHANGES = ("books", "books-l2-tbt", "books50-l2-tbt")
-_SNAPSHOTS = ("books5", "bbo-tbt")
+_UPDATE_CHANNELS = ("books", "books-l2-tbt", "books50-l2-tbt")
+_SNAPSHOT_CHANNELS = ("books5", "bbo-tbt")
 
 
 class Okx:
-    """Translates what OKX sends: books, trades, and the ticks and lots of its channel `instruments`.
+    """A translator of OKX messages: books, trades, and the tick and lot sizes of the channel `instruments`.
 
-    Two channels of one instrument are two books; the second has its channel behind its name, as in
+    Each channel of an instrument is a separate book. The name of the second book ends with its channel, as in
     "BTC-USDT (books5)".
 
     >>> update = {
@@ -50,14 +50,14 @@ class Okx:
         self._names = BookNames()
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
-        """Translate one object of JSON; see `Translator`."""
+        """Translate one JSON value, as described for `Translator.translate`."""
         if not isinstance(sent, dict) or "data" not in sent or "arg" not in sent:
             return
         message = cast("dict[str, Any]", sent)
         channel = message["arg"].get("channel")
-        if channel in _CHANGES or channel in _SNAPSHOTS:
+        if channel in _UPDATE_CHANNELS or channel in _SNAPSHOT_CHANNELS:
             symbol = self._names.book(message["arg"]["instId"], "", channel)
-            whole = channel in _SNAPSHOTS
+            whole = channel in _SNAPSHOT_CHANNELS
             yield from book_messages(message, symbol, row, time, ("seqId", "prevSeqId"), whole=whole)
         elif channel == "trades":
             symbol = message["arg"]["instId"]
@@ -67,13 +67,13 @@ class Okx:
         elif channel == "instruments":
             yield from _instruments(message["data"], row, time)
         elif isinstance(channel, str) and ("book" in channel or "bbo" in channel):
-            raise UnsupportedChannelError(channel, (*_CHANGES, *_SNAPSHOTS))
+            raise UnsupportedChannelError(channel, (*_UPDATE_CHANNELS, *_SNAPSHOT_CHANNELS))
 
 
 def _instruments(
     instruments: list[dict[str, str]], row: int, time: int | None
 ) -> Iterator[InstrumentMessage]:
     for data in instruments:
-        if data["tickSz"] and data["lotSz"]:  # both are empty until an instrument is listed
+        if data["tickSz"] and data["lotSz"]:  # both are empty before an instrument is listed
             instrument = Instrument(data["tickSz"], data["lotSz"])
             yield InstrumentMessage(row, time or 0, data["instId"], instrument.tick_size, instrument.lot_size)

@@ -1,4 +1,4 @@
-"""Drives an OrderManagement with a capture of a level-2 feed."""
+"""The replay of a capture of a level-2 feed into an OrderManagement."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def replay_levels(
     on_message: Callable[[OrderManagement, Outcome], object] | None = None,
     checksums: Checksums = "verify",
 ) -> LevelReport:
-    r"""Apply every message of a capture to the books of its symbols, and report.
+    r"""Apply every message of a capture to the books of its symbols, and return a report.
 
-    `on_message` is called after each message with `om` and what became of it: a bot's hook. `instruments`,
-    `recorder` and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidArgumentError.
-    O((k + d) log n) a message of k levels, d = levels that the checksum covers.
+    After each message, `on_message` is called with `om` and the outcome of the message. `instruments`,
+    `recorder`, and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidArgumentError.
+    O((k + d) log n) per message, for its k levels, the d levels that the checksum covers, and the n levels
+    of the book.
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side
@@ -59,11 +60,11 @@ def replay_levels(
 
 
 class LevelReplay:
-    """A replay that its caller drives: each step of an iteration applies one message.
+    """A replay in which each step of the iteration applies one message.
 
-    `instruments` says what the ticks and lots of each symbol are, or those of all. If it is not given, the
-    capture is read once before, and they are what `find_instruments` finds. `recorder` sees each book after
-    each message. `checksums` is that of `LevelFeed`. `feed[symbol]` is the state of a book.
+    `instruments` contains the Instrument of each symbol, or is one Instrument for all symbols. By default,
+    the capture is first read once, and `find_instruments` determines the instruments. `recorder` samples the
+    books and trades. `checksums` is that of `LevelFeed`. `feed[symbol]` is the state of a book.
     """
 
     def __init__(
@@ -75,23 +76,24 @@ class LevelReplay:
         recorder: Recorder | None = None,
         checksums: Checksums = "verify",
     ) -> None:
-        """Read the capture once if it has to be; raises FeedError."""
-        found = find_instruments(capture) if instruments is None else instruments
-        self.feed = LevelFeed(om, capture.rule, found, checksums=checksums)
+        """Read the capture once if `instruments` is None; raises FeedError."""
+        if instruments is None:
+            instruments = find_instruments(capture)
+        self.feed = LevelFeed(om, capture.rule, instruments, checksums=checksums)
         self._capture = capture
         self._recorder = recorder
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Apply message after message.
+        """Apply one message after another and yield the outcome of each.
 
-        Raises FeedError, also where the capture holds no book at all, and InvalidArgumentError for a symbol
-        whose ticks and lots nobody has said. A loop that was left goes on with the next message.
+        Raises FeedError for a capture that cannot be read or contains no book, and InvalidArgumentError for a
+        symbol without an Instrument. A second loop continues with the next message.
         """
         return self._steps
 
     def report(self) -> LevelReport:
-        """Say what has been counted so far."""
+        """Return the counts so far."""
         passed_over, first_rows = self._capture.passed_over, self._capture.first_rows
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
@@ -106,7 +108,7 @@ class LevelReplay:
 
     def _why_no_book(self) -> str:
         reasons = [f"{reason} (lines: {lines:,})" for reason, lines in self._capture.passed_over.items()]
-        return "; ".join([f"it holds no book of {self._capture.feed}", *reasons])
+        return "; ".join([f"it contains no book of {self._capture.feed}", *reasons])
 
     def _record(self, recorder: Recorder, message: LevelMessage) -> None:
         if isinstance(message, InstrumentMessage):
@@ -114,7 +116,7 @@ class LevelReplay:
         instrument = self.feed.instrument(message.symbol)
         recorder.begin(message.symbol, instrument)
         if isinstance(message, TradeMessage):
-            with suppress(InvalidArgumentError):  # a trade at a price that no order can have is on no plot
+            with suppress(InvalidArgumentError):  # a trade at an invalid price is not recorded
                 price, amount = instrument.to_ticks(message.price), instrument.to_lots(message.amount)
                 recorder.trade(message.symbol, message.time, message.side, price, amount)
         else:
@@ -122,9 +124,9 @@ class LevelReplay:
 
 
 def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
-    """Find the coarsest decimal tick and lot of which all prices and amounts are multiples, for each symbol.
+    """Return, for each symbol, the coarsest decimal tick and lot that fit all of its prices and amounts.
 
-    Texts that are no plain decimals are passed over. O(all levels) time, O(symbols) memory.
+    Texts that are not plain decimals are ignored. O(n) for n levels in all messages, with O(symbols) memory.
 
     >>> find_instruments([BookMessage(1, 0, "XYZ", True, asks=(("10.250", "1.00000"),), bids=())])
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}
@@ -132,7 +134,7 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
     """
     decimals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for message in messages:
-        found = decimals[message.symbol]
+        most = decimals[message.symbol]
         if isinstance(message, BookMessage):
             pairs: Iterable[tuple[str, str]] = chain(message.asks, message.bids)
         elif isinstance(message, TradeMessage):
@@ -140,6 +142,6 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
         else:
             pairs = ((message.tick_size, message.lot_size),)
         for price, amount in pairs:
-            found[0] = max(found[0], decimals_of(price))
-            found[1] = max(found[1], decimals_of(amount))
-    return {symbol: Instrument.of_decimals(*found) for symbol, found in decimals.items()}
+            most[0] = max(most[0], decimals_of(price))
+            most[1] = max(most[1], decimals_of(amount))
+    return {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}

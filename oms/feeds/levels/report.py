@@ -1,4 +1,4 @@
-"""What a level-2 feed was found to be: counted for each symbol, and for all of them."""
+"""The counts of a replayed level-2 feed, for each symbol and in total."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LevelReport", "LevelTally", "SymbolReport"]
 
 @dataclass(slots=True)
 class LevelTally:
-    """The counts of one symbol while they grow; `SymbolReport` says what they are."""
+    """The running counts of one symbol. `SymbolReport` describes each of them."""
 
     messages: int = 0
     snapshots: int = 0
@@ -31,18 +31,22 @@ class LevelTally:
 
 @dataclass(frozen=True, slots=True)
 class SymbolReport:
-    """What was counted about one symbol.
+    """The counts of one symbol.
 
-    messages: snapshots and updates; snapshots: those alone; trades: published ones, of any price
-    checksums_ok, checksums_failed: messages whose CRC32 is, or is not, that of the book after them
-    gaps: messages that do not follow the one before them by their numbers
-    rejected: messages that hold a price or an amount that no book can hold
-    ignored: updates while the book was stale; times_stale: how often it became so
-    stale: why it is so at the end, None if it is not
-    crossed: messages after which the best ask was not above the best bid
-    unknown_deletes: deletions of levels that were not there
-    unholdable: changes of levels at price 0, which count for the checksum but for no order
-    finer_ticks: snapshots from which on a finer tick or lot than before is counted in
+    messages: the number of snapshots and updates
+    snapshots: the number of snapshots
+    trades: the number of published trades, at any price
+    checksums_ok: the number of messages whose checksum equals that of the book after the message
+    checksums_failed: the number of messages whose checksum differs from that of the book after the message
+    gaps: the number of messages whose sequence number does not follow that of the previous message
+    rejected: the number of messages with an invalid price or amount
+    ignored: the number of updates that arrived while the book was stale
+    times_stale: the number of times that the book became stale
+    stale: the reason why the book is stale at the end, or None if it is not stale
+    crossed: the number of messages after which the best ask was at or below the best bid
+    unknown_deletes: the number of deletions of levels that the book did not contain
+    unholdable: the number of changes of levels at price 0, which the checksum covers but no order can have
+    finer_ticks: the number of snapshots after which the book had a finer tick or lot than before
     """
 
     instrument: Instrument
@@ -64,7 +68,10 @@ class SymbolReport:
 
 @dataclass(frozen=True, slots=True)
 class LevelReport:
-    """What was counted about each symbol, and of which lines of the file nothing came, by reason."""
+    """The counts of each symbol, and the lines of the capture that were skipped.
+
+    `passed_over` is the number of skipped lines for each reason, and `first_rows` the first of these lines.
+    """
 
     symbols: Mapping[str, SymbolReport]
     passed_over: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -72,60 +79,61 @@ class LevelReport:
 
     @property
     def messages(self) -> int:
-        """Snapshots and updates of all symbols."""
+        """The number of snapshots and updates of all symbols."""
         return sum(symbol.messages for symbol in self.symbols.values())
 
     @property
     def checksums_ok(self) -> int:
-        """Messages whose CRC32 is that of the book after them."""
+        """The number of messages whose checksum equals that of the book after the message."""
         return sum(symbol.checksums_ok for symbol in self.symbols.values())
 
     @property
     def checksums_failed(self) -> int:
-        """Messages whose CRC32 is not."""
+        """The number of messages whose checksum differs from that of the book after the message."""
         return sum(symbol.checksums_failed for symbol in self.symbols.values())
 
     @property
     def gaps(self) -> int:
-        """Messages that do not follow the one before them by their numbers."""
+        """The number of messages whose sequence number does not follow that of the previous message."""
         return sum(symbol.gaps for symbol in self.symbols.values())
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """The symbols whose books are stale at the end."""
+        """The symbols whose books are stale at the end of the capture."""
         return tuple(name for name, symbol in self.symbols.items() if symbol.stale is not None)
 
     @property
     def agrees(self) -> bool:
-        """True if every book has followed its feed to the end and never failed, and every line was read."""
+        """True if no book became stale or is stale at the end, and every line could be read."""
         return self.followed and not self.unread
 
     @property
     def followed(self) -> bool:
-        """True if every book has followed what was read, to the end, and never failed on the way."""
+        """True if no book became stale or is stale at the end. Lines that could not be read do not count."""
         return not any(symbol.stale or symbol.times_stale for symbol in self.symbols.values())
 
     @property
     def unread(self) -> int:
-        """Lines that may have changed a book, but are cut short or not of the exchange's form."""
+        """The number of lines that may contain changes of a book but could not be read."""
         return self.passed_over.get(UNREADABLE, 0)
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """What went wrong: a sentence for each symbol, and one for the lines that were not read."""
+        """A sentence for each symbol whose book was stale, and one for the lines that could not be read."""
         problems = tuple(_problems(self.symbols.items()))
         if not self.unread:
             return problems
         row = self.first_rows[UNREADABLE]
         lines = f"lines not read: {self.unread:,}, the first is row {row:,}: {UNREADABLE}; "
-        return (*problems, f"{lines}what they said is in no book")
+        return (*problems, f"{lines}the books lack the changes in these lines")
 
 
 def _problems(symbols: Iterable[tuple[str, SymbolReport]]) -> Iterator[str]:
-    for name, found in symbols:
-        if found.times_stale:
-            times = "once" if found.times_stale == 1 else f"{found.times_stale:,} times"
-            end = f"; it is so at the end: {found.stale}" if found.stale else ""
-            yield f"{name} became stale {times}, updates of it ignored: {found.ignored:,}{end}"
-        elif found.stale:
-            yield f"{name} is stale, updates of it ignored: {found.ignored:,}; {found.stale}"
+    for name, symbol in symbols:
+        ignored = f"(ignored updates: {symbol.ignored:,})"
+        if symbol.times_stale:
+            times = "once" if symbol.times_stale == 1 else f"{symbol.times_stale:,} times"
+            end = f" and is stale at the end: {symbol.stale}" if symbol.stale else ""
+            yield f"{name} became stale {times} {ignored}{end}"
+        elif symbol.stale:
+            yield f"{name} is stale {ignored}: {symbol.stale}"

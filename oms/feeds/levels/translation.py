@@ -1,4 +1,4 @@
-"""The parts of a JSON message that several exchanges write in the same way."""
+"""The translation of JSON that several exchanges write in the same form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.models import Side
 __all__ = ["TRADE_SIDES", "book_messages", "milliseconds"]
 
 TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-"""The side of the trade's taker, by the exchange's word."""
+"""The side of the taker, for each word of the exchanges."""
 
 
 def book_messages(
@@ -24,9 +24,11 @@ def book_messages(
     *,
     whole: bool = False,
 ) -> Iterator[BookMessage]:
-    """Translate the books of a message: `whole` ones, or what its action says.
+    """Translate the books of a message.
 
-    `numbers` are the names of a message's own number and the previous one's, `sides` those of asks and bids.
+    If `whole` is True, all books are snapshots. Otherwise, the action of the message is "snapshot" or
+    "update". `numbers` are the names of the fields that contain the number of this message and of the
+    previous one. `sides` are the names of the fields that contain asks and bids.
     """
     own, previous = numbers
     asks, bids = sides
@@ -50,12 +52,12 @@ def _levels_of(rows: list[list[str]]) -> Levels:
 
 
 def milliseconds(text: str) -> int:
-    """Read a time in milliseconds as nanoseconds."""
+    """Return a time in milliseconds as nanoseconds."""
     return int(text) * 1_000_000
 
 
 def _checksum_of(data: dict[str, str], number: str) -> int | None:
-    """Read a checksum; where messages are numbered, 0 stands for none."""
+    """Return the checksum, or None if there is none. In a numbered message, 0 means no checksum."""
     if "checksum" not in data:
         return None
     checksum = int(data["checksum"])

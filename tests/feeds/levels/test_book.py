@@ -89,7 +89,7 @@ def test_a_gap_in_the_sequence_numbers_makes_the_book_stale(
 def test_consecutive_sequence_numbers_are_accepted(
     feed: LevelFeed, sequence: int | None, previous: int | None
 ) -> None:
-    # The second is a sign of life, the third what OKX sends when its numbers begin anew.
+    # In the second case nothing changed, and in the third OKX restarted its numbers.
     assert feed.apply(book(sequence=sequence, previous=previous)).applied
 
 
@@ -119,12 +119,12 @@ def test_an_order_that_was_traded_away_returns_with_the_next_update_of_its_level
 def test_an_error_while_orders_change_leaves_the_book_stale_until_a_snapshot(
     om: OrderManagement, feed: LevelFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*order: object) -> None:
+    def fail(*order: object) -> None:
         raise OSError("the disk is full")
 
     before = om.state_hash()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(om, "add_order", refuse)
+        patch.setattr(om, "add_order", fail)
         feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
     assert om.state_hash() == before
     with pytest.raises(StaleBookError, match="could not be changed"):

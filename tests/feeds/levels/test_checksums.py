@@ -65,8 +65,8 @@ def test_krakens_own_precision_restores_trailing_zeros_that_a_recorder_dropped()
     translator = Kraken()
     feed = LevelFeed(OrderManagement(), translator.rule, {})
     pair = '{"symbol":"XBT/USD","price_precision":1,"qty_precision":5}'
-    said = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
-    feed.apply(translated(translator, said))
+    instruments = f'{{"channel":"instrument","type":"snapshot","data":{{"assets":[],"pairs":[{pair}]}}}}'
+    feed.apply(translated(translator, instruments))
     sent = exchange.snapshot().replace("0.10000", "0.1").replace("10.0", "10").replace("2.00000", "2")
     assert feed.apply(translated(translator, sent.replace("0.00007", "7e-05"))).applied
     assert feed["XBT/USD"].instrument == XBT

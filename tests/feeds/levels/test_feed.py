@@ -27,11 +27,11 @@ BUY = Side.BUY
 
 @pytest.mark.parametrize("form", FORMATS)
 @settings(deadline=None)
-@given(batches=level_changes, depth=st.integers(1, 12), again=st.integers(0, 25))
+@given(batches=level_changes, depth=st.integers(1, 12), second_snapshot=st.integers(0, 25))
 def test_after_every_message_the_book_equals_that_of_the_exchange(
-    form: Format, batches: list[list[tuple[int, str, str]]], depth: int, again: int
+    form: Format, batches: list[list[tuple[int, str, str]]], depth: int, second_snapshot: int
 ) -> None:
-    # Only Kraken leaves it to the reader to forget what has become too deep.
+    # Only Kraken leaves it to the client to remove levels beyond the depth.
     exchange = NaiveExchange(form, depth=depth if form.startswith("kraken") else 400)
     translator = translator_of(exchange)
     om = OrderManagement()
@@ -39,7 +39,7 @@ def test_after_every_message_the_book_equals_that_of_the_exchange(
     feed.apply(translated(translator, exchange.snapshot()))
     for row, changes in enumerate(batches, 2):
         sent = exchange.update(changes)
-        if row == again:
+        if row == second_snapshot:
             sent = exchange.snapshot()
         outcome = feed.apply(translated(translator, sent, row))
         assert (outcome.applied, outcome.stale) == (True, None)
@@ -66,14 +66,18 @@ def test_a_wrong_checksum_or_a_gap_makes_only_its_own_symbol_stale_until_the_nex
     om = OrderManagement()
     feed = level_feed(om, translator)
     good = [False, False]
-    failures = ["none", "spoilt", "snapshot"] + (["lost"] if exchanges[0].feed != "kraken" else [])
+    failures = ["none", "wrong checksum", "snapshot"] + (["gap"] if exchanges[0].feed != "kraken" else [])
     for row, changes in enumerate(batches, 1):
         which = data.draw(st.integers(0, 1))
         exchange = exchanges[which]
         failure = data.draw(st.sampled_from(failures))
-        if failure == "lost":
+        if failure == "gap":
             exchange.update([(0, "2.0", "7.00000"), (1, "1.0", "7.00000")])
-        sent = exchange.snapshot() if failure == "snapshot" else exchange.update(changes, failure == "spoilt")
+        sent = (
+            exchange.snapshot()
+            if failure == "snapshot"
+            else exchange.update(changes, failure == "wrong checksum")
+        )
         feed.apply(translated(translator, sent, row))
         good[which] = failure == "snapshot" or (good[which] and failure == "none")
         for exchange, is_good in zip(exchanges, good, strict=True):
@@ -89,8 +93,8 @@ def test_a_wrong_checksum_or_a_gap_makes_only_its_own_symbol_stale_until_the_nex
         om._check()
 
 
-def calls_of(feed: LevelFeed, message: BookMessage) -> int:
-    """How many functions are called, in Python and in C, while a message is applied."""
+def call_count(feed: LevelFeed, message: BookMessage) -> int:
+    """Return the number of calls of Python and C functions while a message is applied."""
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:
@@ -115,7 +119,7 @@ def test_the_cost_of_a_message_does_not_grow_with_the_depth_of_the_book() -> Non
         feed.apply(translated(Okx(), exchange.snapshot()))
         update = translated(Okx(), exchange.update([(0, "101.0", "0"), (0, "100.5", "3"), (1, "0.004", "9")]))
         assert isinstance(update, BookMessage)
-        counts.append(calls_of(feed, update))
+        counts.append(call_count(feed, update))
         assert feed.reports()[exchange.symbol].checksums_ok == 2
     assert counts[1] < 1.3 * counts[0]
 
@@ -126,7 +130,7 @@ def test_updates_before_the_first_snapshot_are_ignored(om: OrderManagement) -> N
     assert (outcome.applied, outcome.stale) == (False, "no snapshot has been seen")
     assert len(om) == 0
     assert feed.reports()["X"].ignored == 1
-    for symbol in ("X", "never heard of"):
+    for symbol in ("X", "unknown"):
         with pytest.raises(StaleBookError, match="no snapshot has been seen"):
             feed[symbol]
 

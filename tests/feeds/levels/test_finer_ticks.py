@@ -16,7 +16,7 @@ BUY = Side.BUY
 
 
 def one_ask(form: Format, price: str, amount: str = "2.0", *, kind: str = "snapshot") -> str:
-    """A message about one ask, without a checksum."""
+    """Return a snapshot or an update with one ask and no checksum."""
     exchange = NaiveExchange(form)
     exchange.books = ({price: amount}, {})
     sent = exchange.snapshot() if kind == "snapshot" else exchange.update([])
@@ -28,36 +28,39 @@ def one_ask(form: Format, price: str, amount: str = "2.0", *, kind: str = "snaps
 
 
 def precision(places: int) -> str:
+    """Return a message of Kraken with the number of decimals of its prices."""
     pair = f'{{"symbol":"XBT/USD","price_precision":{places},"qty_precision":1}}'
     return f'{{"channel":"instrument","type":"update","data":{{"pairs":[{pair}]}}}}'
 
 
 def listed(tick: str) -> str:
+    """Return a message of OKX with the tick of a symbol, and one symbol without a tick."""
     data = f'[{{"instId":"XBT/USD","tickSz":"{tick}","lotSz":"0.1"}},{{"instId":"Y","tickSz":"","lotSz":""}}]'
     return f'{{"arg":{{"channel":"instruments","instType":"SPOT"}},"data":{data}}}'
 
 
 @pytest.mark.parametrize(
-    ("form", "translator", "words"),
+    ("form", "translator", "instruments"),
     [
         ("kraken2", Kraken(), (precision(2), precision(3))),
         ("okx", Okx(), (listed("0.01"), listed("0.001"))),
     ],
 )
 def test_a_finer_tick_from_the_exchange_applies_from_the_next_snapshot_on(
-    form: Format, translator: Translator, words: tuple[str, str]
+    form: Format, translator: Translator, instruments: tuple[str, str]
 ) -> None:
     om = OrderManagement()
     feed = LevelFeed(om, translator.rule, {})
-    for said, price, ticks, tick in ((words[0], "0.25", 25, "0.01"), (words[1], "0.253", 253, "0.001")):
-        feed.apply(translated(translator, said))
+    coarse, fine = instruments
+    for sent, price, ticks, tick in ((coarse, "0.25", 25, "0.01"), (fine, "0.253", 253, "0.001")):
+        feed.apply(translated(translator, sent))
         outcome = feed.apply(translated(translator, one_ask(form, price)))
         assert (outcome.applied, outcome.stale) == (True, None)
         assert om.best_price("XBT/USD", BUY) == ticks
         assert feed["XBT/USD"].instrument == feed.instrument("XBT/USD") == Instrument(tick, "0.1")
-    feed.apply(translated(translator, words[0]))
+    feed.apply(translated(translator, coarse))
     feed.apply(translated(translator, one_ask(form, "0.25")))
-    assert om.best_price("XBT/USD", BUY) == 250  # a coarser tick is counted in the finer one
+    assert om.best_price("XBT/USD", BUY) == 250  # the book keeps its finer tick
     assert feed.reports()["XBT/USD"].finer_ticks == 1
 
 

@@ -15,10 +15,10 @@ BUY = Side.BUY
 def test_the_depth_is_that_of_the_subscription_response() -> None:
     exchange = NaiveExchange("kraken2")
     exchange.books = ({"10.0": "1.0"}, {})
-    answer = (
+    response = (
         '{"method":"subscribe","result":{"channel":"book","depth":500,"symbol":"XBT/USD"},"success":true}'
     )
-    [first, later] = kraken_messages(answer, exchange.snapshot(), exchange.update([]))
+    [first, later] = kraken_messages(response, exchange.snapshot(), exchange.update([]))
     assert isinstance(first, BookMessage)
     assert isinstance(later, BookMessage)
     assert (first.depth, later.depth) == (500, 500)

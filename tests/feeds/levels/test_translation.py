@@ -50,35 +50,37 @@ def test_two_channels_of_one_market_are_two_books(form: Format, channel: str, om
 
 
 @pytest.mark.parametrize(
-    ("translator", "sent", "says"),
+    ("translator", "sent", "error"),
     [
         (
             Okx(),
             '{"arg":{"channel":"books-elp","instId":"X"},"data":[{"asks":[],"bids":[]}]}',
-            "channel 'books-elp' is not supported, but only 'books', 'books-l2-tbt', 'books50-l2-tbt', "
-            "'books5', 'bbo-tbt'",
+            "channel 'books-elp' is not supported; supported channels: 'books', 'books-l2-tbt', "
+            "'books50-l2-tbt', 'books5', 'bbo-tbt'",
         ),
         (
             Bitget(),
             '{"arg":{"instType":"spot","topic":"books500","symbol":"X"},"data":[{"a":[],"b":[]}]}',
-            "channel 'books500' is not supported, but only 'books', 'books1', 'books5', 'books15', 'books50'",
+            "channel 'books500' is not supported; supported channels: 'books', 'books1', 'books5', "
+            "'books15', 'books50'",
         ),
         (
             Kraken(),
             '{"channel":"level3","type":"snapshot","data":[{"symbol":"X"}]}',
-            "channel 'level3' is not supported, but only 'book'",
+            "channel 'level3' is not supported; supported channels: 'book'",
         ),
     ],
 )
 def test_an_unsupported_book_channel_raises_an_error_that_names_it(
-    translator: Translator, sent: str, says: str
+    translator: Translator, sent: str, error: str
 ) -> None:
     with pytest.raises(UnsupportedChannelError) as caught:
         list(translator.translate(parsed(sent), 1, None))
-    assert str(caught.value) == says
+    assert str(caught.value) == error
 
 
 def trades_sent() -> Iterator[tuple[Translator, str]]:
+    """Yield each translator with each form in which its exchange sends a trade."""
     argument = '"arg":{"instType":"sp","channel":"trade","instId":"X"}'
     yield (
         Okx(),
