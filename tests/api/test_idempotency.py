@@ -147,7 +147,7 @@ def test_a_retry_after_a_restart_gets_the_first_response(tmp_path: Path) -> None
         with journal.open(file) as om:
             client = TestClient(create_app(om, Settings()))
             responses.append({})
-            for number, (method, path, body) in enumerate(LIFE):
+            for number, (method, path, body) in enumerate(HISTORY):
                 response = client.request(method, path, json=body, headers=keyed(f"k{number}"))
                 assert response.is_success, response.text
                 responses[-1][f"{number} {path}"] = response.json()
@@ -157,7 +157,7 @@ def test_a_retry_after_a_restart_gets_the_first_response(tmp_path: Path) -> None
     assert responses[0] == responses[1]
 
 
-LIFE = [
+HISTORY = [
     ("POST", "/orders", ORDER),
     ("POST", "/orders", {**ORDER, "order_id": 4, "amount": 10, "price": 21}),
     ("POST", "/trades", {**JPM, "amount": 22}),
@@ -242,7 +242,7 @@ def test_a_retry_after_compaction_gets_the_first_response(tmp_path: Path) -> Non
         with journal.open(file, verify=True) as om:
             client = client_of(om)
             retries = (
-                client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(LIFE)
+                client.request(m, p, json=b, headers=keyed(f"k{n}")) for n, (m, p, b) in enumerate(HISTORY)
             )
             responses.append([response.json() for response in retries])
             assert isinstance(om.journal, SqliteJournal)

@@ -178,7 +178,9 @@ def test_a_trade_without_any_response_can_be_retried_and_is_made_once(
     page.route("**/trades", lose_every_response)
     dialog = review(page, "22")
     dialog.get_by_role("button", name="Buy for 442").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("You can try again: it is made only once.")
+    expect(dialog.get_by_role("alert")).to_contain_text(
+        "You can try again, because the server makes the change only once."
+    )
     page.unroute("**/trades")
     dialog.get_by_role("button", name="Try again").click()
     expect(page.locator("#trade .outcome")).to_contain_text("Bought 22 for 442")
@@ -201,5 +203,7 @@ def test_an_order_whose_responses_are_lost_is_not_added_again_with_another_id(
     shows(page, "SELL", ("19", "3"))
     page.unroute("**/orders")
     page.get_by_role("button", name="Add the order").click()
-    expect(page.locator("#order .outcome")).to_contain_text("was added already, so nothing was added now.")
+    expect(page.locator("#order .outcome")).to_contain_text(
+        "had already been added, so nothing was added now."
+    )
     assert om.available_amount("JPM", Side.SELL) == 3

@@ -155,7 +155,8 @@ def test_the_page_explains_that_the_proxy_forwards_no_websockets(browser: Browse
         reverse_proxy(server, "/oms", sockets=False) as proxy,
         visiting(browser, f"http://127.0.0.1:{proxy.port}", "/oms/#/JPM") as page,
     ):
-        expect(page.locator("#rejection")).to_contain_text("the proxy in front of it must forward WebSockets")
+        rejection = page.locator("#rejection")
+        expect(rejection).to_contain_text("The proxy in front of it must forward WebSockets.")
 
 
 def test_the_page_shows_that_its_host_is_rejected_until_it_is_accepted_again(browser: Browser) -> None:

@@ -1,5 +1,6 @@
-// The orders of one symbol, kept up to date by the messages of its stream alone.
+// The resting orders of one symbol, updated only by the messages of the stream.
 
+// The error after a lost message. The book is then wrong and must be replaced.
 export class Gap extends Error {}
 
 export class Book {
@@ -13,7 +14,7 @@ export class Book {
     for (const order of snapshot.orders) this.#add(order);
   }
 
-  // Applies a change. Throws a Gap if an earlier change was lost; the book is then wrong and must be replaced.
+  // Applies a change. Throws a Gap if an earlier message was lost.
   apply(message) {
     if (message.previous !== this.sequence) throw new Gap();
     this.sequence = message.sequence;
@@ -25,7 +26,7 @@ export class Book {
       case "OrdersRemoved": return orders.forEach((each) => this.#remove(each));
       case "OrderAmended": return this.#amend(before, after);
       case "TradePlaced": return this.#trade(trade, message.sequence);
-      default: throw new Gap(); // a newer server sends a kind of change that this page does not know
+      default: throw new Gap(); // a newer server may send kinds of changes that this page cannot apply
     }
   }
 
@@ -39,7 +40,8 @@ export class Book {
     return this.ladder(side)[0]?.price ?? null;
   }
 
-  // Returns at most `limit` resting orders of a price level, or of both sides: BUY before SELL, best first.
+  // Returns at most `limit` resting orders of a price level, or of both sides if `level` is null. The BUY side is first,
+  // and so is the best price of each side.
   resting(level, limit) {
     const levels = level
       ? [this.levels[level.side].get(level.price)].filter(Boolean)

@@ -1,4 +1,4 @@
-// The dialog that confirms a change which cannot be undone.
+// The dialog in which the user confirms a change that cannot be undone.
 
 import { find, make, write } from "./elements.js";
 import { NoResponse } from "./server.js";
@@ -12,9 +12,9 @@ function detail([value, ...more]) {
   return typeof value === "string" && !more.length ? write(make("dd"), value) : make("dd", {}, value, ...more);
 }
 
-// Shows the details of a change, and calls `act` if the user confirms. Resolves to the result of `act`, or to null
-// if the user cancels. A rejected change cannot be confirmed again. A change without a response can.
-export function confirmed({ title, pairs, note, verb, act }) {
+// Shows the details of a change, and calls `send` if the user confirms. Resolves to the result of `send`, or to null if
+// the user cancels. After a rejection the user can only close the dialog. Without a response the user can try again.
+export function confirmed({ title, pairs, note, label, send }) {
   const dialog = find("confirm");
   const [yes, no, problem] = ["confirm-yes", "confirm-no", "confirm-problem"].map(find);
   find("confirm-title").replaceChildren(...title);
@@ -22,7 +22,7 @@ export function confirmed({ title, pairs, note, verb, act }) {
   find("confirm-note").textContent = note;
   problem.textContent = "";
   yes.hidden = false;
-  yes.textContent = verb;
+  yes.textContent = label;
   no.textContent = "Cancel";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -34,10 +34,10 @@ export function confirmed({ title, pairs, note, verb, act }) {
       yes.setAttribute("aria-disabled", "true");
       problem.textContent = "";
       try {
-        result = await act();
+        result = await send();
         dialog.close();
       } catch (error) {
-        show(error);
+        showError(error);
       } finally {
         busy = false;
         yes.removeAttribute("aria-disabled");
@@ -48,9 +48,9 @@ export function confirmed({ title, pairs, note, verb, act }) {
     dialog.oncancel = (event) => { if (busy) event.preventDefault(); };
   });
 
-  function show(error) {
+  function showError(error) {
     if (error instanceof NoResponse) {
-      problem.textContent = `${error.message} The change may have been made. You can try again: it is made only once.`;
+      problem.textContent = `${error.message} The change may have been made. You can try again, because the server makes the change only once.`;
       yes.textContent = "Try again";
     } else {
       problem.textContent = error.message;

@@ -1,4 +1,4 @@
-// Elements made from text: data from the network is never parsed as markup.
+// Functions that create elements from text. Data from the network is never parsed as markup.
 
 export function find(id) {
   return document.getElementById(id);
@@ -13,16 +13,16 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// The market's words for the book of a side, and for one order in it.
+// The usual names of the book of a side, and of one order in this book.
 export const BOOK_OF = { BUY: "asks", SELL: "bids" };
 export const ORDER_OF = { BUY: "ask", SELL: "bid" };
 
 const LONG = /[\d,.]{15}/; // longer than 9,999,999,999 with three decimals
 const LONGER = /[\d,.]{18}/; // longer than 9,999,999,999,999
-const LONGEST = /[\d,.]{34}/; // longer than the largest amount with decimals: products of two large numbers
+const LONGEST = /[\d,.]{34}/; // longer than the largest amount with decimals, such as a product of two large numbers
 
-// Writes a number into an element, in a smaller font if it is long. It stays on one line; only the longest numbers may
-// break, and only after a comma.
+// Writes a number into an element, in a smaller font if the number is long. Only the longest numbers may break into
+// several lines, and only after a comma.
 export function write(element, text) {
   const longest = LONGEST.test(text);
   const groups = longest ? text.split(/(?<=,)/) : [text];
@@ -33,19 +33,19 @@ export function write(element, text) {
   return element;
 }
 
-// Makes the children of `parent` match the items, in order. The element of an item that is still there is not moved,
-// because it may have the focus.
+// Makes the children of `parent` match the items, in order. Existing elements are reused, because one of them may have
+// the focus.
 export function arrange(parent, items, keyOf, create, update) {
   const keys = new Set(items.map(keyOf));
-  const kept = new Map();
+  const existing = new Map();
   for (const child of [...parent.children]) {
-    if (keys.has(child.dataset.key)) kept.set(child.dataset.key, child);
+    if (keys.has(child.dataset.key)) existing.set(child.dataset.key, child);
     else child.remove();
   }
   let next = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
-    const element = kept.get(key) ?? create(item);
+    const element = existing.get(key) ?? create(item);
     element.dataset.key = key;
     update(element, item);
     if (element === next) next = next.nextElementSibling;
@@ -53,7 +53,7 @@ export function arrange(parent, items, keyOf, create, update) {
   }
 }
 
-// A symbol may be any text. Line breaks and right-to-left letters affect only its own element.
+// Returns an element with a symbol, which may be any text. Right-to-left letters affect only this element.
 export function symbolName(symbol) {
   return make("bdi", { className: "symbol", title: symbol }, symbol);
 }

@@ -1,6 +1,6 @@
-// Exact numbers of any size: every integer of a response is a BigInt, and is shown with all its digits.
+// Exact numbers of any size. Every integer in a response becomes a BigInt, and is shown with all its digits.
 
-const keepsSource = (() => {
+const hasSource = (() => {
   let source;
   JSON.parse("1", (_key, value, context) => { source = context?.source; return value; });
   return source === "1";
@@ -10,7 +10,7 @@ const INTEGER = /^-?\d+$/;
 const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*/g;
 
 export function read(text) {
-  return keepsSource ? readBySource(text) : readByMarks(text);
+  return hasSource ? readBySource(text) : readByMarks(text);
 }
 
 function readBySource(text) {
@@ -18,7 +18,8 @@ function readBySource(text) {
     typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : value);
 }
 
-// For browsers whose JSON.parse does not give access to the source text: "#" marks integers, "=" marks texts.
+// For browsers whose JSON.parse does not provide the source text. Integers become strings that begin with "#", and all
+// other strings get the prefix "=".
 export function readByMarks(text) {
   const marked = text.replace(TOKEN, (token, colon) => {
     if (colon !== undefined) return token;
@@ -39,7 +40,7 @@ export function write(fields) {
 
 const TYPED = /^(\d+|\d{1,3}(,\d{3})+)$/;
 
-// Returns the integer that a user typed, with or without commas; null for any other text.
+// Returns the integer that a user typed, with or without commas, or null for any other text.
 export function parsed(text) {
   const trimmed = text.trim();
   return TYPED.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
@@ -49,7 +50,7 @@ export function grouped(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-// Returns a quotient with this number of decimals, half rounded up.
+// Returns a quotient with this number of decimals. Halves are rounded up.
 export function divided(dividend, divisor, decimals) {
   const scale = 10n ** BigInt(decimals);
   const rounded = (2n * dividend * scale + divisor) / (2n * divisor);

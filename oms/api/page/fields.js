@@ -1,4 +1,4 @@
-// The fields of a form, its outcome, and its problem.
+// A form: its fields, the message after a success, and the message after a problem.
 
 import { parsed } from "./exact.js";
 import { Rejected } from "./server.js";
@@ -15,7 +15,7 @@ export class Form {
     return this.element.elements[name].value;
   }
 
-  // Returns the number in a field. If it is not a number, shows a problem and returns null.
+  // Returns the number in a field. If the text is not a number, shows a problem and returns null.
   number(name, label) {
     const number = parsed(this.text(name));
     if (number === null) this.showProblem(`${label} must be a whole number, such as 1,200.`, name);

@@ -1,4 +1,4 @@
-// The API key: exchanged for a cookie that no script can read, and stored nowhere.
+// The login. It exchanges the API key for a cookie that scripts cannot read. The page does not store the key.
 
 import { find } from "./elements.js";
 import { Form } from "./fields.js";
@@ -27,7 +27,7 @@ export async function showSignOut() {
   try {
     find("sign-out").hidden = !(await get("session")).open;
   } catch {
-    find("sign-out").hidden = true; // without access or without a connection there is no session to end
+    find("sign-out").hidden = true; // without access or a connection, there is no session that the user could end
   }
 }
 
@@ -36,7 +36,7 @@ export function onSignOut(reload) {
     try {
       await closeSession();
     } catch {
-      // The session may still be open. The page reloads its state, and shows the button again if it is.
+      // The session may still be open. The page then shows the button again after it has reloaded its state.
     }
     reload();
   });

@@ -1,4 +1,4 @@
-// The ladder: both sides by price level, best first, with a bar for each amount.
+// The ladder: the price levels of both sides, best first, with a bar for each amount.
 
 import { arrange, find, make, write } from "./elements.js";
 import { grouped } from "./exact.js";
@@ -19,7 +19,7 @@ export class Ladder {
     }
   }
 
-  // Shows an empty ladder until the book of the new symbol has arrived, so that no other book is taken for it.
+  // Shows an empty ladder until the book of the new symbol has arrived, so that nobody mistakes the old book for it.
   clear() {
     this.#book = null;
     this.#shown = ROWS_AT_FIRST;

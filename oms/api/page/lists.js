@@ -1,10 +1,10 @@
-// The lists below the ladder. They have one row for each order or trade; on a narrow screen, one line for each number.
+// The lists below the ladder. Each order or trade is a row. If the list is too narrow, each number has its own line.
 
 import { find } from "./elements.js";
 
 addEventListener("resize", () => ["orders", "trades"].forEach(fit));
 
-// Stacks the cells of each row if the row is wider than the list.
+// Puts each cell on its own line if the rows are wider than the list.
 export function fit(id) {
   const table = find(id).parentElement;
   table.classList.remove("stacked");

@@ -1,4 +1,4 @@
-// The page: connects the stream, the ladder, the lists, and the forms.
+// The page, which connects the stream, the ladder, the lists, and the forms.
 
 import { find } from "./elements.js";
 import { grouped } from "./exact.js";
@@ -27,14 +27,14 @@ askForKey(enter);
 onSignOut(enter);
 find("reconnect").addEventListener("click", () => stream.open(chosen));
 find("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the part after # is the symbol
+  event.preventDefault(); // the part of the URL after # is the symbol, so the link must not change it
   find("trade-amount").focus();
 });
 addEventListener("hashchange", follow);
 document.addEventListener("oms:locked", () => { if (stream.state === "live") stream.open(chosen); });
 enter();
 
-// Starts again without the data of before, because another person may be looking now.
+// Starts again with an empty page, because another person may use it after a login.
 function enter() {
   onSymbols([]);
   choose(chosen);
@@ -106,11 +106,11 @@ function onSymbols(received) {
 
 function onState(next, pause, reason) {
   const rejection = find("rejection");
-  const state = next === "connecting" && !rejection.hidden ? "rejected" : next; // the reason stays during a retry
+  const state = next === "connecting" && !rejection.hidden ? "rejected" : next; // the reason remains visible during a retry
   if (next !== "connecting" && rejection.textContent !== (reason ?? "")) rejection.textContent = reason ?? "";
   rejection.hidden = state !== "rejected";
   const stale = state !== "live" && book !== null;
-  document.body.dataset.state = state === "rejected" ? "reconnecting" : state; // both look the same
+  document.body.dataset.state = state === "rejected" ? "reconnecting" : state; // both states look the same
   document.body.classList.toggle("stale", stale);
   find("state").textContent = STATES[state];
   find("stale").textContent = stale ? "This data is stale." : "";

@@ -1,4 +1,4 @@
-// Orders: the form that adds one, and the list of resting orders, each with a button that removes it.
+// The form that adds an order, and the list of resting orders, each with a button to remove it.
 
 import { confirmed } from "./confirm.js";
 import { BOOK_OF, ORDER_OF, arrange, find, make, symbolName, write } from "./elements.js";
@@ -15,7 +15,7 @@ export class OrderForm {
   #form = new Form(find("order"));
   #id = find("order-id");
   #next = 1n;
-  #typed = false; // whether the user typed the id
+  #typed = false; // true if the user typed the id
   #busy = false;
   #checked = null; // the last id that was looked up on the server
   #checking = false;
@@ -33,7 +33,7 @@ export class OrderForm {
     this.#checked = null;
   }
 
-  // Suggests an id greater than this one, which is used.
+  // Suggests an id that is greater than a used id.
   suggestAbove(id) {
     if (id >= this.#next) this.#next = id + 1n;
     this.#showNext();
@@ -44,7 +44,7 @@ export class OrderForm {
     if (!this.#typed) this.#id.value = this.#next > LARGEST ? "" : String(this.#next);
   }
 
-  // Skips the ids of orders that rest under other symbols. The stream does not show them, so the server is asked.
+  // Skips the ids of resting orders of other symbols. The stream does not contain them, so the page requests each id.
   async #skipResting() {
     if (this.#checking) return;
     this.#checking = true;
@@ -58,14 +58,14 @@ export class OrderForm {
         }
       } while (this.#checked !== this.#next && this.#next <= LARGEST);
     } catch {
-      // Without a response the suggestion stays. If the id is used, adding the order finds another one.
+      // Without a response, the suggestion stays as it is. If its id is used, #postWithFreeId finds another one.
     } finally {
       this.#checking = false;
     }
     this.#showNext();
   }
 
-  // Ignores a second click while the first request is under way. After it, the amount is empty.
+  // Ignores a second click during the first request. After the request, the field of the amount is empty.
   async #submit() {
     if (this.#busy) return;
     this.#busy = true;
@@ -91,22 +91,22 @@ export class OrderForm {
       this.#typed = false;
       this.suggestAbove(order.order_id);
       find("order-amount").value = "";
-      form.showOutcome(isFirst ? summary(order) : `Order ${order.order_id} was added already, so nothing was added now.`);
+      form.showOutcome(isFirst ? summary(order) : `Order ${order.order_id} had already been added, so nothing was added now.`);
       this.onAdded(order.symbol);
     } catch (error) {
-      if (error instanceof NoResponse) this.#keepId(order.order_id);
+      if (error instanceof NoResponse) this.#useId(order.order_id);
       form.showError(error);
     }
   }
 
-  // Keeps the id of an order that may have been added. With the same id, a retry cannot add a second order.
-  #keepId(id) {
+  // Keeps the id of an order that may have been added in the form. A retry with the same id cannot add a second order.
+  #useId(id) {
     this.#typed = true;
     this.#id.value = String(id);
   }
 
-  // Tries larger ids, in longer and longer steps, until one is free. A suggested id may have been used in the meantime,
-  // even by an equal order; `isFirst` is then false.
+  // Tries larger and larger ids until one is free, because another client may have used the suggested id. If the other
+  // client added an equal order, `isFirst` is false.
   async #postWithFreeId(order) {
     for (let step = 1n; ; step *= 2n) {
       try {
@@ -149,7 +149,7 @@ export class RestingOrders {
     find("more-orders").addEventListener("click", () => { this.#shown += MORE_ROWS; this.draw(this.#book); });
   }
 
-  // Chooses the price level whose orders are listed; null lists the orders of all levels.
+  // Lists the orders of one price level, or of all levels if `level` is null.
   choose(level) {
     this.#level = level;
     this.#shown = ROWS_AT_FIRST;
@@ -197,9 +197,9 @@ export class RestingOrders {
         ["Amount", grouped(order.amount)],
         ["Price", grouped(order.price)],
       ],
-      note: "You cannot use its id again.",
-      verb: "Remove",
-      act: () => sendChange("DELETE", `orders/${order.order_id}`, null, key),
+      note: "The id of a removed order cannot be used again.",
+      label: "Remove",
+      send: () => sendChange("DELETE", `orders/${order.order_id}`, null, key),
     });
     if (removed === null) return;
     this.#outcome.textContent = `Removed order ${removed.order_id} with its remaining amount of ${grouped(removed.amount)}.`;

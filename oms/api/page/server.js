@@ -1,4 +1,4 @@
-// Requests to the server of this page, and messages for its problems.
+// Requests to the server of this page, and the messages for its problems.
 
 import { grouped, read, write } from "./exact.js";
 
@@ -30,8 +30,8 @@ export async function get(path, query) {
   return send(address(path, query), {});
 }
 
-// Sends a change with an idempotency key, and sends it again until there is a response, because it is made only once.
-// `isFirst` says whether a new order was added with this key, and not by an equal earlier request.
+// Sends a change with an idempotency key. Without a response, sends the change again, because the server makes it only
+// once. `isFirst` is true if a request with this key added the order, and false if an earlier equal request added it.
 export async function sendChange(method, path, fields, key) {
   const options = { method, headers: { "Idempotency-Key": key } };
   if (fields) {
@@ -62,8 +62,8 @@ export async function closeSession() {
   await send(address("session"), { method: "DELETE" });
 }
 
-// Throws the reason why a stream is rejected, which a WebSocket does not report. Access is checked before the method, so a
-// POST to the path of the stream gets the same problem. A 405 means that there is access.
+// Throws the reason why the server rejects a stream, which a WebSocket does not report. The server checks access before
+// the method, so a POST to the path of the stream gets the same problem. A 405 means that there is access.
 export async function checkStream() {
   try {
     await send(address("stream"), { method: "POST" });
@@ -93,7 +93,7 @@ function parseBody(text) {
   try {
     return read(text);
   } catch {
-    return null; // the response is not from the server, but perhaps from a proxy
+    return null; // the response is not from the service, but perhaps from a proxy
   }
 }
 

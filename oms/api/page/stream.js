@@ -1,4 +1,4 @@
-// The live book of a symbol. After a lost message or connection it starts again from a snapshot.
+// The live book of a symbol. After a lost message or connection, the stream starts again with a snapshot.
 
 import { Book, Gap } from "./book.js";
 import { read } from "./exact.js";
@@ -7,11 +7,16 @@ import { NO_ACCESS, Rejected, address, checkStream, get } from "./server.js";
 const FIRST_PAUSE = 250; // milliseconds
 const LONGEST_PAUSE = 10_000;
 const HEARTBEAT = 3_000;
-const NO_STREAM = "The server responds, but a stream cannot be opened: the proxy in front of it must forward WebSockets.";
+const NO_STREAM = "The server responds, but it cannot open a stream. The proxy in front of it must forward WebSockets.";
 
-// Calls `onBook(book)` after every change, `onSymbols(symbols)` every few seconds, and `onState(state, pause, reason)`.
-// The states are connecting, live, reconnecting (after a pause in milliseconds), rejected (the same, with a reason),
-// and locked (without access). While the state is not live, the last book is stale.
+// Calls `onBook(book)` after every change, `onSymbols(symbols)` every few seconds, and `onState(state, pause, reason)`
+// after every change of the state. The states are:
+// - connecting
+// - live
+// - reconnecting: the stream tries again after `pause` milliseconds
+// - rejected: like reconnecting, and `reason` explains why the server rejects the stream
+// - locked: the server requires a key
+// In all states but live, the last book is stale.
 export class Stream {
   #symbol = null;
   #socket = null;
@@ -27,7 +32,7 @@ export class Stream {
     setInterval(() => this.refresh(), HEARTBEAT);
   }
 
-  // Follows a symbol from a new snapshot on; null follows only the list of symbols.
+  // Opens a stream, which starts with a snapshot. If the symbol is null, follows only the list of symbols.
   async open(symbol) {
     const turn = this.#begin(symbol);
     this.callbacks.onState("connecting");
@@ -43,14 +48,14 @@ export class Stream {
     else this.#listen(turn);
   }
 
-  // Requests the symbols. Without a response the connection is lost, even if the WebSocket does not notice.
+  // Requests the symbols. Without a response, the connection is lost, even if the WebSocket does not report it.
   async refresh() {
     if (document.hidden || this.state !== "live") return;
     const turn = this.#turn;
     try {
       const { symbols } = await get("symbols");
       if (turn !== this.#turn) return;
-      this.#failures = 0; // not when it opens: a connection that breaks at once needs a longer pause
+      this.#failures = 0; // not earlier, so that a connection that breaks at once gets longer and longer pauses
       this.callbacks.onSymbols(symbols);
     } catch (error) {
       if (turn === this.#turn) this.#failed(error);
@@ -130,7 +135,7 @@ export class Stream {
     this.#begin(this.#symbol);
     this.state = reason === undefined ? "reconnecting" : "rejected";
     const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** this.#failures);
-    const pause = longest * (0.5 + Math.random() / 2); // random, so that not all pages reconnect at once
+    const pause = longest * (0.5 + Math.random() / 2); // random, so that pages do not all reconnect at the same time
     this.#failures += 1;
     this.#timer = setTimeout(() => this.open(this.#symbol), pause);
     this.callbacks.onState(this.state, pause, reason);

@@ -1,4 +1,4 @@
-// The list of symbols. Each is a link that can be bookmarked: the part of the address after # is the chosen symbol.
+// The list of symbols. Each symbol is a link that can be bookmarked. The part of the URL after # is the chosen symbol.
 
 import { arrange, find, make, symbolName } from "./elements.js";
 
@@ -9,7 +9,7 @@ export function chosenSymbol() {
   try {
     return decodeURIComponent(location.hash.slice(PREFIX.length)) || null;
   } catch {
-    return null; // the address was cut off
+    return null; // the URL is incomplete
   }
 }
 
@@ -18,7 +18,7 @@ export function hashOf(symbol) {
 }
 
 export function drawSymbols(symbols, chosen) {
-  const alone = find("symbols").childElementCount < 2; // only the chosen symbol: the others have not arrived
+  const alone = find("symbols").childElementCount < 2; // the other symbols have not arrived yet
   const shown = chosen === null || symbols.includes(chosen) ? symbols : [chosen, ...symbols];
   arrange(find("symbols"), shown, (symbol) => symbol, create, (item, symbol) => {
     const link = item.firstElementChild;
@@ -32,7 +32,7 @@ export function drawSymbols(symbols, chosen) {
   find("no-symbols").hidden = shown.length > 0;
 }
 
-// Not scrollIntoView, because after it the Tab key continues from there.
+// Scrolls the list to a link. Unlike scrollIntoView, this does not change where the Tab key continues.
 function reveal(link, list) {
   const [at, within] = [link.getBoundingClientRect(), list.getBoundingClientRect()];
   list.scrollBy(

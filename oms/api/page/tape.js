@@ -1,4 +1,4 @@
-// The list of the last trades, newest first.
+// The list of the latest trades, newest first.
 
 import { arrange, find, make, write } from "./elements.js";
 import { divided, grouped } from "./exact.js";

@@ -1,4 +1,4 @@
-// The trade form. It shows the cost of an amount while you type, and sends this cost as the bound of the trade.
+// The trade form. It shows a quote while the user types, and sends the total of the quote as the bound of the trade.
 
 import { confirmed, details } from "./confirm.js";
 import { find, symbolName } from "./elements.js";
@@ -12,8 +12,8 @@ export class TradeForm {
   #form = new Form(find("trade"));
   #symbol = null;
   #request = null;
-  #again = false;
-  #rejected = false; // whether the form shows the problem of the quote, which is then shown only there
+  #pending = false; // true if the input has changed since the last request
+  #rejected = false; // true while the form shows the problem of the quote, which is then not shown below the amount
 
   constructor(onQuote) {
     this.onQuote = onQuote;
@@ -28,11 +28,11 @@ export class TradeForm {
     this.requote();
   }
 
-  // Requests the cost again. At most one request is under way, and the last input counts.
+  // Requests a new quote. There is at most one request at a time, and the last request is for the latest input.
   async requote() {
-    this.#again = true;
-    while (this.#again && !this.#request) {
-      this.#again = false;
+    this.#pending = true;
+    while (this.#pending && !this.#request) {
+      this.#pending = false; // true if the input has changed since the last request
       this.#request = this.#quote();
       await this.#request;
       this.#request = null;
@@ -40,17 +40,17 @@ export class TradeForm {
   }
 
   async #quote() {
-    const question = this.#question();
-    if (!question) return this.#show(null, "");
+    const query = this.#query();
+    if (!query) return this.#show(null, "");
     try {
-      const quote = await get("quote", question);
-      if (question.symbol === this.#symbol) this.#show(quote, "");
+      const quote = await get("quote", query);
+      if (query.symbol === this.#symbol) this.#show(quote, "");
     } catch (error) {
-      if (question.symbol === this.#symbol) this.#show(null, error.message);
+      if (query.symbol === this.#symbol) this.#show(null, error.message);
     }
   }
 
-  #question() {
+  #query() {
     const amount = parsed(this.#form.text("amount"));
     return amount && this.#symbol !== null ? { symbol: this.#symbol, side: this.#form.text("side"), amount } : null;
   }
@@ -72,11 +72,11 @@ export class TradeForm {
 
   async #review() {
     const form = this.#form;
-    if (this.#symbol === null) return form.showProblem("There is no symbol to trade yet.");
+    if (this.#symbol === null) return form.showProblem("There is no symbol yet. Add an order first.");
     if (!form.number("amount", "Amount")) return form.showProblem("Amount must be a whole number of at least 1.", "amount");
     let quote;
     try {
-      quote = await get("quote", this.#question());
+      quote = await get("quote", this.#query());
     } catch (error) {
       form.showProblem(error.message, "amount");
       this.#rejected = true;
@@ -97,7 +97,7 @@ export class TradeForm {
 function pairsOf(quote) {
   const { side, amount, total_price, worst_price, best_price, slippage } = quote;
   return [
-    [side === "BUY" ? "You pay" : "You get", grouped(total_price)],
+    [side === "BUY" ? "You pay" : "You receive", grouped(total_price)],
     ["Average price", divided(total_price, amount, 4)],
     ["Worst price", grouped(worst_price)],
     ["Slippage", `${grouped(slippage)} (${basisPoints(slippage, best_price * amount)} bp)`],
@@ -105,8 +105,8 @@ function pairsOf(quote) {
 }
 
 function basisPoints(slippage, atBest) {
-  const tooSmall = slippage > 0n && 2_000_000n * slippage < atBest; // would round to 0.00
-  return tooSmall ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
+  const isTiny = slippage > 0n && 2_000_000n * slippage < atBest; // it would be rounded to 0.00
+  return isTiny ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
 }
 
 function dialogOf(quote) {
@@ -114,13 +114,13 @@ function dialogOf(quote) {
   const bound = side === "BUY" ? "max_total_price" : "min_total_price";
   const fields = { symbol, side, amount, [bound]: total_price };
   const key = newKey();
-  const verb = side === "BUY" ? "Buy" : "Sell";
+  const action = side === "BUY" ? "Buy" : "Sell";
   return {
-    title: [`${verb} ${grouped(amount)} `, symbolName(symbol)],
+    title: [`${action} ${grouped(amount)} `, symbolName(symbol)],
     pairs: pairsOf(quote),
     note: "You trade at this total or a better one. If the book has moved against you, nothing is traded.",
-    verb: `${verb} for ${grouped(total_price)}`,
-    act: () => sendChange("POST", "trades", fields, key),
+    label: `${action} for ${grouped(total_price)}`,
+    send: () => sendChange("POST", "trades", fields, key),
   };
 }
 
