@@ -51,7 +51,7 @@ ECHOED: dict[str, tuple[Callable[[Client], object], list[str]]] = {
     ),
     "calculate_price": (lambda om: om.calculate_price("JPM", BUY, 2), [*BOOK, "amount"]),
     "calculate_prices": (lambda om: om.calculate_prices("JPM", BUY, [2, 1]), [*BOOK, "amounts"]),
-    "one price too many": (lambda om: om.calculate_prices("JPM", BUY, [2, 1]), ["total_prices"]),
+    "an extra price": (lambda om: om.calculate_prices("JPM", BUY, [2, 1]), ["total_prices"]),
     "quote": (lambda om: om.quote("JPM", BUY, 2), [*BOOK, "requested", "amount"]),
     "partial quote": (lambda om: om.quote("JPM", BUY, 2, allow_partial=True), [*BOOK, "requested", "amount"]),
     "price_curve": (lambda om: om.price_curve("JPM", BUY), BOOK),

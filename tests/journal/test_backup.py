@@ -67,8 +67,8 @@ def test_a_backup_is_complete_even_while_the_journal_is_open(
     expected = state(om)
     if not is_open:
         om.close()
-    found = journal.backup(file, to)
-    assert (found.last, found.state_hash, found.warning) == (
+    result = journal.backup(file, to)
+    assert (result.last, result.state_hash, result.warning) == (
         *expected.counters[1:],
         expected.state_hash,
         None,
@@ -76,7 +76,7 @@ def test_a_backup_is_complete_even_while_the_journal_is_open(
     assert [path.name for path in to.parent.iterdir()] == ["copy.db"]
     assert to.stat().st_mode == file.stat().st_mode
     om.close()
-    assert journal.verify(to) == found == journal.verify(file)
+    assert journal.verify(to) == result == journal.verify(file)
     with journal.open(to, verify=True) as copy:
         assert state(copy) == expected
         assert list(sqlite_journal(copy).replies()) == ["a reply"]
@@ -99,9 +99,9 @@ def test_a_backup_during_changes_is_a_state_that_the_journal_had(file: Path, to:
         try:
             for number in range(5):
                 before = om.last_sequence
-                found = journal.backup(file, to.with_name(f"{number}.db"))
-                assert before <= found.last <= om.last_sequence
-                assert found.orders == found.events == found.last
+                result = journal.backup(file, to.with_name(f"{number}.db"))
+                assert before <= result.last <= om.last_sequence
+                assert result.orders == result.events == result.last
         finally:
             stop.set()
             thread.join()
@@ -189,12 +189,12 @@ def test_a_backup_that_fails_at_any_step_leaves_no_file_and_an_unchanged_journal
         disk.fail_at, disk.how = step, how
         try:
             with connections_made_by(disk.connect):
-                found = journal.backup(killed, folder / "copy.db")
+                result = journal.backup(killed, folder / "copy.db")
         except JournalError:
             assert disk.failed
             assert list(folder.iterdir()) == []
         else:
-            assert journal.verify(folder / "copy.db") == found == expected
+            assert journal.verify(folder / "copy.db") == result == expected
         assert journal.verify(killed) == expected
         if not disk.failed:
             break
@@ -240,16 +240,16 @@ def test_a_copy_of_an_open_file_without_its_log_has_a_warning_with_its_last_even
         copy_files(file, to)
         shutil.copy(file, to.with_name("again.db"))
     last = changes - changes % 5
-    found = journal.verify(to)
-    assert found.last == last
-    assert found.warning is not None
-    assert found.warning.startswith(f"it ends with event {last}, and {WARNING}")
+    result = journal.verify(to)
+    assert result.last == last
+    assert result.warning is not None
+    assert result.warning.startswith(f"it ends with event {last}, and {WARNING}")
     assert (journal.backup(to, to.with_name("backup.db")).warning or "").startswith("it ends with")
     assert warnings(caplog) == []
     for _ in range(2):  # after the first time the copy is a complete journal
         with journal.open(to) as om:
             assert om.last_sequence == last
-    assert warnings(caplog) == [f"{to}: {found.warning}"]
+    assert warnings(caplog) == [f"{to}: {result.warning}"]
     assert journal.verify(to).warning is None
 
 
@@ -262,8 +262,8 @@ def test_a_copy_with_its_log_and_a_copy_of_a_closed_file_have_no_warning(
         copy_files(file, to, "-wal")
     copy_files(file, to.with_name("closed.db"))
     for copy in (to, to.with_name("closed.db")):
-        found = journal.verify(copy)
-        assert (found.last, found.warning) == (last, None)
+        result = journal.verify(copy)
+        assert (result.last, result.warning) == (last, None)
         journal.open(copy).close()
     assert warnings(caplog) == []
 
@@ -303,7 +303,7 @@ def test_a_read_during_closing_causes_no_warning(file: Path, caplog: pytest.LogC
         assert reader.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
         om.add_order(2, "JPM", BUY, 1, 1)
         om.close()
-    found = journal.verify(file)
-    assert (found.last, found.warning) == (2, None)
+    result = journal.verify(file)
+    assert (result.last, result.warning) == (2, None)
     journal.open(file).close()
     assert warnings(caplog) == []

@@ -1,4 +1,4 @@
-"""A journal in a file: opened, written, read beside its writer, compacted, and held by one at a time."""
+"""A journal in a file: opening, writing, reading during writes, compaction, and migration."""
 
 from __future__ import annotations
 
