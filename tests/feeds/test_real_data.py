@@ -37,7 +37,7 @@ def test_aapl_replays_to_every_published_state_cost_and_all_fills_but_three() ->
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1_665, 1_665, 1_662)
     assert report.agrees
     assert report.disagreements == ()
-    assert report.remarks == ("at equal cost, the exchange executed 3 trades out of priority",)
+    assert report.remarks == ("the exchange executed 3 trades out of priority, at equal cost",)
     assert report.reservations == ()
     assert report.kinds == {
         "submitted": 20_273,
@@ -107,8 +107,8 @@ def test_amzn_rightly_disagrees_and_says_why() -> None:
     assert (report.unknown, report.seeded) == (6_700, 6_700)
     assert not report.agrees
     assert report.crossed > 50_000
-    assert any("does not hold a full book" in sentence for sentence in report.disagreements)
-    assert report.remarks == ()  # of the priority of the exchange a wrong book knows nothing
+    assert any("does not contain the full book" in sentence for sentence in report.disagreements)
+    assert report.remarks == ()  # a wrong book implies nothing about priority
 
 
 Levels = list[tuple[int, int]]
