@@ -53,7 +53,8 @@ RecordingFile = Annotated[
     typer.Argument(metavar="FILE", show_default=False, help="A recording or a capture, compressed or not."),
 ]
 Format = Annotated[
-    AnyFeed | None, typer.Option("--format", help="The format of the file. By default, it is recognized.")
+    AnyFeed | None,
+    typer.Option("--format", help="The format of the file. By default, it is recognized from its content."),
 ]
 Symbol = Annotated[
     str | None,
@@ -69,7 +70,8 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots (LOBSTER: 1 share; Bitstamp: 1e-8 BTC; others: printed).",
+        help="Amounts to price at the end, in lots. A lot is 1 share (LOBSTER), 1e-8 BTC (Bitstamp), or "
+        "the lot size in the report (others).",
     ),
 ]
 BookFile = Annotated[
@@ -98,7 +100,7 @@ Depth = Annotated[
         "--depth",
         parser=_integer(1),
         metavar="N",
-        help="Kraken: the subscribed levels per side, if the capture does not contain them.",
+        help="Kraken: the number of subscribed levels per side, if the capture does not contain it.",
     ),
 ]
 TickSize = Annotated[
@@ -106,7 +108,7 @@ TickSize = Annotated[
     typer.Option(
         "--tick",
         metavar="SIZE",
-        help="Bitget, Bitstamp, Kraken, OKX: the tick size. By default, it is found from the prices.",
+        help="Bitget, Bitstamp, Kraken, OKX: the tick size. By default, the prices determine it.",
     ),
 ]
 LotSize = Annotated[
@@ -114,7 +116,7 @@ LotSize = Annotated[
     typer.Option(
         "--lot",
         metavar="SIZE",
-        help="Bitget, Kraken, OKX: the lot size. By default, it is found from the amounts. Bitstamp: the "
+        help="Bitget, Kraken, OKX: the lot size. By default, the amounts determine it. Bitstamp: the "
         "value of 1 in the volume column, by default 1e-8.",
     ),
 ]

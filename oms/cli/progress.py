@@ -126,7 +126,7 @@ def drive_levels(
     checksums: Checksums = "verify",
     journal: Path | None = None,
 ) -> DrivenLevels:
-    """Replay a capture into new books. Tick and lot sizes that are None are found from the capture.
+    """Replay a capture into new books. If a size is None, it is determined from the capture.
 
     It shows the same progress bar as `drive`. Raises FeedError and InvalidArgumentError.
     """

@@ -250,9 +250,9 @@ def test_an_agreement_mentions_the_rejected_rows(session: str, capsys: pytest.Ca
     path.write_text(SESSION + "34200.5,1,9,30,999900,1\n34200.4,3,9,31,999900,1\n")
     assert run(["replay", session]) == 0
     assert " ".join(capsys.readouterr().out.split()).endswith(
-        "The data agree with the published data, but 1 row was rejected: a submission with "
-        "the id of a resting order (at row 6), and 2 rows contradict earlier rows: a time earlier than in "
-        "the row above (at row 7); a deletion of an amount other than the resting amount (at row 7)."
+        "The data agree with the published data, but 1 row was rejected: an order with "
+        "this id is already resting (at row 6), and 2 rows contradict earlier rows: the time is earlier "
+        "than in the row above (at row 7); the deleted amount is not the resting amount (at row 7)."
     )
     path.write_text("34200.1,1,9,30,0,1\n")
     assert run(["replay", session]) == 0

@@ -57,9 +57,9 @@ def test_an_agreement_with_rejected_rows_mentions_them(capsys: pytest.CaptureFix
     out = " ".join(capsys.readouterr().out.split())
     assert "unknown orders 187 187 not added" in out
     assert out.endswith(
-        "The data agree with the published data, but 27 rows were rejected: an order that "
-        "was already removed (22 times, first at row 1,805); created after its removal (5 times, first at "
-        "row 10,925)."
+        "The data agree with the published data, but 27 rows were rejected: the order was "
+        "already removed (22 times, first at row 1,805); the order was created after its removal (5 times, "
+        "first at row 10,925)."
     )
 
 

@@ -223,10 +223,10 @@ def test_every_row_that_cannot_be_applied_is_counted_with_its_reason(tmp_path: P
     assert list(om) == [Order(3, "BTC", Side.BUY, 7, 23_600)]
     assert (report.events, report.unknown) == (16, 3)
     assert report.rejections == {
-        "an invalid id, amount, or price": 2,
-        "an order whose submission was rejected": 3,
-        "created after its removal": 1,
-        "a submission with the id of a resting order": 1,
-        "an order in another book": 1,
-        "an order that was already removed": 1,
+        "the id, amount, or price is invalid": 2,
+        "the submission of the order was rejected": 3,
+        "the order was created after its removal": 1,
+        "an order with this id is already resting": 1,
+        "the order is in another book": 1,
+        "the order was already removed": 1,
     }

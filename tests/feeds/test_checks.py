@@ -326,11 +326,11 @@ def test_rejected_rows_are_a_reservation_that_names_the_first_row() -> None:
     dust = [Message(row, row, Kind.SUBMITTED, row, Side.BUY, 10, 0) for row in (1, 2)]
     one = replay(dust[:1], OrderManagement(), symbol="X")
     assert (one.agrees, one.compared, one.remarks) == (True, False, ())
-    assert one.reservations == ("1 row was rejected: an invalid id, amount, or price (at row 1)",)
+    assert one.reservations == ("1 row was rejected: the id, amount, or price is invalid (at row 1)",)
     late = Message(3, 3, Kind.DELETED, 1, Side.BUY, 10, 0)
     assert replay([*dust, late], OrderManagement(), symbol="X").reservations == (
-        "3 rows were rejected: an invalid id, amount, or price (2 times, first at row 1); "
-        "an order whose submission was rejected (at row 3)",
+        "3 rows were rejected: the id, amount, or price is invalid (2 times, first at row 1); "
+        "the submission of the order was rejected (at row 3)",
     )
 
 
@@ -340,9 +340,9 @@ def test_a_recording_that_is_repeated_in_its_file_is_reported_as_running_backwar
         Message(2, 6, Kind.DELETED, 7, Side.BUY, 10, 100),
     ]
     report = replay(session * 3, OrderManagement(), symbol="X")
-    assert report.contradictions == {"a time earlier than in the row above": 2}
+    assert report.contradictions == {"the time is earlier than in the row above": 2}
     assert report.reservations == (
-        "2 rows contradict earlier rows: a time earlier than in the row above (first at row 1)",
+        "2 rows contradict earlier rows: the time is earlier than in the row above (first at row 1)",
     )
 
 

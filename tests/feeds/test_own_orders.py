@@ -320,7 +320,7 @@ def test_a_message_with_the_id_of_an_own_order_does_not_change_that_order(kind: 
         messages, om, symbol="X", unknown="skip", on_event=rest_after(om, 1, 900, "X", BUY, 6, 999)
     )
     assert om.get_order(900) == Order(900, "X", BUY, 6, 999)
-    assert report.rejections == {"the id of one of your own orders": 2}
+    assert report.rejections == {"the id belongs to one of your own orders": 2}
 
 
 @pytest.mark.parametrize("last", [executed(3, 100), Message(3, 3, Kind.DELETED, 7, BUY, 100, 1_000)])

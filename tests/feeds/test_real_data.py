@@ -37,7 +37,7 @@ def test_aapl_replays_to_every_published_state_and_cost_and_to_all_fills_but_thr
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1_665, 1_665, 1_662)
     assert report.agrees
     assert report.disagreements == ()
-    assert report.remarks == ("at equal cost, the exchange executed 3 trades out of priority",)
+    assert report.remarks == ("the exchange executed 3 trades out of priority, at equal cost",)
     assert report.reservations == ()
     assert report.kinds == {
         "submitted": 20_273,
@@ -62,7 +62,10 @@ def test_every_bitstamp_maker_in_the_book_was_the_first_order_of_its_book() -> N
     assert report.events == 50_414
     assert (report.makers, report.makers_at_head, report.makers_not_found) == (480, 480, 2)
     assert report.crossed == 934
-    assert report.rejections == {"an order that was already removed": 22, "created after its removal": 5}
+    assert report.rejections == {
+        "the order was already removed": 22,
+        "the order was created after its removal": 5,
+    }
     assert report.contradictions == {}
     assert report.agrees
 
@@ -104,8 +107,8 @@ def test_amzn_disagrees_and_the_report_names_the_cause() -> None:
     assert (report.unknown, report.seeded) == (6_700, 6_700)
     assert not report.agrees
     assert report.crossed > 50_000
-    assert any("does not hold a full book" in sentence for sentence in report.disagreements)
-    assert report.remarks == ()  # a wrong book shows nothing about the priority of the exchange
+    assert any("does not contain the full book" in sentence for sentence in report.disagreements)
+    assert report.remarks == ()  # a wrong book implies nothing about priority
 
 
 Levels = list[tuple[int, int]]

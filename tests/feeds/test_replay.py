@@ -43,7 +43,7 @@ def test_a_cancellation_of_the_whole_amount_removes_the_order() -> None:
 
 @pytest.mark.parametrize("amount", [11, 0, -1])
 def test_a_cancellation_of_too_much_or_of_nothing_is_rejected(amount: int) -> None:
-    rejections = {"a cancellation of more than the resting amount, or of less than 1 lot": 1}
+    rejections = {"the cancellation exceeds the resting amount or is less than 1 lot": 1}
     assert after(NEW, about(Kind.REDUCED, amount)) == ([(7, 10)], rejections)
 
 
@@ -60,7 +60,7 @@ def test_a_change_to_zero_removes_the_order() -> None:
 def test_a_change_to_an_invalid_amount_is_rejected(amount: int) -> None:
     assert after(NEW, about(Kind.CHANGED, amount)) == (
         [(7, 10)],
-        {"a change to an invalid amount": 1},
+        {"the new amount is invalid": 1},
     )
 
 
@@ -69,7 +69,7 @@ def test_a_deletion_with_a_wrong_amount_removes_the_order_and_counts_as_a_contra
     om = OrderManagement()
     report = replay([NEW, about(Kind.DELETED, amount)], om, symbol="X")
     assert (len(om), report.rejected) == (0, 0)
-    expected = {} if amount == 10 else {"a deletion of an amount other than the resting amount": 1}
+    expected = {} if amount == 10 else {"the deleted amount is not the resting amount": 1}
     assert report.contradictions == expected
 
 
@@ -99,13 +99,13 @@ def test_hidden_trades_auctions_and_halts_are_counted_but_do_not_change_the_book
     ],
 )
 def test_an_invalid_order_is_rejected(order: Message) -> None:
-    assert after(NEW, order) == ([(7, 10)], {"an invalid id, amount, or price": 1})
+    assert after(NEW, order) == ([(7, 10)], {"the id, amount, or price is invalid": 1})
 
 
 def test_a_submission_with_the_id_of_a_resting_order_is_rejected() -> None:
     assert after(NEW, about(Kind.SUBMITTED, 99)) == (
         [(7, 10)],
-        {"a submission with the id of a resting order": 1},
+        {"an order with this id is already resting": 1},
     )
 
 
@@ -115,7 +115,7 @@ def test_the_id_of_a_removed_order_can_be_used_again() -> None:
 
 @pytest.mark.parametrize("before", [(), (NEW,)])
 def test_an_order_created_after_its_deletion_is_rejected(before: tuple[Message, ...]) -> None:
-    rejections = {"created after its removal": 1}
+    rejections = {"the order was created after its removal": 1}
     assert after(*before, about(Kind.DELETED), about(Kind.CREATED, 3)) == ([], rejections)
 
 
@@ -123,7 +123,7 @@ def test_a_message_about_a_removed_order_is_rejected_but_not_counted_as_unknown(
     messages = [NEW, about(Kind.EXECUTED, 10), about(Kind.DELETED, row=3), about(Kind.CHANGED, 4, row=4)]
     om = OrderManagement()
     report = replay(messages, om, symbol="X", unknown="raise")
-    assert report.rejections == {"an order that was already removed": 2}
+    assert report.rejections == {"the order was already removed": 2}
     assert (report.unknown, len(om)) == (0, 0)
 
 
@@ -132,15 +132,15 @@ def test_a_message_about_a_rejected_order_is_rejected_but_not_counted_as_unknown
     messages = [about(Kind.SUBMITTED, 0), about(late, 1, row=3)]
     report = replay(messages, OrderManagement(), symbol="X", unknown="raise")
     assert report.rejections == {
-        "an invalid id, amount, or price": 1,
-        "an order whose submission was rejected": 1,
+        "the id, amount, or price is invalid": 1,
+        "the submission of the order was rejected": 1,
     }
     assert report.unknown == 0
 
 
 def test_a_rejected_order_can_be_created_again_unless_it_was_deleted() -> None:
     dust = Message(1, 1, Kind.CREATED, 7, BUY, 10, 0)
-    rejections = {"an invalid id, amount, or price": 1}
+    rejections = {"the id, amount, or price is invalid": 1}
     assert after(dust, about(Kind.CREATED, 4)) == ([(7, 4)], rejections)
     assert after(dust, about(Kind.DELETED), about(Kind.CREATED, 4))[0] == []
 
@@ -150,7 +150,7 @@ def test_an_order_deleted_before_its_creation_counts_as_unknown_and_is_rejected(
     om = OrderManagement()
     report = replay([early, about(Kind.CREATED, 3)], om, symbol="X", unknown="skip")
     assert (len(om), report.unknown) == (0, 1)
-    assert report.rejections == {"created after its removal": 1}
+    assert report.rejections == {"the order was created after its removal": 1}
 
 
 def test_a_change_before_the_creation_counts_as_unknown_and_has_no_effect() -> None:
@@ -164,11 +164,11 @@ def test_the_number_of_stored_ids_of_removed_orders_is_limited(monkeypatch: pyte
     monkeypatch.setattr("oms.feeds.orders.followed_book._MOST_ABSENT", 2)
     deleted = [about(Kind.DELETED, row=row, order_id=row) for row in (1, 2, 3)]
     late = [about(Kind.CREATED, 5, row=row, order_id=row - 3) for row in (4, 5, 6)]
-    assert after(*deleted, *late) == ([(1, 5)], {"created after its removal": 2})
+    assert after(*deleted, *late) == ([(1, 5)], {"the order was created after its removal": 2})
 
 
 def test_a_message_with_the_wrong_side_is_rejected() -> None:
-    rejections = {"an order in another book": 1}
+    rejections = {"the order is in another book": 1}
     assert after(NEW, about(Kind.DELETED, side=SELL)) == ([(7, 10)], rejections)
 
 
@@ -178,8 +178,8 @@ def test_orders_of_other_symbols_do_not_change() -> None:
     report = replay([NEW, about(Kind.DELETED)], om, symbol="X")
     assert list(om) == [Order(7, "OTHER", BUY, 1, 1)]
     assert report.rejections == {
-        "a submission with the id of a resting order": 1,
-        "an order in another book": 1,
+        "an order with this id is already resting": 1,
+        "the order is in another book": 1,
     }
 
 
@@ -263,7 +263,7 @@ def test_an_execution_of_too_much_or_of_nothing_is_rejected(
     om = OrderManagement()
     report = replay(sweep_of(*executions), om, symbol="X")
     assert [(order.order_id, order.amount) for order in om] == remaining
-    assert set(report.rejections) == {"an execution of more than the resting amount, or of less than 1 lot"}
+    assert set(report.rejections) == {"the execution exceeds the resting amount or is less than 1 lot"}
     assert (report.trades, report.trades_equal_cost) == (1, 0)
 
 

@@ -82,7 +82,7 @@ def test_a_submitted_order_is_never_seeded_even_if_messages_before_or_after_its_
     late = [message(1, Kind.SUBMITTED, 5, 4), message(2, Kind.DELETED, 5, 4), message(3, Kind.DELETED, 5, 4)]
     soon = [message(1, Kind.DELETED, 5, 4), message(2, Kind.SUBMITTED, 5, 4)]
     assert seeded_orders(late) == seeded_orders(soon) == []
-    assert replay(late, OrderManagement(), symbol="X").rejections == {"an order that was already removed": 1}
+    assert replay(late, OrderManagement(), symbol="X").rejections == {"the order was already removed": 1}
     assert replay(soon, OrderManagement(), symbol="X").unknown == 1
 
 
@@ -106,7 +106,7 @@ def test_an_invalid_seed_is_rejected() -> None:
     om = OrderManagement()
     report = replay([message(1, Kind.DELETED, 5, 4, price=0)], om, symbol="X")
     assert (len(om), report.unknown, report.seeded) == (0, 1, 0)
-    assert report.rejections == {"an invalid id, amount, or price": 1}
+    assert report.rejections == {"the id, amount, or price is invalid": 1}
 
 
 def test_ignored_ids_are_not_seeded() -> None:

@@ -23,10 +23,10 @@ from oms.models import MAX_INT, Order, OrderFill, Side
 
 __all__ = ["FollowedBook"]
 
-_MOST_ABSENT = 100_000  # ids of removed and rejected orders; a late row is only milliseconds late
-_REMOVED = "an order that was already removed"
-_NEVER_ACCEPTED = "an order whose submission was rejected"
-_YOURS = "the id of one of your own orders"
+_MOST_ABSENT = 100_000  # the most ids of removed and rejected orders to store; late rows come soon after
+_REMOVED = "the order was already removed"
+_NEVER_ACCEPTED = "the submission of the order was rejected"
+_YOURS = "the id belongs to one of your own orders"
 
 
 class FollowedBook:
@@ -110,7 +110,7 @@ class FollowedBook:
     def _create(self, message: Message) -> None:
         self._has_remaining_amounts = True
         if self._absent.get(message.order_id) == _REMOVED:
-            self._reject("created after its removal", message.row)
+            self._reject("the order was created after its removal", message.row)
         else:
             self._submit(message)
 
@@ -121,7 +121,7 @@ class FollowedBook:
         if 1 <= message.amount <= order.amount:
             self._set_amount(order, order.amount - message.amount)
         else:
-            self._reject("a cancellation of more than the resting amount, or of less than 1 lot", message.row)
+            self._reject("the cancellation exceeds the resting amount or is less than 1 lot", message.row)
 
     def _change(self, message: Message) -> None:
         if message.amount == 0:
@@ -133,15 +133,13 @@ class FollowedBook:
         if 1 <= message.amount <= MAX_INT:
             self._set_amount(order, message.amount)
         else:
-            self._reject("a change to an invalid amount", message.row)
+            self._reject("the new amount is invalid", message.row)
 
     def _delete(self, message: Message) -> None:
         order = self._resting(message)
         if order is not None:
             if message.amount != order.amount and not self._has_remaining_amounts:
-                self._tally.contradictions.add(
-                    "a deletion of an amount other than the resting amount", message.row
-                )
+                self._tally.contradictions.add("the deleted amount is not the resting amount", message.row)
             self._set_amount(order, 0)
         elif message.order_id not in self._om:
             self._add_absent(message.order_id, _REMOVED)
@@ -162,9 +160,7 @@ class FollowedBook:
                 continue
             available = remaining.get(order.order_id, order.amount)
             if not 1 <= message.amount <= available:
-                self._reject(
-                    "an execution of more than the resting amount, or of less than 1 lot", message.row
-                )
+                self._reject("the execution exceeds the resting amount or is less than 1 lot", message.row)
             amount = min(message.amount, available)
             if amount >= 1:
                 remaining[order.order_id] = available - amount
@@ -202,7 +198,7 @@ class FollowedBook:
         order = self._recorded.get(order_id)
         if order is not None:
             if order.side is not message.side:
-                self._reject("an order in another book", message.row)
+                self._reject("the order is in another book", message.row)
                 return None
             if self._current_amount(order) != order.amount:
                 self._tally.taken_from.add(order_id)
@@ -210,7 +206,7 @@ class FollowedBook:
         if order_id in self._own:
             self._reject(_YOURS, message.row)
         elif order_id in self._om:
-            self._reject("an order in another book", message.row)
+            self._reject("the order is in another book", message.row)
         else:
             self._miss(message)
         return None
@@ -269,7 +265,7 @@ class FollowedBook:
 
     def _add(self, order: Order, row: int) -> bool:
         if order.order_id in self._recorded:
-            self._reject("a submission with the id of a resting order", row)
+            self._reject("an order with this id is already resting", row)
             return False
         self._recorded[order.order_id] = (
             order  # first, so that its event does not count it as one of your orders
@@ -277,10 +273,10 @@ class FollowedBook:
         try:
             self._om.add_order(*order)
         except InvalidOrderError:
-            self._reject("an invalid id, amount, or price", row)
+            self._reject("the id, amount, or price is invalid", row)
         except DuplicateOrderError:
             self._reject(
-                _YOURS if order.order_id in self._own else "a submission with the id of a resting order", row
+                _YOURS if order.order_id in self._own else "an order with this id is already resting", row
             )
         else:
             return True

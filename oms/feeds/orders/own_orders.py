@@ -7,7 +7,7 @@ orders.
 The solution: subscribe to the events of the OrderManagement, and index the ids of your orders by price.
 
 1. An order is yours if it is resting in the symbol's books and its id is not in `recorded`.
-2. The index contains only ids. Amounts are read from the book, so a late or repeated event does no harm.
+2. The amounts of your orders are read from the book, so a late or repeated event does no harm.
 3. Inside an open transaction no events are published. The latest sequence number is then larger than that of
    the latest event received, and the index is rebuilt from the books before each message, in O(n).
 """
@@ -95,7 +95,7 @@ class OwnOrders:
 
     def _on_event(self, event: Event) -> None:
         if event.sequence != self._sequence + 1:
-            self._sequence = _UNKNOWN  # the index was rebuilt inside this transaction
+            self._sequence = _UNKNOWN  # events of a transaction, so the index must be rebuilt
             return
         match event:
             case OrderAdded(order=order):

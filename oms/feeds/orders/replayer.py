@@ -164,7 +164,7 @@ class Replay:
         """Count the messages of an event; return those that are not ignored."""
         first = run[0]
         if self._time is not None and first.time < self._time:
-            self._tally.contradictions.add("a time earlier than in the row above", first.row)
+            self._tally.contradictions.add("the time is earlier than in the row above", first.row)
         self._time = first.time
         wanted: list[Message] = []
         for message in run:

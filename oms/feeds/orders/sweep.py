@@ -5,8 +5,8 @@ the published ones. Your own orders keep the fills of the trade. The recorded or
 yours.
 
 The comparison with the exchange uses the trade as it would be without your orders. It is found with quotes.
-The first quote is for the traded amount. Each further quote is larger by the amount that still falls on your
-orders, until enough of the quote falls on recorded orders.
+The first quote is for the traded amount. If a part of the quote falls on your orders, the next quote is
+larger by that part, until the recorded orders fill the traded amount.
 """
 
 from __future__ import annotations
