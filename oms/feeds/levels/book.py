@@ -9,10 +9,11 @@ What does not work. To apply the levels to the orders one by one shows half a me
 the checksum is known only after the last level. To keep a book after a failed checksum is to guess which of
 its levels are wrong. To rebuild all orders for each message costs O(n), and every order loses its id.
 
-The solution. Each side stores its levels beside the orders, in a dict sorted by price. A message changes the
-levels first. Its sequence number, its prices and amounts, and its checksum are then checked. If all are
-right, the orders of the changed levels are updated in one transaction. Otherwise the book becomes stale: all
-of its levels and orders are removed, and updates are ignored until the next snapshot.
+The solution. Each side stores its levels beside the orders, in a dict sorted by price. The sequence number of
+a message is checked first. The message then changes the levels, but not the orders, and its prices, amounts,
+and checksum are checked. If all are valid, the orders of the changed levels are updated in one transaction.
+Otherwise the book becomes stale. All of its levels and orders are removed, and updates are ignored until the
+next snapshot.
 
 The invariants. After every call of `apply` that returns:
 - A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.

@@ -109,7 +109,7 @@ class LevelReport:
 
     @property
     def followed(self) -> bool:
-        """True if no book became stale or is stale at the end. Lines that could not be read do not count."""
+        """True if no book became stale or is stale at the end, even if some lines could not be read."""
         return not any(symbol.stale or symbol.times_stale for symbol in self.symbols.values())
 
     @property
