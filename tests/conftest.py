@@ -8,7 +8,12 @@ runs unchanged. For example, `pytest tests/core -m "not long"` runs the slow tes
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
+
+# On a busy machine any example can take long, so no test depends on the time of an example.
+hypothesis.settings.register_profile("oms", deadline=None)
+hypothesis.settings.load_profile("oms")
 
 _LEFT_OUT = pytest.StashKey[int]()
 

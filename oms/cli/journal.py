@@ -18,7 +18,7 @@ from oms.cli.options import Json
 from oms.cli.style import new_console, new_table
 from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
-from oms.events import Event
+from oms.events import Event, TradePlaced
 from oms.journal import SqliteJournal, Verification
 from oms.journal import backup as backup_file
 from oms.journal import rebuild as rebuild_file
@@ -239,8 +239,10 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
 
 def _subjects(event: Event) -> Sequence[Order | Trade]:
     """Return the orders or the trade of an event."""
-    subject: Order | Trade | tuple[Order, ...] = event.subject()
-    return (subject,) if isinstance(subject, Order | Trade) else subject
+    if isinstance(event, TradePlaced):
+        return (event.trade,)
+    subject: Order | tuple[Order, ...] = event.subject()
+    return (subject,) if isinstance(subject, Order) else subject
 
 
 def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None) -> bool:

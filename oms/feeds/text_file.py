@@ -125,7 +125,8 @@ class TextFile:
             except UnreadableError as error:
                 raise self.error(None, str(error)) from error
             finally:
-                self._position = raw.tell()
+                if not raw.closed:  # the garbage collector may close the file before it ends this generator
+                    self._position = raw.tell()
                 self._raw = None
 
 

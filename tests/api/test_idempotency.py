@@ -395,7 +395,7 @@ requests = st.one_of(
 
 
 @given(st.lists(requests, max_size=25), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_retries_and_restarts_leave_the_same_state_and_responses_as_each_request_alone(
     sequence: list[tuple[Any, ...]], data: st.DataObject
 ) -> None:

@@ -97,7 +97,7 @@ frequent_matches = st.one_of(
 
 
 @given(st.lists(frequent_matches, min_size=8, max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_ladder_shows_the_depth_of_the_book(
     browser: Browser, address: Address, om: OrderManagement, ladder: Page, changes: list[Any]
 ) -> None:

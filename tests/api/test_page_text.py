@@ -119,7 +119,7 @@ READ_BOTH_WAYS = """async (texts) => {
 
 
 @given(st.lists(values, max_size=20), st.booleans())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_json_is_read_exactly_even_in_browsers_that_hide_the_source_text(
     ladder: Page, originals: list[Any], ascii_only: bool
 ) -> None:
@@ -139,7 +139,7 @@ NUMBERS = """async (pairs) => {
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**130), st.integers(1, 2**130), st.integers(0, 6)), max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_integers_are_grouped_and_quotients_are_rounded_exactly(
     ladder: Page, quotients: list[tuple[int, int, int]]
 ) -> None:

@@ -19,7 +19,6 @@ from oms.api import Settings, create_app, response_models
 KEY = "correct-horse-battery"
 FEW_EXAMPLES = settings(
     max_examples=12,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )

@@ -78,7 +78,7 @@ class Rebuilt:
 
 
 @given(st.lists(commands, max_size=20), st.lists(commands, max_size=20), st.none() | symbols)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_client_can_rebuild_the_resting_orders_from_the_messages_alone(
     om: OrderManagement, address: Address, before: list[Any], after: list[Any], symbol: str | None
 ) -> None:

@@ -164,5 +164,5 @@ def test_a_client_whose_requests_fail_at_random_agrees_with_the_reference() -> N
     with service.client:
         run_state_machine_as_test(
             lambda: Machine(service),  # type: ignore[arg-type]  # any callable that returns a machine works
-            settings=settings(max_examples=40, stateful_step_count=20, deadline=None),
+            settings=settings(max_examples=40, stateful_step_count=20),
         )

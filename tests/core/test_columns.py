@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # pyarrow has no type hints
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import (
@@ -123,7 +123,6 @@ def test_a_row_of_a_quote_contains_its_fields_and_its_derived_figures() -> None:
     assert columns["average_price"] == [quote.average_price]
 
 
-@settings(deadline=None)
 @given(our.distinct_orders())
 def test_orders_can_be_rebuilt_from_their_columns(orders: list[Order]) -> None:
     columns = to_columns(orders, kind=Order)
@@ -134,7 +133,6 @@ def test_orders_can_be_rebuilt_from_their_columns(orders: list[Order]) -> None:
     assert rebuilt == orders
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_changes_in_the_columns_of_events_add_up_to_the_resting_orders(seed: int) -> None:
     om = OrderManagement()

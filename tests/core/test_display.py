@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from sortedcontainers import SortedList
@@ -219,7 +219,6 @@ def default_repr(value: Any) -> str:
     return f"{type(value).__name__}({fields})"
 
 
-@settings(deadline=None)
 @given(st.lists(st.builds(OrderFill, our.order_ids, our.amounts, our.prices), max_size=30), our.sides)
 def test_a_repr_equals_that_of_a_named_tuple_but_omits_fills_after_the_tenth(
     fills: list[OrderFill], side: Side
@@ -258,7 +257,6 @@ def test_an_amount_with_thousands_of_digits_is_displayed_as_its_number_of_bits()
     assert ["requested (lots)", "<an int of 16610 bits>"] in page_of(quote).rows
 
 
-@settings(deadline=None)
 @given(st.integers(1, 2**256 - 1))
 def test_a_total_of_up_to_256_bits_is_displayed_exactly(total: int) -> None:
     trade = Trade(1, "JPM", BUY, 1, total, ())

@@ -9,7 +9,7 @@ from math import gcd
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError
@@ -23,14 +23,12 @@ sizes = st.builds(
 counts = st.integers(0, MAX_INT)
 
 
-@settings(deadline=None)
 @given(sizes, counts)
 def test_ticks_converted_to_text_and_back_are_unchanged(size: str, ticks: int) -> None:
     instrument = Instrument(tick_size=size)
     assert instrument.to_ticks(instrument.price_text(ticks)) == ticks
 
 
-@settings(deadline=None)
 @given(sizes, counts)
 def test_lots_converted_to_text_and_back_are_unchanged(size: str, lots: int) -> None:
     instrument = Instrument(lot_size=size)
@@ -39,7 +37,6 @@ def test_lots_converted_to_text_and_back_are_unchanged(size: str, lots: int) -> 
     assert Decimal(text) == lots * instrument.lot
 
 
-@settings(deadline=None)
 @given(sizes, st.from_regex(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?", fullmatch=True))
 def test_decimal_text_is_converted_exactly_or_rejected(size: str, text: str) -> None:
     instrument = Instrument(tick_size=size)
@@ -55,7 +52,6 @@ def test_decimal_text_is_converted_exactly_or_rejected(size: str, text: str) -> 
             instrument.to_ticks(text)
 
 
-@settings(deadline=None)
 @given(sizes, counts, st.integers(0, 5))
 def test_text_with_as_many_decimals_as_the_tick_size_survives_the_round_trip_unchanged(
     size: str, ticks: int, zeros: int
@@ -126,7 +122,6 @@ def test_the_message_about_a_float_names_a_call_that_converts_it_exactly(value: 
     assert ticks == Fraction(str(value)) * 10**5
 
 
-@settings(deadline=None)
 @given(sizes, st.decimals("0", "1e6", places=8), st.integers(-6, 6))
 def test_every_exact_form_of_a_number_is_converted_to_the_same_ticks(
     size: str, number: Decimal, shift: int
@@ -153,7 +148,6 @@ def test_text_with_an_exponent_is_converted_exactly() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(sizes, sizes)
 def test_the_finer_instrument_is_the_coarsest_one_in_which_both_tick_sizes_are_whole_numbers(
     one: str, other: str
@@ -197,7 +191,6 @@ def test_only_integers_of_zero_or_more_are_converted_to_text(value: int) -> None
             write(value)
 
 
-@settings(deadline=None)
 @given(sizes, st.integers(-(10**20), 10**20), st.integers(1, 10**12))
 def test_the_text_for_people_is_exact_and_averages_are_correctly_rounded(
     size: str, total: int, lots: int

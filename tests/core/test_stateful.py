@@ -17,9 +17,7 @@ from support.machine import Machine
 
 @pytest.mark.slow
 def test_every_method_agrees_with_the_reference() -> None:
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(Machine, settings=settings(max_examples=150, stateful_step_count=40))
 
 
 @pytest.mark.long
@@ -29,7 +27,6 @@ def test_every_method_agrees_with_the_reference_over_a_hundred_thousand_steps() 
         settings=settings(
             max_examples=1000,
             stateful_step_count=100,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError, OrderManagement, Side
@@ -135,7 +135,6 @@ def test_a_truncated_compressed_file_raises_an_error_after_its_last_complete_lin
     assert run.report().checksums_ok == followed
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 3))
 def test_a_line_of_random_bytes_is_skipped_or_raises_a_feed_error(
     tmp_path_factory: pytest.TempPathFactory, garbage: bytes, at: int
@@ -153,7 +152,6 @@ def test_a_line_of_random_bytes_is_skipped_or_raises_a_feed_error(
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.data())
 def test_a_malformed_message_is_skipped_or_makes_its_book_stale_until_the_next_snapshot(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

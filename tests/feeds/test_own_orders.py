@@ -207,7 +207,7 @@ def test_best_price_states_are_compared_without_own_orders() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_no_bot_is_notified_of_more_fills_than_its_orders_had(seed: int, most: int) -> None:
     om, messages = OrderManagement(), list[Message]()
     rng = random.Random(seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oms import Order, OrderManagement, Side
@@ -112,7 +112,6 @@ def replayed(rows: list[str], states: list[str]) -> tuple[OrderManagement, Repor
 
 @pytest.mark.slow
 @given(sessions() | sessions_after_the_start(), st.booleans())
-@settings(deadline=None)
 def test_a_session_replays_to_the_book_that_its_operations_made(session: Recorder, repeated: bool) -> None:
     assume(session.rows)
     distinct = [state for state, _ in groupby(session.states)]
@@ -127,7 +126,6 @@ def test_a_session_replays_to_the_book_that_its_operations_made(session: Recorde
 
 @pytest.mark.slow
 @given(sessions_after_the_start(), st.data())
-@settings(deadline=None)
 def test_an_error_of_one_lot_in_a_book_file_is_detected(session: Recorder, data: st.DataObject) -> None:
     distinct = [state for state, _ in groupby(session.states)]
     assume(distinct)
@@ -139,7 +137,6 @@ def test_an_error_of_one_lot_in_a_book_file_is_detected(session: Recorder, data:
 
 
 @given(st.lists(st.text("0123456789-.,\n\rx", max_size=30), max_size=5))
-@settings(deadline=None)
 def test_any_text_is_replayed_or_raises_a_feed_error_and_leaves_a_valid_book(lines: list[str]) -> None:
     good = "1.0,1,7,10,100,-1\n"
     om = OrderManagement()
@@ -169,7 +166,6 @@ def test_any_text_is_replayed_or_raises_a_feed_error_and_leaves_a_valid_book(lin
     ),
     st.sampled_from(get_args(Unknown)[:2]),
 )
-@settings(deadline=None)
 def test_all_well_formed_rows_are_applied_or_counted(rows: list[str], unknown: Unknown) -> None:
     om = OrderManagement()
     with tempfile.TemporaryDirectory() as folder:

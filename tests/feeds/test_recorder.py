@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError, OrderManagement, Side
@@ -23,7 +23,6 @@ def record(times: list[int], **bounds: int) -> Recorder:
     return recorder
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=60).map(sorted), st.integers(1, 20))
 def test_the_first_book_of_each_interval_is_sampled_and_the_interval_doubles_at_the_limit(
     times: list[int], most: int
@@ -54,7 +53,6 @@ def test_the_number_of_samples_does_not_grow_with_the_session() -> None:
     assert gaps == {128.0}
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 10))
 def test_of_too_many_trades_the_largest_remain_in_order_of_time(amounts: list[int], most: int) -> None:
     recorder = Recorder(trades=most)

@@ -283,3 +283,13 @@ def test_an_error_names_its_file_and_row_also_after_pickling() -> None:
 )
 def test_a_decimal_is_read_as_an_exact_integer(text: str, decimals: int, exact: int) -> None:
     assert scaled(text, decimals) == exact
+
+
+def test_a_reader_whose_file_was_closed_before_it_ends_without_an_error(tmp_path: Path) -> None:
+    file = TextFile(write(tmp_path / "a.csv", b"a,1\nb,2\n"))
+    rows = file.rows()
+    next(rows)
+    raw = file._raw
+    assert raw is not None
+    raw.close()  # as the garbage collector may do
+    rows.close()

@@ -83,7 +83,6 @@ def test_every_method_agrees_with_the_reference_book_across_crashes(
         settings=settings(
             max_examples=examples,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -256,7 +256,6 @@ def test_transparent_axes_have_the_colors_for_the_background_of_their_figure() -
 # ---------------------------------------------------------------------- units
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**70), 2**70), st.sampled_from(["1", "0.01", "0.5", "25", "0.00000001"]))
 def test_a_drawn_price_is_the_float_nearest_to_the_exact_price(ticks: int, size: str) -> None:
     units = Units(Instrument(tick_size=size, lot_size=size))
@@ -290,7 +289,7 @@ def test_a_depth_chart_steps_through_the_cumulative_amounts_of_both_books() -> N
     assert {line.get_drawstyle() for line in lines_of(ax)} == {"steps-post"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(our.distinct_orders(), st.none() | st.integers(1, 5))
 def test_any_book_can_be_drawn_and_its_curve_ends_at_the_total_amount(
     orders: list[Order], levels: int | None
@@ -473,7 +472,7 @@ def within(levels: tuple[tuple[int, int], ...], mid: Fraction, bps: int) -> int:
     return sum(amount for price, amount in levels if abs(price - mid) / mid * 10_000 <= bps)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4, unique=True))
 def test_a_liquidity_band_is_as_high_as_the_amount_within_it(bps: list[int]) -> None:
     recording = session(samples=6)

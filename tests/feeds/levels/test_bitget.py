@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import OrderManagement
@@ -12,7 +12,6 @@ from support.naive_exchange import NaiveExchange
 from support.strategies import level_changes
 
 
-@settings(deadline=None)
 @given(batches=level_changes, lost=st.integers(0, 25))
 def test_sequence_numbers_of_version_3_show_a_gap(
     batches: list[list[tuple[int, str, str]]], lost: int

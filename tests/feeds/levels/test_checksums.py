@@ -6,7 +6,7 @@ import re
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError, OrderManagement
@@ -72,7 +72,6 @@ def test_krakens_own_precision_restores_trailing_zeros_that_a_recorder_dropped()
     assert feed["XBT/USD"].instrument == XBT
 
 
-@settings(deadline=None)
 @given(batches=level_changes, data=st.data())
 def test_numbers_that_a_recorder_wrote_as_floats_still_pass_the_checksum(
     batches: list[list[tuple[int, str, str]]], data: st.DataObject

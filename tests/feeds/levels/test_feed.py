@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError, OrderManagement, Side
@@ -26,7 +26,6 @@ BUY = Side.BUY
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None)
 @given(batches=level_changes, depth=st.integers(1, 12), second_snapshot=st.integers(0, 25))
 def test_after_every_message_the_book_equals_that_of_the_exchange(
     form: Format, batches: list[list[tuple[int, str, str]]], depth: int, second_snapshot: int
@@ -56,7 +55,6 @@ def test_after_every_message_the_book_equals_that_of_the_exchange(
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(deadline=None)
 @given(batches=level_changes, data=st.data())
 def test_a_wrong_checksum_or_a_gap_makes_only_its_own_symbol_stale_until_the_next_snapshot(
     form: Format, batches: list[list[tuple[int, str, str]]], data: st.DataObject
