@@ -196,19 +196,20 @@ class PriceBoundError(OmsError, ValueError):
 class OpenTransactionError(OmsError, RuntimeError):
     """The call conflicts with an open transaction or an open what-if.
 
-    `action` describes the call.
+    `problem` describes the conflict, and `remedy` what to do about it.
 
-    >>> print(OpenTransactionError("copying or pickling inside a transaction"))
-    copying or pickling inside a transaction is not possible
+    >>> print(OpenTransactionError("the transaction has already ended", "begin a new one"))
+    the transaction has already ended; begin a new one
 
     """
 
-    def __init__(self, action: str) -> None:
-        super().__init__(action)
-        self.action = action
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.action} is not possible"
+        return f"{self.problem}; {self.remedy}"
 
 
 class JournalError(OmsError, OSError):

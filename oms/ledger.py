@@ -128,7 +128,9 @@ class Ledger:
     def check_closed(self, action: str) -> None:
         """Raise OpenTransactionError while a transaction or a what-if is open."""
         if self._open:
-            raise OpenTransactionError(f"{action} inside a transaction or a what-if")
+            raise OpenTransactionError(
+                f"{action} is not possible inside a transaction or a what-if", "end it first"
+            )
 
     @property
     def is_marked(self) -> bool:
@@ -152,12 +154,14 @@ class Ledger:
                 return
             if owner.is_this_thread() or owner.is_inherited():
                 raise OpenTransactionError(
-                    "using this book while another task, context, or thread has a transaction open"
+                    "another task, context, or thread has a transaction open in these books",
+                    "call this after the transaction has ended, or where it was opened",
                 )
             deadline = deadline or monotonic() + LONGEST_WAIT
             if monotonic() >= deadline:
                 raise OpenTransactionError(
-                    f"waiting longer than {LONGEST_WAIT:g} seconds for another thread's transaction"
+                    f"another thread's transaction was still open after {LONGEST_WAIT:g} seconds",
+                    "end the transaction, or try again later",
                 )
             self._waiters += 1
             try:
@@ -176,14 +180,17 @@ class Ledger:
     def _settle_or_raise(self) -> None:
         in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
         if in_progress and self._is_at_work():
-            raise OpenTransactionError("a verb in the middle of another (a signal handler, or a finalizer)")
+            raise OpenTransactionError(
+                "this thread is in the middle of another change of these books",
+                "in a signal handler or a finalizer, set a flag instead of calling a method",
+            )
         try:
             self.settle()
         except OmsError:
             raise
         except Exception as error:
             raise OpenTransactionError(
-                f"using this book before an interrupted change is rolled back ({error!r})"
+                f"an interrupted change could not be rolled back: {error!r}", "the next call tries again"
             ) from error
 
     def _is_at_work(self) -> bool:
@@ -298,7 +305,7 @@ class Ledger:
         if savepoint not in self._open:
             if failed:
                 return  # it was rolled back
-            raise OpenTransactionError("leaving a transaction that has ended already")
+            raise OpenTransactionError("the transaction has already ended", "begin a new one")
         try:
             if self.is_marked:
                 self._restore()
@@ -310,10 +317,14 @@ class Ledger:
             raise
         if foreign:
             raise OpenTransactionError(
-                "leaving a transaction in another thread, task, or context, which rolls it back,"
+                "the transaction was rolled back, because another thread, task, or context ended it",
+                "end a transaction where it was entered",
             )
         if not (in_order or failed):
-            raise OpenTransactionError("leaving an outer transaction before an inner one")
+            raise OpenTransactionError(
+                "the transaction was rolled back, because a transaction inside it was still open",
+                "end the inner transaction first",
+            )
 
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if not keep:

@@ -57,7 +57,7 @@ class _Block:
 def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace: object) -> None:
     savepoint, ledger = block.savepoint, block.ledger
     if savepoint is None:
-        raise OpenTransactionError("leaving a transaction that was not entered")
+        raise OpenTransactionError("the transaction was not entered", "enter it with a with statement")
     try:
         with ledger.lock:
             ledger.close(savepoint, failed=kind is not None)
@@ -69,7 +69,9 @@ def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace
 def _leave_by_hand(block: _Block, *failure: Any) -> None:
     savepoint = block.savepoint
     if savepoint is not None and not savepoint.ended and isinstance(savepoint.handle(), partial):
-        raise OpenTransactionError("leaving a transaction by hand while a with statement is inside it")
+        raise OpenTransactionError(
+            "only the with statement that entered this transaction can end it", "leave its block"
+        )
     _leave(block, *failure)
 
 
@@ -109,7 +111,9 @@ class Transaction(AbstractContextManager[T]):
 
     def __enter__(self) -> T:
         if self._entered:
-            raise OpenTransactionError("entering the same transaction a second time")
+            raise OpenTransactionError(
+                "the transaction was entered before", "call transaction() or what_if() for a new one"
+            )
         self._entered = True
         block, ledger = self._block, self._block.ledger
         handle = self._early and self._early()

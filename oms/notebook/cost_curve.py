@@ -87,7 +87,7 @@ def _draw_worst(ax: Axes, curve: dict[str, list[int]], color: str, units: Units)
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
     """Add the axis on the right, which shows slippage relative to the best price."""
-    worse = _BPS if side is Side.BUY else -_BPS  # a higher price is worse for BUY, a lower price for SELL
+    worse = side.sign * _BPS
 
     def slippage(price: Any) -> Any:  # a number or an array
         return (price / best - 1) * worse

@@ -113,7 +113,7 @@ def _draw(
     units: Units,
 ) -> set[int]:
     """Draw the bands of one side, widest first. Return the widths (bps) whose amount may be incomplete."""
-    up = 1 if side is Side.BUY else -1
+    up = side.sign
     deepest = max(map(len, levels))
     incomplete: set[int] = set()
     shades = _shades(len(widths))

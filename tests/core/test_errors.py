@@ -32,7 +32,7 @@ EXAMPLES = [
     InsufficientLiquidityError("JPM", Side.BUY, 31, 30),
     InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"),
     PriceBoundError("max_total_price", 440, 442),
-    OpenTransactionError("copying"),
+    OpenTransactionError("copying is not possible", "end it first"),
     JournalError("book.db: events, sequence 7", "the hash does not fit"),
 ]
 

@@ -612,7 +612,7 @@ def test_a_change_made_while_handling_the_interrupt_of_a_transaction_is_saved(
     assert om.copy().state_hash() == om.state_hash()
     if om.journal is not None:
         assert OrderManagement(om.journal).state_hash() == om.state_hash()
-    with pytest.raises(OpenTransactionError, match="ended already"):
+    with pytest.raises(OpenTransactionError, match="already ended"):
         context.__exit__(None, None, None)
 
 

@@ -541,58 +541,64 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
     (
         copy_inside_a_transaction,
         OpenTransactionError,
-        "copying, pickling, or taking a snapshot inside a transaction or a what-if is not possible",
+        "copying, pickling, or taking a snapshot is not possible inside a transaction or a what-if; "
+        "end it first",
     ),
     (
         close_inside_a_what_if,
         OpenTransactionError,
-        "closing inside a transaction or a what-if is not possible",
+        "closing is not possible inside a transaction or a what-if; end it first",
     ),
     (
         use_in_another_context,
         OpenTransactionError,
-        "using this book while another task, context, or thread has a transaction open is not possible",
+        "another task, context, or thread has a transaction open in these books; "
+        "call this after the transaction has ended, or where it was opened",
     ),
     (
         use_in_another_thread,
         OpenTransactionError,
-        "waiting longer than 0.01 seconds for another thread's transaction is not possible",
+        "another thread's transaction was still open after 0.01 seconds; "
+        "end the transaction, or try again later",
     ),
     (
         use_in_the_middle_of_a_change,
         OpenTransactionError,
-        "a verb in the middle of another (a signal handler, or a finalizer) is not possible",
+        "this thread is in the middle of another change of these books; "
+        "in a signal handler or a finalizer, set a flag instead of calling a method",
     ),
     (
         use_before_a_failing_rollback,
         OpenTransactionError,
-        "using this book before an interrupted change is rolled back (MemoryError()) is not possible",
+        "an interrupted change could not be rolled back: MemoryError(); the next call tries again",
     ),
     (
         lambda: worked_example().transaction().__exit__(None, None, None),
         OpenTransactionError,
-        "leaving a transaction that was not entered is not possible",
+        "the transaction was not entered; enter it with a with statement",
     ),
-    (leave_twice, OpenTransactionError, "leaving a transaction that has ended already is not possible"),
+    (leave_twice, OpenTransactionError, "the transaction has already ended; begin a new one"),
     (
         leave_in_another_thread,
         OpenTransactionError,
-        "leaving a transaction in another thread, task, or context, which rolls it back, is not possible",
+        "the transaction was rolled back, because another thread, task, or context ended it; "
+        "end a transaction where it was entered",
     ),
     (
         leave_out_of_order,
         OpenTransactionError,
-        "leaving an outer transaction before an inner one is not possible",
+        "the transaction was rolled back, because a transaction inside it was still open; "
+        "end the inner transaction first",
     ),
     (
         leave_inside_a_with_statement,
         OpenTransactionError,
-        "leaving a transaction by hand while a with statement is inside it is not possible",
+        "only the with statement that entered this transaction can end it; leave its block",
     ),
     (
         enter_twice,
         OpenTransactionError,
-        "entering the same transaction a second time is not possible",
+        "the transaction was entered before; call transaction() or what_if() for a new one",
     ),
     (
         make_two_callbacks_fail,
