@@ -87,7 +87,7 @@ def test_the_command_accepts_a_root_path_and_prints_it() -> None:
             assert added.headers["location"] == "/oms/orders/9"
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
-        assert lines[-1] == "root path: /oms/, which the proxy in front removes\n"
+        assert lines[-1] == "root path: /oms/, which the proxy removes\n"
 
 
 @pytest.mark.parametrize("path", ["oms", "//", "/a b", "/oms//x", "http://x/oms", "/../x", "/ä", "/x?y"])
