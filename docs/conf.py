@@ -40,11 +40,11 @@ autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 
 OUTSIDE = {"../../benchmarks/peers/README.md": "peers.md"}
-"""A dict from files outside docs/ to the pages that include them."""
+"""Files outside docs/, and the page that includes each of them."""
 
 
 def adapt(_app: Any, _page: str, source: list[str]) -> None:
-    """Change links to source files into links to pages, and drop blank lines for doctest."""
+    """Replace links to source files by links to pages, and remove the blank lines that doctest needs."""
     for path, page in OUTSIDE.items():
         source[0] = source[0].replace(f"]({path})", f"]({page})")
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
@@ -56,6 +56,6 @@ def leave_out(_app: Any, _what: str, _name: str, value: Any, skip: bool, _option
 
 
 def setup(app: Any) -> None:
-    """Register both functions with Sphinx."""
+    """Register `adapt` and `leave_out` with Sphinx."""
     app.connect("source-read", adapt)
     app.connect("autodoc-skip-member", leave_out)

@@ -1,8 +1,8 @@
-"""Draw every picture of the docs, and run the notebooks: `.venv/bin/python docs/pictures.py [FOLDER]`.
+"""A command that regenerates all images of the docs and runs the notebooks.
 
-The pictures show a synthetic session that is the same in every run. Run the command again after you change a
-plot, the page, or the ladder. The picture of the page needs Chromium. Without Chromium, the command draws
-only the other pictures and prints a message.
+Usage: `.venv/bin/python docs/pictures.py [FOLDER]`. Run the command after you change a plot, the web page, or
+the ladder. The plots and the ladder show a synthetic session that is the same in every run. The images of the
+web page need Chromium. Without Chromium, the command creates only the other images and prints a message.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def session() -> tuple[OrderManagement, BookHistory]:
 
 
 def plots() -> dict[str, Image.Image]:
-    """Return the figure of every plot of `oms.notebook`, by name."""
+    """Return an image of each plot of `oms.notebook`, by the name of its function."""
     om, history = session()
     unit = history.instrument
     draw: dict[str, Callable[[Axes], Axes]] = {
@@ -79,7 +79,7 @@ def _plot(draw: Callable[[Axes], Axes]) -> Image.Image:
 
 
 def save(image: Image.Image, path: Path | io.BytesIO) -> None:
-    """Write a PNG file, with a color palette to make the file small."""
+    """Write a PNG file with a palette of few colors, which makes the file small."""
     flat = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
     flat.save(path, format="PNG", optimize=True)
 
@@ -122,7 +122,7 @@ _SVG = """\
 
 
 def command_ladder() -> str:
-    """Return the ladder that `oms demo` and `oms replay` print, as SVG text."""
+    """Return the ladder that `oms demo` and `oms replay` print, as SVG."""
     om, history = session()
     console = Console(
         record=True,
@@ -162,7 +162,7 @@ def served() -> Generator[str]:
 
 
 def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
-    """Return a picture of the page while it shows the cost of a trade."""
+    """Return a screenshot of the web page that shows the cost of a trade."""
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": 1120, "height": 640}, reduced_motion="reduce"
     )
@@ -176,7 +176,7 @@ def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Im
 
 
 def pages() -> dict[str, Image.Image]:
-    """Return pictures of the page in light and dark colors, or no pictures without Chromium."""
+    """Return screenshots of the web page in light and dark colors, or an empty dict without Chromium."""
     executable = shutil.which("chromium")
     if executable is None:
         print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
@@ -193,7 +193,7 @@ def pages() -> dict[str, Image.Image]:
 
 
 def executed(path: Path) -> Any:
-    """Run a notebook, and return it with its outputs, but without data that differs between runs."""
+    """Run a notebook and return it with its outputs, without metadata that differs between runs."""
     book = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
     with TemporaryDirectory() as folder:
         NotebookClient(book, record_timing=False, resources={"metadata": {"path": folder}}).execute()
@@ -217,7 +217,7 @@ def _smaller(png: str) -> str:
 
 
 def main(folder: Path = PICTURES) -> None:
-    """Write the pictures into a folder, and also the notebooks if it is the folder of the docs."""
+    """Write the images to `folder`, and update the notebooks if `folder` is `docs/pictures`."""
     folder.mkdir(exist_ok=True)
     for name, image in {**plots(), **pages()}.items():
         save(image, folder / f"{name}.png")
@@ -229,6 +229,6 @@ def main(folder: Path = PICTURES) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Draw every picture of the docs, and run the notebooks.")
+    parser = argparse.ArgumentParser(description="Regenerate all images of the docs and run the notebooks.")
     parser.add_argument("folder", nargs="?", type=Path, default=PICTURES, help="default: docs/pictures")
     main(parser.parse_args().folder)
