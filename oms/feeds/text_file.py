@@ -6,7 +6,7 @@ import os
 import re
 import reprlib
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from typing import BinaryIO, NamedTuple
 
@@ -66,13 +66,14 @@ class TextFile:
         unreadable, damaged, or not text, and for an empty row before the end.
         """
         empty = 0  # the first empty row after the latest row yielded, or 0
-        for row, text in self.lines():
-            if not text.strip():
-                empty = empty or row
-            elif empty:
-                raise self.error(empty, "must not be empty")
-            else:
-                yield row, text
+        with closing(self.lines()) as lines:
+            for row, text in lines:
+                if not text.strip():
+                    empty = empty or row
+                elif empty:
+                    raise self.error(empty, "must not be empty")
+                else:
+                    yield row, text
 
     def lines(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end), including empty rows.

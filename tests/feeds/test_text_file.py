@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from oms import OmsError
-from oms.feeds import FeedError, UnknownOrderError, feed_of
+from oms.feeds import FeedError, UnknownOrderError, bitstamp, feed_of, lobster, text_file
 from oms.feeds.text_file import TextFile, scaled
 
 
@@ -293,3 +293,31 @@ def test_a_reader_whose_file_was_closed_before_it_ends_without_an_error(tmp_path
     assert raw is not None
     raw.close()  # as the garbage collector may do
     rows.close()
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (lambda path: list(bitstamp.read(path)), "id,timestamp\n"),
+        (lambda path: list(bitstamp.trades(path)), "x,y\nz\n"),
+        (
+            lambda path: list(lobster.read(path)),
+            "34200.1,1,7,10,1000000,-1\nno row\n34200.2,1,8,10,1000000,-1\n",
+        ),
+        (lambda path: list(TextFile(path).rows()), "a\n\nb\n"),
+    ],
+)
+def test_a_file_is_closed_when_a_bad_row_raises_an_error(
+    read: Callable[[Path], object], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[io.BufferedReader] = []
+
+    def open_and_record(path: str, mode: str) -> io.BufferedReader:
+        opened.append(io.open(path, "rb"))  # noqa: SIM115, UP020  # the name `open` is the one replaced
+        return opened[-1]
+
+    monkeypatch.setattr(text_file, "open", open_and_record, raising=False)
+    with pytest.raises(FeedError) as caught:
+        read(write(tmp_path / "x.csv", text.encode()))
+    assert opened
+    assert all(file.closed for file in opened), caught.traceback  # the traceback keeps suspended generators

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import NoReturn, cast
 
 from oms.feeds.levels.checksums import ChecksumRule
@@ -58,28 +59,29 @@ class Capture(Streamed):
         translator = self._translator()
         self.passed_over.clear()
         self.first_rows.clear()
-        for row, text in self._file.lines():
-            line = sent_in(text)
-            if line is None:
-                self._skip(UNREADABLE if _is_cut_off(text) else _NOTE, row)
-                continue
-            time, body = line
-            try:
-                time, sent = unwrapped(time, parsed(body))
-                messages = list(translator.translate(sent, row, time))
-                for message in messages:
-                    check_symbol(message.symbol)
-            except UnsupportedChannelError as error:
-                is_named = str(error) in self.passed_over or len(self.passed_over) < _MOST_REASONS
-                self._skip(str(error) if is_named else _OTHER_CHANNELS, row)
-                continue
-            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
-                self._skip(UNREADABLE, row)
-                continue
-            if messages:
-                yield from messages
-            else:
-                self._skip(_OTHER, row)
+        with closing(self._file.lines()) as lines:
+            for row, text in lines:
+                line = sent_in(text)
+                if line is None:
+                    self._skip(UNREADABLE if _is_cut_off(text) else _NOTE, row)
+                    continue
+                time, body = line
+                try:
+                    time, sent = unwrapped(time, parsed(body))
+                    messages = list(translator.translate(sent, row, time))
+                    for message in messages:
+                        check_symbol(message.symbol)
+                except UnsupportedChannelError as error:
+                    is_named = str(error) in self.passed_over or len(self.passed_over) < _MOST_REASONS
+                    self._skip(str(error) if is_named else _OTHER_CHANNELS, row)
+                    continue
+                except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+                    self._skip(UNREADABLE, row)
+                    continue
+                if messages:
+                    yield from messages
+                else:
+                    self._skip(_OTHER, row)
 
     def _skip(self, reason: str, row: int) -> None:
         self.passed_over[reason] += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -101,10 +102,11 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
     """Return the units with a tick size that fits all prices. Iterating the messages raises file errors."""
     most = decimals_of(UNITS.tick_size)
     try:
-        for _, text in TextFile(path).rows():
-            fields = _ORDER.split(text)
-            if fields is not None:
-                most = max(most, decimals_of(fields[3]))
+        with closing(TextFile(path).rows()) as rows:
+            for _, text in rows:
+                fields = _ORDER.split(text)
+                if fields is not None:
+                    most = max(most, decimals_of(fields[3]))
     except FeedError:
         pass
     return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
@@ -116,24 +118,24 @@ def is_header(text: str) -> bool:
 
 
 def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
-    rows = file.rows()
-    _ORDER.read_header(file, *next(rows))
-    row = 1
-    for row, text in rows:
-        order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
-        try:
-            ticks = units.to_ticks(price)
-        except InvalidArgumentError as error:
-            raise file.error(row, str(error)) from error
-        yield Message(
-            row,
-            int(time) * 1_000_000,
-            _KINDS[action],
-            int(order_id),
-            _SIDES[direction],
-            int(volume),
-            ticks,
-        )
+    with closing(file.rows()) as rows:
+        _ORDER.read_header(file, *next(rows))
+        row = 1
+        for row, text in rows:
+            order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
+            try:
+                ticks = units.to_ticks(price)
+            except InvalidArgumentError as error:
+                raise file.error(row, str(error)) from error
+            yield Message(
+                row,
+                int(time) * 1_000_000,
+                _KINDS[action],
+                int(order_id),
+                _SIDES[direction],
+                int(volume),
+                ticks,
+            )
     if row == 1:
         raise file.error(None, "the file has no rows below its header")
 
@@ -155,18 +157,18 @@ def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[
     taker, and its maker is the order on the other side. Raises FeedError. O(1) memory.
     """
     file = TextFile(path)
-    rows = file.rows()
-    row, header = next(rows)
-    if header == _REPORTED.header:
-        yield from _reported(file, rows, units)
-        return
-    if header != _TRADE.header:
-        raise file.error(
-            row, f"the header must be {_TRADE.header} or {_REPORTED.header}, not {header[:80]!r}"
-        )
-    for row, text in rows:
-        time, _, volume, _, _, _, maker, _ = _TRADE.read(file, row, text)
-        yield PublishedTrade(row, scaled(time, 9), int(volume.partition(".")[0]), int(maker))
+    with closing(file.rows()) as rows:
+        row, header = next(rows)
+        if header == _REPORTED.header:
+            yield from _reported(file, rows, units)
+            return
+        if header != _TRADE.header:
+            raise file.error(
+                row, f"the header must be {_TRADE.header} or {_REPORTED.header}, not {header[:80]!r}"
+            )
+        for row, text in rows:
+            time, _, volume, _, _, _, maker, _ = _TRADE.read(file, row, text)
+            yield PublishedTrade(row, scaled(time, 9), int(volume.partition(".")[0]), int(maker))
 
 
 def _reported(file: TextFile, rows: Iterator[tuple[int, str]], units: Instrument) -> Iterator[PublishedTrade]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterator
+from contextlib import closing
 
 from oms.feeds.text_file import TextFile
 
@@ -81,12 +82,13 @@ def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
 
 def below_header(file: TextFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
     """Stream the rows of a file below its header, if any. Raise FeedError for an unexpected header."""
-    for row, text in file.rows():
-        if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
-            if names_are(text, names, least):
-                continue
-            columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
-            raise file.error(
-                1, f"must be a row of values or a header that names {columns}, not {reprlib.repr(text)}"
-            )
-        yield row, text
+    with closing(file.rows()) as rows:
+        for row, text in rows:
+            if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
+                if names_are(text, names, least):
+                    continue
+                columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
+                raise file.error(
+                    1, f"must be a row of values or a header that names {columns}, not {reprlib.repr(text)}"
+                )
+            yield row, text
