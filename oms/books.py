@@ -174,7 +174,7 @@ class Books:
             assert len(book), "an empty book is deleted"
             book._check()
         total = sum(map(len, self.by_name.values()))
-        assert total == len(self.orders), "every order is in a book"
+        assert total == len(self.orders), "every order is in exactly one book"
 
 
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
