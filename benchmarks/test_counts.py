@@ -10,7 +10,7 @@ import pytest
 from oms import InsufficientLiquidityError, OrderManagement, Side
 from oms.level import Level
 from oms.order_book import OrderBook
-from oms.price_sums import MOST_SHIFTS
+from oms.price_sums import MOST_CORRECTIONS
 from workloads import SYMBOL, crowd, ladder
 
 
@@ -51,7 +51,7 @@ def test_a_price_reads_at_most_one_level_per_order_that_the_trade_would_consume(
 
 
 @pytest.mark.parametrize("k", [1, 10, 1000])
-@pytest.mark.parametrize("changes", [1, MOST_SHIFTS, MOST_SHIFTS + 1, 100])
+@pytest.mark.parametrize("changes", [1, MOST_CORRECTIONS, MOST_CORRECTIONS + 1, 100])
 def test_a_price_after_changes_reads_at_most_one_level_per_order_that_the_trade_would_consume(
     k: int, changes: int
 ) -> None:

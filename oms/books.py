@@ -1,4 +1,4 @@
-"""All books of one OrderManagement: what each event does to them, and how it is undone."""
+"""All books of one OrderManagement, and the functions that apply events to them or undo events."""
 
 from __future__ import annotations
 
@@ -31,11 +31,15 @@ BookName = tuple[str, Side]
 
 
 class Books:
-    """The orders by id, the books by (symbol, side), and the next trade id.
+    """All orders by id, all books by symbol and side, and the next trade id.
 
-    A transition takes what an event carries, which has been validated, so it fails only if
-    something strikes from outside. Its inverse leaves no trace: an emptied book is forgotten, so
-    equal orders mean equal books.
+    Each method that changes the books applies or undoes one event. Its argument is the subject of the event
+    and has been validated, so it fails only if something outside interrupts it, for example Ctrl-C or a lack
+    of memory. Undoing an event restores the exact state before it. An empty book is deleted, so equal orders
+    always mean equal books.
+
+    In the docstrings, n is the number of orders in the book, m the number of orders in the event, and k the
+    number of fills.
     """
 
     __slots__ = ("by_name", "next_trade_id", "orders")
@@ -45,10 +49,13 @@ class Books:
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
         self.next_trade_id = 1
 
-    # ------------------------------------------------------------------ questions
+    # ------------------------------------------------------------------ queries
 
     def select(self, symbol: str | None, side: Side | None) -> Iterator[OrderBook]:
-        """The books asked for: symbols sorted, BUY before SELL."""
+        """Yield the books of a symbol, of a side, or of both. None selects every symbol or every side.
+
+        The books are sorted by symbol, and BUY comes before SELL.
+        """
         symbols = sorted({name for name, _ in self.by_name}) if symbol is None else [symbol]
         for name in symbols:
             for each in Side if side is None else [side]:
@@ -56,38 +63,41 @@ class Books:
                     yield self.by_name[name, each]
 
     def canonical_hash(self, next_sequence: int) -> str:
-        """SHA-256 (hex) over the counters and every order in the order of iteration, in O(n)."""
+        """Return the SHA-256 hash (hex) of the counters and of all orders, sorted by book, price, and id."""
         digest = hashlib.sha256(f"{self.next_trade_id} {next_sequence}\n".encode())
         for book in self.select(None, None):
-            # The length goes before the symbol, so that no symbol can imitate what follows it.
+            # The length of the symbol comes first, so that no symbol can imitate the fields after it.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
             for order_id, _, _, amount, price in book.rows():
                 digest.update(b"%d %d %d\n" % (order_id, amount, price))
         return digest.hexdigest()
 
-    # ------------------------------------------------------------------ transitions
+    # ------------------------------------------------------------------ changes
 
     def add(self, order: OrderRow) -> None:
-        """Rest an order, in O(log n)."""
+        """Add an order. O(log n)."""
         book = self.by_name.get(order[1:3])
         if book is None:
             book = self._open(order[1], order[2])
         book.add(order)
 
     def remove(self, order: OrderRow) -> None:
-        """Take an order out, in O(log n)."""
+        """Remove an order. O(log n)."""
         book = self.by_name[order[1:3]]
         book.remove(order)
         if not book.levels:
             self._close(book)
 
     def add_many(self, orders: Iterable[OrderRow]) -> None:
-        """Rest many orders, book by book."""
+        """Add many orders, book by book. O(m log n)."""
         for (symbol, side), group in _grouped(orders).items():
             self._open(symbol, side).update(group)
 
     def remove_many(self, orders: Iterable[OrderRow]) -> None:
-        """Take many orders out; a book that loses all of them goes as a whole, in O(m)."""
+        """Remove many orders. O(m log n).
+
+        If all orders of a book are removed, the book is cleared at once, in O(m).
+        """
         for name, group in _grouped(orders).items():
             book = self.by_name[name]
             if len(group) >= len(book.levels) and len(group) == len(book):
@@ -99,7 +109,7 @@ class Books:
                 self._close(book)
 
     def amend(self, change: tuple[Order, Order]) -> None:
-        """Put the second order in the place of the first: O(1) at the same price, else O(log n)."""
+        """Replace the first order by the second. O(1) at the same price, O(log n) at a new price."""
         before, after = change
         book = self.by_name[before.symbol, before.side]
         if after.price == before.price:
@@ -109,28 +119,29 @@ class Books:
             book.add(after)
 
     def trade(self, change: tuple[Trade, int | None]) -> None:
-        """Remove the fills of a trade from its book, in O(k log n)."""
+        """Remove the filled amounts of a trade from its book. O(k log n)."""
         trade, _ = change
         book = self.by_name[trade.symbol, trade.side]
-        book.take(trade)
+        book.remove_fills(trade)
         self.next_trade_id = trade.trade_id + 1
         if not book.levels:
             self._close(book)
 
     def undo_trade(self, change: tuple[Trade, int | None]) -> None:
-        """Undo `trade`, also its trade id, in O(k log n)."""
+        """Undo `trade`, and use its trade id for the next trade. O(k log n)."""
         trade, _ = change
-        self._open(trade.symbol, trade.side).put_back(trade)
+        self._open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
 
-    # ------------------------------------------------------------------ the index
+    # ------------------------------------------------------------------ recovery and checks
 
-    def recover(self, wanted: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
-        """Restore the wanted orders by id (None: not resting) and rebuild the named books, in O(n).
+    def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
+        """Restore orders to an earlier state, and rebuild the books in `names` from all orders. O(n log n).
 
-        The present state of these orders and books does not matter. So an interrupted call can be repeated.
+        `orders` maps each order id to its order, or to None if no order with this id was resting. The current
+        state of these orders and books does not matter, so an interrupted call can be repeated.
         """
-        for order_id, order in wanted.items():
+        for order_id, order in orders.items():
             if order is None:
                 self.orders.pop(order_id, None)
             else:
@@ -140,12 +151,12 @@ class Books:
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
     def check_new(self, incoming: Sequence[Order]) -> None:
-        """Raise DuplicateOrderError for the first order whose id is resting already, or comes twice."""
+        """Raise DuplicateOrderError for the first order whose id is already in a book or appears twice."""
         ids = list(map(_ORDER_ID, incoming))
         first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
         if len(first) < len(ids) or not self.orders.keys().isdisjoint(first):
-            taken = (each for at, each in enumerate(ids) if first[each] < at or each in self.orders)
-            raise DuplicateOrderError(next(taken))
+            duplicates = (each for at, each in enumerate(ids) if first[each] < at or each in self.orders)
+            raise DuplicateOrderError(next(duplicates))
 
     def _open(self, symbol: str, side: Side) -> OrderBook:
         book = self.by_name.get((symbol, side))
@@ -157,19 +168,19 @@ class Books:
         del self.by_name[book.symbol, book.side]
 
     def _check(self) -> None:
-        """Assert every invariant, in O(n log n)."""
+        """Assert every invariant. O(n log n) for all n orders."""
         for name, book in self.by_name.items():
-            assert name == (book.symbol, book.side), "a book is found under its own name"
-            assert len(book), "an empty book is forgotten"
+            assert name == (book.symbol, book.side), "the key of a book is its symbol and side"
+            assert len(book), "an empty book is deleted"
             book._check()
-        held = sum(map(len, self.by_name.values()))
-        assert held == len(self.orders), "every order rests in a book, and no other id is known"
+        total = sum(map(len, self.by_name.values()))
+        assert total == len(self.orders), "every order is in exactly one book"
 
 
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot that an OrderManagement can start from.
+    """Return the snapshot if an OrderManagement can start from it.
 
-    Raises InvalidArgumentError, InvalidOrderError, and DuplicateOrderError.
+    Raises InvalidArgumentError, InvalidOrderError, or DuplicateOrderError if the snapshot is not valid.
     """
     if not isinstance(cast("object", snapshot), Snapshot):
         raise InvalidArgumentError(
@@ -194,7 +205,7 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
 
 
 def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Return the orders that an event changes, by id, as they were before it (None: not resting)."""
+    """Map the id of each order that an event changes to the order before it, or to None for a new order."""
     return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
 
 
@@ -213,7 +224,7 @@ APPLY: dict[type[Event], Transition] = {
     OrderAmended: Books.amend,
     TradePlaced: Books.trade,
 }
-"""What each kind of event does, called with the books and the event's subject."""
+"""The function that applies each kind of event. Its arguments are the books and the event's subject."""
 
 
 def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
@@ -229,7 +240,7 @@ UNDO: dict[type[Event], Transition] = {
     OrderAmended: _undo_amend,
     TradePlaced: Books.undo_trade,
 }
-"""What takes each kind of event back."""
+"""The function that undoes each kind of event. Its arguments are the books and the event's subject."""
 
 
 def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, bool]]:
@@ -249,7 +260,8 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
     OrderAmended: lambda change: [(change[0], True)],
     TradePlaced: _before_trade,
 }
-"""The orders that each kind of event changes, called with the event's subject.
+"""The function that returns the orders that each kind of event changes. Its argument is the event's subject.
 
-Each order comes as it was before the event, with True; a new order comes as it was added, with False.
+Each order is paired with True if it was resting before the event, and False if the event added it. A changed
+order is returned as it was before the event.
 """

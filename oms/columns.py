@@ -26,7 +26,7 @@ class _Shape(NamedTuple):
 def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[str, list[Any]]:
     """Convert values of one kind to a dict of columns, which you can pass to a data frame.
 
-    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side becomes the text "BUY" or
+    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side becomes the string "BUY" or
     "SELL". Amounts are in lots, prices in ticks, and total prices in ticks times lots. All of them are exact
     integers of any size. The column `fills` of a Quote or a Trade contains the number of its fills. To
     convert the fills themselves, pass `trade.fills`.
@@ -35,8 +35,8 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
     amendment makes two rows: one removes the order before the amendment, and one adds the order after it.
 
-    Raises InvalidArgumentError for values of different kinds or of another kind. An empty iterable is an
-    error too, unless `kind` is the class of the values. O(m) for m rows.
+    Raises InvalidArgumentError if the values are not all of one of these kinds. For an empty iterable, pass
+    the class of the values as `kind`; otherwise, it is an error too. O(m) for m rows.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()

@@ -1,7 +1,7 @@
 """Advice for error messages: the call that converts a rejected value to the required type.
 
-Each function returns "" if no call is certain to help. This is so for a value that has the right type but is
-out of range, and for a value whose meaning is unclear, such as a bool for an amount or "bid" for a side.
+Each function returns "" if no call is certain to help. For example, a value can have the right type and be
+out of range, or its meaning can be unclear, such as a bool for an amount or "bid" for a side.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def as_bool(field: str, value: object) -> str:
 
 
 def as_order(value: object) -> str:
-    """Return the call that converts a row of five fields to an Order, or makes a list of one Order."""
+    """Return the call that converts a tuple or list of five fields to an Order, or an Order to a list."""
     if hasattr(value, "_fields"):
         return "write [order]"
     row = cast("tuple[object, ...]", value) if isinstance(value, tuple | list) else ()

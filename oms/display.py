@@ -1,4 +1,4 @@
-"""Short text and plain HTML for values, so that they can show themselves in terminals and notebooks."""
+"""Short plain-text and HTML representations of values, for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar. Its length is `value / of` of the longest bar, and `color` suits light and dark backgrounds."""
+    """A bar whose length is `value / of` of the longest bar. `color` suits light and dark backgrounds."""
 
     value: int
     of: int
@@ -57,7 +57,7 @@ def bounded(value: object) -> object:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, which gets a plural s unless the number is 1.
+    """Return a number and its noun, with a plural "s" unless the number is 1.
 
     >>> counted(1, "order"), counted(2000, "order")
     ('1 order', '2,000 orders')

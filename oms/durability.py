@@ -1,18 +1,21 @@
-"""Durability: a ledger whose changes are in a journal before they are in memory, or in both or neither.
+"""Durability: a ledger that makes each change both in the journal and in memory, or in neither of them.
 
-The problem: an exception can come between any two steps, also after the journal holds a change and
-before memory does.
+The problem: an exception can come between any two steps. For example, it can come when the journal already
+contains a change and memory does not.
 
-The solution: a single change is marked, then appended to the journal, then made in the books. A
-transaction changes the books provisionally; its outermost exit remembers the batch, then appends it.
-Settling asks the journal for its last sequence number, and makes memory what the journal holds.
+The solution: a single change is marked, then appended to the journal, then made in the books. A transaction
+changes the books provisionally. At the end of the outermost transaction, the ledger stores a reference to the
+batch of events and then appends the batch to the journal. After an interrupt, `settle` reads the last
+sequence number of the journal and makes memory agree with the journal.
 
 Invariants:
-- A journal that raises JournalError from `append` does not hold the batch: memory does not either.
-- After any other exception the journal alone knows. If it cannot say, every verb raises JournalError
-  until it can.
-- A rollback that has begun is never turned into a commit, because it begins only where the journal
-  does not hold the batch.
+
+- If `append` raises JournalError, the journal does not contain the batch, and memory does not contain its
+  changes.
+- After any other exception, only the journal knows whether it contains the batch. Until it can answer, every
+  call raises JournalError.
+- A rollback that has begun never becomes a commit, because a rollback begins only if the journal does not
+  contain the batch.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ __all__ = ["DurableLedger"]
 
 
 class DurableLedger(Ledger):
-    """A ledger that starts from the contents of a journal, and appends every change to it."""
+    """A ledger that starts from the state in a journal and appends every change to the journal."""
 
     __slots__ = ("_batch", "_journal")
 
@@ -39,10 +42,15 @@ class DurableLedger(Ledger):
         for event in journal.read(self.sequence + 1):
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence
-        self._batch: tuple[Event, ...] = ()  # what the journal may hold of the open transaction
+        self._batch: tuple[
+            Event, ...
+        ] = ()  # the events of the open transaction, if the journal may contain them
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change durable, then make it, then publish it; raises JournalError."""
+        """Append a validated change to the journal, make the change, and publish its event.
+
+        Raises JournalError. Inside a transaction, nothing is appended before the transaction ends.
+        """
         if self._open:
             super().commit(kind, subject)
             return
@@ -59,10 +67,13 @@ class DurableLedger(Ledger):
         super().commit(kind, subject)
 
     def settle(self) -> None:
-        """As any ledger; but keep what the journal holds. Raises JournalError."""
+        """Finish interrupted changes that are in the journal, and roll back all others.
+
+        Raises JournalError if the journal cannot tell its last sequence number.
+        """
         kind, sequence = self._kind, self.sequence
         if kind is not None and not self._open and self._journal.last_sequence > sequence:
-            self._put_back()
+            self._restore_books()
             APPLY[kind](self.books, self._subject)
             version = (self.version | 1) + 1
             self.sequence, self._kind, self.busy, self.version = sequence + 1, None, False, version
@@ -72,7 +83,7 @@ class DurableLedger(Ledger):
             super().settle()
 
     def _is_appended(self) -> bool:
-        """Return True if the journal holds the batch of the open transaction."""
+        """Return True if the journal contains the batch of the open transaction."""
         batch = self._batch
         if not (batch and self._provisional and batch[0] is self._provisional[0]):
             return False

@@ -1,4 +1,4 @@
-"""The errors that `oms` raises, and the attributes of each.
+"""The exceptions that `oms` raises, and the attributes of each.
 
     OmsError (Exception)
     ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path that is not allowed
@@ -10,9 +10,9 @@
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A method that raises one of these errors has changed nothing. An error from a subscriber is different, because
-it comes after the change. Each class is also a built-in error, so code that does not know `oms` can catch it.
-Each error can be pickled if the value that it carries can be pickled.
+A method that raises one of these errors has changed nothing, except that an error from a subscriber is raised
+after the change. Each class also derives from a built-in exception, so code that does not import `oms` can
+catch it. An error can be pickled if the values in its attributes can be pickled.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_SYMBOL = 60
 
 
 def _as_text(value: object) -> str:
-    """Return a value as short text. This never fails, so that a message can show any value."""
+    """Return the short repr of a value. This never fails, so a message can show any value."""
     if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python raises ValueError for very long ones
     try:
@@ -47,7 +47,7 @@ def _as_text(value: object) -> str:
 
 
 class OmsError(Exception):
-    """The base class of all errors that `oms` raises.
+    """The base class of all exceptions that `oms` raises.
 
     >>> from oms import OrderManagement
     >>> try:
@@ -216,8 +216,8 @@ class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
     `place` names the file, and often the part of it. `problem` describes what is wrong. A method that raises
-    this error has changed nothing in memory, and the journal does not contain the change. The only exception
-    is a `problem` that says that the state of the journal is unknown until it is opened again.
+    this error has changed nothing in memory, and the journal does not contain the change. In one case this is
+    not certain: then `problem` says that the state of the journal is unknown until it is opened again.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

@@ -48,15 +48,15 @@ class Event:
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
-        """Return an event about a subject; see `subject`."""
+        """Return an event with this subject, as described in `subject`."""
         make = cast("Callable[..., Self]", cls)  # each class has its own first field
         return make(subject, sequence, note)
 
     def subject(self) -> Any:
-        """Return what the event is about: the order, the orders, or a pair.
+        """Return the subject of the event: an order, a tuple of orders, or a pair.
 
-        The pair of an amendment is the order before and after it. That of a trade is the trade and the
-        amount that remains of the last order filled.
+        For an amendment, the pair is the order before and the order after it. For a trade, it is the trade
+        and the remaining amount of the last order filled.
         """
         return cast("tuple[Any, ...]", self)[0]
 
@@ -135,12 +135,12 @@ class _OrderEvent(Event, _OfOrder):
 
     @classmethod
     def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
-        """Return an event about an order; see Event."""
+        """Return an event about an order. See Event."""
         return cls(new_order(subject), sequence, note)
 
     @property
     def symbol(self) -> str:
-        """The symbol; see Event."""
+        """The symbol. See Event."""
         return self.order.symbol
 
 
@@ -159,7 +159,7 @@ class OrderAdded(_OrderEvent):
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         return _added((self.order,))
 
 
@@ -169,7 +169,7 @@ class OrdersAdded(_OrdersEvent):
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         return _added(self.orders)
 
 
@@ -179,7 +179,7 @@ class OrderRemoved(_OrderEvent):
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         return _removed((self.order,))
 
 
@@ -189,7 +189,7 @@ class OrdersRemoved(_OrdersEvent):
     __slots__ = ()
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         return _removed(self.orders)
 
 
@@ -200,7 +200,7 @@ class OrderAmended(Event, _OfTwo):
 
     @classmethod
     def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
-        """Return an event about the order before and after an amendment; see Event."""
+        """Return an event about the order before and after an amendment. See Event."""
         return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Order, Order]:
@@ -209,11 +209,11 @@ class OrderAmended(Event, _OfTwo):
 
     @property
     def symbol(self) -> str:
-        """The symbol; see Event."""
+        """The symbol. See Event."""
         return self.after.symbol
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         yield from _removed((self.before,))
         yield from _added((self.after,))
 
@@ -221,28 +221,28 @@ class OrderAmended(Event, _OfTwo):
 class TradePlaced(Event, _OfTrade):
     """`trade` was executed. Its fills were removed from the book.
 
-    `remaining` is the amount (lots) that still rests of the last order filled; 0 if the order is filled
-    completely. It is None in an event that an earlier version of the journal has stored.
+    `remaining` is the remaining amount (lots) of the last order filled, or 0 if that order was filled
+    completely. It is None in events that an earlier version of the journal stored.
     """
 
     __slots__ = ()
 
     @classmethod
     def about(cls, subject: tuple[Trade, int | None], sequence: int, note: str | None) -> Self:
-        """Make an event from its subject."""
+        """Return an event about a trade and the remaining amount. See Event."""
         return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Trade, int | None]:
-        """Return the trade, and the amount that remains of the last order filled."""
+        """Return the trade and the remaining amount of the last order filled."""
         return self.trade, self.remaining
 
     @property
     def symbol(self) -> str:
-        """The symbol; see Event."""
+        """The symbol. See Event."""
         return self.trade.symbol
 
     def rows(self) -> Iterator[ChangeRow]:
-        """Yield the changed amounts; see Event."""
+        """Yield the changed amounts. See Event."""
         _, symbol, side, _, _, fills = self.trade
         for order_id, amount, price in fills:
             yield order_id, symbol, side, price, -amount
@@ -290,14 +290,14 @@ class Journal(Protocol):
         ...
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """Yield the events from the sequence number `first` on, in order and without gaps.
+        """Yield the events with sequence number `first` and higher, in order and without gaps.
 
         Raises JournalError if the journal cannot be read or no longer contains the event `first`.
         """
         ...
 
     def history(self) -> Iterator[Event]:
-        """Yield all events in the journal, in order. There are gaps where the journal dropped events.
+        """Yield all events in the journal, in order, with gaps where events were deleted.
 
         Events with a note are always yielded, because a note may contain an idempotency key. Raises
         JournalError.
@@ -311,9 +311,8 @@ class Journal(Protocol):
     def append(self, batch: Sequence[Event]) -> None:
         """Store all events of a batch, or none of them. The first event follows the last one in the journal.
 
-        After a JournalError, nothing of the batch is stored. The only exception is an error that says that
-        the state of the journal is unknown until it is opened again. Until then, the journal must reject
-        every append.
+        After a JournalError, no event of the batch is stored, unless the error says that the state of the
+        journal is unknown until it is opened again. Until then, the journal must reject every append.
         """
         ...
 

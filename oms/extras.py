@@ -17,7 +17,7 @@ EXTRAS: Final[Mapping[str, frozenset[str]]] = {
 
 
 def is_missing(error: ModuleNotFoundError, *extras: str) -> bool:
-    """Return True if the missing module belongs to a package of one of the extras."""
+    """Return True if the missing module belongs to one of the extras."""
     package = (error.name or "").partition(".")[0]
     return any(package in EXTRAS[extra] for extra in extras)
 

@@ -17,7 +17,7 @@ from oms.models import MAX_INT
 __all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
 MOST_DIGITS = 40
-"""The largest number of digits before the decimal point of a number, and also after it."""
+"""The largest number of digits before the decimal point of a number, and after it."""
 
 ExactNumber: TypeAlias = str | int | Decimal | Fraction
 """A number as text ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
@@ -33,7 +33,7 @@ _EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
 
 
 class _Unit:
-    """A tick size or a lot size: `step` units of its last decimal place.
+    """A tick size or a lot size, which is `step` units of its last decimal place.
 
     For example, 0.05 has a `step` of 5 and 2 `decimals`.
     """
@@ -52,7 +52,7 @@ class _Unit:
             raise InvalidArgumentError(name, size, _SIZE)
 
     def count(self, name: str, value: object) -> int:
-        """Return a number as a count of this unit; raises InvalidArgumentError."""
+        """Convert a number to a whole number of units. Raises InvalidArgumentError."""
         match = _PLAIN.fullmatch(value) if type(value) is str else None
         if match is not None:
             whole, fraction = match[1], match[2] or ""
@@ -78,13 +78,13 @@ class _Unit:
         return units
 
     def text(self, units: int) -> str:
-        """Return a count of this unit as a plain decimal."""
+        """Return a number of units as a plain decimal."""
         digits = str(units * self.step).rjust(self.decimals + 1, "0")
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
 
 def _split(name: str, value: object) -> tuple[str, str]:
-    """Return the digits before and after the decimal point of a number; raises InvalidArgumentError."""
+    """Return the digits before and after the decimal point. Raises InvalidArgumentError."""
     text = _plain_text(value) if type(value) is Decimal else value
     if type(text) is not str:
         raise InvalidArgumentError(name, value, _EXACT, _as_exact(name, value))
@@ -95,9 +95,9 @@ def _split(name: str, value: object) -> tuple[str, str]:
 
 
 def _digits(text: str) -> tuple[str, str] | None:
-    """Return the digits before and after the point of decimal text, or None for any other text.
+    """Return the digits before and after the point of decimal text, or None for any other string.
 
-    An exponent is applied. A number with too many digits also returns None.
+    Any exponent is applied first. The result is also None for a number with too many digits.
     """
     match = _DECIMAL.fullmatch(text)
     if match is None:
@@ -117,8 +117,8 @@ def _digits(text: str) -> tuple[str, str] | None:
 def _plain_text(value: Decimal) -> str:
     """Return a Decimal as text without an exponent.
 
-    A number that is not finite, or has too many digits, becomes text that is not a number, so that it is
-    rejected.
+    If the number is not finite or has too many digits, return text that is not a number, so that the caller
+    rejects it.
     """
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or max(abs(exponent), abs(value.adjusted())) > MOST_DIGITS:
@@ -142,7 +142,7 @@ def _as_exact(name: str, value: object) -> str:
 
 
 def decimals_of(text: str) -> int:
-    """Return the number of decimal places of a text, without trailing zeros; 0 if it is not a number.
+    """Return the number of decimal places without trailing zeros, or 0 for text that is not a number.
 
     >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8"), decimals_of("no number")
     (2, 0, 8, 0)
@@ -154,7 +154,7 @@ def decimals_of(text: str) -> int:
 
 @dataclass(frozen=True)
 class Instrument:
-    """The tick size and the lot size of a symbol, and exact conversions to and from them.
+    """The tick size and the lot size of a symbol, with exact conversions to and from ticks and lots.
 
     `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are plain decimal text
     above 0, and 1 by default. Raises InvalidArgumentError for another value. Each method takes O(d) for d
@@ -201,7 +201,7 @@ class Instrument:
     def finer(self, other: Instrument) -> Instrument:
         """Return the coarsest instrument that can express every price and amount of both instruments.
 
-        If this instrument can already do so, it returns itself.
+        If this instrument can already express them, the method returns this instrument.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -274,7 +274,7 @@ class Instrument:
     def show_average(self, total: int, lots: int) -> str:
         """Return the average price of `lots` lots that cost `total` (ticks times lots) as text.
 
-        The text has two decimal places more than the tick size.
+        The text has two more decimal places than the tick size.
         """
         price = self._price
         return ratio(total * price.step, lots * 10**price.decimals, price.decimals + 2)
@@ -295,7 +295,7 @@ def _common(one: _Unit, other: _Unit) -> str:
     step = gcd(*steps)
     for unit, unit_step in zip((one, other), steps, strict=True):
         if unit_step == step:
-            return unit.size  # keep its text, with its trailing zeros
+            return unit.size  # the text of this size has its trailing zeros
     digits = str(step).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
 

@@ -1,6 +1,6 @@
-"""Text and HTML that show an OrderManagement: the best price levels of its first symbols.
+"""Plain-text and HTML representations of an OrderManagement: the best price levels of its first symbols.
 
-The cost hardly depends on the number of orders.
+The running time hardly depends on the number of orders.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
 
 
 def as_html(om: _Holder) -> str:
-    """Return HTML for a notebook: a ladder of each of the first symbols, in O(log n) for n orders.
+    """Return HTML for a notebook, with a ladder for each of the first symbols. O(log n) for n orders.
 
     The first symbols are those whose books were created first. Sorting all symbols would be too slow.
     """

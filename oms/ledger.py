@@ -1,29 +1,32 @@
-"""The ledger: number every change, roll back uncommitted ones, and decide who may come in.
+"""The ledger, which numbers every change, rolls back uncommitted changes, and controls access to the books.
 
-The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a lack of stack can raise an
-exception between any two steps of a change, and also between any two steps of undoing it.
+The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a stack overflow can raise an exception
+between any two steps of a change, and between any two steps of a rollback.
 
-What does not work: undoing in an `except` block alone, because a second interrupt can cut it short;
-undoing in a thread of its own, because there may be no thread to be had.
+What does not work: a rollback in an `except` block alone, because a second interrupt can stop it. A rollback
+in a separate thread does not work either, because it may be impossible to start a thread.
 
-The solution: a mark. A change is marked before it is made, by one assignment that says what it takes
-to restore the state before it; the mark is cleared after the change, by one assignment too. Where a
-change fails, its own `except` block tries to settle. If that fails too, the mark stays, and the next
-caller who takes the lock settles first (`admit`). Settling puts the marked orders back as they were,
-whatever they are now, and rebuilds the books that they touch from all orders. So it can be
-interrupted anywhere and be done again.
+The solution: a mark. Before a change is made, one assignment sets the mark, which contains everything that is
+needed to restore the state before the change. After the change, one assignment clears the mark. If the change
+fails, its own `except` block tries to settle, which means to finish or roll back the marked change. If that
+fails too, the mark stays, and the next caller that acquires the lock settles first (see `admit`). To roll
+back, settling restores the marked orders, whatever their current state is, and rebuilds their books from all
+orders. So it can be interrupted at any point and repeated.
 
 Invariants:
-- `version` is odd, and `busy` True, while a mark is set or a transaction is open. A lock-free read
-  looks at `version`.
-- A mark is cleared, and a transaction ended, in one line that calls nothing. CPython looks for
-  interrupts only where something is called, so either all of that line happens or nothing.
-- A caller that takes the lock and finds the ledger `busy` calls `admit`, which settles, waits, or raises.
-  An undo that keeps failing raises for each caller, and nothing is read or changed before it worked.
-- The lock is held during a verb only. A transaction belongs to its owner, a thread and a context.
-  Other threads wait for its end; all others get an error, because their wait would never end.
-- A transaction that nobody can leave any more is rolled back by the next caller: its handle is gone,
-  its thread has ended, or leaving it was interrupted.
+
+- While a mark is set or a transaction is open, `version` is odd and `busy` is True. A lock-free read checks
+  `version`.
+- A mark is cleared, and a transaction is ended, in one line that calls no function. CPython checks for
+  interrupts only at calls, so either the whole line runs or nothing in it.
+- A caller that acquires the lock while the ledger is `busy` calls `admit`, which settles, waits, or raises.
+  As long as settling fails, every call raises an error, and reads and changes nothing.
+- The lock is held only during a call. A transaction belongs to its owner, which is a thread and a context.
+  Calls from other threads wait until the transaction ends. Calls from other tasks or contexts of the same
+  thread raise an error, because they would wait forever. Calls from a copy of the owner's context raise an
+  error too, because the owner may be waiting for them.
+- If a transaction cannot be ended any more, the next caller rolls it back. This is so if its handle was
+  deleted, if its thread has ended, or if its `__exit__` was interrupted.
 """
 
 from __future__ import annotations
@@ -46,15 +49,15 @@ from oms.subscribers import Subscribers
 __all__ = ["Ledger", "Savepoint"]
 
 LONGEST_WAIT = 30.0
-"""Seconds that a verb waits for another thread's transaction before it raises."""
+"""Seconds that a call waits for another thread's transaction before it raises OpenTransactionError."""
 
-_LOOK_AGAIN = 0.05  # seconds: a transaction that was dropped notifies nobody
+_POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 
 _AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
 
 
 class Savepoint:
-    """Where a transaction or a what-if began: at which depth, and after which provisional event."""
+    """The state at the start of a transaction or a what-if, to which a rollback returns."""
 
     __slots__ = ("depth", "ended", "events", "handle", "keep", "outer_note", "sequence")
 
@@ -64,16 +67,16 @@ class Savepoint:
         self.sequence = ledger.sequence
         self.outer_note = ledger._note
         self.keep = keep
-        self.ended = False  # True once its exit has begun, or can never come
-        self.handle = ref(handle)  # the object that will leave it
+        self.ended = False  # True once its `__exit__` has begun or can no longer be called
+        self.handle = ref(handle)  # the object that will end the transaction
 
 
 class Ledger:
-    """The changes of some books: their numbers, the open transaction, and the lock.
+    """The sequence numbers, the open transaction, and the lock of the books of one OrderManagement.
 
-    Its caller holds `lock`, and has called `admit` if it is `busy`. While a transaction or a
-    what-if is open, changes are provisional: they are in the books, so that later verbs see them,
-    and in `_provisional`, so that they can be undone.
+    Before you call a method, acquire `lock`, and call `admit` if the ledger is `busy`. While a transaction or
+    a what-if is open, changes are provisional. They are made in the books, so that later calls see them, and
+    their events are stored in `_provisional`, so that they can be rolled back.
     """
 
     __slots__ = (
@@ -99,30 +102,30 @@ class Ledger:
         self.lock = RLock()
         self.books = books
         self.subscribers = Subscribers(self.lock)
-        self.sequence = 0  # of the last event
-        self.version = 0  # odd while something changes or is provisional; afterwards a new even one
+        self.sequence = 0  # the sequence number of the last event
+        self.version = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
-        # The mark: the kind of a change that is being made, and its subject; or the savepoint that is
-        # being rolled back to.
+        # The mark. During a change, it is the kind and the subject of the change. During a rollback, it is
+        # the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
         self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
-        self._owner: Owner | None = None  # of the open transaction
+        self._owner: Owner | None = None  # the owner of the open transaction
         self._provisional: list[Event] = []
-        self._waiting = Condition(self.lock)  # for the end of another thread's transaction
-        self._waiters = 0  # an interrupt may leave it too high
+        self._waiting = Condition(self.lock)  # notified when a transaction ends
+        self._waiters = 0  # may be too high after an interrupt
         _ledgers.add(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Start from a snapshot, in O(n log n). The books are empty, and nothing has happened yet."""
+        """Load a snapshot into a new, empty ledger. O(n log n) for n orders."""
         self.sequence, self.books.next_trade_id, orders = snapshot
         self.books.add_many(orders)
 
     @property
     def is_open(self) -> bool:
-        """Return True while a transaction or a what-if is open."""
+        """True while a transaction or a what-if is open."""
         return bool(self._open)
 
     def check_closed(self, action: str) -> None:
@@ -134,15 +137,16 @@ class Ledger:
 
     @property
     def is_marked(self) -> bool:
-        """Return True while a change is being made or undone, or one was interrupted."""
+        """True if a change is being made or rolled back, or was interrupted."""
         return self._kind is not None or self._target is not None
 
-    # ------------------------------------------------------------------ who may come in
+    # ------------------------------------------------------------------ access
 
     def admit(self) -> None:
-        """Return when the caller may go on; call it with the lock held, if the ledger is `busy`.
+        """Settle interrupted changes, and wait until no other thread has a transaction open.
 
-        Raises OpenTransactionError, and JournalError.
+        Call this method with the lock held, if the ledger is `busy`. Raises OpenTransactionError if the
+        caller cannot wait or has waited too long, and JournalError if the journal cannot be read.
         """
         deadline = None
         while self.busy:
@@ -150,7 +154,7 @@ class Ledger:
             if owner is None or self.is_marked or self._first_abandoned() is not None:
                 self._settle_or_raise()
                 continue
-            if owner.is_here():
+            if owner.is_current():
                 return
             if owner.is_this_thread() or owner.is_inherited():
                 raise OpenTransactionError(
@@ -165,7 +169,7 @@ class Ledger:
                 )
             self._waiters += 1
             try:
-                self._waiting.wait(_LOOK_AGAIN)
+                self._waiting.wait(_POLL_INTERVAL)
             finally:
                 self._waiters -= 1
 
@@ -194,9 +198,11 @@ class Ledger:
             ) from error
 
     def _is_at_work(self) -> bool:
-        """Return True if a caller is in the middle of a change, and has to finish it itself.
+        """Return True if a function in the call stack is in the middle of a change.
 
-        This thread holds the lock, so no other thread can be. A subscriber is called after the change.
+        Only that function can finish the change. No other thread can be in the middle of a change, because
+        this thread holds the lock. Calls from a subscriber are allowed, because it is notified after the
+        change.
         """
         for name, owner in callers():
             if owner is self.subscribers and name == "publish":
@@ -206,7 +212,10 @@ class Ledger:
         return False
 
     def settle(self) -> None:
-        """Finish or roll back what was interrupted; if this raises, it can be called again."""
+        """Finish or roll back an interrupted change, and roll back an abandoned transaction.
+
+        If this method raises an exception, it can be called again.
+        """
         if self.is_marked:
             self._restore()
         savepoint = self._first_abandoned()
@@ -217,15 +226,15 @@ class Ledger:
             self.busy, self.version = False, (self.version | 1) + 1
 
     def _settle_at_once(self) -> None:
-        """Settle after a failure, if that is possible now; else the next caller does."""
+        """Try to settle after a failure. If this fails, the next caller settles."""
         if self.busy:
-            with suppress(BaseException):  # the mark stays; the first failure is the one to raise
+            with suppress(BaseException):  # the mark stays, and the caller raises the first failure
                 self.settle()
 
     # ------------------------------------------------------------------ changes
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change; outside a transaction, publish it."""
+        """Make a validated change. Outside a transaction, also publish its event."""
         sequence, version = self.sequence + 1, self.version | 1
         if self._open:
             self._commit_provisionally(kind, subject)
@@ -254,17 +263,17 @@ class Ledger:
             raise
 
     def _restore(self) -> None:
-        """Make everything as the mark says it was."""
-        self._put_back()
+        """Roll back the marked change, or complete the marked rollback, and clear the mark."""
+        self._restore_books()
         target, version = self._target, (self.version | 1) + (not self._open)
-        del self._provisional[self._count_kept() :]
+        del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
         self._kind, self._target, self.sequence = None, None, sequence
         self.busy, self.version = version & 1 == 1, version
 
-    def _put_back(self) -> None:
-        """Make the books as the mark says they were, whatever they are now, in O(n)."""
-        changes = [(type(event), event.subject()) for event in self._provisional[self._count_kept() :]]
+    def _restore_books(self) -> None:
+        """Restore the books to the state that the mark describes, whatever their state is now. O(n log n)."""
+        changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
         if self._kind is not None:
             changes.append((self._kind, self._subject))
         orders: dict[int, OrderRow | None] = {}
@@ -275,8 +284,8 @@ class Ledger:
         if trades:
             self.books.next_trade_id = trades[0].trade_id
 
-    def _count_kept(self) -> int:
-        """Return how many provisional events stay when the mark is restored."""
+    def _count_remaining(self) -> int:
+        """Return the number of provisional events that remain after `_restore`."""
         if self._target is not None:
             return self._target.events
         return sum(event.sequence <= self.sequence for event in self._provisional)
@@ -284,27 +293,30 @@ class Ledger:
     # ------------------------------------------------------------------ transactions
 
     def open(self, savepoint: Savepoint, note: str | None) -> None:
-        """Make what follows provisional, until it is closed; an inner note goes before an outer one."""
+        """Start a transaction: later changes are provisional until `close`.
+
+        If `note` is None, the note of the enclosing transaction applies.
+        """
         owner = self._owner or Owner()
         note = self._note if note is None else note
         opened, version = [*self._open, savepoint], self.version | 1
         self._open, self._owner, self._note, self.busy, self.version = opened, owner, note, True, version
 
-    def is_owned_here(self) -> bool:
-        """Return True if this thread and context have opened the transaction that is open."""
-        return self._owner is not None and self._owner.is_here()
+    def is_current_owner(self) -> bool:
+        """Return True if the current thread and context own the open transaction."""
+        return self._owner is not None and self._owner.is_current()
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
-        """Roll back to the savepoint, or keep what came after it; at the outermost exit publish that.
+        """End a transaction: commit the changes since its savepoint, or roll them back.
 
-        Raises OpenTransactionError, and rolls back, if transactions inside it are still open, or if the
-        caller is not the owner.
+        At the end of the outermost transaction, publish the committed events. If an inner transaction is
+        still open, or if the caller is not the owner, roll back and raise OpenTransactionError.
         """
         ended, savepoint.ended = savepoint.ended, True
-        foreign = ended or not self.is_owned_here()
+        foreign = ended or not self.is_current_owner()
         if savepoint not in self._open:
             if failed:
-                return  # it was rolled back
+                return  # it has been rolled back
             raise OpenTransactionError("the transaction has already ended", "begin a new one")
         try:
             if self.is_marked:
@@ -332,7 +344,7 @@ class Ledger:
         self.subscribers.publish(self._leave(savepoint))
 
     def _roll_back(self, savepoint: Savepoint) -> None:
-        """Undo what came after the savepoint; costs what doing it did."""
+        """Undo all changes since the savepoint. This takes as long as the changes took."""
         self._target = savepoint
         provisional = self._provisional
         while len(provisional) > savepoint.events:
@@ -342,7 +354,7 @@ class Ledger:
         self.sequence, self._target = savepoint.sequence, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
-        """End the transaction that began at the savepoint; return what is no longer provisional."""
+        """End the transaction of the savepoint, and return the events that are now committed."""
         if savepoint.depth:
             self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
             return []
@@ -350,7 +362,7 @@ class Ledger:
         assert self._owner is not None, "an open transaction has an owner"
         self._owner.end()
         if self._waiters:
-            self._waiting.notify_all()  # they come in when the lock is released
+            self._waiting.notify_all()  # they continue when the lock is released
         self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
             [],
             [],
@@ -363,15 +375,15 @@ class Ledger:
 
     # ------------------------------------------------------------------ a forked process
 
-    def begin_anew(self) -> None:
-        """In a forked process: let go of what threads hold that were not copied into it."""
+    def reset_after_fork(self) -> None:
+        """Release, in a forked process, what threads held that do not exist in this process."""
         lock: Any = self.lock
         if not lock._is_owned():
-            lock._at_fork_reinit()  # as the standard library does with its own locks
+            lock._at_fork_reinit()  # the standard library resets its own locks in the same way
             self.subscribers.stop_publishing()
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
-            # Its thread is not in this process; this does not wait for the interpreter to clear its data.
+            # The owner's thread does not exist here. `has_ended` may not know this yet.
             for savepoint in self._open:
                 savepoint.ended = True
 
@@ -379,10 +391,10 @@ class Ledger:
 _ledgers: WeakSet[Ledger] = WeakSet()
 
 
-def _begin_anew() -> None:
+def _reset_after_fork() -> None:
     for ledger in list(_ledgers):
-        ledger.begin_anew()
+        ledger.reset_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has no fork
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)

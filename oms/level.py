@@ -15,9 +15,9 @@ MANY = 1_000
 class Level:
     """The total amount at one price, and the ids of the orders at that price in ascending order.
 
-    Trades fill these orders in ascending order of their ids. A level has at least one order. Its ids are a
-    plain list, or a SortedList if there are many of them. So a change takes O(log n) for n orders at the
-    price. New ids are usually larger than all others, and are appended without a search.
+    Trades fill the order with the lowest id first. A level has at least one order. The ids are in a plain
+    list, or in a SortedList if there are more than MANY. So a change takes O(log n) for n orders at the
+    price. A new id is usually the largest, and is appended without a search.
 
     >>> level = Level(20, [7])
     >>> level.add(4, 10)
@@ -47,7 +47,7 @@ class Level:
             self.ids = SortedList(ids)
 
     def extend(self, order_ids: list[int], amount: int) -> None:
-        """Add m orders with ascending ids and this total amount. O(m log n)."""
+        """Add m orders with ascending ids and the total amount `amount`. O(m log n)."""
         self.amount += amount
         ids = self.ids
         if not isinstance(ids, list):
@@ -61,7 +61,7 @@ class Level:
             self.ids = SortedList(ids)
 
     def remove(self, order_id: int, amount: int) -> None:
-        """Remove an order of this amount. O(log n)."""
+        """Remove an order of `amount` lots. O(log n)."""
         self.amount -= amount
         ids = self.ids
         if isinstance(ids, list):

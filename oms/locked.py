@@ -1,12 +1,12 @@
 """The context manager that holds the lock of an OrderManagement during several calls.
 
-The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. It can come between acquiring the
-lock and the start of the block, or between the end of the block and the release of the lock. Then the lock is
-never released, and all other threads wait forever.
+The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. For example, it can come between
+acquiring the lock and the start of the block, or between the end of the block and the release of the lock.
+Then the lock is never released, and all other threads wait forever.
 
 What does not work: `__exit__` as a Python function, because an interrupt can come before its first line.
-`acquired = lock.acquire()` in `__enter__` does not work either. Python checks for interrupts after each call,
-and so before `acquired` is assigned.
+`acquired = lock.acquire()` in `__enter__` does not work either, because Python checks for interrupts after
+the call and before the assignment.
 
 The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This class returns the
 lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
@@ -52,7 +52,7 @@ def _released_in_c(method: Method) -> Method:
 class Locked(AbstractContextManager[T]):
     """A context manager that holds the lock during its block.
 
-    `with` returns `subject`, the OrderManagement whose lock it is.
+    `with` returns `subject`, the OrderManagement to which the lock belongs.
     """
 
     def __init__(self, subject: T, ledger: Ledger) -> None:

@@ -105,7 +105,7 @@ class OrderManagement:
 
         `order_id` is an integer from 0 to 2^63-1 that no resting order has. You can use an id again after
         its order was filled or removed. `amount` and `price` are integers from 1 to 2^63-1. The new order
-        is never matched with other orders.
+        never trades against resting orders.
 
         Raises InvalidOrderError if an argument has the wrong type or is out of range, and
         DuplicateOrderError if an order with this id is resting. O(log n) for n orders in the book.
@@ -312,7 +312,7 @@ class OrderManagement:
         it at once.
 
         A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
-        committed with the outer transaction. `note` is a text that each event of the transaction carries.
+        committed with the outer transaction. Each event of the transaction contains `note`.
 
         Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes as long
         as the changes took.
@@ -372,7 +372,7 @@ class OrderManagement:
         return Locked(self, self._ledger)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call `callback(event)` after each change from now on. Return a function that ends the subscription.
+        """Call `callback(event)` after each later change. Return a function that cancels the subscription.
 
         Callbacks run one after the other, in the order in which they subscribed. They run with the lock
         held, after the change or after the commit of a transaction. A callback can change the books
@@ -410,7 +410,7 @@ class OrderManagement:
             return self._find(order_id)
 
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
-        """Return all resting orders, or only those of a symbol, of a side, or of both.
+        """Return the resting orders, optionally filtered by symbol, side, or both.
 
         The orders are sorted by symbol, side (BUY first), price (best first), and id. The result is a
         snapshot, so later changes do not affect it.
@@ -766,7 +766,7 @@ class OrderManagement:
         return new_order(order)
 
     def _check(self) -> None:
-        """Assert every invariant, in O(n log n); for tests and debugging."""
+        """Assert every invariant, for tests and debugging. O(n log n) for n orders."""
         with self.locked():
             self._books._check()
 

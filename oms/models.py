@@ -39,14 +39,14 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> Side:
-        """The other side."""
+        """The opposite side: SELL for BUY, and BUY for SELL."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
     @property
     def sign(self) -> int:
-        """1 for BUY and -1 for SELL, so that the better of two prices has the smaller `sign * price`.
+        """The factor 1 for BUY and -1 for SELL, so that the better price has the smaller `sign * price`.
 
-        No other code needs to know that the best price of a SELL book is the highest.
+        With this factor, no other code needs to know that the best price of a SELL book is the highest.
 
         >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
         [21, 20, 19]
@@ -149,9 +149,9 @@ class Quote(NamedTuple):
 
     @property
     def slippage_bps(self) -> float:
-        """The slippage divided by the price of the whole amount at the best price, in basis points.
+        """The slippage in basis points of what the whole amount would cost at the best price.
 
-        The result is a float, correctly rounded.
+        The value is a float, correctly rounded.
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
@@ -289,7 +289,7 @@ def check_book(symbol: object, side: object) -> None:
 
 
 def check_symbol(symbol: object) -> None:
-    """Raise InvalidOrderError unless the symbol is non-empty text that UTF-8 can encode."""
+    """Raise InvalidOrderError unless the symbol is a non-empty string that UTF-8 can encode."""
     if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
         raise InvalidOrderError(
             "symbol", symbol, "a non-empty str of valid Unicode", as_text("symbol", symbol)
@@ -309,7 +309,7 @@ def check_resting(field: str, value: object) -> None:
 
 
 def check_amendment(amount: object, price: object) -> None:
-    """Raise InvalidOrderError unless each argument is None or valid, and one of them is not None."""
+    """Raise InvalidOrderError unless each argument is None or valid, and at least one of them is not None."""
     if amount is None and price is None:
         raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
     for field, value in (("amount", amount), ("price", price)):
@@ -360,7 +360,7 @@ def check_limit(limit_price: object) -> None:
 
 
 def check_selection(symbol: object, side: object) -> None:
-    """Raise InvalidOrderError unless each argument is None or valid; None selects all."""
+    """Raise InvalidOrderError unless each argument is None or valid. None selects everything."""
     if symbol is not None:
         check_symbol(symbol)
     if side is not None:
@@ -368,7 +368,7 @@ def check_selection(symbol: object, side: object) -> None:
 
 
 def check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
-    """Raise InvalidOrderError for a bound that is not an int of at least 1, or is for the other side."""
+    """Raise InvalidOrderError for a bound that is not an int of at least 1 or belongs to the other side."""
     check_side(side)
     for field, bound, bounded_side, other_field in (
         ("max_total_price", max_total_price, Side.BUY, "min_total_price"),
@@ -389,7 +389,7 @@ def check_total_price(total: int, max_total_price: int | None, min_total_price: 
 
 
 def check_note(note: object) -> None:
-    """Raise InvalidArgumentError unless the note is None or text that UTF-8 can encode."""
+    """Raise InvalidArgumentError unless the note is None or a string that UTF-8 can encode."""
     if note is not None and not (type(note) is str and _encodes(note)):
         raise InvalidArgumentError("note", note, "a str of valid Unicode, or None", as_text("note", note))
 

@@ -1,4 +1,4 @@
-"""One side of one symbol: the resting orders, best first. All mutable state of the books is here."""
+"""The order book of one symbol and side: its resting orders, its price levels, and its prices."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _AMOUNT = attrgetter("amount")
 
 
 class OrderBook:
-    """The resting orders that serve the trades of one side of one symbol, pre-sorted, best first.
+    """The resting orders that trades of one side of one symbol can fill, sorted best first.
 
-    The book is keyed by (price, order_id) in two steps: a SortedList of the prices (the ladder), and at
-    each price a level with its total amount and its order ids in ascending order. A price is held as its
-    rank, which is the price times `side.sign`: the better price has the smaller rank. Running sums over the
-    best levels answer most questions without a walk. The orders themselves are in a dict by id, which all
+    Orders are sorted by price and then by order id. The book stores each price as its rank, which is the
+    price times `side.sign`, so the better price has the smaller rank. The ladder is a SortedList of the ranks
+    of all price levels. Each level has its total amount and its order ids in ascending order. Cached running
+    sums give most prices without reading the levels. The orders themselves are in a dict by id, which all
     books of one OrderManagement share.
 
-    The caller has validated what comes in.
+    The methods do not check their arguments. The caller must validate them first.
 
     >>> book = OrderBook("JPM", Side.SELL)
     >>> book.add(Order(1, "JPM", Side.SELL, 20, 19))
@@ -49,37 +49,43 @@ class OrderBook:
         self._sign = side.sign
         self._orders: dict[int, OrderRow] = {} if orders is None else orders
         self._ladder: SortedList[int] = SortedList()  # the ranks of all levels
-        self.levels: dict[int, Level] = {}  # by rank; nobody else changes it
+        self.levels: dict[int, Level] = {}  # by rank; read-only for other classes
         self._sums = PriceSums(self.levels)
         self.cached_price = self._sums.price
 
-    # ------------------------------------------------------------------ questions
+    # ------------------------------------------------------------------ queries
 
     def __len__(self) -> int:
-        """Return the number of resting orders, in O(levels)."""
+        """Return the number of resting orders. O(k) for k levels."""
         return sum(map(len, map(_IDS, self.levels.values())))
 
     def orders(self) -> Iterator[Order]:
-        """Iterate over all orders, best first; the book must not change meanwhile."""
+        """Iterate over all orders, best first. The book must not change during the iteration."""
         return map(new_order, self.rows())
 
     def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
-        """Iterate over the fields of each order no worse than the limit, as above."""
+        """Iterate over the fields of each order whose price is not worse than the limit, best first.
+
+        The book must not change during the iteration.
+        """
         levels = map(self.levels.__getitem__, self._ranks(limit_price))
         return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
-        """Iterate over (price, amount) of each level no worse than the limit, as above."""
+        """Iterate over the (price, amount) of each level that is not worse than the limit, best first.
+
+        The book must not change during the iteration.
+        """
         ranks = list(self._ranks(limit_price))
         prices = ranks if self._sign == 1 else map(neg, ranks)
         return zip(prices, map(_AMOUNT, map(self.levels.__getitem__, ranks)), strict=True)
 
     def best_price(self) -> int | None:
-        """Return the price that the next trade starts at, in O(1); None if the book is empty."""
+        """Return the price of the best order, or None if the book is empty. O(1)."""
         return self._sign * self._ladder[0] if self._ladder else None
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
-        """Return the best `levels` price levels (all if None), in O(levels)."""
+        """Return the best `levels` price levels, or all of them if `levels` is None. O(levels)."""
         return tuple(
             PriceLevel(self._sign * rank, level.amount, len(level.ids))
             for rank in self._ladder.islice(stop=levels)
@@ -94,20 +100,23 @@ class OrderBook:
     # ------------------------------------------------------------------ prices
 
     def find_price(self, amount: int) -> int:
-        """Return the total price of an amount, in at most O(k); raises InsufficientLiquidityError."""
+        """Return the total price of an amount. At most O(k) for the k levels that it covers.
+
+        Raises InsufficientLiquidityError if the book contains less than `amount`.
+        """
         price = self.cached_price(amount)
         if price is None:
             available = self._sums.grow(self._ladder, amount)
             if available < amount:
                 raise InsufficientLiquidityError(self.symbol, self.side, amount, available)
             price = self.cached_price(amount)
-            assert price is not None, "the sums reach as far as they grew"
+            assert price is not None, "the cached sums cover the amount"
         return price
 
     # ------------------------------------------------------------------ changes
 
     def add(self, order: OrderRow) -> None:
-        """Add an order, in O(log n)."""
+        """Add an order. O(log n) for n orders in the book."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         self._orders[order_id] = order
@@ -118,23 +127,23 @@ class OrderBook:
         else:
             level.add(order_id, amount)
         if rank <= self._sums.worst:
-            self._sums.shift(rank, amount, level.amount)
+            self._sums.add_correction(rank, amount, level.amount)
 
     def update(self, orders: Sequence[OrderRow]) -> None:
-        """Add m orders, in O(m log n)."""
+        """Add m orders. O(m log n) for n orders in the book."""
         sign, levels = self._sign, self.levels
-        arrived: dict[int, tuple[list[int], list[int]]] = {}
+        additions: dict[int, tuple[list[int], list[int]]] = {}
         for order_id, _, _, amount, price in orders:
-            ids_and_amounts = arrived.get(price)
+            ids_and_amounts = additions.get(price)
             if ids_and_amounts is None:
-                arrived[price] = [order_id], [amount]
+                additions[price] = [order_id], [amount]
             else:
                 ids_and_amounts[0].append(order_id)
                 ids_and_amounts[1].append(amount)
         self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
-        self._sums.forget()
-        self._ladder.update([sign * price for price in arrived if sign * price not in levels])
-        for price, (ids, amounts) in arrived.items():
+        self._sums.clear()
+        self._ladder.update([sign * price for price in additions if sign * price not in levels])
+        for price, (ids, amounts) in additions.items():
             ids.sort()
             level = levels.get(sign * price)
             if level is None:
@@ -143,7 +152,7 @@ class OrderBook:
                 level.extend(ids, sum(amounts))
 
     def remove(self, order: OrderRow) -> None:
-        """Remove an order, in O(log n)."""
+        """Remove an order. O(log n) for n orders in the book."""
         order_id, _, _, amount, price = order
         rank = self._sign * price
         del self._orders[order_id]
@@ -153,25 +162,26 @@ class OrderBook:
         else:
             level.remove(order_id, amount)
             if rank <= self._sums.worst:
-                self._sums.shift(rank, -amount, level.amount)
+                self._sums.add_correction(rank, -amount, level.amount)
 
     def resize(self, order: OrderRow, amount: int) -> None:
-        """Change the amount of an order, in O(1); it keeps its place."""
+        """Change the amount of an order, which keeps its place in the queue. O(1)."""
         order_id, symbol, side, before, price = order
         self._orders[order_id] = (order_id, symbol, side, amount, price)
         self._resize_level(self._sign * price, amount - before)
 
-    def take(self, trade: Trade) -> None:
-        """Take the fills of a trade, which are the best orders, out of the book, in O(k log n).
+    def remove_fills(self, trade: Trade) -> None:
+        """Remove the filled amounts of a trade from the book. O(k log n) for k fills and n orders.
 
-        They need not be looked up, and every level but the last goes as a whole.
+        The fills are always the best orders in the book. So every level except the last is removed as a
+        whole, and the last level loses its first orders.
         """
         orders, ladder = self._orders, self._ladder
         fills: Sequence[OrderFill] = trade.fills
         last_id, last_amount, last_price = fills[-1]
-        left = orders[last_id][3] - last_amount
-        if left:
-            orders[last_id] = (last_id, self.symbol, self.side, left, last_price)
+        remaining = orders[last_id][3] - last_amount
+        if remaining:
+            orders[last_id] = (last_id, self.symbol, self.side, remaining, last_price)
             fills = fills[:-1]
         for order_id, _, _ in fills:
             del orders[order_id]
@@ -188,8 +198,8 @@ class OrderBook:
             del level.ids[:filled]
             self._resize_level(worst, -amount)
 
-    def put_back(self, trade: Trade) -> None:
-        """Undo `take`, in O(k log n)."""
+    def restore_fills(self, trade: Trade) -> None:
+        """Add the filled amounts of a trade again, to undo `remove_fills`. O(k log n) for k fills."""
         for order_id, amount, price in trade.fills:
             resting = self._orders.get(order_id)
             if resting is None:
@@ -198,10 +208,10 @@ class OrderBook:
                 self.resize(resting, resting[3] + amount)
 
     def clear(self) -> None:
-        """Remove all orders, in O(n)."""
+        """Remove all n orders. O(n)."""
         for order_id in chain.from_iterable(map(_IDS, self.levels.values())):
             del self._orders[order_id]
-        self._sums.forget()
+        self._sums.clear()
         self._ladder.clear()
         self.levels.clear()
 
@@ -209,18 +219,18 @@ class OrderBook:
         level = self.levels[rank]
         level.amount += change
         if rank <= self._sums.worst:
-            self._sums.shift(rank, change, level.amount)
+            self._sums.add_correction(rank, change, level.amount)
 
     def _drop_level(self, rank: int) -> None:
         level = self.levels.pop(rank)
         self._ladder.remove(rank)
         if rank <= self._sums.worst:
-            self._sums.shift(rank, -level.amount, 0)
+            self._sums.add_correction(rank, -level.amount, 0)
 
-    # ------------------------------------------------------------------ the truth
+    # ------------------------------------------------------------------ self-check
 
     def _check(self) -> None:
-        """Assert every invariant, in O(n log n); for tests and debugging."""
+        """Assert every invariant, for tests and debugging. O(n log n) for n orders."""
         assert list(self._ladder) == sorted(self.levels), "the ladder lists every level, best first"
         for rank, level in self.levels.items():
             ids = list(level.ids)
@@ -228,10 +238,10 @@ class OrderBook:
             assert ids == sorted(set(ids)), "the ids of a level are unique and ascending"
             for order_id in ids:
                 order = new_order(self._orders[order_id])
-                assert order_id == order.order_id, "an order is found under its own id"
+                assert order_id == order.order_id, "the key of an order is its id"
                 assert (order.symbol, order.side) == (self.symbol, self.side), "an order is in its own book"
-                assert rank == self._sign * order.price, "an order rests at its own price"
-                assert order.amount >= 1, "an order without an amount is not resting"
-            held = sum(self._orders[order_id][3] for order_id in ids)
-            assert level.amount == held, "a level's amount is the sum of its orders"
+                assert rank == self._sign * order.price, "an order is in the level of its price"
+                assert order.amount >= 1, "a resting order has an amount"
+            total = sum(self._orders[order_id][3] for order_id in ids)
+            assert level.amount == total, "a level's amount is the sum of its orders"
         self._sums._check(self._ladder)

@@ -1,13 +1,17 @@
-"""Who has opened a transaction: one thread, in one context. Nobody else may join it.
+"""The owner of an open transaction: one thread in one context.
 
-An asyncio task runs in a context of its own, so a thread and a context tell tasks apart too.
-Comparing the value of a ContextVar is not enough: a task created inside a transaction begins with a
-copy of the context, and so inherits the value. A token is better: it can only be reset in the very
-context that it was made in. So each check resets the token and makes the next one. An interrupt
-between these two steps leaves a spent token; then the thread alone decides, once.
+The problem: only the code that opened a transaction may use it. A thread alone does not identify that code,
+because all asyncio tasks of an event loop run in one thread. Each task has a context of its own, so a thread
+and a context together identify the owner.
 
-A thread's identifier is given again when the thread has ended. So each thread has an object of its
-own here, which ends with it: an owner whose thread has ended can never come back.
+What does not work: comparing the value of a ContextVar. A task created inside a transaction starts with a
+copy of the context, and so inherits the value. Thread identifiers do not work either, because a new thread
+can get the identifier of a thread that has ended.
+
+The solution: a token of a ContextVar can be reset only in the context in which it was created. So each check
+resets the token and creates the next one. An interrupt between these two steps leaves a used token. Then the
+next check compares only the threads, once. To identify a thread, the owner has a weak reference to an object
+in thread-local data, which is deleted when the thread ends. So no later thread can be mistaken for the owner.
 """
 
 from __future__ import annotations
@@ -21,51 +25,54 @@ __all__ = ["Owner"]
 
 
 class _Thread:
-    """Stands for one thread, and ends with it."""
+    """An object that identifies one thread and is deleted when the thread ends."""
 
     __slots__ = ("__weakref__",)
 
 
-class _Here(local):
-    """The running thread."""
+class _Current(local):
+    """The object of the current thread."""
 
     def __init__(self) -> None:
         self.thread = _Thread()
 
 
-_here = _Here()
+_current = _Current()
 _entered: ContextVar[Owner | None] = ContextVar("oms_transaction", default=None)
 
 
 class Owner:
-    """The thread and the context that an open transaction or what-if belongs to: those it is made in."""
+    """The thread and the context of an open transaction: those in which the Owner is created."""
 
     __slots__ = ("_thread", "_token")
 
     def __init__(self) -> None:
-        self._thread = ref(_here.thread)
-        _entered.set(None)  # else the token would keep an owner before this one alive, and so on
+        self._thread = ref(_current.thread)
+        _entered.set(None)  # otherwise, the token would reference the previous owner, and so on
         self._token = _entered.set(self)
 
-    def is_here(self) -> bool:
-        """Return True in the thread and the context of the owner."""
-        if self._thread() is not _here.thread:
+    def is_current(self) -> bool:
+        """Return True if called from the owner's thread and context."""
+        if self._thread() is not _current.thread:
             return False
         try:
             _entered.reset(self._token)
-        except ValueError:  # made in another context
+        except ValueError:  # the token was created in another context
             return False
-        except RuntimeError:  # spent: an interrupt came before the next line, once
+        except RuntimeError:  # the token is used: an interrupt came before the last call created a new one
             pass
         self._token = _entered.set(self)
         return True
 
     def is_this_thread(self) -> bool:
-        """Return True in the thread of the owner, whatever the context."""
-        return self._thread() is _here.thread
+        """Return True if called from the owner's thread, regardless of the current context."""
+        return self._thread() is _current.thread
 
     def is_inherited(self) -> bool:
-        """Return True in a copy of the owner's context, in whatever thread: the owner may wait for it."""
+        """Return True if called from the owner's context or a copy of it, in any thread.
+
+        Code in a copy of the context must not wait for the owner, because the owner may be waiting for it.
+        """
         return _entered.get() is self
 
     def has_ended(self) -> bool:
@@ -73,6 +80,6 @@ class Owner:
         return self._thread() is None
 
     def end(self) -> None:
-        """Forget the owner in its context; elsewhere, or a second time, do nothing."""
+        """Reset the ContextVar in the owner's context. In another context, or a second time, do nothing."""
         with suppress(ValueError, RuntimeError):
             _entered.reset(self._token)

@@ -1,8 +1,8 @@
-"""The names and colors of the two books: the same on the page, in plots, in terminals, and in notebooks.
+"""The names and colors of the two books on the web page, in plots, in terminals, and in notebooks.
 
 The BUY book contains the asks, and the SELL book contains the bids. Asks are orange and bids are blue,
 because color-blind people can tell these two colors apart, unlike red and green. A color is never the only
-sign: a word, a position, or a number next to it has the same meaning.
+sign: a word, a position, or a number always has the same meaning.
 """
 
 from __future__ import annotations

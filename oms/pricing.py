@@ -1,7 +1,8 @@
 """Pure functions that calculate prices, fills, and amounts from an order book.
 
-Each function reads only the price levels or orders that it needs, best first. Its cost does not depend on the
-size of the book. In each docstring, k is the number of levels or orders that the function reads.
+Each function reads only the price levels or orders that it needs, best first. Its running time does not
+depend on the size of the book. In each docstring, k is the number of levels or orders that the function
+reads.
 """
 
 from __future__ import annotations
@@ -70,10 +71,10 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
 
 
 def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    """Return columns with one row for each level.
+    """Return a dict of columns with one row for each level.
 
-    The columns are the price and the amount of the level, and the total amount and total price of all levels
-    so far.
+    The columns are the price and the amount of the level, and the cumulative amount and cumulative price of
+    this level and all better levels.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     cumulative = total = 0
@@ -101,8 +102,8 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
     remaining, amount = budget, 0
     for price, available in book.amounts(limit_price):
         if remaining <= available * price:
-            # A buyer does not spend money that is too little for a lot. A seller sells one more lot to
-            # reach the budget. So the quotient is rounded down for BUY and up for SELL.
+            # A buyer cannot buy part of a lot, and a seller sells one more lot to reach the budget. So the
+            # quotient is rounded down for BUY and up for SELL.
             return amount + (-(-remaining // price) if selling else remaining // price)
         remaining -= available * price
         amount += available
@@ -114,8 +115,8 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
 def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> int:
     """Return the largest amount whose slippage is at most `max_slippage_bps` basis points. O(k).
 
-    Let b be the best price, a an amount, and s(a) its slippage. The slippage is within the limit if
-    10,000 * s(a) <= bps * b * a. On a level that is d ticks worse than b, each lot adds d to the slippage.
+    Let b be the best price, q an amount, and s(q) its slippage. The slippage is within the limit if
+    10,000 * s(q) <= max_slippage_bps * b * q. At a level d ticks worse than b, each lot adds d to s(q).
     """
     amount = slippage = best = 0
     for price, available in levels:

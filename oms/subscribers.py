@@ -3,13 +3,13 @@
 The problem: a callback can make a change, subscribe, unsubscribe, or raise an exception.
 
 The solution: a queue. The event of a change that a callback makes is appended to the queue, together with the
-subscribers at that moment. So all subscribers see all events in the same order. Exceptions of callbacks are
+current subscribers. So all subscribers see all events in the same order. Exceptions of callbacks are
 collected, and raised after all subscribers have been notified.
 
 Invariants:
 
 - The queue exists only while a `publish` call works on it, so no event is left in it.
-- Each subscriber is notified once of each event after its subscription, until it unsubscribes.
+- Each subscriber is notified exactly once of each event between its subscription and its cancellation.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Subscribers:
         self._queue: deque[tuple[Event, tuple[object, ...]]] | None = None
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Notify the callback of each change from now on. Return a function that ends the subscription."""
+        """Notify the callback of each later change. Return a function that cancels the subscription."""
         key = object()
         self.callbacks[key] = callback
 
@@ -49,12 +49,12 @@ class Subscribers:
         return unsubscribe
 
     def publish(self, events: list[Event]) -> None:
-        """Notify the present subscribers of each event. Then raise the exceptions of their callbacks."""
+        """Notify the current subscribers of each event. Then raise any exceptions from their callbacks."""
         if not events:
             return
         entries = ((event, tuple(self.callbacks)) for event in events)
         if self._queue is not None and self._is_publishing():
-            self._queue.extend(entries)  # a callback made this change: publish it after the present event
+            self._queue.extend(entries)  # a callback made this change: publish it after the current event
             return
         errors: list[BaseException] = []
         try:
@@ -70,7 +70,7 @@ class Subscribers:
             raise BaseExceptionGroup("several subscribers failed after the change was made", errors)
 
     def _is_publishing(self) -> bool:
-        """Return True if the present call of `publish` was made inside another one."""
+        """Return True if the current `publish` call is nested inside another."""
         running = 0
         for name, owner in callers():
             running += owner is self and name == "publish"
@@ -83,11 +83,11 @@ class Subscribers:
     def _failures(self, event: Event, keys: tuple[object, ...]) -> Iterator[BaseException]:
         for key in keys:
             callback = self.callbacks.get(key)
-            if callback is not None:  # None if it has unsubscribed meanwhile
+            if callback is not None:  # None if it has unsubscribed in the meantime
                 try:
                     callback(event)
                 except BaseException as error:
-                    with suppress(Exception):  # an immutable exception cannot get a note
+                    with suppress(Exception):  # notes cannot be added to an immutable exception
                         error.add_note(
                             f"raised by a subscriber of event {event.sequence}, after the change was made"
                         )

@@ -1,30 +1,33 @@
-"""The context of a transaction or a what-if: entered once, and left by the thread that entered it.
+"""The context manager of a transaction or a what-if.
 
-The problem: between taking a lock in `__enter__` and giving it back in `__exit__`, an interrupt can
-strike where neither runs: before the first line of `__exit__`, or after the last one of `__enter__`.
-Then nobody gives the lock back. Or another thread leaves, which cannot give back a lock that it does
-not hold.
+The problem: if `__enter__` acquires a lock and `__exit__` releases it, an interrupt can come between them:
+before the first line of `__exit__`, or after the last line of `__enter__`. Then the lock is never released.
+The same happens if another thread calls `__exit__`, because a thread cannot release a lock that it does not
+hold.
 
-What does not work: a generator with the lock in a `with` statement. It gives the lock back only when
-it is collected, in whatever thread that happens. Nor is it enough to see that this object is gone:
-while the interrupt is handled, and as long as a notebook or a debugger keeps it, its traceback keeps
-the frame of `__exit__`, and so an object that is `self` there.
+What does not work: a generator with the lock in a `with` statement. The lock is released only when the
+generator is garbage-collected, in whatever thread that happens. It is not enough either to check whether the
+Transaction has been deleted. A traceback references the frame of `__exit__`, and so the object that is `self`
+in this frame. The traceback exists while the exception is handled, and as long as a notebook or a debugger
+stores it.
 
-The solution: the lock is held inside `__enter__` and inside `__exit__`, never between them. Between
-them the ledger knows that a transaction is open, and who owns it. It also has a weak reference to the
-object that will leave the transaction, its handle. A `with` statement looks `__exit__` up before it
-enters, and keeps the result until the call returns or fails. Here that result is a `partial`, written
-in C: no frame keeps it, so it is gone when the call fails. It is the handle; without a `with`
-statement (an ExitStack, or calls by hand) the Transaction is. When the handle is gone, or the
-savepoint has ended, the next caller rolls back.
+The solution: the lock is held inside `__enter__` and inside `__exit__`, but not between them. Between them,
+the ledger knows that a transaction is open, and who owns it. It also has a weak reference to the handle of
+the transaction, the object that will end it. A `with` statement looks up `__exit__` before it calls
+`__enter__`, and references the result until `__exit__` returns or fails. In this file, the result is a
+`partial`. Because a `partial` is written in C, no frame references it, and it is deleted when the call fails.
+The `partial` is the handle. Without a `with` statement, for example in an ExitStack, the handle is the
+Transaction. If the handle has been deleted, or the savepoint is marked as ended, the next caller rolls back.
 
 Invariants:
-- A transaction that `__enter__` did not return from, or that `__exit__` was called for, is kept as a
-  whole or rolled back as a whole; the ledger settles what an interrupt left.
-- A transaction that a `with` statement is inside is left by that statement alone. Calling `__exit__`
-  by hand raises and changes nothing; else the rest of the body would no longer be all or nothing.
-- Otherwise another thread, task, or context that calls `__exit__` rolls back, and gets an error.
-- What `__exit__` runs refers neither to the Transaction nor to the `partial`.
+
+- If `__enter__` did not return, or `__exit__` was called, the transaction is committed as a whole or rolled
+  back as a whole. The ledger settles an interrupted call.
+- Only the `with` statement that entered a transaction can end it. An explicit call of `__exit__` raises an
+  error and changes nothing. Otherwise, the rest of the block would run outside the transaction.
+- Without a `with` statement, if another thread, task, or context calls `__exit__`, the transaction is rolled
+  back, and the caller gets an error.
+- The function that `__exit__` runs references neither the Transaction nor the `partial`.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _Block:
-    """What entering and leaving share."""
+    """The data that `__enter__` and `__exit__` share."""
 
     __slots__ = ("ledger", "savepoint")
 
@@ -66,7 +69,7 @@ def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace
         raise
 
 
-def _leave_by_hand(block: _Block, *failure: Any) -> None:
+def _leave_explicitly(block: _Block, *failure: Any) -> None:
     savepoint = block.savepoint
     if savepoint is not None and not savepoint.ended and isinstance(savepoint.handle(), partial):
         raise OpenTransactionError(
@@ -76,16 +79,16 @@ def _leave_by_hand(block: _Block, *failure: Any) -> None:
 
 
 class _BoundByPartial:
-    """The method `__exit__`: looked up in a Transaction, it is a `partial` that does not keep it alive."""
+    """A descriptor for `__exit__`: on an instance, it returns a `partial` that does not reference it."""
 
     def __init__(self, method: Callable[..., None]) -> None:
         self._method = method
 
     def __get__(self, transaction: Transaction[Any] | None, kind: object = None) -> Callable[..., None]:
         if transaction is None:
-            return self._method  # looked up in the class, by an ExitStack
+            return self._method  # ExitStack looks it up in the class
         if transaction._entered:
-            return partial(_leave_by_hand, transaction._block)
+            return partial(_leave_explicitly, transaction._block)
         leave = partial(_leave, transaction._block)
         transaction._early = ref(leave)
         return leave
@@ -96,9 +99,9 @@ def _bound_by_partial(method: Method) -> Method:
 
 
 class Transaction(AbstractContextManager[T]):
-    """Keeps or rolls back what is changed between its beginning and its end.
+    """A context manager that commits or rolls back the changes made in its block.
 
-    Entering it returns `subject`, the OrderManagement that it belongs to.
+    `with` returns `subject`, the OrderManagement to which the transaction belongs.
     """
 
     def __init__(self, subject: T, ledger: Ledger, *, keep: bool, note: str | None) -> None:
@@ -107,7 +110,7 @@ class Transaction(AbstractContextManager[T]):
         self._keep = keep
         self._note = note
         self._entered = False
-        self._early: ref[Callable[..., None]] | None = None  # `__exit__`, as looked up before entering
+        self._early: ref[Callable[..., None]] | None = None  # `__exit__`, looked up before `__enter__`
 
     def __enter__(self) -> T:
         if self._entered:
@@ -123,7 +126,7 @@ class Transaction(AbstractContextManager[T]):
                     ledger.admit()
                 block.savepoint = Savepoint(ledger, handle or self, keep=self._keep)
                 ledger.open(block.savepoint, self._note)
-            return self._subject  # noqa: TRY300  # an interrupt here would leave it open, too
+            return self._subject  # noqa: TRY300  # after an interrupt here, end the transaction
         except BaseException:
             if block.savepoint is not None:
                 block.savepoint.ended = True
@@ -131,4 +134,4 @@ class Transaction(AbstractContextManager[T]):
 
     @_bound_by_partial
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        _leave_by_hand(self._block, kind, error, trace)
+        _leave_explicitly(self._block, kind, error, trace)

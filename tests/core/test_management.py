@@ -319,7 +319,7 @@ def test_the_in_operator_is_false_for_a_value_that_cannot_be_an_order_id(
 
 def test_the_self_check_detects_a_wrong_index(om: OrderManagement) -> None:
     om._orders[9] = om._orders[1]
-    with pytest.raises(AssertionError, match="no other id"):
+    with pytest.raises(AssertionError, match="every order is in exactly one book"):
         om._check()
 
 

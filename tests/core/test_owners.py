@@ -413,16 +413,16 @@ def test_the_fork_handler_rolls_back_the_transaction_of_a_thread_that_does_not_e
     thread = threading.Thread(target=feed)
     thread.start()
     has_entered.wait()
-    oms.ledger._begin_anew()
+    oms.ledger._reset_after_fork()
     assert om.state_hash() == before
     may_leave.set()
     thread.join()
     assert "already ended" in str(errors[0])
     with om.transaction():
-        oms.ledger._begin_anew()
+        oms.ledger._reset_after_fork()
         om.remove_order(4)
         with om._lock:
-            oms.ledger._begin_anew()
+            oms.ledger._reset_after_fork()
     assert len(om) == 1
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms.level import Level
-from oms.price_sums import MOST_SHIFTS, NOWHERE, PriceSums
+from oms.price_sums import MOST_CORRECTIONS, NOWHERE, PriceSums
 
 ranks = st.integers(-9, 9).filter(bool)
 amounts = st.integers(1, 5)
@@ -53,7 +53,7 @@ def set_amount(sums: PriceSums, totals: dict[int, int], rank: int, amount: int) 
     if amount:
         totals[rank] = amount
     if amount != before and rank <= sums.worst:
-        sums.shift(rank, amount - before, amount)
+        sums.add_correction(rank, amount - before, amount)
 
 
 @given(st.dictionaries(ranks.map(abs), amounts), st.sampled_from([1, -1]), changes)
@@ -90,7 +90,7 @@ def test_prices_stay_cached_until_more_than_eight_levels_have_changed() -> None:
     totals = dict.fromkeys(range(20, 40), 5)
     sums = PriceSums(Levels(totals))
     sums.grow(sorted(totals), 100)
-    for rank in range(20, 20 + MOST_SHIFTS):
+    for rank in range(20, 20 + MOST_CORRECTIONS):
         set_amount(sums, totals, rank, 6)
         assert sums.price(90) == price_by_loop(totals, 90)
     set_amount(sums, totals, 39, 6)
@@ -127,9 +127,12 @@ def test_a_change_at_a_level_without_cached_sums_is_ignored() -> None:
             lambda sums: _set(sums, ranks=[NOWHERE, 21, 20]),
             "levels within the rows are counted|rows are best first",
         ),
-        (lambda sums: _set(sums, shifts=((1, 21, 1, 5), (0, 20, 1, 5))), "shifts are best first"),
-        (lambda sums: _set(sums, shifts=((0, 20, 1, 5),) * (MOST_SHIFTS + 1)), "at most MOST_SHIFTS"),
-        (lambda sums: _set(sums, shifts=((0, 20, 1, 4),)), "a shift has the amount"),
+        (lambda sums: _set(sums, corrections=((1, 21, 1, 5), (0, 20, 1, 5))), "corrections are best first"),
+        (
+            lambda sums: _set(sums, corrections=((0, 20, 1, 5),) * (MOST_CORRECTIONS + 1)),
+            "at most MOST_CORRECTIONS",
+        ),
+        (lambda sums: _set(sums, corrections=((0, 20, 1, 4),)), "a correction has the amount"),
         (lambda sums: _set(sums, ranks=[NOWHERE, 19, 21]), "a level without a row"),
         (lambda sums: _set(sums, reach=[0, 5, 11]), "the amounts of the rows"),
         (lambda sums: _set(sums, offsets=[0, 0, -6]), "the offsets of the rows"),
@@ -147,6 +150,6 @@ def test_the_self_check_detects_each_kind_of_damage(
 
 
 def _set(sums: PriceSums, **parts: object) -> None:
-    names = ("ranks", "reach", "offsets", "shifts", "covered")
+    names = ("ranks", "reach", "offsets", "corrections", "covered")
     cache = dict(zip(names, sums._cache, strict=True)) | parts
     sums._cache = tuple(cache[name] for name in names)  # type: ignore[assignment]  # intentional damage

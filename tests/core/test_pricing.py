@@ -83,13 +83,13 @@ def test_a_trade_consumes_only_the_orders_of_its_fills_and_can_be_rolled_back(
     except InsufficientLiquidityError:
         return
     trade = Trade(1, "JPM", side, amount, book.find_price(amount), order_fills)
-    book.take(trade)
+    book.remove_fills(trade)
     book._check()
     amounts = {fill.order_id: fill.amount for fill in order_fills}
     remaining = [order._replace(amount=order.amount - amounts.get(order.order_id, 0)) for order in before]
     assert list(book.orders()) == [order for order in remaining if order.amount]
     assert by_id.keys() == {order.order_id for order in remaining if order.amount}
-    book.put_back(trade)
+    book.restore_fills(trade)
     book._check()
     assert list(book.orders()) == before
 

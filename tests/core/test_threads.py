@@ -50,8 +50,8 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    names = ["add", "update", "remove", "resize", "take", "clear", "depth", "find_price", "best_price"]
-    for name in [*names, "orders", "amounts"]:
+    changes = ["add", "update", "remove", "resize", "remove_fills", "clear"]
+    for name in [*changes, "depth", "find_price", "best_price", "orders", "amounts"]:
         monkeypatch.setattr(OrderBook, name, watch(name, getattr(OrderBook, name)))
     return lines
 
