@@ -5,18 +5,23 @@ A flag that the method sets and clears would not be reliable, because an interru
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
 __all__ = ["callers"]
 
+_PACKAGE = os.path.dirname(__file__) + os.sep
+
 
 def callers() -> Iterator[tuple[str, object]]:
-    """Yield the name and the `self` of each calling function, innermost first.
+    """Yield the name and the `self` of each calling function of this package, innermost first.
 
     The function that calls `callers` is not included. O(d) for a stack of depth d.
     """
     frame = sys._getframe(1).f_back
     while frame is not None:
-        yield frame.f_code.co_name, frame.f_locals.get("self")
+        # Not the frames of other code: reading `f_locals` keeps every local variable alive until the frame ends.
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            yield frame.f_code.co_name, frame.f_locals.get("self")
         frame = frame.f_back

@@ -34,7 +34,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from threading import Condition, RLock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -52,6 +52,7 @@ LONGEST_WAIT = 30.0
 """Seconds that a call waits for another thread's transaction before it raises OpenTransactionError."""
 
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
+_PAUSE = 0.001  # seconds; enough for a waiting thread to take the lock
 
 _AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
 
@@ -172,6 +173,14 @@ class Ledger:
                 self._waiting.wait(_POLL_INTERVAL)
             finally:
                 self._waiters -= 1
+
+    def give_way(self) -> None:
+        """Let the threads that wait for the end of a transaction go first; call this before taking the lock.
+
+        Without it, a thread with one transaction after another takes the lock again before any of them wakes.
+        """
+        if self._waiters and not self._open:
+            sleep(_PAUSE)
 
     def _first_abandoned(self) -> Savepoint | None:
         for savepoint in self._open:

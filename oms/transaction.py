@@ -120,6 +120,7 @@ class Transaction(AbstractContextManager[T]):
         self._entered = True
         block, ledger = self._block, self._block.ledger
         handle = self._early and self._early()
+        ledger.give_way()
         try:
             with ledger.lock:
                 if ledger.busy:

@@ -24,6 +24,7 @@ __all__ = ["FirstResponse", "FirstResponses", "RESPONSE_SUBJECTS", "restore", "t
 
 _MARK = "oms.api"
 _FORMAT = 1
+_REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 
 
 class FirstResponse(NamedTuple):
@@ -82,6 +83,7 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
                 responses.record_reply(reply)
         for subscriber in everyone:
             om.subscribe(subscriber)
+        responses.sequence = om.last_sequence
 
 
 class FirstResponses:
@@ -89,9 +91,13 @@ class FirstResponses:
 
     A FirstResponses subscribes to the books, so it is called under their lock. It also records the ids of
     orders that other code in the process added. These ids cannot be used again, but have no response.
+
+    `sequence` is that of the last event that was recorded. A subscriber can miss an event if an exception
+    arrives between a change and its publication, so `catch_up` reads missed events from the journal.
     """
 
     def __init__(self) -> None:
+        self.sequence = 0
         self._by_order_id: dict[int, FirstResponse | None] = {}
         self._by_key: dict[str, FirstResponse] = {}
 
@@ -107,6 +113,16 @@ class FirstResponses:
         key, subject = note.get("key"), RESPONSE_SUBJECTS[type(event)](event)
         if isinstance(key, str) and subject is not None:
             self.record(key, FirstResponse(event.sequence, subject, note.get("request")))
+        self.sequence = event.sequence
+
+    def catch_up(self, om: OrderManagement) -> None:
+        """Record the events that were missed. Call this first in a transaction. Raises JournalError.
+
+        O(1) if no event was missed.
+        """
+        if om.journal is not None and self.sequence < om.last_sequence:
+            for event in om.journal.read(self.sequence + 1):
+                self(event)
 
     def record(self, key: str, response: FirstResponse) -> None:
         """Record the response for a key, unless the key already has a response."""
@@ -115,7 +131,7 @@ class FirstResponses:
     def record_reply(self, reply: str) -> None:
         """Record a response that `to_reply` wrote, unless its key already has one. Ignore other texts."""
         fields = _from_note(reply)
-        if fields:
+        if _REPLY_FIELDS <= fields.keys():
             order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
             response = FirstResponse(fields["sequence"], order, fields["request"], fields["own"])
             self.record(fields["key"], response)
@@ -144,9 +160,9 @@ def _from_note(note: str | None) -> dict[str, Any]:
         return {}
     try:
         fields: Any = json.loads(note)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return cast("dict[str, Any]", fields) if isinstance(fields, dict) and _MARK in fields else {}
+    return cast("dict[str, Any]", fields) if isinstance(fields, dict) and fields.get(_MARK) == _FORMAT else {}
 
 
 RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {

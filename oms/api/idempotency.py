@@ -135,6 +135,7 @@ class IdempotentChanges:
         change: Change | None = None
         try:
             with self._om.transaction(to_note(key, digest)):
+                self._responses.catch_up(self._om)
                 change = self._replay(key, digest, former) or self._make(key, digest, make)
         except OmsError as error:
             if change is None or isinstance(error, JournalError):

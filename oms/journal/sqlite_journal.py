@@ -10,6 +10,7 @@ from itertools import islice
 from threading import RLock
 from typing import Literal, cast, get_args
 
+from oms.call_stack import callers
 from oms.errors import InvalidArgumentError, JournalError
 from oms.events import Event, Snapshot
 from oms.journal.batch import Batch
@@ -30,6 +31,7 @@ __all__ = ["Durability", "SqliteJournal"]
 Durability = Literal["full", "batched", "off"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
 _LONGEST_GROUP = 3600  # seconds
+_WRITERS = {"_make_durable", "compact"}
 _CHUNK_SIZE = 1_000  # events that are read while the lock is held once
 
 
@@ -258,6 +260,11 @@ class SqliteJournal:
         if to_write:
             self._writer.check_writable()
         if self._writer.in_doubt:
+            if any(owner is self and name in _WRITERS for name, owner in callers()):
+                problem = (
+                    "this thread is in the middle of a write; in a signal handler or a finalizer, set a flag"
+                )
+                raise JournalError(self._file.place, problem)
             self._writer.settle()
             if self.durability == "batched":
                 self._group.count_commit()
