@@ -21,7 +21,7 @@ def callers() -> Iterator[tuple[str, object]]:
     """
     frame = sys._getframe(1).f_back
     while frame is not None:
-        # Not the frames of other code: reading `f_locals` keeps every local variable alive until the frame ends.
+        # Reading `f_locals` keeps all variables of the frame alive, so the frames of other code are skipped.
         if frame.f_code.co_filename.startswith(_PACKAGE):
             yield frame.f_code.co_name, frame.f_locals.get("self")
         frame = frame.f_back

@@ -131,7 +131,7 @@ class FirstResponses:
     def record_reply(self, reply: str) -> None:
         """Record a response that `to_reply` wrote, unless its key already has one. Ignore other texts."""
         fields = _from_note(reply)
-        if _REPLY_FIELDS <= fields.keys():
+        if fields.keys() >= _REPLY_FIELDS:
             order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
             response = FirstResponse(fields["sequence"], order, fields["request"], fields["own"])
             self.record(fields["key"], response)

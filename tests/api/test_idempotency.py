@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -24,6 +25,7 @@ from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.contract import REPLAYED_HEADER
 from oms.journal import SqliteJournal
+from oms.subscribers import Subscribers
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.memory_journal import MemoryJournal
 from support.strategies import amounts, order_ids, prices, sides, symbols
@@ -541,6 +543,47 @@ def test_a_retry_of_a_request_in_an_older_journal_gets_its_first_response() -> N
         response = client.request(other[1], other[2], json=other[3], headers=keyed(f"k{number}"))
         assert response.json()["code"] == "idempotency_key_reused"
     assert om.last_sequence == before
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError])
+def test_a_retry_after_a_failure_between_the_commit_and_the_publication_trades_once(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+        client = TestClient(create_app(om), raise_server_exceptions=False)
+        body = {**JPM, "amount": 5}
+        with monkeypatch.context() as patch:
+            patch.setattr(Subscribers, "publish", raiser(error))
+            with suppress(error):
+                assert client.post("/trades", json=body, headers=keyed("k")).status_code == 500
+        responses = [client.post("/trades", json=body, headers=keyed("k")).json() for _ in range(2)]
+        assert [response["trade_id"] for response in responses] == [1, 1]
+        assert om.get_order(1).amount == 15
+    with journal.open(file) as om:
+        again = TestClient(create_app(om)).post("/trades", json=body, headers=keyed("k"))
+        assert again.json() == responses[0]
+        assert om.get_order(1).amount == 15
+
+
+def raiser(error: type[BaseException]) -> Callable[[object, object], None]:
+    def publish(*_: object) -> None:
+        raise error
+
+    return publish
+
+
+@pytest.mark.parametrize(
+    "note", ['["oms.api",' + "[" * 100_000, '{"oms.api": 2}', '{"oms.api": 1}', '"oms.api"']
+)
+def test_a_note_or_reply_of_other_code_is_ignored(note: str, tmp_path: Path) -> None:
+    with journal.open(tmp_path / "book.db") as om:
+        assert isinstance(om.journal, SqliteJournal)
+        with om.transaction(note=note):
+            om.add_order(1, "JPM", Side.BUY, 20, 20)
+        om.journal.keep_reply(note)
+        assert TestClient(create_app(om)).get("/ready").json()["orders"] == 1
 
 
 class LaterTrade(NewTrade):

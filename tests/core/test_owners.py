@@ -459,3 +459,44 @@ def test_no_forked_child_blocks_while_another_thread_changes_the_book() -> None:
     command = [sys.executable, "-c", BUSY]
     process = subprocess.run(command, check=False, capture_output=True, timeout=100, text=True)
     assert process.stdout == "40 40\n", process.stderr
+
+
+def test_a_thread_with_one_transaction_after_another_lets_waiting_threads_go_first(
+    om: OrderManagement,
+) -> None:
+    transactions, inside, answered = 0, threading.Event(), threading.Event()
+
+    def trade_on_and_on() -> None:
+        nonlocal transactions
+        while not answered.is_set():
+            with om.what_if():
+                om.remove_order(1)
+                inside.set()
+                time.sleep(0.01)
+            transactions += 1
+
+    maker = threading.Thread(target=trade_on_and_on)
+    maker.start()
+    try:
+        for _ in range(5):
+            inside.clear()
+            assert inside.wait(30)
+            before = transactions
+            om.symbols()
+            assert transactions - before < 20, "a waiting thread waits for a few transactions at most"
+    finally:
+        answered.set()
+        maker.join()
+
+
+def test_looking_at_the_call_stack_keeps_no_variable_of_the_caller_alive() -> None:
+    om, other = OrderManagement(), OrderManagement()
+    om.subscribe(lambda event: om.remove_order(1) if event.sequence == 1 else None)
+    context = other.transaction()
+    context.__enter__()
+    other.add_order(7, "JPM", BUY, 1, 1)
+    om.add_order(1, "JPM", BUY, 1, 1)  # the change of the callback looks at the call stack
+    del context
+    other.add_order(8, "JPM", BUY, 1, 1)
+    assert [order.order_id for order in other.orders()] == [8], "the dropped transaction is rolled back"
+    assert not other._ledger.is_open

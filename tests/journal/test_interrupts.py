@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from oms import Order, OrderManagement, Side, journal
+from oms import JournalError, Order, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from support.faulty_disk import connections_made_by
@@ -152,3 +153,62 @@ def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no
         with journal.open(file, verify=True) as om:
             assert len(om) >= 1
     assert at > 10
+
+
+class FinalizedConnection(InterruptedConnection):
+    """A connection that runs a callback before it inserts an event, as a garbage collection could."""
+
+    callback: Callable[[], object] | None = None
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
+        callback, is_insert = type(self).callback, sql.startswith("INSERT INTO events")
+        if callback is not None and is_insert:
+            type(self).callback = None
+            callback()
+        return super().execute(sql, parameters)
+
+
+USES: dict[str, Callable[[SqliteJournal], object]] = {
+    "sync": lambda journal: journal.sync(),
+    "last_sequence": lambda journal: journal.last_sequence,
+    "verify": lambda journal: journal.verify(),
+    "reply": lambda journal: journal.keep_reply("a reply"),
+    "compact": lambda journal: journal.compact(),
+    "history": lambda journal: list(journal.history()),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_finalizer_cannot_use_the_journal_in_the_middle_of_a_write(use: str, tmp_path: Path) -> None:
+    file, errors = tmp_path / "book.db", list[BaseException]()
+
+    class Session:
+        """An object in a reference cycle, so that only the garbage collector removes it."""
+
+        def __init__(self, om: OrderManagement) -> None:
+            self.om, self.cycle = om, self
+
+        def __del__(self) -> None:
+            try:
+                USES[use](stored(self.om))
+            except JournalError as error:
+                errors.append(error)
+
+    def connect(uri: str) -> Connection:
+        return FinalizedConnection(connect_by_sqlite3(uri), Interruptions())
+
+    with connections_made_by(connect), journal.open(file) as om:
+        om.add_order(1, "JPM", BUY, 5, 20)
+        gc.collect()
+        gc.disable()
+        try:
+            Session(om)
+            FinalizedConnection.callback = gc.collect
+            om.add_order(2, "JPM", BUY, 5, 20)
+        finally:
+            FinalizedConnection.callback = None
+            gc.enable()
+        assert ["in the middle of a write" in str(error) for error in errors] == [True]
+        om.add_order(3, "JPM", BUY, 5, 20)
+        state = om.state_hash()
+    assert journal.verify(file).state_hash == state
