@@ -32,8 +32,8 @@ def columns(
     The rows are those of `Event.rows`: an amendment has two rows, and a trade has one row for each fill. The
     column `change` is the amount in lots that was added at a price (positive) or removed (negative). The sum
     of all changes at a price is the resting amount. After a compaction, also add the amounts of the orders
-    that were resting at that time. The columns `event`, `note`, `symbol`, and `side` contain strings. All other
-    columns contain integers of at most 64 bits.
+    that were resting at that time. The columns `event`, `note`, `symbol`, and `side` contain strings. All
+    other columns contain integers of at most 64 bits.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
     InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows), with one chunk
