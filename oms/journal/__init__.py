@@ -73,7 +73,7 @@ def open(  # noqa: A001  # `journal.open` is the best name
     try:
         return OrderManagement(journal)
     except BaseException:
-        with suppress(JournalError):  # raise the original error instead
+        with suppress(JournalError):  # raise the original error, not this one
             journal.close()
         raise
 

@@ -1,6 +1,7 @@
 """Writing a batch: its rows in the event log, and its changes to the orders, trades, and fills.
 
-A batch is the events of one change, which are stored together or not at all.
+A batch is the events that are committed together: those of one transaction, or of one change outside a
+transaction.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _CHANGES_MODULUS = 2**32  # SQLite counts changes modulo this number
 class Batch:
     """A writer of one batch, inside the caller's transaction.
 
-    Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails, or if a
-    row that the batch must change is missing, because then another program has changed the file.
+    Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails. It
+    is also raised if a row to change is missing, which means that another program has changed the file.
     O(events and orders in the batch).
     """
 

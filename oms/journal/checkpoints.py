@@ -28,7 +28,7 @@ class Checkpoints:
         self._rows += rows
 
     def make_when_due(self) -> None:
-        """Make a checkpoint if there were enough writes. If it fails, the journal becomes read-only.
+        """Make a checkpoint if enough writes have accumulated. If it fails, the journal becomes read-only.
 
         A failure raises no error, because the write before the checkpoint is already committed.
         """

@@ -1,6 +1,6 @@
 """Compaction, which drops old events and stores the state after them as a snapshot.
 
-A note is a string that a transaction attaches to its events. It may contain an idempotency key. Therefore
+A note is a string that a transaction attaches to its events. It may contain an idempotency key, so
 dropped events with a note move to the table `noted`.
 """
 

@@ -66,7 +66,7 @@ class Connection(Protocol):
 
 
 Connect = Callable[[str], Connection]
-"""A function that connects to the file with this SQLite URI."""
+"""A function that takes an SQLite URI and connects to its file."""
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait while another program writes to the file
 
@@ -87,7 +87,7 @@ def connect(uri: str) -> Connection:
 
 
 def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
-    """Return the URI that opens a file in this mode: "ro" to read, "rw" to write, or "rwc" to create.
+    """Return the URI that opens a file in `mode`: "ro" to read, "rw" to write, or "rwc" to create.
 
     >>> uri_of(Path("/a b?.db"), "ro")
     'file:///a%20b%3F.db?mode=ro'
@@ -136,7 +136,7 @@ def roll_back(connection: Connection) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Sync the directory of a file, so that the file name is durable. Only POSIX systems can do this."""
+    """Make the name of a file durable by syncing its directory. Does nothing except on POSIX systems."""
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

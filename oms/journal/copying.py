@@ -24,7 +24,7 @@ __all__ = ["backup"]
 # The copy is created under a temporary name in the destination directory, synced, and verified. Then a hard
 # link gives the copy its final name, because creating a link never replaces an existing file. Finally the
 # directory is synced. If the process is killed, it leaves at most a file whose name ends in "-unfinished",
-# with the files that SQLite keeps alongside.
+# and the files that SQLite creates next to it.
 
 _EXISTS = "it exists already, and is not overwritten; choose another name"
 

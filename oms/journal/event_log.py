@@ -88,7 +88,7 @@ class EventLog:
             raise JournalError(f"{self.place}: {table}", answer)
 
     def events(self, first: int) -> Iterator[Event]:
-        """Yield the events that start at sequence number `first`, verifying the hash of each."""
+        """Yield the events from sequence number `first` onward, verifying the hash of each."""
         for row in self.rows(first):
             yield self.event(row)
 
@@ -102,7 +102,7 @@ class EventLog:
             raise JournalError(place, f"its content is not an event: {error}") from error
 
     def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of `events` that start at sequence number `first`, verifying the hash of each."""
+        """Yield the rows of `events` from sequence number `first` onward, verifying the hash of each."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return

@@ -1,8 +1,8 @@
 """Group commit: a single sync writes a group of commits to the disk.
 
 The problem: syncing a file takes far longer than the rest of a commit. With durability "batched", a change is
-acknowledged as soon as the operating system has it. A group is the commits since the last sync. A group must
-be synced after `group_size` commits or `group_seconds` seconds, whichever comes first.
+acknowledged as soon as the operating system has it. A group consists of the commits since the last sync. It
+must be synced after `group_size` commits or `group_seconds` seconds, whichever comes first.
 
 What does not work:
 - Leaving the syncs to SQLite (`synchronous=NORMAL`): SQLite then syncs only at checkpoints, which may be

@@ -66,7 +66,7 @@ class OpenFile:
         _log.info("%s is open, and its last event is %d", self.place, head.sequence)
 
     def set_synchronous(self, level: Synchronous) -> None:
-        """Set when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
+        """Choose when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
         self.connection.execute(f"PRAGMA synchronous={level}")
 
     def close(self, *, failed: bool) -> None:

@@ -14,8 +14,8 @@ __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 def real_path(path: str | os.PathLike[str]) -> Path:
     """Return the path with symbolic links resolved. Raises InvalidArgumentError unless it can name a file.
 
-    ":memory:" and "file:..." are rejected, because SQLite users expect an in-memory database and a URI, but a
-    journal would create a file with that name. To create that file, pass "./:memory:".
+    ":memory:" and "file:..." are rejected. In SQLite they mean an in-memory database and a URI, but a journal
+    would create a file with that name. To create such a file, pass "./:memory:".
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or text in ("", ":memory:") or "\0" in text or text.startswith("file:"):

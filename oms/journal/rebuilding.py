@@ -124,6 +124,6 @@ def _lock_out_others(source: Connection, real: Path) -> None:
 
 
 def _remove(draft: Path) -> None:
-    """Remove the new file and the files that SQLite keeps alongside, if they exist."""
+    """Remove the new file and the files that SQLite creates next to it, if they exist."""
     for name, suffix in product((draft.name, f"{draft.name}-new"), ("", "-wal", "-shm", "-journal")):
         draft.with_name(f"{name}{suffix}").unlink(missing_ok=True)

@@ -99,7 +99,7 @@ def reply_link(before: bytes, number: int, text: bytes) -> bytes:
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
     """Return the sum of the digests of these orders, modulo SUM_MODULUS.
 
-    The sum does not depend on the sequence of the orders, so you can add or subtract one order in O(1). Each
+    The sum does not depend on how the orders are sorted, so you can add or subtract one order in O(1). Each
     order is passed as a tuple of its fields, with the side as a string.
     """
     names: dict[Any, str] = {}

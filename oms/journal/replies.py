@@ -1,4 +1,4 @@
-"""Replies: stored responses to requests that were acknowledged but changed nothing, so created no event."""
+"""Replies: stored responses to requests that were acknowledged but changed nothing, so have no event."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ _ORDER_COLUMNS = """(
 )"""
 
 TABLES = {
-    # The event log. Events are appended and never changed. A batch is the events of one change. The column
-    # `batch` contains the sequence number of the first event in the batch.
+    # The event log. Events are appended and never changed. A batch is the events that are committed together.
+    # The column `batch` contains the sequence number of the first event in the batch.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
@@ -141,7 +141,7 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def version_of(connection: Connection, place: str) -> int:
-    """Return the version of a file. Raises JournalError if it is not a journal or is newer than VERSION."""
+    """Return the version of a file. Raises JournalError unless it is a journal of a known version."""
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     version: int
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
@@ -171,7 +171,7 @@ def migrate(connection: Connection, place: str) -> None:
 
 
 def check(connection: Connection, place: str) -> None:
-    """Raise JournalError unless the file has this VERSION and the right tables."""
+    """Raise JournalError unless the file has version VERSION and the tables of that version."""
     if version_of(connection, place) != VERSION:
         raise JournalError(f"{place}: header", OLDER_VERSION)
     check_tables(connection, place, TABLES)

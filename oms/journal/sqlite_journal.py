@@ -36,7 +36,7 @@ _CHUNK_SIZE = 1_000  # events to read each time the lock is acquired
 class SqliteJournal:
     """A journal in the SQLite file at `path`, which is created if it does not exist.
 
-    `durability` determines how safe a change is when `append` returns.
+    `durability` determines how durable a change is when `append` returns.
 
     - "full": The change is on the disk, so it survives a power failure.
     - "batched": The operating system has the change, so it survives the end of the process. The change is
@@ -92,7 +92,7 @@ class SqliteJournal:
             return Snapshot(head.sequence, head.next_trade_id, orders)
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """Yield the events that start at sequence number `first`, verifying the hash of each.
+        """Yield the events from sequence number `first` onward, verifying the hash of each.
 
         Raises InvalidArgumentError for an invalid `first`. Raises JournalError if an event is damaged, or if
         a compaction has dropped the event `first`.
@@ -144,8 +144,8 @@ class SqliteJournal:
     def append(self, batch: Sequence[Event]) -> None:
         """Write a batch, as durably as `durability` promises.
 
-        A batch is the events of one change, which are stored together or not at all. Raises JournalError if
-        the batch cannot be written. O(events and orders in the batch).
+        A batch is the events that are committed together: those of one transaction, or of one change outside
+        a transaction. Raises JournalError if the batch cannot be written. O(events and orders in the batch).
         """
         with self._own_lock():
             self._get_ready(to_write=True)

@@ -147,7 +147,7 @@ REPLAY: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
     OrderAmended: _amend,
     TradePlaced: _trade,
 }
-"""The method call that replays each kind of event, and so publishes an equal event."""
+"""The method call that replays each kind of event."""
 
 
 class _Trades:
@@ -168,7 +168,7 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if the table contains more trades than the events."""
+        """Raise JournalError if a trade that remains in the table has no event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:

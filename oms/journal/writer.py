@@ -1,4 +1,4 @@
-"""Commits to a journal file, and failures, which make the journal read-only."""
+"""Commits to a journal file. After a failure, the journal becomes read-only."""
 
 from __future__ import annotations
 
