@@ -1,4 +1,6 @@
-r"""Journals: SQLite files with every change of an OrderManagement, so no acknowledged change is lost.
+r"""Journals: SQLite files that record every change to an OrderManagement, as events in an event log.
+
+By default, even a power failure loses no acknowledged change; see `SqliteJournal` for the alternatives.
 
 >>> import pathlib, tempfile
 >>> from oms import Side, journal
@@ -54,12 +56,12 @@ def open(  # noqa: A001  # `journal.open` is the best name
     group_size: int = 256,
     group_seconds: float = 0.05,
 ) -> OrderManagement:
-    """Open the journal at `path`, or create it, and return an OrderManagement with its latest state.
+    """Open or create the journal at `path`, and return an OrderManagement in its latest state.
 
-    The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. If the
-    file was copied without its write-ahead log, the logger `oms.journal` warns; see `verify`.
-    Raises InvalidArgumentError for an invalid argument. Raises JournalError for a file that is damaged, has
-    a newer version, or is open elsewhere. O(orders), or O(events) with `verify`.
+    The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. The logger
+    `oms.journal` logs a warning if the file was copied without its write-ahead log; see `verify`.
+    Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
+    newer version, or is open for writing elsewhere. O(orders), or O(events) with `verify`.
     """
     journal = SqliteJournal(
         path,
@@ -71,17 +73,17 @@ def open(  # noqa: A001  # `journal.open` is the best name
     try:
         return OrderManagement(journal)
     except BaseException:
-        with suppress(JournalError):  # the first failure is the one to raise
+        with suppress(JournalError):  # raise the original error, not this one
             journal.close()
         raise
 
 
 def verify(path: str | os.PathLike[str]) -> Verification:
-    """Replay the whole event log of a file, and compare all its tables with the result.
+    """Replay the whole event log of a file, and compare all tables in the file with the result.
 
-    The file may be open for writing meanwhile. A file that was copied while it was open, without its -wal
-    file, is undamaged but lacks the latest events. If this is detected, `warning` describes it. Raises
-    JournalError with the place of the first damage. O(events).
+    Another program may write to the file at the same time. A copy that was made while the journal was open,
+    without the -wal file, is undamaged but lacks the latest events. If `verify` detects such a copy, the
+    `warning` of the result says so. Raises JournalError with the location of the first damage. O(events).
     """
     with opened_to_read(path) as event_log:
         result = verify_event_log(event_log)

@@ -1,4 +1,8 @@
-"""The writing of a batch of events: rows of the event log, and the changes of orders, trades, and fills."""
+"""Writing a batch: its rows in the event log, and its changes to the orders, trades, and fills.
+
+A batch is the events that are committed together: those of one transaction, or of one change outside a
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +33,11 @@ _CHANGES_MODULUS = 2**32  # SQLite counts changes modulo this number
 
 
 class Batch:
-    """A writer of one batch of events, inside the caller's transaction, in O(events and orders in the batch).
+    """A writer of one batch, inside the caller's transaction.
 
-    Consecutive events of one kind are written together. Raises sqlite3.Error. A missing row that the batch
-    must change is also a sqlite3.Error, because another program has changed the file.
+    Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails. It
+    is also raised if a row to change is missing, which means that another program has changed the file.
+    O(events and orders in the batch).
     """
 
     def __init__(self, connection: Connection, head: Head) -> None:
@@ -42,7 +47,7 @@ class Batch:
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
-        """Write all events after the head that the constructor got, and return the new head."""
+        """Append all events after the head passed to the constructor, and return the new head."""
         first, last_hash = events[0].sequence, self._previous_head.last_hash
         rows: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
@@ -61,10 +66,10 @@ class Batch:
         self._change(_HEAD, [(*head.row("now")[1:], self._previous_head.last_hash)])
         return head
 
-    # ------------------------------------------------------------------ changes by kind of event
+    # ------------------------------------------------------------------ changes for each kind of event
 
     def _added(self, events: Sequence[OrderAdded], digests: Sequence[bytes]) -> None:
-        self._add([event.order for event in events], digests)  # the body is the text of the order
+        self._add([event.order for event in events], digests)  # the body is the JSON of the order
 
     def _added_many(self, events: Sequence[OrdersAdded], _: object) -> None:
         for event in events:
@@ -91,7 +96,7 @@ class Batch:
         self._next_trade_id = events[-1].trade.trade_id + 1
 
     def _remove_filled(self, trade: Trade, remaining: int | None) -> None:
-        """Remove the filled orders. The last fill may be partial; then the rest of its order stays."""
+        """Remove the filled orders. If the last fill is partial, reduce its order instead."""
         assert remaining is not None, "only events of this version are appended"
         filled = [Order(fill[0], trade.symbol, trade.side, *fill[1:]) for fill in trade.fills]
         if remaining:
@@ -139,7 +144,7 @@ def _sum(digests: Sequence[bytes]) -> int:
 
 
 def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of the tables `trades` and `fills`."""
+    """Return the rows of each table, `trades` and `fills`, for these events."""
     trades = [event.trade for event in events]
     fills: list[tuple[object, ...]] = [
         (trade.trade_id, position, *fill) for trade in trades for position, fill in enumerate(trade.fills)
@@ -153,7 +158,7 @@ def _trade_row(event: TradePlaced) -> tuple[object, ...]:
 
 
 def _in_64_bits(number: int) -> int | str:
-    """Return the number, or its decimal text if 64 bits cannot hold it."""
+    """Return the number, or its decimal string if it does not fit in 64 bits."""
     return number if number <= MAX_INT else str(number)
 
 
@@ -165,4 +170,4 @@ CHANGES: dict[type[Event], Callable[..., None]] = {
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
 }
-"""The method that changes the tables for each kind of event. Call it with the events and their digests."""
+"""The method that updates the tables for each kind of event. It takes the events and their digests."""

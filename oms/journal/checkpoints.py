@@ -1,4 +1,4 @@
-"""Checkpoints, which copy the write-ahead log into the file now and then, so that the log stays short."""
+"""Checkpoints, which regularly copy the write-ahead log into the file to keep the log short."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS_TO_CHECKPOINT = 20_000
 
 
 class Checkpoints:
-    """A counter of writes since the last checkpoint, which makes the next checkpoint when it is due."""
+    """A counter of the writes since the last checkpoint. It makes the next checkpoint when it is due."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -28,9 +28,9 @@ class Checkpoints:
         self._rows += rows
 
     def make_when_due(self) -> None:
-        """Make a checkpoint after many writes. A failure makes the journal read-only, but raises nothing.
+        """Make a checkpoint if enough writes have accumulated. If it fails, the journal becomes read-only.
 
-        An error would be wrong here, because the write before the checkpoint is already committed.
+        A failure raises no error, because the write before the checkpoint is already committed.
         """
         if self._appends >= APPENDS_TO_CHECKPOINT or self._rows >= ROWS_TO_CHECKPOINT:
             self._appends = self._rows = 0
@@ -38,7 +38,7 @@ class Checkpoints:
                 self.make()
 
     def make(self, *, to_close: bool = False) -> None:
-        """Copy the log into the file. A failure raises JournalError and makes the journal read-only."""
+        """Copy the log into the file. If that fails, make the journal read-only and raise JournalError."""
         self._writer.check_writable(thorough=True)
         try:
             copy_log(self._writer.file.connection, to_close=to_close)

@@ -1,6 +1,7 @@
 """Compaction, which drops old events and stores the state after them as a snapshot.
 
-Dropped events that carry a note move to the table `noted`, because a note may contain an idempotency key.
+A note is a string that a transaction attaches to its events. It may contain an idempotency key, so
+dropped events with a note move to the table `noted`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["Droppable", "drop_before", "droppable_before"]
 
 
 class Droppable(NamedTuple):
-    """The events that a compaction would drop, from `first` to `last`, and how many trades they include."""
+    """The events `first` to `last` that a compaction would drop, and the number of events and trades."""
 
     first: int
     last: int
@@ -25,7 +26,7 @@ class Droppable(NamedTuple):
 
 
 def droppable_before(event_log: EventLog, first: int) -> Droppable:
-    """Return what `drop_before` would drop. Raises JournalError for a damaged file. O(trades)."""
+    """Return the events that `drop_before` would drop. Raises JournalError for a damaged file. O(trades)."""
     start = event_log.head("snapshot").sequence
     last = max(start, event_log.batch_of(first) - 1)
     with reported(event_log.place, "it cannot be read"):
@@ -36,14 +37,14 @@ def droppable_before(event_log: EventLog, first: int) -> Droppable:
 
 
 def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
-    """Drop all batches before the batch of event `first`, with their trades; return the number of events.
+    """Drop all batches before the one that contains event `first`, and return the number of dropped events.
 
-    Dropped events that carry a note move to the table `noted`. The whole event log is verified first.
-    Everything happens in one transaction. Then the file is made as small as possible.
+    The trades of these batches are dropped too. Dropped events with a note move to the table `noted`. One
+    transaction first verifies the whole event log, then drops the events. Afterwards VACUUM shrinks the file.
     Raises JournalError and sqlite3.Error. O(events).
     """
     try:
-        connection.execute("BEGIN IMMEDIATE")  # before the verification, so that nothing changes after it
+        connection.execute("BEGIN IMMEDIATE")  # first, so that nothing can change after the verification
         dropped = _drop(connection, event_log, first)
         connection.execute("COMMIT")
     except BaseException:
@@ -77,7 +78,7 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
 
 
 def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
-    """Return the head and the new rows of `noted`: events with a note, after `start` and before `first`."""
+    """Return the new head and rows of `noted` for events with a note, after `start` and before `first`."""
     head = event_log.head("noted")
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []

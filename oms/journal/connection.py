@@ -1,6 +1,6 @@
-"""Connections to SQLite: the methods that a journal uses, and the translation of errors.
+"""Connections to SQLite: the methods that a journal uses, and the conversion of errors.
 
-No other module connects to a journal. Tests replace `connector` to simulate a disk that fails.
+No other module opens a connection to a journal. Tests replace `connector` to simulate a failing disk.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection in autocommit mode, where only BEGIN begins a transaction. Methods raise sqlite3.Error."""
+    """A connection in autocommit mode: only BEGIN starts a transaction. All methods raise sqlite3.Error."""
 
     @property
     def total_changes(self) -> int:
@@ -57,18 +57,18 @@ class Connection(Protocol):
         ...
 
     def backup(self, target: Any, /) -> None:
-        """Copy the database, as it is at one moment, to another connection of the same type."""
+        """Copy a consistent snapshot of the database to another connection of the same type."""
         ...
 
     def close(self) -> None:
-        """Close. The last connection to close copies the write-ahead log into the file."""
+        """Close the connection. The last one to close copies the write-ahead log into the file."""
         ...
 
 
 Connect = Callable[[str], Connection]
-"""A function that connects to the file of an SQLite URI."""
+"""A function that takes an SQLite URI and connects to its file."""
 
-_LOCK_TIMEOUT = 5.0  # seconds to wait for another program that writes to the file
+_LOCK_TIMEOUT = 5.0  # seconds to wait while another program writes to the file
 
 
 def connect_by_sqlite3(uri: str) -> Connection:
@@ -82,12 +82,12 @@ connector: Connect = connect_by_sqlite3
 
 
 def connect(uri: str) -> Connection:
-    """Connect to the file of an SQLite URI. Raises sqlite3.Error."""
+    """Connect to the file with this SQLite URI. Raises sqlite3.Error."""
     return connector(uri)
 
 
 def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = False) -> str:
-    """Return the URI that opens a file in a mode: "ro" to read, "rw" to write, or "rwc" to create.
+    """Return the URI that opens a file in `mode`: "ro" to read, "rw" to write, or "rwc" to create.
 
     >>> uri_of(Path("/a b?.db"), "ro")
     'file:///a%20b%3F.db?mode=ro'
@@ -98,17 +98,17 @@ def uri_of(path: Path, mode: Literal["ro", "rw", "rwc"], *, immutable: bool = Fa
 
 @contextmanager
 def reported(place: str, problem: str) -> Generator[None]:
-    """Raise JournalError in place of an error of SQLite or the file system inside the block."""
+    """Convert SQLite and file-system errors raised in the block to JournalError."""
     try:
         yield
     except JournalError:
         raise
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: damaged text
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a damaged string
         raise JournalError(place, f"{problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Return the reason without folders, because the `place` of a JournalError contains the path."""
+    """Return the error message without directory names: a JournalError has the path in its `place`."""
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {PurePath(error.filename).name}"
     return str(error)
@@ -116,7 +116,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def connected(uri: str) -> Generator[Connection]:
-    """Connect, and close the connection at the end of the block. Raises sqlite3.Error."""
+    """Open a connection that is closed at the end of the block. Raises sqlite3.Error."""
     connection = connect(uri)
     try:
         yield connection
@@ -127,15 +127,16 @@ def connected(uri: str) -> Generator[Connection]:
 def roll_back(connection: Connection) -> None:
     """Roll back the open transaction, if there is one.
 
-    An interrupt can come just before BEGIN or just after COMMIT, and SQLite rolls back by itself after some
-    errors. The exception that is being handled must not be replaced by the error of a useless ROLLBACK.
+    There may be none: an interrupt can arrive just before BEGIN or just after COMMIT, and SQLite itself
+    rolls back after some errors. ROLLBACK then fails, and its error must not replace the exception that the
+    caller is handling.
     """
     with suppress(sqlite3.Error):
         connection.execute("ROLLBACK")
 
 
 def sync_folder(path: Path) -> None:
-    """Make the name of a file durable, on systems that can sync its folder."""
+    """Make the name of a file durable by syncing its directory. Does nothing except on POSIX systems."""
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Backups: complete copies of a journal that may be open for writing meanwhile."""
+"""Backups: complete copies of a journal, even while it is open for writing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from oms.journal.verification import Verification, verify_event_log
 
 __all__ = ["backup"]
 
-# A plain copy of an open journal's file lacks the changes in its write-ahead log. SQLite's backup reads
-# file and log in one read transaction. So the copy is the state at one moment, and the writer need not wait.
+# If you simply copy the file of an open journal, the copy lacks the changes in the write-ahead log. SQLite's
+# backup reads the file and the log in one read transaction. So the copy is a consistent snapshot, and the
+# writer does not have to wait.
 #
-# The copy is made under a temporary name in the destination's folder, synced, and verified. Then a hard link
-# gives the copy its final name, because creating a link never replaces an existing file. Finally the name is
-# synced. A process that is killed leaves at most a file whose name ends in "-unfinished".
+# The copy is created under a temporary name in the destination directory, synced, and verified. Then a hard
+# link gives the copy its final name, because creating a link never replaces an existing file. Finally the
+# directory is synced. If the process is killed, it leaves at most a file whose name ends in "-unfinished",
+# and the files that SQLite creates next to it.
 
 _EXISTS = "it exists already, and is not overwritten; choose another name"
 
@@ -30,8 +32,9 @@ _EXISTS = "it exists already, and is not overwritten; choose another name"
 def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verification:
     """Copy a journal to a new file, verify the copy, and return the result of the verification.
 
-    The journal may be open for writing meanwhile, and the copy is durable. Raises JournalError if `to` exists
-    already or cannot be written, or if the journal is damaged. After an error no copy is left. O(events).
+    Another program may write to the journal at the same time. The copy is durable when `backup` returns.
+    Raises JournalError if `to` already exists or cannot be written, or if the journal is damaged. After an
+    error, the unfinished copy is removed. O(events).
 
     >>> folder = tempfile.TemporaryDirectory()
     >>> from oms import Side, journal
@@ -45,7 +48,7 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
     target = real_path(to)
     with reported(str(target), "it cannot be created"):
         _check_free(target)
-        # In the folder of the target, because a hard link cannot cross file systems.
+        # Create the draft in the target directory, because a hard link cannot cross file systems.
         handle, name = tempfile.mkstemp("-unfinished", f"{target.name}-", target.parent)
         os.close(handle)
         draft = Path(name)
@@ -61,7 +64,7 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
 
 
 def _check_free(target: Path) -> None:
-    """Raise JournalError if the target exists, or a file that SQLite would treat as its log."""
+    """Raise JournalError if the target exists, or if a file exists that SQLite would treat as its log."""
     check_name(target)
     for suffix in ("", "-wal", "-journal"):
         each = target.with_name(f"{target.name}{suffix}")
@@ -70,21 +73,21 @@ def _check_free(target: Path) -> None:
 
 
 def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None:
-    """Copy a journal as it is at one moment, and return the warning about the journal, or None."""
+    """Copy a consistent snapshot of a journal. Return a warning if the journal lacks its log, or None."""
     with opened_to_read(path) as event_log:
         draft.chmod(stat.S_IMODE(real_path(path).stat().st_mode))
         with reported(str(target), "it cannot be created"), connected(uri_of(draft, "rw")) as copy:
             copy.execute("PRAGMA synchronous=EXTRA")
             event_log.connection.backup(copy)
-            log_state.mark(copy, log_state.CLOSED)  # the copied state may be OPEN, but the copy is complete
+            log_state.mark(copy, log_state.CLOSED)  # the copied state may be OPEN, but the copy needs no log
             ((busy, _, _),) = copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if busy:  # pragma: no cover - no other program knows the file
+            if busy:  # pragma: no cover - no other program knows this name
                 raise JournalError(str(target), f"another program has {draft.name} open")
         return log_state.warning_about(event_log.connection, real_path(path), event_log.head("now").sequence)
 
 
 def _verified(draft: Path, place: str) -> Verification:
-    """Sync the copy and verify it. Errors name the journal at `place`, because the damage is there."""
+    """Sync and verify the copy. Errors name `place`, the original journal, because it has the same damage."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     with connected(uri_of(draft, "rw")) as connection:

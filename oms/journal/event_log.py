@@ -1,4 +1,9 @@
-"""A reader of a journal's tables, which compares heads, orders, events, and replies with their hashes."""
+"""A reader of a journal's tables, which verifies the hash of each head, event, reply, and table of orders.
+
+A head is a row of the table `heads`. It describes the end of another table: the last number, the last hash,
+and the number of rows or orders. Its seal is the hash of the head itself. A reply is the stored response to
+a request that changed nothing; see `replies.py`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ _WRONG_HASH = "its hash does not match its content and the hash before it"
 
 
 class EventLog:
-    """A reader of a journal's tables. Every method raises JournalError with the place of the damage."""
+    """A reader of a journal's tables. Every method raises JournalError with the location of any damage."""
 
     def __init__(self, connection: Connection, place: str) -> None:
         self.connection = connection
@@ -34,7 +39,7 @@ class EventLog:
     def head(self, name: str) -> Head:
         """Return the head with this name: "now", "snapshot", "noted", or "replies".
 
-        The head "snapshot" describes the state before the first event of the event log.
+        The head "snapshot" describes the state before the first event in the event log.
         """
         place = f"{self.place}: heads, {name}"
         with reported(place, "it cannot be read"):
@@ -50,7 +55,7 @@ class EventLog:
         raise JournalError(place, "its seal does not match its content")
 
     def check_end(self, head: Head) -> None:
-        """Raise JournalError unless the last event is the event that the head names."""
+        """Raise JournalError unless the event log ends with the last event recorded in the head."""
         with reported(f"{self.place}: events", "they cannot be read"):
             rows = self.connection.execute(
                 "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1"
@@ -61,7 +66,7 @@ class EventLog:
             raise JournalError(f"{self.place}: events, sequence {head.sequence}", _end_problem(rows, head))
 
     def orders(self, table: str, head: Head) -> tuple[Order, ...]:
-        """Return the orders of the table "orders" or "snapshot". O(orders)."""
+        """Return the orders in the table "orders" or "snapshot", verified against `head`. O(orders)."""
         place = f"{self.place}: {table}"
         with reported(place, "it cannot be read"):
             self._check_pages(table)
@@ -83,12 +88,12 @@ class EventLog:
             raise JournalError(f"{self.place}: {table}", answer)
 
     def events(self, first: int) -> Iterator[Event]:
-        """Yield the events from the sequence number `first` on, each compared with its hash."""
+        """Yield the events from sequence number `first` onward, verifying the hash of each."""
         for row in self.rows(first):
             yield self.event(row)
 
     def event(self, row: tuple[Any, ...]) -> Event:
-        """Return the event of a row."""
+        """Convert a row of the table `events` to an event."""
         sequence, _, kind, note, body, _ = row
         try:
             return event_of(sequence, kind, note, body)
@@ -97,7 +102,7 @@ class EventLog:
             raise JournalError(place, f"its content is not an event: {error}") from error
 
     def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of events from the sequence number `first` on, each compared with its hash."""
+        """Yield the rows of `events` from sequence number `first` onward, verifying the hash of each."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return
@@ -117,14 +122,14 @@ class EventLog:
             raise self._missing(first, "it is missing, and so are all later events")
 
     def _missing(self, first: int, problem: str) -> JournalError:
-        """Return the error for a missing event. A compaction may have dropped it, even during the read."""
+        """Return the error for a missing event. A compaction may have dropped it during this read."""
         start = self.head("snapshot").sequence
         if first <= start:
             problem = f"it was dropped: the event log begins after event {start}"
         return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
-        """Yield the dropped events that carry a note, each compared with its hash."""
+        """Yield the dropped events that carry a note, verifying the hash of each."""
         head, place = self.head("noted"), f"{self.place}: noted"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()
@@ -138,7 +143,7 @@ class EventLog:
             raise JournalError(place, _mismatch(len(rows), head))
 
     def replies(self) -> list[str]:
-        """Return the stored replies, each compared with its hash."""
+        """Return the stored replies, after verifying the hash of each."""
         head, place = self.head("replies"), f"{self.place}: replies"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_REPLIES).fetchall()
@@ -157,7 +162,10 @@ class EventLog:
         return self._hash_before(sequence + 1)
 
     def batch_of(self, sequence: int) -> int:
-        """Return the first sequence number of an event's batch, or `sequence` if the event does not exist."""
+        """Return the sequence number of the first event in the batch that contains the event `sequence`.
+
+        If that event does not exist, return `sequence`.
+        """
         for _, batch, *_ in self._chunk(sequence, 1):
             return int(batch)
         return sequence
@@ -182,7 +190,7 @@ class EventLog:
 
 
 def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
-    """Return the problem of an event log that does not end with the event that the head names."""
+    """Describe how the end of the event log differs from the last event recorded in the head."""
     if not rows:
         return "it must be the last event, but the event log is empty"
     last = rows[0][0]
@@ -192,7 +200,7 @@ def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
 
 
 def _mismatch(rows: int, head: Head) -> str:
-    """Return the problem of a table whose number of rows or hash differs from its head."""
+    """Describe how the row count or the hash of a table differs from its head."""
     if rows != head.orders:
         return f"it contains {counted(rows, 'row')}, not {counted(head.orders, 'row')}"
     return "its hash does not match the table heads"

@@ -1,27 +1,27 @@
-"""Group commit: one sync writes the changes of a short time to the disk.
+"""Group commit: a single sync writes a group of commits to the disk.
 
-The problem: syncing a file takes far longer than the rest of a commit. With durability "batched" a
-change is acknowledged as soon as the operating system has it. The change must be on the disk before
-`group_size` changes are made or `group_seconds` seconds have passed, whichever comes first.
+The problem: syncing a file takes far longer than the rest of a commit. With durability "batched", a change is
+acknowledged as soon as the operating system has it. A group consists of the commits since the last sync. It
+must be synced after `group_size` commits or `group_seconds` seconds, whichever comes first.
 
 What does not work:
-- Leaving the syncs to SQLite (`synchronous=NORMAL`). SQLite then syncs only at checkpoints, which may be
+- Leaving the syncs to SQLite (`synchronous=NORMAL`): SQLite then syncs only at checkpoints, which may be
   hours apart.
-- Committing an empty transaction at `synchronous=FULL`. A commit that changes nothing writes nothing,
-  and SQLite syncs only what it has written.
+- Committing an empty transaction at `synchronous=FULL`: SQLite syncs only after a write, and an empty
+  transaction writes nothing.
 
-The solution: most commits run at `synchronous=NORMAL`, and the commit that completes a group runs at
-`synchronous=FULL`. All commits are written to one log, so one sync saves the whole group. If a group is not
-complete in time, a thread ends it by committing a counter (`heads.syncs`) at `synchronous=FULL`.
+The solution: most commits run at `synchronous=NORMAL`, but the commit that completes a group runs at
+`synchronous=FULL`. All commits go to the same log, so one sync covers the whole group. If a group does not
+fill up in time, a thread completes it by incrementing a counter (`heads.syncs`) at `synchronous=FULL`.
 
 Invariants:
-- `unsynced` is at least the number of commits since the last sync. After an interrupt `unsynced` may be too
-  high, which costs a sync. It is never too low, which could lose a change.
-- The time of a group begins with its first commit, which wakes the thread. If the group is complete
-  before the time is over, the first commit of the next group wakes the thread again and starts a new time.
-- The thread holds the journal's lock while it syncs, so it never runs during a commit.
-- A failed sync makes the journal read-only, and ends the thread. The next append raises the error, or
-  `close` does.
+- `unsynced` is never less than the number of commits since the last sync; otherwise a change could be lost.
+  After an interrupt, `unsynced` may be too high. That costs only an extra sync.
+- The first commit of a group wakes the thread, which then waits `group_seconds` seconds. If the group is
+  completed earlier, the first commit of the next group wakes the thread again, and the wait starts over.
+- The thread holds the journal's lock while it syncs, so it never syncs during a commit.
+- A failed sync makes the journal read-only and ends the thread. The next call of `append` or `close` raises
+  the error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["GroupCommit"]
 
 
 class GroupCommit:
-    """Commits that are synced in groups of `size` or after `seconds`. The caller holds the journal's lock."""
+    """Groups of commits, synced after `size` commits or `seconds`. Callers must hold the journal's lock."""
 
     def __init__(self, writer: Writer, lock: RLock, size: int, seconds: float) -> None:
         self.unsynced = 0
@@ -49,7 +49,7 @@ class GroupCommit:
         self._is_closed = False
 
     def start(self, sync: Callable[[], None]) -> None:
-        """Start the thread that calls the journal's `sync` when the time of a group is over.
+        """Start the thread that calls `sync`, a method of the journal, when the time for a group is up.
 
         Raises JournalError if the system cannot start another thread.
         """
@@ -64,14 +64,14 @@ class GroupCommit:
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """Return True if the next commit completes the group, and make that commit sync."""
+        """Return True if the next commit completes the group, after setting that commit to sync."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")
         return is_last
 
     def count_commit(self, *, is_synced: bool = False) -> None:
-        """Count a commit. `is_synced` is True if the commit has completed a group."""
+        """Count a commit. Pass `is_synced=True` if the commit completed a group."""
         if is_synced:
             self._file.set_synchronous("NORMAL")
             self.unsynced = 0
@@ -81,7 +81,7 @@ class GroupCommit:
             self._group_begun.notify()
 
     def sync(self) -> None:
-        """Return when every commit is on the disk. Raises JournalError if the sync fails."""
+        """Sync all commits to the disk. Raises JournalError if the sync fails."""
         if not self.unsynced:
             return
         self._file.set_synchronous("FULL")
@@ -93,7 +93,7 @@ class GroupCommit:
         self.unsynced = 0
 
     def close(self) -> None:
-        """End the thread without another sync."""
+        """End the thread without a final sync."""
         self._is_closed = True
         self._group_begun.notify()
 
@@ -104,7 +104,7 @@ class GroupCommit:
                     self._group_begun.wait()
                     continue
                 if self._group_begun.wait(self._seconds):
-                    continue  # another group has begun, and its time starts now
+                    continue  # another group has begun, so the wait starts over
                 if self.unsynced and not self._is_closed:
                     try:
                         sync()

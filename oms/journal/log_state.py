@@ -1,25 +1,25 @@
-"""The state of the write-ahead log, which shows whether a file is complete without its log.
+"""The state of the write-ahead log, which shows whether a file is complete without that log.
 
-The problem: while a journal is open, its latest changes are in the log beside the file (`-wal`). A copy of
-the file alone is an undamaged database with an earlier state, so the missing changes are hard to notice.
+The problem: while a journal is open, its latest changes are in a separate log file (`-wal`). A copy of the
+main file alone is an undamaged database in an earlier state, so the missing changes are hard to notice.
 
-The solution: the table `log` has one row with a state.
-- The journal sets the state to AWAY before each checkpoint, which copies the log into the file. From then
-  on the file itself contains AWAY.
-- The journal sets the state to OPEN directly after the checkpoint. Only the log contains this change.
-- The journal sets the state to CLOSED before its last checkpoint, when it closes.
+The solution: the table `log` has a single row that contains a state.
+- The journal sets the state to AWAY before each checkpoint. The checkpoint copies the log into the file, so
+  the file then contains AWAY.
+- The journal sets the state to OPEN immediately after the checkpoint. Only the log contains this change.
+- When the journal closes, it sets the state to CLOSED before the last checkpoint.
 
-So the state that a reader finds means the following:
-- AWAY without a log beside the file: the file was copied without its log, or has lost the log.
+A reader interprets the state as follows:
+- AWAY without a log: the file was copied without its log, or the log was deleted.
 - OPEN with a log: the journal is open, or its process was killed.
-- OPEN without a log: the process was killed, and another program has copied the log into the file and
+- OPEN without a log: the process was killed, and another program then copied the log into the file and
   removed the log. The file is complete.
 
-Two cases are not detected:
-- The process was killed between AWAY and OPEN (the time of one commit), and another program has copied
-  the log into the file; or the opening was interrupted there. The file is complete, but its state is AWAY.
-- A long read has prevented a checkpoint from completing. The state of the file is OPEN, although the file
-  lacks its log.
+In two cases the state is misleading:
+- The process was killed between AWAY and OPEN, which takes one commit, and another program then copied the
+  log into the file. Or `open` was interrupted at that point. The file is complete, but its state is AWAY.
+- A long read prevented a checkpoint from completing. The state of the file is then OPEN, even if the file
+  was copied without its log.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def mark(connection: Connection, state: str) -> None:
 
 
 def copy_log(connection: Connection, *, to_close: bool = False) -> None:
-    """Copy the log into the file, and set the state before and after. Raises sqlite3.Error."""
+    """Copy the log into the file, setting the state before and after. Raises sqlite3.Error."""
     mark(connection, CLOSED if to_close else AWAY)
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     if not to_close:
@@ -62,7 +62,7 @@ def read_state(connection: Connection, path: str) -> str:
 
 
 def is_without_its_log(connection: Connection, path: Path) -> bool:
-    """Return True if the file was copied without its log, or has lost it.
+    """Return True if the file was copied without its log, or if the log was deleted.
 
     Raises JournalError and OSError.
     """
@@ -71,7 +71,7 @@ def is_without_its_log(connection: Connection, path: Path) -> bool:
 
 
 def warning_about(connection: Connection, path: Path, last: int) -> str | None:
-    """Return a warning if the file lacks its log, or None. `last` is the last event in the file."""
+    """Return a warning if the file lacks its log, otherwise None. `last` is the last event in the file."""
     if not is_without_its_log(connection, path):
         return None
     return (

@@ -25,11 +25,11 @@ _log = logging.getLogger("oms.journal")
 
 
 class OpenFile:
-    """A journal's file that is open for writing: its writer lock, its connections, and its event log.
+    """A journal file that is open for writing, with its writer lock, connections, and event log.
 
-    The file is created if it is missing, and migrated if it has an older version. With `verify` its content
-    is verified, in O(events). Raises JournalError for a file that is damaged, has a newer version, or is open
-    elsewhere.
+    The file is created if it is missing, and migrated if it has an older version. With `verify`, the content
+    of the file is verified, in O(events). Raises JournalError if the file is damaged, has a newer version, or
+    is open for writing elsewhere.
     """
 
     def __init__(self, path: Path, synchronous: Synchronous, *, verify: bool) -> None:
@@ -47,9 +47,9 @@ class OpenFile:
             self.event_log = EventLog(self.connection, self.place)
             self._check(verify=verify)
             log_state.copy_log(self.connection)
-            # The guard is a connection that writes nothing. The last connection to close copies the log into
-            # the file, which must not happen after a failure. The guard then closes last, and cannot copy the
-            # log because the guard is read-only.
+            # The guard is a read-only connection. SQLite copies the log into the file when the last
+            # connection closes, but after a failure the log must not be copied. The guard is then closed
+            # last, and cannot copy the log because it is read-only.
             self._guard = connect(uri_of(path, "ro"))
             undo.callback(self._guard.close)
             self._guard.execute("SELECT name FROM heads").fetchall()
@@ -66,25 +66,25 @@ class OpenFile:
         _log.info("%s is open, and its last event is %d", self.place, head.sequence)
 
     def set_synchronous(self, level: Synchronous) -> None:
-        """Set when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
+        """Choose when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
         self.connection.execute(f"PRAGMA synchronous={level}")
 
     def close(self, *, failed: bool) -> None:
-        """Close both connections, and copy the log into the file unless the journal has `failed`.
+        """Close both connections. Unless `failed` is True, SQLite then copies the log into the file.
 
-        Raises sqlite3.Error. If `failed`, raises nothing.
+        Raises sqlite3.Error, unless `failed` is True.
         """
         if not failed:
             self._guard.close()
             self.connection.close()
             return
         for connection in (self.connection, self._guard):
-            with suppress(sqlite3.Error):  # the failure itself was raised before
+            with suppress(sqlite3.Error):  # the original failure has already been raised
                 connection.close()
 
 
 def _prepare(connection: Connection, place: str) -> None:
-    """Check the version, turn on the write-ahead log, migrate the file, and check that it can be written."""
+    """Check the version, turn on the write-ahead log, migrate the file, and check that it is writable."""
     for pragma in ("cell_size_check=ON", "fullfsync=ON", "checkpoint_fullfsync=ON"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     schema.version_of(connection, place)
@@ -95,5 +95,5 @@ def _prepare(connection: Connection, place: str) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     schema.migrate(connection, place)
     schema.check(connection, place)
-    # SQLite opens a read-only file without an error, and raises at the first write. So write here.
+    # SQLite opens a read-only file without an error and fails only at the first write. So write now.
     connection.execute("DELETE FROM events WHERE 0")

@@ -1,4 +1,4 @@
-"""Read access to a journal, without the writer lock. Another program may write to the journal meanwhile."""
+"""Read-only access to a journal without the writer lock, even while another program writes to it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["opened_to_read"]
 
 @contextmanager
 def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
-    """Open a file read-only, and return its event log as it is at one moment. Later changes are not visible.
+    """Open a file read-only, and yield a consistent snapshot of its event log, without later changes.
 
-    Raises JournalError for a file that is damaged, missing, or of another version.
+    Raises JournalError if the file is damaged, missing, or of another version.
     """
     real = real_path(path)
     place = str(real)
@@ -45,7 +45,7 @@ def _begin(connection: Connection) -> None:
 def _uri(path: Path) -> str:
     """Return the URI that opens a file read-only.
 
-    In a read-only folder, SQLite can read a file only if its URI marks the file as immutable.
+    In a read-only directory, SQLite can read a file only if the URI marks the file as immutable.
     """
     uri = uri_of(path, "ro")
     log = path.with_name(f"{path.name}-wal")

@@ -1,12 +1,12 @@
-"""Rebuilding, which derives the orders, trades, and fills of a damaged journal from the events.
+"""Rebuilding, which derives the orders, trades, and fills of a damaged journal from its events.
 
-A new file gets the original tables of the damaged file (the events, the snapshot before the first event,
-and the replies) and the result of replaying the events. The new file is verified, and then replaces the
-damaged file in one step. The damaged file is not repaired in place, because deleting rows fails where its
-pages are damaged.
+The original tables of the damaged file (such as the events, the snapshot before the first event, and the
+replies) are copied to a new file. The other tables are written by replaying the events. The new file is
+verified, and then replaces the damaged file atomically. The damaged file is not repaired in place, because
+SQLite cannot delete rows from damaged pages.
 
-The original tables must be undamaged, because nothing else contains their data. That includes the heads: a
-damaged head could hide that the latest events are missing.
+The original tables must be undamaged, because nothing else contains their data. This includes the table
+`heads`, which records where each table ends: a damaged head could hide that the latest events are missing.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _CHUNK_SIZE = 1000  # rows
 def rebuild(path: str | os.PathLike[str]) -> Verification:
     """Derive the orders, trades, and fills of a journal from its events, and verify the result.
 
-    Indexes and views that were added by hand are lost. Raises JournalError if the journal is open
-    elsewhere, or if a table is damaged that cannot be derived. After an error the file is unchanged.
+    Indexes and views that were added manually are lost. Raises JournalError if the journal is open elsewhere,
+    or if a table that cannot be derived is damaged. After an error, the content of the file is unchanged.
     O(events).
     """
     real = real_path(path)
@@ -68,7 +68,7 @@ def rebuild(path: str | os.PathLike[str]) -> Verification:
 
 
 def _fill(source: Connection, target: Connection, place: str) -> None:
-    """Copy the original tables into an empty journal, and write the derived tables, in one transaction."""
+    """Copy the original tables into an empty journal and write the derived tables, in one transaction."""
     source.execute("BEGIN")
     if schema.version_of(source, place) != schema.VERSION:
         raise JournalError(f"{place}: header", schema.OLDER_VERSION)
@@ -112,10 +112,10 @@ def _insert(target: Connection, table: str, rows: Iterator[Sequence[Any]]) -> No
 
 
 def _lock_out_others(source: Connection, real: Path) -> None:
-    """Remove the old file's log, and lock out all other programs, so that the file can be replaced.
+    """Remove the old file's log and lock out all other programs, so that the file can be replaced.
 
-    SQLite would treat a log that stays as the new file's log. A program that is still reading the old file
-    would share its locks with the new file.
+    If the log stayed, SQLite would treat it as the log of the new file. If another program were still reading
+    the old file, its locks would also apply to the new file.
     """
     ((mode,),) = source.execute("PRAGMA journal_mode=DELETE").fetchall()
     if mode != "delete":
@@ -124,6 +124,6 @@ def _lock_out_others(source: Connection, real: Path) -> None:
 
 
 def _remove(draft: Path) -> None:
-    """Remove the new file and the files beside it, if they exist."""
+    """Remove the new file and the files that SQLite creates next to it, if they exist."""
     for name, suffix in product((draft.name, f"{draft.name}-new"), ("", "-wal", "-shm", "-journal")):
         draft.with_name(f"{name}{suffix}").unlink(missing_ok=True)

@@ -1,7 +1,10 @@
-"""The text of events and orders in the file, and the hashes that detect changes of the text.
+"""The serialization of events and orders in the file, and the hashes that detect changes to it.
 
-Several kinds of text are hashed. Each kind begins or ends with its own word (`text`, `event`, `reply`, or
-`head`), so texts of different kinds never have the same hash.
+The body of an event is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a
+reply. The hash of an event or reply also covers the hash before it, so the hashes form a chain.
+
+Each kind of hashed data is marked with its own word: `text`, `event`, `reply`, or `head`. So data of two
+different kinds never has the same hash.
 """
 
 from __future__ import annotations
@@ -36,10 +39,10 @@ _SIDES = {side.value: side for side in Side}
 
 
 class Head(NamedTuple):
-    """The counters after an event, with the number and the hash sum of the resting orders.
+    """The counters after an event, with the number of resting orders and the sum of their digests.
 
-    The table `heads` has a head for each table whose end must be known: "now" (the events and the orders),
-    "snapshot", "noted", and "replies".
+    A head records where a table ends, so that missing rows are detected. The table `heads` contains the heads
+    "now" (for the events and the orders), "snapshot", "noted", and "replies".
     """
 
     sequence: int
@@ -49,7 +52,7 @@ class Head(NamedTuple):
     last_hash: bytes
 
     def row(self, name: str) -> tuple[object, ...]:
-        """Return the row of the table `heads`, without the column `syncs`."""
+        """Return the row for the table `heads`, without the column `syncs`."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         return (
             name,
@@ -62,7 +65,7 @@ class Head(NamedTuple):
         )
 
     def seal(self, name: str) -> bytes:
-        """Return the hash over the name and all fields."""
+        """Return the seal: the hash of the name and all fields, which detects changes to the head."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         text = f"head\n{name}\n{sequence}\n{next_trade_id}\n{orders}\n{orders_sum}\n"
         return sha256(text.encode() + last_hash).digest()
@@ -73,31 +76,31 @@ EMPTY = Head(0, 1, 0, 0, NO_HASH)
 
 
 def literals(row: Iterable[object]) -> str:
-    """Return a row as SQL literals, for statements without parameters."""
+    """Return a row as SQL literals, for statements that take no parameters."""
     return ", ".join(f"x'{value.hex()}'" if isinstance(value, bytes) else repr(value) for value in row)
 
 
 def digest(text: str) -> bytes:
-    """Return the hash of an order, or of the body of an event."""
+    """Return the hash of a string: the JSON of an order, the body of an event, or a reply."""
     return sha256(b"text\n" + text.encode()).digest()
 
 
 def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
     """Return the hash of an event, chained to the hash `before`; `body` is the digest of its body."""
-    noted = "-" if note is None else f"+{note}"  # last, because a note can contain any text
+    noted = "-" if note is None else f"+{note}"  # last, because a note can contain any characters
     return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
 def reply_link(before: bytes, number: int, text: bytes) -> bytes:
-    """Return the hash of a reply, chained to the hash `before`; `text` is the digest of its text."""
+    """Return the hash of a reply, chained to the hash `before`; `text` is the digest of the reply."""
     return sha256(before + text + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
-    """Return the sum of the digests of orders, which does not depend on their sequence.
+    """Return the sum of the digests of these orders, modulo SUM_MODULUS.
 
-    So an order can be added to the sum or subtracted from it in O(1). An order is a row of its fields, with
-    the side as text.
+    The sum does not depend on how the orders are sorted, so you can add or subtract one order in O(1). Each
+    order is passed as a tuple of its fields, with the side as a string.
     """
     names: dict[Any, str] = {}
     total = 0
@@ -149,7 +152,7 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
 
 
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
-    remaining = body.pop("remaining", None)  # bodies of version 3 and before do not have it
+    remaining = body.pop("remaining", None)  # missing in bodies of version 3 and earlier
     fills = tuple(OrderFill(**fill) for fill in body["fills"])
     return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills})), remaining
 
@@ -167,7 +170,7 @@ FORMATS: dict[type[Event], _Format] = {
     ),
     TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
-"""Two functions for each kind of event: one writes its body, one reads the arguments from a parsed body."""
+"""Two functions for each kind of event: one writes the body, one reads the arguments from parsed JSON."""
 
 _KINDS = {kind.__name__: kind for kind in FORMATS}
 
@@ -179,7 +182,7 @@ def body_of(event: Event) -> str:
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
-    """Return the event with these fields. Raises LookupError, TypeError, or ValueError for invalid fields."""
+    """Build the event from these fields. Raises LookupError, TypeError, or ValueError if one is invalid."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
     return cast("Callable[..., Event]", make)(*read(json.loads(body)), sequence=sequence, note=note)

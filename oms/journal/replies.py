@@ -1,4 +1,4 @@
-"""Replies without an event: replies to requests that were acknowledged, but changed nothing."""
+"""Replies: stored responses to requests that were acknowledged but changed nothing, so have no event."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ ROWS = 2
 
 @runtime_checkable
 class ReplyKeeper(Protocol):
-    """An optional part of a journal: storage for texts that belong to no event.
+    """An optional part of a journal: storage for replies, which are strings that belong to no event.
 
-    A service that acknowledges a request with an idempotency key must remember the key after a restart.
-    Usually the note of an event contains the key, but a request that changes nothing creates no event.
-    If the journal is not a ReplyKeeper, `oms.api` forgets the keys of those requests when its process ends.
+    When a service acknowledges a request with an idempotency key, it must still recognize the key after a
+    restart. Usually the note of an event contains the key, but a request that changes nothing creates no
+    event. If the journal is not a ReplyKeeper, `oms.api` loses the keys of such requests when its process
+    ends.
     """
 
     def keep_reply(self, reply: str) -> None:
-        """Store a text as durably as an event. Raises JournalError if the text cannot be stored."""
+        """Store a reply as durably as an event. Raises JournalError if the reply cannot be stored."""
         ...
 
     def replies(self) -> Iterator[str]:
-        """Yield all stored texts, oldest first. Raises JournalError if they cannot be read."""
+        """Yield all stored replies, oldest first. Raises JournalError if they cannot be read."""
         ...
 
 
@@ -52,10 +53,10 @@ def check_reply(reply: object) -> None:
 
 
 def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: str) -> None:
-    """Write a reply inside the caller's transaction. `now` is the head "now", as the caller last read it.
+    """Write a reply inside the caller's transaction. `now` is the head "now" as the caller last read it.
 
-    Raises JournalError for a damaged head. Raises sqlite3.Error for a failed write, and if another program
-    has changed the file. O(1).
+    A head is the row of `heads` that describes the end of a table. Raises JournalError for a damaged head.
+    Raises sqlite3.Error if the write fails, or if another program has changed the file. O(1).
     """
     head = event_log.head("replies")
     number = head.sequence + 1

@@ -1,4 +1,4 @@
-"""The tables and the version of a journal file, its creation, and the migration of older versions."""
+"""The tables and version of a journal file, the creation of new files, and the migration of old ones."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _ORDER_COLUMNS = """(
 )"""
 
 TABLES = {
-    # The event log, to which rows are only added. A batch is the events of one change; the column `batch` is
-    # the sequence number of its first event.
+    # The event log. Events are appended and never changed. A batch is the events that are committed together.
+    # The column `batch` contains the sequence number of the first event in the batch.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
@@ -34,9 +34,10 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # The resting orders, which are derived from the event log, like trades and fills.
+    # The resting orders. Like the trades and the fills, they are derived from the event log.
     "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
-    # The columns amount and total_price have no type, because an integer of more than 64 bits is a text.
+    # The columns amount and total_price have no type, because integers of more than 64 bits are stored as
+    # strings.
     "trades": """CREATE TABLE trades (
     trade_id INTEGER PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -53,9 +54,9 @@ TABLES = {
     price INTEGER NOT NULL,
     PRIMARY KEY (trade_id, position)
 ) WITHOUT ROWID""",
-    # The orders that rested before the first event of the event log. Empty before a compaction.
+    # The resting orders before the first event in the event log. Empty until the first compaction.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
-    # The dropped events that carry a note, because a note may contain an idempotency key.
+    # The events with a note that a compaction has dropped. A note may contain an idempotency key.
     "noted": """CREATE TABLE noted (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -73,6 +74,7 @@ TABLES = {
     "log": """CREATE TABLE log (
     state TEXT NOT NULL
 )""",
+    # One row for each table whose end must be known. See Head in record.py.
     "heads": """CREATE TABLE heads (
     name TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -95,18 +97,18 @@ def _first_head(name: str) -> str:
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: (TABLES["noted"], _first_head("noted")),
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
-    3: (),  # the event of a trade has one field more: an older program must not read it
+    3: (),  # the event of a trade has one more field, which an older program cannot read
 }
-"""For each older version, the statements that migrate a file to the next version."""
+"""The statements that migrate a file of each older version to the next version."""
 
 OLDER_VERSION = "it has an older version; open it for writing, which migrates it"
-"""The problem of a file that is opened read-only and has an older version."""
+"""The error message for a file of an older version that is opened read-only."""
 
 
 def create(path: Path) -> None:
-    """Create an empty journal. The file gets its name only when it is complete.
+    """Create an empty journal under a temporary name, and rename the file when it is complete.
 
-    Raises sqlite3.Error and OSError. Raises JournalError if the path has a write-ahead log without its file.
+    Raises sqlite3.Error and OSError. Raises JournalError if the path has a write-ahead log but no file.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
@@ -126,8 +128,8 @@ def create(path: Path) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Turn on the write-ahead log under the temporary name. If a crash brings back an old log of the path,
-        # the old log does not match this file.
+        # Turn on the write-ahead log while the file has its temporary name. If an old log of the path
+        # reappears after a crash, that log does not match this file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)
@@ -139,7 +141,7 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def version_of(connection: Connection, place: str) -> int:
-    """Return the version of a file. Raises JournalError unless it is a journal of a version up to VERSION."""
+    """Return the version of a file. Raises JournalError unless it is a journal of a known version."""
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     version: int
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
@@ -154,7 +156,7 @@ def version_of(connection: Connection, place: str) -> int:
 
 
 def migrate(connection: Connection, place: str) -> None:
-    """Migrate a file to VERSION, each step in a transaction. Raises JournalError and sqlite3.Error."""
+    """Migrate a file to VERSION, with one transaction per step. Raises JournalError and sqlite3.Error."""
     while version_of(connection, place) < VERSION:
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -169,23 +171,24 @@ def migrate(connection: Connection, place: str) -> None:
 
 
 def check(connection: Connection, place: str) -> None:
-    """Raise JournalError unless the file has VERSION and its tables."""
+    """Raise JournalError unless the file has version VERSION and the tables of that version."""
     if version_of(connection, place) != VERSION:
         raise JournalError(f"{place}: header", OLDER_VERSION)
     check_tables(connection, place, TABLES)
 
 
 def check_tables(connection: Connection, place: str, names: Iterable[str]) -> None:
-    """Raise JournalError if one of these tables differs from its definition, or if the file has a trigger.
+    """Raise JournalError if one of these tables differs from its definition.
 
-    Indexes, views, and SQLite's statistics that were added by hand are allowed. Other tables are not.
+    Triggers and unknown tables are not allowed. Indexes, views, and SQLite statistics that were added
+    manually are allowed.
     """
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, _ in rows:
         if kind == "trigger":
             problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
             raise JournalError(f"{place}: schema, trigger {name}", problem)
-    # In a damaged file the name of a table may be a BLOB.
+    # In a damaged file, the name of a table may be a BLOB.
     definitions = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
     tables = {name: sql for name, sql in definitions if not name.startswith("sqlite_")}
     for name in (*names, *(tables.keys() - TABLES.keys())):

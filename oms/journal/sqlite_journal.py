@@ -31,23 +31,23 @@ __all__ = ["Durability", "SqliteJournal"]
 Durability = Literal["full", "batched", "off"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
 _LONGEST_GROUP = 3600  # seconds
-_WRITERS = {"_make_durable", "compact"}
-_CHUNK_SIZE = 1_000  # events that are read while the lock is held once
+_WRITERS = {"_make_durable", "compact"}  # the methods that another call must not interrupt
+_CHUNK_SIZE = 1_000  # events to read each time the lock is acquired
 
 
 class SqliteJournal:
     """A journal in the SQLite file at `path`, which is created if it does not exist.
 
-    `durability` sets where a change is when `append` returns.
+    `durability` determines how durable a change is when `append` returns.
 
-    - "full": on the disk.
-    - "batched": in the operating system. The change is on the disk before `group_size` changes are made or
-      `group_seconds` seconds have passed.
-    - "off": in the operating system.
+    - "full": The change is on the disk, so it survives a power failure.
+    - "batched": The operating system has the change, so it survives the end of the process. The change is
+      synced to the disk after at most `group_size` changes or `group_seconds` seconds.
+    - "off": The operating system has the change, and decides when to write it to the disk.
 
-    Opening a journal checks both ends of the event log. `snapshot` compares the orders with their hash, in
-    O(orders). With `verify` the whole file is verified, in O(events). A file of an older version is migrated.
-    Raises InvalidArgumentError for an invalid argument. Raises JournalError for a file that is damaged, has a
+    Opening a journal checks both ends of the event log. `snapshot` verifies the hash of the orders, in
+    O(orders). With `verify`, the whole file is verified, in O(events). An older file is migrated.
+    Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere.
     """
 
@@ -94,10 +94,10 @@ class SqliteJournal:
             return Snapshot(head.sequence, head.next_trade_id, orders)
 
     def read(self, first: int = 1) -> Iterator[Event]:
-        """Yield the events from the sequence number `first` on, each compared with its hash.
+        """Yield the events from sequence number `first` onward, verifying the hash of each.
 
-        Raises InvalidArgumentError for an invalid `first`. Raises JournalError for a damaged event, and if a
-        compaction has dropped the event `first`.
+        Raises InvalidArgumentError for an invalid `first`. Raises JournalError if an event is damaged, or if
+        a compaction has dropped the event `first`.
         """
         check_positive("first", first, InvalidArgumentError)
         return self._read(self._file.event_log.events(first))
@@ -112,7 +112,7 @@ class SqliteJournal:
             yield from chunk
 
     def history(self) -> Iterator[Event]:
-        """Yield the dropped events that carry a note, then all events of the event log.
+        """Yield the dropped events that carry a note, then all events in the event log.
 
         Raises JournalError for a damaged event. O(events).
         """
@@ -124,7 +124,7 @@ class SqliteJournal:
         yield from self.read(start + 1)
 
     def replies(self) -> Iterator[str]:
-        """Yield the texts that `keep_reply` has stored, each compared with its hash.
+        """Yield the replies stored by `keep_reply`, after verifying the hash of each.
 
         Raises JournalError for a damaged reply. O(replies).
         """
@@ -133,9 +133,9 @@ class SqliteJournal:
             return iter(self._file.event_log.replies())
 
     def verify(self) -> Verification:
-        """Replay the event log, and compare all tables of the file with the result.
+        """Replay the event log, and compare all tables in the file with the result.
 
-        Raises JournalError with the place of the first damage. O(events).
+        Raises JournalError with the location of the first damage. O(events).
         """
         with self._own_lock():
             self._get_ready()
@@ -144,9 +144,10 @@ class SqliteJournal:
     # ------------------------------------------------------------------ writing
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Write a batch of events, as durably as `durability` promises.
+        """Write a batch, as durably as `durability` promises.
 
-        Raises JournalError if the batch cannot be written. O(events and orders in the batch).
+        A batch is the events that are committed together: those of one transaction, or of one change outside
+        a transaction. Raises JournalError if the batch cannot be written. O(events and orders in the batch).
         """
         with self._own_lock():
             self._get_ready(to_write=True)
@@ -164,10 +165,10 @@ class SqliteJournal:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
-        """Store a text that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
+        """Store a reply that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
 
-        Raises InvalidArgumentError unless the text is a str of valid Unicode. Raises JournalError if the text
-        cannot be stored.
+        Raises InvalidArgumentError unless the reply is a str of valid Unicode. Raises JournalError if the
+        reply cannot be stored.
         """
         check_reply(reply)
         with self._own_lock():
@@ -188,20 +189,20 @@ class SqliteJournal:
         self._checkpoints.make_when_due()
 
     def sync(self) -> None:
-        """Return when every appended change is on the disk. Raises JournalError if the sync fails."""
+        """Sync every appended change to the disk. Raises JournalError if the sync fails."""
         with self._own_lock():
             self._get_ready(to_write=True)
             self._group.sync()
 
     def check_writable(self) -> None:
-        """Raise JournalError if the journal is closed, or read-only after an error."""
+        """Raise JournalError if the journal is closed, or if an error has made it read-only."""
         with self._own_lock():
             self._get_ready(to_write=True)
 
     # ------------------------------------------------------------------ compaction
 
     def droppable(self, before: int | None = None) -> Droppable:
-        """Return what `compact` would drop, without dropping anything. O(trades).
+        """Return the events that `compact` would drop, without dropping them. O(trades).
 
         Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
         """
@@ -217,11 +218,11 @@ class SqliteJournal:
         return first
 
     def compact(self, before: int | None = None) -> int:
-        """Drop the events before the sequence number `before` (default: all events), and return their number.
+        """Drop the events before sequence number `before`, or all events, and return the number dropped.
 
-        The events of one transaction are dropped together or not at all. The event log then begins with a
-        snapshot of the orders that rested after the dropped events. Dropped events that carry a note stay
-        available from `history`. The whole event log is verified first. O(events).
+        The events of one transaction are dropped together or not at all. The file then contains a snapshot
+        of the resting orders after the dropped events. Dropped events that carry a note are still available
+        from `history`. The whole event log is verified first. O(events).
         Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
         """
         with self._own_lock():
@@ -237,23 +238,23 @@ class SqliteJournal:
             self._checkpoints.make()
             return dropped
 
-    # ------------------------------------------------------------------ the lock, and closing
+    # ------------------------------------------------------------------ locking and closing
 
-    # Every method writes `with self._own_lock()` itself. An RLock is acquired and released in C. A context
-    # manager that is written in Python could be interrupted after it acquires the lock, and never release it.
+    # Every method uses `with self._own_lock()` directly, because an RLock is acquired and released in C. A
+    # context manager written in Python could be interrupted after it acquires the lock, and never release it.
 
     def _own_lock(self) -> RLock:
         """Return the lock. Raises JournalError in a forked process.
 
-        There the lock may never be released, because the thread that holds the lock was not forked.
+        In a forked process, the lock may never be released, because the thread that holds it was not forked.
         """
         self._file.writer_lock.check()
         return self._lock
 
     def _get_ready(self, *, to_write: bool = False) -> None:
-        """Settle an interrupted write. Raises JournalError if the journal is closed.
+        """Roll back an interrupted write, unless it was committed.
 
-        With `to_write`, also raises JournalError if the journal is read-only.
+        Raises JournalError if the journal is closed, and with `to_write` also if the journal is read-only.
         """
         if self._closed:
             raise JournalError(self._file.place, "it is closed")
@@ -271,12 +272,12 @@ class SqliteJournal:
             self._writer.in_doubt = False
 
     def close(self) -> None:
-        """Sync, copy the log into the file, and release the file. A second call does nothing.
+        """Sync all changes, copy the log into the file, and release the file. A second call does nothing.
 
-        Raises JournalError if a change may be lost. The journal is closed in any case.
+        Raises JournalError if a change may be lost. The journal is closed even then.
         """
         if not self._file.writer_lock.is_ours():
-            return  # the journal belongs to the process that this one was forked from
+            return  # this process was forked, and the journal belongs to the one that opened it
         with self._lock:
             if self._closed:
                 return

@@ -1,4 +1,4 @@
-"""The event log as columns, in chunks, for data frames, Parquet files, and CSV files."""
+"""Export of the event log as chunks of columns, for data frames, Parquet files, and CSV files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ def columns(
     first: int | None = None,
     at_once: int = 100_000,
 ) -> Iterator[Columns]:
-    """Yield the events of a file, from `first` or the beginning, as columns of at most `at_once` rows.
+    """Yield the events of a file as chunks of columns, with at most `at_once` rows per chunk.
 
-    Each chunk is a dict of lists, which data frames accept. The rows are those of `Event.rows`. The column
-    `change` is the amount in lots that was added at a price (above 0) or removed (below 0). All changes
-    together add up to the resting orders. After a compaction, add the orders that rested at that time. An
-    amendment has two rows, and a trade has one row for each fill. The columns `event`, `note`, `symbol`, and
-    `side` are texts. All other columns are integers of at most 64 bits. An empty event log yields one empty
-    chunk.
+    Pass `first` to start at that sequence number. Each chunk is a dict of lists, which you can pass to a data
+    frame. An empty event log yields one empty chunk.
 
-    All chunks show the file as it is when the first chunk is read. Raises InvalidArgumentError for an invalid
-    argument, and JournalError for a damaged file. O(rows), with one chunk and one event in memory.
+    The rows are those of `Event.rows`: an amendment has two rows, and a trade has one row for each fill. The
+    column `change` is the amount in lots that was added at a price (positive) or removed (negative). The sum
+    of all changes at a price is the resting amount. After a compaction, also add the amounts of the orders
+    that were resting at that time. The columns `event`, `note`, `symbol`, and `side` contain strings. All
+    other columns contain integers of at most 64 bits.
+
+    All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
+    InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows), with one chunk
+    and one event in memory.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
@@ -59,7 +62,7 @@ def _columns(path: str | os.PathLike[str], first: int | None, at_once: int) -> I
 
 
 def in_columns(events: Iterable[Event], at_once: int) -> Iterator[Columns]:
-    """Yield events as columns of at most `at_once` rows. No events yield one empty chunk."""
+    """Yield events as chunks of columns, with at most `at_once` rows per chunk, and at least one chunk."""
     rows = chain.from_iterable(map(event_rows, events))
     chunk = list(islice(rows, at_once))
     yield _transposed(chunk)

@@ -30,10 +30,11 @@ _DIGITS_OF_64_BITS = 18
 
 
 class Verification(NamedTuple):
-    """The result of a verification without damage.
+    """The result of a verification that found no damage.
 
     `events` is the number of events from `first` to `last`. `state_hash` is the hash of the resting orders
-    and the counters. `warning` is None, or a text that warns of missing events after `last`; see `verify`.
+    and the counters. `warning` is a message if events after `last` may be missing, otherwise None; see
+    `verify`.
     """
 
     first: int
@@ -48,7 +49,7 @@ class Verification(NamedTuple):
 def verify_event_log(event_log: EventLog) -> Verification:
     """Replay all events, and compare the hashes, orders, trades, and fills with the result. O(events).
 
-    Raises JournalError with the place of the first damage.
+    Raises JournalError with the location of the first damage.
     """
     with reported(event_log.place, "it cannot be read"):
         for (result,) in event_log.connection.execute("PRAGMA integrity_check").fetchall():
@@ -78,12 +79,12 @@ def verify_event_log(event_log: EventLog) -> Verification:
 
 
 def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
-    """Return the books as they were after the event `sequence`. Raises JournalError for a damaged event."""
+    """Rebuild the order books as of the event `sequence`. Raises JournalError for a damaged event."""
     return replayed(event_log, sequence, lambda _: None)
 
 
 def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], None]) -> OrderManagement:
-    """Return the books as they were after the event `last`, and call `on_trade` with each trade.
+    """Rebuild the order books as of the event `last`, calling `on_trade` with the event of each trade.
 
     Raises JournalError for a damaged event.
     """
@@ -117,14 +118,14 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
 
 
 def _as_stored(repeated: Event, stored: Event) -> Event:
-    """Return a repeated event as its journal stores it: an earlier version has no field `remaining`."""
+    """Return the replayed event, without `remaining` if the stored event is older than that field."""
     if isinstance(stored, TradePlaced) and isinstance(repeated, TradePlaced) and stored.remaining is None:
         return repeated._replace(remaining=None)
     return repeated
 
 
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
-    """Return the arguments of `remove_orders` that remove exactly these orders, as narrow as possible."""
+    """Return the narrowest arguments with which `remove_orders` removes exactly these orders."""
     _, symbol, side, _, _ = orders[0]
     candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
     return next((candidate for candidate in candidates if om.orders(*candidate) == orders), (None, None))
@@ -146,11 +147,11 @@ REPLAY: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
     OrderAmended: _amend,
     TradePlaced: _trade,
 }
-"""The method call that publishes each kind of event again."""
+"""The method call that replays each kind of event."""
 
 
 class _Trades:
-    """The tables of trades and fills, which are read in step with the events."""
+    """A reader of the tables `trades` and `fills`, which advances in step with the events."""
 
     def __init__(self, event_log: EventLog) -> None:
         self.count = 0
@@ -167,14 +168,14 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if the table has a trade without an event."""
+        """Raise JournalError if a trade that remains in the table has no event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:
             raise JournalError(self._place, f"no event has placed this trade: {row[1]}")
 
     def close(self) -> None:
-        """End the query. Otherwise an error that refers to the query would keep the file locked."""
+        """End the query. Otherwise the traceback of an exception could keep it open and the file locked."""
         self._rows.close()
 
     def _read(self, event_log: EventLog) -> Generator[tuple[int, Trade]]:
@@ -197,7 +198,7 @@ class _Trades:
 
 
 def _exact(number: Any) -> Any:
-    """Return the integer of a text, if it is longer than 64 bits; return any other value unchanged."""
+    """Convert a decimal string that is too long for 64 bits to an integer. Return other values unchanged."""
     return (
         int(number)
         if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS

@@ -1,4 +1,4 @@
-"""Commits to a journal's file. After a failure the journal becomes read-only."""
+"""Commits to a journal file. After a failure, the journal becomes read-only."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ _TRANSIENT = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_TOOBIG,
-}  # nothing is wrong with the file
+}  # the file itself is fine
 
 
 class Written(NamedTuple):
-    """The head after a write, and the number of rows that were written."""
+    """The head after a write, and the number of rows written.
+
+    The head is the row of the table `heads` that describes the last event and the resting orders.
+    """
 
     head: Head
     rows: int
 
 
 Write = Callable[[Head], Written]
-"""A function that writes rows inside the open transaction, after the head that it gets."""
+"""A function that writes rows inside the open transaction. It takes the head before the write."""
 
 
 class Writer:
-    """The one place that commits to the file. The caller holds the journal's lock.
+    """The only class that commits changes to the file. The caller must hold the journal's lock.
 
-    If SQLite fails so that the content of the file is uncertain, `problem` describes the failure, and the
-    journal is read-only until it is opened again.
+    If SQLite fails in a way that leaves the content of the file uncertain, `problem` describes the failure,
+    and the journal is read-only until it is opened again.
     """
 
     def __init__(self, file: OpenFile) -> None:
@@ -47,9 +50,9 @@ class Writer:
         self.in_doubt = False  # True during a write, and after an interrupted write
 
     def write(self, write: Write) -> int:
-        """Write in one transaction, and return the number of rows. Raises JournalError if the write fails.
+        """Run `write` in one transaction, and return the number of rows written.
 
-        The caller sets `in_doubt` to False when it has counted the write.
+        The caller sets `in_doubt` to False after counting the write. Raises JournalError if the write fails.
         """
         self.in_doubt, committing = True, False
         execute = self.file.connection.execute
@@ -64,21 +67,21 @@ class Writer:
         return written.rows
 
     def settle(self) -> None:
-        """Roll back an interrupted write that was not committed, and read the head again."""
+        """Roll back an interrupted write, unless it was committed, and read the head again."""
         roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
 
     def check_writable(self, *, thorough: bool = False) -> None:
-        """Raise JournalError if the journal is read-only, or its file was removed or replaced."""
+        """Raise JournalError if the journal is read-only, or if its file was removed or replaced."""
         if self.problem is None and (problem := self.file.presence.problem(thorough=thorough)):
             self._turn_read_only(problem)
         if self.problem is not None:
             raise JournalError(self.file.place, f"it is read-only until it is opened again: {self.problem}")
 
     def failure(self, error: sqlite3.Error, *, committing: bool) -> JournalError:
-        """Roll back after an error of SQLite, and return the error to raise.
+        """Roll back after an SQLite error, and return the JournalError to raise.
 
-        The journal becomes read-only, except after a transient error before the commit.
+        The journal becomes read-only, unless the error is transient and happened before the commit.
         """
         self.in_doubt = False
         roll_back(self.file.connection)
@@ -94,7 +97,7 @@ class Writer:
         return JournalError(self.file.place, f"{outcome}: {problem}")
 
     def _turn_read_only(self, problem: str) -> None:
-        """Accept no more changes, and log the reason once, because only one caller gets the error."""
+        """Reject further changes. Log the reason once, because only one caller gets the original error."""
         if self.problem is None:
             self.problem = problem
             _log.error("%s is read-only until it is opened again: %s", self.file.path, problem)

@@ -1,4 +1,4 @@
-"""The writer lock, which allows one writer of a journal at a time."""
+"""The writer lock, which allows only one writer of a journal at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["WriterLock"]
 
 
 class WriterLock:
-    """The right to write to a file, which lasts until `release` or the end of the process.
+    """An exclusive lock for writing to a journal, held until `release` or the end of the process.
 
-    The lock is an exclusive SQLite transaction on an empty file beside the journal, `NAME-lock`. SQLite can
-    lock a file on every system. Unlike POSIX locks, SQLite also rejects a second connection in the same
-    process. The empty file is never removed, because its removal could allow two writers at once.
+    The lock is an exclusive SQLite transaction on an empty file, `NAME-lock`, next to the journal. SQLite
+    locks work on every system. Unlike POSIX locks, they also exclude a second connection in the same process.
+    The empty file is never removed, because removing it could allow two writers at once.
 
-    SQLite locks a read-only file for reading only, without an error. So the transaction also writes
-    something. The write stays in memory, because the transaction is never committed.
+    If the empty file is read-only, SQLite acquires only a read lock, without an error. So the transaction
+    also writes something. The write stays in memory, because the transaction is never committed.
 
     Raises JournalError if another writer holds the lock, or if `NAME-lock` cannot be locked.
     """
@@ -48,16 +48,16 @@ class WriterLock:
             undo.pop_all()
 
     def check(self) -> None:
-        """Raise JournalError in a process that was forked from the process that holds the lock."""
+        """Raise JournalError if this process was forked from the one that holds the lock."""
         if not self.is_ours():
             raise JournalError(str(self._path), "it was opened by the process that this one was forked from")
 
     def is_ours(self) -> bool:
-        """Return True in the process that acquired the lock."""
+        """Return True if the current process acquired the lock."""
         return os.getpid() == self._process
 
     def release(self) -> None:
-        """Release the lock, so that another writer can open the file."""
+        """Release the lock so that another writer can open the file."""
         self._connection.close()
 
 
