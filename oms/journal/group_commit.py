@@ -84,12 +84,12 @@ class GroupCommit:
         """Sync all commits to the disk. Raises JournalError if the sync fails."""
         if not self.unsynced:
             return
-        self._file.set_synchronous("FULL")
         try:
+            self._file.set_synchronous("FULL")
             self._file.connection.execute("UPDATE heads SET syncs = syncs + 1 WHERE name = 'now'")
+            self._file.set_synchronous("NORMAL")
         except sqlite3.Error as error:
             raise self._writer.failure(error, committing=True) from error
-        self._file.set_synchronous("NORMAL")
         self.unsynced = 0
 
     def close(self) -> None:
@@ -110,3 +110,5 @@ class GroupCommit:
                         sync()
                     except JournalError:  # the next append raises the error
                         return
+                    except Exception:  # noqa: S112  # out of memory, for example: try again after the next wait
+                        continue

@@ -181,10 +181,15 @@ class SqliteJournal:
             self._make_durable(write)
 
     def _make_durable(self, write: Write) -> None:
-        is_synced = self.durability == "batched" and self._group.prepare_commit()
-        self._checkpoints.count(self._writer.write(write))
-        if self.durability == "batched":
-            self._group.count_commit(is_synced=is_synced)
+        is_batched, is_written = self.durability == "batched", False
+        try:
+            is_synced = is_batched and self._group.prepare_commit()
+            self._checkpoints.count(self._writer.write(write))
+            is_written = True
+            if is_batched:
+                self._group.count_commit(is_synced=is_synced)
+        except sqlite3.Error as error:  # the level of syncing could not be set
+            raise self._writer.failure(error, committing=is_written) from error
         self._writer.in_doubt = False
         self._checkpoints.make_when_due()
 

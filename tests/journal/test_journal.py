@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ import pytest
 from oms import InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
+from oms.journal.open_file import OpenFile, Synchronous
 from support.faulty_disk import Disk, connections_made_by
 from support.sessions import execute, session, state, states
 
@@ -259,6 +260,52 @@ def test_a_group_is_synced_when_its_time_is_over_without_another_change(file: Pa
         synced.clear()
         om.add_order(3, "JPM", BUY, 1, 1)
         assert synced.wait(30)
+
+
+def test_a_sync_that_runs_out_of_memory_is_tried_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, failed, synced = Disk(), threading.Event(), threading.Event()
+    set_synchronous = OpenFile.set_synchronous
+
+    def fail_once(open_file: OpenFile, level: Synchronous) -> None:
+        if level == "FULL" and not failed.is_set():
+            failed.set()
+            raise MemoryError
+        set_synchronous(open_file, level)
+
+    with (
+        connections_made_by(disk.connect),
+        journal.open(file, durability="batched", group_seconds=0.01) as om,
+    ):
+        monkeypatch.setattr(OpenFile, "set_synchronous", fail_once)
+        om.add_order(1, "JPM", BUY, 1, 1)
+        assert failed.wait(30)
+        disk.on_sync = synced.set
+        assert synced.wait(30)
+
+
+@pytest.mark.parametrize("level", ["FULL", "NORMAL"])
+@pytest.mark.parametrize("group_size", [1, 1_000])
+def test_a_level_of_syncing_that_cannot_be_set_raises_a_journal_error(
+    level: Synchronous, group_size: int, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_synchronous = OpenFile.set_synchronous
+
+    def fail(open_file: OpenFile, wanted: Synchronous) -> None:
+        if wanted == level:
+            raise sqlite3.OperationalError("injected")
+        set_synchronous(open_file, wanted)
+
+    om = journal.open(file, durability="batched", group_size=group_size, group_seconds=3600)
+    om.add_order(1, "JPM", BUY, 1, 1)
+    monkeypatch.setattr(OpenFile, "set_synchronous", fail)
+    with pytest.raises(JournalError, match="injected"):
+        om.add_order(2, "JPM", BUY, 1, 1)
+        sqlite_journal(om).sync()
+    with suppress(JournalError):
+        om.close()
+    monkeypatch.undo()
+    with journal.open(file, verify=True) as again:
+        assert 1 in again
 
 
 def open_with_a_failed_sync(disk: Disk, file: Path) -> OrderManagement:
