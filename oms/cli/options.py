@@ -36,7 +36,7 @@ __all__ = [
     "spread",
 ]
 
-_LONGEST = 1000  # digits; by default, Python does not parse numbers with more than 4,300
+_LONGEST = 1000  # digits; by default, Python does not parse an int with more than 4,300
 
 
 def _integer(least: int) -> Callable[[str], int]:

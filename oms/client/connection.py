@@ -2,7 +2,7 @@
 
 The problem: httpx limits the time for each read, but neither the total time nor the size of a response.
 - A server that sends one byte every few seconds never causes a timeout.
-- An endless response fills the memory.
+- An endless response can fill the memory.
 - httpx uses a proxy from the environment even for localhost, and the proxy sees the API key.
 
 What does not work: a watchdog thread, because a thread cannot always be started. Checking the clock between
@@ -183,7 +183,10 @@ class ResponseBody:
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
-    """Give requests that this thread sends within the block, via `DeadlineTransport`, `seconds` to finish."""
+    """Set a deadline, `seconds` from now, for the requests that this thread sends within the block.
+
+    Only `DeadlineTransport` enforces the deadline.
+    """
     token = _DEADLINE.set(time.monotonic() + seconds)
     try:
         yield

@@ -85,4 +85,4 @@ class UnexpectedResponseError(ApiError, ValueError):
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A request for a list of orders that failed because the books changed during every read."""
+    """A failed request for a list of orders: the books changed during every read."""

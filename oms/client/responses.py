@@ -40,7 +40,7 @@ class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an
-    earlier attempt of the same request may have reached the service.
+    earlier attempt to send the request may have reached the service.
     """
 
     status: int

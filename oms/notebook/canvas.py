@@ -120,7 +120,7 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return a font size (points) for small text, small enough to fit `rows` lines into the axes."""
+    """Return the font size (points) of small text, reduced if needed to fit `rows` lines into the axes."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 

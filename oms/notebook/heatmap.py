@@ -42,7 +42,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
     The image has at most 120 rows and 400 columns. Each column shows the books at one recorded time. The
     label of the color scale shows the number of ticks per row. Outlying prices are cut off, but the image
-    always covers the best prices and the prices of all trades. If there are more than 300 trades, only the
+    always covers the best prices and the trade prices. If there are more than 300 trades, only the
     300 largest are drawn, and the legend says so. O(p log p) for p recorded levels.
 
     >>> from matplotlib.figure import Figure
