@@ -61,7 +61,7 @@ def replay(
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
     Exit codes: 0 no disagreement, 1 a disagreement or unreadable lines,
-    2 incorrect use or a file that cannot be read to the end.
+    2 incorrect use or a file that cannot be read to its end.
     """
     feed_name = _feed_of(file, feed)
     _reject_options_of_other_feeds(
