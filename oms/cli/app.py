@@ -55,15 +55,13 @@ def _options(
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. The default arguments are those of the process.
+    """Run the `oms` command, and return its exit code. The default `args` are those of the process.
 
-    An error in the arguments or in a file is reported as one line on stderr.
+    Errors in the arguments or in a file are reported as one line on stderr.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # the terminal may not be able to print a file's name
+            stream.reconfigure(errors="backslashreplace")  # the terminal may not be able to print a file name
     try:
         code = _run(list(sys.argv[1:] if args is None else args))
         _flush()
@@ -76,7 +74,7 @@ def run(args: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _report_error(error.strerror or str(error))
     except Exception as error:
-        # Typer raises errors of click. Newer versions raise errors of a bundled click.
+        # Typer raises click exceptions. Newer versions of Typer bundle their own copy of click.
         message = getattr(error, "format_message", None)
         if message is None:
             raise
@@ -97,7 +95,7 @@ def _run(args: list[str]) -> int:
 
 
 def _flush() -> None:
-    """Write the remaining output, so that an error is reported now and not at the shutdown of Python."""
+    """Flush stdout, so that a write error is reported now and not when Python shuts down."""
     if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - the shell may have closed it
         sys.stdout.flush()
 
@@ -109,7 +107,7 @@ def _leave_closed_pipe() -> int:
 
 
 def _plain(message: str) -> str:
-    """Remove prefixes of other libraries and the final period from an error message.
+    """Remove the prefixes that libraries add, and the final period, from an error message.
 
     >>> _plain("Invalid value for '--format': Value error, 'nyse' is not one of 'bitstamp', 'lobster'.")
     "Invalid value for '--format': 'nyse' is not one of 'bitstamp', 'lobster'"

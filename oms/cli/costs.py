@@ -1,4 +1,4 @@
-"""Tables of the cost of amounts, and of the fills of a trade."""
+"""Tables that show the cost of several amounts, and the fills of a trade."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 
 def costs(om: OrderManagement, symbol: str, amounts: Iterable[int]) -> Iterator[Cost]:
-    """Yield the cost of each amount on each side. Raise InvalidOrderError for an invalid amount."""
+    """Yield the cost of each amount on each side. Raises InvalidOrderError for an invalid amount."""
     amounts = tuple(amounts)
     for side in Side:
         for amount in amounts:
@@ -44,13 +44,13 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
     available = om.available_amount(symbol, side)
-    # The worst price is the price of the last lot: the total minus the total of one lot less.
+    # The worst price is the price of the last lot: the total for `amount` lots minus that for one lot less.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 
 
 def cost_table(costs_to_show: Iterable[Cost], units: Instrument) -> Table:
-    """Return a table of the costs. Slippage is the average relative to the best price, in basis points."""
+    """Return a table of costs. Slippage compares the average price with the best price, in basis points."""
     table = new_table()
     table.add_column("a trade of", no_wrap=True)
     for header in ("amount", "total price", "average", "worst", "slippage\n(bps)"):
@@ -77,7 +77,7 @@ def _prices(cost: Cost, units: Instrument) -> tuple[str, ...]:
 
 
 def fill_table(trade: Trade, units: Instrument) -> Table:
-    """Return a table of the fills of a trade, best first, and their total."""
+    """Return a table of the fills of a trade, best price first, with their total in the footer."""
     table = new_table()
     table.show_footer = True
     table.add_column("order", footer="trade, average price", no_wrap=True)

@@ -1,4 +1,4 @@
-"""`oms demo`: a tour that does not need a file."""
+"""`oms demo`: a tour of the command and the library. You do not need any files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TO_TRADE = 700
 
 
 def demo() -> None:
-    """Take a tour on a synthetic session: exact prices, a replay, the ladder, a trade."""
+    """Take a tour with a synthetic session: exact prices, a replay, the ladder, and a trade."""
     console = new_console()
     console.print(heading("1. The four methods"))
     _worked_example(console)

@@ -36,7 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_AT_ONCE = 10_000  # rows of an export per chunk
+_AT_ONCE = 10_000  # rows per chunk of an export
 _SHOWN = 3  # orders shown per event
 
 JournalFile = Annotated[
@@ -114,7 +114,7 @@ def _print(result: Verification) -> None:
 def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
     """Copy a journal to a new file, even while it is open, and verify the copy.
 
-    The new file appears only after it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
+    The new file appears only once it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
     """
     result = backup_file(file, to)
     if as_object:
@@ -159,10 +159,10 @@ def show(
 
 @app.command()
 def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
-    """Drop the events before an event, or all events with --all.
+    """Drop the events before event N with --before N, or all events with --all.
 
-    The command first prints which events it drops. The resting orders stay, in a snapshot at the start of the
-    log.
+    The command first prints which events it will drop. The resting orders are kept, in a snapshot at the
+    start of the event log.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -191,10 +191,10 @@ def _extent(file: Path) -> str:
 
 @app.command()
 def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
-    """Compute orders, trades, and fills again from the events.
+    """Rebuild the tables of orders, trades, and fills from the events.
 
-    Use it if only those tables are damaged. If the events are damaged, nothing changes. Indexes and views
-    that you added are lost.
+    Use this command if only those tables are damaged. If the events are damaged, nothing changes. Indexes and
+    views that you added are lost.
     """
     result = rebuild_file(file)
     if as_object:
@@ -206,7 +206,7 @@ def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Export all events as CSV with a row per changed order, or as JSON with one event per line."""
+    """Export all events as CSV, with one row per changed order, or as JSON, with one event per line."""
     if output is None:
         _write(file, sys.stdout, form)
         return
@@ -217,7 +217,7 @@ def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV)
         with stream:
             _write(file, stream, form)
     except BaseException:
-        output.unlink()  # an incomplete export looks like a complete one
+        output.unlink()  # an incomplete export would look complete
         raise
 
 

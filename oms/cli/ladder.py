@@ -21,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 class Bar:
-    """A bar whose length is proportional to `value / of`. It consists of '#' in terminals with only ASCII."""
+    """A bar whose length is proportional to `value / of`. ASCII-only terminals show '#'."""
 
     def __init__(self, value: int, of: int, style: str) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""The arguments and options of the commands, as types.
+"""Annotated types for the arguments and options of the commands.
 
 Some options accept one or more numbers: `--quote 100 500` means `--quote 100 --quote 500`.
 """
@@ -36,7 +36,7 @@ __all__ = [
     "spread",
 ]
 
-_LONGEST = 1000  # digits; Python does not parse much longer numbers
+_LONGEST = 1000  # digits; by default, Python does not parse an int with more than 4,300
 
 
 def _integer(least: int) -> Callable[[str], int]:
@@ -155,12 +155,12 @@ class ManyValuesCommand(TyperCommand):
     """A command whose --quote and --ignore options accept more than one number."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments after `spread`."""
+        """Expand the arguments with `spread`, then parse them."""
         return super().parse_args(ctx, list(spread(args)))
 
 
 def spread(args: Iterable[str]) -> Iterator[str]:
-    """Repeat the option before each further number. Arguments after `--` are unchanged.
+    """Repeat an option before each number after its first. Arguments after `--` are unchanged.
 
     >>> list(spread(["--quote", "100", "500", "FILE", "--ignore=7", "8"]))
     ['--quote', '100', '--quote', '500', 'FILE', '--ignore=7', '--ignore', '8']

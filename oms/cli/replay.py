@@ -99,7 +99,7 @@ def replay(
 
 def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
     if file.exists() and not file.is_file() and not file.is_dir():
-        # A second reading of a pipe would continue at the end of the first one.
+        # Reading a pipe a second time would continue where the first read ended.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
     try:
         return feed_of(file) if feed is None else feed

@@ -1,4 +1,4 @@
-"""`oms serve`: the HTTP API and its web page on a port of this machine."""
+"""`oms serve`: the HTTP API and its web page, served on a local port."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def serve(
 ) -> None:
     """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documentation, and a web page."""
     try:
-        from oms.api import (  # noqa: PLC0415 - the command works without this extra
+        from oms.api import (  # noqa: PLC0415 - the other commands work without this extra
             Settings,
             create_app,
             server,
@@ -123,7 +123,7 @@ def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> No
 
 
 def _checked_root_path(path: str) -> str:
-    """Return the path without a slash at its end. Raise BadParameter unless it is a path or empty."""
+    """Return the path without a trailing slash. Raise BadParameter unless the path is valid or empty."""
     without_slash = path.removesuffix("/")
     if not _ROOT_PATH.fullmatch(without_slash):
         raise typer.BadParameter(f"--root-path must be a path such as /oms, not {path!r}")
@@ -131,7 +131,7 @@ def _checked_root_path(path: str) -> str:
 
 
 def _api_key(file: Path | None) -> str | None:
-    """Return the key in the file or, without a file, in the environment."""
+    """Return the API key from the file or, if `file` is None, from the environment."""
     if file is not None:
         # A replacement character is not ASCII, so Settings rejects it.
         return file.read_text(encoding="ascii", errors="replace").strip()

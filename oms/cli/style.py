@@ -1,4 +1,4 @@
-"""The style of the command: the colors of the two books, tables, and headings."""
+"""The style of the output: the colors of the two books, the tables, and the headings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.palette import SHADES_OF
 
 __all__ = ["STYLE_OF", "heading", "new_console", "new_table"]
 
-# The background of a terminal is unknown, so these shades suit light and dark.
+# The background color of a terminal is unknown, so these shades suit both light and dark backgrounds.
 STYLE_OF = {side: shades.on_any for side, shades in SHADES_OF.items()}
 
 

@@ -1,4 +1,4 @@
-"""The report of a replay as text and as JSON."""
+"""The report of a replay, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["as_json", "points", "summary", "verdict"]
 
 
 def summary(report: Report) -> Table:
-    """Return a table of the counts."""
+    """Return a table of the counts in a report."""
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -56,7 +56,7 @@ def _unknown_orders(report: Report) -> Iterator[str]:
 
 
 def verdict(report: Report) -> RenderableType:
-    """Return the result of the comparison in words, and its limits."""
+    """Return the result of the comparison and its limits, in words."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with the published data:", "bold red")
@@ -72,7 +72,7 @@ def verdict(report: Report) -> RenderableType:
 
 
 def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
-    """Yield the sentences as a list, each after a dash."""
+    """Yield the sentences as list items, each with a dash in front."""
     for sentence in sentences:
         point = Table.grid(padding=(0, 1))
         point.add_row(Text("-", style), Text(sentence, style))
@@ -80,7 +80,7 @@ def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
 
 
 def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
-    """Return the whole report as one object, in ticks and lots. A value is None if nothing was compared."""
+    """Return the whole report as a JSON object, in ticks and lots. Values that were not compared are None."""
     report = driven.report
     compares_trades = recording.feed == "lobster"  # no other feed publishes the cost of its trades
     return {

@@ -1,4 +1,4 @@
-"""A synthetic trading session from a seeded random generator. It is the same on every machine."""
+"""A synthetic trading session from a seeded random generator, identical on every machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIRECTION = {ASK: -1, BID: 1}  # of the resting order, in LOBSTER's format
 
 
 def write_session(folder: Path, rows: int = 30_000, seed: int = 2012) -> Path:
-    """Write a session with at least `rows` messages in LOBSTER's format. Return the path of the file."""
+    """Write a session with at least `rows` messages in LOBSTER's format, and return its path."""
     path = folder / f"{SYMBOL}_2012-06-21_34200000_57600000_message_50.csv"
     session = _Session(seed)
     with path.open("w", encoding="ascii", newline="\n") as file:
@@ -35,7 +35,7 @@ class _Session:
     """A simulated market in which orders are added, reduced, canceled, and filled."""
 
     def __init__(self, seed: int) -> None:
-        # Only this method of Random returns the same numbers in every Python version.
+        # Of the methods of Random, only random() returns the same numbers in every Python version.
         self._random = Random(seed).random  # noqa: S311 - a repeatable session, not a secret
         self._om = OrderManagement()
         self._ids: list[int] = []
@@ -43,7 +43,7 @@ class _Session:
         self._time = _OPENING
 
     def step(self) -> Iterator[str]:
-        """Yield the rows of the next event: no row, one row, or one row per fill of a trade."""
+        """Yield the rows of the next event: none, one, or one per fill of a trade."""
         self._time += 1 + self._below(1_000_000_000)
         side = BID if self._random() < 0.5 else ASK
         chance = self._random()
@@ -93,7 +93,7 @@ class _Session:
             yield self._row(4, fill.order_id, fill.amount, fill.price, side)
 
     def _random_index(self) -> int:
-        """Return the index of a random resting order, and drop filled orders from the list."""
+        """Return the index of a random resting order. Drop each filled order found on the way."""
         while True:
             index = self._below(len(self._ids))
             if self._ids[index] in self._om:

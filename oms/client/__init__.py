@@ -1,4 +1,4 @@
-"""Remote clients, which have the methods of OrderManagement and call a service over HTTP (extra `client`).
+"""Clients with the methods of OrderManagement, which call a service over HTTP (extra `client`).
 
 >>> from oms import OrderManagement, Side
 >>> from oms.api import create_app

@@ -1,4 +1,4 @@
-"""Clients that call the methods of an OrderManagement in another process, over HTTP."""
+"""A sync and an async client for an OrderManagement in another process, over HTTP."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# Each operation is written once, as a function that returns an exchange (operations.py), and becomes a method
-# of both clients. Type checkers see the types of `_method` and `_async_method`. At run time `help()`,
-# `inspect.signature`, `typing.get_type_hints`, and the API reference need the type of the result itself,
-# without the exchange around the result. `_describe` sets these types.
+# Each operation is written once, as a function in operations.py that returns an exchange. `_method` and
+# `_async_method` turn the function into a method of each client, with a signature for type checkers. At run
+# time, `help()`, `inspect.signature`, `typing.get_type_hints`, and the API reference need a signature that
+# returns the result, not the exchange. `_describe` sets that signature.
 
 
 def _describe(
     method: Method, operation: Callable[..., object], owner: str, name: str | None = None
 ) -> Method:
-    """Set the name, docstring, and signature of a method to those of its operation, and return the method."""
+    """Copy the name, docstring, and signature of an operation to a method, and return the method."""
     hints = get_type_hints(operation)
     *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
     signature = inspect.signature(operation)
@@ -71,21 +71,22 @@ def _async_method(
 class Client:
     """A client for an OrderManagement in another process, with the same methods, results, and errors.
 
-    `base_url` is the address of the service. `api_key` is the service's API key, if the service requires a
-    key. Each attempt of a request, from connecting to the last byte of the response, takes at most `timeout`
-    seconds. If an attempt gets no response, or a gateway's 502, 503, or 504, the client pauses and tries
-    again, up to `attempts` attempts. The pauses are 0.1, 0.2, 0.4 seconds and so on, and at most 2 seconds.
-    It is safe to retry a change, because all attempts carry the same idempotency key, and the service makes
-    a change once per key.
+    `base_url` is the address of the service. Pass `api_key` if the service requires an API key. Each attempt
+    at a request takes at most `timeout` seconds, from connecting to the last byte of the response. If an
+    attempt gets no response, or a 502, 503, or 504 from a gateway, the client pauses and retries, up to
+    `attempts` attempts in total. The pauses are 0.1, 0.2, 0.4 seconds, and so on, up to 2 seconds. Changes
+    are safe to retry: all attempts carry the same idempotency key, and the service makes a change only once
+    per key.
 
-    A method raises UnexpectedResponseError if a response has more than `response_limit` bytes (default:
-    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
-    proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but never for an address of this machine.
+    A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
+    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client takes
+    proxies from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects to localhost and loopback
+    addresses directly.
 
-    The methods raise the errors of `OrderManagement` and ApiError. They raise InvalidOrderError for an
-    integer that a request cannot carry. An integer is at most 2^53-1 in a change, and has at most 100 digits
-    in a query. A client is thread-safe. `transport` replaces the network, and `sleep` replaces `time.sleep`
-    between attempts.
+    The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
+    InvalidOrderError for an integer that is too large to send: above 2^53-1 in a change, or longer than 100
+    digits in a query. A client is thread-safe. `transport` replaces the network, and `sleep` replaces
+    `time.sleep` between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app
@@ -183,7 +184,7 @@ class Client:
 
 
 class AsyncClient:
-    """A `Client` for asyncio, whose methods are coroutines.
+    """The asyncio version of `Client`, whose methods are coroutines.
 
     Operators cannot be awaited, so two methods replace them: `await om.contains(1)` for `1 in om`, and
     `await om.count()` for `len(om)`. Use `async for order in om`, `async with`, and `await om.aclose()`.
@@ -215,7 +216,7 @@ class AsyncClient:
     ) -> None:
         self._endpoint = Endpoint.checked(base_url, api_key, timeout, attempts, response_limit)
         self._sleep = sleep
-        self._traced = transport is None  # another transport may not report the stages of a request
+        self._traced = transport is None  # a custom transport may not report the stages of a request
         proxy = None if transport else self._endpoint.proxy
         verify = httpx.create_ssl_context()
         options = self._endpoint.options()
@@ -296,7 +297,7 @@ class AsyncClient:
 
 
 def _options(request: Request) -> Mapping[str, Any]:
-    """Return the arguments with which httpx sends a request."""
+    """Return the keyword arguments for the `stream` method of an httpx client."""
     headers = {} if request.key is None else {IDEMPOTENCY_KEY_HEADER: request.key}
     return {
         "method": request.method,

@@ -1,26 +1,27 @@
-"""Connections of a client: the proxy, the deadline of a request, and the size limit of a response.
+"""Client connections: proxy selection, request deadlines, and a limit on the size of responses.
 
-The problem: httpx limits the time of each read, but not the time and size of the whole response.
+The problem: httpx limits the time for each read, but neither the total time nor the size of a response.
 - A server that sends one byte every few seconds never causes a timeout.
-- An endless response fills the memory.
-- httpx uses a proxy from the environment for addresses of this machine too, and the proxy sees the API key.
+- An endless response can fill the memory.
+- httpx uses a proxy from the environment even for localhost, and the proxy sees the API key.
 
 What does not work: a watchdog thread, because a thread cannot always be started. Checking the clock between
-two parts of the body does not work either, because the headers can arrive byte by byte too.
+two parts of the body does not work either, because even the headers can arrive byte by byte.
 
 The solution: one deadline per request.
-- `Client` uses `DeadlineTransport`. Before each read and write, its connections compute the remaining time
-  and use it as the timeout.
+- `Client` uses `DeadlineTransport`. Before each read or write, the transport computes the remaining time and
+  passes it as the timeout.
 - `AsyncClient` uses `asyncio.timeout`.
-- Both request uncompressed responses and reject compressed ones, because a few compressed bytes can expand to
-  any number of bytes.
+- Both clients request uncompressed responses and reject compressed ones, because a few compressed bytes can
+  expand to any size.
 
 The invariants:
-- An address of this machine is never reached through a proxy.
-- A request ends by its deadline, except while the system looks up a host name, which has its own timeout.
-- At most `response_limit` bytes of a response, and one more part of the response, are in memory.
+- Requests to localhost, a loopback address, or the unspecified address (0.0.0.0) never go through a proxy.
+- A request ends by its deadline. The exception is the operating system's host name lookup, which has its own
+  timeout.
+- At most `response_limit` bytes of a response, plus one more part, are in memory.
 
-This module imports httpcore, which httpx requires, for its connections.
+The connections come from httpcore, which httpx itself requires.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ _ERRORS = (
 
 
 class Endpoint(NamedTuple):
-    """The address of the service, the API key, and the limits of a request."""
+    """The address of the service, the API key, and the limits on requests and responses."""
 
     url: httpx.URL
     api_key: str | None
@@ -76,7 +77,7 @@ class Endpoint(NamedTuple):
     def checked(
         cls, base_url: str, api_key: str | None, timeout: float, attempts: int, response_limit: int
     ) -> Endpoint:
-        """Return an endpoint. Raises InvalidArgumentError for an invalid argument."""
+        """Validate the arguments, and return an endpoint. Raises InvalidArgumentError if one is invalid."""
         if type(timeout) not in (int, float) or not 0 < timeout < math.inf:
             raise InvalidArgumentError("timeout", timeout, "a finite number of seconds > 0")
         if api_key is not None and not (type(api_key) is str and _VISIBLE.fullmatch(api_key)):
@@ -87,7 +88,7 @@ class Endpoint(NamedTuple):
 
     @property
     def proxy(self) -> str | None:
-        """Return the environment's proxy for the URL, or None. An address of this machine has no proxy."""
+        """The proxy from the environment, or None. It is always None for localhost and loopback addresses."""
         if _is_this_machine(self.url.host) or proxy_bypass(self.url.netloc.decode("ascii")):
             return None
         proxies = getproxies()
@@ -95,7 +96,7 @@ class Endpoint(NamedTuple):
         return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
     def options(self) -> dict[str, Any]:
-        """Return the arguments that httpx.Client and httpx.AsyncClient both accept."""
+        """Return the keyword arguments that httpx.Client and httpx.AsyncClient share."""
         headers = {"Accept-Encoding": "identity"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
@@ -104,7 +105,7 @@ class Endpoint(NamedTuple):
             "headers": headers,
             "timeout": self.timeout,
             "follow_redirects": False,
-            "trust_env": False,  # `proxy` chooses the proxy instead
+            "trust_env": False,  # the `proxy` property reads the environment instead
         }
 
 
@@ -122,7 +123,7 @@ def _checked_url(base_url: str) -> httpx.URL:
 
 
 def _is_this_machine(host: str) -> bool:
-    """Return True for localhost and for every spelling of a loopback address or the unspecified address."""
+    """Return True for localhost, and for a loopback or unspecified address in any notation."""
     name = host.lower().removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -141,7 +142,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class ResponseBody:
-    """The body of a response, which arrives in parts.
+    """The body of a response, collected part by part.
 
     Raises UnexpectedResponseError if the body is compressed or has more than `limit` bytes.
     """
@@ -169,7 +170,7 @@ class ResponseBody:
         raise UnexpectedResponseError(self._request.name, message, self._request.key)
 
     def response(self) -> Response:
-        """Return the response. Call this after adding the last part."""
+        """Return the complete response. Call this only after the last part was added."""
         headers = self._response.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         content = b"".join(self._parts)
@@ -182,7 +183,10 @@ class ResponseBody:
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
-    """Limit the time that `DeadlineTransport` spends in this thread within the block to `seconds`."""
+    """Set a deadline, `seconds` from now, for the requests that this thread sends within the block.
+
+    Only `DeadlineTransport` enforces the deadline.
+    """
     token = _DEADLINE.set(time.monotonic() + seconds)
     try:
         yield
@@ -199,7 +203,7 @@ def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) ->
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """A network transport whose requests end by the deadline of the calling thread."""
+    """A network transport that ends each request by the deadline set with `deadline()`."""
 
     def __init__(self, proxy: str | None) -> None:
         context = httpx.create_ssl_context()
@@ -213,7 +217,7 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return its response, whose body can be read part by part."""
+        """Send a request, and return the response with its body still unread."""
         assert isinstance(request.stream, httpx.SyncByteStream)
         url = request.url
         with _httpx_errors():
@@ -255,7 +259,7 @@ def _httpx_errors() -> Generator[None]:
     try:
         yield
     except _ERRORS as error:
-        kind = getattr(httpx, type(error).__name__)  # httpx has an error of the same name for each
+        kind = getattr(httpx, type(error).__name__)  # httpx has an exception with the same name
         raise kind(str(error)) from error
 
 
@@ -272,7 +276,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """The connections of httpcore, each with the deadline of the request."""
+    """An httpcore network backend whose connections respect the deadline."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -290,7 +294,7 @@ class _Backend(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        # Not socket.create_connection(), which allows the whole timeout for each address.
+        # Not socket.create_connection(), which applies the whole timeout to each address.
         for *_, address in addresses:
             try:
                 remaining = _remaining(timeout, httpcore.ConnectTimeout)
@@ -303,7 +307,7 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose reads and writes end by the deadline."""
+    """A connection whose reads and writes must finish by the deadline."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

@@ -1,15 +1,15 @@
-"""Errors of a client that the library itself does not raise.
+"""Exceptions that only the clients raise.
 
     OmsError (Exception)
     └── ApiError                                        a request that failed
         ├── RequestRejectedError (PermissionError)      rejected by the service: wrong API key, wrong host
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
         ├── UnexpectedResponseError (ValueError)        a malformed response, or another program's response
-        └── UnsteadyBooksError (RuntimeError)           the books changed while their pages were read
+        └── UnsteadyBooksError (RuntimeError)           the books changed during every read of the orders
 
-A method of the library that raises has changed nothing. A client cannot always promise that, because the
-service may have made the change although its response was lost. If a change may have been made, the error
-says so and contains the idempotency key for a retry.
+If a method of OrderManagement raises, it has changed nothing. A client cannot always promise that, because
+the service may have made the change even though its response was lost. If the change may have been made, the
+error says so and contains the idempotency key for a retry.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
 
 
 class ApiError(OmsError):
-    """A request that failed on the way to the service or in the service.
+    """A request that failed, either on its way to the service or in the service itself.
 
-    `request` is the HTTP method and path, and `reason` describes the failure. `idempotency_key` is None if
-    the request certainly changed nothing. Otherwise the change may have been made. To make the change exactly
-    once and get its result, call the same method of the client again with this key.
+    `request` is the HTTP method and path, and `reason` describes the failure. If the request certainly
+    changed nothing, `idempotency_key` is None. Otherwise, the change may have been made. To make it exactly
+    once and get its result, call the same client method again with this key.
 
     >>> print(ApiError("POST /trades", "no response", "cafe"))
     POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'
@@ -39,14 +39,14 @@ class ApiError(OmsError):
 
     def __init__(self, request: str, reason: str, idempotency_key: str | None = None) -> None:
         super().__init__(f"{request}: {reason}")
-        self.args = (request, reason, idempotency_key)  # OSError would read them as an errno and a text
+        self.args = (request, reason, idempotency_key)  # OSError would treat them as an errno and a message
         self.request = request
         self.reason = reason
         self.idempotency_key = idempotency_key
 
     @property
     def outcome_unknown(self) -> bool:
-        """Return True if the requested change may have been made."""
+        """True if the requested change may have been made."""
         return self.idempotency_key is not None
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class ApiError(OmsError):
 class RequestRejectedError(ApiError, PermissionError):
     """A request that the service rejected.
 
-    `code` is the code of the problem, such as "unauthorized" or "idempotency_key_reused".
+    `code` is the problem code, such as "unauthorized" or "idempotency_key_reused".
 
     >>> error = RequestRejectedError("GET /symbols", "the key is wrong", None, "unauthorized")
     >>> print(error.code, "-", error)
@@ -74,15 +74,15 @@ class RequestRejectedError(ApiError, PermissionError):
 
 
 class ServiceUnavailableError(ApiError, ConnectionError):
-    """A request of which no attempt got a response from the service."""
+    """A request that got no response from the service on any attempt."""
 
 
 class UnexpectedResponseError(ApiError, ValueError):
-    """A response that does not come from the service, does not match the request, or is too long.
+    """A response that is malformed or too long, does not match the request, or is not from the service.
 
     Examples are the error page of a proxy, a redirect, another program's JSON, and an order with a wrong id.
     """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A list of orders that could not be read at one moment, because the books changed during every read."""
+    """A failed request for a list of orders: the books changed during every read."""

@@ -23,8 +23,8 @@ class InProcess(httpx.BaseTransport):
     """A `transport` for `Client` that sends each request to an application in the same process.
 
     `app` is any ASGI application, such as the one that `oms.api.create_app` returns. The transport
-    serves requests one at a time in a separate thread, so it also works in a notebook, where an event loop is
-    running. With `AsyncClient`, use `httpx.ASGITransport` instead.
+    serves requests one at a time in a separate thread, so it works even in a notebook, where an event loop is
+    already running. With `AsyncClient`, use `httpx.ASGITransport` instead.
 
     >>> from oms.api import create_app
     >>> from oms.client import Client
@@ -48,6 +48,6 @@ class InProcess(httpx.BaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
 
     def close(self) -> None:
-        """Close the event loop and end its thread."""
+        """Close the event loop, and stop its thread."""
         self._thread.submit(self._runner.close).result()
         self._thread.shutdown()

@@ -1,8 +1,8 @@
-"""The methods of OrderManagement as exchanges, which send requests and read the responses.
+"""The methods of OrderManagement as exchanges: generators that yield requests and receive responses.
 
-Each function has the arguments of the OrderManagement method of the same name. Before it sends anything, the
-function rejects the values that the method rejects, and the values that a request cannot carry. `Client` and
-`AsyncClient` turn each function into a method, so users read the docstrings of these functions.
+Each function takes the same arguments as the OrderManagement method with that name. Before sending anything,
+the function rejects the values that the method rejects, and values that do not fit in a request. `Client` and
+`AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def add_order(
 ) -> Exchange[None]:
     """Add an order to its book, as `OrderManagement.add_order` does.
 
-    The service never accepts an order id twice. So DuplicateOrderError is also raised if the order with this
-    id was filled or removed.
+    The service never accepts the same order id twice, so DuplicateOrderError is raised even if the earlier
+    order has already been filled or removed.
     """
     check_order(order_id, symbol, side, amount, price)
     body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
@@ -91,8 +91,8 @@ def add_order(
     def exchange() -> Exchange[None]:
         response = yield request
         read_response(request, response, parse_order)
-        # Status 200 means that the same order was added before. If the response has the key of this request,
-        # an earlier attempt of this call added the order. Otherwise another call did.
+        # Status 200 means that an identical order was added earlier. If the response has this request's key,
+        # an earlier attempt of this call added the order. Otherwise, another call did.
         if response.status == 200 and response.key != request.key:
             raise DuplicateOrderError(order_id)
 
@@ -170,10 +170,10 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
 
 
 def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchange[list[int]]:
-    """Return the price of each of several amounts, as `OrderManagement.calculate_prices` does.
+    """Return the total prices of several amounts, as `OrderManagement.calculate_prices` does.
 
-    All prices are of the same moment, because one request carries all amounts. A request can carry about
-    5,000 amounts, and more amounts raise InvalidOrderError.
+    All amounts are sent in one request, so all prices come from the same state of the book. A request holds
+    about 5,000 amounts; a longer list raises InvalidOrderError.
     """
     check_book(symbol, side)
     checked = as_amounts(amounts)
@@ -190,7 +190,7 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchang
 def quote(
     symbol: str, side: Side, amount: int, *, limit_price: int | None = None, allow_partial: bool = False
 ) -> Exchange[Quote]:
-    """Return the fills and prices that a trade would have, as `OrderManagement.quote` does."""
+    """Return the fills and prices that a trade would get, as `OrderManagement.quote` does."""
     _check_query(symbol, side, amount, limit_price, allow_partial)
     options = {"limit_price": limit_price, "allow_partial": allow_partial}
     request = query_request("/quote", symbol=symbol, side=side, amount=amount, **options)
@@ -204,7 +204,7 @@ def quote(
 
 
 def price_curve(symbol: str, side: Side, levels: int | None = None) -> Exchange[dict[str, list[int]]]:
-    """Return the best levels with cumulative amounts and prices, as `OrderManagement.price_curve` does."""
+    """Return the best levels and their running totals, as `OrderManagement.price_curve` does."""
     columns = ("price", "amount", "cumulative_amount", "cumulative_price")
     request = _levels_query("/curve", symbol, side, levels)
     return _send(
@@ -215,7 +215,10 @@ def price_curve(symbol: str, side: Side, levels: int | None = None) -> Exchange[
 def calculate_amount(
     symbol: str, side: Side, budget: int, *, limit_price: int | None = None
 ) -> Exchange[int]:
-    """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does."""
+    """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does.
+
+    For SELL, this is the amount that must be sold to bring in the budget.
+    """
     check_book(symbol, side)
     check_positive("budget", budget)
     check_limit(limit_price)
@@ -224,7 +227,10 @@ def calculate_amount(
 
 
 def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Exchange[int]:
-    """Return the amount that can be traded, as `OrderManagement.available_amount` does."""
+    """Return the amount that can be traded, as `OrderManagement.available_amount` does.
+
+    With a `limit_price`, count only orders at that price or better.
+    """
     check_book(symbol, side)
     check_limit(limit_price)
     request = query_request("/available", symbol=symbol, side=side, limit_price=limit_price)
@@ -232,7 +238,7 @@ def available_amount(symbol: str, side: Side, *, limit_price: int | None = None)
 
 
 def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[int]:
-    """Return the amount that can be traded within a slippage, as `OrderManagement.amount_within` does."""
+    """Return the largest amount within a maximum slippage, as `OrderManagement.amount_within` does."""
     check_book(symbol, side)
     check_slippage(max_slippage_bps)
     request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
@@ -249,11 +255,11 @@ def get_order(order_id: int) -> Exchange[Order]:
 
 
 def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
-    """Return the resting orders of a symbol, a side, both, or all, as `OrderManagement.orders` does.
+    """Return the resting orders, optionally filtered, as `OrderManagement.orders` does.
 
-    The service sends more than 1,000 orders in pages. If the books change between two pages, the client reads
-    all pages again, so the result is the orders at one moment. Raises UnsteadyBooksError if the books change
-    during each of 10 reads.
+    You can filter by symbol, side, or both. The service sends at most 1,000 orders per page. If the books
+    change between two pages, the client reads all pages again, so the result is a consistent snapshot. Raises
+    UnsteadyBooksError if the books change during each of 10 reads.
     """
     check_selection(symbol, side)
 
@@ -274,7 +280,7 @@ def symbols() -> Exchange[tuple[str, ...]]:
 
 
 def best_price(symbol: str, side: Side) -> Exchange[int | None]:
-    """Return the price at which the next trade starts, as `OrderManagement.best_price` does."""
+    """Return the best price of a book, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
     request = query_request("/best-price", symbol=symbol, side=side)
     return _send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
@@ -310,14 +316,14 @@ def state_hash() -> Exchange[str]:
 
 
 def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
-    """Send one request, and return its parsed response, which must repeat the fields `echoed`."""
+    """Send one request, and return the parsed response, which must repeat the `echoed` fields."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
     return read_response(request, response, parse)
 
 
 def _as_json(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return fields with their values as a response contains them, where a side is a string."""
+    """Return the fields as a response contains them, with each side as a string."""
     return {name: value.value if isinstance(value, Side) else value for name, value in fields.items()}
 
 
@@ -344,7 +350,7 @@ def _levels_query(path: str, symbol: str, side: Side, levels: int | None) -> Req
 
 
 def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, ...] | None]:
-    """Return the orders of all pages, or None if the books changed between two of them."""
+    """Return the orders from all pages, or None if the books changed between two pages."""
     resting: list[Order] = []
     first_version: tuple[int, int] | None = None
     after: int | None = None
@@ -385,7 +391,7 @@ def _check_page(
 ) -> None:
     """Raise an error unless a page contains orders of the requested books, sorted by id.
 
-    Increasing ids also guarantee that the last page is reached, whatever the service sends.
+    Increasing ids also guarantee that paging ends, whatever the service sends.
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):
@@ -398,7 +404,7 @@ def _check_page(
 
 
 def _sorted_orders(request: Request, response: Response, resting: list[Order]) -> tuple[Order, ...]:
-    """Return orders sorted like the result of `OrderManagement.orders`: by symbol, BUY first, best first."""
+    """Return the orders sorted as `OrderManagement.orders` does: by symbol, BUY first, best price first."""
     om = OrderManagement()
     try:
         om.add_orders(resting)

@@ -1,6 +1,6 @@
-"""Requests of a client, and the limits of their values.
+"""Client requests, and the limits on the values that they carry.
 
-An integer in a request body is at most 2^53-1. An integer in a query string has at most 100 digits.
+In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
-    response must repeat, with their values.
+    `key` is the idempotency key of a change, and None for a query. `echoed` maps each field that the
+    response must repeat to its value.
     """
 
     method: str
@@ -35,17 +35,17 @@ class Request(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return the method and path, for error messages."""
+        """The method and path, for error messages."""
         return f"{self.method} {self.path}"
 
 
 def change_request(
     method: str, path: str, key: str | None, body: Mapping[str, object] | None = None
 ) -> Request:
-    """Return a request that changes the books, with a new idempotency key if `key` is None.
+    """Return a request that changes the books. If `key` is None, generate an idempotency key.
 
-    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that a request body
-    cannot carry.
+    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that is too
+    large for a request body.
     """
     for field, value in (body or {}).items():
         if type(value) is int and value > LARGEST_IN_BODY:
@@ -56,7 +56,7 @@ def change_request(
 
 
 def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a request that changes nothing. A field that is None is not sent.
+    """Return a read-only request. Fields that are None are left out.
 
     Raises InvalidOrderError for an integer or a list that is too long for a query string.
     """

@@ -1,4 +1,4 @@
-"""A strict reader of responses, which returns the result of the library's method or raises its exception."""
+"""Strict parsing of a response into the result, or the exception, of the OrderManagement method."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ T = TypeVar("T")
 class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
-    `key` is the idempotency key in the headers of the response. `earlier_may_have_arrived` is True if an
-    earlier attempt of the same request may have reached the service.
+    `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an
+    earlier attempt to send the request may have reached the service.
     """
 
     status: int
@@ -51,11 +51,11 @@ class Response(NamedTuple):
 
 
 class _MalformedError(Exception):
-    """A response, or a field of a response, that violates the contract."""
+    """A response, or one of its fields, that violates the API contract."""
 
 
 class Fields:
-    """The fields of a JSON object. Each method checks the exact type of a field."""
+    """The fields of a JSON object, with a strict type check of each field."""
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, dict):
@@ -75,23 +75,23 @@ class Fields:
         return values
 
     def integer(self, name: str) -> int:
-        """Return a field that must be an int, of any size."""
+        """Return a field that must be an int of any size."""
         return self._get(name, int)
 
     def integer_or_null(self, name: str) -> int | None:
-        """Return a field that must be an int, of any size, or null. A missing field is an error."""
+        """Return a field that must be null or an int of any size. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
-        """Return a field that must be a list of int, of any size."""
+        """Return a field that must be a list of ints of any size."""
         return self._list(name, int)
 
     def string(self, name: str) -> str:
-        """Return a field that must be a str."""
+        """Return a field that must be a string."""
         return self._get(name, str)
 
     def strings(self, name: str) -> list[str]:
-        """Return a field that must be a list of str."""
+        """Return a field that must be a list of strings."""
         return self._list(name, str)
 
     def side(self, name: str) -> Side:
@@ -159,7 +159,7 @@ def unexpected(request: Request, response: Response, reason: str) -> UnexpectedR
 
 
 def problem_code(response: Response) -> str | None:
-    """Return the problem code of a response, or None if the response is not a problem of the service."""
+    """Return the problem code of a response, or None if the response is not a problem from the service."""
     try:
         code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
     except _MalformedError:
@@ -184,7 +184,7 @@ def _excerpt(value: object) -> str:
 
 
 def parse_order(fields: Fields) -> Order:
-    """Return the Order in a JSON object."""
+    """Parse a JSON object into an Order."""
     return Order(
         fields.integer("order_id"),
         fields.string("symbol"),
@@ -195,7 +195,7 @@ def parse_order(fields: Fields) -> Order:
 
 
 def parse_trade(fields: Fields) -> Trade:
-    """Return the Trade in a JSON object."""
+    """Parse a JSON object into a Trade."""
     return Trade(
         fields.integer("trade_id"),
         fields.string("symbol"),
@@ -207,7 +207,7 @@ def parse_trade(fields: Fields) -> Trade:
 
 
 def parse_quote(fields: Fields) -> Quote:
-    """Return the Quote in a JSON object."""
+    """Parse a JSON object into a Quote."""
     return Quote(
         fields.string("symbol"),
         fields.side("side"),
@@ -223,7 +223,7 @@ def parse_quote(fields: Fields) -> Quote:
 
 
 def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
-    """Return the price levels of a book, best first."""
+    """Parse the price levels of a book, best price first."""
     return tuple(fields.objects("levels", _parse_level))
 
 
@@ -247,8 +247,8 @@ def _exception(request: Request, response: Response) -> OmsError:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})
         return _EXCEPTIONS[code](fields)
-    # A status below 500 means that this attempt changed nothing, but an earlier attempt may have made the
-    # change. A status of 500 or above leaves open whether this attempt made the change.
+    # With a status below 500, this attempt changed nothing, but an earlier attempt may have made the change.
+    # With a status of 500 or above, this attempt may have made the change too.
     key = request.key if response.status >= 500 or response.earlier_may_have_arrived else None
     return RequestRejectedError(request.name, fields.string("detail"), key, code)
 

@@ -1,27 +1,27 @@
-"""Retries: which requests the client sends again, how often, and the error if no attempt succeeds.
+"""Retries: which requests are retried, how often, and which error is raised if every attempt fails.
 
-The problem: if a request gets no response, either the request or the response was lost. The client does not
-know which, and a trade must not be placed twice.
+The problem: if a request gets no response, either the request or the response was lost. The client cannot
+tell which, and a trade must not be placed twice.
 
 What does not work: retrying only the requests that certainly did not arrive. After a read timeout, which is
-the most common failure, and after a reset connection, the client does not know if the request arrived.
+the most common failure, or a connection reset, the client does not know if the request arrived.
 
 The solution: the client may retry every request.
 - A query changes nothing, so sending it again is harmless.
 - All attempts of a change carry the same idempotency key. The service makes a change once per key, and
   replays the first response to every later request with the key.
 
-The client retries after two outcomes: no response, and a gateway's 502, 503, or 504. Every response of the
-service itself is final, including errors.
+The client retries after two outcomes: no response, and a 502, 503, or 504 from a gateway. Every response
+from the service itself is final, even an error.
 
 The invariants:
-- A request is sent at most `attempts` times, with pauses that grow.
-- The error after the last attempt contains the idempotency key if, and only if, an attempt may have arrived.
-  The caller can then make the change exactly once by calling the same method with this key.
-- `Response.earlier_may_have_arrived` is True if an earlier attempt of the request may have arrived.
+- A request is sent at most `attempts` times, with increasing pauses in between.
+- The error after the last attempt contains the idempotency key if and only if an attempt may have arrived.
+  With this key, the caller can call the same method again and still make the change exactly once.
+- `Response.earlier_may_have_arrived` is True if an earlier attempt at the request may have arrived.
 
-This module does no input or output. An operation is an `Exchange`: a generator that yields requests and
-receives responses. `with_retries` adds the attempts and pauses. `Client` and `AsyncClient` (clients.py) send
+This module does no I/O. An operation is an `Exchange`: a generator that yields requests and
+receives responses. `with_retries` adds retries and pauses. `Client` and `AsyncClient` (clients.py) send
 the requests and wait, so each operation is written once for both.
 """
 
@@ -40,7 +40,7 @@ __all__ = ["Attempts", "Exchange", "Failure", "Outcome", "Pause", "with_retries"
 
 T = TypeVar("T")
 
-_FIRST_PAUSE = 0.1  # seconds; each pause is twice as long as the previous pause
+_FIRST_PAUSE = 0.1  # seconds; each later pause is twice as long as the one before
 _LONGEST_PAUSE = 2.0
 _GATEWAY_STATUSES = {502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -59,22 +59,22 @@ class Failure(NamedTuple):
 
     @property
     def may_have_arrived(self) -> bool:
-        """Return True if the service may have received the request."""
+        """True if the service may have received the request."""
         return not isinstance(self.error, _NEVER_SENT)
 
 
 Outcome: TypeAlias = Response | Failure | None
-"""The outcome of an attempt, or None when the generator starts and after a pause."""
+"""The outcome of an attempt, or None at the start and after a pause."""
 
 Exchange: TypeAlias = Generator[Request, Response, T]
-"""The requests that an operation sends, and the result that it computes from the responses."""
+"""A generator that yields the requests of an operation, receives the responses, and returns the result."""
 
 Attempts: TypeAlias = Generator[Request | Pause, Outcome, T]
 """An exchange with retries and pauses."""
 
 
 def with_retries(exchange: Exchange[T], attempts: int) -> Attempts[T]:
-    """Return the result of an exchange, after sending each request at most `attempts` times.
+    """Run an exchange, sending each request at most `attempts` times, and return its result.
 
     Raises ServiceUnavailableError if no attempt gets a response from the service.
     """
@@ -109,5 +109,5 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
 
 
 def _is_from_gateway(response: Response) -> bool:
-    """Return True if a gateway reports that the service does not respond. The service's own 503 is final."""
+    """Return True for a 502, 503, or 504 from a gateway. The service's own 503 is final."""
     return response.status in _GATEWAY_STATUSES and problem_code(response) is None

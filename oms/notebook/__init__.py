@@ -1,9 +1,9 @@
-"""Plots of books, prices, and recordings, with matplotlib. They need the extra `notebook`.
+"""Matplotlib plots of books, prices, and recordings (extra `notebook`).
 
-Each function draws into `ax` and returns `ax`. Without `ax` the function creates a figure with pyplot. A
-notebook shows that figure, and a script must close it. Pass an `instrument` to label the axes with the tick
-size and the lot size. A recording has its own instrument. If a book is empty, the axes show only a message.
-All numbers are integers until they are drawn.
+Each function draws on `ax` and returns `ax`. Without `ax`, the function creates a pyplot figure. A notebook
+displays this figure automatically, and a script must close it. Pass an `instrument` to show the tick size and
+the lot size in the axis labels; a recording already contains one. If a book is empty, the axes show only a
+message. All numbers are exact until they are drawn.
 
 >>> from matplotlib.figure import Figure
 >>> from oms import Order, OrderManagement, Side

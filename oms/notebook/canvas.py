@@ -1,4 +1,4 @@
-"""The common look of the plots: axes, colors that suit the background, and the names of the two sides."""
+"""The common look of the plots: axes, colors for light and dark backgrounds, and legend names."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 BOOKS = {side: f"{name} ({side} trades take these)" for side, name in BOOK_OF.items()}
-"""For each side of a trade, the name of the book that it uses, for legends."""
+"""The legend name of the book that each side of a trade uses."""
 
-_TOO_LONG = 1e9  # larger numbers are written as powers of ten
+_TOO_LONG = 1e9  # numbers this large are written in scientific notation
 
 
 class Numbers(ScalarFormatter):
-    """A formatter of axis numbers, with the same number of decimals and with thousands separators.
+    """A formatter for axis numbers, with thousands separators and equally many decimals on the whole axis.
 
-    Huge numbers are written as powers of ten.
+    Huge numbers are written in scientific notation.
     """
 
     def __init__(self) -> None:
@@ -50,12 +50,12 @@ class Numbers(ScalarFormatter):
         self.set_scientific(False)
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Return the text of one number."""
+        """Return one number as a string."""
         _, point, digits = super().__call__(x, pos).partition(".")
         return f"{x:,.{len(digits)}f}" if point else f"{x:,.0f}"
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """Return the texts of all numbers on an axis."""
+        """Return all numbers on an axis as strings."""
         short = [f"{value:.4g}" for value in values]
         if max(map(abs, values), default=0) >= _TOO_LONG and len(set(short)) == len(short):
             return short
@@ -63,7 +63,7 @@ class Numbers(ScalarFormatter):
 
 
 class Palette(NamedTuple):
-    """The colors for one background. The two books also differ in lightness, for prints in gray."""
+    """The colors for one background. The two books also differ in lightness, for grayscale prints."""
 
     asks: str
     bids: str
@@ -71,7 +71,7 @@ class Palette(NamedTuple):
     amounts: str
 
     def of(self, side: Side) -> str:
-        """Return the color of the book that trades of this side use."""
+        """Return the color of the book that trades on this side use."""
         return self.asks if side is Side.BUY else self.bids
 
 
@@ -120,19 +120,19 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return a font size (points) for small text, at which `rows` lines fit into the axes."""
+    """Return the font size (points) of small text, reduced if needed to fit `rows` lines into the axes."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, title: str | None = None) -> None:
-    """Add a legend at the place where it covers the least of the plot."""
+    """Add a legend where it hides the least of the plot."""
     entries = ax.get_legend_handles_labels()[0] if handles is None else handles
     size = small_font(ax)
     ax.legend(handles=entries, title=title, loc="best", framealpha=0.8, fontsize=size, title_fontsize=size)
 
 
 def show_message(ax: Axes, message: str) -> Axes:
-    """Write a message into axes that have nothing to draw, and return the axes."""
+    """Show a message in axes that have no data, and return the axes."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.text(0.5, 0.5, message, transform=ax.transAxes, ha="center", va="center", parse_math=False)
@@ -140,13 +140,13 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def ends_of(times: Sequence[float]) -> list[float]:
-    """Return the end of each time span, which is the next time. The last span has the average length."""
+    """Return the end of each time span: the start of the next span. The last span gets the average length."""
     average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
     return [*times[1:], times[-1] + average]
 
 
 def time_axis(ax: Axes, first: float, last: float) -> None:
-    """Label the x axis with times of day. The values are in seconds after midnight or since 1970 (UTC)."""
+    """Label the x axis with times of day. The values are seconds since midnight or since 1970 (UTC)."""
     ax.set_xlim(first, last)
     ax.set_xlabel("time of day (UTC)" if last > 2 * _DAY else "time of day")
     span, most_ticks = last - first, _ticks_across(ax)
@@ -157,7 +157,7 @@ def time_axis(ax: Axes, first: float, last: float) -> None:
 
 
 def _clock(seconds: float, _: object) -> str:
-    """Return the time of day. Seconds and milliseconds are left out if they are 0."""
+    """Return a time of day as a string, without trailing zero seconds or milliseconds."""
     milliseconds = round(seconds * 1000) % (_DAY * 1000)
     whole, rest = divmod(milliseconds, 1000)
     minute = f"{whole // 3600:02}:{whole // 60 % 60:02}"
@@ -179,5 +179,5 @@ def _ticks_across(ax: Axes) -> int:
 
 
 def _scale(ax: Axes) -> float:
-    """Return the factor, at most 1, by which text is smaller in small axes."""
+    """Return the factor by which text is scaled down in small axes, from 0.6 to 1."""
     return min(1.0, max(0.6, _inches(ax)[0] / 4.5))

@@ -1,4 +1,4 @@
-"""The depth chart, which shows the cumulative amount at each price on both sides of the spread."""
+"""The depth chart: a plot of the cumulative amount at each price on both sides of the spread."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -28,10 +28,10 @@ def depth_chart(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the cumulative amount at each price, for both books, and the spread between them.
+    """Draw the cumulative amount at each price for both books, and the spread between them.
 
     The chart shows the best `levels` price levels of each book, or all levels if `levels` is None. The legend
-    shows the spread as a price and in basis points of the mid price. The spread is negative if the book is
+    shows the spread as a price and in basis points of the mid price. The spread is negative if the books are
     crossed. Raises InvalidOrderError for an invalid argument. O(levels).
 
     >>> from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def depth_chart(
     ['asks (BUY trades take these)', 'bids (SELL trades take these)', 'spread 2 (1,052.6 bps)']
 
     """
-    with om.locked():  # so that both sides are from the same moment
+    with om.locked():  # so that both sides describe the same moment
         curves = {side: om.price_curve(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)
@@ -67,7 +67,7 @@ def depth_chart(
 
 
 def _margin(curves: dict[Side, Curve]) -> Fraction:
-    """Return how far (ticks) a curve extends beyond its worst level, so that this level is visible."""
+    """Return the distance (ticks) that a curve extends beyond its worst level, to keep that level visible."""
     prices = [price for curve in curves.values() for price in (curve["price"][0], curve["price"][-1])]
     return max(Fraction(1), Fraction(max(prices) - min(prices), 25))
 

@@ -1,4 +1,4 @@
-"""The heat map, which shows the depth over time as an image, with the trades on top."""
+"""The heat map: an image of the depth over time, overlaid with trades."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -32,18 +32,18 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # at most one level in 50 is outside the image at the top, and one in 50 at the bottom
+_OUTLIERS = 50  # the image cuts off at most 1 in 50 levels at the top, and 1 in 50 at the bottom
 
 Levels = tuple[tuple[int, int], ...]
 
 
 def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
-    """Draw the amount at each price over time, on a logarithmic color scale, and the trades on top.
+    """Draw the amount at each price over time on a logarithmic color scale, overlaid with trades.
 
-    The image has at most 120 rows and 400 columns. A column is the book at one time of the history. The label
-    of the color scale gives the number of ticks per row. Prices far from most others are left out, but best
-    prices and trades are always visible. If there are more than 300 trades, only the 300 largest trades are
-    drawn, and the legend says so. O(p log p) for p recorded levels.
+    The image has at most 120 rows and 400 columns. Each column shows the books at one recorded time. The
+    label of the color scale shows the number of ticks per row. Outlying prices are cut off, but the image
+    always covers the best prices and the trade prices. If there are more than 300 trades, only the
+    300 largest are drawn, and the legend says so. O(p log p) for p recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -71,7 +71,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
 
 class _Column(NamedTuple):
-    """The levels of both books from one time (seconds) to another."""
+    """The levels of both books from `start` to `end` (seconds)."""
 
     start: float
     end: float
@@ -79,7 +79,7 @@ class _Column(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of the image: `number` rows of `height` ticks each, upward from the price `first`."""
+    """The rows of the image: `number` rows of `height` ticks each, starting at the price `first`."""
 
     first: int
     height: int
@@ -101,8 +101,8 @@ def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     visible += history.trades.price
     low = min(prices[cut], *visible)
     high = max(prices[-1 - cut], *visible)
-    # Some markets use only every nth tick. The height of a row must then be a multiple of n ticks. Otherwise
-    # some rows would always be empty.
+    # Some markets use only every nth tick. There, the height of a row must be a multiple of n ticks, or some
+    # rows would always be empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)
@@ -143,7 +143,7 @@ def _by_row(levels: Levels, rows: _Rows) -> dict[int, int]:
 
 
 def _draw_best(ax: Axes, history: BookHistory, units: Units) -> None:
-    """Draw the best ask and the best bid, with a gap while a side is empty."""
+    """Draw the best ask and the best bid, with a gap wherever a side is empty."""
     for best in (history.best_buy, history.best_sell):
         prices = [math.nan if price is None else units.prices([price])[0] for price in best]
         ax.step(history.times, prices, where="post", color=palette_for(ax).ink, linewidth=0.5, alpha=0.7)
@@ -168,7 +168,7 @@ def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units
                 label=f"{side} trades",
             )
     if largest:
-        # The recorder drops the smallest trades if there are too many.
+        # The recorder drops the smallest trades if there are too many to store.
         dropped = max(0, history.trades_seen - len(trades.time))
         total = len(in_range) + dropped
         add_legend(ax, title=f"the largest {len(largest):,} of {total:,}" if len(largest) < total else None)

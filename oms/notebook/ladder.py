@@ -1,4 +1,4 @@
-"""The ladder, which shows the best levels of both books around the spread, with a bar for each amount."""
+"""The ladder: the best levels of both books around the spread, with a bar for each amount."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -34,8 +34,8 @@ def ladder(
 ) -> Axes:
     """Draw the best `levels` price levels of both books, with the asks above the bids.
 
-    The label of each bar contains the amount. If a level has several orders, the label also contains their
-    number. Raises InvalidOrderError for an invalid argument. O(levels).
+    Each bar is labeled with its amount and, if the level has several orders, the number of orders. Raises
+    InvalidOrderError for an invalid argument. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -46,7 +46,7 @@ def ladder(
     ['20', 'spread 2', '18']
 
     """
-    with om.locked():  # so that both sides are from the same moment
+    with om.locked():  # so that both sides describe the same moment
         depth = {side: om.depth(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
     units = Units(instrument)
@@ -54,7 +54,7 @@ def ladder(
     asks, bids = depth[Side.BUY], depth[Side.SELL]
     if not asks and not bids:
         return show_message(ax, f"the books of {symbol} are empty")
-    # The spread is at height 0, asks are above it, and bids below.
+    # The spread is at height 0, with asks above it and bids below.
     size = small_font(ax, len(asks) + 1 + len(bids))
     _draw(ax, Side.BUY, asks, range(1, len(asks) + 1), units, size)
     _draw(ax, Side.SELL, bids, range(-1, -len(bids) - 1, -1), units, size)

@@ -1,4 +1,4 @@
-"""Liquidity bands, which show the amount near the mid price over time."""
+"""Liquidity bands: a plot of the amount near the mid price over time."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -33,10 +33,10 @@ Levels = tuple[tuple[int, int], ...]
 
 
 class _Amounts(Numbers):
-    """A formatter of amounts without a sign, because bids are drawn below 0."""
+    """A formatter that omits the minus sign, because bids are drawn below 0."""
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """Return the texts of all amounts of the axis."""
+        """Return all amounts on the axis as strings."""
         return [text.lstrip("-") for text in super().format_ticks(values)]
 
 
@@ -45,9 +45,9 @@ def liquidity_bands(
 ) -> Axes:
     """Draw the amounts within `bps` basis points of the mid price, with asks above 0 and bids below 0.
 
-    The plot has a gap while a side is empty, because there is no mid price then. If the recorded levels end
-    inside a band, the real amount may be larger, and the legend says "at least". Prices are compared as
-    integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
+    The plot has a gap wherever a side is empty, because there is no mid price. If the recorded levels may end
+    inside a band, the real amount may be larger, and the legend says "at least". Prices are compared exactly,
+    as integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -82,7 +82,7 @@ def liquidity_bands(
 
 
 def _widths(bps: Iterable[int]) -> list[int]:
-    """Return the widths of the bands, narrowest first."""
+    """Validate the band widths (bps), and return them narrowest first."""
     if not isinstance(bps, Iterable):
         remedy = "write [bps]" if type(bps) is int else ""
         raise InvalidOrderError("bps", bps, "an iterable of int >= 1", remedy)
@@ -112,7 +112,10 @@ def _draw(
     widths: Sequence[int],
     units: Units,
 ) -> set[int]:
-    """Draw the bands of one side, widest first. Return the widths (bps) whose amount may be incomplete."""
+    """Draw the bands of one side, widest first.
+
+    Return the band widths (bps) for which the total amount may be incomplete.
+    """
     up = side.sign
     deepest = max(map(len, levels))
     incomplete: set[int] = set()
@@ -125,7 +128,7 @@ def _draw(
             heights.append(math.nan if both is None else up * amount)
             if len(within) == deepest:
                 incomplete.add(width)
-        # A narrower band covers a wider one, so its layer adds only the missing opacity.
+        # A narrower band is drawn on top of the wider ones, so its layer adds only the missing opacity.
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
         color = palette_for(ax).of(side)
@@ -137,7 +140,7 @@ def _draw(
 
 
 def _shades(number: int) -> list[float]:
-    """Return the opacities of the bands, narrowest band first. The narrowest band is the darkest."""
+    """Return the opacities of the bands, narrowest first. The narrowest band is the most opaque."""
     return [0.95 - 0.6 * n / max(1, number - 1) for n in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""The conversion of ticks and lots to floats for drawing, and to text for labels."""
+"""Conversion of ticks and lots to floats for drawing, and to strings for labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Units"]
 
 
 class Units:
-    """A converter of one instrument's ticks and lots for plots. A float is the nearest to the exact value.
+    """A converter for one instrument's ticks and lots. Each float is the nearest to the exact value.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
@@ -35,15 +35,15 @@ class Units:
         return _scaled(lots, self._lot)
 
     def show_prices(self, ticks: Sequence[int]) -> list[str]:
-        """Return prices as exact texts with the same number of decimals."""
+        """Return prices as exact strings with the same number of decimals."""
         return _written(ticks, self._tick)
 
     def show_price(self, ticks: int) -> str:
-        """Return a price, or a difference of prices, as exact text."""
+        """Return a price, or a difference between prices, as an exact string."""
         return _written([ticks], self._tick)[0]
 
     def show_amount(self, lots: int) -> str:
-        """Return an amount as exact text."""
+        """Return an amount as an exact string."""
         return _written([lots], self._lot)[0]
 
 
