@@ -1,4 +1,4 @@
-"""The errors of feeds. A FeedError names the file, and the row if there is one.
+"""The exceptions of the feeds. A FeedError names the file and, if there is one, the row.
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or row that cannot be read
