@@ -44,7 +44,7 @@ class TextFile:
 
     @property
     def size(self) -> int:
-        """The size of the file on disk in bytes. Raises FeedError."""
+        """The size of the file on disk in bytes. Accessing it can raise FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -200,7 +200,7 @@ class Streamed:
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes. Raises FeedError."""
+        """The size of the file in bytes. Accessing it can raise FeedError."""
         return self._file.size
 
     @property
