@@ -1,4 +1,4 @@
-"""The library as a service: REST, a stream of changes, and a web page with a ladder (extra `api`).
+"""An HTTP service for the library: a REST API, a stream of changes, and a web page (extra `api`).
 
 >>> from fastapi.testclient import TestClient
 >>> from oms import OrderManagement, Side

@@ -1,4 +1,4 @@
-"""The application, and a router that you can include in another application."""
+"""The FastAPI application, and a router for including the endpoints in another application."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["create_app", "create_router"]
 
 
 def create_router(om: OrderManagement, settings: Settings | None = None) -> APIRouter:
-    """Return a router with all endpoints, for your own application to include.
+    """Return a router with all endpoints, to include in your own application.
 
-    The router applies only the limits of the settings. Your application must check keys, hosts, and origins.
-    If `om` has a journal, the router reads the idempotency keys from the journal, in O(events). Raise
+    The router enforces only the limits in `settings`. Your application must check API keys, hosts, and
+    origins. If `om` has a journal, this function restores the idempotency keys from it in O(events). Raise
     JournalError if the journal cannot be read.
     """
     settings = settings or Settings()
@@ -50,9 +50,9 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
-    """Return an application that serves `om`, or a new OrderManagement without a journal if `om` is None.
+    """Return an application that serves `om`, or a new OrderManagement without a journal.
 
-    Without settings, the API key is the environment variable OMS_API_KEY, if it is set. Raise
+    If `settings` is None, the API key comes from the environment variable OMS_API_KEY, if set. Raise
     InvalidArgumentError if uvicorn or gunicorn was started with several workers, because each worker would
     have its own books. Raise JournalError if the journal of `om` cannot be read.
 
@@ -110,7 +110,7 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
 
 
 def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
-    """Return the handler of requests that reach no endpoint: an unknown path, or an unsupported method."""
+    """Return the handler for requests that match no endpoint: an unknown path or an unsupported method."""
 
     def reject(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -134,7 +134,7 @@ def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
 
 
 def _methods(router: APIRouter, request: Request) -> set[str]:
-    """Return the methods of all endpoints at a path. Starlette returns only those of the first endpoint."""
+    """Return the methods of all routes at the requested path. Starlette reports only those of the first."""
     routes = (route for route in router.routes if isinstance(route, Route))
     matching = (
         route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE
@@ -143,6 +143,6 @@ def _methods(router: APIRouter, request: Request) -> set[str]:
 
 
 def _server_failed(_request: Request, _error: Exception) -> Response:
-    """Return a problem without details. Only the server's log contains them."""
+    """Return a problem without details. The details are only in the server's log."""
     detail = "the server failed; the reason is in its log"
     return problem_response(ProblemError("internal_error", detail))

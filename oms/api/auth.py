@@ -1,25 +1,25 @@
-"""Access: the API key, the sessions of browsers, and the checks of Host and Origin before every endpoint.
+"""Access control: the API key, browser sessions, and the Host and Origin checks for every request.
 
-The problem. The key gives full access, so no script of a page may read it, and no other site may use it. A
-browser sends a cookie with every request to this server, even if another site started the request. And an
-attacker can make a domain name of their own resolve to this server. The browser then treats this server as
-part of the attacker's site (DNS rebinding).
+The problem. The key gives full access, so scripts on a page must not be able to read it, and other sites must
+not be able to use it. A browser sends a cookie with every request to this server, even if another site
+started the request. An attacker can also point their own domain name at this server. The browser then treats
+this server as part of the attacker's site (DNS rebinding).
 
-What does not work. A browser cannot send an Authorization header with a WebSocket. A key in the URL would be
-written to logs and to the browser's history. After DNS rebinding, a comparison of Origin and Host does not
+What does not work. A browser cannot send an Authorization header when it opens a WebSocket. A key in the URL
+would end up in logs and in the browser's history. After DNS rebinding, comparing Origin with Host does not
 help, because both contain the attacker's name.
 
 The solution.
 - Programs send the key in the Authorization header of every request.
 - The page sends the key once, to POST /session, and gets a cookie with a random token. Scripts cannot read
   this cookie.
-- A change or a stream that uses the cookie must come from this server's own page. Its Origin must match the
-  Host or be one that the settings allow.
-- The Host must be an IP address or a name that the settings allow. A domain name of an attacker is neither.
+- A write request or stream connection that uses the cookie must come from this server's own page. Its Origin
+  must match the Host, or the settings must allow it.
+- The Host must be an IP address or a name that the settings allow. An attacker's domain name is neither.
 
 Invariants:
-- The key is compared in constant time. No log and no response contains it.
-- A cookie cannot open another session.
+- The key is compared in constant time, and never appears in a log or a response.
+- A session cookie cannot open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
 
@@ -46,18 +46,18 @@ __all__ = ["COOKIE", "Guard", "Sessions"]
 
 COOKIE = "oms_session"
 _SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 1_000  # when more are open, the oldest session is closed
+_MOST_SESSIONS = 1_000  # opening another one closes the oldest
 
 _WITHOUT_KEY = {"/health", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LONGEST_NAME = 100  # the most characters of a header in a message
+_LONGEST_NAME = 100  # the maximum number of characters of a header shown in a message
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
 # ---------------------------------------------------------------------- sessions
 
 
 class Sessions:
-    """The open sessions of browsers: for each hash of a token, the time at which the session ends."""
+    """The open browser sessions: the expiry time of each session by the hash of its token."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -79,8 +79,8 @@ class Sessions:
     async def open_session(self, request: Request) -> Response:
         """Open a session for a request with the API key, and return the session's cookie.
 
-        A request with only a cookie is rejected, so no session can extend itself. If the settings have no
-        key, the response has no cookie, because nobody needs one.
+        A request with only a cookie is rejected, so a session cannot extend itself. If the settings have no
+        key, the response sets no cookie, because requests need none.
         """
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
@@ -104,11 +104,11 @@ class Sessions:
         return response
 
     async def get_session(self, request: Request) -> Response:
-        """Return `{"open": true}` if the cookie of the request belongs to an open session."""
+        """Return `{"open": true}` if the request's cookie belongs to an open session."""
         return json_response({"open": self.is_open(request.cookies.get(COOKIE))})
 
     async def close_session(self, request: Request) -> Response:
-        """Close the session of the request, and remove its cookie."""
+        """Close the request's session and delete its cookie."""
         self._ends.pop(_hash(request.cookies.get(COOKIE, "")), None)
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
@@ -116,12 +116,12 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the path of this application, so that browsers send the cookie to no other application."""
+    """Return the application's root path, so that browsers do not send the cookie to other applications."""
     return request.scope.get("root_path") or "/"
 
 
 def _uses_https(request: Request) -> bool:
-    """Return True if the browser uses https, at least for the connection to a proxy."""
+    """Return True if the browser uses HTTPS, even if only as far as a proxy."""
     return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 
@@ -133,7 +133,7 @@ def _hash(token: str) -> bytes:
 
 
 def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if the request has the right key. The comparison takes constant time."""
+    """Return True if the request has the right key, compared in constant time."""
     candidate = _bearer(request)
     return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
 
@@ -145,7 +145,7 @@ def _bearer(request: HTTPConnection) -> str | None:
 
 
 def _unauthorized(request: HTTPConnection) -> ProblemError:
-    """Return the problem of a request with a wrong key, with a session that has ended, or with neither."""
+    """Return the problem for a request with a wrong key, an expired session, or no credentials."""
     challenge = "Bearer"
     if _bearer(request) is not None:
         detail = "the API key is wrong; send the right key in the header Authorization: Bearer <key>"
@@ -161,7 +161,7 @@ def _unauthorized(request: HTTPConnection) -> ProblemError:
 
 
 class Guard:
-    """The middleware that checks the Host, the Origin, and the key of each request."""
+    """Middleware that checks the Host, the Origin, and the key of each request."""
 
     def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
         self._app = app
@@ -183,7 +183,7 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check(self, request: HTTPConnection) -> None:
-        method = request.scope.get("method", "CONNECT")  # a stream is checked like a change
+        method = request.scope.get("method", "CONNECT")  # a stream is checked like a write request
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
@@ -211,10 +211,10 @@ class Guard:
             )
 
     def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
-        """Raise ProblemError if a page of another site sent the request.
+        """Raise ProblemError if a page from another site sent the request.
 
-        Programs other than browsers send no Origin. If `required` is True, a request without an Origin is
-        rejected, unless `Sec-Fetch-Site` shows that the page of this server sent it.
+        Programs other than browsers send no Origin. If `required` is True, reject a request without an Origin
+        unless `Sec-Fetch-Site` shows that this server's page sent it.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
@@ -228,7 +228,7 @@ class Guard:
 
 
 def _other_site(request: HTTPConnection, origin: str | None) -> str:
-    """Return the reason why the request seems to come from another site."""
+    """Return the error message for a request that looks cross-origin."""
     if origin is None:
         return (
             "the request has no Origin, which a request with a session or from another site must have;"
@@ -243,7 +243,7 @@ def _other_site(request: HTTPConnection, origin: str | None) -> str:
 
 
 def _host_of(origin: str) -> str | None:
-    """Return the host and port of an Origin, or None if it cannot be parsed."""
+    """Return the host and port in an Origin header, or None if it cannot be parsed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
@@ -251,7 +251,7 @@ def _host_of(origin: str) -> str | None:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in a Host, without its port, or None if it cannot be parsed."""
+    """Return the name in a Host header, without the port, or None if it cannot be parsed."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

@@ -28,11 +28,11 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 
 
 class FirstResponse(NamedTuple):
-    """The contents of the first response to a change.
+    """The content of the first response to a request for a change.
 
-    `sequence` is the number of the event. `subject` is the order or trade in the response. `digest` is the
-    digest of the request, or None if the request had no key. `made_change` is False if the request had a new
-    key but repeated an earlier `POST /orders`.
+    `sequence` is the sequence number of the event. `subject` is the order or trade in the response. `digest`
+    is the digest of the request, or None if the request had no key. `made_change` is False if the request had
+    a new key but repeated an earlier `POST /orders`.
     """
 
     sequence: int
@@ -42,7 +42,7 @@ class FirstResponse(NamedTuple):
 
 
 def to_note(key: str | None, digest: str) -> str:
-    """Return the note of the event that a request creates."""
+    """Return the note to store with the event that a request creates."""
     fields: dict[str, object] = {_MARK: _FORMAT}
     if key is not None:
         fields |= {"key": key, "request": digest}
@@ -50,7 +50,7 @@ def to_note(key: str | None, digest: str) -> str:
 
 
 def to_reply(key: str, response: FirstResponse) -> str:
-    """Return a response without an event as text, for the journal to store."""
+    """Serialize a response that has no event, for the journal to store."""
     assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,
@@ -64,10 +64,10 @@ def to_reply(key: str, response: FirstResponse) -> str:
 
 
 def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Replay the journal's events to `responses` and other subscribers, and subscribe them to new events.
+    """Replay the journal to `responses` and the other subscribers, and subscribe them to new events.
 
-    Also add the stored responses that have no event to `responses`. Raise JournalError if the journal cannot
-    be read. O(events).
+    Also add the stored replies (the responses that have no event) to `responses`. Raise JournalError if the
+    journal cannot be read. O(events).
     """
     everyone: tuple[Callable[[Event], object], ...] = (responses, *subscribers)
     with om.locked():  # so that no event is published between the replay and the subscriptions
@@ -76,9 +76,9 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
                 subscriber(event)
         if isinstance(om.journal, ReplyKeeper):
             # Record the latest reply first, because `record` ignores further responses for the same key. The
-            # journal has two entries for a key only if the process was interrupted after it stored a reply
-            # and before it sent the response. A retry then stored an event or another reply. The client
-            # never received the interrupted reply, so the event or the later reply wins.
+            # journal has two entries for a key only if the process was interrupted between storing a reply
+            # and sending the response, and a retry then stored an event or another reply. The client never
+            # received the first reply, so the event or the later reply wins.
             for reply in reversed(list(om.journal.replies())):
                 responses.record_reply(reply)
         for subscriber in everyone:
@@ -87,13 +87,13 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
 
 
 class FirstResponses:
-    """The first responses, which retries get again. They are never dropped.
+    """The first response to each change, which a retry receives again. Responses are never dropped.
 
-    A FirstResponses subscribes to the books, so it is called under their lock. It also records the ids of
-    orders that other code in the process added. These ids cannot be used again, but have no response.
+    A FirstResponses object subscribes to the books' events, so it is called under their lock. It also records
+    the ids of orders that other code in the process added. These ids cannot be reused, and have no response.
 
-    `sequence` is that of the last event that was recorded. A subscriber can miss an event if an exception
-    arrives between a change and its publication, so `catch_up` reads missed events from the journal.
+    `sequence` is the number of the last event recorded. A subscriber misses an event if an exception arrives
+    between the change and its publication, so `catch_up` reads missed events from the journal.
     """
 
     def __init__(self) -> None:
@@ -125,11 +125,11 @@ class FirstResponses:
                 self(event)
 
     def record(self, key: str, response: FirstResponse) -> None:
-        """Record the response for a key, unless the key already has a response."""
+        """Record the response for a key, unless the key already has one."""
         self._by_key.setdefault(key, response)
 
     def record_reply(self, reply: str) -> None:
-        """Record a response that `to_reply` wrote, unless its key already has one. Ignore other texts."""
+        """Record a reply from `to_reply`, unless its key already has a response. Ignore other strings."""
         fields = _from_note(reply)
         if fields.keys() >= _REPLY_FIELDS:
             order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
@@ -137,14 +137,14 @@ class FirstResponses:
             self.record(fields["key"], response)
 
     def with_key(self, key: str) -> FirstResponse | None:
-        """Return the first response to the request with this key, or None if there was none."""
+        """Return the first response for this key, or None if there is none."""
         return self._by_key.get(key)
 
     def with_order(self, order: Order) -> FirstResponse | None:
         """Return the first response to the request that added this order, or None if its id is unused.
 
-        Raise DuplicateOrderError if the id belongs to an order with other fields, or to an order that other
-        code in the process added.
+        Raise DuplicateOrderError if the id belongs to an order with different fields, or to an order that
+        other code in the process added.
         """
         if order.order_id not in self._by_order_id:
             return None
@@ -155,7 +155,7 @@ class FirstResponses:
 
 
 def _from_note(note: str | None) -> dict[str, Any]:
-    """Return the fields of a note or reply that the API wrote, or an empty dict for other texts."""
+    """Return the fields of a note or reply that the API wrote, or an empty dict for any other string."""
     if note is None or _MARK not in note:
         return {}
     try:
@@ -173,4 +173,7 @@ RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
     OrderAmended: lambda event: event.after,
     TradePlaced: lambda event: event.trade,
 }
-"""For each kind of event, the order or trade in the response. No request creates the kinds with None."""
+"""For each event type, a function that returns the order or trade for the response.
+
+The result is None for the event types that a request never creates.
+"""

@@ -1,4 +1,4 @@
-"""The endpoints about the service itself: `/health`, `/ready`, and `/state-hash`."""
+"""The status endpoints: `/health`, `/ready`, and `/state-hash`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Health"]
 
 
 class Health:
-    """The endpoints about the service itself."""
+    """The endpoints that report the status of the service."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
@@ -30,11 +30,11 @@ class Health:
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
     async def health(self) -> Response:
-        """Return 200 if the process is alive. Never wait for a lock or a disk."""
+        """Return 200 if the process is alive, without waiting for a lock or the disk."""
         return json_response({"alive": True})
 
     def ready(self) -> Response:
-        """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
+        """Return 200 if the service accepts changes. Otherwise return 503 with the reason."""
         try:
             with self._om.locked():
                 _check_writable(self._om)

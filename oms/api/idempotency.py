@@ -1,30 +1,30 @@
-"""Idempotency: each change is made once, even if its request arrives several times.
+"""Idempotency: each change is made only once, even if its request arrives several times.
 
-The problem. A client that gets no response cannot know whether its request arrived. It must send the request
-again, and the retry must not trade a second time.
+The problem. A client that gets no response cannot know whether its request arrived. It has to retry, and the
+retry must not trade a second time.
 
-What does not work. A separate table of keys is wrong after a crash between the change and the entry in the
-table, in either order. A lookup before the lock is wrong for two simultaneous requests, because both find no
-entry and both make the change.
+What does not work. A separate table of keys is out of step after a crash between the change and the table
+entry, whichever is written first. A lookup before the lock is taken fails for two simultaneous requests:
+neither finds an entry, so both make the change.
 
 The solution. The client sends an idempotency key with each change. A new order needs no key, because its
 order id identifies the request. The service makes the change in a transaction whose note contains the key and
-a digest of the request. So the journal stores the key in the same batch as the change, and a crash loses both
-or neither. The lookup takes place in the transaction, under the lock of the books. If the same request
+a digest of the request. The journal therefore stores the key in the same batch as the change, and a crash
+loses both or neither. The lookup happens inside the transaction, under the books' lock. If the same request
 arrives several times at once, the first one makes the change. The others wait for the lock and then find the
 response. After a restart, the service restores the responses from the events in the journal.
 
-A request that changes nothing creates no event, so no note can contain its key. The journal stores the
-response to this request as a reply, in a row of its own, before the response is sent.
+A request that changes nothing creates no event, so no note can contain its key. Instead, the journal stores
+the response as a reply, in a separate row, before the response is sent.
 
 Invariants:
-- A response is sent only after its key is as durable as its change.
-- A key belongs to one request. Another request with the same key is rejected.
+- A response is sent only once its key is as durable as its change.
+- A key belongs to one request. A different request with the same key is rejected.
 - Only successful requests are recorded. A client may retry a rejected request with the same key.
-- The digest covers the fields of the request that differ from their defaults, sorted by name. So a new
-  optional field does not change the digest of an old request, and a retry after an upgrade still matches.
+- The digest covers only the request's fields that differ from their defaults, sorted by name. A new optional
+  field therefore does not change the digest of an old request, and a retry after an upgrade still matches.
   For the same reason, a default must never change.
-- Older journals have digests of the values of all fields, in a fixed order. Retries match these digests too.
+- Digests in older journals cover the values of all fields in a fixed order. Retries match these digests too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _FORMER_TRADE_FIELDS = (
 
 
 class Change(NamedTuple):
-    """The result of a request for a change: the number of its event, and the order or trade.
+    """The result of a request for a change: its event's sequence number, and the order or trade.
 
     `replayed` is True if an earlier request made the change. `made_change` is True if this request made the
     change, or an earlier request with the same key.
@@ -77,7 +77,7 @@ class IdempotentChanges:
         self._responses = responses
 
     def add(self, order: NewOrder, key: str | None) -> Change:
-        """Add an order whose id was never used. A request with the same order gets the first response."""
+        """Add an order whose id has never been used. A repeated request gets the first response."""
         new = Order(**vars(order))
 
         def make() -> Order | FirstResponse:
@@ -101,7 +101,7 @@ class IdempotentChanges:
         return self._once(key, digest, former, make)
 
     def amend(self, order_id: int, amendment: Amendment, key: str | None) -> Change:
-        """Amend the amount of a resting order, its price, or both."""
+        """Amend a resting order's amount, price, or both."""
 
         def make() -> Order:
             return self._om.amend_order(order_id, **vars(amendment))
@@ -111,7 +111,7 @@ class IdempotentChanges:
         return self._once(key, digest, former, make)
 
     def trade(self, trade: NewTrade, key: str | None) -> Change:
-        """Trade against the book."""
+        """Place a trade against the book."""
 
         def make() -> Trade:
             return self._om.place_trade(**vars(trade))
@@ -129,8 +129,8 @@ class IdempotentChanges:
     ) -> Change:
         """Return the first response for the key if there is one. Otherwise make the change.
 
-        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change is not
-        rolled back, so the client must not get an error that looks like a rejection.
+        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change stands, so
+        the client must not get an error that looks like a rejection.
         """
         change: Change | None = None
         try:
@@ -164,12 +164,12 @@ class IdempotentChanges:
             change = Change(made.sequence, made.subject, replayed=True, made_change=False)
         else:
             change = Change(after, made)
-        if key is not None and after == before:  # there is no event whose note could contain the key
+        if key is not None and after == before:  # there is no event, so no note can contain the key
             self._store(key, FirstResponse(change.sequence, change.subject, digest, change.made_change))
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:
-        """Record a response that has no event, first in the journal and then in memory."""
+        """Store a response that has no event, first in the journal and then in memory."""
         if isinstance(self._om.journal, ReplyKeeper):
             self._om.journal.keep_reply(to_reply(key, response))
         self._responses.record(key, response)
@@ -187,5 +187,5 @@ def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:
 
 
 def _former_digest_of(values: tuple[object, ...]) -> str:
-    """Return the digest in older journals, which covers the method, the path, and the values in order."""
+    """Return the digest that older journals store, of the method, the path, and the values in order."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

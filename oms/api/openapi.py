@@ -1,4 +1,4 @@
-"""Descriptions of all endpoints for the OpenAPI document: responses, examples, and problems."""
+"""The OpenAPI descriptions of all endpoints: responses, examples, and problems."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Description(NamedTuple):
-    """The successful response of an endpoint with an example, and the codes of its problems."""
+    """The successful response of an endpoint, with an example, and the codes of its possible problems."""
 
     model: type[BaseModel]
     example: Mapping[str, object]
@@ -146,7 +146,7 @@ _LINKS = {
 
 
 def documented(description: Description, endpoint: Callable[..., object]) -> dict[str, Any]:
-    """Return the arguments of `add_api_route` that describe an endpoint."""
+    """Return the `add_api_route` arguments that describe an endpoint."""
     responses: dict[int | str, dict[str, Any]] = {
         description.status: {
             "model": description.model,
@@ -184,7 +184,7 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
-    """Add a problem code to the response with its status. Several codes may have the same status."""
+    """Add a problem code to the response for its status. Several codes may share a status."""
     status, title = PROBLEMS[code]
     response = responses.setdefault(
         status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}
@@ -204,7 +204,7 @@ def _example(code: str) -> dict[str, object]:
 
 
 def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[str, Any]:
-    """Return FastAPI's document with the media type of problems and the ways to authenticate.
+    """Return FastAPI's document with the problem media type and the authentication methods added.
 
     `session_cookie` is the name of the session cookie, or None if the service needs no key.
     """
@@ -232,7 +232,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
 
 
 def _with_integers(part: Any) -> Any:
-    """Return the document with whole floats as integers. FastAPI writes integer limits as floats."""
+    """Convert the document's whole floats to integers. FastAPI writes integer limits as floats."""
     if isinstance(part, dict):
         return {name: _with_integers(each) for name, each in cast("dict[str, Any]", part).items()}
     if isinstance(part, list):

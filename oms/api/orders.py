@@ -1,4 +1,4 @@
-"""The endpoints that add, return, list, amend, and remove orders, and that place trades."""
+"""The endpoints that add, get, list, amend, and remove orders, and that place trades."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OrderId = Annotated[OrderId, Path(description="The id of the order.")]
 
 
 class Orders:
-    """The endpoints of orders and trades. Each runs in a thread, because it may wait for a lock or a disk."""
+    """The order and trade endpoints. Each runs in a thread, because it may wait for a lock or the disk."""
 
     def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
         self._om = om
@@ -49,23 +49,23 @@ class Orders:
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
     def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
-        """Add an order whose id was never used. The same request again gets the first response, with 200.
+        """Add an order whose id has never been used. A repeated request gets the first response, with 200.
 
-        The response repeats the key if this request or an earlier request with the same key added the order.
+        The response includes the key if this request, or an earlier one with the same key, added the order.
         """
         change = self._changes.add(order, key)
-        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # includes the prefix of the router
+        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # includes the router's prefix
         if key is not None and change.made_change:
             headers[IDEMPOTENCY_KEY_HEADER] = key
         return _changed(change, 200 if change.replayed else 201, headers)
 
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> Response:
         """Return one page of the resting orders, sorted by order id. O(m) for m selected orders."""
-        with self._om.locked():  # so that the number and the orders are from the same moment
+        with self._om.locked():  # so that the sequence number and the orders are consistent
             sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
         after = -1 if query.after is None else query.after
         remaining: Iterable[Order] = (order for order in orders if order.order_id > after)
-        page = nsmallest(query.limit + 1, remaining)  # one more order shows that there is a next page
+        page = nsmallest(query.limit + 1, remaining)  # one extra order reveals whether there is a next page
         following = page[query.limit - 1].order_id if len(page) > query.limit else None
         shown = [to_json(order) for order in page[: query.limit]]
         return json_response({"sequence": sequence, "total": len(orders), "orders": shown, "next": following})
@@ -75,20 +75,20 @@ class Orders:
         return json_response(to_json(self._om.get_order(order_id)))
 
     def amend_order(self, order_id: _OrderId, amendment: Amendment, key: _Key = None) -> Response:
-        """Change the amount of a resting order, its price, or both."""
+        """Amend a resting order's amount, price, or both."""
         return _changed(self._changes.amend(order_id, amendment, key))
 
     def remove_order(self, order_id: _OrderId, key: _Key = None) -> Response:
-        """Remove a resting order, and return it."""
+        """Remove a resting order and return it."""
         return _changed(self._changes.remove(order_id, key))
 
     def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
-        """Trade the whole amount at the best prices. With `allow_partial`, trade what is available."""
+        """Trade the whole amount at the best prices, or with `allow_partial` the amount that is available."""
         return _changed(self._changes.trade(trade, key), 201)
 
 
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return the response to a change, with a header if it is a replayed response."""
+    """Return the response to a change, with an extra header if the response is replayed."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
     content = {"sequence": change.sequence, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

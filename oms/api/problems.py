@@ -1,4 +1,4 @@
-"""Errors as problems (RFC 9457), with a stable code and the fields of the library's exception."""
+"""Error responses in the problem format (RFC 9457): a stable code, and the fields of the exception."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LONGEST_VALUE = 1_000  # characters of JSON
 
 
 class ProblemError(HTTPException):
-    """The rejection of a request. `code` is a key of PROBLEMS. The response also contains `fields`."""
+    """A rejected request. `code` is a key of PROBLEMS, and `fields` are added to the response body."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log a rejected request with the reason, but without headers and query, which may contain secrets."""
+    """Log a rejected request with the reason, but not its headers or query, which may contain secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
     reason = f"{error.status_code} {error.code}: {error.detail}"
@@ -84,7 +84,7 @@ def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:
-    """Reject a stream before it is open, with the problem as the response if the server can send it."""
+    """Reject a stream before it opens, with the problem as the response body if the server supports it."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(problem_response(error))
     else:
@@ -92,7 +92,7 @@ async def deny(websocket: WebSocket, error: ProblemError) -> None:
 
 
 def invalid_field(field: str, value: object, allowed: str, remedy: str = "") -> ProblemError:
-    """Return the problem of an invalid field. It has no `value` if the value is long or not JSON."""
+    """Return the problem for an invalid field, without `value` if the value is long or cannot be JSON."""
     error = InvalidOrderError(field, value, allowed, remedy)
     return ProblemError("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
 
@@ -106,7 +106,7 @@ def _echo(value: object) -> dict[str, object]:
 
 
 def from_exception(error: OmsError) -> ProblemError:
-    """Return the problem for an exception of the library."""
+    """Return the problem for an exception that the library raised."""
     for kind, translate in _TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
@@ -114,7 +114,7 @@ def from_exception(error: OmsError) -> ProblemError:
 
 
 def without_folders(text: str) -> str:
-    """Return a text with absolute paths shortened to file names, to keep folders secret from clients."""
+    """Return the text with absolute paths cut to file names, so that clients do not see directory names."""
     return _FOLDERS.sub("", text)
 
 

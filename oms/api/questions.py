@@ -1,4 +1,4 @@
-"""The endpoints that only read the books. Each calls the method of OrderManagement with its name."""
+"""The read-only endpoints. Each calls the OrderManagement method of the same name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Questions"]
 
 
 class Questions:
-    """The read-only endpoints. Each runs in a thread, because it may wait for the lock of the books."""
+    """The endpoints that only read the books. Each runs in a thread, because it may wait for a lock."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
@@ -52,12 +52,12 @@ class Questions:
         return _about(query, total_price=self._om.calculate_price(**vars(query)))
 
     def quote(self, query: Annotated[QuoteQuery, Query()]) -> Response:
-        """Return the fills and the total price of a possible trade, without making the trade."""
+        """Return the fills and the total price of a trade without placing it."""
         quote = self._om.quote(**vars(query))
         return json_response({**to_json(quote), "slippage": quote.slippage})
 
     def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> Response:
-        """Return the total price of each amount, all from the same state of the book."""
+        """Return the total price of each amount, all computed from the same state of the book."""
         return _about(query, total_prices=self._om.calculate_prices(**vars(query)))
 
     def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> Response:
@@ -69,11 +69,11 @@ class Questions:
         return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
-        """Return the amount that is available within a limit price, or in the whole book."""
+        """Return the amount available within a limit price, or in the whole book."""
         return _about(query, amount=self._om.available_amount(**vars(query)))
 
     def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
-        """Return the largest amount with at most this slippage, in basis points."""
+        """Return the largest amount whose slippage is at most this many basis points."""
         return _about(query, amount=self._om.amount_within(**vars(query)))
 
     def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
@@ -85,7 +85,7 @@ class Questions:
         return _of_book(query, levels=[to_json(level) for level in self._om.depth(**vars(query))])
 
     def symbols(self) -> Response:
-        """Return the symbols with resting orders, sorted."""
+        """Return the sorted symbols that have resting orders."""
         return json_response({"symbols": self._om.symbols()})
 
     def count(self) -> Response:
@@ -94,11 +94,11 @@ class Questions:
 
 
 def _about(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the parameters of the query, and the results."""
+    """Return a response with the query parameters and the results."""
     parameters = {name: value for name, value in vars(query).items() if value is not None}
     return json_response({**parameters, **results})
 
 
 def _of_book(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the symbol and the side of the query, and the results."""
+    """Return a response with the symbol and side of the query, and the results."""
     return json_response({"symbol": query.symbol, "side": query.side, **results})

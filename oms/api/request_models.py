@@ -1,4 +1,4 @@
-"""Models of request bodies, queries, and paths. They are strict: no value is converted or rounded."""
+"""Models of request bodies, queries, and paths. They are strict and never convert or round a value."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _read_side(value: object) -> Side:
 _SYMBOL_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 _Symbol = Annotated[str, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
 _OptionalSymbol = Annotated[str | None, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
-# With this input type, all sides in the OpenAPI document refer to the same schema, Side.
+# This input type makes every side in the OpenAPI document refer to the same schema, Side.
 _Side = Annotated[Side, PlainValidator(_read_side, json_schema_input_type=Side)]
 _OptionalSide = Annotated[Side | None, PlainValidator(_read_side, json_schema_input_type=Side)]
 
@@ -89,7 +89,7 @@ def _read_body_flag(value: object) -> bool:
 
 
 def _nullable(read: Callable[[object], T], default: T) -> Callable[[object], T]:
-    """Return a reader that treats null as a missing field, because generated clients often write null."""
+    """Return a reader that treats null as a missing field, because generated clients often send null."""
 
     def read_or_default(value: object) -> T:
         return default if value is None else read(value)
@@ -144,7 +144,7 @@ class Amendment(_Body):
 
 
 class NewTrade(_Body):
-    """A trade to make. `max_total_price` bounds a BUY, and `min_total_price` bounds a SELL."""
+    """A trade to place. `max_total_price` limits a BUY, and `min_total_price` limits a SELL."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -268,7 +268,7 @@ class AvailableQuery(BookQuery):
 
 
 class LevelsQuery(BookQuery):
-    """A book and the number of its best price levels, or all levels by default."""
+    """A book and the number of price levels to return, by default all."""
 
     levels: _OptionalQueryInt = None
 
@@ -289,6 +289,6 @@ class OrdersQuery(BaseModel):
 
 
 class StreamQuery(BaseModel):
-    """The symbol of a stream, or all symbols by default."""
+    """The symbol to stream, by default all symbols."""
 
     symbol: _OptionalSymbol = None

@@ -1,6 +1,6 @@
-"""The responses as JSON, and models that describe them in the OpenAPI document.
+"""JSON responses, and the models that describe them in the OpenAPI document.
 
-The endpoints write responses from the library's values, not from these models. The tests validate every kind
+The endpoints build responses from the library's values, not from these models. The tests validate every kind
 of response against its model.
 """
 
@@ -47,13 +47,13 @@ __all__ = [
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response in JSON, with exact integers of any size."""
+    """Return a JSON response. Integers of any size stay exact."""
     body = json.dumps(content, allow_nan=False, separators=(",", ":"))
     return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
 def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
-    """Return the fields of a value of the library, for a JSON object."""
+    """Return the fields of an order, trade, quote, level, or fill as a JSON object."""
     fields = value._asdict()
     if isinstance(value, Trade | Quote):
         fields["fills"] = [fill._asdict() for fill in value.fills]
@@ -77,13 +77,13 @@ class OrderResponse(BaseModel):
 
 
 class ChangedOrder(OrderResponse):
-    """The new order, the amended order, or the removed order, with the number of the event."""
+    """The added, amended, or removed order, with the sequence number of the event."""
 
     sequence: int
 
 
 class OrdersPage(BaseModel):
-    """Resting orders by order id. Send `next` as `after` for the next page. It is null on the last page."""
+    """Resting orders sorted by id. Pass `next`, null on the last page, as `after` to get the next page."""
 
     model_config = _STRICT
     sequence: int = Field(
@@ -124,7 +124,7 @@ class TradeResponse(BaseModel):
 
 
 class BookResponse(BaseModel):
-    """The book that the response is about."""
+    """The symbol and side of the book."""
 
     model_config = _STRICT
     symbol: str
@@ -146,7 +146,7 @@ class PricesResponse(BookResponse):
 
 
 class QuoteResponse(BookResponse):
-    """The trade that an amount would make."""
+    """The trade that an amount would result in."""
 
     requested: int
     amount: int
@@ -160,7 +160,7 @@ class QuoteResponse(BookResponse):
 
 
 class CurveResponse(BookResponse):
-    """The price curve in columns, with one entry per price level."""
+    """The price curve as columns, with one entry per price level."""
 
     price: list[int]
     amount: list[int]
@@ -184,7 +184,7 @@ class AvailableResponse(BookResponse):
 
 
 class WithinResponse(BookResponse):
-    """The available amount within a slippage."""
+    """The largest amount within a maximum slippage."""
 
     max_slippage_bps: int
     amount: int
@@ -197,7 +197,7 @@ class BestPriceResponse(BookResponse):
 
 
 class LevelResponse(BaseModel):
-    """The total amount and the number of the orders at one price."""
+    """The total amount and the number of orders at one price."""
 
     model_config = _STRICT
     price: int
@@ -212,21 +212,21 @@ class DepthResponse(BookResponse):
 
 
 class SymbolsResponse(BaseModel):
-    """The symbols with resting orders, sorted."""
+    """The sorted symbols that have resting orders."""
 
     model_config = _STRICT
     symbols: list[str]
 
 
 class HealthResponse(BaseModel):
-    """The process is alive."""
+    """The response of a running process."""
 
     model_config = _STRICT
     alive: Literal[True]
 
 
 class ReadyResponse(BaseModel):
-    """The service accepts changes. If `durable` is true, they survive the end of the process."""
+    """The response of a service that accepts changes. If `durable` is true, changes survive a restart."""
 
     model_config = _STRICT
     ready: Literal[True]
@@ -236,7 +236,7 @@ class ReadyResponse(BaseModel):
 
 
 class StateResponse(BaseModel):
-    """A SHA-256 hash of the whole state after the event with the number `sequence`."""
+    """A SHA-256 hash of the whole state after the event `sequence`."""
 
     model_config = _STRICT
     sequence: int
@@ -244,7 +244,7 @@ class StateResponse(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457). The other fields depend on `code`, and are those of the library's exception."""
+    """An error (RFC 9457). The other fields depend on `code` and come from the library's exception."""
 
     model_config = _STRICT
     type: str

@@ -1,4 +1,4 @@
-"""The route of every endpoint. It reads requests strictly, and turns every error into a problem."""
+"""The route class of every endpoint, which reads requests strictly and turns errors into problems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["add_head_routes", "check_query", "first_problem", "route_class"]
 
 
 def route_class(settings: Settings) -> type[APIRoute]:
-    """Return a class of routes that apply the limits of these settings."""
+    """Return a Route subclass that enforces the limits in these settings."""
 
     class Route(_StrictRoute):
         limits = settings
@@ -35,10 +35,10 @@ def route_class(settings: Settings) -> type[APIRoute]:
 
 
 def add_head_routes(router: APIRouter) -> None:
-    """Add HEAD to every path of a router that supports GET. HEAD returns the same headers, and no body.
+    """Add a HEAD route for every GET route of a router. HEAD returns the same headers without a body.
 
-    Each HEAD is a separate route, because the OpenAPI document would list a second method of the GET route.
-    The server removes the body but not its length.
+    The HEAD routes are separate, because the OpenAPI document would list HEAD as a second method of the GET
+    route. The server drops the body but keeps its Content-Length.
     """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     paths_with_head = {route.path for route in routes if route.methods == {"HEAD"}}
@@ -50,7 +50,7 @@ def add_head_routes(router: APIRouter) -> None:
 
 
 class _StrictRequest(Request):
-    """A request whose body is limited in size and time, and whose JSON is unambiguous."""
+    """A request with limits on the size and time of its body, and without ambiguous JSON."""
 
     limits: Settings
 
@@ -103,7 +103,7 @@ def _reject_constant(name: str) -> None:
 def _read_int(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # Python reads at most 4,300 digits, and its message is about Python
+    except ValueError:  # int() accepts at most 4,300 digits; its message is about Python
         raise ValueError(f"an integer has {len(digits)} digits") from None
 
 
@@ -123,7 +123,7 @@ class _StrictRoute(APIRoute):
                 if self.body_field is not None:
                     _check_media_type(request)
                 if request.method not in ("GET", "HEAD"):
-                    await strict.body()  # the limits also hold for an endpoint that needs no body
+                    await strict.body()  # enforces the limits even if the endpoint needs no body
                 return await handler(strict)
             except RequestValidationError as error:
                 return problem_response(first_problem(error.errors()))
@@ -131,7 +131,7 @@ class _StrictRoute(APIRoute):
                 return problem_response(from_exception(error))
             except ProblemError as error:
                 return problem_response(error)
-            except ClientDisconnect:  # the client has disconnected, so nobody receives this response
+            except ClientDisconnect:  # nobody receives this response
                 return Response(status_code=400)
 
         return handle
@@ -144,7 +144,7 @@ def _check_idempotency_key(request: Request) -> None:
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
-    """Return the names of an endpoint's query parameters, each with True if it may be repeated."""
+    """Return an endpoint's query parameters by name, with True for those that may be repeated."""
     parameters: dict[str, bool] = {}
     for hint in get_type_hints(endpoint, include_extras=True).values():
         model, *annotations = get_args(hint) if get_origin(hint) is Annotated else [hint]
@@ -155,7 +155,7 @@ def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
 
 
 def check_query(query: bytes, parameters: dict[str, bool]) -> None:
-    """Raise ProblemError if a query is not UTF-8, or has an unknown or repeated parameter."""
+    """Raise ProblemError if a query is not UTF-8 or has an unknown or repeated parameter."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
     except UnicodeError:
@@ -178,10 +178,10 @@ def _check_media_type(request: Request) -> None:
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem of the first validation error, but prefer any other error to a missing field.
+    """Return the problem for the first validation error that is not a missing field, or else the first.
 
-    A misspelled field causes two errors: the name is unknown, and the right name is missing. The unknown name
-    is more helpful.
+    A misspelled field causes two errors: an unknown field and a missing one. The unknown field is the more
+    helpful one to report.
     """
     error = min(errors, key=lambda each: each["type"] == "missing")
     field = [part for part in error["loc"] if isinstance(part, str)][-1]

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
 
-_SHUTDOWN_SECONDS = 10  # the time for open requests to finish
-_UNREAD_MILLISECONDS = 30_000  # the time until a connection is closed if its client reads nothing
+_SHUTDOWN_SECONDS = 10  # the time that open requests have to finish
+_UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
 
 
 def is_loopback(host: str) -> bool:
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, so that the port is known before the server starts.
+    """Return a listening socket. Its port is known even before the server starts.
 
     Raise OSError if the address cannot be used.
     """
@@ -46,8 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Without an explicit protocol, asyncio does not set TCP_NODELAY, and each response waits 40 ms for the
-    # acknowledgment of its headers.
+    # Without an explicit protocol, asyncio does not set TCP_NODELAY, and each response is delayed by 40 ms
+    # until its headers are acknowledged.
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,20 +63,20 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, without an error in the log for every rejected stream.
+    """uvicorn's WebSocket protocol, fixed so that it does not log an error for every rejected stream.
 
     uvicorn mistakes a rejection with a body, such as a 401, for an incomplete handshake.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send a message. A rejection completes the handshake."""
+        """Send a message, and treat a complete rejection as the end of the handshake."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
 
 
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
-    """Return a server that is not started yet.
+    """Return a server that has not been started.
 
     `root_path` is the path that a proxy in front of the server removes from each request.
     """
@@ -101,8 +101,8 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn installs its own handler after it has started. When it has stopped, it restores the previous
-    # handler and raises the signal again. So `stop` must handle the signal before and after.
+    # uvicorn installs its own handler once it has started. When it stops, it restores the previous handler
+    # and raises the signal again. So `stop` handles a signal that arrives before or after.
     before = signal.signal(signal.SIGTERM, stop)
     try:
         server.run(sockets=[listening])
@@ -111,14 +111,14 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError unless there is one worker: each process would have its own books."""
+    """Raise InvalidArgumentError unless there is one worker. Each process would have its own books."""
     if workers != 1:
         allowed = "1, because the books are in memory, and other processes would not see its changes"
         raise InvalidArgumentError("workers", workers, allowed)
 
 
 def requested_workers() -> int:
-    """Return the number of workers in the command of uvicorn or gunicorn, or 1 in other programs."""
+    """Return the number of workers on the uvicorn or gunicorn command line, or 1 for other programs."""
     program, *words = sys.argv
     if "uvicorn" not in program and "gunicorn" not in program:
         return 1

@@ -1,4 +1,4 @@
-"""The settings of the API: its checks and its limits."""
+"""The settings of the API: access checks and limits."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ _SHORTEST_KEY = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The checks and limits of the API. Every setting has a default.
+    """The access checks and limits of the API. Every setting has a default.
 
-    - `api_key`: the key that every request needs, of at least 16 visible ASCII characters. If it is None,
-      requests need no key.
+    - `api_key`: the key that every request must send, at least 16 visible ASCII characters long. If it is
+      None, requests need no key.
     - `checks_host`: if True, check the Host and the Origin of each request. The Host must be an IP address
       or one of `hosts`. The Origin, if there is one, must match the Host or be one of `cors_origins`.
-    - `hosts`: the names that are allowed as Host.
+    - `hosts`: the names that are allowed as the Host.
     - `cors_origins`: other sites whose pages may send requests and read the responses.
     - `body_limit`: the maximum size of a request body, in bytes.
     - `body_seconds`: the time limit for a request body to arrive, in seconds.
-    - `stream_backlog`: the maximum number of changes that wait for the client of a stream. If more changes
-      wait, the stream is closed.
+    - `stream_backlog`: the maximum number of unsent changes per stream. Beyond it, the stream is closed.
     - `most_streams`: the maximum number of open streams.
 
     Raise InvalidArgumentError if the key is too short or has characters that are not visible ASCII.
@@ -50,11 +49,11 @@ class Settings:
     def __post_init__(self) -> None:
         key = self.api_key
         if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
-            # The message contains only the length, because an invalid key may be almost the real one.
+            # The message contains only the length, because an invalid key may be a near copy of the real one.
             allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
             raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Return the default settings with the key in the environment variable OMS_API_KEY, if it is set."""
+        """Return the default settings with the key from the environment variable OMS_API_KEY, if set."""
         return cls(api_key=os.environ.get(KEY_VARIABLE))

@@ -1,12 +1,12 @@
-"""The stream: a snapshot of the books, then every change, each with the number of the previous message.
+"""The stream: a snapshot of the books and then every change, each with the previous sequence number.
 
-The problem. A client may be slow or disconnected, but the books must never wait for it. And no change may be
-lost between the snapshot and the first message.
+The problem. A client may be slow or disconnected, but the books must never wait for it. No change may be lost
+between the snapshot and the first change message.
 
 The solution. Each stream has a backlog that subscribes to the books. Under the lock of the books, the backlog
 only appends the event, in O(1), and wakes the event loop. The event loop sends the messages. The snapshot and
-the subscription are made under one lock, so no change is lost between them. If too many events wait in the
-backlog, the stream is closed, and the client must open a new stream, which starts with a new snapshot.
+the subscription are made while the lock is held once, so no change is lost between them. If the backlog grows
+too long, the stream is closed. The client must then open a new stream, which starts with a new snapshot.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from oms.models import Trade
 __all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape"]
 
 READER_SENT_DATA = 1003
-"""The close code of a stream whose client has sent a message."""
+"""The close code for a client that sent a message, which is not allowed."""
 READER_TOO_SLOW = 4008
-"""The close code of a stream whose client is too slow. The client should open a new stream."""
+"""The close code for a client that is too slow. The client should open a new stream."""
 
 _TAPE_LENGTH = 20
 
 
 class Streams:
-    """The endpoint `/stream`, and the number of open streams."""
+    """The `/stream` endpoint, with a limit on the number of open streams."""
 
     def __init__(self, om: OrderManagement, tape: Tape, settings: Settings) -> None:
         self._om = om
@@ -88,11 +88,11 @@ class Streams:
                 task.cancel()
             await run_in_threadpool(unsubscribe)
         for task in done:
-            task.result()  # raises the exception of the task; `sending` ends only with an exception
+            task.result()  # raises the task's exception; `sending` ends only with an exception
         await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
 
     def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
-        """Subscribe the backlog and make the snapshot under one lock, with no change in between."""
+        """Subscribe the backlog and take the snapshot while holding the lock, with no change in between."""
         with self._om.locked():
             unsubscribe = self._om.subscribe(backlog)
             sequence, orders = self._om.last_sequence, self._om.orders(backlog.symbol)
@@ -108,7 +108,7 @@ class Streams:
 
 
 class Backlog:
-    """The events that are not sent yet on one stream. As a subscriber, a backlog never blocks the books."""
+    """The events that one stream has yet to send. The subscriber never blocks the books."""
 
     def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol
@@ -119,7 +119,7 @@ class Backlog:
         self._not_empty = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
-        """Append an event, unless it concerns only another symbol. O(1)."""
+        """Append an event unless it belongs to another symbol. O(1)."""
         if self.symbol is not None and event.symbol not in (None, self.symbol):
             return
         if len(self._waiting) < self._limit:
@@ -129,13 +129,13 @@ class Backlog:
             self._set(self.overflow)
 
     def _set(self, flag: asyncio.Event) -> None:
-        """Set a flag of the event loop from the thread that made a change."""
+        """Set an asyncio.Event from the thread that made a change."""
         if not flag.is_set():
             with suppress(RuntimeError):  # the event loop is closed, so nothing waits for the flag
                 self._loop.call_soon_threadsafe(flag.set)
 
     async def next(self) -> Event:
-        """Wait for the next event, and return it."""
+        """Wait for the next event and return it."""
         while not self._waiting:
             self._not_empty.clear()
             if not self._waiting:  # another thread may have added an event before the flag was cleared
@@ -144,13 +144,13 @@ class Backlog:
 
 
 class Tape:
-    """The last 20 trades of each symbol. A tape subscribes to the books."""
+    """The last 20 trades of each symbol, collected as a subscriber of the books."""
 
     def __init__(self) -> None:
         self._trades: dict[str, deque[tuple[int, Trade]]] = {}
 
     def __call__(self, event: Event) -> None:
-        """Record a trade, and ignore other events. O(1)."""
+        """Record a trade and ignore other events. O(1)."""
         if isinstance(event, TradePlaced):
             trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=_TAPE_LENGTH))
             trades.append((event.sequence, event.trade))
@@ -179,7 +179,7 @@ async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot:
 
 
 async def _receive(websocket: WebSocket) -> None:
-    """Wait until the client sends a message, which is not allowed.
+    """Wait until the client sends a message, although clients must not send any.
 
     Raise WebSocketDisconnect if the client disconnects.
     """
@@ -225,8 +225,8 @@ MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None
     OrderAmended: _amendment,
     TradePlaced: _trade,
 }
-"""For each kind of event, a function that returns the fields of its message.
+"""For each event type, a function that returns the fields of its message.
 
-Its arguments are the event and the symbol of the stream, or None for all symbols. The result is None if the
-event does not concern the symbol.
+The arguments are the event, and the stream's symbol or None for all symbols. The function returns None if the
+event has nothing to do with the symbol.
 """

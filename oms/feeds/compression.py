@@ -1,6 +1,6 @@
-"""A reader that unpacks compressed files as a stream of bytes, in bounded memory.
+"""A reader that decompresses files as a stream of bytes, in bounded memory.
 
-The first bytes of a file identify its format. The name may be wrong.
+The first bytes of a file identify its format, because its name may be wrong.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _LONGEST_MAGIC = 262
 
 
 class UnreadableError(Exception):
-    """A file that this module cannot read until another tool unpacks or repairs it."""
+    """The error for a file that another tool must unpack or repair before this module can read it."""
 
 
 @contextmanager
 def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
-    """Open the content of a file, unpacked if it is gz, bz2, xz, zst, or a zip with one member.
+    """Open the content of a file, decompressed if it is gz, bz2, xz, zst, or a zip with one member.
 
-    Raises UnreadableError for any other known compressed, archive, or binary format, and for a file that is
-    damaged at its beginning. Damage after the beginning raises the error of the decompression library.
+    Raise UnreadableError for any other known compressed, archive, or binary format, and for a file whose
+    beginning is damaged. Damage after the beginning raises an exception of the decompression library.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:
@@ -52,7 +52,7 @@ def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
                 inner_form = _format(stream)
             except MemoryError:
                 raise
-            except Exception as error:  # each decompression library has its own errors
+            except Exception as error:  # each decompression library has its own exceptions
                 raise UnreadableError(f"the file is damaged: {error}") from error
             if inner_form is not None:
                 raise UnreadableError(f"{inner_form.name} inside {form.name}: unpack it first")
@@ -79,7 +79,7 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
         if len(members) != 1:
             raise UnreadableError(f"a zip archive must have 1 member, not {len(members):,}: unpack it first")
         if members[0].compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            # With other methods, zipfile unpacks a whole block at once, so the memory is not bounded.
+            # With other methods, zipfile unpacks a whole block at once, so memory would not be bounded.
             raise UnreadableError("a zip archive must be compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])

@@ -1,9 +1,9 @@
-"""The errors of feeds. A FeedError names the file, and the row if there is one.
+"""The exceptions of the feeds. A FeedError names the file and, if there is one, the row.
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or row that cannot be read
 │   ├── UnknownFeedError                    a file of an unknown feed
-│   └── UnknownOrderError (LookupError)     a row about an order that was never submitted
+│   └── UnknownOrderError (LookupError)     a row that refers to an order that was never submitted
 └── StaleBookError (LookupError)            a book that no longer matches its feed
 """
 
@@ -17,8 +17,8 @@ __all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError
 class FeedError(OmsError, ValueError):
     """A file that cannot be read.
 
-    `row` is the bad row of `path`, from 1, or None for the whole file. Earlier rows stay applied. The bad row
-    does not change the books.
+    `row` is the number of the bad row in `path`, starting at 1, or None for the whole file. Earlier rows stay
+    applied. The bad row does not change the books.
 
     >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
     AAPL.csv: row 12: must have 6 columns, not 5
@@ -41,11 +41,11 @@ class UnknownFeedError(FeedError):
 
 
 class UnknownOrderError(FeedError, LookupError):
-    """A row about an order that was never submitted, in a replay with `unknown="raise"`."""
+    """A row that refers to an order that was never submitted, in a replay with `unknown="raise"`."""
 
 
 class StaleBookError(OmsError, LookupError):
-    """A book of `symbol` that is stale for the reason `why`, until its next snapshot.
+    """A book that is stale until its next snapshot. `symbol` is its symbol, and `why` is the reason.
 
     >>> print(StaleBookError("BTC-USDT", "the checksum of row 12 failed"))
     the book of 'BTC-USDT' is stale until its next snapshot: the checksum of row 12 failed

@@ -1,4 +1,4 @@
-"""Functions that recognize the feed of a file by its first rows, and open it."""
+"""Functions that recognize a file's feed from its first rows and open the file."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""The default policies. Bitstamp orders cannot be seeded, because rows contain remaining amounts."""
+"""The default policy of each feed. Bitstamp rows contain remaining amounts, so they cannot be seeded."""
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
-_LINES_TO_LOOK_AT = 1000  # a capture begins with status messages and subscription responses
+_LINES_TO_LOOK_AT = 1000  # status messages and subscription responses come first
 
 
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
     """Return the feed of a file.
 
-    Bitstamp files have a header, LOBSTER files have the columns of a message, and captures have the JSON of
-    their exchange. Raises FeedError if the beginning cannot be read, and UnknownFeedError if it matches no
+    A Bitstamp file is recognized by its header, a LOBSTER file by its columns, and a capture by the
+    exchange's JSON. Raise FeedError if the beginning cannot be read, and UnknownFeedError if it matches no
     feed. O(1), because at most 1,000 lines are read.
     """
     file = TextFile(path, LONGEST_LINE)
@@ -80,10 +80,10 @@ def _feed_of_line(text: str) -> LevelFeedName | None:
 def open_capture(
     path: str | os.PathLike[str], feed: AnyFeed | None = None, depth: int | None = None
 ) -> Capture:
-    r"""Open a capture of price levels. By default, the feed is recognized by the first messages.
+    r"""Open a capture of price levels. By default, detect the feed from the first messages.
 
     `depth` is the number of levels per side of a Kraken subscription, for captures that do not contain it.
-    Raises FeedError for a bad file, and InvalidArgumentError for an unknown feed or an invalid depth.
+    Raise FeedError for a bad file, and InvalidArgumentError for an unknown feed or an invalid depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -114,11 +114,11 @@ def open_recording(
     tick_size: str | None = None,
     lot_size: str | None = None,
 ) -> Recording:
-    r"""Open an order-by-order recording (LOBSTER or Bitstamp). By default, the first row shows the feed.
+    r"""Open an order-by-order recording (LOBSTER or Bitstamp). By default, the first row determines the feed.
 
-    The default symbol is read from the name of the file. `tick_size` and `lot_size` are for Bitstamp, as in
-    `bitstamp.read`. Raises FeedError for a bad file, and InvalidArgumentError for any other feed. Open those
-    with `open_capture`.
+    The default symbol is part of the file's name. `tick_size` and `lot_size` are for Bitstamp, as in
+    `bitstamp.read`. Raise FeedError for a bad file, and InvalidArgumentError for any other feed, which you
+    can open with `open_capture`.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -25,7 +25,7 @@ class TradeColumns:
 
 @dataclass(frozen=True, slots=True)
 class BookHistory:
-    """Samples of a book over time, and the trades between them.
+    """Samples of a book over time, and the trades in the same period.
 
     `times`, `best_buy`, `best_sell`, `buy_levels`, and `sell_levels` are columns of equal length. Times are
     in seconds, in ascending order, after midnight (LOBSTER) or since 1970 (other feeds). A best price is in
@@ -33,9 +33,8 @@ class BookHistory:
     amount in lots. Levels are sorted best first: BUY levels (asks) by ascending price and SELL levels (bids)
     by descending price.
 
-    `instrument` is the tick and lot size. `float(price * instrument.tick)` is a price for a plot.
-    `trades_seen` is the number of trades recorded. If they exceed the limit of the Recorder, `trades`
-    contains only the largest ones.
+    `instrument` is the tick and lot size. Use `float(price * instrument.tick)` to plot a price. `trades_seen`
+    is the number of all trades. If they exceed the Recorder's limit, `trades` contains only the largest ones.
 
     >>> history = BookHistory(
     ...     symbol="XYZ",

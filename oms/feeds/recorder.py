@@ -22,9 +22,9 @@ _Levels = tuple[tuple[int, int], ...]
 class Recorder:
     """A sampler of the best levels of each book, and of the trades.
 
-    It samples a book at the first message at or after each multiple of `every` seconds, with `levels` levels
-    per side. If a symbol has more than `samples` samples, every second sample is dropped and `every` doubles
-    for that symbol. At most `trades` trades per symbol are stored, the largest ones.
+    It samples `levels` levels per side at the first message at or after each multiple of `every` seconds. If
+    a symbol has more than `samples` samples, every second sample is dropped and `every` doubles for that
+    symbol. Of each symbol's trades, only the `trades` largest are kept.
 
     >>> from oms import OrderManagement, Side
     >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
@@ -40,7 +40,7 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Set the limits; raises InvalidArgumentError for a limit that is not positive."""
+        """Set the limits. Raise InvalidArgumentError for a limit that is not positive."""
         if type(every) not in (int, float) or not 0 < every < inf:
             raise InvalidArgumentError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
@@ -57,10 +57,10 @@ class Recorder:
         return tuple(sorted(self._tracks))
 
     def begin(self, symbol: str, instrument: Instrument) -> None:
-        """Set the tick and lot size of a symbol; by default both are 1.
+        """Set the tick and lot size of a symbol. The default for both is 1.
 
-        If the sizes become finer later, earlier samples are converted. Raises InvalidArgumentError if a
-        conversion is not exact. O(1), and O(samples + trades) when the sizes change.
+        If the sizes decrease later, earlier samples are converted. Raise InvalidArgumentError if a conversion
+        is not exact. O(1), or O(samples + trades) if the sizes change.
         """
         track = self._track(symbol)
         if track.is_begun and track.instrument != instrument:
@@ -72,7 +72,7 @@ class Recorder:
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
-            with om.locked():  # so that both sides are sampled at the same moment
+            with om.locked():  # so that both sides show the same state
                 buy, sell = (
                     tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
                     for side in Side
@@ -85,7 +85,7 @@ class Recorder:
         """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        # The second item ranks the earlier of two trades with the same amount as the larger.
+        # The second item makes the earlier of two trades with the same amount rank as the larger one.
         trade = (amount, -track.trades_seen, time, price, side)
         if len(track.trades) < self._max_trades:
             heappush(track.trades, trade)
@@ -93,7 +93,7 @@ class Recorder:
             heappushpop(track.trades, trade)
 
     def history(self, symbol: str) -> BookHistory:
-        """Return the history of a symbol; raises InvalidArgumentError if it has none. O(samples + trades)."""
+        """Return the history of a symbol. Raise InvalidArgumentError if it has none. O(samples + trades)."""
         if symbol not in self._tracks:
             recorded = (
                 f"recorded: {', '.join(self.symbols)}" if self.symbols else "recorded (nothing was yet)"

@@ -1,4 +1,4 @@
-"""A text file, optionally compressed, as a stream of rows in bounded memory. Errors name the row."""
+"""A reader of plain or compressed text files, row by row in bounded memory. Errors name the row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from oms.feeds.errors import FeedError
 __all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""The pattern of an integer that is short enough to parse quickly. The book checks its range."""
+"""A pattern for integers that are short enough to parse quickly. The book checks their range."""
 
-_LONGEST_ROW = 1 << 16  # bytes; a binary file without line ends must not fill the memory
+_LONGEST_ROW = 1 << 16  # bytes; a binary file without newlines must not fill the memory
 
 
 def scaled(text: str, decimals: int) -> int:
-    """Return a decimal number times 10 ** `decimals` as an exact integer, without the use of floats.
+    """Return a decimal number times 10 ** `decimals` as an exact integer, without using floats.
 
     >>> scaled("236.4", 2), scaled("34200.004241176", 9)
     (23640, 34200004241176)
@@ -33,7 +33,7 @@ def scaled(text: str, decimals: int) -> int:
 
 
 class TextFile:
-    """A text file that can be read row by row, any number of times, in bounded memory."""
+    """A text file that you can read any number of times, row by row, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
         """Set the path. `longest_row` is the maximum number of bytes per row, which bounds the memory."""
@@ -44,7 +44,7 @@ class TextFile:
 
     @property
     def size(self) -> int:
-        """The size of the file on disk in bytes. Raises FeedError."""
+        """The size of the file on disk in bytes. Accessing it can raise FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -62,7 +62,7 @@ class TextFile:
     def rows(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end).
 
-        Empty rows at the end of the file are skipped. Raises FeedError for a file that is missing, empty,
+        Empty rows at the end of the file are skipped. Raise FeedError for a file that is missing, empty,
         unreadable, damaged, or not text, and for an empty row before the end.
         """
         empty = 0  # the first empty row after the latest row yielded, or 0
@@ -78,7 +78,7 @@ class TextFile:
     def lines(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end), including empty rows.
 
-        Raises FeedError for a file that is missing, blank, unreadable, damaged, or not text.
+        Raise FeedError for a file that is missing, blank, unreadable, damaged, or not text.
         """
         blank = True
         with self._open() as stream:
@@ -126,13 +126,13 @@ class TextFile:
             except UnreadableError as error:
                 raise self.error(None, str(error)) from error
             finally:
-                if not raw.closed:  # the garbage collector may close the file before it ends this generator
+                if not raw.closed:  # the garbage collector may close the file before this generator
                     self._position = raw.tell()
                 self._raw = None
 
 
 class Column(NamedTuple):
-    """A column: its name, the pattern of its values, and a description of them."""
+    """A column: its name, a pattern for its values, and a description of valid values."""
 
     name: str
     pattern: str
@@ -140,9 +140,9 @@ class Column(NamedTuple):
 
 
 class RowFormat:
-    """The format of a row.
+    """The expected columns of a row.
 
-    One pattern matches the whole row quickly. The patterns of the columns are used for error messages.
+    One pattern matches the whole row quickly. Only error messages need the pattern of each column.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -156,14 +156,14 @@ class RowFormat:
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
-        """Split a row into its columns. Raise FeedError if the row does not match."""
+        """Split a row into its columns, or raise FeedError if the row does not match."""
         fields = self.split(text)
         if fields is None:
             raise file.error(row, self.problem(text))
         return fields
 
     def split(self, text: str) -> tuple[str, ...] | None:
-        """Split a row into its columns. Return None if the row does not match."""
+        """Split a row into its columns, or return None if the row does not match."""
         match = self._pattern.fullmatch(text)
         return None if match is None else match.groups()
 
@@ -172,7 +172,7 @@ class RowFormat:
         return text.count(",") + 1 == len(self._columns)
 
     def read_header(self, file: TextFile, row: int, text: str) -> None:
-        """Check the header. Raise FeedError if it differs from the column names."""
+        """Raise FeedError if the header differs from the column names."""
         if text != self.header:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
@@ -200,10 +200,10 @@ class Streamed:
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes. Raises FeedError."""
+        """The size of the file in bytes. Accessing it can raise FeedError."""
         return self._file.size
 
     @property
     def position(self) -> int:
-        """The number of bytes read so far. `position / size` is the progress."""
+        """The number of bytes read so far. The progress is `position / size`."""
         return self._file.position

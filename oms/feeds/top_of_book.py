@@ -1,4 +1,4 @@
-"""The sides and best levels of a book, in the terms of market data feeds."""
+"""The sides and best levels of a book, named as in market data feeds."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from oms.models import Side
 
 __all__ = ["ASK", "BID", "Level", "Top"]
 
-# A BUY trade consumes asks and a SELL trade consumes bids. Only these two names translate the terms.
+# A BUY trade fills asks and a SELL trade fills bids. Only these two names translate between the terms.
 ASK = Side.BUY
 BID = Side.SELL
 
 
 class Level(NamedTuple):
-    """A price (ticks) and the total amount of the orders at this price (lots)."""
+    """A price (ticks) and the total amount (lots) of the orders at this price."""
 
     price: int
     amount: int
 
 
 class Top(NamedTuple):
-    """The best ask (`buy`) and the best bid (`sell`), each None if its side is empty."""
+    """The best ask (`buy`) and the best bid (`sell`), or None for an empty side."""
 
     buy: Level | None
     sell: Level | None

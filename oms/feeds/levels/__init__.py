@@ -1,3 +1,3 @@
-"""Market data by price level: captures of OKX, Bitget, and Kraken, verified by their checksums."""
+"""Market data by price level: captures from OKX, Bitget, and Kraken, verified with checksums."""
 
 __all__: list[str] = []

@@ -1,10 +1,11 @@
-"""The translator of Bitget messages.
+"""The translator for Bitget messages.
 
 The channel `books` sends a snapshot and then updates, with CRC32 checksums or sequence numbers. Newer
-messages contain `seq`, which increases but skips numbers. Some also contain `pseq`, the number of the
-previous message. Without `pseq`, a message out of order is detected, but a gap is not. The channels
-`books1`, `books5`, `books15`, and `books50` send only snapshots. Version 3 of the API renames the fields of
-channels and symbols (`topic`, `symbol`), and shortens the names of sides and of trade fields to one letter.
+messages contain `seq`, a sequence number that increases but skips numbers. Some also contain `pseq`, the
+number of the previous message. Without `pseq`, messages out of order are detected, but gaps are not. The
+channels `books1`, `books5`, `books15`, and `books50` send only snapshots. Version 3 of the API renames the
+channel and symbol fields to `topic` and `symbol`, and shortens the names of sides and trade fields to one
+letter.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _TRADE_CHANNELS = ("trade", "publicTrade")
 
 
 class Bitget:
-    """A translator of Bitget messages: books and trades of all versions of the API.
+    """A translator for Bitget messages: books and trades in all versions of the API.
 
-    Markets of different kinds may share a symbol. Each after the first has a name that ends with its kind, as
-    in "BTCUSDT (USDT-FUTURES)". The second channel of a market has a name like "BTCUSDT (books5)".
+    Markets of different kinds may share a symbol. The name of each market after the first ends with its kind,
+    such as "BTCUSDT (USDT-FUTURES)". The second channel of a market is named "BTCUSDT (books5)", for example.
 
     >>> trade = {
     ...     "action": "update",
@@ -61,7 +62,7 @@ class Bitget:
             whole = channel != _UPDATE_CHANNEL
             yield from book_messages(message, symbol, row, time, ("seq", "pseq"), sides, whole=whole)
         elif channel in _TRADE_CHANNELS and message.get("action") != "snapshot":
-            # A snapshot contains old trades, so only updates are translated.
+            # Snapshots contain old trades, so only updates are translated.
             symbol = self._names.market(name, kind)
             for data in message["data"]:
                 when, price, amount, side = _trade(data)
@@ -78,7 +79,7 @@ class Bitget:
 
 
 def _trade(data: list[str] | dict[str, str]) -> tuple[str, str, str, str]:
-    """Return time, price, amount, and side from an array (version 1) or an object (versions 2 and 3)."""
+    """Return the time, price, amount, and side of an array (version 1) or object (versions 2 and 3)."""
     if isinstance(data, dict) and "T" in data:
         return data["T"], data["p"], data["v"], data["S"]
     if isinstance(data, dict):

@@ -1,30 +1,31 @@
-"""The book of one symbol in a level feed: it is either up to date or stale.
+"""The book of one symbol in a level feed, which is either up to date or stale.
 
-The problem. An exchange sends a snapshot of its book and then only the levels that change. An update that
-is lost, reordered, or misread leaves a wrong book, and nothing shows that later prices are wrong. A message
-changes many levels, and no thread may see only some of the changes. The OrderManagement stores orders, but
+The problem. An exchange sends a snapshot of its book and then only the levels that change. A lost, reordered,
+or misread update leaves a wrong book, and nothing reveals that later prices are wrong. A message changes many
+levels, and other threads must see either all of the changes or none. The OrderManagement stores orders, but
 the feed names only levels.
 
-What does not work. To apply the levels to the orders one by one shows half a message to other threads, and
-the checksum is known only after the last level. To keep a book after a failed checksum is to guess which of
-its levels are wrong. To rebuild all orders for each message costs O(n), and every order loses its id.
+What does not work. If each level changes its order at once, other threads see half a message, and the
+checksum can be verified only after the last level. If a book is kept after a failed checksum, there is no way
+to tell which levels are wrong. Rebuilding all orders for each message costs O(n), and every order loses its
+id.
 
-The solution. Each side stores its levels beside the orders, in a dict sorted by price. The sequence number of
-a message is checked first. The message then changes the levels, but not the orders, and its prices, amounts,
-and checksum are checked. If all are valid, the orders of the changed levels are updated in one transaction.
-Otherwise the book becomes stale. All of its levels and orders are removed, and updates are ignored until the
-next snapshot.
+The solution. Each side stores its levels separately from the orders, in a dict sorted by price. A message's
+sequence number is checked first. The message then changes the levels, but not the orders, and its prices,
+amounts, and checksum are checked. If all are valid, the orders of the changed levels are updated in one
+transaction. Otherwise the book becomes stale: all of its levels and orders are removed, and updates are
+ignored until the next snapshot.
 
-The invariants. After every call of `apply` that returns:
+Invariants, whenever `apply` has returned:
 - A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.
 - A book that is not stale has one order for each level, except a level at price 0, which no order can have.
-  The order has the level's price and amount. It keeps its id as long as the level exists. An order that
-  somebody else traded or removed is the exception: it returns with the next update of its level.
-- `_BookSide._changed` contains each price whose order may differ from its level. It is emptied only after
-  the orders were updated. If the update of the orders raises, the transaction is rolled back, the book is
-  stale, and the next snapshot also corrects the old orders.
-- A book has one tick and one lot at a time. Only a snapshot makes them finer, because the levels are stored
-  in ticks and lots.
+  The order has the level's price and amount, and keeps its id as long as the level exists. The exception is
+  an order that someone else traded against or removed: the next update of its level restores it.
+- `_BookSide._changed` contains each price whose order may differ from its level. It is cleared only after the
+  orders have been updated. If updating the orders raises, the transaction is rolled back, the book is stale,
+  and the next snapshot also corrects the old orders.
+- A book has one tick size and one lot size at a time. Only a snapshot can reduce them, because the levels are
+  stored in ticks and lots.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from oms.models import Order, Side
 
 __all__ = ["LevelBook", "NO_SNAPSHOT"]
 
-_BULK = 20  # for more new orders than this, one sort is faster than single inserts
+_BULK = 20  # for more new orders than this, one sort is faster than individual inserts
 NO_SNAPSHOT = "no snapshot has been seen"
 _MISSING_ZEROS = (
     "; if the recorder dropped trailing zeros of numbers, pass the exchange's tick size and lot size to "
@@ -55,7 +56,7 @@ _MISSING_ZEROS = (
 
 
 class _StoredLevel(NamedTuple):
-    """A level as the exchange sent it: its amount in lots, and its part of the checksum."""
+    """A level of the exchange: its amount in lots, and its part of the checksum text."""
 
     amount: int
     checksum_part: str
@@ -72,7 +73,7 @@ class _OrderChange(NamedTuple):
 class _BookSide:
     """The levels of one side, best first, and the ids of their orders.
 
-    A key is a price in ticks times the sign of the side, so that the better price has the smaller key.
+    A key is a price in ticks times the sign of the side, so that a better price has a smaller key.
     """
 
     def __init__(self, side: Side) -> None:
@@ -80,7 +81,7 @@ class _BookSide:
         self._sign = side.sign
         self._levels: SortedDict[int, _StoredLevel] = SortedDict()
         self._order_ids: dict[int, int] = {}  # by key
-        self._changed: set[int] = set()  # keys of the levels that changed since the orders were updated
+        self._changed: set[int] = set()  # keys of levels changed since the last update of the orders
 
     def __len__(self) -> int:
         return len(self._levels)
@@ -90,7 +91,7 @@ class _BookSide:
         self._levels.clear()
 
     def change(self, levels: Levels, instrument: Instrument, rule: ChecksumRule, tally: LevelTally) -> None:
-        """Set or delete levels. An InvalidArgumentError leaves the levels before the bad one changed."""
+        """Set or delete levels. After an InvalidArgumentError, the levels before the bad one have changed."""
         for price, amount in levels:
             key = self._sign * instrument.to_ticks(price)
             lots = instrument.to_lots(amount)
@@ -102,15 +103,16 @@ class _BookSide:
             self._changed.add(key)
 
     def truncate(self, depth: int) -> None:
-        """Remove the worst levels beyond a depth. The exchange no longer publishes their changes."""
+        """Remove the levels beyond a depth, because the exchange does not publish their changes."""
         while len(self._levels) > depth:
             key, _ = self._levels.popitem()
             self._changed.add(key)
 
     def checksum_parts(self, rule: ChecksumRule, instrument: Instrument | None) -> list[str]:
-        """Return the parts of the checksum, best level first; O(d) for the d levels that it covers.
+        """Return the parts of the checksum text, best level first. O(d) for the d levels that it covers.
 
-        The numbers are as they were received, or with as many decimals as the tick and lot of `instrument`.
+        The numbers are written as received or, if `instrument` is not None, with the decimals of its tick and
+        lot.
         """
         best = [(key, self._levels[key]) for key in self._levels.islice(stop=rule.levels)]
         if instrument is None:
@@ -132,7 +134,7 @@ class _BookSide:
         for key in sorted(self._changed):
             level, before = self._levels.get(key), self._order_ids.get(key)
             if before is not None and before not in om:
-                before = None  # somebody else traded or removed this order
+                before = None  # someone else traded against or removed this order
             after = None
             if level is not None and key:
                 order_id = before if before is not None else next(new for new in new_ids if new not in om)
@@ -141,7 +143,7 @@ class _BookSide:
         return changes
 
     def store_order_ids(self, changes: Iterable[_OrderChange]) -> None:
-        """Store the ids of the orders after `changes` were applied."""
+        """Store the ids of the orders once `changes` have been applied."""
         for key, _, after in changes:
             if after is None:
                 self._order_ids.pop(key, None)
@@ -151,7 +153,7 @@ class _BookSide:
 
 
 class LevelBook:
-    """The book of one symbol, updated by messages; its levels are orders in an OrderManagement.
+    """The book of one symbol, updated by messages, with each level as an order in an OrderManagement.
 
     `why_stale` is None while the book is up to date, and the reason otherwise. A stale book has no orders.
     Updates are counted and ignored until the next snapshot.
@@ -169,7 +171,7 @@ class LevelBook:
     ) -> None:
         self._om = om
         self._ignores_checksums = ignores_checksums
-        self._next_instrument = instrument  # from the next snapshot on
+        self._next_instrument = instrument  # takes effect at the next snapshot
         self._restores_zeros = False
         self._rule = rule
         self._new_ids = new_ids
@@ -189,14 +191,14 @@ class LevelBook:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """From the next snapshot on, also accept prices and amounts in this instrument's tick and lot."""
+        """Adopt a tick and lot that also fit this instrument at the next snapshot."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
-        """Apply a whole message, or none of it; return True if it was applied.
+        """Apply a message completely or not at all. Return True if it was applied.
 
-        O((k + d) log n) for the k levels of the message, the d levels that the checksum covers, and the n
-        levels of the book.
+        O((k + d) log n) for k levels in the message, d levels that the checksum covers, and n levels in the
+        book.
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
@@ -212,7 +214,7 @@ class LevelBook:
         if message.snapshot:
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
-        # The reason is set first: if the orders cannot be changed, the book stays stale.
+        # Set the reason first, so that the book stays stale if the orders cannot be changed.
         self.why_stale = f"the orders could not be changed by row {message.row}"
         self._update_orders()
         self.why_stale = None
@@ -235,7 +237,7 @@ class LevelBook:
         return problem if gap else None
 
     def _change_and_verify(self, message: BookMessage) -> str | None:
-        """Change the levels; return the problem if the message is invalid or its checksum is wrong."""
+        """Change the levels. Return the problem if the message is invalid or its checksum is wrong."""
         try:
             self._change_levels(message)
         except InvalidArgumentError as error:
@@ -256,15 +258,16 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_levels(self, message: BookMessage) -> None:
-        """Change the levels, with a finer tick or lot if a snapshot needs it; raise InvalidArgumentError.
+        """Change the levels. Reduce the tick or lot size if a snapshot needs it.
 
-        An update that needs a finer tick or lot is an error, and the next snapshot uses the finer one.
+        Raise InvalidArgumentError if an update needs a smaller tick or lot. The next snapshot then adopts the
+        smaller size.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
         except InvalidArgumentError:
             if self.last is None:
-                raise  # the instrument never fitted a message, so the caller's tick or lot is wrong
+                raise  # no message has ever fitted, so the caller's tick or lot is wrong
             finer = _finer_for(self.instrument, message)
             if not message.snapshot:
                 self.expect(finer)
@@ -286,7 +289,7 @@ class LevelBook:
         self.instrument = instrument
 
     def _matches(self, checksum: int) -> bool:
-        """Return True if the levels have this checksum, as received or with trailing zeros restored."""
+        """Return True if the levels match this checksum, as received or with trailing zeros restored."""
         rule = self._rule
         latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):

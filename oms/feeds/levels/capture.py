@@ -1,4 +1,4 @@
-"""A capture of a websocket: a plain or compressed text file with one message of the exchange per line."""
+"""A WebSocket capture: a plain or compressed text file with one of the exchange's messages per line."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
 _BRACKET = re.compile(r"[\[{]")
 _TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
 
-_MOST_REASONS = 10  # the most reasons that are counted before channels are counted together
+_MOST_REASONS = 10  # beyond this many reasons, other channels share one count
 _NOTE = "not a message of the exchange"
 _OTHER = "not about a book"
 _OTHER_CHANNELS = "other channels are not supported"
 UNREADABLE = "cut short, or not in the exchange's format"
-"""The reason for skipping a line that may contain a change of a book."""
+"""The reason for skipping a line that may contain a change to a book."""
 
 
 class Capture(Streamed):
-    """A file of messages. Each iteration streams the file from its first line.
+    """A file of messages from an exchange. Each iteration streams the file from its first line.
 
     A line is `JSON` or `time: JSON`, where `time` is the time of receipt in s, ms, us, or ns since 1970. It
-    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are skipped as
-    notes of the recorder. `passed_over` is the number of lines that the latest iteration skipped, for each
-    reason, and `first_rows` the first of these rows. Iteration raises FeedError for a file that cannot be
-    read.
+    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are taken for the
+    recorder's notes and skipped. For each reason, `passed_over` is the number of lines that the latest
+    iteration skipped, and `first_rows` is the first such row. Iterating raises FeedError if the file cannot
+    be read.
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
@@ -52,7 +52,7 @@ class Capture(Streamed):
 
     @property
     def rule(self) -> ChecksumRule:
-        """The checksum rule of this exchange."""
+        """The exchange's checksum rule."""
         return self._translator().rule
 
     def __iter__(self) -> Iterator[LevelMessage]:
@@ -89,7 +89,7 @@ class Capture(Streamed):
 
 
 def sent_in(line: str) -> tuple[int | None, str] | None:
-    """Split a line into its time of receipt and its JSON; return None for a line without JSON.
+    """Split a line into its time of receipt and its JSON. Return None for a line without JSON.
 
     The time is in ns since 1970, or None if the recorder did not write a time.
 
@@ -105,7 +105,7 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
 
 
 def _is_cut_off(line: str) -> bool:
-    """Return True for a line that ends like JSON but whose beginning is missing."""
+    """Return True if a line ends like JSON but its beginning is missing."""
     if not line.rstrip().endswith(("]", "}")):
         return False
     bracket = _BRACKET.search(line)
@@ -117,9 +117,9 @@ def _is_cut_off(line: str) -> bool:
 
 
 def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
-    """Unwrap `[time, payload]` and `{"timestamp": time, "message": payload}`; return others unchanged.
+    """Unwrap `[time, payload]` and `{"timestamp": time, "message": payload}`, or return `sent` unchanged.
 
-    No exchange sends an array of two values, or an object with both names. Raises ValueError for a payload
+    Exchanges send neither arrays of two values nor objects with both names. Raise ValueError for a payload
     that is invalid JSON.
 
     >>> unwrapped(None, ["1652459225.5", {"event": "subscribe"}])
@@ -147,7 +147,7 @@ def _fields_of(wrapper: object) -> list[object]:
 
 def _time_in(text: str) -> int | None:
     time = _TIME.match(text)
-    # Seconds have ten digits until 2286, so all further digits are decimals, with or without a point.
+    # Until 2286, seconds have ten digits, so any further digits are decimals, with or without a point.
     return int(time[1] + time[2].ljust(9, "0")) if time else None
 
 
@@ -159,5 +159,5 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_reje
 
 
 def parsed(text: str) -> object:
-    """Return the value of JSON, with each number as its original text; raises ValueError."""
+    """Parse JSON, keeping each number as its original string. Raise ValueError for invalid JSON."""
     return _DECODER.decode(text)

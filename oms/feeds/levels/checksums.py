@@ -1,4 +1,4 @@
-"""Checksum rules of exchanges: CRC32 over the text of the best levels, exactly as it was sent."""
+"""The exchanges' checksum rules: a CRC32 of the best levels, written exactly as the exchange sent them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["ALTERNATING", "ASKS_THEN_BIDS", "ChecksumRule"]
 
 
 class ChecksumRule(NamedTuple):
-    """The text whose CRC32 an exchange publishes with its book.
+    """A rule for building the text whose CRC32 an exchange publishes with its book.
 
-    `levels` is the number of levels per side that the checksum covers. `part` returns the text of one level
-    from its price and amount. `join` returns the whole text from the parts of the asks and of the bids.
+    `levels` is the number of levels per side that the checksum covers. `part` builds the text of one level
+    from its price and amount. `join` builds the whole text from the parts of the asks and of the bids.
     `fixed_decimals` is True if the exchange writes every price with the decimals of the tick, and every
     amount with the decimals of the lot. Trailing zeros that a recorder dropped can then be restored.
 
@@ -54,7 +54,7 @@ def _asks_then_bids(asks: Sequence[str], bids: Sequence[str]) -> str:
 
 
 ALTERNATING = ChecksumRule(25, _price_and_amount, _alternating)
-"""The rule of OKX and Bitget: 25 levels per side, bids and asks in turn, joined by colons."""
+"""The rule of OKX and Bitget: 25 levels per side, alternating bids and asks, joined by colons."""
 
 ASKS_THEN_BIDS = ChecksumRule(10, _digits, _asks_then_bids, fixed_decimals=True)
-"""The rule of Kraken: 10 asks, then 10 bids, as digits without decimal point and leading zeros."""
+"""The rule of Kraken: 10 asks, then 10 bids, as digits without decimal points or leading zeros."""

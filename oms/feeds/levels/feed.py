@@ -1,4 +1,4 @@
-"""The books of all symbols in a level-2 feed. A stale book does not affect the others."""
+"""The books of all symbols in a level-2 feed, which become stale independently of each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class BookState(NamedTuple):
 
     `row`, `time` (ns since 1970), and `sequence` are those of the message. `sequence` is None if the feed has
     no sequence numbers. `buy` and `sell` are the best ask and the best bid, or None for an empty side.
-    `levels` is the number of levels on both sides. `om.depth(symbol, side)` returns the levels themselves.
+    `levels` is the total number of levels on both sides. To get the levels themselves, call `om.depth(symbol,
+    side)`.
     """
 
     symbol: str
@@ -41,7 +42,7 @@ class BookState(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The result of a message.
+    """The result of applying a message.
 
     `applied` is True if the book applied it. `stale` is the reason why the book is stale, or None.
     """
@@ -54,15 +55,15 @@ class Outcome(NamedTuple):
 class LevelFeed:
     """A level-2 feed that stores each level of each book as one order in an OrderManagement.
 
-    `instruments` contains the Instrument of each symbol, or is one Instrument for all symbols. A symbol
-    without one needs an InstrumentMessage before its first book. If the exchange makes a tick or lot finer,
-    the book uses the finer one from the next snapshot on, and `instrument` returns it. A first snapshot
-    with prices or amounts that do not fit `instruments` leaves its book stale. With `checksums="ignore"`, a
-    wrong checksum is counted but does not make the book stale.
+    `instruments` maps symbols to Instruments, or is one Instrument for all symbols. A symbol without one
+    needs an InstrumentMessage before its first book. If the exchange reduces its tick or lot size, the book
+    adopts the new size at the next snapshot, and `instrument` returns it. If prices or amounts in a book's
+    first snapshot are not multiples of the tick or lot in `instruments`, the book stays stale. With
+    `checksums="ignore"`, a wrong checksum is counted but does not make the book stale.
 
-    The ids of the feed's orders begin at `first_order_id`, and a level that returns gets a new id. Use other
-    ids for your own orders. Each message is one transaction. The orders of a stale book are removed from
-    `om`, so that no price is computed from wrong data.
+    The ids of the feed's orders start at `first_order_id`, and a level that reappears gets a new id. Use
+    other ids for your own orders. Each message is one transaction. The orders of a stale book are removed
+    from `om`, so that no price is computed from wrong data.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import ALTERNATING, BookMessage
@@ -96,14 +97,14 @@ class LevelFeed:
         self._rule = rule
         self._default = instruments if isinstance(instruments, Instrument) else None
         self._instruments = {} if isinstance(instruments, Instrument) else dict(instruments)
-        self._from_exchange: set[str] = set()  # symbols whose instruments the exchange sent
+        self._from_exchange: set[str] = set()  # symbols whose instruments came from the exchange
         self._ignores_checksums = checksums == "ignore"
         self._books: dict[str, LevelBook] = {}
         self._trades = Counter[str]()
         self._new_ids = count(first_order_id)
 
     def __getitem__(self, symbol: str) -> BookState:
-        """Return the state of a book; raises StaleBookError if it is stale or had no snapshot. O(log n)."""
+        """Return the state of a book. Raise StaleBookError if it is stale or had no snapshot. O(log n)."""
         book = self._books.get(symbol)
         if book is None:
             raise StaleBookError(symbol, NO_SNAPSHOT)
@@ -124,8 +125,8 @@ class LevelFeed:
     def apply(self, message: LevelMessage) -> Outcome:
         """Apply a message completely, or make its book stale until the next snapshot.
 
-        Raises InvalidArgumentError for a symbol without an Instrument. O((k + d) log n) for the k levels of
-        the message, the d levels that the checksum covers, and the n levels of the book.
+        Raise InvalidArgumentError for a symbol without an Instrument. O((k + d) log n) for k levels in the
+        message, d levels that the checksum covers, and n levels in the book.
         """
         if isinstance(message, InstrumentMessage):
             self._update_instrument(message.symbol, Instrument(message.tick_size, message.lot_size))
@@ -139,11 +140,11 @@ class LevelFeed:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols of all books, including stale ones, sorted."""
+        """The sorted symbols of all books, including stale ones."""
         return tuple(sorted(self._books))
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return the Instrument of a symbol; raises InvalidArgumentError if it has none."""
+        """Return the Instrument of a symbol. Raise InvalidArgumentError if it has none."""
         book = self._books.get(symbol)
         if book is not None:
             return book.instrument
@@ -154,7 +155,7 @@ class LevelFeed:
         return instrument
 
     def _update_instrument(self, symbol: str, instrument: Instrument) -> None:
-        """Use the instrument of the exchange, unless the caller passed one for this symbol."""
+        """Use the exchange's instrument unless the caller passed one for this symbol."""
         if symbol in self._from_exchange:
             self._instruments[symbol] = self._instruments[symbol].finer(instrument)
         elif symbol not in self._instruments:
@@ -164,7 +165,7 @@ class LevelFeed:
             self._books[symbol].expect(instrument)
 
     def reports(self) -> dict[str, SymbolReport]:
-        """Return the counts so far, by symbol."""
+        """Return the current counts by symbol."""
         return {
             symbol: SymbolReport(
                 instrument=book.instrument,

@@ -1,8 +1,8 @@
-"""The translator of Kraken messages, versions 1 and 2.
+"""The translator for Kraken messages, versions 1 and 2.
 
-The channel `book` sends a snapshot and then updates with CRC32 checksums. It contains only the levels within
-the depth of the subscription, and sends no deletion for a level that moves beyond this depth. So the book
-must be truncated after every message. Version 2 sends JSON numbers, and its checksum covers their text.
+The channel `book` sends a snapshot and then updates with CRC32 checksums. It covers only the levels within
+the subscribed depth, and does not report when a level moves beyond this depth. The book must therefore be
+truncated after every message. Version 2 sends JSON numbers, and its checksum covers them as they are written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from oms.models import Side
 __all__ = ["DEPTHS", "Kraken"]
 
 DEPTHS = (10, 25, 100, 500, 1000)
-"""The depths, in levels per side, to which one can subscribe."""
+"""The depths that Kraken offers for a subscription, in levels per side."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _V1_SIDES = {"b": Side.BUY, "s": Side.SELL}
@@ -40,10 +40,10 @@ class _Decimals(NamedTuple):
 
 
 class Kraken:
-    """A translator of Kraken messages: books, trades, and instruments of versions 1 (arrays) and 2 (objects).
+    """A translator for Kraken's books, trades, and instruments in versions 1 (arrays) and 2 (objects).
 
-    `depth` is the number of levels per side of the subscription. The default is the depth in Kraken's
-    messages, or, if they contain none, the smallest depth in `DEPTHS` that is at least that of the snapshot.
+    `depth` is the subscribed number of levels per side. The default is the depth in Kraken's messages. If
+    they contain none, it is the smallest depth in `DEPTHS` that is not below the snapshot's.
 
     >>> kraken = Kraken()
     >>> snapshot = {"as": [["5541.30000", "2.50700000", "1534614248.123678"]], "bs": []}
@@ -162,21 +162,21 @@ def _depth(text: str | int) -> int:
 
 
 def _plain(text: str, decimals: int) -> str:
-    """Return a number without exponent, and with the trailing zeros that a recorder may have dropped.
+    """Return a number in plain notation, restoring trailing zeros that a recorder may have dropped.
 
     A number with a huge exponent is returned unchanged.
     """
     if "e" in text.lower():
         number = Decimal(text)
         if abs(number.adjusted()) > MOST_DIGITS:
-            return text  # all of its digits could fill the memory; every Instrument rejects this text
+            return text  # writing all digits could fill the memory; every Instrument rejects this
         text = f"{number:f}"
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(decimals, '0')}" if fraction or decimals else whole
 
 
 def _when(text: str, received: int | None) -> int:
-    """Return the time of receipt, or that of the message: seconds (version 1) or a date (version 2)."""
+    """Return the time of receipt, or the message's own time: seconds (version 1) or a date (version 2)."""
     if received is not None:
         return received
     if "T" in text:

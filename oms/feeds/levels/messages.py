@@ -1,4 +1,4 @@
-"""The messages of level-2 feeds, in one form for every exchange: books, trades, and instruments."""
+"""The exchange-independent messages of level-2 feeds: books, trades, and instruments."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ __all__ = [
 ]
 
 Checksums = Literal["verify", "ignore"]
-"""The effect of a wrong checksum: "verify" makes the book stale, "ignore" only counts the failure."""
+"""The handling of a wrong checksum: "verify" makes the book stale, "ignore" only counts the failure."""
 
 LevelFeedName = Literal["bitget", "kraken", "okx"]
 """The supported level-2 feeds."""
 
 Levels: TypeAlias = tuple[tuple[str, str], ...]
-"""(price, amount) of each level, as the text that the exchange sent."""
+"""The (price, amount) of each level, as strings exactly as the exchange sent them."""
 
 
 class BookMessage(NamedTuple):
     """A snapshot of a whole book, or an update of some levels. An amount of zero deletes a level.
 
     `row` is the row in the capture, from 1. `time` is in nanoseconds since 1970. `checksum` is the CRC32 of
-    the book after the message. `sequence` is the number of this message, and `previous` that of the message
-    before it. `depth` is the number of levels per side that the exchange publishes. These four are None if
-    the exchange did not send them.
+    the book after the message. `sequence` is this message's sequence number, and `previous` is that of the
+    message before it. `depth` is the number of levels per side that the exchange publishes. Each of these
+    four is None if the exchange did not send it.
     """
 
     row: int
@@ -53,7 +53,7 @@ class BookMessage(NamedTuple):
 
 
 class TradeMessage(NamedTuple):
-    """A trade that the exchange published. `side` is the side of the taker: a BUY trade consumed asks."""
+    """A trade that the exchange published. `side` is the taker's side, so a BUY trade filled asks."""
 
     row: int
     time: int
@@ -77,7 +77,7 @@ LevelMessage: TypeAlias = BookMessage | TradeMessage | InstrumentMessage
 
 
 class UnsupportedChannelError(OmsError, ValueError):
-    """A book message of an unsupported `channel`; `supported` is the tuple of supported channels.
+    """The error for a book message on an unsupported `channel`. `supported` is the tuple of supported ones.
 
     >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
     channel 'books-elp' is not supported; supported channels: 'books', 'books5'
@@ -95,15 +95,15 @@ class UnsupportedChannelError(OmsError, ValueError):
 
 
 class Translator(Protocol):
-    """A translator of the JSON of one exchange into messages. It may remember earlier messages."""
+    """A translator from one exchange's JSON to messages. It may depend on earlier messages."""
 
     rule: ChecksumRule
 
     def translate(self, sent: object, row: int, time: int | None) -> Iterator[LevelMessage]:
-        """Translate one JSON value whose numbers are text.
+        """Translate one JSON value, in which all numbers are strings.
 
-        `time` is the time of receipt in ns since 1970, or None if it was not recorded. A value about neither
-        a book, a trade, nor an instrument yields no messages. Raises UnsupportedChannelError for a book of an
+        `time` is the time of receipt in ns since 1970, or None if it was not recorded. A value that is not a
+        book, a trade, or an instrument yields no messages. Raise UnsupportedChannelError for a book on an
         unsupported channel, and LookupError, TypeError, or ValueError for a malformed message.
         """
         ...

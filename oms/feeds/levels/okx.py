@@ -1,8 +1,8 @@
-"""The translator of OKX messages.
+"""The translator for OKX messages.
 
 Most book channels send a snapshot and then updates, with sequence numbers, CRC32 checksums, or both. A level
-is an array of price, amount, and two further texts. Newer messages contain `seqId` and `prevSeqId`, and their
-checksum is 0, which means no checksum. The channels `books5` and `bbo-tbt` send only snapshots.
+is an array of the price, the amount, and two more strings. Newer messages contain `seqId` and `prevSeqId`,
+and their checksum is 0, which means no checksum. The channels `books5` and `bbo-tbt` send only snapshots.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _SNAPSHOT_CHANNELS = ("books5", "bbo-tbt")
 
 
 class Okx:
-    """A translator of OKX messages: books, trades, and the tick and lot sizes of the channel `instruments`.
+    """A translator for OKX books, trades, and tick and lot sizes (from the channel `instruments`).
 
-    Each channel of an instrument is a separate book. The name of the second book ends with its channel, as in
-    "BTC-USDT (books5)".
+    Each channel of an instrument is a separate book. From an instrument's second book, the name ends with the
+    channel, such as "BTC-USDT (books5)".
 
     >>> update = {
     ...     "arg": {"channel": "books", "instId": "BTC-USDT"},

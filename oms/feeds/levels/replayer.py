@@ -1,4 +1,4 @@
-"""The replay of a capture of a level-2 feed into an OrderManagement."""
+"""Functions that replay a capture of a level-2 feed into an OrderManagement."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def replay_levels(
     r"""Apply every message of a capture to the books of its symbols, and return a report.
 
     After each message, `on_message` is called with `om` and the outcome of the message. `instruments`,
-    `recorder`, and `checksums` are those of `LevelReplay`. Raises FeedError and InvalidArgumentError.
-    O((k + d) log n) per message, for its k levels, the d levels that the checksum covers, and the n levels
-    of the book.
+    `recorder`, and `checksums` are the same as in `LevelReplay`. Raise FeedError and InvalidArgumentError as
+    its iteration does. Each message takes O((k + d) log n) for k levels in the message, d levels that the
+    checksum covers, and n levels in the book.
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side
@@ -62,9 +62,10 @@ def replay_levels(
 class LevelReplay:
     """A replay in which each step of the iteration applies one message.
 
-    `instruments` contains the Instrument of each symbol, or is one Instrument for all symbols. By default,
-    the capture is first read once, and `find_instruments` determines the instruments. `recorder` samples the
-    books and trades. `checksums` is that of `LevelFeed`. `feed[symbol]` is the state of a book.
+    `instruments` maps symbols to Instruments, or is one Instrument for all symbols. By default, the capture
+    is read once in advance, and `find_instruments` determines the instruments. `recorder` samples the books
+    and trades. `checksums` is the same as in `LevelFeed`. During the replay, `feed[symbol]` is the state of a
+    book.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class LevelReplay:
         recorder: Recorder | None = None,
         checksums: Checksums = "verify",
     ) -> None:
-        """Read the capture once if `instruments` is None; raises FeedError."""
+        """Read the capture once if `instruments` is None. Raise FeedError if it cannot be read."""
         if instruments is None:
             instruments = find_instruments(capture)
         self.feed = LevelFeed(om, capture.rule, instruments, checksums=checksums)
@@ -87,13 +88,13 @@ class LevelReplay:
     def __iter__(self) -> Iterator[Outcome]:
         """Apply one message after another and yield the outcome of each.
 
-        Raises FeedError for a capture that cannot be read or contains no book, and InvalidArgumentError for a
-        symbol without an Instrument. A second loop continues with the next message.
+        A second loop continues with the next message. Raise FeedError for a capture that cannot be read or
+        contains no book, and InvalidArgumentError for a symbol without an Instrument.
         """
         return self._steps
 
     def report(self) -> LevelReport:
-        """Return the counts so far."""
+        """Return the current counts."""
         passed_over, first_rows = self._capture.passed_over, self._capture.first_rows
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
@@ -126,7 +127,8 @@ class LevelReplay:
 def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
     """Return, for each symbol, the coarsest decimal tick and lot that fit all of its prices and amounts.
 
-    Texts that are not plain decimals are ignored. O(n) for n levels in all messages, with O(symbols) memory.
+    Strings that are not plain decimals are ignored. O(n) time for n levels in all messages, and O(symbols)
+    memory.
 
     >>> find_instruments([BookMessage(1, 0, "XYZ", True, asks=(("10.250", "1.00000"),), bids=())])
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}

@@ -1,4 +1,4 @@
-"""The counts of a replayed level-2 feed, for each symbol and in total."""
+"""The counts from the replay of a level-2 feed, for each symbol and in total."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LevelReport", "LevelTally", "SymbolReport"]
 
 @dataclass(slots=True)
 class LevelTally:
-    """The running counts of one symbol. `SymbolReport` describes each of them."""
+    """The running counts of one symbol. See `SymbolReport` for their descriptions."""
 
     messages: int = 0
     snapshots: int = 0
@@ -35,7 +35,7 @@ class SymbolReport:
 
     messages: the number of snapshots and updates
     snapshots: the number of snapshots
-    trades: the number of published trades, at any price
+    trades: the number of published trades, including those at invalid prices
     checksums_ok: the number of messages whose checksum equals that of the book after the message
     checksums_failed: the number of messages whose checksum differs from that of the book after the message
     gaps: the number of messages whose sequence number does not follow that of the previous message
@@ -45,8 +45,8 @@ class SymbolReport:
     stale: the reason why the book is stale at the end, or None if it is not stale
     crossed: the number of messages after which the best ask was at or below the best bid
     unknown_deletes: the number of deletions of levels that the book did not contain
-    unholdable: the number of changes of levels at price 0, which the checksum covers but no order can have
-    finer_ticks: the number of snapshots after which the book had a finer tick or lot than before
+    unholdable: the number of changes to levels at price 0, which the checksum covers but no order can have
+    finer_ticks: the number of snapshots after which the book had a smaller tick or lot size than before
     """
 
     instrument: Instrument
@@ -70,7 +70,7 @@ class SymbolReport:
 class LevelReport:
     """The counts of each symbol, and the lines of the capture that were skipped.
 
-    `passed_over` is the number of skipped lines for each reason, and `first_rows` the first of these lines.
+    For each reason, `passed_over` is the number of skipped lines, and `first_rows` is the first such row.
     """
 
     symbols: Mapping[str, SymbolReport]
@@ -114,7 +114,7 @@ class LevelReport:
 
     @property
     def unread(self) -> int:
-        """The number of lines that may contain changes of a book but could not be read."""
+        """The number of lines that may contain changes to a book but could not be read."""
         return self.passed_over.get(UNREADABLE, 0)
 
     @property

@@ -1,4 +1,4 @@
-"""The translation of JSON that several exchanges write in the same form."""
+"""Functions that translate JSON structures shared by several exchanges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.models import Side
 __all__ = ["TRADE_SIDES", "book_messages", "milliseconds"]
 
 TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-"""The side of the taker, for each word of the exchanges."""
+"""The taker's side for each word that the exchanges use."""
 
 
 def book_messages(
@@ -27,8 +27,8 @@ def book_messages(
     """Translate the books of a message.
 
     If `whole` is True, all books are snapshots. Otherwise, the action of the message is "snapshot" or
-    "update". `numbers` are the names of the fields that contain the number of this message and of the
-    previous one. `sides` are the names of the fields that contain asks and bids.
+    "update". `numbers` are the names of the fields with the sequence numbers of this message and of the
+    previous one. `sides` are the names of the fields with the asks and the bids.
     """
     own, previous = numbers
     asks, bids = sides
@@ -52,12 +52,12 @@ def _levels_of(rows: list[list[str]]) -> Levels:
 
 
 def milliseconds(text: str) -> int:
-    """Return a time in milliseconds as nanoseconds."""
+    """Convert a time in milliseconds to nanoseconds."""
     return int(text) * 1_000_000
 
 
 def _checksum_of(data: dict[str, str], number: str) -> int | None:
-    """Return the checksum, or None if there is none. In a numbered message, 0 means no checksum."""
+    """Return the checksum, or None if there is none. In a message with a sequence number, 0 means none."""
     if "checksum" not in data:
         return None
     checksum = int(data["checksum"])

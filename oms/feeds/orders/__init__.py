@@ -1,3 +1,3 @@
-"""Market data by order: messages of LOBSTER and Bitstamp drive an OrderManagement."""
+"""Market data by order: LOBSTER and Bitstamp messages, replayed into an OrderManagement."""
 
 __all__: list[str] = []

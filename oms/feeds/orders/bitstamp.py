@@ -1,8 +1,8 @@
-"""Bitstamp order events as recorded by the R package obAnalytics, and trades.
+"""Readers for Bitstamp trades, and for Bitstamp order events as recorded by the R package obAnalytics.
 
 An order file has a header. The columns of an order row are id, time of receipt, time at the exchange (both in
-milliseconds since 1970), price (decimal), volume (in units of `lot_size`), action, and direction. No row is
-an execution. A fill is a row with a smaller volume, or a deletion with volume 0.
+milliseconds since 1970), price (decimal), volume (in units of `lot_size`), action, and direction. Executions
+have no rows of their own. A fill is a row with a smaller volume, or a deletion with volume 0.
 
 A trade file contains either trades that obAnalytics inferred or trades that the exchange reported.
 """
@@ -61,7 +61,7 @@ _REPORTED = RowFormat(
     Column("sell_order_id", INTEGER, "an integer"),
     Column("side", "buy|sell", "buy or sell"),
 )
-_EARLIER = 1_000_000_000  # ns; the row of an order may be this much earlier than the report of its trade
+_EARLIER = 1_000_000_000  # ns; an order's row may be this much earlier than the report of its trade
 
 
 def read(
@@ -73,10 +73,10 @@ def read(
 ) -> Recording:
     r"""Open a file of order events for streaming.
 
-    The file does not contain its symbol, so the default symbol is the file's name up to the first dot. The
-    default tick is 0.01, or the smallest decimal place of any price if that is finer. To find it, `units`
-    reads the file once. `lot_size` is the value of 1 in the volume column, by default 1e-8. Raises
-    InvalidArgumentError for an invalid size. Iterating raises FeedError for a bad file or row. O(1) memory.
+    The file does not contain its symbol, so the default is the file's name up to the first dot. The default
+    tick size is 0.01, or smaller if a price has more decimals. To determine it, `units` reads the file once.
+    `lot_size` is the value of 1 in the volume column, by default 1e-8. Raise InvalidArgumentError for an
+    invalid size. Iterating raises FeedError for a bad file or row. O(1) memory.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -93,13 +93,13 @@ def read(
         symbol = symbol_from_name(path)
     lot = lot_size or UNITS.lot_size
     if tick_size is None:
-        _ = Instrument(UNITS.tick_size, lot)  # raise for an invalid size now, not at the first row
+        _ = Instrument(UNITS.tick_size, lot)  # raises now, not at the first row, if a size is invalid
         return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
     return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Return the units with a tick size that fits all prices. Iterating the messages raises file errors."""
+    """Return units whose tick size fits all prices. Leave file errors to the iteration of the messages."""
     most = decimals_of(UNITS.tick_size)
     try:
         with closing(TextFile(path).rows()) as rows:
@@ -113,7 +113,7 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
 
 
 def is_header(text: str) -> bool:
-    """Return True if this first row is the header of a Bitstamp recording."""
+    """Return True if a file's first row is the header of a Bitstamp recording."""
     return text == _ORDER.header
 
 
@@ -150,11 +150,11 @@ class PublishedTrade(NamedTuple):
 
 
 def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[PublishedTrade]:
-    """Stream the trades of a file in the order of time.
+    """Stream the trades of a file in order of time.
 
-    The header shows if the trades were inferred by obAnalytics or reported by the exchange. The volume of an
-    inferred trade is in lots. The amount of a reported trade is a decimal, its `side` is the side of the
-    taker, and its maker is the order on the other side. Raises FeedError. O(1) memory.
+    The header shows whether obAnalytics inferred the trades or the exchange reported them. The volume of an
+    inferred trade is in lots. The amount of a reported trade is a decimal, its `side` is the taker's side,
+    and its maker is the order on the other side. Raise FeedError for a bad file or row. O(1) memory.
     """
     file = TextFile(path)
     with closing(file.rows()) as rows:

@@ -1,21 +1,22 @@
 """A comparison of the best prices of a replay with those of an order-book file.
 
-A state is the price and amount of the best level of each side. A file may have a row after every message, or
-only a row after each change. The replay cannot know which kind it is until both have ended, so it compares in
-two ways at the same time:
+A state is the price and amount of the best level of each side. A file may have a row for every message, or
+only for every change. Which kind it is becomes known only when the replay and the file have ended, so both
+comparisons run at the same time:
 
-- Row by row: each message with one row of the file. This result is used if the file has as many rows as there
-  are messages and at least half of the rows are equal. Otherwise the number of rows may be equal by chance.
-- State by state: this works for any file. Consecutive equal states count as one.
+- Row by row: each message is compared with one row of the file. This result is used if the file has as many
+  rows as there are messages and at least half of the rows are equal. With fewer equal rows, the number of
+  rows may match only by chance.
+- State by state: consecutive equal states count as one. This comparison works for any file.
 
-An additional state on one side must not make all later states differ. So the comparison looks ahead at each
-difference:
+An extra state in the replay or the file must not make all later states differ. At each difference, the
+comparison therefore looks ahead:
 
-1. If skipping one state on one side makes the next two states equal, the comparison skips that state.
-2. Otherwise it searches a bounded number of states on both sides for the nearest run of four equal states,
-   and continues with that run. Shorter runs are often equal by chance.
-3. The skipped states count as different. If the same number is skipped on both sides, they are first compared
-   pair by pair.
+1. If skipping one state in the replay or the file makes the next two states equal, it skips that state.
+2. Otherwise it searches a bounded number of states in both for the nearest run of four equal states, and
+   continues there. Shorter runs are often equal by chance.
+3. The skipped states count as different. If the same number is skipped in both, they are first compared in
+   pairs.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from oms.instrument import Instrument
 
 __all__ = ["BookCheck", "StateDifference"]
 
-_AHEAD = 64  # states to look ahead; a difference takes O(_AHEAD) time and memory
+_AHEAD = 64  # the number of states to look ahead; a difference takes O(_AHEAD) time and memory
 _IN_A_ROW = 4
 
 
 class StateDifference(NamedTuple):
     """The first difference between a replay and a file.
 
-    `state` is the number of the state, from 1. `row` is a row of the recording and `replayed` is the best
-    levels after that row. Both are None if the replay has ended. `published_row` and `published` are a row of
-    the file and its best levels. Both are None if the file has ended.
+    `state` is the number of the state, starting at 1. `row` is a row number of the recording, and `replayed`
+    contains the best levels after that row. Both are None if the replay has ended. `published_row` is a row
+    number of the file, and `published` contains its best levels. Both are None if the file has ended.
     """
 
     state: int
@@ -52,11 +53,11 @@ class StateDifference(NamedTuple):
     published: Top | None
 
     def describe(self, units: Instrument) -> str:
-        """Return a description with the number of the state. Prices and amounts are in `units`."""
+        """Describe the difference, with the number of the state and with prices and amounts in `units`."""
         return f"state {self.state:,}: {self.sides(units)}"
 
     def sides(self, units: Instrument) -> str:
-        """Return a description of both states. Prices and amounts are in `units`."""
+        """Describe both states, with prices and amounts in `units`."""
         replay, file = "the replay has ended", "the file has ended"
         if self.replayed is not None:
             replay = f"the replay has {_shown(self.replayed, units)} after row {self.row:,}"
@@ -66,7 +67,7 @@ class StateDifference(NamedTuple):
 
 
 class BookCheck:
-    """A comparison of a file with a replay, row by row and state by state.
+    """A comparison of a file with a replay, both row by row and state by state.
 
     A state is the price and amount of the best level of each side.
     """
@@ -78,7 +79,7 @@ class BookCheck:
         self._last: Top | None = None
 
     def see(self, messages: Sequence[Message], tops: Sequence[Top]) -> None:
-        """Compare the states after the messages of an event. Raise FeedError for a bad row of the file."""
+        """Compare the states after an event's messages. Raise FeedError for a bad row of the file."""
         for message, top in zip(messages, tops, strict=True):
             self._rows.see(message, top)
             if top != self._last:
@@ -97,12 +98,12 @@ class BookCheck:
 
     @property
     def equal(self) -> int:
-        """The number of equal states. A state without a counterpart is not equal."""
+        """The number of equal states. A state without a counterpart counts as different."""
         return self._states.equal
 
     @property
     def first_difference(self) -> StateDifference | None:
-        """The first difference between rows, or between states if `rows` is None."""
+        """The first difference between rows or, if `rows` is None, between states."""
         return self._states.first_difference if self.rows is None else self._rows.first_difference
 
     @property
@@ -112,7 +113,7 @@ class BookCheck:
 
     @property
     def row_differences(self) -> dict[str, int]:
-        """The number of rows that differ, by the kind of message."""
+        """The number of rows that differ, by message kind."""
         return dict(self._rows.differences) if self._rows.count else {}
 
 
@@ -126,7 +127,7 @@ class _RowCheck:
         self.uneven = False
         self.differences = Counter[str]()
         self.first_difference: StateDifference | None = None
-        self._pending: Message | None = None  # the last message, if its row differs
+        self._pending: Message | None = None  # the latest message, if its row differs
 
     @property
     def count(self) -> bool:
@@ -187,7 +188,7 @@ class _StateCheck:
             self._differ(0, 1)
 
     def _match(self, least: int) -> None:
-        """Compare equal states. Skip a difference if at least `least` states of the replay are available."""
+        """Compare states until a difference, and skip it once the replay has at least `least` states."""
         while self._replayed:
             if not self._from_file:
                 self._from_file.extend(islice(self._published, 1))
@@ -203,7 +204,7 @@ class _StateCheck:
                 self._differ(*self._next_common())
 
     def _next_common(self) -> tuple[int, int]:
-        """Return how many states to skip in the replay and in the file until a run of states is equal."""
+        """Return how many states to skip in the replay and in the file to reach a run of equal states."""
         replayed, published = (
             [top for _, top in islice(side, _AHEAD + 1)] for side in (self._replayed, self._from_file)
         )

@@ -1,9 +1,9 @@
-"""Rows that another program has exported, and their original form.
+"""Functions that restore rows exported by another program to their original form.
 
-Such programs may add a header, quote fields, number the rows in an additional first column, or write whole
+Other programs may add a header, quote fields, number the rows in an extra first column, or write whole
 numbers as `1000000.0` or `1e+06`. These changes are undone only if the original form is certain. A header
-must name the expected columns in their order. The row numbers must be consecutive. A number with six digits
-before its exponent may have been rounded, so it stays unchanged and the caller rejects it.
+must name the expected columns in the expected order. Row numbers must be consecutive. A number with six
+digits before its exponent may have been rounded, so it stays unchanged and the caller rejects it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROUNDED_DIGITS = 6  # the precision of C's %g
 
 
 def plain(text: str) -> str:
-    """Return a row without quotes around its fields, and with numbers without exponents or trailing zeros.
+    """Return a row without the quotes, exponents, and trailing zeros of its fields.
 
     >>> plain('"34200.50",1,1e+06,585330.0,-1.0')
     '34200.5,1,1000000,585330,-1'
@@ -51,7 +51,7 @@ def _plain_field(field: str) -> str:
 def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
     """Return the row number in the first column and the rest of the row, or None if the number is wrong.
 
-    `number` is the expected row number. The first row may have 0 or 1.
+    `number` is the expected row number. The first row may have number 0 or 1.
 
     >>> uncounted("0,34200.5,1"), uncounted("8,34200.5,1", 8), uncounted("9,34200.5,1", 8)
     ((0, '34200.5,1'), (8, '34200.5,1'), None)
@@ -66,7 +66,7 @@ def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
 def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
     """Return True if a row names at least `least` columns that match these patterns in this order.
 
-    An additional first column and columns after the last pattern may have any name. Case and punctuation are
+    An extra first column and columns after the last pattern may have any name. Case and punctuation are
     ignored.
 
     >>> names_are('"","Time","Order ID"', ("time", "orderid", "price"), least=2)

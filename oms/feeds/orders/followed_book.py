@@ -1,9 +1,9 @@
-"""The two books of one symbol as they follow a feed. Every message is applied, or rejected and counted.
+"""The two books of one symbol, kept in step with a feed. Each message is applied, or rejected and counted.
 
-Orders that the replay did not submit (your own orders) rest in the same books. Messages never change them,
-and comparisons exclude them. `_recorded` contains the recorded orders with the amounts that the messages
-left. You may reduce or remove a recorded order, for example with a trade. A message can then only reduce it
-further.
+Orders that the replay did not submit (your own orders) rest in the same books. Messages never change your
+orders, and comparisons exclude them. `_recorded` contains the recorded orders with their amounts according to
+the messages. You may reduce or remove a recorded order, for example with a trade. Messages can then only
+reduce it further.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from oms.models import MAX_INT, Order, OrderFill, Side
 
 __all__ = ["FollowedBook"]
 
-_MOST_ABSENT = 100_000  # the most ids of removed and rejected orders to store; late rows come soon after
+_MOST_ABSENT = 100_000  # the maximum number of ids to store; rows out of order arrive soon
 _REMOVED = "the order was already removed"
 _NEVER_ACCEPTED = "the submission of the order was rejected"
 _YOURS = "the id belongs to one of your own orders"
 
 
 class FollowedBook:
-    """The two books of one symbol in an OrderManagement, changed by messages.
+    """The two books of one symbol in an OrderManagement, updated by messages.
 
-    `raise_in` is the path to name in an UnknownOrderError. If it is None, unknown orders are counted instead.
+    `raise_in` is the path to name in an UnknownOrderError. If it is None, unknown orders are only counted.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FollowedBook:
         self._raise_in = raise_in
         self._recorded: dict[int, Order] = {}
         self._own = OwnOrders(om, symbol, self._recorded)
-        self._absent: dict[int, str] = {}  # the reason to reject rows about each id, oldest first
+        self._absent: dict[int, str] = {}  # by order id, the reason to reject rows; oldest first
         self._actions: dict[Kind, Callable[[Message], None]] = {
             Kind.SUBMITTED: self._submit,
             Kind.CREATED: self._create,
@@ -59,7 +59,7 @@ class FollowedBook:
         self._seed(seeds.from_the_start(), 1)
 
     def close(self) -> None:
-        """Stop listening to the events of the OrderManagement."""
+        """Unsubscribe from the events of the OrderManagement."""
         self._stop()
 
     def best(self, side: Side) -> Level | None:
@@ -79,11 +79,11 @@ class FollowedBook:
         return self._own.levels_without(side, count)
 
     def recorded(self, order_id: int) -> Order | None:
-        """Return a recorded order with the amount that its messages left, or None if it is not resting."""
+        """Return a recorded order with its amount according to the messages, or None if it is not resting."""
         return self._recorded.get(order_id)
 
     def heads_its_book(self, order: Order) -> bool:
-        """Return True if this order is the first recorded order in its book. O(n) for n resting orders."""
+        """Return True if no recorded order has priority over this one. O(n) for n resting orders."""
         queue = self._om.orders(self._symbol, order.side)
         first = next((each for each in queue if each.order_id in self._recorded), None)
         return first is not None and first.order_id == order.order_id
@@ -147,9 +147,9 @@ class FollowedBook:
     # ------------------------------------------------------------------ executions of one sweep
 
     def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
-        """Return the fills that the book can apply, and count the rejected executions. The book is unchanged.
+        """Return the fills that the book can apply, without changing it, and count the rejected executions.
 
-        Raises UnknownOrderError.
+        Raise UnknownOrderError if an order is unknown and `raise_in` is set.
         """
         self._own.refresh()
         remaining: dict[int, int] = {}
@@ -170,10 +170,10 @@ class FollowedBook:
     def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept | None:
         """Apply a sweep, and compare its cost and fills with the published ones.
 
-        If the book can apply the `whole` sweep, place a trade. Otherwise reduce only the orders of these
-        fills and return a `Swept` without equality, because a trade would also fill other orders. Return None
-        if something other than the replay has reduced one of these orders, so that a comparison is
-        impossible. O(k log n) for k fills and n resting orders.
+        If the book can apply the `whole` sweep, place a trade. Otherwise a trade would also fill other
+        orders, so reduce only the orders of these fills and return a `Swept` that reports no equality. If
+        something other than the replay has reduced one of these orders, no comparison is possible, so return
+        None. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
         untouched = all(self._current_amount(order) == order.amount for order in orders.values())
@@ -191,7 +191,7 @@ class FollowedBook:
     # ------------------------------------------------------------------ resting orders
 
     def _resting(self, message: Message) -> Order | None:
-        """Return the recorded order of a message, or count the message and return None if there is none."""
+        """Return a message's recorded order. If there is none, count the message and return None."""
         order_id = message.order_id
         if order_id not in self._recorded:
             self._add_unseen(message)
@@ -225,11 +225,11 @@ class FollowedBook:
                 self._seed((seed,), message.row)
 
     def _current_amount(self, order: Order) -> int:
-        """Return the current amount of a recorded order. Your own trades may have reduced it."""
+        """Return a recorded order's current amount, which your own trades may have reduced."""
         return self._om.get_order(order.order_id).amount if order.order_id in self._om else 0
 
     def _set_amount(self, order: Order, amount: int) -> None:
-        """Set the amount of a recorded order. If your trades have reduced it, never increase it."""
+        """Set a recorded order's amount, but never increase it once your trades have reduced it."""
         current = self._current_amount(order)
         target = amount if current == order.amount else min(current, amount)
         self._note(order, amount)
@@ -241,7 +241,7 @@ class FollowedBook:
             self._om.remove_order(order.order_id)
 
     def _note(self, order: Order, amount: int) -> None:
-        """Store the amount of a recorded order according to its messages."""
+        """Store a recorded order's amount according to the messages."""
         if amount:
             self._recorded[order.order_id] = order._replace(amount=amount)
         else:
@@ -268,7 +268,7 @@ class FollowedBook:
             self._reject("an order with this id is already resting", row)
             return False
         self._recorded[order.order_id] = (
-            order  # first, so that its event does not count it as one of your orders
+            order  # stored first, so that its event does not make it one of your orders
         )
         try:
             self._om.add_order(*order)

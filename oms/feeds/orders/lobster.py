@@ -1,13 +1,13 @@
-"""LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each message.
+"""Readers for LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each message.
 
 The columns of a message row are time (seconds after midnight), type, order id, size, price (USD x 10,000),
-and direction of the resting order. Newer files also have the participant of the order, or null. The columns
-of an order-book row are ask price 1, ask size 1, bid price 1, bid size 1, and the same four columns for each
+and direction of the resting order. Newer files also have a column for the order's participant, or null. The
+columns of an order-book row are ask price 1, ask size 1, bid price 1, bid size 1, and the same four for each
 deeper level.
 
-Neither file has a header. A file that another program has exported is also accepted if its meaning is
-certain. It may have a header that names these columns in this order, quoted fields, whole numbers such as
-`1000000.0` or `1e+06`, or an additional first column with row numbers.
+Neither file has a header. Files exported by another program are accepted too, as long as their meaning is
+certain. They may have a header that names these columns in this order, quoted fields, whole numbers such as
+`1000000.0` or `1e+06`, or an extra first column with row numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from oms.instrument import Instrument
 __all__ = ["UNITS", "is_message", "read", "tops"]
 
 UNITS = Instrument.of_decimals(price=4, amount=0)
-"""A tick is USD 0.0001, a lot is 1 share."""
+"""The LOBSTER units: a tick is USD 0.0001, and a lot is 1 share."""
 
 _KINDS = {
     "1": Kind.SUBMITTED,
@@ -84,7 +84,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
 
 
 def is_message(text: str) -> bool:
-    """Return True if this first row has as many columns as a message, or is a header for them."""
+    """Return True if a file's first row has as many columns as a message, or is a header for them."""
     if names_are(text, _NAMES, least=6):
         return True
     form, first = _form_of(text)
@@ -108,7 +108,7 @@ def _messages(file: TextFile, _: Instrument) -> Iterator[Message]:
 
 
 def _form_of(text: str) -> tuple[RowFormat, int | None]:
-    """Return the format of a file with this first row of values, and its row number if it has one."""
+    """Return the file format for this first row of values, and the row's own number if it has one."""
     if _ATTRIBUTED.split(plain(text)):
         return _ATTRIBUTED, None
     number, rest = uncounted(text) or (None, "")
@@ -126,14 +126,14 @@ def _counted(file: TextFile, row: int, text: str, number: int) -> str:
 
 
 def _nanoseconds(time: str) -> int:
-    # Some files contain rounding errors of floats after the ninth decimal.
+    # Some files contain floating-point errors after the ninth decimal.
     return (scaled(time, 15) + 500_000) // 1_000_000
 
 
 def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
-    """Stream (row number, best level of each side) from an order-book file with any number of levels.
+    """Stream the row number and best level of each side from an order-book file with any number of levels.
 
-    Raises FeedError for a bad file or row. O(1) memory.
+    Raise FeedError for a bad file or row. O(1) memory.
     """
     file = TextFile(path)
     columns = 0

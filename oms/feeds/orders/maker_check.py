@@ -1,4 +1,4 @@
-"""A check that the maker of each published trade was the first order of its book."""
+"""A check that no recorded order had priority over the maker of a published trade."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from oms.models import Order
 __all__ = ["MakerCheck"]
 
 _WINDOW = 5_000_000_000
-"""The longest time (ns) from a trade to the row of its maker, as in obAnalytics. Observed: 35 ms."""
+"""The maximum time (ns) from a trade to its maker's row, as in obAnalytics. The longest observed is 35 ms."""
 
 
 class MakerCheck:
-    """A search for the maker of each published trade, and for the maker's position in its book.
+    """A search for each published trade's maker, and a check of the maker's priority in its book.
 
     Each trade has two rows in the recording, one for its maker and one for its taker. The time of the trade
-    is the time of the earlier row, and its amount is the reduction of the maker. `trades` is the number of
-    trades read. `found` is the number of trades whose maker was found. `at_head` is the number of makers
-    found that were the first order of their book.
+    is that of the earlier row, and its amount is the amount by which the maker is reduced. `trades` is the
+    number of trades read. `found` is the number of trades whose maker was found. `at_head` is the number of
+    those makers that no other recorded order had priority over.
     """
 
     def __init__(self, path: str | os.PathLike[str], units: Instrument) -> None:

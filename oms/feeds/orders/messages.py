@@ -1,4 +1,4 @@
-"""The common message format of all order-by-order feeds."""
+"""The message format shared by all order-by-order feeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     EXECUTED = "executed"
     """A trade filled `amount` of an order at `price`."""
     HIDDEN = "hidden"
-    """A trade filled a hidden order, which is in no book."""
+    """A trade filled a hidden order, which is not in any book."""
     CROSS = "cross"
     """An auction trade, outside the book."""
     HALT = "halt"
@@ -44,11 +44,11 @@ class Kind(StrEnum):
 
 
 class Message(NamedTuple):
-    """One row of a recording, in exact integers.
+    """One row of a recording, with exact integers.
 
-    `row` is the row number from 1, including the header. `time` is in nanoseconds after midnight (LOBSTER) or
-    since 1970 (Bitstamp). `side` is `ASK` (Side.BUY) or `BID` (Side.SELL). `amount` is in lots, and `price`
-    is in ticks.
+    `row` is the row number, starting at 1 and counting the header. `time` is in nanoseconds after midnight
+    (LOBSTER) or since 1970 (Bitstamp). `side` is `ASK` (Side.BUY) or `BID` (Side.SELL). `amount` is in lots,
+    and `price` is in ticks.
     """
 
     row: int
@@ -61,10 +61,10 @@ class Message(NamedTuple):
 
 
 class Recording(Streamed):
-    """A file of messages. Each iteration streams the file again from the first row.
+    """A file of messages. Each iteration streams the file from the first row.
 
-    `feed` is the source, `symbol` is the symbol of its orders, and `units` is the tick and lot size.
-    Iterating raises FeedError for a bad file or row.
+    `feed` is the name of the feed, `symbol` is the symbol of its orders, and `units` is the tick and lot
+    size. Iterating raises FeedError for a bad file or row.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Recording(Streamed):
         symbol: str,
         units: Instrument | Callable[[], Instrument],
     ) -> None:
-        """Set the path and its parser. A function as `units` is called when they are first needed."""
+        """Set the path and its parser. If `units` is a function, it is called on first use."""
         super().__init__(TextFile(path))
         self._parse = parse
         self.feed: Feed = feed
@@ -84,7 +84,7 @@ class Recording(Streamed):
 
     @cached_property
     def units(self) -> Instrument:
-        """The tick and lot size. O(m) for m messages the first time if all prices must be read."""
+        """The tick and lot size. If all prices must be read, the first access takes O(m) for m messages."""
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
@@ -100,8 +100,7 @@ _BEFORE_THE_DOT = re.compile(r"([^.]+)")
 def symbol_from_name(path: str | os.PathLike[str], pattern: re.Pattern[str] = _BEFORE_THE_DOT) -> str:
     r"""Return the symbol in a file's name.
 
-    It is the match of the pattern or, without a match, the text before the first dot.
-
+    The symbol is the part that matches the pattern or, without a match, the part before the first dot.
     Unprintable characters, such as invalid UTF-8, are replaced.
 
     >>> symbol_from_name("data/XYZ.csv.gz"), symbol_from_name(".csv")

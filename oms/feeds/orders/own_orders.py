@@ -1,15 +1,15 @@
 """Your own orders in a replayed market: all orders that the replay did not submit.
 
-The problem: a recording contains nothing about your orders. The comparison with the published data needs the
-book without your orders. A search through all orders after every message would cost O(n) for n resting
-orders.
+The problem: a recording contains nothing about your orders. To compare the book with the published data, the
+replay needs the book without your orders. Searching all orders after every message would cost O(n) for n
+resting orders.
 
 The solution: subscribe to the events of the OrderManagement, and index the ids of your orders by price.
 
-1. An order is yours if it is resting in the symbol's books and its id is not in `recorded`.
-2. The amounts of your orders are read from the book, so a late or repeated event does no harm.
-3. Inside an open transaction no events are published. The latest sequence number is then larger than that of
-   the latest event received, and the index is rebuilt from the books before each message, in O(n).
+1. An order is yours if it is in the symbol's books and its id is not in `recorded`.
+2. The amounts of your orders are read from the book, so events out of order or repeated events do no harm.
+3. No events are published inside an open transaction. The latest sequence number is then larger than that of
+   the latest event received. In this case, the index is rebuilt from the books before each message, in O(n).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from oms.models import Order, Side
 
 __all__ = ["OwnOrders"]
 
-_UNKNOWN = -2  # no event has the sequence number after this one
+_UNKNOWN = -2  # a sequence number that no event follows
 
 
 class OwnOrders:
-    """The orders of `symbol` whose ids are not in `recorded`, updated by events after `listen`."""
+    """The orders of `symbol` whose ids are not in `recorded`. After `listen`, events keep them up to date."""
 
     def __init__(self, om: OrderManagement, symbol: str, recorded: Container[int]) -> None:
         self._om = om
@@ -41,13 +41,13 @@ class OwnOrders:
         self._at: dict[Side, dict[int, set[int]]] = {side: {} for side in Side}
 
     def listen(self) -> Callable[[], None]:
-        """Subscribe to the events. Return a function that unsubscribes."""
+        """Subscribe to the events, and return a function that unsubscribes."""
         unsubscribe = self._om.subscribe(self._on_event)
         self.refresh()
         return unsubscribe
 
     def refresh(self) -> None:
-        """Rebuild the index if a change was not published yet, in O(n) for n orders. Otherwise O(1)."""
+        """Rebuild the index if there are unpublished changes, in O(n) for n orders. Otherwise O(1)."""
         sequence = self._om.last_sequence
         if sequence != self._sequence:
             self._discard(tuple(self._orders))
@@ -59,7 +59,7 @@ class OwnOrders:
         return order_id in self._orders
 
     def ids(self) -> frozenset[int]:
-        """Return the ids of all your orders."""
+        """Return the ids of your orders."""
         return frozenset(self._orders)
 
     def rest_on(self, side: Side) -> bool:
@@ -67,13 +67,13 @@ class OwnOrders:
         return bool(self._at[side])
 
     def release(self, order_id: int) -> None:
-        """Treat an order as a recorded one from now on."""
+        """Drop an order from the index, so that it counts as recorded."""
         self._discard((order_id,))
 
     def levels_without(self, side: Side, count: int) -> list[Level]:
         """Return the best `count` levels without your orders, best first.
 
-        O((count + p) log n), where p is the number of skipped levels that contain only your orders.
+        O((count + p) log n) for n levels, and p skipped levels that contain only your orders.
         """
         own, depth = self._at[side], count
         while True:
@@ -87,7 +87,7 @@ class OwnOrders:
     def _amount_at(self, own: dict[int, set[int]], price: int) -> int:
         amount = 0
         for order_id in tuple(own.get(price, ())):
-            with suppress(OrderNotFoundError):  # removed inside an open transaction, without an event yet
+            with suppress(OrderNotFoundError):  # removed inside an open transaction, event still pending
                 amount += self._om.get_order(order_id).amount
         return amount
 
@@ -95,7 +95,7 @@ class OwnOrders:
 
     def _on_event(self, event: Event) -> None:
         if event.sequence != self._sequence + 1:
-            self._sequence = _UNKNOWN  # events of a transaction, so the index must be rebuilt
+            self._sequence = _UNKNOWN  # some changes were not in sequence, so rebuild the index
             return
         match event:
             case OrderAdded(order=order):

@@ -1,4 +1,4 @@
-"""A replay: the messages of a recording applied to an OrderManagement."""
+"""Functions that replay a recording into an OrderManagement."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from oms.models import Side, check_symbol
 __all__ = ["Replay", "Unknown", "replay"]
 
 Unknown = Literal["seed", "skip", "raise"]
-"""The policy for orders that messages refer to but that were never submitted."""
+"""The policy for orders that were never submitted but that messages refer to."""
 
 
 def replay(
@@ -42,10 +42,10 @@ def replay(
 ) -> Report:
     """Apply every message of a recording to the books of `symbol`, and return a report.
 
-    `on_event` is called after each event with the messages of the event: one message, or all messages of a
-    sweep. `recorder` samples the books after each event and receives all executions. The other arguments are
-    those of `Replay`. Raises FeedError, UnknownOrderError, and InvalidArgumentError. O(m log n) for m
-    messages and n resting orders.
+    After each event, `on_event` is called with the event's messages: one message, or all messages of a sweep.
+    `recorder` samples the books after each event and records all executions. The other arguments are the same
+    as in `Replay`. Raise FeedError, UnknownOrderError, and InvalidArgumentError. O(m log n) for m messages
+    and n resting orders.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -80,15 +80,16 @@ def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tupl
 
 
 class Replay:
-    """A replay that you iterate over: each step applies one event and yields its messages.
+    """A replay to iterate over. Each step applies one event and yields its messages.
 
-    `unknown` is the policy for orders that messages refer to but that were never submitted. "seed" adds them
-    with the amounts that later messages remove; it reads the recording twice before the replay. "skip"
-    ignores their messages. "raise" raises UnknownOrderError. Messages about the ids in `ignore` are ignored.
+    `unknown` is the policy for orders that were never submitted but that messages refer to. "seed" reads the
+    recording twice before the replay, and adds these orders with the amounts that later messages remove.
+    "skip" ignores their messages. "raise" raises UnknownOrderError. Messages that refer to ids in `ignore`
+    are ignored.
 
-    `book` is an order-book file in LOBSTER's format whose best prices are compared. `trades` is a file of
-    Bitstamp trades whose makers are compared. The report counts ignored and rejected messages and all
-    differences. Each event is applied completely or not at all.
+    `book` is an order-book file in LOBSTER format, and the replay compares its best prices. `trades` is a
+    file of Bitstamp trades, and the replay compares their makers. The report counts ignored messages,
+    rejected messages, and all differences. Each event is applied completely or not at all.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -113,7 +114,7 @@ class Replay:
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Open the files to compare with. Raise FeedError and InvalidArgumentError."""
+        """Open the files to compare. Raise FeedError or InvalidArgumentError if an argument is invalid."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
             raise InvalidArgumentError("unknown", unknown, "'seed', 'skip', or 'raise'")
@@ -141,7 +142,7 @@ class Replay:
         self._steps.close()
 
     def report(self) -> Report:
-        """Return the counts so far."""
+        """Return the current counts."""
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
     def _run(self) -> Generator[tuple[Message, ...]]:
@@ -161,7 +162,7 @@ class Replay:
                 check.finish()
 
     def _count(self, run: tuple[Message, ...]) -> list[Message]:
-        """Count the messages of an event; return those that are not ignored."""
+        """Count the messages of an event, and return those that are not ignored."""
         first = run[0]
         if self._time is not None and first.time < self._time:
             self._tally.contradictions.add("the time is earlier than in the row above", first.row)
@@ -184,7 +185,7 @@ class Replay:
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
     def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
-        """Apply a sweep. Return the best levels after each fill except the last."""
+        """Apply a sweep, and return the best levels after each fill except the last."""
         between: list[Top] = []
         side, row = executions[0].side, executions[0].row
         fills = followed.fills_of(executions)
@@ -212,7 +213,7 @@ class Replay:
             buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
         else:
             top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
-            # A rejected message of a sweep does not change the state.
+            # Rejected messages of a sweep do not change the state.
             self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
             buy, sell = (level and level.price for level in top)
         if buy is not None and sell is not None and buy <= sell:

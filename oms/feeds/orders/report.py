@@ -1,4 +1,4 @@
-"""The report of a replay: its counts, and its differences from the data that the exchange published."""
+"""The report of a replay: its counts, and its differences from the published data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.instrument import TICKS_AND_LOTS, Instrument
 
 __all__ = ["Report", "UnequalTrade"]
 
-_MOST_IDS = 5  # the most ids that one sentence lists
+_MOST_IDS = 5  # the maximum number of ids that one sentence lists
 
 
 class UnequalTrade(NamedTuple):
@@ -26,7 +26,7 @@ class UnequalTrade(NamedTuple):
     published: int
 
     def describe(self, units: Instrument) -> str:
-        """Return a description, with prices in these units."""
+        """Describe the trade, with prices in these units."""
         published = f"row {self.row:,}: the published cost is {units.show_total(self.published)}"
         if self.total_price is None:
             return f"{published}, but the replayed book did not contain the amount"
@@ -51,21 +51,21 @@ class Report:
     kinds: dict[str, int]
     """The number of rows of each kind, in the order of first appearance."""
     units: Instrument = TICKS_AND_LOTS
-    """The units of the sentences. All numbers in this report are in ticks and lots."""
+    """The units that the sentences use. The fields of this report are in ticks and lots."""
     unknown: int = 0
-    """The number of orders that messages refer to but that were never submitted."""
+    """The number of orders that were never submitted but that messages refer to."""
     seeded: int = 0
     """The number of unknown orders that were seeded."""
     ignored: int = 0
-    """The number of rows about the ids in `ignore`."""
+    """The number of rows that refer to ids in `ignore`."""
     ignored_in_vain: tuple[int, ...] = ()
-    """The ids in `ignore` that do not appear in any row."""
+    """The ids in `ignore` to which no row refers."""
     rejected: int = 0
     """The number of rows and seeded orders that could not be applied to a book."""
     rejections: dict[str, int] = field(default_factory=dict)
     """The number of rejected rows for each reason."""
     contradictions: dict[str, int] = field(default_factory=dict)
-    """The number of rows for each reason. These rows contradict earlier rows but were applied."""
+    """The number of rows that contradict earlier rows but were applied, for each reason."""
     first_rows: dict[str, int] = field(default_factory=dict)
     """The first row for each reason in `rejections` and `contradictions`."""
     trades: int = 0
@@ -77,9 +77,9 @@ class Report:
     first_unequal_trade: UnequalTrade | None = None
     """The first trade whose cost differs from the published cost."""
     passed_over: int | None = None
-    """The order that the exchange passed over in most trades with a different cost, or None."""
+    """The order that the exchange passed over in most of the trades with a different cost, or None."""
     times_passed_over: int = 0
-    """The number of trades in which the exchange passed over that order."""
+    """The number of these trades in which the exchange passed over that order."""
     crossed: int = 0
     """The number of events after which the best ask was at or below the best bid. A sweep is one event."""
     own_fills: int = 0
@@ -87,25 +87,25 @@ class Report:
     own_amount: int = 0
     """The total amount of those fills, in lots."""
     taken_from: int = 0
-    """The number of recorded orders that were reduced or removed by something other than the replay."""
+    """The number of recorded orders that something other than the replay reduced or removed."""
     states: int | None = None
     """The number of best-price states compared with the book file."""
     states_equal: int | None = None
     """The number of equal states."""
     first_difference: StateDifference | None = None
-    """The first difference between rows, or between states if `rows` is None."""
+    """The first difference between rows or, if the rows were not compared, between states."""
     rows: int | None = None
     """The number of book-file rows compared, or None if the file does not have a row for each message."""
     row_differences: dict[str, int] = field(default_factory=dict)
-    """The number of rows that differ, by the kind of message."""
+    """The number of rows that differ, by message kind."""
     makers: int | None = None
     """The number of published trades whose maker was found in the book."""
     makers_at_head: int | None = None
-    """The number of those makers that were the first order of their book."""
+    """The number of those makers that no other recorded order in their book had priority over."""
     makers_not_found: int | None = None
     """The number of published trades whose maker was not found in the book."""
     first_maker_behind: int | None = None
-    """The row of the first maker that was not the first order of its book."""
+    """The row of the first maker that another recorded order in its book had priority over."""
 
     @property
     def compared(self) -> bool:
@@ -114,18 +114,18 @@ class Report:
 
     @property
     def agrees(self) -> bool:
-        """True if no comparison differs. It is also True if nothing was `compared`."""
+        """True if no comparison found a difference, even if nothing was `compared`."""
         return not self._differences()
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """Sentences about the differences and their possible causes. Empty if the replay agrees."""
+        """Sentences that describe the differences and their possible causes. Empty if the replay agrees."""
         differences = self._differences()
         return (*differences, *self._explanations()) if differences else ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences about facts that are not disagreements. They do not repeat the reservations."""
+        """Sentences that describe other noteworthy facts, apart from disagreements and reservations."""
         sentences: list[str] = []
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:
@@ -156,7 +156,7 @@ class Report:
 
     @property
     def reservations(self) -> tuple[str, ...]:
-        """Sentences about rejected and contradictory rows, which make an agreement less certain."""
+        """Sentences that describe rejected and contradictory rows, which make agreement less certain."""
         sentences: list[str] = []
         if self.rejections:
             verb = "was" if self.rejected == 1 else "were"
@@ -251,7 +251,7 @@ class Report:
 
 
 def _counted(count: int, noun: str) -> str:
-    """Return a count with its noun, in the singular or plural.
+    """Return a count with its noun in the singular or plural.
 
     >>> _counted(1, "trade"), _counted(1500, "trade")
     ('1 trade', '1,500 trades')

@@ -2,7 +2,7 @@
 
 The amount of a seed is the sum of the amounts that its messages remove. If its id is below the first
 submitted id, the seed is added at the start of the replay. Otherwise it is added just before the first
-submission with a larger id, or earlier if a message refers to it.
+submission with a larger id, or before the first message that refers to it, whichever comes first.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Seeds:
         return self.before(self._first_submitted)
 
     def before(self, order_id: int | None) -> Iterator[Order]:
-        """Remove and yield the orders with ids below `order_id`, or all orders if it is None."""
+        """Remove and yield the orders with ids below `order_id`, or all orders if `order_id` is None."""
         while self._next is not None and (order_id is None or self._next < order_id):
             order = self._waiting.pop(self._next, None)
             self._next = next(self._queue, None)
@@ -53,11 +53,11 @@ class Seeds:
 
 
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
-    """Return the orders that messages refer to but never submit, in two passes over the messages.
+    """Return the orders that messages refer to but never submit. This takes two passes over the messages.
 
-    Raises InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
-    contain the remaining amount instead of the removed amount. O(m) time for m messages. Memory is needed
-    only for resting and unseen orders.
+    Raise InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
+    contain the remaining amount instead of the removed amount. O(m) time for m messages, and O(k) memory for
+    k resting and unseen orders.
     """
     if iter(messages) is messages:
         raise InvalidArgumentError(
@@ -65,7 +65,7 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
         )
     unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
     if unseen:
-        # An order that is submitted later is not a seed. Its rows contradict each other.
+        # An order that is submitted later is not a seed; its rows contradict each other.
         for message in messages:
             if message.kind is Kind.SUBMITTED:
                 unseen.pop(message.order_id, None)
@@ -75,7 +75,7 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
 def _referred_to_unseen(
     messages: Iterable[Message], symbol: str, ignore: Collection[int]
 ) -> tuple[dict[int, Order | None], int | None]:
-    """Return the orders that messages refer to while not resting, and the first submitted id.
+    """Return the orders that messages refer to while they are not resting, and the first submitted id.
 
     An order is None if its messages contradict each other.
     """

@@ -1,12 +1,12 @@
 """A sweep: one incoming order that traded against one or more resting orders.
 
-The replay places a trade of the same amount, and then corrects the recorded orders so that their fills are
-the published ones. Your own orders keep the fills of the trade. The recorded orders end as they would without
-yours.
+The replay places a trade of the same amount, and then corrects the recorded orders so that their fills match
+the published ones. Your own orders keep their fills from the trade. In the end, the recorded orders are as
+they would be without yours.
 
-The comparison with the exchange uses the trade as it would be without your orders. It is found with quotes.
-The first quote is for the traded amount. If a part of the quote falls on your orders, the next quote is
-larger by that part, until the recorded orders fill the traded amount.
+The comparison with the exchange uses the trade as it would be without your orders, which the replay finds
+with quotes. The first quote is for the traded amount. If your orders fill a part of a quote, the next quote
+is larger by that part, until the recorded orders fill the traded amount.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Swept", "best_levels_during", "runs", "sweep"]
 class Swept(NamedTuple):
     """The comparison of a replayed sweep with the published one, without your orders.
 
-    `passed_over` contains the orders that were filled less at the exchange than in the replay. `total_price`
+    `passed_over` contains the ids of orders that the exchange filled less than the replay did. `total_price`
     is the cost of the replayed trade, or None if the book did not contain the amount. `own_fills` are the
     fills of your orders.
     """
@@ -41,7 +41,7 @@ class Swept(NamedTuple):
 
 
 def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
-    """Group consecutive executions with the same time and side. Every other message is a group of its own."""
+    """Group consecutive executions with the same time and side. Every other message is its own group."""
     run: list[Message] = []
     for message in messages:
         if run and (message.kind, message.time, message.side) == (Kind.EXECUTED, run[0].time, run[0].side):
@@ -64,8 +64,8 @@ def sweep(
     """Place the trade of a sweep, and compare its cost and fills with the published ones.
 
     Every published order must be resting with at least the published amount, and must not be in `own`.
-    Afterwards the orders that are not yours are reduced by exactly the published amounts. The sweep is one
-    transaction, so subscribers are notified at its end. O(k log n) for k fills and n resting orders.
+    Afterward, the orders that are not yours have been reduced by exactly the published amounts. The sweep is
+    one transaction, so subscribers are notified at its end. O(k log n) for k fills and n resting orders.
 
     >>> om = OrderManagement()
     >>> om.add_order(1, "JPM", Side.BUY, 10, 20)
@@ -93,7 +93,7 @@ def sweep(
 def _without(
     om: OrderManagement, symbol: str, side: Side, amount: int, own: Container[int]
 ) -> tuple[OrderFill, ...]:
-    """Return the fills that a trade would have without your orders."""
+    """Return the fills that a trade would get without your orders."""
     requested = amount
     while True:
         fills = om.quote(symbol, side, requested).fills
@@ -128,7 +128,7 @@ def _by_order(fills: Iterable[OrderFill]) -> Counter[int]:
 
 
 def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
-    """Return the fills with consecutive fills of one order joined, as in a Trade."""
+    """Join consecutive fills of the same order, as in a Trade."""
     groups = groupby(published, key=lambda fill: (fill.order_id, fill.price))
     return tuple(
         OrderFill(order_id, sum(fill.amount for fill in fills), price) for (order_id, price), fills in groups
@@ -136,7 +136,7 @@ def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
 
 
 def _correct(om: OrderManagement, trade: Trade, published: Iterable[OrderFill], own: Container[int]) -> None:
-    """Change the recorded orders so that their fills are the published ones. Your orders keep their fills."""
+    """Make the recorded orders' fills match the published ones. Your orders keep their fills."""
     expected = _by_order(published)
     for fill in trade.fills:
         if fill.order_id in own:
@@ -147,7 +147,7 @@ def _correct(om: OrderManagement, trade: Trade, published: Iterable[OrderFill], 
         elif surplus and fill.order_id in om:
             om.amend_order(fill.order_id, amount=om.get_order(fill.order_id).amount + surplus)
         elif surplus:
-            # The id decides the priority, so the order returns to its old position.
+            # The id determines the priority, so the order returns to its old position.
             om.add_order(fill.order_id, trade.symbol, trade.side, surplus, fill.price)
     for order_id, amount in expected.items():
         _reduce(om, order_id, amount)
@@ -166,8 +166,8 @@ def best_levels_during(
 ) -> Iterator[Level | None]:
     """Yield the best level of the swept side after each fill except the last.
 
-    An exchange publishes its book after every fill, but a trade in `oms` is one step. `levels` are the levels
-    before the sweep: at least one more than the number of fills, unless the book has fewer.
+    An exchange publishes its book after every fill, but a trade in `oms` is a single step. `levels` are the
+    levels before the sweep. They must outnumber the fills, unless the book has fewer levels.
     """
     amounts = {level.price: level.amount for level in levels}  # best first, like `levels`
     for fill in published[:-1]:

@@ -50,7 +50,7 @@ class Tally:
     taken_from: set[int] = field(default_factory=set)
 
     def count_trade(self, row: int, swept: Swept, published: int) -> None:
-        """Count a trade that begins at `row`. `published` is its published cost in ticks times lots."""
+        """Count a trade that begins at `row`. `published` is its published cost (ticks times lots)."""
         self.trades += 1
         self.trades_equal_cost += swept.equal_cost
         self.trades_equal_fills += swept.equal_fills
@@ -64,7 +64,7 @@ class Tally:
     def report(
         self, units: Instrument, book_check: BookCheck | None, maker_check: MakerCheck | None
     ) -> Report:
-        """Return the counts so far as a Report, including the comparisons."""
+        """Return the current counts as a Report, including the results of the comparisons."""
         passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
         if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:
             passed_over, times = None, 0
