@@ -19,8 +19,8 @@ _SHORTEST_KEY = 16
 class Settings:
     """The access checks and limits of the API. Every setting has a default.
 
-    - `api_key`: the key that every request must send, at least 16 visible ASCII characters long. If it is
-      None, requests need no key.
+    - `api_key`: the key that requests must send, at least 16 visible ASCII characters long. If it is None,
+      requests need no key.
     - `checks_host`: if True, check the Host and the Origin of each request. The Host must be an IP address
       or one of `hosts`. The Origin, if there is one, must match the Host or be one of `cors_origins`.
     - `hosts`: the names that are allowed as the Host.

@@ -4,8 +4,8 @@ The problem. A client may be slow or disconnected, but the books must never wait
 between the snapshot and the first change message.
 
 The solution. Each stream has a backlog that subscribes to the books. Under the lock of the books, the backlog
-only appends the event, in O(1), and wakes the event loop. The event loop sends the messages. The snapshot and
-the subscription are made while the lock is held once, so no change is lost between them. If the backlog grows
+only appends the event, in O(1), and wakes the event loop. The event loop sends the messages. The lock is not
+released between the snapshot and the subscription, so no change is lost between them. If the backlog grows
 too long, the stream is closed. The client must then open a new stream, which starts with a new snapshot.
 """
 
@@ -92,7 +92,7 @@ class Streams:
         await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
 
     def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
-        """Subscribe the backlog and take the snapshot while holding the lock, with no change in between."""
+        """Subscribe the backlog and take the snapshot under the same lock, so that no change is lost."""
         with self._om.locked():
             unsubscribe = self._om.subscribe(backlog)
             sequence, orders = self._om.last_sequence, self._om.orders(backlog.symbol)
@@ -108,7 +108,7 @@ class Streams:
 
 
 class Backlog:
-    """The events that one stream has yet to send. The subscriber never blocks the books."""
+    """The events that one stream has yet to send. As a subscriber, a backlog never blocks the books."""
 
     def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol

@@ -28,7 +28,7 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""The default policy of each feed. Bitstamp rows contain remaining amounts, so they cannot be seeded."""
+"""The default policy of each feed. Bitstamp rows contain remaining amounts, so orders cannot be seeded."""
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
 _LINES_TO_LOOK_AT = 1000  # status messages and subscription responses come first

@@ -34,7 +34,8 @@ class BookHistory:
     by descending price.
 
     `instrument` is the tick and lot size. Use `float(price * instrument.tick)` to plot a price. `trades_seen`
-    is the number of all trades. If they exceed the Recorder's limit, `trades` contains only the largest ones.
+    is the total number of trades. If it exceeds the Recorder's limit, `trades` contains only the largest
+    trades.
 
     >>> history = BookHistory(
     ...     symbol="XYZ",

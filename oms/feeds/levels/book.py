@@ -191,7 +191,7 @@ class LevelBook:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """Adopt a tick and lot that also fit this instrument at the next snapshot."""
+        """Schedule a tick and lot that also fit this instrument for the next snapshot."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:

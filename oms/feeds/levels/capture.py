@@ -1,4 +1,4 @@
-"""A WebSocket capture: a plain or compressed text file with one of the exchange's messages per line."""
+"""A WebSocket capture: a plain or compressed text file with one message per line."""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ class BookState(NamedTuple):
 
     `row`, `time` (ns since 1970), and `sequence` are those of the message. `sequence` is None if the feed has
     no sequence numbers. `buy` and `sell` are the best ask and the best bid, or None for an empty side.
-    `levels` is the total number of levels on both sides. To get the levels themselves, call `om.depth(symbol,
-    side)`.
+    `levels` is the total number of levels on both sides. Call `om.depth(symbol, side)` to get them.
     """
 
     symbol: str

@@ -30,8 +30,8 @@ _SNAPSHOT_CHANNELS = ("books5", "bbo-tbt")
 class Okx:
     """A translator for OKX books, trades, and tick and lot sizes (from the channel `instruments`).
 
-    Each channel of an instrument is a separate book. From an instrument's second book, the name ends with the
-    channel, such as "BTC-USDT (books5)".
+    Each channel of an instrument is a separate book. The name of each book after an instrument's first ends
+    with the channel, such as "BTC-USDT (books5)".
 
     >>> update = {
     ...     "arg": {"channel": "books", "instId": "BTC-USDT"},

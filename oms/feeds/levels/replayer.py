@@ -32,9 +32,9 @@ def replay_levels(
     r"""Apply every message of a capture to the books of its symbols, and return a report.
 
     After each message, `on_message` is called with `om` and the outcome of the message. `instruments`,
-    `recorder`, and `checksums` are the same as in `LevelReplay`. Raise FeedError and InvalidArgumentError as
-    its iteration does. Each message takes O((k + d) log n) for k levels in the message, d levels that the
-    checksum covers, and n levels in the book.
+    `recorder`, and `checksums` are the same as in `LevelReplay`. Raise the same exceptions as a
+    `LevelReplay`. Each message takes O((k + d) log n) for k levels in the message, d levels that the checksum
+    covers, and n levels in the book.
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side

@@ -12,9 +12,9 @@ comparisons run at the same time:
 An extra state in the replay or the file must not make all later states differ. At each difference, the
 comparison therefore looks ahead:
 
-1. If skipping one state in the replay or the file makes the next two states equal, it skips that state.
-2. Otherwise it searches a bounded number of states in both for the nearest run of four equal states, and
-   continues there. Shorter runs are often equal by chance.
+1. If skipping one state in the replay or the file makes the next two states equal, that state is skipped.
+2. Otherwise the comparison searches a bounded number of states in both for the nearest run of four equal
+   states, and continues there. Shorter runs are often equal by chance.
 3. The skipped states count as different. If the same number is skipped in both, they are first compared in
    pairs.
 """

@@ -22,7 +22,7 @@ _ROUNDED_DIGITS = 6  # the precision of C's %g
 
 
 def plain(text: str) -> str:
-    """Return a row without the quotes, exponents, and trailing zeros of its fields.
+    """Remove quotes, exponents, and trailing zeros from the fields of a row.
 
     >>> plain('"34200.50",1,1e+06,585330.0,-1.0')
     '34200.5,1,1000000,585330,-1'

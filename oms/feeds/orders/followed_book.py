@@ -1,4 +1,4 @@
-"""The two books of one symbol, kept in step with a feed. Each message is applied, or rejected and counted.
+"""The two books of one symbol, updated from a feed. Each message is applied, or rejected and counted.
 
 Orders that the replay did not submit (your own orders) rest in the same books. Messages never change your
 orders, and comparisons exclude them. `_recorded` contains the recorded orders with their amounts according to
