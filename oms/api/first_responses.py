@@ -159,10 +159,11 @@ def _from_note(note: str | None) -> dict[str, Any]:
     if note is None or _MARK not in note:
         return {}
     try:
-        fields: Any = json.loads(note)
+        parsed: object = json.loads(note)
     except (ValueError, RecursionError):
         return {}
-    return cast("dict[str, Any]", fields) if isinstance(fields, dict) and fields.get(_MARK) == _FORMAT else {}
+    fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    return fields if fields.get(_MARK) == _FORMAT else {}
 
 
 RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
