@@ -34,10 +34,9 @@ class Capture(Streamed):
     """A file of messages from an exchange. Each iteration streams the file from its first line.
 
     A line is `JSON` or `time: JSON`, where `time` is the time of receipt in s, ms, us, or ns since 1970. It
-    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are taken for the
-    recorder's notes and skipped. For each reason, `passed_over` is the number of lines that the latest
-    iteration skipped, and `first_rows` is the first such row. Iterating raises FeedError if the file cannot
-    be read.
+    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are skipped as the
+    recorder's notes. For each reason, `passed_over` is the number of lines that the latest iteration skipped,
+    and `first_rows` is the first such row. Iterating raises FeedError if the file cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:

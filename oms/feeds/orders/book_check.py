@@ -1,8 +1,8 @@
 """A comparison of the best prices of a replay with those of an order-book file.
 
 A state is the price and amount of the best level of each side. A file may have a row for every message, or
-only for every change. Which kind it is becomes known only when the replay and the file have ended, so both
-comparisons run at the same time:
+only for every change. The kind is certain only after the replay and the file have ended, so two comparisons
+run at the same time:
 
 - Row by row: each message is compared with one row of the file. This result is used if the file has as many
   rows as there are messages and at least half of the rows are equal. With fewer equal rows, the number of

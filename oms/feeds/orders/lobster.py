@@ -5,9 +5,9 @@ and direction of the resting order. Newer files also have a column for the order
 columns of an order-book row are ask price 1, ask size 1, bid price 1, bid size 1, and the same four for each
 deeper level.
 
-Neither file has a header. Files exported by another program are accepted too, as long as their meaning is
-certain. They may have a header that names these columns in this order, quoted fields, whole numbers such as
-`1000000.0` or `1e+06`, or an extra first column with row numbers.
+Neither file has a header. Files exported by another program are accepted if their meaning is certain. They
+may have a header that names these columns in this order, quoted fields, whole numbers such as `1000000.0` or
+`1e+06`, or an extra first column with row numbers.
 """
 
 from __future__ import annotations
