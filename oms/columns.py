@@ -31,12 +31,12 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     integers of any size. The column `fills` of a Quote or a Trade contains the number of its fills. To
     convert the fills themselves, pass `trade.fills`.
 
-    An Event makes one row for each changed amount. The column `change` is positive for an added amount and
+    An Event produces one row for each changed amount. The column `change` is positive for an added amount and
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
-    amendment makes two rows: one removes the order before the amendment, and one adds the order after it.
+    amendment produces two rows: one removes the order before the amendment, and one adds the order after it.
 
-    Raises InvalidArgumentError if the values are not all of one of these kinds. For an empty iterable, pass
-    the class of the values as `kind`; otherwise, it is an error too. O(m) for m rows.
+    Raises InvalidArgumentError if the values are not all of one of these kinds, or if there are none and
+    `kind` is None. If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()

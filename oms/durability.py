@@ -3,10 +3,10 @@
 The problem: an exception can come between any two steps. For example, it can come when the journal already
 contains a change and memory does not.
 
-The solution: a single change is marked, then appended to the journal, then made in the books. A transaction
-changes the books provisionally. At the end of the outermost transaction, the ledger stores a reference to the
-batch of events and then appends the batch to the journal. After an interrupt, `settle` reads the last
-sequence number of the journal and makes memory agree with the journal.
+The solution: a single change is marked as pending, then appended to the journal, then applied to the books. A
+transaction changes the books provisionally. When the outermost transaction ends, the ledger keeps its events
+in memory as the pending batch, and then appends the batch to the journal. After an interrupt, `settle` reads
+the last sequence number of the journal and makes memory agree with the journal.
 
 Invariants:
 

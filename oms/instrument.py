@@ -262,7 +262,7 @@ class Instrument:
         return _grouped(lots * self._amount.step, self._amount.decimals)
 
     def show_total(self, total: int) -> str:
-        """Return a total price in ticks times lots as text with thousands separators.
+        """Format a total price (ticks times lots) with thousands separators.
 
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'

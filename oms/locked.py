@@ -10,7 +10,7 @@ the call and before the assignment.
 
 The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This class returns the
 lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
-Python does not check for interrupts between calling an iterator and assigning its value.
+Python does not check for interrupts between advancing an iterator and assigning the item.
 
 Invariants:
 
@@ -34,7 +34,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _ReleasedInC:
-    """A descriptor for `__exit__`: on an instance of Locked, it returns the `__exit__` of the lock."""
+    """A descriptor for `__exit__`. Accessed on a Locked, it returns the `__exit__` of the lock."""
 
     def __init__(self, method: Callable[..., None]) -> None:
         self._method = method

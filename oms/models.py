@@ -24,9 +24,10 @@ MAX_INT = 2**63 - 1
 
 
 class Side(StrEnum):
-    """The side of an order: BUY orders are filled by BUY trades, and SELL orders by SELL trades.
+    """The side of a trade, and of the orders that it fills.
 
-    So the BUY book contains the asks, and the SELL book contains the bids.
+    A BUY trade fills the orders of the BUY book, which are the asks. A SELL trade fills the orders of the
+    SELL book, which are the bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>

@@ -1,8 +1,8 @@
 """The names and colors of the two books on the web page, in plots, in terminals, and in notebooks.
 
-The BUY book contains the asks, and the SELL book contains the bids. Asks are orange and bids are blue,
-because color-blind people can tell these two colors apart, unlike red and green. A color is never the only
-sign: a word, a position, or a number always has the same meaning.
+BUY trades fill the asks, and SELL trades fill the bids. Asks are orange and bids are blue, because
+color-blind people can tell these two colors apart, unlike red and green. Color is never the only cue: a
+word, a position, or a number always gives the same information.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _leave_explicitly(block: _Block, *failure: Any) -> None:
 
 
 class _BoundByPartial:
-    """A descriptor for `__exit__`: on an instance, it returns a `partial` that does not reference it."""
+    """A descriptor for `__exit__`. On a Transaction, it returns a `partial` that does not refer to it."""
 
     def __init__(self, method: Callable[..., None]) -> None:
         self._method = method

@@ -116,12 +116,12 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the application's root path, so that browsers do not send the cookie to other applications."""
+    """Return the cookie's path: the root path, so that no other application on the host gets the cookie."""
     return request.scope.get("root_path") or "/"
 
 
 def _uses_https(request: Request) -> bool:
-    """Return True if the browser uses HTTPS, even if only as far as a proxy."""
+    """Return True if the browser uses HTTPS, either directly or to a proxy that terminates TLS."""
     return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 

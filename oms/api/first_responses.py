@@ -50,7 +50,7 @@ def to_note(key: str | None, digest: str) -> str:
 
 
 def to_reply(key: str, response: FirstResponse) -> str:
-    """Serialize a response that has no event, for the journal to store."""
+    """Serialize a response that produced no event, so that the journal can store it."""
     assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,

@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Description(NamedTuple):
-    """The successful response of an endpoint, with an example, and the codes of its possible problems."""
+    """An endpoint's successful response, with an example, and the problem codes that it can return."""
 
     model: type[BaseModel]
     example: Mapping[str, object]

@@ -88,7 +88,7 @@ class Orders:
 
 
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return the response to a change, with an extra header if the response is replayed."""
+    """Return the response to a change. Add a header if it is the stored response to a repeated request."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
     content = {"sequence": change.sequence, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

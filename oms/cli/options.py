@@ -160,7 +160,9 @@ class ManyValuesCommand(TyperCommand):
 
 
 def spread(args: Iterable[str]) -> Iterator[str]:
-    """Repeat an option before each number after its first. Arguments after `--` are unchanged.
+    """Repeat an option before each of its numbers: `-x 1 2` becomes `-x 1 -x 2`.
+
+    Arguments after `--` are unchanged.
 
     >>> list(spread(["--quote", "100", "500", "FILE", "--ignore=7", "8"]))
     ['--quote', '100', '--quote', '500', 'FILE', '--ignore=7', '--ignore', '8']

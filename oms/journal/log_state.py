@@ -43,7 +43,10 @@ def mark(connection: Connection, state: str) -> None:
 
 
 def copy_log(connection: Connection, *, to_close: bool = False) -> None:
-    """Copy the log into the file, setting the state before and after. Raises sqlite3.Error."""
+    """Copy the write-ahead log into the file (a checkpoint), and set the state before and after.
+
+    The state is the row of the table `log`. Raises sqlite3.Error.
+    """
     mark(connection, CLOSED if to_close else AWAY)
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     if not to_close:

@@ -63,7 +63,10 @@ class _StoredLevel(NamedTuple):
 
 
 class _OrderChange(NamedTuple):
-    """The change that makes an order equal to its level: remove `before`, amend it, or add `after`."""
+    """The change that brings the order of a price level up to date.
+
+    It removes `before`, amends it to `after`, or adds `after`.
+    """
 
     key: int
     before: int | None

@@ -118,8 +118,8 @@ def _is_cut_off(line: str) -> bool:
 def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
     """Unwrap `[time, payload]` and `{"timestamp": time, "message": payload}`, or return `sent` unchanged.
 
-    Exchanges send neither arrays of two values nor objects with both names. Raise ValueError for a payload
-    that is invalid JSON.
+    This is unambiguous, because no exchange sends an array of two values or an object with both keys. Raise
+    ValueError for a payload that is invalid JSON.
 
     >>> unwrapped(None, ["1652459225.5", {"event": "subscribe"}])
     (1652459225500000000, {'event': 'subscribe'})

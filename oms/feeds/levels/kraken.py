@@ -2,7 +2,8 @@
 
 The channel `book` sends a snapshot and then updates with CRC32 checksums. It covers only the levels within
 the subscribed depth, and does not report when a level moves beyond this depth. The book must therefore be
-truncated after every message. Version 2 sends JSON numbers, and its checksum covers their digits as sent.
+truncated after every message. Version 2 sends prices and amounts as JSON numbers. Its
+checksum is computed over their digits exactly as sent.
 """
 
 from __future__ import annotations

@@ -147,7 +147,9 @@ class FollowedBook:
     # ------------------------------------------------------------------ executions of one sweep
 
     def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
-        """Return the fills that the book can apply, without changing it, and count the rejected executions.
+        """Return the fills that can be applied to the book, and count the rejected executions.
+
+        The book is not changed.
 
         Raise UnknownOrderError if an order is unknown and `raise_in` is set.
         """

@@ -84,7 +84,9 @@ class Recording(Streamed):
 
     @cached_property
     def units(self) -> Instrument:
-        """The tick and lot size. If all prices must be read, the first access takes O(m) for m messages."""
+        """The tick and lot size. If they depend on the prices in the file, the first access takes O(m) for m
+        messages.
+        """
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
