@@ -156,8 +156,8 @@ def decimals_of(text: str) -> int:
 class Instrument:
     """The tick size and the lot size of a symbol, with exact conversions to and from ticks and lots.
 
-    `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are plain decimal text
-    above 0, and 1 by default. Raises InvalidArgumentError for another value. Each method takes O(d) for d
+    `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are positive decimal
+    strings, and 1 by default. Raises InvalidArgumentError for any other value. Each method takes O(d) for d
     digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
@@ -289,7 +289,7 @@ TICKS_AND_LOTS = Instrument()
 
 
 def _common(one: _Unit, other: _Unit) -> str:
-    """Return the largest size of which both sizes are multiples."""
+    """Return the greatest common divisor of the two sizes."""
     decimals = max(one.decimals, other.decimals)
     steps = [unit.step * 10 ** (decimals - unit.decimals) for unit in (one, other)]
     step = gcd(*steps)

@@ -363,7 +363,7 @@ class Ledger:
         self.sequence, self._target = savepoint.sequence, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
-        """End the transaction of the savepoint, and return the events that are now committed."""
+        """End the transaction that began at the savepoint, and return the events that it commits."""
         if savepoint.depth:
             self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
             return []

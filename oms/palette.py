@@ -1,4 +1,4 @@
-"""The names and colors of the two books on the web page, in plots, in terminals, and in notebooks.
+"""The names and colors of the asks and the bids, on the web page and in plots, terminals, and notebooks.
 
 BUY trades fill the asks, and SELL trades fill the bids. Asks are orange and bids are blue, because
 color-blind people can tell these two colors apart, unlike red and green. Color is never the only cue: a

@@ -6,9 +6,9 @@ The same happens if another thread calls `__exit__`, because a thread cannot rel
 hold.
 
 What does not work: a generator with the lock in a `with` statement. The lock is released only when the
-generator is garbage-collected, in whatever thread that happens. It is not enough either to check whether the
-Transaction has been deleted. A traceback references the frame of `__exit__`, and so the object that is `self`
-in this frame. The traceback exists while the exception is handled, and as long as a notebook or a debugger
+generator is garbage-collected, in whatever thread that happens. Nor is it enough to check whether the
+Transaction has been garbage-collected. A traceback keeps the frame of `__exit__` alive, and so the `self` of
+this frame. The traceback exists while the exception is handled, and as long as a notebook or a debugger
 stores it.
 
 The solution: the lock is held inside `__enter__` and inside `__exit__`, but not between them. Between them,
@@ -79,7 +79,7 @@ def _leave_explicitly(block: _Block, *failure: Any) -> None:
 
 
 class _BoundByPartial:
-    """A descriptor for `__exit__`. On a Transaction, it returns a `partial` that does not refer to it."""
+    """A descriptor for `__exit__`. Its value is a `partial` that has no reference to the Transaction."""
 
     def __init__(self, method: Callable[..., None]) -> None:
         self._method = method

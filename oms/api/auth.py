@@ -116,7 +116,7 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the cookie's path: the root path, so that no other application on the host gets the cookie."""
+    """Return the application's mount path, so that other applications do not get the cookie."""
     return request.scope.get("root_path") or "/"
 
 

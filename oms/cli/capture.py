@@ -31,7 +31,10 @@ def replay_capture(
     journal: Path | None,
     as_object: bool,
 ) -> bool:
-    """Replay a capture and print the report. Return True if every book followed all lines of its feed."""
+    """Replay a capture and print the report.
+
+    Return True if every line of the feed was applied and no book is stale.
+    """
     driven = drive_levels(
         capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal
     )

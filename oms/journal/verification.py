@@ -198,7 +198,7 @@ class _Trades:
 
 
 def _exact(number: Any) -> Any:
-    """Convert a decimal string that is too long for 64 bits to an integer. Return other values unchanged."""
+    """Convert a decimal string of more than 64 bits to an integer. Return other values unchanged."""
     return (
         int(number)
         if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS

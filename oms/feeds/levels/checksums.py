@@ -33,7 +33,7 @@ class ChecksumRule(NamedTuple):
     fixed_decimals: bool = False
 
     def crc32(self, asks: Sequence[str], bids: Sequence[str]) -> int:
-        """Return the CRC32 of the parts of the best levels, best first, as an unsigned 32-bit integer."""
+        """Return the CRC32 of the price and amount strings of the best levels, as an unsigned integer."""
         return crc32(self.join(asks, bids).encode())
 
 

@@ -141,7 +141,7 @@ def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
 
 
 class PublishedTrade(NamedTuple):
-    """A published trade: its time (ns since 1970), its amount (lots), and the id of its maker."""
+    """A published trade: its time (ns since 1970), its amount (lots), and the id of the maker order."""
 
     row: int
     time: int

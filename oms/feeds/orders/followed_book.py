@@ -68,14 +68,14 @@ class FollowedBook:
         return levels[0] if levels else None
 
     def best_price(self, side: Side) -> int | None:
-        """Return the best price without your orders. O(1) if none of your orders is on this side."""
+        """Return the best price, excluding your own orders. O(1) if none of your orders is on this side."""
         if not self._own.rest_on(side):
             return self._om.best_price(self._symbol, side)
         best = self.best(side)
         return None if best is None else best.price
 
     def levels(self, side: Side, count: int) -> list[Level]:
-        """Return the best `count` levels of a side without your orders, best first."""
+        """Return the best `count` levels of a side, best first, excluding your own orders."""
         return self._own.levels_without(side, count)
 
     def recorded(self, order_id: int) -> Order | None:

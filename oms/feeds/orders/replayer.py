@@ -162,7 +162,7 @@ class Replay:
                 check.finish()
 
     def _count(self, run: tuple[Message, ...]) -> list[Message]:
-        """Count the messages of an event, and return those that are not ignored."""
+        """Count all messages of an event, and return the ones to apply."""
         first = run[0]
         if self._time is not None and first.time < self._time:
             self._tally.contradictions.add("the time is earlier than in the row above", first.row)
