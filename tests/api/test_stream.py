@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from time import monotonic, sleep
 from typing import Any
@@ -124,8 +124,16 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
     crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
         assert next_message(quick)["type"] == "snapshot"
+        subscribers = om._ledger.subscribers.callbacks
+        before = len(subscribers)
         with connection_that_reads_nothing(address) as slow:
-            for _ in range(45):  # more than all buffers of the connection can store
+            wait_until(lambda: len(subscribers) > before)
+            # Until the buffers of the connection are full and the server gives up. Then the server waits
+            # only for a few seconds before it drops the connection without a close frame.
+            rounds = 0
+            while len(subscribers) > before:
+                rounds += 1
+                assert rounds < 500, "the buffers take less"
                 om.add_orders(crowd)
                 assert next_message(quick)["type"] == "OrdersAdded"
                 om.remove_orders()
@@ -135,6 +143,13 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
                 chunk = slow.recv(2**16)
                 assert chunk, "the connection ended without a close frame"
                 end = end[-3:] + chunk
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + 30
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.01)
 
 
 CLOSE_FRAME = b"\x88\x02" + READER_TOO_SLOW.to_bytes(2)
