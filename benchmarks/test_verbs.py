@@ -50,7 +50,7 @@ def test_place_trade_over_about_ten_orders(benchmark: BenchmarkFixture) -> None:
     def run(om: OrderManagement) -> int:
         return sum(om.place_trade(SYMBOL, Side.BUY, 505).amount for _ in range(100))
 
-    traded = benchmark.pedantic(run, setup=book, rounds=5)  # type: ignore[no-untyped-call]  # as below
+    traded = benchmark.pedantic(run, setup=book, rounds=5)  # type: ignore[no-untyped-call]  # pytest-benchmark has no type hints for it
     assert traded == 50_500
 
 

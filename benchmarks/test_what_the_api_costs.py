@@ -42,8 +42,8 @@ def serve() -> None:
     """Run the server with 1,000 orders on 100 levels and with the empty endpoint."""
     from fastapi import FastAPI  # noqa: PLC0415  # the client process does not need it
 
-    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # as above
-    from oms.api import (  # noqa: PLC0415  # as above
+    from oms import Order, OrderManagement, Side  # noqa: PLC0415  # the client process does not need it
+    from oms.api import (  # noqa: PLC0415  # the client process does not need it
         Settings,
         create_app,
         server,  # as above

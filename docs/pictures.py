@@ -223,7 +223,7 @@ def main(folder: Path = PICTURES) -> None:
         save(image, folder / f"{name}.png")
     (folder / "command_ladder.svg").write_text(command_ladder(), encoding="utf-8")
     for path in sorted(NOTEBOOKS.glob("*.ipynb")) if folder == PICTURES else ():
-        nbformat.write(executed(path), path)  # type: ignore[no-untyped-call]  # as above
+        nbformat.write(executed(path), path)  # type: ignore[no-untyped-call]  # nbformat has no types
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size:>7,} {path.name}")
 

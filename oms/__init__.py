@@ -79,7 +79,7 @@ if not TYPE_CHECKING:  # pragma: no branch
         """Return the version, on demand, because the lookup takes nearly as long as `import oms`."""
         if name != "__version__":
             raise AttributeError(f"module 'oms' has no attribute {name!r}")
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - see above
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # the import is as slow as `import oms`
 
         try:
             return version("oms-orderbook")

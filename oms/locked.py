@@ -27,26 +27,36 @@ from typing import Any, TypeVar, cast
 
 from oms.ledger import Ledger
 
-__all__ = ["Locked"]
+__all__ = ["Locked", "bound_by"]
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., None])
 
 
-class _ReleasedInC:
-    """A descriptor for `__exit__`. Accessed on a Locked, it returns the `__exit__` of the lock."""
+class _BoundBy:
+    """A descriptor for a method. Accessed on an instance, it returns `bind(instance)`."""
 
-    def __init__(self, method: Callable[..., None]) -> None:
+    def __init__(self, method: Callable[..., None], bind: Callable[[Any], Callable[..., None]]) -> None:
         self._method = method
+        self._bind = bind
 
-    def __get__(self, locked: Locked[Any] | None, kind: object = None) -> Callable[..., None]:
-        if locked is None:
+    def __get__(self, instance: object, kind: object = None) -> Callable[..., None]:
+        if instance is None:
             return self._method  # ExitStack looks it up in the class
-        return locked.lock.__exit__
+        return self._bind(instance)
 
 
-def _released_in_c(method: Method) -> Method:
-    return cast("Method", _ReleasedInC(method))
+def bound_by(bind: Callable[[Any], Callable[..., None]]) -> Callable[[Method], Method]:
+    """Return a decorator for `__exit__`: what a `with` statement looks up and calls is `bind(instance)`."""
+
+    def decorate(method: Method) -> Method:
+        return cast("Method", _BoundBy(method, bind))
+
+    return decorate
+
+
+def _exit_of_lock(locked: Locked[Any]) -> Callable[..., None]:
+    return locked.lock.__exit__
 
 
 class Locked(AbstractContextManager[T]):
@@ -74,6 +84,6 @@ class Locked(AbstractContextManager[T]):
                 self.lock.release()
             raise
 
-    @_released_in_c
+    @bound_by(_exit_of_lock)
     def __exit__(self, *_: object) -> None:
         self.lock.release()

@@ -35,16 +35,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from weakref import ref
 
 from oms.errors import OpenTransactionError
 from oms.ledger import Ledger, Savepoint
+from oms.locked import bound_by
 
 __all__ = ["Transaction"]
 
 T = TypeVar("T")
-Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _Block:
@@ -78,24 +78,13 @@ def _leave_explicitly(block: _Block, *failure: Any) -> None:
     _leave(block, *failure)
 
 
-class _BoundByPartial:
-    """A descriptor for `__exit__`. Its value is a `partial` that has no reference to the Transaction."""
-
-    def __init__(self, method: Callable[..., None]) -> None:
-        self._method = method
-
-    def __get__(self, transaction: Transaction[Any] | None, kind: object = None) -> Callable[..., None]:
-        if transaction is None:
-            return self._method  # ExitStack looks it up in the class
-        if transaction._entered:
-            return partial(_leave_explicitly, transaction._block)
-        leave = partial(_leave, transaction._block)
-        transaction._early = ref(leave)
-        return leave
-
-
-def _bound_by_partial(method: Method) -> Method:
-    return cast("Method", _BoundByPartial(method))
+def _exit_without_reference(transaction: Transaction[Any]) -> Callable[..., None]:
+    """Return a `partial` that ends the transaction and has no reference to the Transaction."""
+    if transaction._entered:
+        return partial(_leave_explicitly, transaction._block)
+    leave = partial(_leave, transaction._block)
+    transaction._early = ref(leave)
+    return leave
 
 
 class Transaction(AbstractContextManager[T]):
@@ -133,6 +122,6 @@ class Transaction(AbstractContextManager[T]):
                 block.savepoint.ended = True
             raise
 
-    @_bound_by_partial
+    @bound_by(_exit_without_reference)
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         _leave_explicitly(self._block, kind, error, trace)

@@ -545,9 +545,10 @@ def test_a_retry_of_a_request_in_an_older_journal_gets_its_first_response() -> N
     assert om.last_sequence == before
 
 
+@pytest.mark.parametrize("compacts", [False, True])
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
 def test_a_retry_after_a_failure_between_the_commit_and_the_publication_trades_once(
-    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: type[BaseException], compacts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "book.db"
     with journal.open(file) as om:
@@ -558,6 +559,9 @@ def test_a_retry_after_a_failure_between_the_commit_and_the_publication_trades_o
             patch.setattr(Subscribers, "publish", raiser(error))
             with suppress(error):
                 assert client.post("/trades", json=body, headers=keyed("k")).status_code == 500
+        if compacts:
+            assert isinstance(om.journal, SqliteJournal)
+            om.journal.compact()
         responses = [client.post("/trades", json=body, headers=keyed("k")).json() for _ in range(2)]
         assert [response["trade_id"] for response in responses] == [1, 1]
         assert om.get_order(1).amount == 15

@@ -31,7 +31,7 @@ def run(path: Path) -> dict[str, Any]:
         exec(compile(tree, f"{path.name}, code cell {number}", "exec"), namespace)  # noqa: S102  # our own notebooks
         if isinstance(last, ast.Expr):
             code = compile(ast.Expression(last.value), f"{path.name}, code cell {number}", "eval")
-            namespace["_"] = eval(code, namespace)  # noqa: S307  # as above
+            namespace["_"] = eval(code, namespace)  # noqa: S307  # our own notebooks
     return namespace
 
 
@@ -72,7 +72,7 @@ def test_a_notebook_is_valid_and_stored_with_its_outputs(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_that_runs_again_has_its_stored_outputs(path: Path) -> None:
-    stored = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # as above
+    stored = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
     again = pictures.executed(path)
     for before, after in zip(stored.cells, again.cells, strict=True):
         if before.cell_type == "code":
