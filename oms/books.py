@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
-from oms.errors import DuplicateOrderError, InvalidArgumentError
+from oms.errors import DuplicateOrderError
 from oms.events import (
     Event,
     OrderAdded,
@@ -17,13 +17,12 @@ from oms.events import (
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
-    Snapshot,
     TradePlaced,
 )
-from oms.models import Order, OrderRow, Side, Trade, check_orders, check_positive
+from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "ORDERS_BEFORE", "UNDO", "before_image", "checked_snapshot", "touched"]
+__all__ = ["APPLY", "Books", "ORDERS_BEFORE", "UNDO", "before_image", "touched"]
 
 
 _ORDER_ID = itemgetter(0)
@@ -78,7 +77,7 @@ class Books:
         """Add an order. O(log n)."""
         book = self.by_name.get(order[1:3])
         if book is None:
-            book = self._open(order[1], order[2])
+            book = self.open(order[1], order[2])
         book.add(order)
 
     def remove(self, order: OrderRow) -> None:
@@ -91,7 +90,7 @@ class Books:
     def add_many(self, orders: Iterable[OrderRow]) -> None:
         """Add many orders, book by book. O(m log n)."""
         for (symbol, side), group in _grouped(orders).items():
-            self._open(symbol, side).update(group)
+            self.open(symbol, side).update(group)
 
     def remove_many(self, orders: Iterable[OrderRow]) -> None:
         """Remove many orders. O(m log n).
@@ -130,7 +129,7 @@ class Books:
     def undo_trade(self, change: tuple[Trade, int | None]) -> None:
         """Undo `trade`, and use its trade id for the next trade. O(k log n)."""
         trade, _ = change
-        self._open(trade.symbol, trade.side).restore_fills(trade)
+        self.open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
 
     # ------------------------------------------------------------------ recovery and checks
@@ -150,7 +149,7 @@ class Books:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
-    def check_new(self, incoming: Sequence[Order]) -> None:
+    def check_new(self, incoming: Sequence[OrderRow]) -> None:
         """Raise DuplicateOrderError for the first order whose id is already in a book or appears twice."""
         ids = list(map(_ORDER_ID, incoming))
         first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
@@ -158,7 +157,8 @@ class Books:
             duplicates = (each for at, each in enumerate(ids) if first[each] < at or each in self.orders)
             raise DuplicateOrderError(next(duplicates))
 
-    def _open(self, symbol: str, side: Side) -> OrderBook:
+    def open(self, symbol: str, side: Side) -> OrderBook:
+        """Return the book of a symbol and side. If it does not exist, create it. O(1)."""
         book = self.by_name.get((symbol, side))
         if book is None:
             book = self.by_name[symbol, side] = OrderBook(symbol, side, self.orders)
@@ -175,26 +175,6 @@ class Books:
             book._check()
         total = sum(map(len, self.by_name.values()))
         assert total == len(self.orders), "every order is in exactly one book"
-
-
-def checked_snapshot(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot if an OrderManagement can start from it.
-
-    Raises InvalidArgumentError, InvalidOrderError, or DuplicateOrderError if the snapshot is not valid.
-    """
-    if not isinstance(cast("object", snapshot), Snapshot):
-        raise InvalidArgumentError(
-            "snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()"
-        )
-    sequence, next_trade_id, orders = snapshot
-    if type(sequence) is not int or sequence < 0:
-        raise InvalidArgumentError("sequence", sequence, "an int >= 0")
-    check_positive("next_trade_id", next_trade_id, InvalidArgumentError)
-    if type(orders) is not tuple:
-        raise InvalidArgumentError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
-    check_orders(orders)
-    Books().check_new(orders)
-    return snapshot
 
 
 def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from itertools import islice
 from typing import Any, Self
 
-from oms import ladder, pricing
-from oms.books import Books, checked_snapshot
-from oms.conversions import as_order
+from oms import ladder, pricing, state
+from oms.books import Books
 from oms.durability import DurableLedger
 from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
 from oms.events import (
@@ -41,7 +38,6 @@ from oms.models import (
     check_note,
     check_order,
     check_order_id,
-    check_orders,
     check_positive,
     check_selection,
     check_slippage,
@@ -49,9 +45,12 @@ from oms.models import (
     new_order,
 )
 from oms.order_book import OrderBook
+from oms.order_rows import as_rows
 from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
+
+_COPYING = "copying, pickling, or taking a snapshot"
 
 
 class OrderManagement:
@@ -266,14 +265,11 @@ class OrderManagement:
         1000
 
         """
-        if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
-            raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
-        new_orders = list(orders)
-        check_orders(new_orders)
+        incoming = as_rows(orders)
         with self._lock:
-            self._admitted().check_new(new_orders)
-            if new_orders:
-                self._ledger.commit(OrdersAdded, tuple(new_orders))
+            self._admitted().check_new(incoming)
+            if incoming:
+                self._ledger.commit(OrdersAdded, incoming)
 
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """Remove all orders of a symbol, of a side, or of both, and return them.
@@ -551,9 +547,7 @@ class OrderManagement:
         if levels is not None:
             check_positive("levels", levels)
         with self._lock:
-            rows = self._find_book(symbol, side).amounts()
-            # islice accepts at most sys.maxsize. No book can have more levels.
-            return pricing.price_curve(islice(rows, levels and min(levels, sys.maxsize)))
+            return pricing.price_curve(self._find_book(symbol, side).amounts(), levels)
 
     def calculate_amount(
         self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
@@ -645,7 +639,7 @@ class OrderManagement:
 
         """
         with self.locked():
-            self._ledger.check_closed("copying, pickling, or taking a snapshot")
+            self._ledger.check_closed(_COPYING)
             return Snapshot(self._ledger.sequence, self._books.next_trade_id, self._list(None, None))
 
     @classmethod
@@ -662,7 +656,7 @@ class OrderManagement:
 
         """
         om = cls()
-        om._ledger.restore(checked_snapshot(snapshot))
+        om._ledger.restore(state.checked_snapshot(snapshot))
         return om
 
     def copy(self) -> Self:
@@ -680,7 +674,12 @@ class OrderManagement:
 
         """
         other = type(self).__new__(type(self))
-        other.__setstate__(self.__getstate__())
+        OrderManagement.__init__(other)
+        with self.locked():
+            self._ledger.check_closed(_COPYING)
+            state.copy_books(self._books, other._books)
+            other._ledger.sequence = self._ledger.sequence
+        vars(other).update(self._own())
         return other
 
     __copy__ = copy
@@ -689,13 +688,18 @@ class OrderManagement:
         return self.copy()  # orders are immutable, so no deeper copy is needed
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {name: value for name, value in vars(self).items() if name not in _BASE_ATTRIBUTES}
-        return {"snapshot": self.snapshot(), "own": own}  # own: the attributes of a subclass
+        with self.locked():
+            self._ledger.check_closed(_COPYING)
+            return {"books": state.pack(self._books, self._ledger.sequence), "own": self._own()}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, packed: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
-        self._ledger.restore(checked_snapshot(state["snapshot"]))
-        vars(self).update(state["own"])
+        self._ledger.sequence = state.unpack(packed, self._books)
+        vars(self).update(packed["own"])
+
+    def _own(self) -> dict[str, Any]:
+        """Return the attributes of a subclass."""
+        return {name: value for name, value in vars(self).items() if name not in _BASE_ATTRIBUTES}
 
     # ------------------------------------------------------------------ the journal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice, repeat
 from operator import attrgetter, itemgetter, neg
 
 from sortedcontainers import SortedList
@@ -18,6 +18,10 @@ __all__ = ["OrderBook"]
 _ORDER_ID = itemgetter(0)
 _IDS = attrgetter("ids")
 _AMOUNT = attrgetter("amount")
+_AMOUNT_OF = itemgetter(3)
+
+Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
+"""The prices of levels, the number of orders at each, and the ids and the amounts of these orders."""
 
 
 class OrderBook:
@@ -112,6 +116,16 @@ class OrderBook:
             price = self.cached_price(amount)
             assert price is not None, "the cached sums cover the amount"
         return price
+
+    def find_prices(self, amounts: Sequence[int]) -> list[int]:
+        """Return the total price of each of the amounts, which are ascending, in at most O(k) for all.
+
+        Raises InsufficientLiquidityError for the last.
+        """
+        if not amounts:
+            return []
+        self.find_price(amounts[-1])
+        return self._sums.prices(amounts)
 
     # ------------------------------------------------------------------ changes
 
@@ -226,6 +240,39 @@ class OrderBook:
         self._ladder.remove(rank)
         if rank <= self._sums.worst:
             self._sums.add_correction(rank, -level.amount, 0)
+
+    # ------------------------------------------------------------------ the whole book
+
+    def columns(self) -> Columns:
+        """Return all levels and orders as columns, best first, in O(n)."""
+        ranks = list(self._ladder)
+        levels = list(map(_IDS, map(self.levels.__getitem__, ranks)))
+        ids = list(chain.from_iterable(levels))
+        amounts = list(map(_AMOUNT_OF, map(self._orders.__getitem__, ids)))
+        return [self._sign * rank for rank in ranks], list(map(len, levels)), ids, amounts
+
+    def load(
+        self, prices: Sequence[int], counts: Sequence[int], ids: Sequence[int], amounts: Sequence[int]
+    ) -> None:
+        """Fill an empty book with what `columns` returned, in O(n)."""
+        price_of_each = chain.from_iterable(map(repeat, prices, counts))
+        rows = zip(ids, repeat(self.symbol), repeat(self.side), amounts, price_of_each, strict=False)
+        self._orders.update(zip(ids, rows, strict=True))
+        ranks = [self._sign * price for price in prices]
+        left_ids, left_amounts = iter(ids), iter(amounts)
+        for rank, count in zip(ranks, counts, strict=True):
+            amount = sum(islice(left_amounts, count))
+            self.levels[rank] = Level(amount, list(islice(left_ids, count)))
+        self._ladder.update(ranks)
+
+    def copy(self, orders: dict[int, OrderRow]) -> OrderBook:
+        """Return a copy that finds its orders in another dict, in O(n)."""
+        twin = OrderBook(self.symbol, self.side, orders)
+        twin.levels.update(
+            (rank, Level(level.amount, list(level.ids))) for rank, level in self.levels.items()
+        )
+        twin._ladder.update(self._ladder)
+        return twin
 
     # ------------------------------------------------------------------ self-check
 

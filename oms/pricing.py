@@ -7,8 +7,9 @@ reads.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from itertools import islice
 
 from oms.errors import InsufficientLiquidityError
 from oms.models import OrderFill, Quote, Side, new_fill
@@ -34,9 +35,15 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
     Raises InsufficientLiquidityError for the first of `amounts` that is not available.
     """
-    with suppress(InsufficientLiquidityError):
-        book.find_price(max(amounts, default=1))
-    return list(map(book.find_price, amounts))
+    ordered = sorted(amounts)
+    try:
+        prices = book.find_prices(ordered)
+    except InsufficientLiquidityError:
+        return list(map(book.find_price, amounts))  # raises for the first
+    if ordered == amounts:
+        return prices
+    price_of = dict(zip(ordered, prices, strict=True))
+    return [price_of[amount] for amount in amounts]
 
 
 def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
@@ -70,15 +77,16 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
     return Quote(symbol, side, requested, amount, shortfall, total, prices[0], prices[-1], levels, fills)
 
 
-def price_curve(levels: Iterable[tuple[int, int]]) -> dict[str, list[int]]:
-    """Return a dict of columns with one row for each level.
+def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[str, list[int]]:
+    """Return a dict of columns with one row for each of the `limit` best levels, or for all if it is None.
 
     The columns are the price and the amount of the level, and the cumulative amount and cumulative price of
     this level and all better levels.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     cumulative = total = 0
-    for price, amount in levels:
+    # islice accepts at most sys.maxsize. No book can have more levels.
+    for price, amount in islice(levels, limit and min(limit, sys.maxsize)):
         cumulative += amount
         total += amount * price
         for column, value in zip(curve.values(), (price, amount, cumulative, total), strict=True):

@@ -15,7 +15,8 @@ from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.journal.connection import Connection, reported
 from oms.journal.record import EMPTY, Head, digest, event_of, link, reply_link, sum_of
-from oms.models import Order, Side, check_orders, new_order
+from oms.models import Order, Side, new_order
+from oms.order_rows import check_orders
 
 __all__ = ["EventLog"]
 

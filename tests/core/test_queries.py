@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -147,6 +148,42 @@ def test_the_quote_the_price_and_the_next_trade_have_the_same_total(
 def test_calculate_prices_accepts_amounts_in_any_order_and_with_repetitions(om: OrderManagement) -> None:
     assert om.calculate_prices("JPM", BUY, iter([22, 10, 22, 30])) == [442, 200, 442, 610]
     assert om.calculate_prices("IBM", BUY, []) == []
+
+
+@given(
+    our.distinct_orders(),
+    our.distinct_orders(12),
+    our.symbols,
+    our.sides,
+    st.lists(our.requested_amounts, max_size=30),
+    our.requested_amounts,
+)
+def test_calculate_prices_equals_calculate_price_for_each_amount_even_after_changes(
+    orders: list[Order], changes: list[Order], symbol: str, side: Side, amounts: list[int], cached: int
+) -> None:
+    om, _ = both(orders)
+
+    def compare() -> None:
+        alone: list[int] = []
+        try:
+            alone.extend(om.calculate_price(symbol, side, amount) for amount in amounts)
+        except InsufficientLiquidityError as error:
+            with pytest.raises(InsufficientLiquidityError) as caught:
+                om.calculate_prices(symbol, side, amounts)
+            assert caught.value.args == error.args
+        else:
+            assert om.calculate_prices(symbol, side, amounts) == alone
+
+    fresh = om.copy()  # nothing is cached yet
+    with suppress(InsufficientLiquidityError):
+        assert fresh.calculate_prices(symbol, side, [cached]) == [om.calculate_price(symbol, side, cached)]
+    compare()
+    for order in changes:
+        if order.order_id in om:
+            om.remove_order(order.order_id)
+        else:
+            om.add_order(*order)
+        compare()
 
 
 def test_a_price_curve_has_one_row_per_level_and_columns_of_equal_length(om: OrderManagement) -> None:

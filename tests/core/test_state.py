@@ -6,7 +6,8 @@ import copy
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,6 @@ from oms import (
     DuplicateOrderError,
     Event,
     InvalidArgumentError,
-    InvalidOrderError,
     OpenTransactionError,
     Order,
     OrderManagement,
@@ -82,11 +82,11 @@ def test_a_difference_in_the_sequence_number_or_the_next_trade_id_changes_the_ha
     assert om.orders() == make(ONE, TWO).orders()
     by_sequence = om.state_hash()
     assert by_sequence != before
-    twin = make(ONE, TWO)
-    twin.place_trade("JPM", BUY, 1)
-    twin.amend_order(1, amount=20)
-    assert twin.orders() == om.orders()
-    assert twin.state_hash() not in (before, by_sequence)  # the same sequence number, another trade id
+    other = make(ONE, TWO)
+    other.place_trade("JPM", BUY, 1)
+    other.amend_order(1, amount=20)
+    assert other.orders() == om.orders()
+    assert other.state_hash() not in (before, by_sequence)  # the same sequence number, another trade id
 
 
 def test_a_crafted_symbol_cannot_imitate_the_hash_of_another_book() -> None:
@@ -113,11 +113,11 @@ def test_a_copy_is_equal_and_independent(
     om.subscribe(events.append)
     om.place_trade("IBM", BUY, 1)
     before = om.state_hash()
-    twin = duplicate(om)
-    twin._check()
-    assert twin.state_hash() == before
-    assert twin.place_trade("IBM", BUY, 1).trade_id == 2
-    twin.remove_orders()
+    other = duplicate(om)
+    other._check()
+    assert other.state_hash() == before
+    assert other.place_trade("IBM", BUY, 1).trade_id == 2
+    other.remove_orders()
     assert om.state_hash() == before
     assert len(events) == 1
 
@@ -145,9 +145,9 @@ def test_a_copy_of_a_subclass_has_the_same_class_and_attributes() -> None:
     desk = Desk("rates")
     desk.add_order(*ONE)
     for duplicate in COPIES[:4]:
-        twin = duplicate(desk)
-        assert isinstance(twin, Desk)
-        assert (twin.name, twin.orders()) == ("rates", (ONE,))
+        other = duplicate(desk)
+        assert isinstance(other, Desk)
+        assert (other.name, other.orders()) == ("rates", (ONE,))
 
 
 def test_a_snapshot_contains_both_counters_and_all_orders_sorted_as_in_iteration() -> None:
@@ -184,12 +184,90 @@ def test_an_invalid_snapshot_is_rejected(snapshot: Snapshot, message: str) -> No
     assert str(caught.value).startswith(message)
 
 
-def test_a_pickle_with_an_invalid_order_is_rejected() -> None:
-    state = make(ONE).__getstate__() | {"snapshot": Snapshot(0, 1, (ONE._replace(price=0),))}
+def damaged_states() -> Iterator[tuple[str, object]]:
+    """Yield the states of damaged pickles and of pickles of other versions, each with a name."""
+    whole = make(ONE, TWO, Order(3, "IBM", SELL, 5, 5)).__getstate__()
+    sequence, next_trade_id, books, digest = whole["books"]
+    assert books[0][:2] == ("JPM", "BUY")
+    yield "no state", None
+    yield "an empty state", {}
+    yield "a snapshot", {"snapshot": make(ONE).snapshot(), "own": {}}
+    yield "a value is missing", whole | {"books": whole["books"][1:]}
+    yield "another sequence number", whole | {"books": (sequence + 1, next_trade_id, books, digest)}
+    yield "another trade id", whole | {"books": (sequence, next_trade_id + 1, books, digest)}
+    yield "another digest", whole | {"books": (sequence, next_trade_id, books, bytes(32))}
+    yield "a book is missing", whole | {"books": (sequence, next_trade_id, books[1:], digest)}
+    yield "books in another order", whole | {"books": (sequence, next_trade_id, books[::-1], digest)}
+
+    def first_book(*book: object) -> dict[str, object]:
+        return whole | {"books": (sequence, next_trade_id, (book, *books[1:]), digest)}
+
+    symbol, side, columns = books[0]
+    yield "another symbol", first_book("JPX", side, columns)
+    yield "a lone surrogate", first_book("\ud800", side, columns)
+    yield "another side", first_book(symbol, "SELL", columns)
+    yield "text for bytes", first_book(symbol, side, ("text", *columns[1:]))
+    yield "a number for bytes", first_book(symbol, side, (7, *columns[1:]))
+    yield "columns that were swapped", first_book(symbol, side, columns[::-1])
+    yield "a book that is a number", whole | {"books": (sequence, next_trade_id, (7,), digest)}
+    for at in range(4):
+        for damaged in (columns[at][:-8], columns[at] + columns[at][-8:], bytes(8) + columns[at][8:]):
+            yield f"column {at}", first_book(symbol, side, (*columns[:at], damaged, *columns[at + 1 :]))
+
+
+@pytest.mark.parametrize("state", [pytest.param(state, id=name) for name, state in damaged_states()])
+def test_a_damaged_pickle_or_one_of_another_version_raises_an_error_and_adds_no_orders(state: Any) -> None:
     om = OrderManagement.__new__(OrderManagement)
-    with pytest.raises(InvalidOrderError, match="price must be"):
+    with pytest.raises(InvalidArgumentError, match="state must be what this version of oms has pickled"):
         om.__setstate__(state)
     assert om.orders() == ()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_pickle_protocol_preserves_the_whole_state(protocol: int) -> None:
+    om = make(ONE, TWO, Order(0, "\u65e5\u7d4c", SELL, 2**63 - 1, 2**63 - 1))
+    om.place_trade("JPM", BUY, 7)
+    other = pickle.loads(pickle.dumps(om, protocol))  # noqa: S301  # our own bytes
+    other._check()
+    assert other.snapshot() == om.snapshot()
+
+
+def test_a_pickle_with_one_changed_byte_raises_an_error_or_has_the_same_state() -> None:
+    om = make(ONE, TWO)
+    pickled = pickle.dumps(om)
+    for at in range(len(pickled)):
+        try:
+            other = pickle.loads(pickled[:at] + bytes([pickled[at] ^ 1]) + pickled[at + 1 :])  # noqa: S301
+        except Exception:  # noqa: S112  # pickle raises errors of many kinds
+            continue
+        if isinstance(other, OrderManagement):
+            other._check()
+            assert other.snapshot() == om.snapshot()
+
+
+@pytest.mark.parametrize("duplicate", COPIES[:4])
+def test_a_copy_of_a_level_with_many_orders_is_independent(
+    duplicate: Callable[[OrderManagement], OrderManagement],
+) -> None:
+    om = make(*(Order(n, "JPM", BUY, 1, 20) for n in range(3_000)))
+    om.calculate_price("JPM", BUY, 2_000)
+    other = duplicate(om)
+    other.remove_order(1_500)
+    om.add_order(3_000, "JPM", BUY, 1, 20)
+    for each, amount in ((om, 3_001), (other, 2_999)):
+        each._check()
+        assert each.available_amount("JPM", BUY) == amount
+        assert each.calculate_price("JPM", BUY, 2_000) == 40_000
+
+
+def test_a_change_of_the_original_does_not_change_its_copy() -> None:
+    om = make(ONE, TWO)
+    other = om.copy()
+    om.place_trade("JPM", BUY, 25)
+    om.add_order(5, "IBM", BUY, 1, 1)
+    other._check()
+    assert other.orders() == (ONE, TWO)
+    assert other.symbols() == ("JPM",)
 
 
 def test_last_sequence_counts_changes_and_is_rolled_back_with_a_what_if() -> None:
