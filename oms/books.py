@@ -152,10 +152,12 @@ class Books:
     def check_new(self, incoming: Sequence[OrderRow]) -> None:
         """Raise DuplicateOrderError for the first order whose id is already in a book or appears twice."""
         ids = list(map(_ORDER_ID, incoming))
-        first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
-        if len(first) < len(ids) or not self.orders.keys().isdisjoint(first):
-            duplicates = (each for at, each in enumerate(ids) if first[each] < at or each in self.orders)
-            raise DuplicateOrderError(next(duplicates))
+        if len(set(ids)) < len(ids) or not self.orders.keys().isdisjoint(ids):
+            first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
+            row = next(at for at, each in enumerate(ids) if first[each] < at or each in self.orders)
+            error = DuplicateOrderError(ids[row])
+            error.add_note(f"The duplicate is in row {row} of the new orders, counted from 0.")
+            raise error
 
     def open(self, symbol: str, side: Side) -> OrderBook:
         """Return the book of a symbol and side. If it does not exist, create it. O(1)."""

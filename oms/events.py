@@ -147,6 +147,13 @@ class _OrderEvent(Event, _OfOrder):
 class _OrdersEvent(Event, _OfOrders):
     __slots__ = ()
 
+    @classmethod
+    def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None) -> Self:
+        """Return an event about orders, which are all Orders or all rows. See Event."""
+        if type(subject[0]) is Order:
+            return cls(cast("tuple[Order, ...]", subject), sequence, note)
+        return cls(tuple(map(new_order, subject)), sequence, note)
+
     @property
     def symbol(self) -> None:
         """None, because the orders may have different symbols."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from oms import ladder, pricing, state
 from oms.books import Books
 from oms.durability import DurableLedger
-from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
+from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import (
     Event,
     Journal,
@@ -250,19 +250,28 @@ class OrderManagement:
                 self._ledger.commit(OrderAmended, (before, after))
             return after
 
-    def add_orders(self, orders: Iterable[Order]) -> None:
+    def add_orders(self, orders: Iterable[Order] | Mapping[str, object]) -> None:
         """Add many orders, all or none.
 
-        `orders` is an iterable of Order. This method is faster than many calls of `add_order`, because it
-        updates each book only once.
+        `orders` is an iterable of Order, or a mapping of columns. This method is faster than many calls of
+        `add_order`, because it updates each book only once.
+
+        Columns are lists, tuples, or one-dimensional arrays, and their names are the fields of Order. The
+        side is a Side, "BUY", or "SELL". A single symbol or side applies to all rows.
 
         Raises InvalidOrderError if a value is not a valid Order, and DuplicateOrderError if an id occurs
-        twice or belongs to a resting order. O(m log n) for m new orders and n resting orders.
+        twice or belongs to a resting order. With columns, the InvalidOrderError names the column and the
+        row, counted from 0. A note of the DuplicateOrderError names the row. O(m log n) for m new orders
+        and n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_orders(Order(n, "JPM", Side.BUY, 10, 20 + n) for n in range(1000))
         >>> len(om)
         1000
+        >>> columns = {"order_id": [1001, 1002], "amount": [5, 7], "price": [19, 18]}
+        >>> om.add_orders(columns | {"symbol": "JPM", "side": Side.SELL})
+        >>> om.best_price("JPM", Side.SELL)
+        19
 
         """
         incoming = as_rows(orders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import attrgetter, itemgetter, neg
@@ -146,24 +147,21 @@ class OrderBook:
     def update(self, orders: Sequence[OrderRow]) -> None:
         """Add m orders. O(m log n) for n orders in the book."""
         sign, levels = self._sign, self.levels
-        additions: dict[int, tuple[list[int], list[int]]] = {}
+        ids_by_price: defaultdict[int, list[int]] = defaultdict(list)
+        amount_by_price: defaultdict[int, int] = defaultdict(int)
         for order_id, _, _, amount, price in orders:
-            ids_and_amounts = additions.get(price)
-            if ids_and_amounts is None:
-                additions[price] = [order_id], [amount]
-            else:
-                ids_and_amounts[0].append(order_id)
-                ids_and_amounts[1].append(amount)
+            ids_by_price[price].append(order_id)
+            amount_by_price[price] += amount
         self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
         self._sums.clear()
-        self._ladder.update([sign * price for price in additions if sign * price not in levels])
-        for price, (ids, amounts) in additions.items():
+        self._ladder.update([sign * price for price in ids_by_price if sign * price not in levels])
+        for price, ids in ids_by_price.items():
             ids.sort()
             level = levels.get(sign * price)
             if level is None:
-                levels[sign * price] = Level(sum(amounts), ids)
+                levels[sign * price] = Level(amount_by_price[price], ids)
             else:
-                level.extend(ids, sum(amounts))
+                level.extend(ids, amount_by_price[price])
 
     def remove(self, order: OrderRow) -> None:
         """Remove an order. O(log n) for n orders in the book."""

@@ -1,24 +1,33 @@
-"""Many orders at once, checked column by column in C: a call for each would cost more than the book."""
+"""The arguments of `add_orders`, converted to rows and checked.
+
+The checks run over whole columns in C, because a Python call for each order would take longer than adding the
+orders to a book.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import cast
+from typing import Any, cast
 
 from oms.conversions import as_order
+from oms.display import counted
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
 __all__ = ["as_rows", "check_orders"]
 
+_SIDES = {side.value: side for side in Side}
+
 
 def as_rows(orders: object) -> Sequence[OrderRow]:
-    """Return the orders of an iterable as a tuple.
+    """Return the orders of an iterable, or the rows of a mapping of columns.
 
-    Raises InvalidOrderError if a value is not a valid Order.
+    Raises InvalidOrderError if a value or a row is not a valid order.
     """
+    if isinstance(orders, Mapping):
+        return _rows_of(cast("Mapping[object, object]", orders))
     if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
         raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
     new_orders = tuple(cast("Iterable[Order]", orders))
@@ -28,17 +37,26 @@ def as_rows(orders: object) -> Sequence[OrderRow]:
 
 def check_orders(orders: Sequence[object]) -> None:
     """Raise InvalidOrderError for the first value that is not a valid Order."""
-    if not orders or (set(map(type, orders)) == {Order} and _are_sound(cast("Sequence[Order]", orders))):
+    if not orders:
         return
+    if set(map(type, orders)) == {Order}:
+        fields = (list(map(itemgetter(n), cast("Sequence[Order]", orders))) for n in range(5))
+        if _are_sound(*fields):
+            return
     for order in orders:
         if type(order) is not Order:
             raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
         check_order(*order)
 
 
-def _are_sound(orders: Sequence[Order]) -> bool:
+def _are_sound(
+    ids: Sequence[Any],
+    symbols: Sequence[Any],
+    sides: Sequence[Any],
+    amounts: Sequence[Any],
+    prices: Sequence[Any],
+) -> bool:
     """Return True if all fields of all orders are certainly valid. The columns are checked in C."""
-    ids, symbols, sides, amounts, prices = (list(map(itemgetter(n), orders)) for n in range(5))
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}
@@ -48,3 +66,45 @@ def _are_sound(orders: Sequence[Order]) -> bool:
         and 0 < min(prices) <= max(prices) <= MAX_INT
         and all(symbol and symbol.isascii() for symbol in set(symbols))
     )
+
+
+# ---------------------------------------------------------------------- columns
+
+
+def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
+    """Return the rows of a mapping of columns.
+
+    Raises InvalidOrderError, which names the column, and the row counted from 0.
+    """
+    if set(columns) != set(Order._fields):
+        raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))
+    size = len(_as_list("order_id", columns["order_id"]))
+    table = [_as_list(field, columns[field], size) for field in Order._fields]
+    for field, values in zip(Order._fields, table, strict=True):
+        if len(values) != size:
+            allowed = f"a column of {counted(size, 'row')}, as many as order_id has"
+            raise InvalidOrderError(field, values, allowed)
+    if str in set(map(type, table[2])):
+        table[2] = [_SIDES.get(side, side) if type(side) is str else side for side in table[2]]
+    if size and not _are_sound(*table):
+        for row, order in enumerate(zip(*table, strict=True)):
+            _check_row(row, order)
+    return tuple(cast("Iterable[OrderRow]", zip(*table, strict=True)))
+
+
+def _as_list(field: str, column: object, size: int = 0) -> list[Any]:
+    """Return a column as a list of `size` values. A single symbol or side is repeated."""
+    if isinstance(column, str) and field in {"symbol", "side"}:
+        return [column] * size
+    values: object = cast("Any", column).tolist() if hasattr(column, "tolist") else column
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
+        raise InvalidOrderError(field, column, "a column: a list, a tuple, or an array of one dimension")
+    return list(cast("Iterable[Any]", values))
+
+
+def _check_row(row: int, order: tuple[object, ...]) -> None:
+    try:
+        check_order(*order)
+    except InvalidOrderError as error:
+        field = f"{error.field} in row {row}"
+        raise InvalidOrderError(field, error.value, error.allowed, error.remedy) from None
