@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 from oms import Order, OrderAdded, OrderManagement, Side, journal
@@ -16,7 +15,6 @@ from workloads import SYMBOL, timed
 
 BODY = '{"order_id":%d,"symbol":"JPM","side":"BUY","amount":20,"price":2000}'
 BATCH = 256
-RESTING = 1_000_000
 
 
 class Bare:
@@ -122,26 +120,3 @@ def test_a_durable_batch_takes_at_most_twice_as_long_as_a_plain_executemany(tmp_
     print({name: f"ratio {value:.2f}" for name, value in ratio.items()})
     assert ratio["append"] < 2
     assert ratio["added by the journal"] < 2
-
-
-def test_opening_a_journal_of_a_million_orders_takes_at_most_three_times_as_long_as_select_and_add_orders(
-    tmp_path: Path,
-) -> None:
-    file = tmp_path / "book.db"
-    with journal.open(file, durability="off") as om:
-        om.add_orders(Order(n, SYMBOL, Side.BUY, 20, n + 1) for n in range(RESTING))
-    start = perf_counter()
-    with closing(sqlite3.connect(file)) as connection:
-        stored_orders = connection.execute(
-            "SELECT order_id, symbol, side, amount, price FROM orders"
-        ).fetchall()
-    bare = OrderManagement()
-    bare.add_orders(Order(i, symbol, Side(side), a, p) for i, symbol, side, a, p in stored_orders)
-    end = perf_counter()
-    del stored_orders
-    second_start = perf_counter()
-    with journal.open(file) as om:
-        ratio = (perf_counter() - second_start) / (end - start)
-        assert len(om) == len(bare) == RESTING
-    print(f"opening a million orders: ratio {ratio:.2f}")
-    assert ratio < 3

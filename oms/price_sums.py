@@ -118,7 +118,8 @@ class PriceSums:
         end = offset = rank = 0
         for amount in amounts:
             if end < amount:
-                for end, offset, rank in rows:  # noqa: B007  # they are those of the row that ends the loop
+                # The rows reach as far as the amounts, so the loop ends with a break.
+                for end, offset, rank in rows:  # noqa: B007  # pragma: no branch
                     if amount <= end:
                         break
             totals.append(offset + amount * rank)
@@ -207,3 +208,5 @@ class PriceSums:
         costs = accumulate(map(mul, ranks, original))
         expected = [cost - end * rank for cost, end, rank in zip(costs, reach, ranks, strict=True)]
         assert offsets == expected, "the offsets of the rows are right before corrections"
+        ends = [end for rows in self._shifted_rows() for end, _, _ in rows]
+        assert ends == sorted(ends), "the rows are best first after corrections"

@@ -15,6 +15,11 @@ from oms.journal.verification import state_after, verify_event_log
 
 __all__ = ["Droppable", "drop_before", "droppable_before"]
 
+_NOTED = (
+    "SELECT sequence, kind, note, body FROM events "
+    "WHERE sequence > ? AND sequence < ? AND note IS NOT NULL ORDER BY sequence"
+)
+
 
 class Droppable(NamedTuple):
     """The events `first` to `last` that a compaction would drop, and the number of events and trades."""
@@ -57,24 +62,33 @@ def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
 
 def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
     verify_event_log(event_log)
-    start = event_log.head("snapshot").sequence
+    start, now = event_log.head("snapshot").sequence, event_log.head("now")
     first = event_log.batch_of(first)
     if first <= start + 1:
         return 0
     noted, rows = _noted(event_log, start, first)
-    sequence, next_trade_id, resting = state_after(event_log, first - 1).snapshot()
-    orders = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
-    head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
+    head, orders = (now, None) if first > now.sequence else _state_before(event_log, first)
     fills = "SELECT trade_id FROM trades WHERE sequence < ?"
     connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
     connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
     connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
     connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
     connection.execute("DELETE FROM snapshot")
-    connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
+    if orders is None:  # all events are dropped, and the table has just been verified
+        connection.execute("INSERT INTO snapshot SELECT * FROM orders")
+    else:
+        connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
     for name, each in (("snapshot", head), ("noted", noted)):
         connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", each.row(name))
     return first - 1 - start
+
+
+def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[object, ...]]]:
+    """Return the head and the rows of the orders as they were before event `first`."""
+    sequence, next_trade_id, resting = state_after(event_log, first - 1).snapshot()
+    orders: list[tuple[object, ...]] = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
+    head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
+    return head, orders
 
 
 def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
@@ -82,11 +96,9 @@ def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tupl
     head = event_log.head("noted")
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []
-    for sequence, _, kind, note, body, _ in event_log.rows(start + 1):
-        if sequence >= first:
-            break
-        if note is not None:
-            before = link(before, sequence, 0, kind, note, digest(body))
-            rows.append((sequence, kind, note, body, before))
-            last, count = sequence, count + 1
+    found = event_log.connection.execute(_NOTED, (start, first)).fetchall()  # verified by the caller
+    for sequence, kind, note, body in found:
+        before = link(before, sequence, 0, kind, note, digest(body))
+        rows.append((sequence, kind, note, body, before))
+        last, count = sequence, count + 1
     return head._replace(sequence=last, orders=count, last_hash=before), rows

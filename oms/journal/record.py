@@ -16,7 +16,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
-from oms.models import Order, OrderFill, Side, Trade
+from oms.models import Order, OrderFill, Side, Trade, new_order
 
 __all__ = [
     "EMPTY",
@@ -36,6 +36,8 @@ __all__ = [
 SUM_MODULUS = 2**256
 NO_HASH = bytes(32)
 _SIDES = {side.value: side for side in Side}
+_ORDER_FIELDS = set(Order._fields)
+_decode = json.JSONDecoder().decode
 
 
 class Head(NamedTuple):
@@ -144,7 +146,9 @@ def _trade(trade: Trade, remaining: int | None) -> str:
 
 
 def _read_order(body: Any) -> Order:
-    return Order(**(body | {"side": _SIDES[body["side"]]}))
+    if set(body) != _ORDER_FIELDS:
+        raise ValueError(f"an order has the fields {', '.join(Order._fields)}")
+    return new_order((body["order_id"], body["symbol"], _SIDES[body["side"]], body["amount"], body["price"]))
 
 
 def _read_orders(body: Any) -> tuple[Order, ...]:
@@ -185,4 +189,4 @@ def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
     """Build the event from these fields. Raises LookupError, TypeError, or ValueError if one is invalid."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
-    return cast("Callable[..., Event]", make)(*read(json.loads(body)), sequence=sequence, note=note)
+    return cast("Callable[..., Event]", make)(*read(_decode(body)), sequence, note)

@@ -65,17 +65,12 @@ def verify_event_log(event_log: EventLog) -> Verification:
         om = replayed(event_log, end.sequence, trades.check)
         trades.check_end()
     orders = event_log.orders("orders", end)
-    now = OrderManagement.from_snapshot(Snapshot(end.sequence, end.next_trade_id, orders))
-    if now.state_hash() != om.state_hash():
+    sequence, next_trade_id, resting = om.snapshot()
+    result = sequence, next_trade_id, sorted(resting)
+    if result != (end.sequence, end.next_trade_id, sorted(orders)):
         raise JournalError(f"{event_log.place}: orders", "they differ from the result of the events")
-    return Verification(
-        start.sequence + 1,
-        end.sequence,
-        end.sequence - start.sequence,
-        trades.count,
-        len(om),
-        om.state_hash(),
-    )
+    first, events = start.sequence + 1, end.sequence - start.sequence
+    return Verification(first, end.sequence, events, trades.count, len(om), om.state_hash())
 
 
 def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
@@ -105,11 +100,14 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
             raise JournalError(place, f"its batch must be {allowed}, not {first}")
         batch = first
         try:
-            with om.transaction(event.note):
+            if event.note is None:  # a transaction takes longer than most changes
                 REPLAY[type(event)](om, event)
+            else:
+                with om.transaction(event.note):
+                    REPLAY[type(event)](om, event)
         except (OmsError, TypeError) as error:
             raise JournalError(place, f"it cannot have happened: {error}") from error
-        if [_as_stored(each, event) for each in published] != [event]:
+        if published != [event] and [_as_stored(each, event) for each in published] != [event]:
             raise JournalError(place, f"it cannot have happened: its replay publishes {published}")
         published.clear()
         if isinstance(event, TradePlaced):
