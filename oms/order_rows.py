@@ -78,24 +78,24 @@ def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
     """
     if set(columns) != set(Order._fields):
         raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))
-    size = len(_as_list("order_id", columns["order_id"]))
-    table = [_as_list(field, columns[field], size) for field in Order._fields]
-    for field, values in zip(Order._fields, table, strict=True):
-        if len(values) != size:
-            allowed = f"a column of {counted(size, 'row')}, as many as order_id has"
+    table: list[list[Any]] = []
+    for field in Order._fields:
+        column = columns[field]
+        single = field in {"symbol", "side"} and isinstance(column, str)
+        values = [column] * len(table[0]) if single else _as_list(field, column)
+        table.append(values)
+        if len(values) != len(table[0]):
+            allowed = f"a column of {counted(len(table[0]), 'row')}, as many as order_id has"
             raise InvalidOrderError(field, values, allowed)
     if str in set(map(type, table[2])):
         table[2] = [_SIDES.get(side, side) if type(side) is str else side for side in table[2]]
-    if size and not _are_sound(*table):
+    if table[0] and not _are_sound(*table):
         for row, order in enumerate(zip(*table, strict=True)):
             _check_row(row, order)
     return tuple(cast("Iterable[OrderRow]", zip(*table, strict=True)))
 
 
-def _as_list(field: str, column: object, size: int = 0) -> list[Any]:
-    """Return a column as a list of `size` values. A single symbol or side is repeated."""
-    if isinstance(column, str) and field in {"symbol", "side"}:
-        return [column] * size
+def _as_list(field: str, column: object) -> list[Any]:
     values: object = cast("Any", column).tolist() if hasattr(column, "tolist") else column
     if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
         raise InvalidOrderError(field, column, "a column: a list, a tuple, or an array of one dimension")

@@ -37,9 +37,9 @@ Invariants:
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, islice
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, islice
 from operator import mul, sub
 
 from oms.level import Level
@@ -48,9 +48,6 @@ __all__ = ["PriceSums"]
 
 MOST_CORRECTIONS = 8
 """The largest number of corrections. With more of them, adding up the levels again would be faster."""
-
-MOST_ROWS = 4
-"""The largest number of rows per amount of a walk for many amounts. With more, bisections would be faster."""
 
 NOWHERE = -(2**63)
 """The rank of the sentinel row, which is better than the rank of any price."""
@@ -104,44 +101,30 @@ class PriceSums:
         return abs(offsets[row] + cost + amount * ranks[row])
 
     def prices(self, amounts: Sequence[int]) -> list[int]:
-        """Return the total price of each of the amounts, which are ascending, and all within the rows.
+        """Return the total price of each of m ascending amounts, which the rows cover. O(m log k).
 
-        One walk over the rows serves all amounts, in O(k); if there are few amounts beside the rows,
-        a bisection for each, in O(log k).
+        The amounts are split at the corrections. Between two corrections, all amounts need the same change of
+        the cumulative amount (`moved`) and of the cumulative price (`cost`).
         """
-        ranks, reach, *_ = self._cache
-        if bisect_left(reach, amounts[-1]) > MOST_ROWS * len(amounts):
-            prices = map(self.price, amounts)
-            return [price for price in prices if price is not None]
-        rows = chain.from_iterable(self._shifted_rows())
+        ranks, reach, offsets, corrections, _ = self._cache
         totals: list[int] = []
-        end = offset = rank = 0
-        for amount in amounts:
-            if end < amount:
-                # The rows reach as far as the amounts, so the loop ends with a break.
-                for end, offset, rank in rows:  # noqa: B007  # pragma: no branch
-                    if amount <= end:
-                        break
-            totals.append(offset + amount * rank)
-        return totals if ranks[-1] > 0 else [-total for total in totals]
-
-    def _shifted_rows(self) -> Iterator[Iterable[tuple[int, int, int]]]:
-        """Yield runs of rows as they are with all shifts: the amount down to a level, its offset, its rank.
-
-        A changed level comes before its own row, if it has one, which then begins and ends at one amount.
-        """
-        ranks, reach, offsets, shifts, _ = self._cache
-        start = moved = paid = 0
-        for row, changed_rank, change, total in (*shifts, (len(ranks) - 1, 0, 0, 0)):
-            run = slice(start, row + 1)
-            rows: Iterable[tuple[int, int, int]] = zip(reach[run], offsets[run], ranks[run], strict=True)
-            if moved or paid:
-                rows = ((end + moved, offset + paid - moved * rank, rank) for end, offset, rank in rows)
-            yield rows
-            before = reach[row] + moved
-            spent = offsets[row] + paid + reach[row] * ranks[row]
-            yield [(before + total, spent - before * changed_rank, changed_rank)]
-            start, moved, paid = row + 1, moved + change, paid + change * changed_rank
+        start = row = moved = cost = 0
+        for last_row, rank, change, total in (*corrections, (len(ranks) - 1, 0, 0, 0)):
+            better = reach[last_row] + moved  # the amount of all levels before the changed level
+            stop = bisect_right(amounts, better, start)
+            for amount in amounts[start:stop]:
+                end = amount - moved  # where the amount ends in the rows
+                if reach[row] < end:
+                    row += 1  # usually right, and faster than a bisection
+                    if reach[row] < end:
+                        row = bisect_left(reach, end, row)
+                totals.append(offsets[row] + cost + end * ranks[row])
+            start = bisect_right(amounts, better + total, stop)
+            offset = offsets[last_row] + reach[last_row] * ranks[last_row] + cost - better * rank
+            totals += [offset + amount * rank for amount in amounts[stop:start]]
+            moved += change
+            cost += change * rank
+        return list(map(abs, totals))
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add rows until they cover `amount`, and return the amount that they cover.
@@ -208,5 +191,3 @@ class PriceSums:
         costs = accumulate(map(mul, ranks, original))
         expected = [cost - end * rank for cost, end, rank in zip(costs, reach, ranks, strict=True)]
         assert offsets == expected, "the offsets of the rows are right before corrections"
-        ends = [end for rows in self._shifted_rows() for end, _, _ in rows]
-        assert ends == sorted(ends), "the rows are best first after corrections"
