@@ -150,9 +150,8 @@ class _OrdersEvent(Event, _OfOrders):
     @classmethod
     def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None) -> Self:
         """Return an event about orders, which are all Orders or all rows. See Event."""
-        if type(subject[0]) is Order:
-            return cls(cast("tuple[Order, ...]", subject), sequence, note)
-        return cls(tuple(map(new_order, subject)), sequence, note)
+        orders = subject if type(subject[0]) is Order else tuple(map(new_order, subject))
+        return super().about(orders, sequence, note)
 
     @property
     def symbol(self) -> None:

@@ -701,10 +701,10 @@ class OrderManagement:
             self._ledger.check_closed(_COPYING)
             return {"books": state.pack(self._books, self._ledger.sequence), "own": self._own()}
 
-    def __setstate__(self, packed: dict[str, Any]) -> None:
+    def __setstate__(self, values: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
-        self._ledger.sequence = state.unpack(packed, self._books)
-        vars(self).update(packed["own"])
+        self._ledger.sequence = state.unpack(values, self._books)
+        vars(self).update(values["own"])
 
     def _own(self) -> dict[str, Any]:
         """Return the attributes of a subclass."""

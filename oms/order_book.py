@@ -22,7 +22,7 @@ _AMOUNT = attrgetter("amount")
 _AMOUNT_OF = itemgetter(3)
 
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
-"""The prices of levels, the number of orders at each, and the ids and the amounts of these orders."""
+"""The prices of the levels, the number of orders at each level, and the ids and amounts of the orders."""
 
 
 class OrderBook:
@@ -119,9 +119,10 @@ class OrderBook:
         return price
 
     def find_prices(self, amounts: Sequence[int]) -> list[int]:
-        """Return the total price of each of the amounts, which are ascending, in at most O(k) for all.
+        """Return the total price of each of m ascending amounts.
 
-        Raises InsufficientLiquidityError for the last.
+        At most O(k) for the k levels that the largest amount covers, plus O(m log k). Raises
+        InsufficientLiquidityError if the book contains less than the largest amount.
         """
         if not amounts:
             return []
@@ -242,7 +243,7 @@ class OrderBook:
     # ------------------------------------------------------------------ the whole book
 
     def columns(self) -> Columns:
-        """Return all levels and orders as columns, best first, in O(n)."""
+        """Return all levels and orders as columns, best first. O(n) for n orders."""
         ranks = list(self._ladder)
         levels = list(map(_IDS, map(self.levels.__getitem__, ranks)))
         ids = list(chain.from_iterable(levels))
@@ -252,25 +253,25 @@ class OrderBook:
     def load(
         self, prices: Sequence[int], counts: Sequence[int], ids: Sequence[int], amounts: Sequence[int]
     ) -> None:
-        """Fill an empty book with what `columns` returned, in O(n)."""
+        """Fill an empty book with the columns that `columns` returned. O(n) for n orders."""
         price_of_each = chain.from_iterable(map(repeat, prices, counts))
         rows = zip(ids, repeat(self.symbol), repeat(self.side), amounts, price_of_each, strict=False)
         self._orders.update(zip(ids, rows, strict=True))
         ranks = [self._sign * price for price in prices]
-        left_ids, left_amounts = iter(ids), iter(amounts)
+        remaining_ids, remaining_amounts = iter(ids), iter(amounts)
         for rank, count in zip(ranks, counts, strict=True):
-            amount = sum(islice(left_amounts, count))
-            self.levels[rank] = Level(amount, list(islice(left_ids, count)))
+            amount = sum(islice(remaining_amounts, count))
+            self.levels[rank] = Level(amount, list(islice(remaining_ids, count)))
         self._ladder.update(ranks)
 
     def copy(self, orders: dict[int, OrderRow]) -> OrderBook:
-        """Return a copy that finds its orders in another dict, in O(n)."""
-        twin = OrderBook(self.symbol, self.side, orders)
-        twin.levels.update(
+        """Return a copy. `orders` is the dict with the orders of the copy. O(n) for n orders."""
+        other = OrderBook(self.symbol, self.side, orders)
+        other.levels.update(
             (rank, Level(level.amount, list(level.ids))) for rank, level in self.levels.items()
         )
-        twin._ladder.update(self._ladder)
-        return twin
+        other._ladder.update(self._ladder)
+        return other
 
     # ------------------------------------------------------------------ self-check
 

@@ -1,17 +1,17 @@
-"""The whole state of the books at once: checked, copied, and packed into columns for a pickle.
+"""The state of all books at once: copied, packed for a pickle, and checked when it comes from a snapshot.
 
-The problem: a pickle of a million orders as objects takes seconds to write and to read, mostly for making
-objects and comparing them with those that the pickle has already.
+The problem: to pickle a million orders as objects takes seconds, because pickle handles each object and each
+field on its own.
 
-The solution: a pickle holds columns of 64-bit integers as bytes, four for each book: the prices of its
-levels, the number of orders at each, and the ids and the amounts of the orders. All are best first, so
-reading them takes neither a sort nor a search.
+The solution: a pickle contains columns of 64-bit integers as bytes. There are four columns for each book: the
+prices of its levels, the number of orders at each level, and the ids and the amounts of the orders. All of
+them are sorted best first, so a book can be filled without sorting or searching.
 
 Invariants:
 
-- A digest covers the counters, the names of the books, and the columns. So what is read is what was written,
-  and needs no other check. Everything else raises an error.
-- A copy shares with its original the rows of the orders, which never change, and nothing else.
+- A digest covers the counters, the symbols and sides, and the columns. If the digest is right, the state is
+  the one that was pickled, and needs no other check.
+- A copy shares only the rows of the orders with its original. The rows are immutable.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from oms.events import Snapshot
 from oms.models import Side, check_positive
 from oms.order_rows import check_orders
 
-__all__ = ["Packed", "checked_snapshot", "copy_books", "pack", "unpack"]
+__all__ = ["checked_snapshot", "copy_books", "pack", "unpack"]
 
 PackedBook = tuple[str, str, tuple[bytes, ...]]
-"""A symbol, a side as text, and the four columns of `OrderBook.columns`."""
+"""The symbol, the side as a string, and the four columns of `OrderBook.columns` as bytes."""
 
-Packed = tuple[int, int, tuple[PackedBook, ...], bytes]
-"""The sequence number of the last event, the next trade id, the books, and the digest over these."""
+PackedBooks = tuple[int, int, tuple[PackedBook, ...], bytes]
+"""The last sequence number, the next trade id, the books, and the digest of these three."""
 
 
-def pack(books: Books, sequence: int) -> Packed:
-    """Return the state after the event numbered `sequence`, in O(n)."""
+def pack(books: Books, sequence: int) -> PackedBooks:
+    """Return the state of all books as bytes. `sequence` is the last sequence number. O(n) for n orders."""
     packed = tuple(
         (symbol, side.value, tuple(map(_to_bytes, book.columns())))
         for (symbol, side), book in books.by_name.items()
@@ -46,28 +46,31 @@ def pack(books: Books, sequence: int) -> Packed:
 
 
 def unpack(state: Any, books: Books) -> int:
-    """Fill empty books with the packed state at the key "books", and return its sequence number, in O(n).
+    """Fill empty books with `state["books"]`, and return the last sequence number. O(n) for n orders.
 
-    Raises InvalidArgumentError for anything but what `pack` returned.
+    Raises InvalidArgumentError, before any change, if `pack` did not return this value.
     """
-    damaged = InvalidArgumentError("state", state, "what this version of oms has pickled, undamaged")
-    try:
-        sequence, next_trade_id, packed, digest = state["books"]
-        expected = _digest(sequence, next_trade_id, packed)
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged from error
-    if digest != expected:
-        raise damaged
-    for symbol, side, columns in packed:
+    if not _is_intact(state):
+        raise InvalidArgumentError("state", state, "an undamaged state that this version of oms pickled")
+    sequence, next_trade_id, packed_books, _ = state["books"]
+    for symbol, side, columns in packed_books:
         books.open(symbol, Side(side)).load(*map(_from_bytes, columns))
     books.next_trade_id = next_trade_id
     return cast("int", sequence)
 
 
-def _digest(sequence: int, next_trade_id: int, packed: tuple[PackedBook, ...]) -> bytes:
-    sizes = [(symbol, side, list(map(len, columns))) for symbol, side, columns in packed]
+def _is_intact(state: Any) -> bool:
+    try:
+        sequence, next_trade_id, packed_books, digest = state["books"]
+        return bool(digest == _digest(sequence, next_trade_id, packed_books))
+    except (KeyError, TypeError, ValueError):  # not a dict with a tuple of these values
+        return False
+
+
+def _digest(sequence: int, next_trade_id: int, packed_books: tuple[PackedBook, ...]) -> bytes:
+    sizes = [(symbol, side, list(map(len, columns))) for symbol, side, columns in packed_books]
     digest = hashlib.sha256(repr((sequence, next_trade_id, sizes)).encode())
-    for _, _, columns in packed:
+    for _, _, columns in packed_books:
         for column in columns:
             digest.update(column)
     return digest.digest()
@@ -81,18 +84,18 @@ def _from_bytes(column: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(column) // 8}q", column)
 
 
-def copy_books(books: Books, twin: Books) -> None:
-    """Make empty books equal to others, in O(n)."""
-    twin.orders.update(books.orders)
-    for name, book in books.by_name.items():
-        twin.by_name[name] = book.copy(twin.orders)
-    twin.next_trade_id = books.next_trade_id
+def copy_books(source: Books, target: Books) -> None:
+    """Copy all orders, levels, and counters of `source` to the empty books `target`. O(n) for n orders."""
+    target.orders.update(source.orders)
+    for name, book in source.by_name.items():
+        target.by_name[name] = book.copy(target.orders)
+    target.next_trade_id = source.next_trade_id
 
 
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
-    """Return a snapshot that an OrderManagement can start from.
+    """Return the snapshot if an OrderManagement can start from it.
 
-    Raises InvalidArgumentError, InvalidOrderError, and DuplicateOrderError.
+    Raises InvalidArgumentError, InvalidOrderError, or DuplicateOrderError if the snapshot is not valid.
     """
     if not isinstance(cast("object", snapshot), Snapshot):
         raise InvalidArgumentError(

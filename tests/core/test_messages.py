@@ -221,6 +221,8 @@ def worked_example() -> OrderManagement:
     return om
 
 
+COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "price": [20]}
+
 ORDERS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
@@ -229,6 +231,23 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().calculate_prices("JPM", Side.BUY, 5),  # type: ignore[arg-type] # the mistake
         "amounts must be an iterable of int >= 1, not 5 (int); write [amount]",
+    ),
+    (
+        lambda: OrderManagement().add_orders({"order_id": [1]}),
+        "columns must be order_id, symbol, side, amount, price, not ['order_id'] (list)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"amount": [20, 10]}),
+        "amount must be a column of 1 row, as many as order_id has, not [20, 10] (list)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"amount": 20}),
+        "amount must be a column: a list, a tuple, or an array of one dimension, not 20 (int)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"price": [20.25]}),
+        f"price in row 0 must be {RESTING}, not 20.25 (float); "
+        "convert with Instrument('0.01', '1').to_ticks('20.25')",
     ),
     (
         lambda: OrderManagement().add_orders([5]),  # type: ignore[list-item] # the mistake
@@ -253,6 +272,10 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
 ]
 
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: OrderManagement().__setstate__({}),
+        "state must be an undamaged state that this version of oms pickled, not {} (dict)",
+    ),
     (
         lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
