@@ -156,7 +156,8 @@ class Books:
             first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
             row = next(at for at, each in enumerate(ids) if first[each] < at or each in self.orders)
             error = DuplicateOrderError(ids[row])
-            error.add_note(f"The duplicate is in row {row} of the new orders, counted from 0.")
+            if type(incoming[row]) is not Order:  # a row of columns
+                error.add_note(f"The id is in row {row} of the columns, counted from 0.")
             raise error
 
     def open(self, symbol: str, side: Side) -> OrderBook:
