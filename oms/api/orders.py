@@ -30,7 +30,7 @@ _OrderId = Annotated[OrderId, Path(description="The id of the order.")]
 
 
 class Orders:
-    """The order and trade endpoints. Each runs in a thread, because it may wait for a lock or the disk."""
+    """The order and trade endpoints. They run in threads, because they may wait for a lock or the disk."""
 
     def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
         self._om = om
