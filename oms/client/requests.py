@@ -1,4 +1,4 @@
-"""Client requests, and the limits on the values that they carry.
+"""Client requests, and the limits on the values in them.
 
 In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
 """
@@ -56,7 +56,7 @@ def change_request(
 
 
 def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a read-only request. Fields that are None are left out.
+    """Return a read-only request without the fields that are None.
 
     Raises InvalidOrderError for an integer or a list that is too long for a query string.
     """
