@@ -24,8 +24,8 @@ T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Each operation is written once, as a function in operations.py that returns an exchange. An exchange is a
-# generator that yields requests and receives responses. `_method` and `_async_method` turn the function into a
-# method of each client, with a signature for type checkers. `help()`, `inspect.signature`,
+# generator that yields requests and receives responses. `_method` and `_async_method` turn the function into
+# a method of each client, with a signature for type checkers. `help()`, `inspect.signature`,
 # `typing.get_type_hints`, and the API reference must show the type of the result, not of the exchange.
 # `_describe` therefore changes the signature at run time.
 

@@ -84,7 +84,7 @@ def test_a_limit_that_is_not_positive_and_finite_raises_an_error(bound: str) -> 
 def test_a_symbol_that_was_not_recorded_raises_an_error() -> None:
     recorder = record([1])
     assert recorder.symbols == ("X",)
-    with pytest.raises(InvalidArgumentError, match="symbol must be one that was recorded: X, not 'Y'"):
+    with pytest.raises(InvalidArgumentError, match=r"symbol must be a recorded symbol \(X\), not 'Y'"):
         recorder.history("Y")
 
 
