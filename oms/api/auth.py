@@ -14,7 +14,7 @@ The solution.
 - The page sends the key once, to POST /session, and gets a cookie with a random token. Scripts cannot read
   this cookie.
 - A write request or stream connection that uses the cookie must come from this server's own page. Its Origin
-  must match the Host, or the settings must allow it.
+  must match the Host, or the settings must allow this Origin.
 - The Host must be an IP address or a name that the settings allow. An attacker's domain name is neither.
 
 Invariants:
@@ -116,7 +116,7 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the application's mount path, so that other applications do not get the cookie."""
+    """Return the application's mount path. The browser then sends the cookie only to this application."""
     return request.scope.get("root_path") or "/"
 
 

@@ -64,7 +64,7 @@ def to_reply(key: str, response: FirstResponse) -> str:
 
 
 def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Pass all events in the journal to `responses` and the other subscribers, and subscribe them.
+    """Pass the journal's events to `responses` and the other subscribers, and subscribe them to new events.
 
     Also add the replies in the journal to `responses`. A reply is the response to a request that created no
     event. Raise JournalError if the journal cannot be read. O(n) for n events.
@@ -87,11 +87,11 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
 
 
 class FirstResponses:
-    """The first response to each change, which the service replays to retries. Responses are never deleted.
+    """The first response to each change, so that a retry can receive it. Responses are never deleted.
 
-    A FirstResponses object subscribes to the books' events and is called under their lock. Other code in the
-    process may add orders too. Their ids are also recorded, because they cannot be reused, but without a
-    response.
+    A FirstResponses object subscribes to the books' events and is called under their lock. It also records
+    the ids of orders that other code in the process adds, because order ids cannot be reused. These ids have
+    no response.
 
     `sequence` is the number of the last recorded event. A subscriber misses an event if an exception is
     raised after the change and before the event is published. `catch_up` reads missed events from the
@@ -124,7 +124,7 @@ class FirstResponses:
         events in the journal.
         """
         if om.journal is not None and self.sequence < om.last_sequence:
-            for event in om.journal.history():  # not `read`: a compaction may have dropped the missed events
+            for event in om.journal.history():  # not `read`, which omits dropped events
                 if event.sequence > self.sequence:
                     self(event)
             self.sequence = om.last_sequence

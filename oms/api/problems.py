@@ -41,7 +41,7 @@ _LONGEST_VALUE = 1_000  # characters of JSON
 
 
 class ProblemError(HTTPException):
-    """A rejected request. `code` is a key of PROBLEMS. The response body contains `fields` too."""
+    """A rejected request. `code` is a key of PROBLEMS, and the response body includes `fields`."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ def from_exception(error: OmsError) -> ProblemError:
 
 
 def without_folders(text: str) -> str:
-    """Return the text with absolute paths cut to file names, so that clients do not see directory names."""
+    """Return the text with absolute paths reduced to file names, so that clients see no directory names."""
     return _FOLDERS.sub("", text)
 
 

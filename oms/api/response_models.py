@@ -160,7 +160,7 @@ class QuoteResponse(BookResponse):
 
 
 class CurveResponse(BookResponse):
-    """The price curve as columns, with one entry per price level."""
+    """The price levels and their cumulative amounts and prices, as columns of equal length."""
 
     price: list[int]
     amount: list[int]

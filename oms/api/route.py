@@ -178,7 +178,7 @@ def _check_media_type(request: Request) -> None:
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem for the first validation error. A missing field is reported only as the last resort.
+    """Return the problem for the first validation error, but prefer other errors to missing fields.
 
     A misspelled field causes two errors, one for an unknown field and one for a missing field. The error for
     the unknown field is more helpful, because it contains the misspelled name.

@@ -30,7 +30,7 @@ class Settings:
     - `stream_backlog`: the maximum number of unsent changes per stream. A stream with more is closed.
     - `most_streams`: the maximum number of open streams.
 
-    Raise InvalidArgumentError if the key is too short or has characters that are not visible ASCII.
+    Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
 
     >>> Settings(api_key="sixteen-letters!")  # the repr does not contain the key
     Settings(checks_host=False, hosts=('localhost',), cors_origins=(), ...)

@@ -2,7 +2,7 @@
 
     OmsError (Exception)
     └── ApiError                                        a request that failed
-        ├── RequestRejectedError (PermissionError)      rejected by the service, such as a wrong API key
+        ├── RequestRejectedError (PermissionError)      the service rejected it, such as for a wrong API key
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
         ├── UnexpectedResponseError (ValueError)        a malformed response, or another program's response
         └── UnsteadyBooksError (RuntimeError)           the books changed during every read of the orders

@@ -391,7 +391,7 @@ def _check_page(
 ) -> None:
     """Raise an error unless a page contains orders of the requested books, sorted by id.
 
-    Because the ids increase, the reading of pages ends even if the service is faulty.
+    Increasing ids also ensure that the client does not read pages endlessly if the service is faulty.
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):

@@ -18,7 +18,7 @@ Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
 - The error after the last attempt contains the idempotency key if and only if an attempt may have arrived.
   The caller can pass this key to the same method again, and the change is still made only once.
-- `Response.earlier_may_have_arrived` is True if an earlier attempt at the request may have arrived.
+- `Response.earlier_may_have_arrived` is True if an earlier attempt may have arrived.
 
 This module does no I/O. An operation is an `Exchange`, a generator that yields requests and receives
 responses. `with_retries` adds retries and pauses. `Client` and `AsyncClient` (clients.py) send the requests

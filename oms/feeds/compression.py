@@ -81,7 +81,7 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
             raise UnreadableError("a zip archive must be compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])
-        except (BadZipFile, RuntimeError) as error:  # a password, or a header that differs from the directory
+        except (BadZipFile, RuntimeError) as error:  # it needs a password or is inconsistent
             raise UnreadableError(f"the zip archive cannot be read: {error}") from error
         with member:
             yield member

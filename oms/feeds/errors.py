@@ -1,4 +1,4 @@
-"""The exceptions of the feeds. A FeedError names the file and, if there is one, the row.
+"""The exceptions of the feeds. A FeedError contains the path of the file and the number of the bad row.
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or row that cannot be read

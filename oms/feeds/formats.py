@@ -30,7 +30,7 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
 """Each feed's default policy for orders that were never submitted but that messages refer to.
 
-Bitstamp orders cannot be seeded, because Bitstamp rows contain only remaining amounts.
+The policy "seed" does not work for Bitstamp, because its rows contain only remaining amounts.
 """
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}

@@ -82,7 +82,7 @@ class Recorder:
                 track.thin()
 
     def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
-        """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
+        """Record a trade with its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
         # If two trades have the same amount, the second item makes the earlier one rank higher.

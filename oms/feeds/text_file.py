@@ -126,7 +126,7 @@ class TextFile:
             except UnreadableError as error:
                 raise self.error(None, str(error)) from error
             finally:
-                if not raw.closed:  # the garbage collector may close the file before this generator
+                if not raw.closed:  # the garbage collector may already have closed the file
                     self._position = raw.tell()
                 self._raw = None
 
@@ -142,7 +142,7 @@ class Column(NamedTuple):
 class RowFormat:
     """The expected columns of a row.
 
-    One pattern matches the whole row quickly. Only error messages need the pattern of each column.
+    A single pattern for the whole row is fast. The patterns of the columns are only for error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")

@@ -125,5 +125,8 @@ def test_earlier_trades_and_levels_are_converted_to_a_finer_tick_and_lot() -> No
     history = recorder.history("X")
     assert (history.trades.price, history.trades.amount) == ([250], [30])
     assert history.sell_levels == [((240, 70),)]
-    with pytest.raises(InvalidArgumentError, match=r"instrument must be one in which 1 tick = 0\.001"):
+    with pytest.raises(
+        InvalidArgumentError,
+        match=r"instrument must be one .* divide the earlier sizes \(1 tick = 0\.001, 1 lot = 0\.1\)",
+    ):
         recorder.begin("X", Instrument("0.01", "1"))
