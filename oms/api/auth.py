@@ -18,7 +18,7 @@ The solution.
 - The Host must be an IP address or a name that the settings allow. An attacker's domain name is neither.
 
 Invariants:
-- The key is compared in constant time, and never appears in a log or a response.
+- The comparison of keys takes constant time, and no log or response contains the key.
 - A session cookie cannot open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
@@ -133,7 +133,7 @@ def _hash(token: str) -> bytes:
 
 
 def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if the request has the right key, compared in constant time."""
+    """Return True if the request contains the right key. The comparison takes constant time."""
     candidate = _bearer(request)
     return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
 

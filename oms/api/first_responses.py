@@ -28,7 +28,7 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 
 
 class FirstResponse(NamedTuple):
-    """The content of the first response to a request for a change.
+    """The content of the first response to a change request.
 
     `sequence` is the sequence number of the event. `subject` is the order or trade in the response. `digest`
     is the digest of the request, or None if the request had no key. `made_change` is False if the request

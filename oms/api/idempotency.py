@@ -58,7 +58,7 @@ _FORMER_TRADE_FIELDS = (
 
 
 class Change(NamedTuple):
-    """The result of a request for a change.
+    """The result of a change request.
 
     `sequence` is the sequence number of the event, and `subject` is the order or trade. `replayed` is True if
     an earlier request made the change. `made_change` is True if the change was made by this request or by an
@@ -171,7 +171,7 @@ class IdempotentChanges:
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:
-        """Store a response that has no event, first in the journal and then in memory."""
+        """Store the response to a request that created no event, first in the journal and then in memory."""
         if isinstance(self._om.journal, ReplyKeeper):
             self._om.journal.keep_reply(to_reply(key, response))
         self._responses.record(key, response)

@@ -63,9 +63,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, fixed so that it does not log an error for every rejected stream.
+    """The WebSocket protocol of uvicorn, without a log entry for every rejected stream.
 
-    uvicorn mistakes a rejection with a body, such as a 401, for an incomplete handshake.
+    The original class mistakes a rejection with a body, such as a 401, for an incomplete handshake, and logs
+    it as an error.
     """
 
     async def send(self, message: ASGISendEvent) -> None:

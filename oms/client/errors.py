@@ -39,7 +39,7 @@ class ApiError(OmsError):
 
     def __init__(self, request: str, reason: str, idempotency_key: str | None = None) -> None:
         super().__init__(f"{request}: {reason}")
-        self.args = (request, reason, idempotency_key)  # OSError would treat them as an errno and a message
+        self.args = (request, reason, idempotency_key)  # OSError would read them as an errno and a message
         self.request = request
         self.reason = reason
         self.idempotency_key = idempotency_key

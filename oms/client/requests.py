@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a query. `echoed` maps each field that the
-    response must repeat to its value.
+    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
+    response must repeat, with their values.
     """
 
     method: str

@@ -241,7 +241,7 @@ def _parse_level(fields: Fields) -> PriceLevel:
 def _exception(request: Request, response: Response) -> OmsError:
     code = problem_code(response)
     if code is None:
-        raise _MalformedError(f"{_excerpt(response.content)} is not a problem of the service")
+        raise _MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())

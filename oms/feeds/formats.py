@@ -55,7 +55,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
             if feed is not None:
                 return feed
     problem = (
-        "must be a capture of Bitget, Kraken, or OKX, a LOBSTER message file (6 or 7 columns), "
+        "must be a capture from Bitget, Kraken, or OKX, a LOBSTER message file (6 or 7 columns), "
         "or a Bitstamp file (7 columns with a header)"
     )
     raise UnknownFeedError(file.path, None, problem)
