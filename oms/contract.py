@@ -1,4 +1,4 @@
-"""The REST contract, which the service and its clients share: limits, headers, and problem codes."""
+"""The parts of the REST API that the service and the clients share: limits, headers, and problem codes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = [
 ]
 
 LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. JSON parsers that use floats do not read larger ones exactly."""
+"""The largest integer in a request body. JSON parsers that use floats cannot read larger integers exactly."""
 
 MOST_DIGITS_IN_QUERY = 100
-"""The largest number of digits of an integer in a query string."""
+"""The maximum number of digits of an integer in a query string."""
 
 LONGEST_PAGE = 1_000
-"""The largest number of orders on one page of `GET /orders`."""
+"""The maximum number of orders on one page of `GET /orders`."""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
@@ -57,7 +57,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "order_not_found": ProblemKind(404, "No resting order has the id"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
-    "too_many_streams": ProblemKind(503, "The largest number of streams is open already"),
+    "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
     "origin_refused": ProblemKind(403, "The request comes from another site"),
     "host_refused": ProblemKind(421, "The service does not serve this host"),
