@@ -1,4 +1,4 @@
-"""The REST contract, which the service and its clients share: limits, headers, and problem codes."""
+"""The limits, headers, and problem codes of the REST API, for the service and its clients."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = [
 ]
 
 LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. JSON parsers that use floats do not read larger ones exactly."""
+"""The largest integer in a request body. Many JSON parsers use floats, which round some larger integers."""
 
 MOST_DIGITS_IN_QUERY = 100
-"""The largest number of digits of an integer in a query string."""
+"""The maximum number of digits of an integer in a query string."""
 
 LONGEST_PAGE = 1_000
-"""The largest number of orders on one page of `GET /orders`."""
+"""The maximum number of orders on one page of `GET /orders`."""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
@@ -37,7 +37,7 @@ IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE = "urn:oms:problem:{code}"
-"""The `type` field of a problem."""
+"""The `type` field of an error response, which is called a problem (RFC 9457)."""
 
 
 class ProblemKind(NamedTuple):
