@@ -35,9 +35,10 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
     amendment produces two rows. The first removes the old order, and the second adds the amended order.
 
-    If the iterable may be empty, pass the class of the values as `kind`. Raises InvalidArgumentError if the
-    values are of different kinds or of another kind. Also raises it if there are no values and `kind` is
-    None. O(m) for m rows.
+    If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
+
+    Raises InvalidArgumentError if the values are not all of one of these kinds, or if there are no values and
+    `kind` is None.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
