@@ -1,23 +1,23 @@
 """The ledger, which numbers every change, rolls back uncommitted changes, and controls access to the books.
 
-The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a stack overflow can raise an exception
-between any two steps of a change, and between any two steps of a rollback.
+The problem: an interrupt (Ctrl-C or a signal), a MemoryError, or a RecursionError can stop a change between
+any two steps. It can also stop a rollback between any two steps.
 
 What does not work: a rollback in an `except` block alone, because a second interrupt can stop it. A rollback
 in a separate thread does not work either, because it may be impossible to start a thread.
 
-The solution: a mark. Before a change is made, one assignment sets the mark, which contains everything that is
-needed to restore the state before the change. After the change, one assignment clears the mark. If the change
-fails, its own `except` block tries to settle, which means to finish or roll back the marked change. If that
-fails too, the mark stays, and the next caller that acquires the lock settles first (see `admit`). To roll
-back, settling restores the marked orders, whatever their current state is, and rebuilds their books from all
-orders. So it can be interrupted at any point and repeated.
+The solution: a mark. Before a change, one assignment sets the mark, which describes how to restore the state
+before the change. After the change, one assignment clears the mark. If the change fails, its `except` block
+calls `settle`, which finishes or rolls back the marked change. If `settle` fails too, the mark stays. Then
+the next caller that acquires the lock settles first (see `admit`). To roll back, `settle` restores the marked
+orders, regardless of their current state, and rebuilds their books. So an interrupted rollback can be
+repeated.
 
 Invariants:
 
-- While a mark is set or a transaction is open, `version` is odd and `busy` is True. A lock-free read checks
+- While a mark is set or a transaction is open, `version` is odd and `busy` is True. Lock-free reads check
   `version`.
-- A mark is cleared, and a transaction is ended, in one line that calls no function. CPython checks for
+- One line of code clears a mark or ends a transaction, and this line calls no function. CPython checks for
   interrupts only at calls, so either the whole line runs or nothing in it.
 - A caller that acquires the lock while the ledger is `busy` calls `admit`, which settles, waits, or raises.
   As long as settling fails, every call raises an error, and reads and changes nothing.
@@ -25,8 +25,8 @@ Invariants:
   Calls from other threads wait until the transaction ends. Calls from other tasks or contexts of the same
   thread raise an error, because they would wait forever. Calls from a copy of the owner's context raise an
   error too, because the owner may be waiting for them.
-- If a transaction cannot be ended any more, the next caller rolls it back. This is so if its handle was
-  deleted, if its thread has ended, or if its `__exit__` was interrupted.
+- The next caller rolls back an abandoned transaction. A transaction is abandoned if its handle was deleted,
+  if its thread has ended, or if its `__exit__` was interrupted. The handle is the object that will end it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ LONGEST_WAIT = 30.0
 """Seconds that a call waits for another thread's transaction before it raises OpenTransactionError."""
 
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
-_PAUSE = 0.001  # seconds; enough for a waiting thread to take the lock
+_PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
 _AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
 
@@ -73,11 +73,11 @@ class Savepoint:
 
 
 class Ledger:
-    """The sequence numbers, the open transaction, and the lock of the books of one OrderManagement.
+    """The sequence numbers, the open transaction, and the lock of one OrderManagement.
 
     Before you call a method, acquire `lock`, and call `admit` if the ledger is `busy`. While a transaction or
-    a what-if is open, changes are provisional. They are made in the books, so that later calls see them, and
-    their events are stored in `_provisional`, so that they can be rolled back.
+    a what-if is open, changes are provisional. The books already contain them, so later calls see them. Their
+    events are stored in `_provisional`, so they can be rolled back.
     """
 
     __slots__ = (
@@ -106,8 +106,8 @@ class Ledger:
         self.sequence = 0  # the sequence number of the last event
         self.version = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
-        # The mark. During a change, it is the kind and the subject of the change. During a rollback, it is
-        # the savepoint to which the rollback returns.
+        # The mark. During a change, `_kind` and `_subject` describe the change. During a rollback, `_target`
+        # is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
         self._target: Savepoint | None = None
@@ -146,8 +146,8 @@ class Ledger:
     def admit(self) -> None:
         """Settle interrupted changes, and wait until no other thread has a transaction open.
 
-        Call this method with the lock held, if the ledger is `busy`. Raises OpenTransactionError if the
-        caller cannot wait or has waited too long, and JournalError if the journal cannot be read.
+        If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
+        caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
         """
         deadline = None
         while self.busy:
@@ -175,9 +175,10 @@ class Ledger:
                 self._waiters -= 1
 
     def give_way(self) -> None:
-        """Let the threads that wait for the end of a transaction go first; call this before taking the lock.
+        """Pause if other threads wait for the end of a transaction. Call this before acquiring the lock.
 
-        Without it, a thread with one transaction after another takes the lock again before any of them wakes.
+        Without the pause, a thread that opens one transaction after another would always acquire the lock
+        before a waiting thread wakes up.
         """
         if self._waiters and not self._open:
             sleep(_PAUSE)
@@ -210,8 +211,8 @@ class Ledger:
         """Return True if a function in the call stack is in the middle of a change.
 
         Only that function can finish the change. No other thread can be in the middle of a change, because
-        this thread holds the lock. Calls from a subscriber are allowed, because it is notified after the
-        change.
+        this thread holds the lock. Calls from a subscriber are allowed, because subscribers are notified
+        after the change.
         """
         for name, owner in callers():
             if owner is self.subscribers and name == "publish":
@@ -237,13 +238,13 @@ class Ledger:
     def _settle_at_once(self) -> None:
         """Try to settle after a failure. If this fails, the next caller settles."""
         if self.busy:
-            with suppress(BaseException):  # the mark stays, and the caller raises the first failure
+            with suppress(BaseException):  # the mark stays, and the caller raises its own error
                 self.settle()
 
     # ------------------------------------------------------------------ changes
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change. Outside a transaction, also publish its event."""
+        """Make a change, which has been validated. Outside a transaction, also publish its event."""
         sequence, version = self.sequence + 1, self.version | 1
         if self._open:
             self._commit_provisionally(kind, subject)
@@ -281,7 +282,7 @@ class Ledger:
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
-        """Restore the books to the state that the mark describes, whatever their state is now. O(n log n)."""
+        """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
         changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
         if self._kind is not None:
             changes.append((self._kind, self._subject))
@@ -302,7 +303,7 @@ class Ledger:
     # ------------------------------------------------------------------ transactions
 
     def open(self, savepoint: Savepoint, note: str | None) -> None:
-        """Start a transaction: later changes are provisional until `close`.
+        """Start a transaction. Later changes are provisional until `close`.
 
         If `note` is None, the note of the enclosing transaction applies.
         """
@@ -316,7 +317,7 @@ class Ledger:
         return self._owner is not None and self._owner.is_current()
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
-        """End a transaction: commit the changes since its savepoint, or roll them back.
+        """End a transaction. Commit the changes since its savepoint, or roll them back.
 
         At the end of the outermost transaction, publish the committed events. If an inner transaction is
         still open, or if the caller is not the owner, roll back and raise OpenTransactionError.
@@ -353,7 +354,7 @@ class Ledger:
         self.subscribers.publish(self._leave(savepoint))
 
     def _roll_back(self, savepoint: Savepoint) -> None:
-        """Undo all changes since the savepoint. This takes as long as the changes took."""
+        """Undo all changes since the savepoint. This takes about as long as the changes took."""
         self._target = savepoint
         provisional = self._provisional
         while len(provisional) > savepoint.events:
@@ -385,14 +386,14 @@ class Ledger:
     # ------------------------------------------------------------------ a forked process
 
     def reset_after_fork(self) -> None:
-        """Release, in a forked process, what threads held that do not exist in this process."""
+        """Release a lock or a transaction of a thread that does not exist in this forked process."""
         lock: Any = self.lock
         if not lock._is_owned():
             lock._at_fork_reinit()  # the standard library resets its own locks in the same way
             self.subscribers.stop_publishing()
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
-            # The owner's thread does not exist here. `has_ended` may not know this yet.
+            # The owner's thread does not exist in this process, but `has_ended` may still return False.
             for savepoint in self._open:
                 savepoint.ended = True
 
