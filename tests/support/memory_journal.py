@@ -57,7 +57,8 @@ class MemoryJournal:
 class FailingJournal(MemoryJournal):
     """A journal that raises `error` once.
 
-    If `stores_batch` is true, the batch is stored before the error. `before_raising` is called before it too.
+    If `stores_batch` is True, the batch is stored before the error is raised. `before_raising` is also called
+    before.
     """
 
     def __init__(self) -> None:

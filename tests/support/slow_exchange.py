@@ -36,7 +36,7 @@ class Resting:
 
 
 class SlowExchange:
-    """A session: `rows` and `book` are the rows of the two files, the other fields the expected results."""
+    """A random session. `rows` and `book` are the rows of the two files. Other fields are expected results."""
 
     def __init__(self, seed: int, rows: int) -> None:
         self.random = Random(seed)
@@ -64,7 +64,7 @@ class SlowExchange:
 
     @property
     def distinct_book(self) -> list[str]:
-        """Return the order-book rows, without repetitions of the best prices."""
+        """Return the order-book rows, without consecutive rows that have the same best levels."""
         best = groupby(self.book, key=lambda row: row.split(",")[:4])
         return [next(rows) for _, rows in best]
 
@@ -84,7 +84,7 @@ class SlowExchange:
     # ------------------------------------------------------------------ steps of the session
 
     def _step(self) -> None:
-        if self.random.random() < 0.8:  # otherwise the step happens at the same nanosecond
+        if self.random.random() < 0.8:  # otherwise, this step has the same timestamp as the one before
             self._time += self.random.randint(1, 10**9)
         chance = self.random.random()
         if chance < 0.40:
@@ -173,7 +173,7 @@ class SlowExchange:
         total = sum(order.size for order in queue)
         remaining = min(total, self.random.choice((5, 20, 60, 200)))
         if self.random.random() < 0.01:
-            remaining = total  # nothing rests afterwards
+            remaining = total  # this side is empty afterwards
         while remaining:
             queue = self._queue(direction)
             at_best = [order for order in queue if order.price == queue[0].price]
