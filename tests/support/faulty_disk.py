@@ -139,7 +139,7 @@ class Disk:
         self._deleted.add(path)
 
     def survive(self, folder: Path, rng: random.Random) -> None:
-        """Write the files as a crash would leave them, with all, a part, or nothing of each unsynced write."""
+        """Write the files as a crash would leave them, with all, part, or none of each unsynced write."""
         for path, safe in self._safe.items():
             if safe is not None and not path.endswith("-shm"):
                 writes = [torn for write in self._pending[path] for torn in _tear(write, rng)]

@@ -36,7 +36,7 @@ class Resting:
 
 
 class SlowExchange:
-    """A random session. `rows` and `book` are the rows of the two files. Other fields are expected results."""
+    """A random session. `rows` and `book` are the rows of its files. Other fields are expected results."""
 
     def __init__(self, seed: int, rows: int) -> None:
         self.random = Random(seed)
