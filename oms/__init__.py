@@ -1,4 +1,4 @@
-"""An order-management library to embed in your program. It has sorted books, exact prices, and trades.
+"""An order-management library for embedding in programs, with sorted books, exact prices, and trades.
 
 >>> from oms import OrderManagement, Side
 >>> om = OrderManagement()

@@ -63,10 +63,13 @@ class Books:
                     yield self.by_name[name, each]
 
     def canonical_hash(self, next_sequence: int) -> str:
-        """Return a SHA-256 hash (hex) of both counters and all orders, sorted by book, price, and id."""
+        """Return the SHA-256 hash (hex) of the counters and all orders.
+
+        The orders are sorted by book, price, and id.
+        """
         digest = hashlib.sha256(f"{self.next_trade_id} {next_sequence}\n".encode())
         for book in self.select(None, None):
-            # With the length in front, no symbol can be mistaken for a symbol and the fields after it.
+            # The length in front makes it clear where the symbol ends.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
             for order_id, _, _, amount, price in book.rows():
                 digest.update(b"%d %d %d\n" % (order_id, amount, price))
@@ -128,7 +131,7 @@ class Books:
             self._close(book)
 
     def undo_trade(self, change: tuple[Trade, int | None]) -> None:
-        """Undo a trade. The next trade gets its trade id again. O(k log n)."""
+        """Undo a trade, and use its trade id again for the next trade. O(k log n)."""
         trade, _ = change
         self._open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
@@ -205,7 +208,7 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
 
 
 def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Return the orders that an event changes, by id, as they were before it. A new order is None."""
+    """Return each order that an event changes, by id, as it was before the event. A new order is None."""
     return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
 
 

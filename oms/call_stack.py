@@ -1,6 +1,6 @@
 """A function that reads the call stack, to check if a method is running in the current thread.
 
-A flag would not be reliable, because an interrupt could keep the method from clearing it.
+A flag would not be reliable, because an interrupt could prevent the method from clearing it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PACKAGE = os.path.dirname(__file__) + os.sep
 def callers() -> Iterator[tuple[str, object]]:
     """Yield the name and the `self` of each function of this package in the call stack, innermost first.
 
-    The function that calls `callers` is left out. O(d) for a stack of depth d.
+    The function that calls `callers` is not included. O(d) for a stack of depth d.
     """
     frame = sys._getframe(1).f_back
     while frame is not None:

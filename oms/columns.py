@@ -109,7 +109,7 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 
 def event_rows(event: Event) -> Iterator[Row]:
-    """Yield one row for each amount that an event changes. The columns are EVENT_COLUMNS."""
+    """Yield one row for each amount that an event changes. EVENT_COLUMNS contains the column names."""
     head = event.sequence, type(event).__name__, event.note
     for order_id, symbol, side, price, change in event.rows():
         yield *head, order_id, symbol, side.value, price, change

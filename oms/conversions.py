@@ -1,7 +1,7 @@
 """Hints for error messages: the call that converts a rejected value to the required type.
 
-Each function returns "" if it cannot suggest a call. For example, the value may be out of range. Or its
-meaning may be unclear, such as a bool as an amount or "bid" as a side.
+Each function returns "" if it cannot suggest a call. For example, the value may be out of range, or
+ambiguous, such as "bid" as a side.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar in a table. `value` is in proportion to the largest value, `of`, which fills the column."""
+    """A bar in a table, with a length proportional to `value`. The longest bar has the value `of`."""
 
     value: int
     of: int
@@ -67,7 +67,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
-    """Return the (name, value) pairs of the fields, for rich. Long values are shortened.
+    """Return the fields as (name, value) pairs for the library rich, with long values shortened.
 
     >>> list(bounded_fields(["fills"], [tuple(range(1000))]))
     [('fills', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 990 more))]

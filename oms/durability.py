@@ -3,11 +3,11 @@
 The problem: an exception can be raised between any two steps. For example, the journal may already contain a
 change that is not yet in memory.
 
-The solution: a single change is marked as pending, then appended to the journal, then applied to the books. A
-transaction changes the books first. When the outermost transaction ends, the ledger stores its events as the
-pending batch, and then appends the batch to the journal. After an interrupt, `settle` reads the journal's
-last sequence number. If the journal contains the pending events, `settle` finishes the change. Otherwise, it
-rolls the change back.
+The solution: outside a transaction, each change is marked as pending, then appended to the journal, then
+applied to the books. A transaction changes the books first. When the outermost transaction ends, the ledger
+stores its events as the pending batch, and then appends the batch to the journal. After an interrupt,
+`settle` reads the journal's last sequence number. If the journal contains the pending events, `settle`
+finishes the change. Otherwise, it rolls the change back.
 
 Invariants:
 

@@ -10,9 +10,9 @@
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A method that raises one of these errors has changed nothing, unless the error comes from a subscriber, which
-is notified after the change. Each class also derives from a built-in exception, so code that does not import
-`oms` can catch it. An error can be pickled if the values of its attributes can be pickled.
+A method that raises one of these errors has changed nothing. Only an error from a subscriber is raised after
+the change. Each class also derives from a built-in exception, so code that does not import `oms` can catch
+it. An error can be pickled if the values of its attributes can be pickled.
 """
 
 from __future__ import annotations
@@ -214,8 +214,8 @@ class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
     `place` names the file, and often a part of the file. `problem` describes what is wrong. A method that
-    raises this error has changed nothing in memory. Nor does the journal contain the change, unless `problem`
-    states that this is unknown until the journal is opened again.
+    raises this error has changed nothing in memory. The journal does not contain the change either, unless
+    `problem` states that this is unknown until the journal is opened again.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

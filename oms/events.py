@@ -164,7 +164,7 @@ class OrderAdded(_OrderEvent):
 
 
 class OrdersAdded(_OrdersEvent):
-    """All `orders` were added, in this order."""
+    """All `orders` were added."""
 
     __slots__ = ()
 
@@ -255,7 +255,7 @@ KINDS: frozenset[type[Event]] = frozenset(
 
 
 class Snapshot(NamedTuple):
-    """The whole state of an OrderManagement at one moment.
+    """The complete state of an OrderManagement at one moment.
 
     `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
     `orders` are all resting orders.
@@ -305,11 +305,11 @@ class Journal(Protocol):
         ...
 
     def check_writable(self) -> None:
-        """Raise JournalError if the journal would reject any append."""
+        """Raise JournalError if the journal would reject every append."""
         ...
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Store all events of a batch, or none. Their sequence numbers continue those in the journal.
+        """Store all events of a batch, or none. Their sequence numbers follow the last one in the journal.
 
         If `append` raises JournalError, the journal contains no event of the batch. If the journal cannot be
         sure, the error must state that this is unknown until the journal is opened again. Until then, the

@@ -97,7 +97,7 @@ def _split(name: str, value: object) -> tuple[str, str]:
 def _digits(text: str) -> tuple[str, str] | None:
     """Return the digits before and after the decimal point, or None if the text is not a decimal number.
 
-    An exponent moves the decimal point. A number with too many digits also returns None.
+    Any exponent is applied first. If the number has too many digits, the result is also None.
     """
     match = _DECIMAL.fullmatch(text)
     if match is None:
@@ -199,9 +199,9 @@ class Instrument:
         return cls(f"{Decimal((0, (1,), -price)):f}", f"{Decimal((0, (1,), -amount)):f}")
 
     def finer(self, other: Instrument) -> Instrument:
-        """Return the coarsest instrument that can express every price and amount of both instruments.
+        """Return the instrument with the largest sizes that can express all prices and amounts of both.
 
-        If this instrument can already express all of them, the result is this instrument.
+        If this instrument can already express all of them, it is the result.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -272,7 +272,7 @@ class Instrument:
         return _grouped(total * price.step * amount.step, price.decimals + amount.decimals)
 
     def show_average(self, total: int, lots: int) -> str:
-        """Return, as text, the average price of `lots` lots that cost `total` (ticks times lots).
+        """Return the average price of `lots` lots that cost `total` (ticks times lots), as text.
 
         The text has two more decimal places than the tick size.
         """

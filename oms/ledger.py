@@ -17,10 +17,10 @@ Invariants:
 
 - While a mark is set or a transaction is open, `version` is odd and `busy` is True. Lock-free reads check
   `version`.
-- One line of code clears a mark or ends a transaction, and this line calls no function. CPython checks for
-  interrupts only at calls, so either the whole line runs or nothing in it.
+- The line of code that clears a mark or ends a transaction calls no function. CPython checks for interrupts
+  only at calls, so this line runs completely or not at all.
 - A caller that acquires the lock while the ledger is `busy` calls `admit`, which settles, waits, or raises.
-  As long as settling fails, every call raises an error, and reads and changes nothing.
+  As long as settling fails, every call raises an error before it reads or changes anything.
 - The lock is held only during a call. A transaction belongs to its owner, which is a thread and a context.
   Calls from other threads wait until the transaction ends. Calls from other tasks or contexts of the same
   thread raise an error, because they would wait forever. Calls from a copy of the owner's context raise an
@@ -49,7 +49,7 @@ from oms.subscribers import Subscribers
 __all__ = ["Ledger", "Savepoint"]
 
 LONGEST_WAIT = 30.0
-"""Seconds that a call waits for another thread's transaction before it raises OpenTransactionError."""
+"""The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
 
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
@@ -244,7 +244,7 @@ class Ledger:
     # ------------------------------------------------------------------ changes
 
     def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a change, which has been validated. Outside a transaction, also publish its event."""
+        """Make a validated change. Outside a transaction, also publish its event."""
         sequence, version = self.sequence + 1, self.version | 1
         if self._open:
             self._commit_provisionally(kind, subject)
@@ -326,7 +326,7 @@ class Ledger:
         foreign = ended or not self.is_current_owner()
         if savepoint not in self._open:
             if failed:
-                return  # it has been rolled back
+                return  # the transaction has already been rolled back
             raise OpenTransactionError("the transaction has already ended", "begin a new one")
         try:
             if self.is_marked:
@@ -372,7 +372,7 @@ class Ledger:
         assert self._owner is not None, "an open transaction has an owner"
         self._owner.end()
         if self._waiters:
-            self._waiting.notify_all()  # they continue when the lock is released
+            self._waiting.notify_all()  # the waiting threads continue when the lock is released
         self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
             [],
             [],

@@ -34,7 +34,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _BoundBy:
-    """A descriptor for a method. Accessed on an instance, it returns `bind(instance)`."""
+    """A descriptor that replaces a method. On an instance, it returns `bind(instance)`."""
 
     def __init__(self, method: Callable[..., None], bind: Callable[[Any], Callable[..., None]]) -> None:
         self._method = method

@@ -49,7 +49,7 @@ class Owner:
 
     def __init__(self) -> None:
         self._thread = ref(_current.thread)
-        _entered.set(None)  # otherwise, the token would reference the previous owner and all owners before
+        _entered.set(None)  # otherwise, the token would reference all earlier owners
         self._token = _entered.set(self)
 
     def is_current(self) -> bool:

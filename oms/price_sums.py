@@ -21,10 +21,10 @@ The solution: rows and corrections.
   MOST_CORRECTIONS levels have changed, all rows and corrections are discarded, and the next query starts
   again.
 
-The price of an amount: a level has the rank r, which is its price in the BUY book and its negative price in
-the SELL book, so a better level has a lower rank. All better levels together have the amount a and the price
-c. So an amount m that ends in this level costs c + (m - a) * r. The row of the level stores the
-offset c - a * r, so the price is offset + m * r.
+The price of an amount: the rank r of a level is its price in the BUY book, and its negative price in the SELL
+book. So a better level has a lower rank. Let all better levels together have the amount a and the cost c,
+which is the sum of amount times rank. Then an amount m that ends in this level costs c + (m - a) * r. The row
+of the level stores the offset c - a * r, so the cost is offset + m * r. The price is the absolute value.
 
 Invariants:
 
@@ -148,7 +148,7 @@ class PriceSums:
         self._cache = (ranks, reach, offsets, corrections[:start] + new + corrections[stop:], covered)
 
     def _check(self, levels: Iterable[int]) -> None:
-        """Assert every invariant; `levels` are the ranks of all levels, best first."""
+        """Assert every invariant. `levels` are the ranks of all levels, best first."""
         ranks, reach, offsets, corrections, covered = self._cache
         worst = ranks[-1]
         assert self.worst >= worst, "every change within the rows is reported"

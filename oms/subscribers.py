@@ -1,4 +1,4 @@
-"""Subscribers: callbacks that are notified of every event, in order, with the lock held.
+"""Subscribers: callbacks that are notified of every event, in order, while the lock is held.
 
 The problem: a callback can change the books, subscribe, unsubscribe, or raise an exception.
 
@@ -28,7 +28,7 @@ Callback = Callable[[Event], object]
 
 
 class Subscribers:
-    """The callbacks of a ledger. The caller of each method holds the ledger's lock."""
+    """The callbacks of a ledger. Callers of its methods must hold the ledger's lock."""
 
     __slots__ = ("_lock", "_queue", "callbacks")
 

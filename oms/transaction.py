@@ -1,4 +1,4 @@
-"""The context manager of a transaction or a what-if.
+"""The context manager of a transaction, or of a what-if, which is always rolled back.
 
 The problem: suppose that `__enter__` acquires a lock and `__exit__` releases it. An interrupt can occur after
 the last line of `__enter__` or before the first line of `__exit__`. Then the lock is never released. The same
