@@ -6,12 +6,11 @@ any two steps. It can also stop a rollback between any two steps.
 What does not work: a rollback in an `except` block alone, because a second interrupt can stop it. A rollback
 in a separate thread does not work either, because it may be impossible to start a thread.
 
-The solution: a mark. Before a change, one assignment sets the mark, which describes how to restore the state
-before the change. After the change, one assignment clears the mark. If the change fails, its `except` block
-calls `settle`, which finishes or rolls back the marked change. If `settle` fails too, the mark stays. Then
-the next caller that acquires the lock settles first (see `admit`). To roll back, `settle` restores the marked
-orders, regardless of their current state, and rebuilds their books. So an interrupted rollback can be
-repeated.
+The solution: a mark, which describes the change that is being made. One assignment sets the mark before the
+change, and one assignment clears it afterwards. If the change fails, its `except` block calls `settle`, which
+finishes or rolls back the marked change. If `settle` fails too, the mark stays. Then the next caller that
+acquires the lock settles first (see `admit`). To roll back, `settle` restores the marked orders, regardless
+of their current state, and rebuilds their books. So an interrupted rollback can be repeated.
 
 Invariants:
 

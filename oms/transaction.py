@@ -5,9 +5,9 @@ the last line of `__enter__` or before the first line of `__exit__`. Then the lo
 happens if another thread calls `__exit__`, because a thread cannot release a lock that it does not hold.
 
 What does not work: a generator that holds the lock in a `with` statement. The lock is released only when the
-generator is garbage-collected, which may happen in another thread. It is also not enough to check if the
-Transaction has been garbage-collected. If `__exit__` is interrupted, the traceback references its frame, and
-the frame references the Transaction. A notebook or a debugger may store the traceback for a long time.
+generator is garbage-collected, which may happen in another thread. A weak reference to the Transaction does
+not work either. If `__exit__` is interrupted, the traceback references its frame, and the frame references
+the Transaction. A notebook or a debugger may store the traceback for a long time.
 
 The solution: the lock is held inside `__enter__` and inside `__exit__`, but not between them. Between them,
 the ledger stores the open transaction, its owner, and a weak reference to its handle. The handle is the

@@ -76,7 +76,7 @@ class Visit:
 
 @contextmanager
 def visiting(browser: Browser, origin: str, path: str = "/", **options: Any) -> Generator[Page]:
-    """Open the page in a new browser context, and check when the block ends that the page had no faults."""
+    """Open the page in a new browser context. When the block ends, check that the page had no faults."""
     context = browser.new_context(**options)
     try:
         visit = Visit(context.new_page(), origin)

@@ -64,7 +64,7 @@ def exchange_texts(books: tuple[Texts, Texts]) -> list[list[tuple[str, str]]]:
 
 
 def as_version_3(sent: str, topic: str = "books") -> str:
-    """Return a message of Bitget in the format of version 3."""
+    """Convert a Bitget message to version 3 of the format."""
     message = json.loads(sent)
     [data] = message["data"]
     numbers = {name: value for name, value in data.items() if name in ("seq", "pseq", "checksum", "ts")}

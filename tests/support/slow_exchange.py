@@ -28,7 +28,7 @@ class Resting:
     price: int
     submitted_in_view: bool = False
     must_be_seen: bool = False
-    """True for an order that was at the best price, so that a replay needs every later message about it."""
+    """True if the order was at the best price. Then a replay needs every later message about the order."""
 
     @property
     def priority(self) -> tuple[int, int]:
@@ -46,7 +46,7 @@ class SlowExchange:
         self.sweeps: list[bool] = []
         """One bool per sweep: True if it executed the orders by price-time priority."""
         self.never_submitted_ids: set[int] = set()
-        """The ids of orders that messages refer to, but that no message submits."""
+        """The ids of orders that appear in messages, but that no message submits."""
         self.canceled_out_of_view_ids: set[int] = set()
         """The ids of orders that a message submitted, but that were canceled without a message."""
         self.reused_ids = 0
@@ -74,7 +74,7 @@ class SlowExchange:
 
     @property
     def visible_orders(self) -> list[tuple[int, int, int, int]]:
-        """Return the orders that rest at the end and were submitted by a message."""
+        """Return the orders that were submitted by a message and are resting at the end."""
         return sorted(
             (order.order_id, order.direction, order.size, order.price)
             for order in self.resting
