@@ -265,6 +265,6 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
 }
 """For each kind of event, a function that takes the event's subject and returns the orders that it changes.
 
-The orders are as they were before the event. Each order is paired with True, or with False if the event added
-the order.
+The orders are as they were before the event. Each order is paired with True if it was in the book before the
+event, or with False if the event added it.
 """

@@ -311,9 +311,9 @@ class Journal(Protocol):
     def append(self, batch: Sequence[Event]) -> None:
         """Store all events of a batch, or none. Their sequence numbers follow the last one in the journal.
 
-        If `append` raises JournalError, the journal contains no event of the batch. If the journal cannot be
-        sure, the error must state that this is unknown until the journal is opened again. Until then, the
-        journal must reject every append.
+        If `append` raises JournalError, the journal contains no event of the batch. If the journal cannot
+        guarantee this, the error must state that the result is unknown until the journal is opened again.
+        Until then, the journal must reject every append.
         """
         ...
 
