@@ -171,8 +171,8 @@ class InsufficientLiquidityError(OmsError, ValueError):
 class PriceBoundError(OmsError, ValueError):
     """The total price of a trade would be above `max_total_price` or below `min_total_price`.
 
-    `field` is the name of this argument, and `bound` is its value. `total_price` is the price of the trade.
-    Both are in ticks times lots.
+    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the price of
+    the trade. Both are in ticks times lots.
 
     >>> print(PriceBoundError("max_total_price", 440, 442))
     the total price 442 is above max_total_price 440

@@ -174,7 +174,7 @@ class OrdersAdded(_OrdersEvent):
 
 
 class OrderRemoved(_OrderEvent):
-    """`order` was removed. Its amount is the amount that remained until then."""
+    """`order` was removed. Its amount is the unfilled amount at that time."""
 
     __slots__ = ()
 
@@ -184,7 +184,7 @@ class OrderRemoved(_OrderEvent):
 
 
 class OrdersRemoved(_OrdersEvent):
-    """All `orders` were removed. Their amounts are the amounts that remained until then."""
+    """All `orders` were removed. Their amounts are the unfilled amounts at that time."""
 
     __slots__ = ()
 
