@@ -1,4 +1,4 @@
-"""`oms demo`: a tour of the command and the library. You do not need any files."""
+"""`oms demo`: a tour of the command and the library, for which you need no files."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _unknown_orders(report: Report) -> Iterator[str]:
 
 
 def verdict(report: Report) -> RenderableType:
-    """Return the result of the comparison and its limits, in words."""
+    """Return the result and the limits of the comparison as text."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with the published data:", "bold red")
