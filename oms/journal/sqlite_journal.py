@@ -270,7 +270,9 @@ class SqliteJournal:
             self._writer.check_writable()
         if self._writer.in_doubt:
             if any(owner is self and name in _WRITERS for name, owner in callers()):
-                problem = "this thread is in the middle of a write; signal handlers and finalizers can only set a flag"
+                problem = (
+                    "this thread is in the middle of a write; in a signal handler or finalizer, set a flag"
+                )
                 raise JournalError(self._file.place, problem)
             self._writer.settle()
             if self.durability == "batched":
