@@ -1,4 +1,4 @@
-"""Tables of the costs of several amounts, and of the fills of a trade."""
+"""Tables of trading costs and of fills."""
 
 from __future__ import annotations
 

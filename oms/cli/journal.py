@@ -208,7 +208,7 @@ def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Export all events as CSV, with one row per changed order, or as JSON, with one event per line."""
+    """Export all events, as CSV with one row per changed order, or as JSON with one event per line."""
     if output is None:
         _write(file, sys.stdout, form)
         return

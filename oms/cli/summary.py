@@ -32,7 +32,7 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "ignored", report.ignored, ""
     yield "rejected", report.rejected, ""
     yield "contradictions", sum(report.contradictions.values()), ""
-    yield "crossed", report.crossed, "with the best ask not above the best bid" if report.crossed else ""
+    yield "crossed", report.crossed, "the best ask was not above the best bid" if report.crossed else ""
     if report.trades:
         fills = f"{report.trades_equal_fills:,} with the same fills"
         yield "trades", report.trades, f"{report.trades_equal_cost:,} at the published cost, {fills}"

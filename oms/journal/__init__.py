@@ -56,10 +56,10 @@ def open(  # noqa: A001  # `journal.open` is the best name
     group_size: int = 256,
     group_seconds: float = 0.05,
 ) -> OrderManagement:
-    """Open or create the journal at `path`, and return an OrderManagement in its latest state.
+    """Open or create the journal at `path`, and return an OrderManagement that contains its latest state.
 
     SqliteJournal describes the arguments. Close the result, or use it in a `with` statement. The logger
-    `oms.journal` logs a warning if the file seems to be a copy without its write-ahead log.
+    `oms.journal` logs a warning if the file seems to have been copied without its write-ahead log.
     Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere. O(orders), or O(events) if `verify` is True.
     """
@@ -82,8 +82,8 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     """Replay the whole event log of a file, and compare all tables in the file with the result.
 
     Another program may write to the file at the same time. The result contains a `warning` if the file seems
-    to be a copy of an open journal without its -wal file. Such a copy is undamaged, but it lacks the latest
-    events. Raises JournalError with the location of the first damage. O(events).
+    to have been copied without its -wal file. Such a copy of an open journal is undamaged, but it lacks the
+    latest events. Raises JournalError with the location of the first damage. O(events).
     """
     with opened_to_read(path) as event_log:
         result = verify_event_log(event_log)

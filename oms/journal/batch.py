@@ -1,4 +1,4 @@
-"""Writing of a batch to the event log and to the tables of orders, trades, and fills.
+"""The part of a journal that writes a batch to the event log and to the tables of orders, trades, and fills.
 
 A batch contains all events of one transaction, or the single event of a change outside a transaction. Its
 events are committed together.

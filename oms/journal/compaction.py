@@ -1,4 +1,4 @@
-"""Compaction, which replaces the oldest events with a snapshot of the orders that they left in the books.
+"""Compaction, which drops the oldest events and stores a snapshot of the orders that rested after them.
 
 A transaction can attach a string, called a note, to its events. Because a note may contain an idempotency
 key, dropped events that have a note move to the table `noted`.
@@ -17,7 +17,7 @@ __all__ = ["Droppable", "drop_before", "droppable_before"]
 
 
 class Droppable(NamedTuple):
-    """The range of events that a compaction would drop, with the number of events and of trades."""
+    """The range of events that a compaction would drop, and how many events and trades it contains."""
 
     first: int
     last: int

@@ -127,16 +127,16 @@ def connected(uri: str) -> Generator[Connection]:
 def roll_back(connection: Connection) -> None:
     """Roll back the open transaction, if there is one.
 
-    ROLLBACK fails if there is no open transaction. That happens after an interrupt just before BEGIN or just
-    after COMMIT, and after errors for which SQLite itself rolls back. The failure is ignored, so that the
-    caller's exception is the one that is raised.
+    If there is none, ROLLBACK fails. For example, an interrupt may have arrived just before BEGIN, or SQLite
+    may have rolled back after an error. This failure is ignored, so that it does not replace the exception
+    that the caller is handling.
     """
     with suppress(sqlite3.Error):
         connection.execute("ROLLBACK")
 
 
 def sync_folder(path: Path) -> None:
-    """Make the name of a file durable by syncing its directory. Only POSIX systems support this."""
+    """Make the name of a file durable by syncing its directory. On systems other than POSIX, do nothing."""
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

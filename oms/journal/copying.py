@@ -1,4 +1,4 @@
-"""Backups: complete copies of a journal, even while it is open for writing."""
+"""Backups: complete copies of a journal that may be open for writing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
 
 
 def _check_free(target: Path) -> None:
-    """Raise JournalError if the target exists, or if SQLite would treat an existing file as its log."""
+    """Raise JournalError if the target exists, or if SQLite would use an existing file as its log."""
     check_name(target)
     for suffix in ("", "-wal", "-journal"):
         each = target.with_name(f"{target.name}{suffix}")

@@ -1,7 +1,7 @@
 """A reader of a journal's tables, which verifies their hashes.
 
 A head is a row of the table `heads`. It records where another table ends, so that missing rows are detected.
-The seal of a head is its own hash. A reply is the stored response to a request that changed nothing.
+The seal of a head is the hash of its fields. A reply is a stored response to a request that changed nothing.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class GroupCommit:
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """Return True if the next commit completes the group. In this case, make that commit sync."""
+        """If the next commit completes the group, let SQLite sync that commit, and return True."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")

@@ -26,7 +26,7 @@ def real_path(path: str | os.PathLike[str]) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Raise JournalError if the path cannot be a file. Call this before creating the lock next to it."""
+    """Raise JournalError if the path cannot name a file. Call this before creating the lock next to it."""
     if path.is_symlink():
         raise JournalError(str(path), "it is a symbolic link that leads to itself")
     if path.exists() and not path.is_file():

@@ -39,7 +39,7 @@ _SIDES = {side.value: side for side in Side}
 
 
 class Head(NamedTuple):
-    """A row of the table `heads`, which records where another table ends, so that missing rows are detected.
+    """A row of the table `heads`. It records where another table ends, so that missing rows are detected.
 
     The head "now" contains the counters after the last event, the number of resting orders, and the sum of
     their digests. The other heads are "snapshot", "noted", and "replies".

@@ -57,7 +57,7 @@ TABLES = {
     # The resting orders before the first event in the event log. Before the first compaction, this table is
     # empty.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
-    # Events that a compaction has dropped but that have a note, which may contain an idempotency key.
+    # The dropped events that have a note. A note may contain an idempotency key.
     "noted": """CREATE TABLE noted (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -129,8 +129,8 @@ def create(path: Path) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Turn on the write-ahead log while the file has its temporary name. If an old log of the path
-        # reappears after a crash, that log does not match this file.
+        # Turn on the write-ahead log before the file gets its final name. If an old log with that name
+        # reappears after a crash, the old log does not match this file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)

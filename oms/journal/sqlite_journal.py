@@ -168,7 +168,7 @@ class SqliteJournal:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
-        """Store a reply, which is a string that belongs to no event, as durably as an event. O(1).
+        """Store a reply as durably as an event. A reply is a string that belongs to no event. O(1).
 
         Raises InvalidArgumentError unless the reply is a str of valid Unicode. Raises JournalError if the
         reply cannot be stored.
@@ -254,7 +254,7 @@ class SqliteJournal:
     def _own_lock(self) -> RLock:
         """Return the lock. Raises JournalError in a forked process.
 
-        In a forked process, waiting for the lock may never end, because the thread that holds it is missing.
+        A forked process could wait forever, because the thread that holds the lock does not exist there.
         """
         self._file.writer_lock.check()
         return self._lock

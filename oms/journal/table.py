@@ -32,8 +32,8 @@ def columns(
     The rows are those of `Event.rows`. For example, an amendment has two rows, and a trade has one row for
     each fill. The column `change` contains the number of lots that were added at a price, or a negative
     number if lots were removed. The sum of all changes at a price is the resting amount. If the journal was
-    compacted, the sum lacks the orders that were resting at that time. The columns `event`, `note`, `symbol`,
-    and `side` contain strings. All other columns contain integers of at most 64 bits.
+    compacted, the sum lacks the orders that were resting at the time of the compaction. The columns `event`,
+    `note`, `symbol`, and `side` contain strings. All other columns contain integers of at most 64 bits.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
     InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows).

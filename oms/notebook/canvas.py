@@ -120,7 +120,7 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return the font size (points) of small text. If necessary, it is reduced so that `rows` lines fit."""
+    """Return a font size (points) for small text. The size is small enough for `rows` lines to fit."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 
@@ -140,7 +140,10 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def ends_of(times: Sequence[float]) -> list[float]:
-    """Return the end of each time span from the start of the next. The last span has the average length."""
+    """Return the end of each time span, which is the start of the next.
+
+    The last span has the average length.
+    """
     average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
     return [*times[1:], times[-1] + average]
 

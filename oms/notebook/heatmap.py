@@ -32,7 +32,7 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # at most 1 in 50 levels is cut off at the top, and as many at the bottom
+_OUTLIERS = 50  # at most 1/50 of the levels is cut off at the top, and 1/50 at the bottom
 
 Levels = tuple[tuple[int, int], ...]
 

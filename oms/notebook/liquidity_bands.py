@@ -132,7 +132,7 @@ def _draw(
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
         color = palette_for(ax).of(side)
-        # Draw each height until the next time, so that even the last height before a gap is visible.
+        # Extend each height to the next time, so that even the last height before a gap is visible.
         spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
         ends = [height for height in heights for _ in range(2)]
         ax.fill_between(spans, ends, color=color, alpha=layer, linewidth=0)
