@@ -18,8 +18,8 @@ A reader interprets the state as follows:
 In two cases the state is misleading:
 - The process was killed, or `open` was interrupted, between AWAY and OPEN. The log was then copied into the
   file. The file is complete, but its state is AWAY.
-- A long read prevented a checkpoint from completing, so the file contains OPEN. A copy without the log then
-  contains OPEN too.
+- A long read prevented a checkpoint from completing, so the file may contain OPEN. A copy without the log
+  then contains OPEN too.
 """
 
 from __future__ import annotations
