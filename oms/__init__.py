@@ -1,4 +1,4 @@
-"""An order-management library to embed in other programs: sorted books, exact prices, and trades.
+"""An order-management library for embedding in programs, with sorted books, exact prices, and trades.
 
 >>> from oms import OrderManagement, Side
 >>> om = OrderManagement()
@@ -76,7 +76,7 @@ __version__: str
 if not TYPE_CHECKING:  # pragma: no branch
 
     def __getattr__(name: str) -> str:
-        """Return the version, on demand, because the lookup takes nearly as long as `import oms`."""
+        """Return the version. Looking it up at import would nearly double the time of `import oms`."""
         if name != "__version__":
             raise AttributeError(f"module 'oms' has no attribute {name!r}")
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # the import is as slow as `import oms`

@@ -8,9 +8,9 @@ from oms import extras
 
 
 def main() -> None:
-    """Run the command and exit with its exit code, or with 2 if the extra `cli` is not installed."""
+    """Run the command and exit with its exit code. If the extra `cli` is not installed, exit with 2."""
     try:
-        from oms.cli import run  # noqa: PLC0415 - the core is installed without the extra
+        from oms.cli import run  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:
         if not extras.is_missing(error, "cli"):
             raise

@@ -1,4 +1,4 @@
-"""All books of one OrderManagement, and the functions that apply events to them or undo events."""
+"""The order books of one OrderManagement, and the functions that apply or undo an event."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ BookName = tuple[str, Side]
 class Books:
     """All orders by id, all books by symbol and side, and the next trade id.
 
-    Each method that changes the books applies or undoes one event. Its argument is the subject of the event
-    and has been validated, so it fails only if something outside interrupts it, for example Ctrl-C or a lack
-    of memory. Undoing an event restores the exact state before it. An empty book is deleted, so equal orders
-    always mean equal books.
+    Each method that changes the books applies or undoes one event. Its argument is the event's subject, for
+    example the order to add. The subject has been validated, so the method fails only if it is interrupted,
+    for example by Ctrl-C or a MemoryError. Undoing an event restores the exact state before it. Empty books
+    are deleted, so equal orders always mean equal books.
 
     In the docstrings, n is the number of orders in the book, m the number of orders in the event, and k the
     number of fills.
@@ -51,9 +51,9 @@ class Books:
     # ------------------------------------------------------------------ queries
 
     def select(self, symbol: str | None, side: Side | None) -> Iterator[OrderBook]:
-        """Yield the books of a symbol, of a side, or of both. None selects every symbol or every side.
+        """Yield the books of a symbol and a side. None means every symbol, or both sides.
 
-        The books are sorted by symbol, and BUY comes before SELL.
+        The books are sorted by symbol. For each symbol, BUY comes before SELL.
         """
         symbols = sorted({name for name, _ in self.by_name}) if symbol is None else [symbol]
         for name in symbols:
@@ -62,10 +62,13 @@ class Books:
                     yield self.by_name[name, each]
 
     def canonical_hash(self, next_sequence: int) -> str:
-        """Return the SHA-256 hash (hex) of the counters and of all orders, sorted by book, price, and id."""
+        """Return the SHA-256 hash (hex) of the counters and all orders.
+
+        The orders are sorted by book, price, and id.
+        """
         digest = hashlib.sha256(f"{self.next_trade_id} {next_sequence}\n".encode())
         for book in self.select(None, None):
-            # The length of the symbol comes first, so that no symbol can imitate the fields after it.
+            # The length in front makes it clear where the symbol ends.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
             for order_id, _, _, amount, price in book.rows():
                 digest.update(b"%d %d %d\n" % (order_id, amount, price))
@@ -108,7 +111,7 @@ class Books:
                 self._close(book)
 
     def amend(self, change: tuple[Order, Order]) -> None:
-        """Replace the first order by the second. O(1) at the same price, O(log n) at a new price."""
+        """Replace an order with its amended version. O(1) at the same price, O(log n) at a new price."""
         before, after = change
         book = self.by_name[before.symbol, before.side]
         if after.price == before.price:
@@ -127,7 +130,7 @@ class Books:
             self._close(book)
 
     def undo_trade(self, change: tuple[Trade, int | None]) -> None:
-        """Undo `trade`, and use its trade id for the next trade. O(k log n)."""
+        """Undo a trade, and use its trade id again for the next trade. O(k log n)."""
         trade, _ = change
         self.open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
@@ -135,10 +138,10 @@ class Books:
     # ------------------------------------------------------------------ recovery and checks
 
     def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
-        """Restore orders to an earlier state, and rebuild the books in `names` from all orders. O(n log n).
+        """Restore earlier versions of some orders, and rebuild the books in `names`. O(n log n).
 
-        `orders` maps each order id to its order, or to None if no order with this id was resting. The current
-        state of these orders and books does not matter, so an interrupted call can be repeated.
+        `orders` maps each order id to the earlier order, or to None if the order was not in a book. The
+        current state of these orders and books does not matter, so an interrupted call can be repeated.
         """
         for order_id, order in orders.items():
             if order is None:
@@ -188,7 +191,7 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
 
 
 def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Map the id of each order that an event changes to the order before it, or to None for a new order."""
+    """Return each order that an event changes, by id, as it was before the event. A new order is None."""
     return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
 
 
@@ -207,7 +210,7 @@ APPLY: dict[type[Event], Transition] = {
     OrderAmended: Books.amend,
     TradePlaced: Books.trade,
 }
-"""The function that applies each kind of event. Its arguments are the books and the event's subject."""
+"""For each kind of event, the function that applies it. It takes the books and the event's subject."""
 
 
 def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
@@ -223,7 +226,7 @@ UNDO: dict[type[Event], Transition] = {
     OrderAmended: _undo_amend,
     TradePlaced: Books.undo_trade,
 }
-"""The function that undoes each kind of event. Its arguments are the books and the event's subject."""
+"""For each kind of event, the function that undoes it. It takes the books and the event's subject."""
 
 
 def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, bool]]:
@@ -243,8 +246,8 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
     OrderAmended: lambda change: [(change[0], True)],
     TradePlaced: _before_trade,
 }
-"""The function that returns the orders that each kind of event changes. Its argument is the event's subject.
+"""For each kind of event, a function that takes the event's subject and returns the orders that it changes.
 
-Each order is paired with True if it was resting before the event, and False if the event added it. A changed
-order is returned as it was before the event.
+The orders are as they were before the event. Each order is paired with True if it was in the book before the
+event, or with False if the event added it.
 """

@@ -1,4 +1,4 @@
-"""Convert values to a dict of columns, which you can pass to pandas, polars, pyarrow, or numpy."""
+"""The conversion of values to a dict of columns, for example for pandas, polars, pyarrow, or numpy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVENT_COLUMNS = ("sequence", "event", "note", "order_id", "symbol", "side", "pri
 
 
 class _Shape(NamedTuple):
-    """The names of the columns, and a function that returns the rows of one value."""
+    """The column names for one kind of value, and a function that returns the rows for one such value."""
 
     names: tuple[str, ...]
     rows: Callable[[Any], Iterable[Row]]
@@ -33,10 +33,12 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 
     An Event produces one row for each changed amount. The column `change` is positive for an added amount and
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
-    amendment produces two rows: one removes the order before the amendment, and one adds the order after it.
+    amendment produces two rows. The first removes the old order, and the second adds the amended order.
 
-    Raises InvalidArgumentError if the values are not all of one of these kinds, or if there are none and
-    `kind` is None. If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
+    If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
+
+    Raises InvalidArgumentError if the values are not all of one of these kinds, or if there are no values and
+    `kind` is None.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -107,7 +109,7 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 
 def event_rows(event: Event) -> Iterator[Row]:
-    """Yield one row for each amount that an event changes. Its columns are EVENT_COLUMNS."""
+    """Yield one row for each amount that an event changes. EVENT_COLUMNS contains the column names."""
     head = event.sequence, type(event).__name__, event.note
     for order_id, symbol, side, price, change in event.rows():
         yield *head, order_id, symbol, side.value, price, change

@@ -1,4 +1,4 @@
-"""The REST contract, which the service and its clients share: limits, headers, and problem codes."""
+"""The parts of the REST API that the service and the clients share: limits, headers, and problem codes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = [
 ]
 
 LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. JSON parsers that use floats do not read larger ones exactly."""
+"""The largest integer in a request body. Many JSON parsers use floats, which round some larger integers."""
 
 MOST_DIGITS_IN_QUERY = 100
-"""The largest number of digits of an integer in a query string."""
+"""The maximum number of digits of an integer in a query string."""
 
 LONGEST_PAGE = 1_000
-"""The largest number of orders on one page of `GET /orders`."""
+"""The maximum number of orders on one page of `GET /orders`."""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
@@ -37,7 +37,7 @@ IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE = "urn:oms:problem:{code}"
-"""The `type` field of a problem."""
+"""The `type` field of an error response, which is called a problem (RFC 9457)."""
 
 
 class ProblemKind(NamedTuple):
@@ -51,17 +51,17 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "invalid_order": ProblemKind(422, "A field or parameter is invalid"),
     "malformed_json": ProblemKind(422, "The body is not valid JSON, or repeats a key"),
     "idempotency_key_reused": ProblemKind(422, "Another request has used the idempotency key"),
-    "duplicate_order": ProblemKind(409, "The order id has been used already"),
+    "duplicate_order": ProblemKind(409, "The order id has already been used"),
     "insufficient_liquidity": ProblemKind(409, "The available liquidity is too small"),
     "price_bound": ProblemKind(409, "The total price is worse than the bound"),
     "order_not_found": ProblemKind(404, "No resting order has the id"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
-    "too_many_streams": ProblemKind(503, "The largest number of streams is open already"),
+    "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
     "origin_refused": ProblemKind(403, "The request comes from another site"),
     "host_refused": ProblemKind(421, "The service does not serve this host"),
-    "not_found": ProblemKind(404, "There is no such path"),
+    "not_found": ProblemKind(404, "The path does not exist"),
     "method_not_allowed": ProblemKind(405, "The path does not support this method"),
     "request_timeout": ProblemKind(408, "The body took too long to arrive"),
     "body_too_large": ProblemKind(413, "The body is too large"),

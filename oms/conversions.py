@@ -1,7 +1,7 @@
-"""Advice for error messages: the call that converts a rejected value to the required type.
+"""Hints for error messages: the call that converts a rejected value to the required type.
 
-Each function returns "" if no call is certain to help. For example, a value can have the right type and be
-out of range, or its meaning can be unclear, such as a bool for an amount or "bid" for a side.
+Each function returns "" if it cannot suggest a call. For example, the value may be out of range, or
+ambiguous, such as "bid" as a side.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import cast
 
 __all__ = ["as_bool", "as_int", "as_number", "as_order", "as_side", "as_text", "exact_text"]
 
-_LONGEST = 40  # the most characters, and the most decimal places, of a number in a message
+_LONGEST = 40  # limits the length and the exponent of a number in a message
 _OF_PRICES = {"price", "limit_price"}
 _OF_AMOUNTS = {"amount", "amounts"}
 
@@ -36,7 +36,9 @@ def as_number(field: str, value: object) -> str:
 
 
 def as_int(field: str, value: object) -> str:
-    """Return the call that converts an integer of another type, such as numpy's, or an array of integers.
+    """Return the call that converts an integer of another type, for example a numpy integer, to an int.
+
+    For an array, return the call that converts the whole array.
 
     >>> import numpy
     >>> as_int("amount", numpy.int64(5))
@@ -54,7 +56,7 @@ def as_int(field: str, value: object) -> str:
 def exact_text(value: object) -> str:
     """Return a number of any type as decimal text, or "" if the value is not a number above 0.
 
-    The text of a float is its shortest representation, as in `repr`.
+    A float is written as in its `repr`.
 
     >>> exact_text(0.1), exact_text("1e-8"), exact_text(float("nan")), exact_text(-1.0), exact_text(True)
     ('0.1', '1e-8', '', '', '')
@@ -66,7 +68,7 @@ def exact_text(value: object) -> str:
     try:
         text = str(value)
         number = Decimal(text) if text.isascii() and len(text) <= _LONGEST else Decimal("nan")
-    except Exception:  # a value of any class must not prevent the error message
+    except Exception:  # a value whose `__str__` fails still needs an error message
         return ""
     is_decimal = number.is_finite() and number > 0 and abs(number.adjusted()) < _LONGEST
     return text if is_decimal and set(text) <= set("0123456789.eE+-") else ""
@@ -85,14 +87,14 @@ def as_side(value: object) -> str:
 
 
 def as_text(field: str, value: object) -> str:
-    """Return the call that converts bytes, or a str of another class such as numpy's, to a str."""
+    """Return the call that converts bytes, or an instance of a subclass of str, to a str."""
     if isinstance(value, bytes):
         return f"convert with {field}.decode()"
     return f"convert with str({field})" if isinstance(value, str) and type(value) is not str else ""
 
 
 def as_bool(field: str, value: object) -> str:
-    """Return the call that converts 0, 1, or the bool of another library to a bool."""
+    """Return the call that converts 0, 1, or a bool of another library, such as numpy, to a bool."""
     is_number = type(value) is int and value in (0, 1)
     return f"convert with bool({field})" if is_number or _is_bool(value) else ""
 

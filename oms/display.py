@@ -8,16 +8,16 @@ from typing import NamedTuple, cast
 __all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
 
 SHOWN = 10
-"""The largest number of fills, or of price levels of one side, that are shown."""
+"""The maximum number of fills, or of price levels per side, to show."""
 
 _LONGEST_TEXT = 60
 _PRINTABLE_BITS = 256  # Python raises ValueError when it prints a very long integer
-# Not html.escape, because importing `html` would take a tenth of the time of `import oms`.
+# html.escape would do the same, but importing `html` takes a tenth of the time of `import oms`.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
 class Aside:
-    """A remark that replaces a value that is too long to show. Its repr has no quotes, unlike that of a str.
+    """A remark in place of a value that is too long to show. Its repr has no quotes.
 
     >>> (1, Aside("... 8 more"))
     (1, ... 8 more)
@@ -32,7 +32,7 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar whose length is `value / of` of the longest bar. `color` suits light and dark backgrounds."""
+    """A bar in a table, with a length proportional to `value`. The longest bar has the value `of`."""
 
     value: int
     of: int
@@ -67,7 +67,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
-    """Return the name and the value of each field, as rich expects them. Long values are shortened.
+    """Return the fields as (name, value) pairs for the library rich, with long values shortened.
 
     >>> list(bounded_fields(["fills"], [tuple(range(1000))]))
     [('fills', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 990 more))]
@@ -92,8 +92,8 @@ Cell = str | int | Bar
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return an HTML table with escaped text and inline styles.
 
-    The first column contains the names of the rows. A bar repeats a number in its row, because readers
-    without styles do not see the bar.
+    The first column contains the row names. A row with a bar must also contain its number, because viewers
+    that ignore styles do not show the bar.
 
     >>> import re
     >>> print(re.sub(' style="[^"]*"', "", table("<JPM>", ["", "n"], [["a", 1000]])))

@@ -1,21 +1,22 @@
-"""Durability: a ledger that makes each change both in the journal and in memory, or in neither of them.
+"""Durability: a ledger that makes each change both in the journal and in memory, or in neither.
 
-The problem: an exception can come between any two steps. For example, it can come when the journal already
-contains a change and memory does not.
+The problem: an exception can be raised between any two steps. For example, the journal may already contain a
+change that is not yet in memory.
 
-The solution: a single change is marked as pending, then appended to the journal, then applied to the books. A
-transaction changes the books provisionally. When the outermost transaction ends, the ledger keeps its events
-in memory as the pending batch, and then appends the batch to the journal. After an interrupt, `settle` reads
-the last sequence number of the journal and makes memory agree with the journal.
+The solution: outside a transaction, each change is marked as pending, then appended to the journal, then
+applied to the books. A transaction changes the books first. When the outermost transaction ends, the ledger
+stores its events as the pending batch, and then appends the batch to the journal. After an interrupt,
+`settle` reads the journal's last sequence number. If the journal contains the pending events, `settle`
+finishes the change. Otherwise, it rolls the change back.
 
 Invariants:
 
 - If `append` raises JournalError, the journal does not contain the batch, and memory does not contain its
   changes.
-- After any other exception, only the journal knows whether it contains the batch. Until it can answer, every
-  call raises JournalError.
-- A rollback that has begun never becomes a commit, because a rollback begins only if the journal does not
-  contain the batch.
+- After any other exception, the ledger must read the journal to see if it contains the batch. As long as this
+  is impossible, every call raises JournalError.
+- A rollback begins only if the journal does not contain the batch. So a rollback that has begun never becomes
+  a commit.
 """
 
 from __future__ import annotations
@@ -42,14 +43,13 @@ class DurableLedger(Ledger):
         for event in journal.read(self.sequence + 1):
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence
-        self._batch: tuple[
-            Event, ...
-        ] = ()  # the events of the open transaction, if the journal may contain them
+        # The events of the open transaction, from the moment when the journal may contain them
+        self._batch: tuple[Event, ...] = ()
 
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 
-        Raises JournalError. Inside a transaction, nothing is appended before the transaction ends.
+        Inside a transaction, nothing is appended before the outermost transaction ends. Raises JournalError.
         """
         if self._open:
             super().commit(kind, subject)
@@ -69,7 +69,7 @@ class DurableLedger(Ledger):
     def settle(self) -> None:
         """Finish interrupted changes that are in the journal, and roll back all others.
 
-        Raises JournalError if the journal cannot tell its last sequence number.
+        Raises JournalError if the journal's last sequence number cannot be read.
         """
         kind, sequence = self._kind, self.sequence
         if kind is not None and not self._open and self._journal.last_sequence > sequence:

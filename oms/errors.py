@@ -5,14 +5,14 @@
     │   └── InvalidOrderError                      the same, for an order or a query about orders
     ├── DuplicateOrderError (ValueError)           the order id is already taken
     ├── OrderNotFoundError (LookupError)           no resting order has the id
-    ├── InsufficientLiquidityError (ValueError)    too little is available for the whole request
+    ├── InsufficientLiquidityError (ValueError)    the available amount is too small for the request
     ├── PriceBoundError (ValueError)               the total price of the trade is worse than its bound
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A method that raises one of these errors has changed nothing, except that an error from a subscriber is raised
-after the change. Each class also derives from a built-in exception, so code that does not import `oms` can
-catch it. An error can be pickled if the values in its attributes can be pickled.
+A method that raises one of these errors has changed nothing. Only an error from a subscriber is raised after
+the change. Each class also derives from a built-in exception, so code that does not import `oms` can catch
+it. An error can be pickled if the values of its attributes can be pickled.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _LONGEST_SYMBOL = 60
 
 
 def _as_text(value: object) -> str:
-    """Return the short repr of a value. This never fails, so a message can show any value."""
+    """Return a short repr of a value, even if the value's own `__repr__` fails."""
     if type(value) is int and value.bit_length() > 256:
-        return f"an int of {value.bit_length()} bits"  # Python raises ValueError for very long ones
+        return f"an int of {value.bit_length()} bits"  # Python raises ValueError for the repr of a long int
     try:
         return reprlib.repr(value).replace("\n", " ")
     except Exception:
@@ -66,8 +66,7 @@ class InvalidArgumentError(OmsError, ValueError):
     """An argument of the wrong type or out of range.
 
     `field` is the name of the argument, `value` is the value that was passed, and `allowed` describes the
-    values that are allowed. `remedy` is the call that converts the value or corrects the mistake, or "" if
-    there is none.
+    allowed values. `remedy` is a call that corrects the mistake, or "" if there is none.
 
     >>> print(InvalidArgumentError("path", "", "the path of a file"))
     path must be the path of a file, not '' (str)
@@ -90,7 +89,7 @@ class InvalidArgumentError(OmsError, ValueError):
 
 
 class InvalidOrderError(InvalidArgumentError):
-    """A field of an order, or an argument of a query about orders, that is not allowed.
+    """An invalid field of an order, or an invalid argument of a query about orders.
 
     >>> print(InvalidOrderError("amount", 0, "an int in 1..9"))
     amount must be an int in 1..9, not 0 (int)
@@ -104,7 +103,7 @@ class DuplicateOrderError(OmsError, ValueError):
     """The order id `order_id` is already taken.
 
     In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects an id that
-    another request has used before.
+    an earlier request used.
 
     >>> print(DuplicateOrderError(7))
     order id 7 is already taken
@@ -140,9 +139,8 @@ class OrderNotFoundError(OmsError, LookupError):
 class InsufficientLiquidityError(OmsError, ValueError):
     """The book of `symbol` and `side` cannot fill the whole request.
 
-    `requested` and `available` are amounts in lots if `unit` is "amount". They are total prices in ticks
-    times lots if `unit` is "money": the whole book brings in less than the requested budget. If a symbol has
-    no orders, 0 is available.
+    If `unit` is "amount", `requested` and `available` are amounts in lots. If `unit` is "money", they are
+    total prices in ticks times lots. For a book without orders, `available` is 0.
 
     >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
     JPM BUY: amount 31 requested, 30 available
@@ -171,10 +169,10 @@ class InsufficientLiquidityError(OmsError, ValueError):
 
 
 class PriceBoundError(OmsError, ValueError):
-    """A trade would cost more than its `max_total_price`, or bring in less than its `min_total_price`.
+    """The total price of a trade would be above `max_total_price` or below `min_total_price`.
 
-    `field` is the name of that argument. `bound` is its value, and `total_price` the price of the trade, both
-    in ticks times lots.
+    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the price of
+    the trade. Both are in ticks times lots.
 
     >>> print(PriceBoundError("max_total_price", 440, 442))
     the total price 442 is above max_total_price 440
@@ -196,7 +194,7 @@ class PriceBoundError(OmsError, ValueError):
 class OpenTransactionError(OmsError, RuntimeError):
     """The call conflicts with an open transaction or an open what-if.
 
-    `problem` describes the conflict, and `remedy` what to do about it.
+    `problem` describes the conflict, and `remedy` describes how to avoid it.
 
     >>> print(OpenTransactionError("the transaction has already ended", "begin a new one"))
     the transaction has already ended; begin a new one
@@ -215,9 +213,9 @@ class OpenTransactionError(OmsError, RuntimeError):
 class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
-    `place` names the file, and often the part of it. `problem` describes what is wrong. A method that raises
-    this error has changed nothing in memory, and the journal does not contain the change. In one case this is
-    not certain: then `problem` says that the state of the journal is unknown until it is opened again.
+    `place` names the file, and often a part of the file. `problem` describes what is wrong. A method that
+    raises this error has changed nothing in memory. The journal does not contain the change either, unless
+    `problem` states that this is unknown until the journal is opened again.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

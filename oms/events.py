@@ -1,4 +1,4 @@
-"""Events, which describe changes of the books, and the protocol of a journal, which stores events."""
+"""The events that describe changes to the books, and the protocol of a journal that stores events."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ChangeRow = tuple[int, str, Side, int, int]
 
 
 class Event:
-    """One change of the books.
+    """One change to the books.
 
-    `sequence` is 1 for the first event and 1 more for each later event. `note` is the text that was passed to
-    the transaction of the event, or None. An event contains all data that is needed to replay the change. Two
-    events are equal if they have the same class and the same fields.
+    The sequence number `sequence` is 1 for the first event, 2 for the second, and so on. `note` is the text
+    that was passed to the event's transaction, or None. An event contains all data that is needed to replay
+    the change. Two events are equal if they have the same class and the same fields.
 
-    A new subclass must define `symbol` and `rows`.
+    A subclass must define `symbol` and `rows`.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -48,14 +48,14 @@ class Event:
 
     @classmethod
     def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
-        """Return an event with this subject, as described in `subject`."""
+        """Create an event from its subject (see the method `subject`)."""
         make = cast("Callable[..., Self]", cls)  # each class has its own first field
         return make(subject, sequence, note)
 
     def subject(self) -> Any:
-        """Return the subject of the event: an order, a tuple of orders, or a pair.
+        """Return what the event is about: an order, a tuple of orders, or a pair.
 
-        For an amendment, the pair is the order before and the order after it. For a trade, it is the trade
+        For an amendment, the pair is the old order and the amended order. For a trade, the pair is the trade
         and the remaining amount of the last order filled.
         """
         return cast("tuple[Any, ...]", self)[0]
@@ -69,7 +69,7 @@ class Event:
         """Yield one row for each changed amount: order id, symbol, side, price (ticks), and change (lots).
 
         The change is negative for lots that were removed or filled. So the sum of all changes at a price is
-        the resting amount. An amendment has two rows, and a trade has one row for each fill. O(rows).
+        the resting amount. An amendment has two rows, and a trade has one row for each fill. O(m) for m rows.
 
         >>> from oms import Order, OrderAmended, Side
         >>> before = Order(1, "JPM", Side.BUY, 20, 21)
@@ -170,7 +170,7 @@ class OrderAdded(_OrderEvent):
 
 
 class OrdersAdded(_OrdersEvent):
-    """All `orders` were added, in this order."""
+    """All `orders` were added."""
 
     __slots__ = ()
 
@@ -180,7 +180,7 @@ class OrdersAdded(_OrdersEvent):
 
 
 class OrderRemoved(_OrderEvent):
-    """`order` was removed. Its amount is the amount that was resting."""
+    """`order` was removed. Its amount is the unfilled amount at that time."""
 
     __slots__ = ()
 
@@ -190,7 +190,7 @@ class OrderRemoved(_OrderEvent):
 
 
 class OrdersRemoved(_OrdersEvent):
-    """All `orders` were removed. Their amounts are the amounts that were resting."""
+    """All `orders` were removed. Their amounts are the unfilled amounts at that time."""
 
     __slots__ = ()
 
@@ -206,11 +206,11 @@ class OrderAmended(Event, _OfTwo):
 
     @classmethod
     def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
-        """Return an event about the order before and after an amendment. See Event."""
+        """Return an event about an amendment: the old order and the amended order. See Event."""
         return cls(*subject, sequence, note)
 
     def subject(self) -> tuple[Order, Order]:
-        """Return the order before and after the amendment."""
+        """Return the old order and the amended order."""
         return self.before, self.after
 
     @property
@@ -225,10 +225,10 @@ class OrderAmended(Event, _OfTwo):
 
 
 class TradePlaced(Event, _OfTrade):
-    """`trade` was executed. Its fills were removed from the book.
+    """`trade` was executed, and its filled amounts were removed from the book.
 
     `remaining` is the remaining amount (lots) of the last order filled, or 0 if that order was filled
-    completely. It is None in events that an earlier version of the journal stored.
+    completely. In events from an earlier version of the journal, it is None.
     """
 
     __slots__ = ()
@@ -257,11 +257,11 @@ class TradePlaced(Event, _OfTrade):
 KINDS: frozenset[type[Event]] = frozenset(
     {OrderAdded, OrdersAdded, OrderRemoved, OrdersRemoved, OrderAmended, TradePlaced}
 )
-"""All classes of events."""
+"""All event classes."""
 
 
 class Snapshot(NamedTuple):
-    """The whole state of an OrderManagement at one moment.
+    """The complete state of an OrderManagement at one moment.
 
     `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
     `orders` are all resting orders.
@@ -275,9 +275,9 @@ class Snapshot(NamedTuple):
 class Journal(Protocol):
     """Durable storage of events, for example a file or a replicated event log.
 
-    An OrderManagement with a journal starts from the state in the journal. It appends each change before the
-    method that makes the change returns. It calls `append` with its own lock held. The other methods may be
-    called from any thread.
+    An OrderManagement with a journal starts from the state in the journal. Each method that makes a change
+    appends the change before it returns. The OrderManagement holds its lock while it calls `append`. The
+    other methods may be called from any thread.
     """
 
     @property
@@ -289,9 +289,9 @@ class Journal(Protocol):
         ...
 
     def snapshot(self) -> Snapshot:
-        """Return a state to start from. Raises JournalError.
+        """Return the state to start from. Raises JournalError.
 
-        The events after it are `read(snapshot.sequence + 1)`.
+        `read(snapshot.sequence + 1)` yields the events after this state.
         """
         ...
 
@@ -305,20 +305,21 @@ class Journal(Protocol):
     def history(self) -> Iterator[Event]:
         """Yield all events in the journal, in order, with gaps where events were deleted.
 
-        Events with a note are always yielded, because a note may contain an idempotency key. Raises
+        Events with a note are always included, because a note may contain an idempotency key. Raises
         JournalError.
         """
         ...
 
     def check_writable(self) -> None:
-        """Raise JournalError if the journal would reject any append."""
+        """Raise JournalError if the journal would reject every append."""
         ...
 
     def append(self, batch: Sequence[Event]) -> None:
-        """Store all events of a batch, or none of them. The first event follows the last one in the journal.
+        """Store all events of a batch, or none. Their sequence numbers follow the last one in the journal.
 
-        After a JournalError, no event of the batch is stored, unless the error says that the state of the
-        journal is unknown until it is opened again. Until then, the journal must reject every append.
+        If `append` raises JournalError, the journal contains no event of the batch. If the journal cannot
+        guarantee this, the error must state that the result is unknown until the journal is opened again.
+        Until then, the journal must reject every append.
         """
         ...
 

@@ -23,9 +23,9 @@ def is_missing(error: ModuleNotFoundError, *extras: str) -> bool:
 
 
 def how_to_install(user: str, *extras: str) -> str:
-    """Return one line that names the extras that `user` needs and the commands that install them.
+    """Return a one-line message with the extras that `user` needs and the commands that install them.
 
-    The commands use a checkout or a git URL, because the distribution is not in a package index.
+    The commands use a checkout or a git URL, because the project is not published in a package index.
 
     >>> how_to_install("oms.api", "api").partition(";")[0]
     "oms.api needs the extra api: in a checkout of the project, run pip install '.[api]'"
@@ -40,6 +40,6 @@ def how_to_install(user: str, *extras: str) -> str:
 
 
 def add_note(error: ModuleNotFoundError, user: str, extra: str) -> None:
-    """Add a note that explains how to install the extra, if the error is caused by the missing extra."""
+    """If the missing module belongs to the extra, add a note that explains how to install the extra."""
     if is_missing(error, extra):
         error.add_note(how_to_install(user, extra))

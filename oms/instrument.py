@@ -1,4 +1,4 @@
-"""Exact conversion between decimal numbers and integers of ticks and lots, without floats."""
+"""Exact conversion between decimal numbers and whole numbers of ticks or lots, without floats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oms.models import MAX_INT
 __all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
 
 MOST_DIGITS = 40
-"""The largest number of digits before the decimal point of a number, and after it."""
+"""The maximum number of digits before the decimal point of a number. The same maximum applies after it."""
 
 ExactNumber: TypeAlias = str | int | Decimal | Fraction
 """A number as text ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
@@ -33,9 +33,9 @@ _EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
 
 
 class _Unit:
-    """A tick size or a lot size, which is `step` units of its last decimal place.
+    """A tick size or a lot size, stored as an integer `step` with a number of `decimals`.
 
-    For example, 0.05 has a `step` of 5 and 2 `decimals`.
+    For example, 0.05 has the step 5 and 2 decimals.
     """
 
     __slots__ = ("decimals", "size", "step")
@@ -78,7 +78,7 @@ class _Unit:
         return units
 
     def text(self, units: int) -> str:
-        """Return a number of units as a plain decimal."""
+        """Return the decimal number that equals this many units, as text."""
         digits = str(units * self.step).rjust(self.decimals + 1, "0")
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
@@ -95,15 +95,15 @@ def _split(name: str, value: object) -> tuple[str, str]:
 
 
 def _digits(text: str) -> tuple[str, str] | None:
-    """Return the digits before and after the point of decimal text, or None for any other string.
+    """Return the digits before and after the decimal point, or None if the text is not a decimal number.
 
-    Any exponent is applied first. The result is also None for a number with too many digits.
+    Any exponent is applied first. If the number has too many digits, the result is also None.
     """
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return None
     whole, fraction = match[1], match[2] or ""
-    if match[3]:  # at most three digits, so that the result cannot fill the memory
+    if match[3]:  # an exponent has at most three digits, so the result cannot fill the memory
         point = len(whole) + int(match[3])
         digits = (whole + fraction).rjust(len(whole + fraction) + max(0, 1 - point), "0")
         point = max(1, point)
@@ -127,7 +127,7 @@ def _plain_text(value: Decimal) -> str:
 
 
 def _as_size(size: object) -> str:
-    """Return the advice to write a size as plain decimal text, or "" if the value is not a number."""
+    """Return a hint that contains the size as plain decimal text, or "" if it is not a number."""
     digits = _digits(exact_text(size))
     if digits is None:
         return ""
@@ -157,7 +157,7 @@ class Instrument:
     """The tick size and the lot size of a symbol, with exact conversions to and from ticks and lots.
 
     `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are positive decimal
-    strings, and 1 by default. Raises InvalidArgumentError for any other value. Each method takes O(d) for d
+    strings, and "1" by default. Raises InvalidArgumentError for any other value. Each method takes O(d) for d
     digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
@@ -178,7 +178,7 @@ class Instrument:
     lot_size: str = "1"
 
     def __post_init__(self) -> None:
-        _ = self._price, self._amount  # raise for an invalid size now, not at its first use
+        _ = self._price, self._amount  # raise the error for an invalid size now, not at the first use
 
     @cached_property
     def _price(self) -> _Unit:
@@ -190,7 +190,7 @@ class Instrument:
 
     @classmethod
     def of_decimals(cls, price: int, amount: int) -> Instrument:
-        """Return the instrument with this many decimal places in its prices and its amounts.
+        """Return an instrument whose prices and amounts have these numbers of decimal places.
 
         >>> Instrument.of_decimals(price=2, amount=0)
         Instrument(tick_size='0.01', lot_size='1')
@@ -199,9 +199,9 @@ class Instrument:
         return cls(f"{Decimal((0, (1,), -price)):f}", f"{Decimal((0, (1,), -amount)):f}")
 
     def finer(self, other: Instrument) -> Instrument:
-        """Return the coarsest instrument that can express every price and amount of both instruments.
+        """Return the instrument with the largest sizes that can express all prices and amounts of both.
 
-        If this instrument can already express them, the method returns this instrument.
+        If this instrument can already express all of them, it is the result.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -228,8 +228,8 @@ class Instrument:
         """Return a price as a number of ticks.
 
         `price` is decimal text, an int, a Decimal, or a Fraction. Text may have an exponent, as in "1e-3".
-        Raises InvalidArgumentError for a float, for text that is not a number, for a number that is negative,
-        infinite, or not a multiple of the tick size, and for more than 2^63-1 ticks.
+        Raises InvalidArgumentError for a float and for text that is not a number. Also raises it for a number
+        that is negative, infinite, not a multiple of the tick size, or more than 2^63-1 ticks.
         """
         return self._price.count("price", price)
 
@@ -240,14 +240,14 @@ class Instrument:
     def price_text(self, ticks: int) -> str:
         """Return a price in ticks as decimal text, with as many decimal places as the tick size.
 
-        Raises InvalidArgumentError unless `ticks` is an int of at least 0.
+        Raises InvalidArgumentError if `ticks` is not an int of at least 0.
         """
         return self._price.text(_checked("ticks", ticks))
 
     def amount_text(self, lots: int) -> str:
         """Return an amount in lots as decimal text, with as many decimal places as the lot size.
 
-        Raises InvalidArgumentError unless `lots` is an int of at least 0.
+        Raises InvalidArgumentError if `lots` is not an int of at least 0.
         """
         return self._amount.text(_checked("lots", lots))
 
@@ -262,7 +262,7 @@ class Instrument:
         return _grouped(lots * self._amount.step, self._amount.decimals)
 
     def show_total(self, total: int) -> str:
-        """Format a total price (ticks times lots) with thousands separators.
+        """Return a total price (ticks times lots) as text with thousands separators.
 
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'
@@ -272,7 +272,7 @@ class Instrument:
         return _grouped(total * price.step * amount.step, price.decimals + amount.decimals)
 
     def show_average(self, total: int, lots: int) -> str:
-        """Return the average price of `lots` lots that cost `total` (ticks times lots) as text.
+        """Return the average price of `lots` lots that cost `total` (ticks times lots), as text.
 
         The text has two more decimal places than the tick size.
         """
@@ -280,12 +280,12 @@ class Instrument:
         return ratio(total * price.step, lots * 10**price.decimals, price.decimals + 2)
 
     def describe(self) -> str:
-        """Return a text such as "1 tick = 0.01, 1 lot = 1"."""
+        """Return the two sizes as text, such as "1 tick = 0.01, 1 lot = 1"."""
         return f"1 tick = {self.tick_size}, 1 lot = {self.lot_size}"
 
 
 TICKS_AND_LOTS = Instrument()
-"""The default: prices are whole ticks and amounts are whole lots."""
+"""The default instrument, with a tick size and a lot size of 1."""
 
 
 def _common(one: _Unit, other: _Unit) -> str:
@@ -295,7 +295,7 @@ def _common(one: _Unit, other: _Unit) -> str:
     step = gcd(*steps)
     for unit, unit_step in zip((one, other), steps, strict=True):
         if unit_step == step:
-            return unit.size  # the text of this size has its trailing zeros
+            return unit.size  # keep the text as it is, with any trailing zeros
     digits = str(step).rjust(decimals + 1, "0")
     return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
 

@@ -1,6 +1,6 @@
 """Plain-text and HTML representations of an OrderManagement: the best price levels of its first symbols.
 
-The running time hardly depends on the number of orders.
+They are fast, even if there are many orders.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def as_text(om: _Holder) -> str:
 
 
 def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
-    """Return the fields for rich: counts, and the best prices (ticks) of the first symbols. O(1)."""
+    """Return the fields for rich: the counts, and the best prices (ticks) of the first symbols. O(1)."""
     with om.locked():
         books = om._books
         best = {

@@ -1,32 +1,31 @@
 """The ledger, which numbers every change, rolls back uncommitted changes, and controls access to the books.
 
-The problem: an interrupt (Ctrl-C, a signal), a lack of memory, or a stack overflow can raise an exception
-between any two steps of a change, and between any two steps of a rollback.
+The problem: an interrupt (Ctrl-C or a signal), a MemoryError, or a RecursionError can stop a change between
+any two steps. It can also stop a rollback between any two steps.
 
 What does not work: a rollback in an `except` block alone, because a second interrupt can stop it. A rollback
 in a separate thread does not work either, because it may be impossible to start a thread.
 
-The solution: a mark. Before a change is made, one assignment sets the mark, which contains everything that is
-needed to restore the state before the change. After the change, one assignment clears the mark. If the change
-fails, its own `except` block tries to settle, which means to finish or roll back the marked change. If that
-fails too, the mark stays, and the next caller that acquires the lock settles first (see `admit`). To roll
-back, settling restores the marked orders, whatever their current state is, and rebuilds their books from all
-orders. So it can be interrupted at any point and repeated.
+The solution: a mark, which describes the change that is being made. One assignment sets the mark before the
+change, and one assignment clears it afterwards. If the change fails, its `except` block calls `settle`, which
+finishes or rolls back the marked change. If `settle` fails too, the mark stays. Then the next caller that
+acquires the lock settles first (see `admit`). To roll back, `settle` restores the marked orders, regardless
+of their current state, and rebuilds their books. So an interrupted rollback can be repeated.
 
 Invariants:
 
-- While a mark is set or a transaction is open, `version` is odd and `busy` is True. A lock-free read checks
+- While a mark is set or a transaction is open, `version` is odd and `busy` is True. Lock-free reads check
   `version`.
-- A mark is cleared, and a transaction is ended, in one line that calls no function. CPython checks for
-  interrupts only at calls, so either the whole line runs or nothing in it.
+- The line of code that clears a mark or ends a transaction calls no function. CPython checks for interrupts
+  only at calls, so this line runs completely or not at all.
 - A caller that acquires the lock while the ledger is `busy` calls `admit`, which settles, waits, or raises.
-  As long as settling fails, every call raises an error, and reads and changes nothing.
+  As long as settling fails, every call raises an error before it reads or changes anything.
 - The lock is held only during a call. A transaction belongs to its owner, which is a thread and a context.
   Calls from other threads wait until the transaction ends. Calls from other tasks or contexts of the same
   thread raise an error, because they would wait forever. Calls from a copy of the owner's context raise an
   error too, because the owner may be waiting for them.
-- If a transaction cannot be ended any more, the next caller rolls it back. This is so if its handle was
-  deleted, if its thread has ended, or if its `__exit__` was interrupted.
+- The next caller rolls back an abandoned transaction. A transaction is abandoned if its handle was deleted,
+  if its thread has ended, or if its `__exit__` was interrupted. The handle is the object that will end it.
 """
 
 from __future__ import annotations
@@ -49,10 +48,10 @@ from oms.subscribers import Subscribers
 __all__ = ["Ledger", "Savepoint"]
 
 LONGEST_WAIT = 30.0
-"""Seconds that a call waits for another thread's transaction before it raises OpenTransactionError."""
+"""The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
 
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
-_PAUSE = 0.001  # seconds; enough for a waiting thread to take the lock
+_PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
 _AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
 
@@ -73,11 +72,11 @@ class Savepoint:
 
 
 class Ledger:
-    """The sequence numbers, the open transaction, and the lock of the books of one OrderManagement.
+    """The sequence numbers, the open transaction, and the lock of one OrderManagement.
 
     Before you call a method, acquire `lock`, and call `admit` if the ledger is `busy`. While a transaction or
-    a what-if is open, changes are provisional. They are made in the books, so that later calls see them, and
-    their events are stored in `_provisional`, so that they can be rolled back.
+    a what-if is open, changes are provisional. The books already contain them, so later calls see them. Their
+    events are stored in `_provisional`, so they can be rolled back.
     """
 
     __slots__ = (
@@ -106,8 +105,8 @@ class Ledger:
         self.sequence = 0  # the sequence number of the last event
         self.version = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
-        # The mark. During a change, it is the kind and the subject of the change. During a rollback, it is
-        # the savepoint to which the rollback returns.
+        # The mark. During a change, `_kind` and `_subject` describe the change. During a rollback, `_target`
+        # is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
         self._target: Savepoint | None = None
@@ -146,8 +145,8 @@ class Ledger:
     def admit(self) -> None:
         """Settle interrupted changes, and wait until no other thread has a transaction open.
 
-        Call this method with the lock held, if the ledger is `busy`. Raises OpenTransactionError if the
-        caller cannot wait or has waited too long, and JournalError if the journal cannot be read.
+        If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
+        caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
         """
         deadline = None
         while self.busy:
@@ -175,9 +174,10 @@ class Ledger:
                 self._waiters -= 1
 
     def give_way(self) -> None:
-        """Let the threads that wait for the end of a transaction go first; call this before taking the lock.
+        """Pause if other threads wait for the end of a transaction. Call this before acquiring the lock.
 
-        Without it, a thread with one transaction after another takes the lock again before any of them wakes.
+        Without the pause, a thread that opens one transaction after another would always acquire the lock
+        before a waiting thread wakes up.
         """
         if self._waiters and not self._open:
             sleep(_PAUSE)
@@ -210,8 +210,8 @@ class Ledger:
         """Return True if a function in the call stack is in the middle of a change.
 
         Only that function can finish the change. No other thread can be in the middle of a change, because
-        this thread holds the lock. Calls from a subscriber are allowed, because it is notified after the
-        change.
+        this thread holds the lock. Calls from a subscriber are allowed, because subscribers are notified
+        after the change.
         """
         for name, owner in callers():
             if owner is self.subscribers and name == "publish":
@@ -237,7 +237,7 @@ class Ledger:
     def _settle_at_once(self) -> None:
         """Try to settle after a failure. If this fails, the next caller settles."""
         if self.busy:
-            with suppress(BaseException):  # the mark stays, and the caller raises the first failure
+            with suppress(BaseException):  # the mark stays, and the caller raises its own error
                 self.settle()
 
     # ------------------------------------------------------------------ changes
@@ -281,7 +281,7 @@ class Ledger:
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
-        """Restore the books to the state that the mark describes, whatever their state is now. O(n log n)."""
+        """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
         changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
         if self._kind is not None:
             changes.append((self._kind, self._subject))
@@ -302,7 +302,7 @@ class Ledger:
     # ------------------------------------------------------------------ transactions
 
     def open(self, savepoint: Savepoint, note: str | None) -> None:
-        """Start a transaction: later changes are provisional until `close`.
+        """Start a transaction. Later changes are provisional until `close`.
 
         If `note` is None, the note of the enclosing transaction applies.
         """
@@ -316,7 +316,7 @@ class Ledger:
         return self._owner is not None and self._owner.is_current()
 
     def close(self, savepoint: Savepoint, *, failed: bool) -> None:
-        """End a transaction: commit the changes since its savepoint, or roll them back.
+        """End a transaction. Commit the changes since its savepoint, or roll them back.
 
         At the end of the outermost transaction, publish the committed events. If an inner transaction is
         still open, or if the caller is not the owner, roll back and raise OpenTransactionError.
@@ -325,7 +325,7 @@ class Ledger:
         foreign = ended or not self.is_current_owner()
         if savepoint not in self._open:
             if failed:
-                return  # it has been rolled back
+                return  # the transaction has already been rolled back
             raise OpenTransactionError("the transaction has already ended", "begin a new one")
         try:
             if self.is_marked:
@@ -353,7 +353,7 @@ class Ledger:
         self.subscribers.publish(self._leave(savepoint))
 
     def _roll_back(self, savepoint: Savepoint) -> None:
-        """Undo all changes since the savepoint. This takes as long as the changes took."""
+        """Undo all changes since the savepoint. This takes about as long as the changes took."""
         self._target = savepoint
         provisional = self._provisional
         while len(provisional) > savepoint.events:
@@ -371,7 +371,7 @@ class Ledger:
         assert self._owner is not None, "an open transaction has an owner"
         self._owner.end()
         if self._waiters:
-            self._waiting.notify_all()  # they continue when the lock is released
+            self._waiting.notify_all()  # the waiting threads continue when the lock is released
         self._open, self._provisional, self._owner, self._note, self.busy, self.version = (
             [],
             [],
@@ -385,14 +385,14 @@ class Ledger:
     # ------------------------------------------------------------------ a forked process
 
     def reset_after_fork(self) -> None:
-        """Release, in a forked process, what threads held that do not exist in this process."""
+        """Release a lock or a transaction of a thread that does not exist in this forked process."""
         lock: Any = self.lock
         if not lock._is_owned():
             lock._at_fork_reinit()  # the standard library resets its own locks in the same way
             self.subscribers.stop_publishing()
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
-            # The owner's thread does not exist here. `has_ended` may not know this yet.
+            # The owner's thread does not exist in this process, but `has_ended` may still return False.
             for savepoint in self._open:
                 savepoint.ended = True
 

@@ -1,14 +1,14 @@
 """The context manager that holds the lock of an OrderManagement during several calls.
 
-The problem: an interrupt (Ctrl-C, a signal) can come between any two steps. For example, it can come between
-acquiring the lock and the start of the block, or between the end of the block and the release of the lock.
-Then the lock is never released, and all other threads wait forever.
+The problem: an interrupt (Ctrl-C or a signal) can occur between any two steps. For example, it can occur
+after the lock is acquired and before the block starts. It can also occur after the block ends and before the
+lock is released. Then the lock is never released, and all other threads wait forever.
 
-What does not work: `__exit__` as a Python function, because an interrupt can come before its first line.
+What does not work: an `__exit__` method in Python, because an interrupt can occur before its first line.
 `acquired = lock.acquire()` in `__enter__` does not work either, because Python checks for interrupts after
 the call and before the assignment.
 
-The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This class returns the
+The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This lookup returns the
 lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
 Python does not check for interrupts between advancing an iterator and assigning the item.
 
@@ -34,7 +34,7 @@ Method = TypeVar("Method", bound=Callable[..., None])
 
 
 class _BoundBy:
-    """A descriptor for a method. Accessed on an instance, it returns `bind(instance)`."""
+    """A descriptor that replaces a method. On an instance, it returns `bind(instance)`."""
 
     def __init__(self, method: Callable[..., None], bind: Callable[[Any], Callable[..., None]]) -> None:
         self._method = method
@@ -42,12 +42,12 @@ class _BoundBy:
 
     def __get__(self, instance: object, kind: object = None) -> Callable[..., None]:
         if instance is None:
-            return self._method  # ExitStack looks it up in the class
+            return self._method  # ExitStack looks up the method in the class
         return self._bind(instance)
 
 
 def bound_by(bind: Callable[[Any], Callable[..., None]]) -> Callable[[Method], Method]:
-    """Return a decorator for `__exit__`: what a `with` statement looks up and calls is `bind(instance)`."""
+    """Return a decorator for `__exit__`. A `with` statement calls the result of `bind(instance)` instead."""
 
     def decorate(method: Method) -> Method:
         return cast("Method", _BoundBy(method, bind))
@@ -78,7 +78,7 @@ class Locked(AbstractContextManager[T]):
                     self._ledger.admit()
                 for acquired in iter(self.lock.acquire, None):  # noqa: B007  # the except clause uses it
                     break
-            return self._subject  # noqa: TRY300  # after an interrupt here, release the lock
+            return self._subject  # noqa: TRY300  # an interrupt here must also release the lock
         except BaseException:
             if acquired:
                 self.lock.release()

@@ -97,7 +97,8 @@ def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
 
 def _as_list(field: str, column: object) -> list[Any]:
     values: object = cast("Any", column).tolist() if hasattr(column, "tolist") else column
-    if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
+    is_time = getattr(getattr(column, "dtype", None), "kind", "") in {"M", "m"}  # its tolist() returns ints
+    if is_time or not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
         raise InvalidOrderError(field, column, "a column: a list, a tuple, or an array of one dimension")
     return list(cast("Iterable[Any]", values))
 

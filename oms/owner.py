@@ -1,17 +1,18 @@
 """The owner of an open transaction: one thread in one context.
 
 The problem: only the code that opened a transaction may use it. A thread alone does not identify that code,
-because all asyncio tasks of an event loop run in one thread. Each task has a context of its own, so a thread
-and a context together identify the owner.
+because all asyncio tasks of an event loop run in one thread. Each task has its own context, so a thread and a
+context together identify the owner.
 
 What does not work: comparing the value of a ContextVar. A task created inside a transaction starts with a
 copy of the context, and so inherits the value. Thread identifiers do not work either, because a new thread
 can get the identifier of a thread that has ended.
 
-The solution: a token of a ContextVar can be reset only in the context in which it was created. So each check
-resets the token and creates the next one. An interrupt between these two steps leaves a used token. Then the
-next check compares only the threads, once. To identify a thread, the owner has a weak reference to an object
-in thread-local data, which is deleted when the thread ends. So no later thread can be mistaken for the owner.
+The solution: a ContextVar can be reset with a token only in the context in which the token was created. A
+token can be used only once, so each check uses the token and creates the next one. If an interrupt occurs
+between these two steps, the next check cannot compare contexts, and compares only the threads. To identify a
+thread, the owner has a weak reference to an object in thread-local data. This object is deleted when the
+thread ends, so no later thread can be mistaken for the owner.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ _entered: ContextVar[Owner | None] = ContextVar("oms_transaction", default=None)
 
 
 class Owner:
-    """The thread and the context of an open transaction: those in which the Owner is created."""
+    """The thread and the context in which a transaction was opened."""
 
     __slots__ = ("_thread", "_token")
 
     def __init__(self) -> None:
         self._thread = ref(_current.thread)
-        _entered.set(None)  # otherwise, the token would reference the previous owner, and so on
+        _entered.set(None)  # otherwise, the token would reference all earlier owners
         self._token = _entered.set(self)
 
     def is_current(self) -> bool:
@@ -59,7 +60,7 @@ class Owner:
             _entered.reset(self._token)
         except ValueError:  # the token was created in another context
             return False
-        except RuntimeError:  # the token is used: an interrupt came before the last call created a new one
+        except RuntimeError:  # the token was used: an interrupt stopped the last call before the next token
             pass
         self._token = _entered.set(self)
         return True
@@ -71,7 +72,7 @@ class Owner:
     def is_inherited(self) -> bool:
         """Return True if called from the owner's context or a copy of it, in any thread.
 
-        Code in a copy of the context must not wait for the owner, because the owner may be waiting for it.
+        Code in a copy of the context must not wait for the owner, because the owner may wait for that code.
         """
         return _entered.get() is self
 
@@ -80,6 +81,6 @@ class Owner:
         return self._thread() is None
 
     def end(self) -> None:
-        """Reset the ContextVar in the owner's context. In another context, or a second time, do nothing."""
+        """Reset the ContextVar. In another context, or when called a second time, do nothing."""
         with suppress(ValueError, RuntimeError):
             _entered.reset(self._token)

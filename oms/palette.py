@@ -1,8 +1,8 @@
 """The names and colors of the asks and the bids, on the web page and in plots, terminals, and notebooks.
 
 BUY trades fill the asks, and SELL trades fill the bids. Asks are orange and bids are blue, because
-color-blind people can tell these two colors apart, unlike red and green. Color is never the only cue: a
-word, a position, or a number always gives the same information.
+color-blind people can tell these two colors apart, unlike red and green. Color is never the only cue. A
+word, a position, or a number always conveys the same information.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHADES_OF = {
 
 
 def name_of(side: Side) -> str:
-    """Return the name of the book of a side.
+    """Return the name of a side's book, for display.
 
     >>> name_of(Side.BUY), name_of(Side.SELL)
     ('BUY (asks)', 'SELL (bids)')

@@ -1,37 +1,38 @@
-"""Cached running sums over the best price levels, for fast prices.
+"""Cached running sums over the best price levels, for fast price queries.
 
 The problem: the price of an amount is a sum over the price levels that the amount covers, best first. Adding
 up k levels takes O(k) for every query. Programs query prices often, and between two queries the book usually
 changes only a little, near the best price.
 
-What does not work: plain running sums. A change of one level makes the sums of this level and of all worse
-levels wrong, and most changes are near the best price.
+What does not work: plain running sums. A change of one level invalidates the sums of this level and of all
+worse levels. Most changes are near the best price, so they would invalidate almost all sums.
 
 The solution: rows and corrections.
 
 - Each row belongs to one level. It stores the cumulative amount, which is the total amount of this level and
-  all better levels, and an offset for the price of any amount that ends in this level. So a query is one
-  bisection over the rows.
-- Each correction belongs to one level that has changed since the rows were created. It is a pair of numbers:
-  one to add to the cumulative amount, and one to add to the cumulative price, of the changed level and every
-  worse level. A change of a level adds a correction and leaves the rows as they are. A query applies the
-  corrections one by one, best first, up to the level in which the amount ends. So a query takes O(log k),
-  plus at most MOST_CORRECTIONS short steps.
+  all better levels. It also stores an offset, which gives the price of any amount that ends in this level. So
+  a query is one bisection over the rows.
+- Each correction belongs to one level that has changed since the rows were created. A correction consists of
+  two numbers. One is added to the cumulative amounts of the changed level and every worse level, and the
+  other is added to their cumulative prices. A change of a level adds a correction and leaves the rows
+  unchanged. A query applies the corrections one by one, best first, up to the level in which the amount ends.
+  So a query takes O(log k), plus at most MOST_CORRECTIONS short steps.
 - The rows reach only as deep as the deepest query so far. A deeper query adds rows. When more than
   MOST_CORRECTIONS levels have changed, all rows and corrections are discarded, and the next query starts
   again.
 
-The price of an amount: let a level have rank r (its price times the sign of the side), and let all better
-levels have the total amount a and the total price c. An amount m that ends in this level costs
-c + (m - a) * r. The row of the level stores offset = c - a * r, so the price is offset + m * r.
+The price of an amount: the rank r of a level is its price in the BUY book, and its negative price in the SELL
+book. So a better level has a lower rank. Let all better levels together have the amount a and the cost c,
+which is the sum of amount times rank. Then an amount m that ends in this level costs c + (m - a) * r. The row
+of the level stores the offset c - a * r, so the cost is offset + m * r. The price is the absolute value.
 
 Invariants:
 
 - The lists of ranks, amounts, and offsets never change. A change replaces the whole cache in one
-  assignment, so a reader without the lock sees either the old cache or the new one.
+  assignment, so a lock-free reader sees either the old cache or the new one.
 - Row 0 is a sentinel that precedes every level, so that the first level is not a special case.
 - A row describes its level at the time when the row was created. The rows and the corrections together
-  describe the current book. A level whose amount is again the amount in the rows has no correction.
+  describe the current book. A level that has its original amount again has no correction.
 - Each level of the book down to the last row has a row, a correction, or both.
 """
 
@@ -47,17 +48,17 @@ from oms.level import Level
 __all__ = ["PriceSums"]
 
 MOST_CORRECTIONS = 8
-"""The largest number of corrections. With more of them, adding up the levels again would be faster."""
+"""The maximum number of corrections. With more of them, adding up the levels again would be faster."""
 
 NOWHERE = -(2**63)
 """The rank of the sentinel row, which is better than the rank of any price."""
 
 Correction = tuple[int, int, int, int]
 """The index of the last row before the changed level, the level's rank, the change of its amount, and its new
-amount. The number to add to the cumulative price is the change times the rank."""
+amount. The correction of the cumulative price is the change times the rank."""
 
 Cache = tuple[list[int], list[int], list[int], tuple[Correction, ...], int]
-"""The ranks, the cumulative amounts, and the offsets of all rows, then the corrections, best first, and the
+"""The ranks, the cumulative amounts, and the offsets of all rows, the corrections (best first), and the
 number of levels in the book down to the last row."""
 
 EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
@@ -66,9 +67,9 @@ EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
 class PriceSums:
     """Cached running sums over the best levels of one book.
 
-    The book calls `add_correction` after each change of a level that is not worse than `worst`, and `clear`
-    after larger changes. A reader may call `price` without the lock, but must then check that the book did
-    not change during the call.
+    The book calls `add_correction` after each change of a level whose rank is at most `worst`. It calls
+    `clear` after larger changes. A reader may call `price` without the lock, but must then check that the
+    book did not change during the call.
     """
 
     __slots__ = ("_cache", "_levels", "worst")
@@ -90,9 +91,9 @@ class PriceSums:
             remaining = amount - reach[row]  # the amount that the better levels do not cover
             if remaining <= total:
                 if remaining <= 0:
-                    break  # the amount ends before the changed level
+                    break  # the amount ends in a better level
                 return abs(offsets[row] + reach[row] * ranks[row] + cost + remaining * rank)
-            # The amount ends after the changed level, so subtract this change before the lookup.
+            # The amount ends in a worse level, so subtract this change before the lookup.
             amount -= change
             cost += change * rank
         row = bisect_left(reach, amount)
@@ -142,8 +143,8 @@ class PriceSums:
             ends.append(ends[-1] + self._levels[rank].amount)
             added.append(rank)
         if added:
-            # An amount that ends exactly between two levels has the same price with the offset of either
-            # level. So the next offset is the previous one plus this amount times the difference of ranks.
+            # If an amount ends exactly between two levels, the offsets of both levels give the same price.
+            # So the next offset is the previous one plus this amount times the difference of ranks.
             steps = map(mul, ends, map(sub, [ranks[-1], *added], added))
             self.worst = added[-1]
             self._cache = (
@@ -160,7 +161,7 @@ class PriceSums:
         ranks, reach, offsets, corrections, covered = self._cache
         row = bisect_left(ranks, rank) - 1
         if row + 1 == len(ranks):
-            return  # the level has no row: an interrupt came between the two assignments in `grow`
+            return  # the level has no row, because an interrupt stopped `grow` between its two assignments
         covered += (total > 0) - (total > change)  # the level is new (+1), removed (-1), or neither
         start = stop = bisect_left(corrections, (row, rank))
         if start < len(corrections) and corrections[start][1] == rank:  # replace the correction of this level
@@ -173,7 +174,7 @@ class PriceSums:
         self._cache = (ranks, reach, offsets, corrections[:start] + new + corrections[stop:], covered)
 
     def _check(self, levels: Iterable[int]) -> None:
-        """Assert every invariant; `levels` are the ranks of all levels, best first."""
+        """Assert every invariant. `levels` are the ranks of all levels, best first."""
         ranks, reach, offsets, corrections, covered = self._cache
         worst = ranks[-1]
         assert self.worst >= worst, "every change within the rows is reported"

@@ -93,9 +93,9 @@ def copy_books(source: Books, target: Books) -> None:
 
 
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot if an OrderManagement can start from it.
+    """Return the snapshot if it is valid.
 
-    Raises InvalidArgumentError, InvalidOrderError, or DuplicateOrderError if the snapshot is not valid.
+    Otherwise, raise InvalidArgumentError, InvalidOrderError, or DuplicateOrderError.
     """
     if not isinstance(cast("object", snapshot), Snapshot):
         raise InvalidArgumentError(

@@ -1,10 +1,10 @@
-"""Subscribers: callbacks that are notified of every event, in order, with the lock held.
+"""Subscribers: callbacks that are notified of every event, in order, while the lock is held.
 
-The problem: a callback can make a change, subscribe, unsubscribe, or raise an exception.
+The problem: a callback can change the books, subscribe, unsubscribe, or raise an exception.
 
-The solution: a queue. The event of a change that a callback makes is appended to the queue, together with the
-current subscribers. So all subscribers see all events in the same order. Exceptions of callbacks are
-collected, and raised after all subscribers have been notified.
+The solution: a queue. If a callback changes the books, the new event is appended to the queue, together with
+the current subscribers. So all subscribers receive all events in the same order. Exceptions from callbacks
+are collected, and raised after all subscribers have been notified.
 
 Invariants:
 
@@ -28,7 +28,7 @@ Callback = Callable[[Event], object]
 
 
 class Subscribers:
-    """The callbacks of a ledger. The caller of each method holds the ledger's lock."""
+    """The callbacks of a ledger. Callers of its methods must hold the ledger's lock."""
 
     __slots__ = ("_lock", "_queue", "callbacks")
 
@@ -38,7 +38,7 @@ class Subscribers:
         self._queue: deque[tuple[Event, tuple[object, ...]]] | None = None
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Notify the callback of each later change. Return a function that cancels the subscription."""
+        """Notify the callback of each later event. Return a function that cancels the subscription."""
         key = object()
         self.callbacks[key] = callback
 
@@ -77,7 +77,7 @@ class Subscribers:
         return running > 1
 
     def stop_publishing(self) -> None:
-        """Drop the queue. A forked process does not have the thread that worked on it."""
+        """Discard the queue. A forked process does not have the thread that worked on it."""
         self._queue = None
 
     def _failures(self, event: Event, keys: tuple[object, ...]) -> Iterator[BaseException]:

@@ -1,32 +1,32 @@
-"""The context manager of a transaction or a what-if.
+"""The context manager of a transaction, or of a what-if, which is always rolled back.
 
-The problem: if `__enter__` acquires a lock and `__exit__` releases it, an interrupt can come between them:
-before the first line of `__exit__`, or after the last line of `__enter__`. Then the lock is never released.
-The same happens if another thread calls `__exit__`, because a thread cannot release a lock that it does not
-hold.
+The problem: suppose that `__enter__` acquires a lock and `__exit__` releases it. An interrupt can occur after
+the last line of `__enter__` or before the first line of `__exit__`. Then the lock is never released. The same
+happens if another thread calls `__exit__`, because a thread cannot release a lock that it does not hold.
 
-What does not work: a generator with the lock in a `with` statement. The lock is released only when the
-generator is garbage-collected, in whatever thread that happens. Nor is it enough to check whether the
-Transaction has been garbage-collected. A traceback keeps the frame of `__exit__` alive, and so the `self` of
-this frame. The traceback exists while the exception is handled, and as long as a notebook or a debugger
-stores it.
+What does not work: a generator that holds the lock in a `with` statement. The lock is released only when the
+generator is garbage-collected, which may happen in another thread. A weak reference to the Transaction does
+not work either. If `__exit__` is interrupted, the traceback references its frame, and the frame references
+the Transaction. A notebook or a debugger may store the traceback for a long time.
 
 The solution: the lock is held inside `__enter__` and inside `__exit__`, but not between them. Between them,
-the ledger knows that a transaction is open, and who owns it. It also has a weak reference to the handle of
-the transaction, the object that will end it. A `with` statement looks up `__exit__` before it calls
-`__enter__`, and references the result until `__exit__` returns or fails. In this file, the result is a
-`partial`. Because a `partial` is written in C, no frame references it, and it is deleted when the call fails.
-The `partial` is the handle. Without a `with` statement, for example in an ExitStack, the handle is the
-Transaction. If the handle has been deleted, or the savepoint is marked as ended, the next caller rolls back.
+the ledger stores the open transaction, its owner, and a weak reference to its handle. The handle is the
+object that will end the transaction. If the handle has been deleted, or the savepoint is marked as ended, the
+next caller rolls back.
+
+A `with` statement looks up `__exit__` before it calls `__enter__`, and references the result until `__exit__`
+returns or fails. In this file, the result is a `partial`, and the `partial` is the handle. A `partial` is
+written in C, so it has no frame that a traceback could reference, and it is deleted when the call fails.
+Without a `with` statement, for example in an ExitStack, the handle is the Transaction.
 
 Invariants:
 
-- If `__enter__` did not return, or `__exit__` was called, the transaction is committed as a whole or rolled
-  back as a whole. The ledger settles an interrupted call.
+- Even if `__enter__` or `__exit__` is interrupted, the transaction is committed as a whole or rolled back as
+  a whole. The ledger settles an interrupted call.
 - Only the `with` statement that entered a transaction can end it. An explicit call of `__exit__` raises an
   error and changes nothing. Otherwise, the rest of the block would run outside the transaction.
-- Without a `with` statement, if another thread, task, or context calls `__exit__`, the transaction is rolled
-  back, and the caller gets an error.
+- Without a `with` statement, another thread, task, or context can call `__exit__`. Then the transaction is
+  rolled back, and the call raises an error.
 - The function that `__exit__` runs references neither the Transaction nor the `partial`.
 """
 
@@ -79,7 +79,7 @@ def _leave_explicitly(block: _Block, *failure: Any) -> None:
 
 
 def _exit_without_reference(transaction: Transaction[Any]) -> Callable[..., None]:
-    """Return a `partial` that ends the transaction and has no reference to the Transaction."""
+    """Return a `partial` that ends the transaction and does not reference the Transaction."""
     if transaction._entered:
         return partial(_leave_explicitly, transaction._block)
     leave = partial(_leave, transaction._block)
@@ -116,7 +116,7 @@ class Transaction(AbstractContextManager[T]):
                     ledger.admit()
                 block.savepoint = Savepoint(ledger, handle or self, keep=self._keep)
                 ledger.open(block.savepoint, self._note)
-            return self._subject  # noqa: TRY300  # after an interrupt here, end the transaction
+            return self._subject  # noqa: TRY300  # an interrupt here must also end the transaction
         except BaseException:
             if block.savepoint is not None:
                 block.savepoint.ended = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peers.drivers.bare import Bare
+from peers.drivers.before import Before
 from peers.drivers.cython_orderbook import CythonOrderbook
 from peers.drivers.fastlob import Fastlob
 from peers.drivers.lightmatchingengine import LightMatchingEngine
@@ -22,11 +23,13 @@ from peers.drivers.pyorderbook import Pyorderbook
 if TYPE_CHECKING:
     from peers.driver import Driver
 
-OMS, BARE, NAUTILUS, NANOBOOK = "oms", "bare", "nautilus-trader", "nanobook"
+OMS, BEFORE, BARE = "oms", "oms before", "bare"
+NAUTILUS, NANOBOOK, MATCHING_ENGINE = "nautilus-trader", "nanobook", "matching-engine"
 
 DRIVERS: dict[str, type[Driver]] = {
-    # Most targets compare these three, so they are listed together and measured one after another.
+    # Most targets compare these four, so they are listed together and measured one after another.
     OMS: Oms,
+    BEFORE: Before,
     BARE: Bare,
     NAUTILUS: Nautilus,
     "order-book": OrderBook,
@@ -36,16 +39,16 @@ DRIVERS: dict[str, type[Driver]] = {
     "orderly-chaos": OrderlyChaos,
     "cython-orderbook": CythonOrderbook,
     "liquibook": Liquibook,
-    "matching-engine": MatchingEngine,
+    MATCHING_ENGINE: MatchingEngine,
     "fastlob": Fastlob,
     "lightmatchingengine": LightMatchingEngine,
     "pyorderbook": Pyorderbook,
 }
 
-PEERS = tuple(name for name in DRIVERS if name not in (OMS, BARE))
+PEERS = tuple(name for name in DRIVERS if name not in (OMS, BEFORE, BARE))
 PURE_PYTHON = tuple(name for name in PEERS if DRIVERS[name].core == "Python")
 
 
 def with_oms(names: list[str]) -> list[str]:
-    """Return these drivers and oms and the bare container, in the order above."""
-    return [name for name in DRIVERS if name in {OMS, BARE, *names}]
+    """Return these drivers, both versions of oms, and the bare container, in the order above."""
+    return [name for name in DRIVERS if name in {OMS, BEFORE, BARE, *names}]

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
+from peers.before import extracted
 from peers.catalogue import BARE, DRIVERS, OMS, PEERS, with_oms
 from peers.environments import (
     Environment,
@@ -115,12 +116,15 @@ def measured(environments: list[Environment], settings: Settings) -> list[Result
     results = []
     for environment in environments:
         print(f"{environment.label}: checking {len(environment.installed)} drivers", flush=True)
-        rounds = Rounds(environment, settings)
+        rounds = Rounds(environment, settings, extracted(CACHE))
         rounds.check()
         for turn in range(settings.rounds):
             print(f"{environment.label}: round {turn + 1} of {settings.rounds}", flush=True)
             rounds.play(turn)
         rounds.measure_once()
+        print(f"{environment.label}: recordings", flush=True)
+        for turn in range(settings.alone):
+            rounds.replays(turn)
         results.append(Results(environment, rounds.measured, rounds.failed))
         if environment is environments[0]:
             print(f"{environment.label}: oms alone", flush=True)
@@ -157,7 +161,7 @@ def figures(results: list[Results], notes: list[str]) -> dict[str, object]:
         result.environment.label: {
             "build": result.environment.build,
             "installed": result.environment.installed,
-            "not installed": result.environment.refused,
+            "not installed": result.environment.unavailable,
             "failed": result.failed,
             "figures": result.measured.plain(),
         }

@@ -22,7 +22,7 @@ INSTALL_SECONDS = 600
 NOTE = "peers.json"
 
 Notes = dict[str, dict[str, str]]
-"""Two groups: "installed" maps packages to releases, and "refused" maps other packages to pip's reasons."""
+"""Two groups: "installed" maps packages to releases, and "unavailable" maps others to pip's reasons."""
 
 
 class EnvironmentFailedError(RuntimeError):
@@ -38,7 +38,7 @@ class Environment:
     build: str
     installed: dict[str, str] = field(default_factory=dict)
     """The release of each driver's package."""
-    refused: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
     """Why the others could not be installed."""
 
     @property
@@ -102,10 +102,10 @@ def prepare(interpreter: str, names: list[str], cache: Path) -> Environment:
     if not python.exists():
         make(interpreter, home)
     note = home / NOTE
-    notes: Notes = json.loads(note.read_text()) if note.exists() else {"installed": {}, "refused": {}}
+    notes: Notes = json.loads(note.read_text()) if note.exists() else {"installed": {}, "unavailable": {}}
     for name in names:
         package = DRIVERS[name].package
-        if package not in notes["installed"] and package not in notes["refused"]:
+        if package not in notes["installed"] and package not in notes["unavailable"]:
             print(f"  installing {package} for {version} ...", flush=True)
             notes.update(after_installing(python, package, notes))
             note.write_text(json.dumps(notes, indent=1))
@@ -137,11 +137,10 @@ def after_installing(python: Path, package: str, notes: Notes) -> Notes:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return {
-            "refused": notes["refused"] | {package: f"the installation took longer than {INSTALL_SECONDS} s"}
-        }
+        late = f"the installation took longer than {INSTALL_SECONDS} s"
+        return {"unavailable": notes["unavailable"] | {package: late}}
     if run.returncode:
-        return {"refused": notes["refused"] | {package: reason(run.stderr)}}
+        return {"unavailable": notes["unavailable"] | {package: reason(run.stderr)}}
     process = subprocess.run([*pip, "list", "--format=json"], capture_output=True, text=True, check=True)
     versions = {normal(entry["name"]): entry["version"] for entry in json.loads(process.stdout)}
     return {"installed": notes["installed"] | {package: versions[normal(package)]}}

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from peers.catalogue import DRIVERS, OMS
+from peers.catalogue import BEFORE, DRIVERS, OMS
 from peers.environments import Environment
-from peers.process import Process, WorkerFailedError
+from peers.process import ROOT, Process, WorkerFailedError
 from peers.ratios import Measurements
 from peers.shipping import import_ms
 
 SLOW_SECONDS = 4.0
 """A session that takes longer is measured only once, because a slow peer does not affect any target."""
 TURNS = ("quotes", "changed", "orders", "trades")
+VERSIONS = (OMS, BEFORE)
 ALONE = ("in_bulk", "many_prices", "sizes")
 
 
@@ -39,7 +40,8 @@ class Settings:
 class Rounds:
     """All measurements in one environment."""
 
-    def __init__(self, environment: Environment, settings: Settings) -> None:
+    def __init__(self, environment: Environment, settings: Settings, before: Path | None) -> None:
+        """Prepare rounds. `before` is the source of the older version, or None if it is not available."""
         self.measured = Measurements()
         self.failed: dict[str, str] = {}
         """Why a driver was excluded, by driver. A driver can be excluded after some operations."""
@@ -47,11 +49,19 @@ class Rounds:
         self._settings = settings
         self._names = list(environment.installed)
         self._slow: set[str] = set()
+        self._before = before
+        if before is None and BEFORE in self._names:
+            self._names.remove(BEFORE)
+            self.failed[BEFORE] = "not measured: the history of this checkout does not contain that version"
+
+    def _process(self, name: str) -> Process:
+        source = self._before if name == BEFORE and self._before else ROOT
+        return Process(self._python, name, source)
 
     def check(self) -> None:
         """Exclude every driver whose results differ from those of a plain list."""
         for name in list(self._names):
-            with Process(self._python, name) as process:
+            with self._process(name) as process:
                 try:
                     disagreement = process.request("check")["disagreement"]
                 except WorkerFailedError as error:
@@ -63,7 +73,7 @@ class Rounds:
     def play(self, turn: int) -> None:
         """Measure one round."""
         with ExitStack() as stack:
-            processes = {name: stack.enter_context(Process(self._python, name)) for name in self._names}
+            processes = {name: stack.enter_context(self._process(name)) for name in self._names}
             for name, process in processes.items():
                 self._note(name, turn, process, "build")
             for do in TURNS:
@@ -84,11 +94,18 @@ class Rounds:
     def measure_once(self) -> None:
         """Measure memory per order and import time, once, because neither varies much."""
         for name in list(self._names):
-            with Process(self._python, name) as process:
+            with self._process(name) as process:
                 self._note(name, 0, process, "memory", orders=self._settings.memory_orders)
-        imports = {name: f"import {DRIVERS[name].module}" for name in self._names}
+        imports = {name: f"import {DRIVERS[name].module}" for name in self._names if name != BEFORE}
         for name, ms in import_ms(self._python, imports).items():
             self.measured.note(name, 0, {"import ms": ms})
+
+    def replays(self, turn: int) -> None:
+        """Measure replays of recorded market data with both versions of oms."""
+        for name in VERSIONS:
+            if name in self._names:
+                with self._process(name) as process:
+                    self._note(name, turn, process, "replays")
 
     def alone(self, turn: int) -> None:
         """Measure oms alone."""

@@ -22,7 +22,8 @@ class WorkerFailedError(RuntimeError):
 class Process:
     """A worker process in an environment. Each response is a dict."""
 
-    def __init__(self, python: Path, name: str) -> None:
+    def __init__(self, python: Path, name: str, source: Path = ROOT) -> None:
+        """Start a process that imports `oms` from the directory `source`."""
         self._process = subprocess.Popen(
             [str(python), "-m", "peers.worker", name],
             stdin=subprocess.PIPE,
@@ -31,7 +32,7 @@ class Process:
             text=True,
             bufsize=1,
             cwd=BENCHMARKS,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(source)},
         )
 
     def __enter__(self) -> Self:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from peers.catalogue import DRIVERS, OMS, PEERS
 from peers.environments import Environment
 from peers.ratios import Measurements
-from peers.targets import BOT, TARGETS, Reading, Target, verdict
+from peers.targets import (
+    BITGET_MESSAGE,
+    BITSTAMP_EVENT,
+    BOT,
+    LOBSTER_EVENT,
+    OKX_MESSAGE,
+    TARGETS,
+    Reading,
+    Target,
+    verdict,
+)
 from peers.workload import DEPTHS
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -16,12 +26,19 @@ TABLES: dict[str, tuple[str, ...]] = {
     "Quotes right after a change at the best price, ns": tuple(f"changed {k}" for k in DEPTHS),
     "Orders, trades, and a recorded session, ns": ("add", "remove", "trade", "message", BOT),
     "Memory and import": ("bytes", "import ms"),
+    "Replays of recordings, ns for an event or a message": (
+        LOBSTER_EVENT,
+        BITSTAMP_EVENT,
+        OKX_MESSAGE,
+        BITGET_MESSAGE,
+    ),
 }
 
 LEGEND = (
     "The figure in parentheses is the time or memory of oms divided by the time or memory of the peer, "
     "in the same rounds. Below 1, oms is faster or smaller.",
-    "A later interpreter measures only oms, the bare container, and the peers whose newest release needs it.",
+    "A later interpreter measures only both versions of oms, the bare container, and the peers whose "
+    "newest release needs it.",
 )
 
 
@@ -62,8 +79,8 @@ def who(results: Sequence[Results]) -> str:
 def release(name: str, result: Results) -> str:
     """Return the release of a peer on an interpreter, or the reason why there is none."""
     environment = result.environment
-    if name in environment.refused:
-        return f"not installed: {environment.refused[name]}"
+    if name in environment.unavailable:
+        return f"not installed: {environment.unavailable[name]}"
     if name not in environment.installed:
         return "-"
     failed = f" ({result.failed[name]})" if name in result.failed else ""
@@ -124,7 +141,7 @@ def limit(target: Target) -> str:
     """Format the limit in the unit of the target."""
     if target.limit is None:
         return ""
-    return f"{target.limit:g}x" if target.unit == "x" else f"{target.limit:g} {target.unit}"
+    return f"{target.limit:.3g}x" if target.unit == "x" else f"{target.limit:g} {target.unit}"
 
 
 def summary(results: Sequence[Results]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from peers.catalogue import BARE, NANOBOOK, NAUTILUS, OMS, PEERS, PURE_PYTHON
+from peers.catalogue import BARE, BEFORE, MATCHING_ENGINE, NANOBOOK, NAUTILUS, OMS, PEERS, PURE_PYTHON
 from peers.ratios import Measurements
 from peers.workload import DEPTHS
 
 BOT = "message + 3 quotes"
+LOBSTER_EVENT, BITSTAMP_EVENT = "LOBSTER event", "Bitstamp event"
+OKX_MESSAGE, BITGET_MESSAGE = "OKX message", "Bitget message"
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,17 @@ MANY = "`calculate_prices` of 100 amounts"
 SIZE = "1,000 to 1,000,000 resting orders"
 MEMORY = "memory per resting order"
 SHIPPED = "`import oms`; the wheel"
+RECORDINGS = "replays of recordings, against oms before"
 
 ALL_PURE = "every pure-Python peer"
+OTHER_PURE = f"every pure-Python peer but {MATCHING_ENGINE}"
 
 TARGETS = (
     within(UNCHANGED, "flat: k=1,000 against k=1", "quote 1000", "quote 1", 1.5),
     *(against(UNCHANGED, f"quote {k}", NAUTILUS, limit) for k, limit in ((1, 2), (100, 1), (1000, 0.25))),
     *(against(CHANGED, f"changed {k}", NAUTILUS, 2.5) for k in DEPTHS),
+    *(against(UNCHANGED, f"quote {k}", BEFORE, 1) for k in DEPTHS),
+    *(against(CHANGED, f"changed {k}", BEFORE, 1) for k in DEPTHS),
     *(ahead_of(CHANGED, f"changed {k}", PURE_PYTHON, ALL_PURE) for k in DEPTHS),
     *(
         against(CHANGED, f"changed {k}", BARE, limit)
@@ -101,8 +107,14 @@ TARGETS = (
     ),
     ahead_of(SESSION, BOT, (peer for peer in PEERS if peer != NAUTILUS), f"every peer but {NAUTILUS}"),
     against(SESSION, BOT, NAUTILUS, 2),
-    *(against(ORDERS, operation, BARE, 1.5) for operation in ("add", "remove")),
-    *(ahead_of(ORDERS, operation, PURE_PYTHON, ALL_PURE) for operation in ("add", "remove")),
+    against(SESSION, BOT, BARE, 1.2),
+    against(SESSION, "message", BARE, 2.2),
+    ahead_of(SESSION, "message", PURE_PYTHON, ALL_PURE),
+    against(ORDERS, "add", BARE, 1.15),
+    against(ORDERS, "remove", BARE, 1.05),
+    ahead_of(ORDERS, "add", PURE_PYTHON, ALL_PURE),
+    ahead_of(ORDERS, "remove", (peer for peer in PURE_PYTHON if peer != MATCHING_ENGINE), OTHER_PURE),
+    against(ORDERS, "remove", MATCHING_ENGINE, 1.3),
     against(TRADES, "trade", BARE, 1),
     ahead_of(TRADES, "trade", PURE_PYTHON, ALL_PURE),
     against(TRADES, "trade", NANOBOOK, None),
@@ -113,9 +125,11 @@ TARGETS = (
     within(SIZE, "`calculate_price`, within noise", "price at 1000000", "price at 1000", 1.5),
     within(SIZE, "`add_order`", "add at 1000000", "add at 1000", 3),
     within(SIZE, "`remove_order`", "remove at 1000000", "remove at 1000", 3),
-    at_most(MEMORY, "oms alone", "bytes", 435, "bytes"),
+    at_most(MEMORY, "oms alone", "bytes", 205, "bytes"),
     against(MEMORY, "bytes", NAUTILUS, 1),
     against(MEMORY, "bytes", BARE, None),
+    *(against(RECORDINGS, event, BEFORE, 1 / 3) for event in (LOBSTER_EVENT, BITSTAMP_EVENT)),
+    *(against(RECORDINGS, message, BEFORE, 1 / 2) for message in (OKX_MESSAGE, BITGET_MESSAGE)),
     at_most(SHIPPED, "import time above an empty interpreter", "import ms", 30, "ms"),
     at_most(SHIPPED, "size of the wheel", "wheel kB", 100, "kB"),
 )

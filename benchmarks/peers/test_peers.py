@@ -9,17 +9,29 @@ from typing import Any
 
 import pytest
 from peers.agreement import disagreement
+from peers.before import extracted
 from peers.bench import Bench
-from peers.catalogue import BARE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
+from peers.catalogue import BARE, BEFORE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
 from peers.driver import UnsupportedError
 from peers.drivers.bare import Bare
 from peers.drivers.oms import Oms
 from peers.environments import Environment, normal, reason
-from peers.process import Process, WorkerFailedError
+from peers.measuring import Rounds, Settings
+from peers.process import ROOT, Process, WorkerFailedError
 from peers.ratios import Measurements
+from peers.recordings import LOBSTER
 from peers.report import Results, report
 from peers.session import Step, digest, replay
-from peers.targets import TARGETS, Reading, ahead_of, verdict
+from peers.targets import (
+    BITGET_MESSAGE,
+    BITSTAMP_EVENT,
+    LOBSTER_EVENT,
+    OKX_MESSAGE,
+    TARGETS,
+    Reading,
+    ahead_of,
+    verdict,
+)
 from peers.workload import Resting, Source, amount_of_best, consumed
 
 
@@ -61,15 +73,15 @@ def test_a_target_without_measurements_is_neither_passed_nor_missed() -> None:
         assert verdict(target, {}) == "not measured"
 
 
-def test_the_targets_have_ten_different_rows() -> None:
-    assert len({target.row for target in TARGETS}) == 10
+def test_the_targets_have_eleven_different_rows() -> None:
+    assert len({target.row for target in TARGETS}) == 11
 
 
 def test_the_groups_of_peers_do_not_contain_oms_or_the_bare_container() -> None:
-    assert not {OMS, BARE} & set(PEERS)
+    assert not {OMS, BEFORE, BARE} & set(PEERS)
     assert "fastlob" in PURE_PYTHON
     assert NAUTILUS not in PURE_PYTHON
-    assert with_oms([NAUTILUS]) == [OMS, BARE, NAUTILUS]
+    assert with_oms([NAUTILUS]) == [OMS, BEFORE, BARE, NAUTILUS]
 
 
 @pytest.mark.parametrize("kind", [Oms, Bare])
@@ -183,6 +195,41 @@ def test_a_worker_responds_to_requests_and_reports_errors() -> None:
         with pytest.raises(WorkerFailedError, match="sing"):
             process.request("sing")
         assert process.request("memory", orders=1_000)["bytes"] >= 0
+
+
+def test_an_older_version_comes_from_the_history_and_is_measured_by_the_same_driver(tmp_path: Path) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("this source has no history")
+    source = extracted(tmp_path, "HEAD")
+    assert source is not None
+    (source / "oms" / "__init__.py").write_text("raise ImportError('the older version')")
+    assert extracted(tmp_path, "HEAD") == source
+    with (
+        Process(Path(sys.executable), BEFORE, source) as process,
+        pytest.raises(WorkerFailedError, match="the older version"),
+    ):
+        process.request("check")
+    with Process(Path(sys.executable), BEFORE) as process:
+        assert process.request("check") == {"disagreement": None}
+
+
+def test_a_history_without_the_older_version_is_reported_and_the_other_drivers_are_measured(
+    tmp_path: Path,
+) -> None:
+    assert extracted(tmp_path, "0" * 40) is None
+    environment = Environment(Path(sys.executable), "3.11.2", "a build", {OMS: "1", BEFORE: "1", BARE: "2"})
+    rounds = Rounds(environment, Settings(1, 1, 1, 1, None), before=None)
+    assert list(rounds.failed) == [BEFORE]
+    rounds.check()
+    assert list(rounds.failed) == [BEFORE]
+
+
+def test_a_replay_has_a_figure_for_each_recording_that_is_present() -> None:
+    with Process(Path(sys.executable), OMS) as process:
+        figures = process.request("replays")
+    expected = {LOBSTER_EVENT, BITSTAMP_EVENT, OKX_MESSAGE, BITGET_MESSAGE} if LOBSTER.exists() else set()
+    assert set(figures) == expected
+    assert all(ns > 0 for ns in figures.values())
 
 
 def test_pip_errors_are_shortened_to_the_useful_line() -> None:

@@ -59,6 +59,10 @@ class Worker:
     def memory(self, orders: int) -> dict[str, float]:
         return bytes_per_order(self._kind, orders)
 
+    def replays(self) -> dict[str, float]:
+        figures: dict[str, float] = import_module("peers.recordings").replays()
+        return figures
+
     def alone(self, measurement: str) -> dict[str, float]:
         figures: dict[str, float] = getattr(import_module("peers.alone"), measurement)()
         return figures

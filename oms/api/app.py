@@ -1,4 +1,4 @@
-"""The FastAPI application, and a router for including the endpoints in another application."""
+"""The FastAPI application, and a router that adds its endpoints to another application."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     """Return a router with all endpoints, to include in your own application.
 
     The router enforces only the limits in `settings`. Your application must check API keys, hosts, and
-    origins. If `om` has a journal, this function restores the idempotency keys from it in O(events). Raise
-    JournalError if the journal cannot be read.
+    origins. If `om` has a journal, this function restores the idempotency keys from the journal. Raise
+    JournalError if the journal cannot be read. O(n) for n events in the journal.
     """
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
@@ -50,9 +50,9 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
-    """Return an application that serves `om`, or a new OrderManagement without a journal.
+    """Return an application that serves `om`, by default a new OrderManagement without a journal.
 
-    If `settings` is None, the API key comes from the environment variable OMS_API_KEY, if set. Raise
+    By default, the API key is the value of the environment variable OMS_API_KEY, if it is set. Raise
     InvalidArgumentError if uvicorn or gunicorn was started with several workers, because each worker would
     have its own books. Raise JournalError if the journal of `om` cannot be read.
 
@@ -96,7 +96,7 @@ def _complete_openapi(app: FastAPI, *, session_cookie: str | None) -> None:
             app.openapi_schema = completed(original(), session_cookie=session_cookie)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way to extend the document
+    app.openapi = openapi  # type: ignore[method-assign]  # as the FastAPI documentation recommends
 
 
 def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
@@ -134,7 +134,10 @@ def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
 
 
 def _methods(router: APIRouter, request: Request) -> set[str]:
-    """Return the methods of all routes at the requested path. Starlette reports only those of the first."""
+    """Return the methods of all routes at the requested path.
+
+    Starlette itself reports only the methods of the first matching route.
+    """
     routes = (route for route in router.routes if isinstance(route, Route))
     matching = (
         route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE
@@ -143,6 +146,6 @@ def _methods(router: APIRouter, request: Request) -> set[str]:
 
 
 def _server_failed(_request: Request, _error: Exception) -> Response:
-    """Return a problem without details. The details are only in the server's log."""
+    """Return a problem that does not reveal the reason. The server's log contains the reason."""
     detail = "the server failed; the reason is in its log"
     return problem_response(ProblemError("internal_error", detail))

@@ -1,7 +1,7 @@
 """Access control: the API key, browser sessions, and the Host and Origin checks for every request.
 
-The problem. The key gives full access, so scripts on a page must not be able to read it, and other sites must
-not be able to use it. A browser sends a cookie with every request to this server, even if another site
+The problem. The key gives full access. Scripts on a page must not be able to read the key, and other sites
+must not be able to use it. A browser sends a cookie with every request to this server, even if another site
 started the request. An attacker can also point their own domain name at this server. The browser then treats
 this server as part of the attacker's site (DNS rebinding).
 
@@ -14,11 +14,11 @@ The solution.
 - The page sends the key once, to POST /session, and gets a cookie with a random token. Scripts cannot read
   this cookie.
 - A write request or stream connection that uses the cookie must come from this server's own page. Its Origin
-  must match the Host, or the settings must allow it.
+  must match the Host, or the settings must allow this Origin.
 - The Host must be an IP address or a name that the settings allow. An attacker's domain name is neither.
 
 Invariants:
-- The key is compared in constant time, and never appears in a log or a response.
+- The comparison of keys takes constant time, and no log or response contains the key.
 - A session cookie cannot open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
@@ -46,18 +46,18 @@ __all__ = ["COOKIE", "Guard", "Sessions"]
 
 COOKIE = "oms_session"
 _SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 1_000  # opening another one closes the oldest
+_MOST_SESSIONS = 1_000  # opening one more session closes the oldest one
 
 _WITHOUT_KEY = {"/health", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LONGEST_NAME = 100  # the maximum number of characters of a header shown in a message
+_LONGEST_NAME = 100  # an error message shows at most this many characters of a header
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
 # ---------------------------------------------------------------------- sessions
 
 
 class Sessions:
-    """The open browser sessions: the expiry time of each session by the hash of its token."""
+    """The open browser sessions, as a mapping from the hash of each token to the session's expiry time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -79,8 +79,8 @@ class Sessions:
     async def open_session(self, request: Request) -> Response:
         """Open a session for a request with the API key, and return the session's cookie.
 
-        A request with only a cookie is rejected, so a session cannot extend itself. If the settings have no
-        key, the response sets no cookie, because requests need none.
+        A request with only a cookie is rejected, so a session cannot extend itself. If the settings contain
+        no key, requests need no cookie, and the response sets none.
         """
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
@@ -116,7 +116,7 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the application's mount path, so that other applications do not get the cookie."""
+    """Return the application's mount path. The browser then sends the cookie only to this application."""
     return request.scope.get("root_path") or "/"
 
 
@@ -133,13 +133,13 @@ def _hash(token: str) -> bytes:
 
 
 def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if the request has the right key, compared in constant time."""
+    """Return True if the request contains the right key. The comparison takes constant time."""
     candidate = _bearer(request)
     return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
 
 
 def _bearer(request: HTTPConnection) -> str | None:
-    """Return the key in the request, right or wrong, or None if the request has no key."""
+    """Return the key in the request without checking it, or None if the request has no key."""
     scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
     return (candidate.strip() or None) if scheme.lower() == "bearer" else None
 
@@ -187,7 +187,7 @@ class Guard:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
-            if path not in PATHS:  # the page must load to explain what is wrong
+            if path not in PATHS:  # the page must load, because it shows the user the error
                 self._check_origin(request, required=False)
         if self._settings.api_key is None or path in _WITHOUT_KEY:
             return
@@ -213,8 +213,8 @@ class Guard:
     def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
         """Raise ProblemError if a page from another site sent the request.
 
-        Programs other than browsers send no Origin. If `required` is True, reject a request without an Origin
-        unless `Sec-Fetch-Site` shows that this server's page sent it.
+        Programs other than browsers send no Origin. If `required` is True, a request without an Origin must
+        have a `Sec-Fetch-Site` header that shows that this server's page sent it.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
@@ -231,7 +231,7 @@ def _other_site(request: HTTPConnection, origin: str | None) -> str:
     """Return the error message for a request that looks cross-origin."""
     if origin is None:
         return (
-            "the request has no Origin, which a request with a session or from another site must have;"
+            "the request has no Origin, but a request with a session or from another site must have one;"
             " send the header Origin: <scheme>://<Host>"
         )
     host = request.headers.get("host", "")

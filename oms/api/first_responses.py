@@ -28,11 +28,11 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 
 
 class FirstResponse(NamedTuple):
-    """The content of the first response to a request for a change.
+    """The content of the first response to a change request.
 
     `sequence` is the sequence number of the event. `subject` is the order or trade in the response. `digest`
-    is the digest of the request, or None if the request had no key. `made_change` is False if the request had
-    a new key but repeated an earlier `POST /orders`.
+    is the digest of the request, or None if the request had no key. `made_change` is False if the request
+    repeated an earlier `POST /orders` with a new key.
     """
 
     sequence: int
@@ -50,7 +50,7 @@ def to_note(key: str | None, digest: str) -> str:
 
 
 def to_reply(key: str, response: FirstResponse) -> str:
-    """Serialize a response that produced no event, so that the journal can store it."""
+    """Serialize the response to a request that created no event, so that the journal can store it."""
     assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,
@@ -64,10 +64,10 @@ def to_reply(key: str, response: FirstResponse) -> str:
 
 
 def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Replay the journal to `responses` and the other subscribers, and subscribe them to new events.
+    """Pass the journal's events to `responses` and the other subscribers, and subscribe them to new events.
 
-    Also add the stored replies (the responses that have no event) to `responses`. Raise JournalError if the
-    journal cannot be read. O(events).
+    Also add the replies in the journal to `responses`. A reply is the response to a request that created no
+    event. Raise JournalError if the journal cannot be read. O(n) for n events.
     """
     everyone: tuple[Callable[[Event], object], ...] = (responses, *subscribers)
     with om.locked():  # so that no event is published between the replay and the subscriptions
@@ -75,10 +75,10 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
             for subscriber in everyone:
                 subscriber(event)
         if isinstance(om.journal, ReplyKeeper):
-            # Record the latest reply first, because `record` ignores further responses for the same key. The
-            # journal has two entries for a key only if the process was interrupted between storing a reply
-            # and sending the response, and a retry then stored an event or another reply. The client never
-            # received the first reply, so the event or the later reply wins.
+            # Record the latest reply first, because `record` ignores further responses for the same key. A
+            # key has two entries only if the process was interrupted after it stored a reply and before it
+            # sent the response. A retry then stored an event or another reply. The client never received the
+            # first reply, so the later entry is the valid one.
             for reply in reversed(list(om.journal.replies())):
                 responses.record_reply(reply)
         for subscriber in everyone:
@@ -87,13 +87,15 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
 
 
 class FirstResponses:
-    """The first response to each change, which a retry receives again. Responses are never dropped.
+    """The first response to each change, so that a retry can receive it. Responses are never deleted.
 
-    A FirstResponses object subscribes to the books' events, so it is called under their lock. It also records
-    the ids of orders that other code in the process added. These ids cannot be reused, and have no response.
+    A FirstResponses object subscribes to the books' events and is called under their lock. It also records
+    the ids of orders that other code in the process adds, because order ids cannot be reused. These ids have
+    no response.
 
-    `sequence` is the number of the last event recorded. A subscriber misses an event if an exception arrives
-    between the change and its publication, so `catch_up` reads missed events from the journal.
+    `sequence` is the number of the last recorded event. A subscriber misses an event if an exception is
+    raised after the change and before the event is published. `catch_up` reads missed events from the
+    journal.
     """
 
     def __init__(self) -> None:
@@ -116,12 +118,13 @@ class FirstResponses:
         self.sequence = event.sequence
 
     def catch_up(self, om: OrderManagement) -> None:
-        """Record the events that were missed. Call this first in a transaction. Raises JournalError.
+        """Record missed events from the journal. Call this at the start of a transaction.
 
-        O(1) if no event was missed, else O(events).
+        Raise JournalError if the journal cannot be read. O(1) if no event was missed, otherwise O(n) for n
+        events in the journal.
         """
         if om.journal is not None and self.sequence < om.last_sequence:
-            for event in om.journal.history():  # not `read`: a compaction may have dropped the missed events
+            for event in om.journal.history():  # not `read`, which omits dropped events
                 if event.sequence > self.sequence:
                     self(event)
             self.sequence = om.last_sequence
@@ -178,5 +181,5 @@ RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
 }
 """For each event type, a function that returns the order or trade for the response.
 
-The result is None for the event types that a request never creates.
+The result is None for event types that API requests never create.
 """

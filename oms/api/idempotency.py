@@ -3,14 +3,14 @@
 The problem. A client that gets no response cannot know whether its request arrived. It has to retry, and the
 retry must not trade a second time.
 
-What does not work. A separate table of keys is out of step after a crash between the change and the table
-entry, whichever is written first. A lookup before the lock is taken fails for two simultaneous requests:
-neither finds an entry, so both make the change.
+What does not work. If the keys were in a separate table, a crash between the two writes would lose either the
+change or its key. If the lookup happened before the lock was acquired, two simultaneous requests would both
+find no entry, and both would make the change.
 
 The solution. The client sends an idempotency key with each change. A new order needs no key, because its
 order id identifies the request. The service makes the change in a transaction whose note contains the key and
-a digest of the request. The journal therefore stores the key in the same batch as the change, and a crash
-loses both or neither. The lookup happens inside the transaction, under the books' lock. If the same request
+a digest of the request. The journal stores the note with the event, so a crash loses both the key and the
+change, or neither. The lookup happens inside the transaction, under the books' lock. If the same request
 arrives several times at once, the first one makes the change. The others wait for the lock and then find the
 response. After a restart, the service restores the responses from the events in the journal.
 
@@ -18,13 +18,14 @@ A request that changes nothing creates no event, so no note can contain its key.
 the response as a reply, in a separate row, before the response is sent.
 
 Invariants:
-- A response is sent only once its key is as durable as its change.
+- By the time a response is sent, the key is as durable as the change.
 - A key belongs to one request. A different request with the same key is rejected.
 - Only successful requests are recorded. A client may retry a rejected request with the same key.
-- The digest covers only the request's fields that differ from their defaults, sorted by name. A new optional
-  field therefore does not change the digest of an old request, and a retry after an upgrade still matches.
-  For the same reason, a default must never change.
-- Digests in older journals cover the values of all fields in a fixed order. Retries match these digests too.
+- Of the request's fields, the digest covers only those that differ from their defaults, sorted by name. A new
+  optional field therefore does not change the digest of an old request, and a retry after an upgrade still
+  matches. For the same reason, a default must never change.
+- Digests in older journals cover the values of all fields in a fixed order. Retries are compared with these
+  digests too.
 """
 
 from __future__ import annotations
@@ -57,10 +58,11 @@ _FORMER_TRADE_FIELDS = (
 
 
 class Change(NamedTuple):
-    """The result of a request for a change: its event's sequence number, and the order or trade.
+    """The result of a change request.
 
-    `replayed` is True if an earlier request made the change. `made_change` is True if this request made the
-    change, or an earlier request with the same key.
+    `sequence` is the sequence number of the event, and `subject` is the order or trade. `replayed` is True if
+    an earlier request made the change. `made_change` is True if the change was made by this request or by an
+    earlier request with the same key.
     """
 
     sequence: int
@@ -70,7 +72,7 @@ class Change(NamedTuple):
 
 
 class IdempotentChanges:
-    """The four changes of the API, each made once per idempotency key."""
+    """The four kinds of change in the API. Each change is made only once per idempotency key."""
 
     def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
         self._om = om
@@ -129,8 +131,8 @@ class IdempotentChanges:
     ) -> Change:
         """Return the first response for the key if there is one. Otherwise make the change.
 
-        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change stands, so
-        the client must not get an error that looks like a rejection.
+        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change is not
+        rolled back, so the client must not get an error that looks like a rejection.
         """
         change: Change | None = None
         try:
@@ -169,7 +171,7 @@ class IdempotentChanges:
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:
-        """Store a response that has no event, first in the journal and then in memory."""
+        """Store the response to a request that created no event, first in the journal and then in memory."""
         if isinstance(self._om.journal, ReplyKeeper):
             self._om.journal.keep_reply(to_reply(key, response))
         self._responses.record(key, response)
@@ -187,5 +189,5 @@ def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:
 
 
 def _former_digest_of(values: tuple[object, ...]) -> str:
-    """Return the digest that older journals store, of the method, the path, and the values in order."""
+    """Return a digest of the method, the path, and the field values, as older journals store it."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

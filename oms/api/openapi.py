@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Description(NamedTuple):
-    """An endpoint's successful response, with an example, and the problem codes that it can return."""
+    """An endpoint's successful response with an example, and the problem codes that the endpoint returns."""
 
     model: type[BaseModel]
     example: Mapping[str, object]
@@ -135,7 +135,7 @@ STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 1
 _ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
     REPLAYED_HEADER: {
-        "description": "true if the request is a retry and this is the first response again.",
+        "description": "true if the request is a retry and this response repeats the first one.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
@@ -175,12 +175,12 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
     added["headers"] |= {
         "Location": {"schema": {"type": "string"}},
         IDEMPOTENCY_KEY_HEADER: {
-            "description": "The key of the request, if a request with this key added the order.",
+            "description": "The key of the request, sent if a request with this key added the order.",
             "schema": {"type": "string"},
         },
     }
     added["links"] = _LINKS
-    responses[200] = added | {"description": "The first response to this request, which was sent before."}
+    responses[200] = added | {"description": "The first response again, because the order was added before."}
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
@@ -224,7 +224,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
                 "type": "apiKey",
                 "in": "cookie",
                 "name": session_cookie,
-                "description": "The cookie of POST /session. A change with this cookie needs an Origin.",
+                "description": "The cookie that POST /session sets. A change with it needs an Origin header.",
             },
         }
         document["security"] = [{"key": []}, {"session": []}]

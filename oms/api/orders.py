@@ -30,7 +30,7 @@ _OrderId = Annotated[OrderId, Path(description="The id of the order.")]
 
 
 class Orders:
-    """The order and trade endpoints. Each runs in a thread, because it may wait for a lock or the disk."""
+    """The order and trade endpoints. They run in threads, because they may wait for a lock or the disk."""
 
     def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
         self._om = om
@@ -49,9 +49,10 @@ class Orders:
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
     def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
-        """Add an order whose id has never been used. A repeated request gets the first response, with 200.
+        """Add an order whose id has never been used. A repeated request gets the first response again.
 
-        The response includes the key if this request, or an earlier one with the same key, added the order.
+        The status is 201, or 200 for a repeated request. The response includes the idempotency key if a
+        request with this key added the order.
         """
         change = self._changes.add(order, key)
         headers = {"Location": f"{request.url.path}/{order.order_id}"}  # includes the router's prefix
@@ -83,12 +84,12 @@ class Orders:
         return _changed(self._changes.remove(order_id, key))
 
     def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
-        """Trade the whole amount at the best prices, or with `allow_partial` the amount that is available."""
+        """Trade the amount at the best prices. With `allow_partial`, trade less if less is available."""
         return _changed(self._changes.trade(trade, key), 201)
 
 
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return the response to a change. Add a header if it is the stored response to a repeated request."""
+    """Return the response to a change. A replayed response gets an extra header."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
     content = {"sequence": change.sequence, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

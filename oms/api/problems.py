@@ -1,4 +1,4 @@
-"""Error responses in the problem format (RFC 9457): a stable code, and the fields of the exception."""
+"""Error responses in the problem format (RFC 9457), with a stable code and the exception's fields."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LONGEST_VALUE = 1_000  # characters of JSON
 
 
 class ProblemError(HTTPException):
-    """A rejected request. `code` is a key of PROBLEMS, and `fields` are added to the response body."""
+    """A rejected request. `code` is a key of PROBLEMS, and the response body includes `fields`."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log a rejected request with the reason, but not its headers or query, which may contain secrets."""
+    """Log a rejected request and the reason, without the headers and query, which may contain secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
     reason = f"{error.status_code} {error.code}: {error.detail}"
@@ -84,7 +84,7 @@ def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:
-    """Reject a stream before it opens, with the problem as the response body if the server supports it."""
+    """Reject a stream before it opens. Send the whole problem if the server supports it, or only its code."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(problem_response(error))
     else:
@@ -92,7 +92,7 @@ async def deny(websocket: WebSocket, error: ProblemError) -> None:
 
 
 def invalid_field(field: str, value: object, allowed: str, remedy: str = "") -> ProblemError:
-    """Return the problem for an invalid field, without `value` if the value is long or cannot be JSON."""
+    """Return the problem for an invalid field. Leave out `value` if it is long or cannot be JSON."""
     error = InvalidOrderError(field, value, allowed, remedy)
     return ProblemError("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
 
@@ -114,7 +114,7 @@ def from_exception(error: OmsError) -> ProblemError:
 
 
 def without_folders(text: str) -> str:
-    """Return the text with absolute paths cut to file names, so that clients do not see directory names."""
+    """Return the text with absolute paths reduced to file names, so that clients see no directory names."""
     return _FOLDERS.sub("", text)
 
 

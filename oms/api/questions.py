@@ -25,7 +25,7 @@ __all__ = ["Questions"]
 
 
 class Questions:
-    """The endpoints that only read the books. Each runs in a thread, because it may wait for a lock."""
+    """The endpoints that only read the books. They run in threads, because they may wait for a lock."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
@@ -69,11 +69,11 @@ class Questions:
         return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
-        """Return the amount available within a limit price, or in the whole book."""
+        """Return the amount available at the limit price or better, by default in the whole book."""
         return _about(query, amount=self._om.available_amount(**vars(query)))
 
     def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
-        """Return the largest amount whose slippage is at most this many basis points."""
+        """Return the largest amount that can be traded within a maximum slippage in basis points."""
         return _about(query, amount=self._om.amount_within(**vars(query)))
 
     def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
@@ -94,11 +94,11 @@ class Questions:
 
 
 def _about(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the query parameters and the results."""
+    """Return a response that contains the query parameters and the results."""
     parameters = {name: value for name, value in vars(query).items() if value is not None}
     return json_response({**parameters, **results})
 
 
 def _of_book(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the symbol and side of the query, and the results."""
+    """Return a response that contains the symbol and side of the query, and the results."""
     return json_response({"symbol": query.symbol, "side": query.side, **results})

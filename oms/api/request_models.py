@@ -1,4 +1,4 @@
-"""Models of request bodies, queries, and paths. They are strict and never convert or round a value."""
+"""Models of request bodies, queries, and paths. They reject invalid values instead of converting them."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Amendment(_Body):
 
     model_config = ConfigDict(
         json_schema_extra={
-            # At least one of the two is present and not null.
+            # At least one of the two fields must be present and not null.
             "not": {"properties": {"amount": {"type": "null"}, "price": {"type": "null"}}}
         }
     )
@@ -280,7 +280,7 @@ class WithinQuery(BookQuery):
 
 
 class OrdersQuery(BaseModel):
-    """One page of orders, sorted by order id: at most `limit` orders with ids greater than `after`."""
+    """A request for one page: the first `limit` orders whose ids are greater than `after`, sorted by id."""
 
     symbol: _OptionalSymbol = None
     side: _OptionalSide = None

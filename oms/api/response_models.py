@@ -1,7 +1,7 @@
 """JSON responses, and the models that describe them in the OpenAPI document.
 
-The endpoints build responses from the library's values, not from these models. The tests validate every kind
-of response against its model.
+The endpoints do not use these models to build responses. The tests check every kind of response against its
+model.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ class ChangedOrder(OrderResponse):
 
 
 class OrdersPage(BaseModel):
-    """Resting orders sorted by id. Pass `next`, null on the last page, as `after` to get the next page."""
+    """Resting orders sorted by id. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = _STRICT
     sequence: int = Field(
-        description="The number of the last event. Two pages with the same number show the same state."
+        description="The number of the last event. Pages with the same number show the same state."
     )
     total: int = Field(description="The number of selected orders on all pages.")
     orders: list[OrderResponse]
@@ -111,7 +111,7 @@ class FillResponse(BaseModel):
 
 
 class TradeResponse(BaseModel):
-    """An executed trade, best fill first."""
+    """An executed trade. The fill with the best price is first."""
 
     model_config = _STRICT
     sequence: int
@@ -146,7 +146,7 @@ class PricesResponse(BookResponse):
 
 
 class QuoteResponse(BookResponse):
-    """The trade that an amount would result in."""
+    """The result that a trade would have if it were placed now."""
 
     requested: int
     amount: int
@@ -160,7 +160,7 @@ class QuoteResponse(BookResponse):
 
 
 class CurveResponse(BookResponse):
-    """The price curve as columns, with one entry per price level."""
+    """The price levels and their cumulative amounts and prices, as columns of equal length."""
 
     price: list[int]
     amount: list[int]
@@ -236,7 +236,7 @@ class ReadyResponse(BaseModel):
 
 
 class StateResponse(BaseModel):
-    """A SHA-256 hash of the whole state after the event `sequence`."""
+    """A SHA-256 hash of the whole state after the event with the number `sequence`."""
 
     model_config = _STRICT
     sequence: int
@@ -244,7 +244,7 @@ class StateResponse(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error (RFC 9457). The other fields depend on `code` and come from the library's exception."""
+    """An error (RFC 9457). The fields after `detail` depend on `code`."""
 
     model_config = _STRICT
     type: str
@@ -254,15 +254,15 @@ class Problem(BaseModel):
     detail: str
     field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
     value: Any = Field(default=None, description="invalid_order: the value, unless it is long.")
-    allowed: str = Field(default="", description="invalid_order: what is allowed.")
+    allowed: str = Field(default="", description="invalid_order: the allowed values.")
     order_id: int = Field(default=0, description="duplicate_order, order_not_found.")
     symbol: str = Field(default="", description="insufficient_liquidity.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")
-    requested: int = Field(default=0, description="insufficient_liquidity, in the unit of `unit`.")
-    available: int = Field(default=0, description="insufficient_liquidity, in the unit of `unit`.")
+    requested: int = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
+    available: int = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
     bound: int = Field(default=0, description="price_bound.")
     total_price: int = Field(default=0, description="price_bound.")
     place: str = Field(default="", description="journal_failed: the file.")
-    problem: str = Field(default="", description="journal_failed: what is wrong.")
-    reason: str = Field(default="", description="not_ready: why the service accepts no changes.")
+    problem: str = Field(default="", description="journal_failed: the reason.")
+    reason: str = Field(default="", description="not_ready: the reason.")

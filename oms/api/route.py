@@ -1,4 +1,4 @@
-"""The route class of every endpoint, which reads requests strictly and turns errors into problems."""
+"""The route class of every endpoint. It validates requests strictly and converts errors to problems."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def route_class(settings: Settings) -> type[APIRoute]:
 def add_head_routes(router: APIRouter) -> None:
     """Add a HEAD route for every GET route of a router. HEAD returns the same headers without a body.
 
-    The HEAD routes are separate, because the OpenAPI document would list HEAD as a second method of the GET
-    route. The server drops the body but keeps its Content-Length.
+    If the GET routes themselves accepted HEAD, the OpenAPI document would list HEAD as a second method. The
+    server does not send the body, but sends its Content-Length.
     """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     paths_with_head = {route.path for route in routes if route.methods == {"HEAD"}}
@@ -50,7 +50,7 @@ def add_head_routes(router: APIRouter) -> None:
 
 
 class _StrictRequest(Request):
-    """A request with limits on the size and time of its body, and without ambiguous JSON."""
+    """A request whose body must be small, arrive in time, and contain unambiguous JSON."""
 
     limits: Settings
 
@@ -103,7 +103,7 @@ def _reject_constant(name: str) -> None:
 def _read_int(digits: str) -> int:
     try:
         return int(digits)
-    except ValueError:  # int() accepts at most 4,300 digits; its message is about Python
+    except ValueError:  # int() accepts at most 4,300 digits, and its own message is specific to Python
         raise ValueError(f"an integer has {len(digits)} digits") from None
 
 
@@ -131,7 +131,7 @@ class _StrictRoute(APIRoute):
                 return problem_response(from_exception(error))
             except ProblemError as error:
                 return problem_response(error)
-            except ClientDisconnect:  # nobody receives this response
+            except ClientDisconnect:  # the client does not receive this response
                 return Response(status_code=400)
 
         return handle
@@ -178,10 +178,10 @@ def _check_media_type(request: Request) -> None:
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem for the first validation error that is not a missing field, or else the first.
+    """Return the problem for the first validation error, but prefer other errors to missing fields.
 
-    A misspelled field causes two errors: an unknown field and a missing one. The unknown field is the more
-    helpful one to report.
+    A misspelled field causes two errors, one for an unknown field and one for a missing field. The error for
+    the unknown field is more helpful, because it contains the misspelled name.
     """
     error = min(errors, key=lambda each: each["type"] == "missing")
     field = [part for part in error["loc"] if isinstance(part, str)][-1]

@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Its port is known even before the server starts.
+    """Return a listening socket, whose port is known before the server starts.
 
     Raise OSError if the address cannot be used.
     """
@@ -63,9 +63,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, fixed so that it does not log an error for every rejected stream.
+    """The WebSocket protocol of uvicorn, without a log entry for every rejected stream.
 
-    uvicorn mistakes a rejection with a body, such as a 401, for an incomplete handshake.
+    The original class mistakes a rejection with a body, such as a 401, for an incomplete handshake, and logs
+    it as an error.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -78,7 +79,7 @@ class _WebSockets(WebSocketsSansIOProtocol):
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
     """Return a server that has not been started.
 
-    `root_path` is the path that a proxy in front of the server removes from each request.
+    `root_path` is the path prefix that a reverse proxy removes from each request.
     """
     config = uvicorn.Config(
         app,
@@ -101,8 +102,8 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn installs its own handler once it has started. When it stops, it restores the previous handler
-    # and raises the signal again. So `stop` handles a signal that arrives before or after.
+    # uvicorn installs its own handler when it starts. When it stops, it restores the previous handler and
+    # raises the signal again. `stop` handles the raised signal, and signals that arrive before the start.
     before = signal.signal(signal.SIGTERM, stop)
     try:
         server.run(sockets=[listening])
@@ -111,7 +112,7 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError unless there is one worker. Each process would have its own books."""
+    """Raise InvalidArgumentError unless there is one worker, because each worker would have its own books."""
     if workers != 1:
         allowed = "1, because the books are in memory, and other processes would not see its changes"
         raise InvalidArgumentError("workers", workers, allowed)

@@ -27,10 +27,10 @@ class Settings:
     - `cors_origins`: other sites whose pages may send requests and read the responses.
     - `body_limit`: the maximum size of a request body, in bytes.
     - `body_seconds`: the time limit for a request body to arrive, in seconds.
-    - `stream_backlog`: the maximum number of unsent changes per stream. Beyond it, the stream is closed.
+    - `stream_backlog`: the maximum number of unsent changes per stream. A stream with more is closed.
     - `most_streams`: the maximum number of open streams.
 
-    Raise InvalidArgumentError if the key is too short or has characters that are not visible ASCII.
+    Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
 
     >>> Settings(api_key="sixteen-letters!")  # the repr does not contain the key
     Settings(checks_host=False, hosts=('localhost',), cors_origins=(), ...)
@@ -49,7 +49,7 @@ class Settings:
     def __post_init__(self) -> None:
         key = self.api_key
         if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
-            # The message contains only the length, because an invalid key may be a near copy of the real one.
+            # The message contains only the length, because an invalid key may resemble the real key.
             allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
             raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
 

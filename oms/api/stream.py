@@ -1,12 +1,15 @@
-"""The stream: a snapshot of the books and then every change, each with the previous sequence number.
+"""The stream, which sends a snapshot of the books and then every change.
+
+Each change message contains the sequence number of the previous message, so clients can detect lost messages.
 
 The problem. A client may be slow or disconnected, but the books must never wait for it. No change may be lost
 between the snapshot and the first change message.
 
-The solution. Each stream has a backlog that subscribes to the books. Under the lock of the books, the backlog
-only appends the event, in O(1), and wakes the event loop. The event loop sends the messages. The lock is not
-released between the snapshot and the subscription, so no change is lost between them. If the backlog grows
-too long, the stream is closed. The client must then open a new stream, which starts with a new snapshot.
+The solution. Each stream has a backlog that subscribes to the books. When an event is published, the books'
+lock is held, so the backlog only appends the event in O(1) and wakes the event loop. The event loop sends the
+messages. The snapshot and the subscription happen under the same lock, so no change is lost between them. If
+the backlog grows too long, the service closes the stream. The client must then open a new stream, which
+starts with a new snapshot.
 """
 
 from __future__ import annotations
@@ -108,7 +111,7 @@ class Streams:
 
 
 class Backlog:
-    """The events that one stream has yet to send. As a subscriber, a backlog never blocks the books."""
+    """The events that one stream has not sent yet. As a subscriber, a backlog never blocks the books."""
 
     def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol
@@ -144,7 +147,7 @@ class Backlog:
 
 
 class Tape:
-    """The last 20 trades of each symbol, collected as a subscriber of the books."""
+    """The last 20 trades of each symbol. A tape subscribes to the books."""
 
     def __init__(self) -> None:
         self._trades: dict[str, deque[tuple[int, Trade]]] = {}
@@ -179,7 +182,7 @@ async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot:
 
 
 async def _receive(websocket: WebSocket) -> None:
-    """Wait until the client sends a message, although clients must not send any.
+    """Wait until the client sends a message, which is not allowed.
 
     Raise WebSocketDisconnect if the client disconnects.
     """
@@ -227,6 +230,6 @@ MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None
 }
 """For each event type, a function that returns the fields of its message.
 
-The arguments are the event, and the stream's symbol or None for all symbols. The function returns None if the
-event has nothing to do with the symbol.
+The arguments are the event and the stream's symbol, which is None for all symbols. The function returns None
+if the event does not concern the symbol.
 """

@@ -55,7 +55,7 @@ def _options(
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the `oms` command, and return its exit code. The default `args` are those of the process.
+    """Run the `oms` command, and return its exit code. By default, use the arguments of the process.
 
     Errors in the arguments or in a file are reported as one line on stderr.
     """
@@ -107,7 +107,7 @@ def _leave_closed_pipe() -> int:
 
 
 def _plain(message: str) -> str:
-    """Remove the prefixes that libraries add, and the final period, from an error message.
+    """Return an error message without the prefixes that libraries add and without the final period.
 
     >>> _plain("Invalid value for '--format': Value error, 'nyse' is not one of 'bitstamp', 'lobster'.")
     "Invalid value for '--format': 'nyse' is not one of 'bitstamp', 'lobster'"

@@ -141,7 +141,8 @@ def _verdict(driven: DrivenLevels) -> Text:
         return Text("Not every book followed its feed:", "bold red")
     if report.unread:
         return Text(
-            "Every book followed the lines that could be read, but not every line could be read:", "bold red"
+            "Every book followed the readable lines of its feed, but some lines could not be read:",
+            "bold red",
         )
     if report.checksums_failed:
         verdict = f"Every book followed its feed. Wrong checksums ignored: {report.checksums_failed:,}."

@@ -1,4 +1,4 @@
-"""Tables that show the cost of several amounts, and the fills of a trade."""
+"""Tables of trading costs and of fills."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
     available = om.available_amount(symbol, side)
-    # The worst price is the price of the last lot: the total for `amount` lots minus that for one lot less.
+    # The worst price is the price of the last lot. Compute it from the totals with and without this lot.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 

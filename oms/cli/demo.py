@@ -1,4 +1,4 @@
-"""`oms demo`: a tour of the command and the library. You do not need any files."""
+"""`oms demo`: a tour of the command and the library. It needs no files."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
 
     FINE = 0
     DISAGREES = 1
-    """The data disagree with the published data, capture lines are unreadable, or a journal is damaged."""
+    """The data disagree with the published data, capture lines cannot be read, or a journal is damaged."""
     WRONG_USE = 2
     """An option is invalid, or a file cannot be read to its end."""
     INTERRUPTED = 130

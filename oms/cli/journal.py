@@ -45,7 +45,9 @@ JournalFile = Annotated[
 Copy = Annotated[
     Path, typer.Argument(metavar="TO", show_default=False, help="A file that does not exist yet.")
 ]
-First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="The first event to show.")]
+First = Annotated[
+    int | None, typer.Option("--from", min=1, metavar="N", help="The number of the first event to show.")
+]
 Kind = Annotated[
     str | None, typer.Option("--kind", metavar="NAME", help="Only events of this kind, such as TradePlaced.")
 ]
@@ -55,7 +57,7 @@ OfOrder = Annotated[
 ]
 Most = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N events.")]
 Before = Annotated[
-    int | None, typer.Option("--before", min=1, metavar="N", help="Drop the events before this one.")
+    int | None, typer.Option("--before", min=1, metavar="N", help="Drop the events before event N.")
 ]
 
 
@@ -114,7 +116,7 @@ def _print(result: Verification) -> None:
 def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
     """Copy a journal to a new file, even while it is open, and verify the copy.
 
-    The new file appears only once it is complete. Exit codes: 0 the copy is complete, 2 it was not made.
+    The new file appears only when it is complete. Exit codes: 0 the copy is complete, 2 the copy failed.
     """
     result = backup_file(file, to)
     if as_object:
@@ -161,8 +163,8 @@ def show(
 def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
     """Drop the events before event N with --before N, or all events with --all.
 
-    The command first prints which events it will drop. The resting orders are kept, in a snapshot at the
-    start of the event log.
+    The command first prints which events it will drop. A snapshot of the resting orders replaces the dropped
+    events.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -206,7 +208,7 @@ def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Export all events as CSV, with one row per changed order, or as JSON, with one event per line."""
+    """Export all events, as CSV with one row per changed order, or as JSON with one event per line."""
     if output is None:
         _write(file, sys.stdout, form)
         return
@@ -217,7 +219,7 @@ def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV)
         with stream:
             _write(file, stream, form)
     except BaseException:
-        output.unlink()  # an incomplete export would look complete
+        output.unlink()  # an incomplete export could be mistaken for a complete one
         raise
 
 

@@ -50,7 +50,9 @@ def _integer(least: int) -> Callable[[str], int]:
 
 RecordingFile = Annotated[
     Path,
-    typer.Argument(metavar="FILE", show_default=False, help="A recording or a capture, compressed or not."),
+    typer.Argument(
+        metavar="FILE", show_default=False, help="A recording or a capture. It may be compressed."
+    ),
 ]
 Format = Annotated[
     AnyFeed | None,
@@ -76,22 +78,22 @@ Quoted = Annotated[
 ]
 BookFile = Annotated[
     Path | None,
-    typer.Option("--book", metavar="FILE", help="LOBSTER: an orderbook file whose best prices are compared."),
+    typer.Option("--book", metavar="FILE", help="LOBSTER: an orderbook file. Its best prices are compared."),
 ]
 TradesFile = Annotated[
     Path | None,
     typer.Option(
         "--trades",
         metavar="FILE",
-        help="Bitstamp: a trade file, inferred or reported. Makers should be first in their books.",
+        help="Bitstamp: a trade file, inferred or reported. Each maker should be first in its book.",
     ),
 ]
 UnknownOrders = Annotated[
     Unknown | None,
     typer.Option(
         "--unknown",
-        help="The policy for orders that were never submitted: seed adds them as their rows imply, skip "
-        "ignores their rows, and raise stops with exit code 2. Default: seed (LOBSTER), skip (Bitstamp).",
+        help="What to do if rows refer to an order that was never submitted: seed adds the order, skip "
+        "ignores the rows, and raise stops with exit code 2. Default: seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Depth = Annotated[
@@ -124,8 +126,8 @@ ChecksumPolicy = Annotated[
     Checksums | None,
     typer.Option(
         "--checksums",
-        help="Bitget, Kraken, OKX: the policy for a wrong checksum. verify (default) makes the book stale "
-        "until the next snapshot; ignore continues with the book and counts the checksum.",
+        help="Bitget, Kraken, OKX: what to do after a wrong checksum. verify (default) treats the book as "
+        "stale until the next snapshot. ignore only counts the wrong checksum.",
     ),
 ]
 Ignored = Annotated[

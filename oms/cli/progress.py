@@ -44,7 +44,7 @@ class Driven(NamedTuple):
 
     @property
     def events_per_second(self) -> float:
-        """The number of events per second, including all reading, pricing, and comparing."""
+        """The number of events per second, including the time to read, price, and compare."""
         return round(self.report.events / self.seconds, 1)
 
 
@@ -57,12 +57,12 @@ class DrivenLevels(NamedTuple):
 
     @property
     def messages_per_second(self) -> float:
-        """The number of messages per second, including finding units, reading, and verifying."""
+        """The number of messages per second, including the time to find units, read, and verify."""
         return round(self.report.messages / self.seconds, 1)
 
 
 class _WithProgress:
-    """A recording that updates a progress bar while it is read. Each new reading restarts the bar."""
+    """A recording that updates a progress bar while it is read. Each iteration restarts the bar."""
 
     def __init__(self, recording: Recording, progress: Progress) -> None:
         self._recording = recording
@@ -128,7 +128,7 @@ def drive_levels(
 ) -> DrivenLevels:
     """Replay a capture into new books. If a size is None, it is determined from the capture.
 
-    It shows the same progress bar as `drive`. Raises FeedError and InvalidArgumentError.
+    The progress bar is shown on stderr if it is a terminal. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()

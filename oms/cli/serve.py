@@ -34,7 +34,8 @@ JournalFile = Annotated[
     ),
 ]
 NoJournal = Annotated[
-    bool, typer.Option("--no-journal", help="Store the books only in memory. They are lost at the end.")
+    bool,
+    typer.Option("--no-journal", help="Store the books only in memory. They are lost when the process ends."),
 ]
 KeyFile = Annotated[
     Path | None,

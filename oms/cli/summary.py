@@ -32,7 +32,7 @@ def _counts(report: Report) -> Iterator[tuple[str, int, str]]:
     yield "ignored", report.ignored, ""
     yield "rejected", report.rejected, ""
     yield "contradictions", sum(report.contradictions.values()), ""
-    yield "crossed", report.crossed, "with the best ask not above the best bid" if report.crossed else ""
+    yield "crossed", report.crossed, "the best ask was not above the best bid" if report.crossed else ""
     if report.trades:
         fills = f"{report.trades_equal_fills:,} with the same fills"
         yield "trades", report.trades, f"{report.trades_equal_cost:,} at the published cost, {fills}"
@@ -56,7 +56,7 @@ def _unknown_orders(report: Report) -> Iterator[str]:
 
 
 def verdict(report: Report) -> RenderableType:
-    """Return the result of the comparison and its limits, in words."""
+    """Return the result and the limits of the comparison as text."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with the published data:", "bold red")

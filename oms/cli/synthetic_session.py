@@ -93,7 +93,7 @@ class _Session:
             yield self._row(4, fill.order_id, fill.amount, fill.price, side)
 
     def _random_index(self) -> int:
-        """Return the index of a random resting order. Drop each filled order found on the way."""
+        """Return the index of a random resting order. Drop the filled orders that are drawn."""
         while True:
             index = self._below(len(self._ids))
             if self._ids[index] in self._om:

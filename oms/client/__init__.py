@@ -1,4 +1,4 @@
-"""Clients with the methods of OrderManagement, which call a service over HTTP (extra `client`).
+"""HTTP clients for the service, with the same methods as OrderManagement (extra `client`).
 
 >>> from oms import OrderManagement, Side
 >>> from oms.api import create_app

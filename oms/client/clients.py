@@ -1,4 +1,4 @@
-"""A sync and an async client for an OrderManagement in another process, over HTTP."""
+"""A sync and an async HTTP client for an OrderManagement in another process."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# Each operation is written once, as a function in operations.py that returns an exchange. `_method` and
-# `_async_method` turn the function into a method of each client, with a signature for type checkers. At run
-# time, `help()`, `inspect.signature`, `typing.get_type_hints`, and the API reference need a signature that
-# returns the result, not the exchange. `_describe` sets that signature.
+# Each operation is written once, as a function in operations.py that returns an exchange. An exchange is a
+# generator that yields requests and receives responses. `_method` and `_async_method` turn the function into
+# a method of each client, with a signature for type checkers. `help()`, `inspect.signature`,
+# `typing.get_type_hints`, and the API reference must show the type of the result, not of the exchange.
+# `_describe` therefore changes the signature at run time.
 
 
 def _describe(
@@ -72,20 +73,19 @@ class Client:
     """A client for an OrderManagement in another process, with the same methods, results, and errors.
 
     `base_url` is the address of the service. Pass `api_key` if the service requires an API key. Each attempt
-    at a request takes at most `timeout` seconds, from connecting to the last byte of the response. If an
-    attempt gets no response, or a 502, 503, or 504 from a gateway, the client pauses and retries, up to
-    `attempts` attempts in total. The pauses are 0.1, 0.2, 0.4 seconds, and so on, up to 2 seconds. Changes
-    are safe to retry: all attempts carry the same idempotency key, and the service makes a change only once
-    per key.
+    to send a request and receive the response takes at most `timeout` seconds. The client retries after an
+    attempt that gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts` attempts.
+    The pauses between them are 0.1, 0.2, 0.4 seconds, and so on, up to 2 seconds. Changes are safe to retry,
+    because all attempts carry the same idempotency key. The service makes a change only once per key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
-    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client takes
-    proxies from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects to localhost and loopback
-    addresses directly.
+    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client reads the
+    proxy settings in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects to localhost and
+    loopback addresses directly.
 
     The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
-    InvalidOrderError for an integer that is too large to send: above 2^53-1 in a change, or longer than 100
-    digits in a query. A client is thread-safe. `transport` replaces the network, and `sleep` replaces
+    InvalidOrderError if an integer is too large to send. The limit is 2^53-1 in a change and 100 digits in a
+    query. A client is thread-safe. Pass `transport` to replace the network, and `sleep` to replace
     `time.sleep` between attempts.
 
     >>> from oms import OrderManagement, Side
@@ -278,7 +278,7 @@ class AsyncClient:
                 return body.response()
         except httpx.RequestError as error:
             return Failure(error)
-        except TimeoutError:  # a request that is still connecting has sent nothing
+        except TimeoutError:  # if the client was still connecting, it has sent nothing
             timeout = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
             return Failure(timeout("the whole request timed out"))
 

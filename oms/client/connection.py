@@ -1,27 +1,27 @@
 """Client connections: proxy selection, request deadlines, and a limit on the size of responses.
 
-The problem: httpx limits the time for each read, but neither the total time nor the size of a response.
+The problem. httpx limits the time for each read, but neither the total time nor the size of a response.
 - A server that sends one byte every few seconds never causes a timeout.
 - An endless response can fill the memory.
 - httpx uses a proxy from the environment even for localhost, and the proxy sees the API key.
 
-What does not work: a watchdog thread, because a thread cannot always be started. Checking the clock between
-two parts of the body does not work either, because even the headers can arrive byte by byte.
+What does not work. A watchdog thread is not reliable, because a process cannot always start a thread. It is
+not enough to check the clock between two parts of the body, because even the headers can arrive byte by byte.
 
-The solution: one deadline per request.
+The solution. Each request has one deadline.
 - `Client` uses `DeadlineTransport`. Before each read or write, the transport computes the remaining time and
   passes it as the timeout.
 - `AsyncClient` uses `asyncio.timeout`.
 - Both clients request uncompressed responses and reject compressed ones, because a few compressed bytes can
   expand to any size.
 
-The invariants:
+Invariants:
 - Requests to localhost, a loopback address, or the unspecified address (0.0.0.0) never go through a proxy.
-- A request ends by its deadline. The exception is the operating system's host name lookup, which has its own
+- A request ends by its deadline. The only exception is a host name lookup, which has the operating system's
   timeout.
-- At most `response_limit` bytes of a response, plus one more part, are in memory.
+- At most `response_limit` bytes of a response, plus the latest part, are in memory.
 
-The connections come from httpcore, which httpx itself requires.
+The connections come from httpcore, the library that httpx itself uses.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Endpoint(NamedTuple):
 
     @property
     def proxy(self) -> str | None:
-        """The proxy from the environment, or None. It is always None for localhost and loopback addresses."""
+        """The proxy from the environment, or None. Localhost and loopback addresses have no proxy."""
         if _is_this_machine(self.url.host) or proxy_bypass(self.url.netloc.decode("ascii")):
             return None
         proxies = getproxies()
@@ -203,7 +203,7 @@ def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) ->
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """A network transport that ends each request by the deadline set with `deadline()`."""
+    """A network transport that ends each request by the deadline that `deadline()` has set."""
 
     def __init__(self, proxy: str | None) -> None:
         context = httpx.create_ssl_context()

@@ -2,14 +2,14 @@
 
     OmsError (Exception)
     └── ApiError                                        a request that failed
-        ├── RequestRejectedError (PermissionError)      rejected by the service: wrong API key, wrong host
+        ├── RequestRejectedError (PermissionError)      the service rejected it, such as for a wrong API key
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
         ├── UnexpectedResponseError (ValueError)        a malformed response, or another program's response
         └── UnsteadyBooksError (RuntimeError)           the books changed during every read of the orders
 
-If a method of OrderManagement raises, it has changed nothing. A client cannot always promise that, because
-the service may have made the change even though its response was lost. If the change may have been made, the
-error says so and contains the idempotency key for a retry.
+An OrderManagement method that raises an exception has changed nothing. A client cannot always promise this,
+because the service may have made the change although the response was lost. In that case, the error contains
+the idempotency key for a retry.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ApiError(OmsError):
     """A request that failed, either on its way to the service or in the service itself.
 
     `request` is the HTTP method and path, and `reason` describes the failure. If the request certainly
-    changed nothing, `idempotency_key` is None. Otherwise, the change may have been made. To make it exactly
-    once and get its result, call the same client method again with this key.
+    changed nothing, `idempotency_key` is None. Otherwise, the change may have been made. To make the change
+    exactly once and get its result, call the same client method again with this key.
 
     >>> print(ApiError("POST /trades", "no response", "cafe"))
     POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'
@@ -39,7 +39,7 @@ class ApiError(OmsError):
 
     def __init__(self, request: str, reason: str, idempotency_key: str | None = None) -> None:
         super().__init__(f"{request}: {reason}")
-        self.args = (request, reason, idempotency_key)  # OSError would treat them as an errno and a message
+        self.args = (request, reason, idempotency_key)  # OSError would read them as an errno and a message
         self.request = request
         self.reason = reason
         self.idempotency_key = idempotency_key
@@ -78,11 +78,11 @@ class ServiceUnavailableError(ApiError, ConnectionError):
 
 
 class UnexpectedResponseError(ApiError, ValueError):
-    """A response that is malformed or too long, does not match the request, or is not from the service.
+    """A response that is malformed, too long, not from the service, or for another request.
 
     Examples are the error page of a proxy, a redirect, another program's JSON, and an order with a wrong id.
     """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A failed request for a list of orders: the books changed during every read."""
+    """A request for a list of orders that failed because the books changed during every read."""

@@ -1,7 +1,7 @@
 """The methods of OrderManagement as exchanges: generators that yield requests and receive responses.
 
-Each function takes the same arguments as the OrderManagement method with that name. Before sending anything,
-the function rejects the values that the method rejects, and values that do not fit in a request. `Client` and
+Each function accepts the same arguments as the OrderManagement method with that name, and rejects the same
+values before it sends a request. It also rejects values that are too large for a request. `Client` and
 `AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
 """
 
@@ -81,8 +81,8 @@ def add_order(
 ) -> Exchange[None]:
     """Add an order to its book, as `OrderManagement.add_order` does.
 
-    The service never accepts the same order id twice, so DuplicateOrderError is raised even if the earlier
-    order has already been filled or removed.
+    The service accepts each order id only once. It raises DuplicateOrderError even if the earlier order has
+    already been filled or removed.
     """
     check_order(order_id, symbol, side, amount, price)
     body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
@@ -91,8 +91,8 @@ def add_order(
     def exchange() -> Exchange[None]:
         response = yield request
         read_response(request, response, parse_order)
-        # Status 200 means that an identical order was added earlier. If the response has this request's key,
-        # an earlier attempt of this call added the order. Otherwise, another call did.
+        # Status 200 means that an identical order was added earlier. If the response contains the key of this
+        # request, an earlier attempt of this call added the order. Otherwise, another call did.
         if response.status == 200 and response.key != request.key:
             raise DuplicateOrderError(order_id)
 
@@ -172,8 +172,8 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
 def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchange[list[int]]:
     """Return the total prices of several amounts, as `OrderManagement.calculate_prices` does.
 
-    All amounts are sent in one request, so all prices come from the same state of the book. A request holds
-    about 5,000 amounts; a longer list raises InvalidOrderError.
+    All amounts are sent in one request, so all prices come from the same state of the book. A request can
+    contain about 5,000 amounts. Raises InvalidOrderError for a list that is too long.
     """
     check_book(symbol, side)
     checked = as_amounts(amounts)
@@ -217,7 +217,7 @@ def calculate_amount(
 ) -> Exchange[int]:
     """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does.
 
-    For SELL, this is the amount that must be sold to bring in the budget.
+    For SELL, this is the amount that you must sell to receive the budget.
     """
     check_book(symbol, side)
     check_positive("budget", budget)
@@ -259,7 +259,7 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
 
     You can filter by symbol, side, or both. The service sends at most 1,000 orders per page. If the books
     change between two pages, the client reads all pages again, so the result is a consistent snapshot. Raises
-    UnsteadyBooksError if the books change during each of 10 reads.
+    UnsteadyBooksError if the books change during each of 10 attempts to read all pages.
     """
     check_selection(symbol, side)
 
@@ -323,7 +323,7 @@ def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> E
 
 
 def _as_json(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields as a response contains them, with each side as a string."""
+    """Return the fields in the form of a JSON response, with each side as a string."""
     return {name: value.value if isinstance(value, Side) else value for name, value in fields.items()}
 
 
@@ -391,7 +391,7 @@ def _check_page(
 ) -> None:
     """Raise an error unless a page contains orders of the requested books, sorted by id.
 
-    Increasing ids also guarantee that paging ends, whatever the service sends.
+    Increasing ids also ensure that the client does not read pages endlessly if the service is faulty.
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):

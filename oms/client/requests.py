@@ -1,4 +1,4 @@
-"""Client requests, and the limits on the values that they carry.
+"""Client requests, and the limits on the values in them.
 
 In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
 """
@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a query. `echoed` maps each field that the
-    response must repeat to its value.
+    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
+    response must repeat, with their values.
     """
 
     method: str
@@ -56,7 +56,7 @@ def change_request(
 
 
 def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a read-only request. Fields that are None are left out.
+    """Return a read-only request without the fields that are None.
 
     Raises InvalidOrderError for an integer or a list that is too long for a query string.
     """

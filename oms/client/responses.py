@@ -1,4 +1,4 @@
-"""Strict parsing of a response into the result, or the exception, of the OrderManagement method."""
+"""Strict parsing of responses into the results and exceptions of the OrderManagement methods."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Fields:
         return [parse(Fields(item)) for item in cast("list[object]", self._get(name, list))]
 
     def check_echoed(self, expected: Mapping[str, object]) -> None:
-        """Raise an error unless each of these fields has the value that the request sent."""
+        """Raise an error unless each field in `expected` has the expected value."""
         for name, value in expected.items():
             actual = self._values.get(name)
             if type(actual) is not type(value) or actual != value:
@@ -241,7 +241,7 @@ def _parse_level(fields: Fields) -> PriceLevel:
 def _exception(request: Request, response: Response) -> OmsError:
     code = problem_code(response)
     if code is None:
-        raise _MalformedError(f"{_excerpt(response.content)} is not a problem of the service")
+        raise _MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())

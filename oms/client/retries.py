@@ -1,12 +1,12 @@
-"""Retries: which requests are retried, how often, and which error is raised if every attempt fails.
+"""The retry policy: which requests are retried, how often, and which error a failed request raises.
 
-The problem: if a request gets no response, either the request or the response was lost. The client cannot
-tell which, and a trade must not be placed twice.
+The problem. If a request gets no response, either the request or the response was lost. The client cannot
+know which, and a trade must not be placed twice.
 
-What does not work: retrying only the requests that certainly did not arrive. After a read timeout, which is
-the most common failure, or a connection reset, the client does not know if the request arrived.
+What does not work. The client could retry only the requests that certainly did not arrive. However, after a
+read timeout or a connection reset, the client does not know whether the request arrived.
 
-The solution: the client may retry every request.
+The solution. The client may retry every request.
 - A query changes nothing, so sending it again is harmless.
 - All attempts of a change carry the same idempotency key. The service makes a change once per key, and
   replays the first response to every later request with the key.
@@ -14,15 +14,15 @@ The solution: the client may retry every request.
 The client retries after two outcomes: no response, and a 502, 503, or 504 from a gateway. Every response
 from the service itself is final, even an error.
 
-The invariants:
+Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
 - The error after the last attempt contains the idempotency key if and only if an attempt may have arrived.
-  With this key, the caller can call the same method again and still make the change exactly once.
-- `Response.earlier_may_have_arrived` is True if an earlier attempt at the request may have arrived.
+  The caller can pass this key to the same method again, and the change is still made only once.
+- `Response.earlier_may_have_arrived` is True if an earlier attempt may have arrived.
 
-This module does no I/O. An operation is an `Exchange`: a generator that yields requests and
-receives responses. `with_retries` adds retries and pauses. `Client` and `AsyncClient` (clients.py) send
-the requests and wait, so each operation is written once for both.
+This module does no I/O. An operation is an `Exchange`, a generator that yields requests and receives
+responses. `with_retries` adds retries and pauses. `Client` and `AsyncClient` (clients.py) send the requests
+and wait, so both clients share the code of each operation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A reader that decompresses files as a stream of bytes, in bounded memory.
 
-The first bytes of a file identify its format, because its name may be wrong.
+The reader detects the format from the first bytes of a file, because the name of the file may be wrong.
 """
 
 from __future__ import annotations
@@ -17,23 +17,21 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 __all__ = ["UnreadableError", "unpacked"]
 
-_ZSTD_MODULES = (
-    "compression.zstd",
-    "backports.zstd",
-)  # the standard library from Python 3.14, or its backport
+# The module in the standard library since Python 3.14, and its backport.
+_ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 _LONGEST_MAGIC = 262
 
 
 class UnreadableError(Exception):
-    """The error for a file that another tool must unpack or repair before this module can read it."""
+    """A file that this module cannot read until another tool unpacks or repairs it."""
 
 
 @contextmanager
 def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
-    """Open the content of a file, decompressed if it is gz, bz2, xz, zst, or a zip with one member.
+    """Open a file, and decompress it if it is gz, bz2, xz, zst, or a zip archive with one member.
 
-    Raise UnreadableError for any other known compressed, archive, or binary format, and for a file whose
-    beginning is damaged. Damage after the beginning raises an exception of the decompression library.
+    Raise UnreadableError if the file has another known binary format, or if its beginning is damaged. If a
+    later part is damaged, reading that part raises an exception of the decompression library.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:
@@ -79,11 +77,11 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
         if len(members) != 1:
             raise UnreadableError(f"a zip archive must have 1 member, not {len(members):,}: unpack it first")
         if members[0].compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            # With other methods, zipfile unpacks a whole block at once, so memory would not be bounded.
+            # With other methods, zipfile unpacks a whole block at once, so the memory would not be bounded.
             raise UnreadableError("a zip archive must be compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])
-        except (BadZipFile, RuntimeError) as error:  # a password, or a header that differs from the directory
+        except (BadZipFile, RuntimeError) as error:  # it needs a password or is inconsistent
             raise UnreadableError(f"the zip archive cannot be read: {error}") from error
         with member:
             yield member

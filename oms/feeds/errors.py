@@ -1,4 +1,4 @@
-"""The exceptions of the feeds. A FeedError names the file and, if there is one, the row.
+"""The exceptions of the feeds. A FeedError contains the path of the file and the number of the bad row.
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or row that cannot be read
@@ -17,8 +17,8 @@ __all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError
 class FeedError(OmsError, ValueError):
     """A file that cannot be read.
 
-    `row` is the number of the bad row in `path`, starting at 1, or None for the whole file. Earlier rows stay
-    applied. The bad row does not change the books.
+    `row` is the number of the bad row in `path`, starting at 1, or None if the whole file is bad. In a
+    replay, the rows before the bad row have already changed the books. The bad row changes nothing.
 
     >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
     AAPL.csv: row 12: must have 6 columns, not 5
@@ -37,7 +37,7 @@ class FeedError(OmsError, ValueError):
 
 
 class UnknownFeedError(FeedError):
-    """A file whose beginning matches no known feed."""
+    """A file whose first rows match no known feed."""
 
 
 class UnknownOrderError(FeedError, LookupError):
@@ -45,7 +45,7 @@ class UnknownOrderError(FeedError, LookupError):
 
 
 class StaleBookError(OmsError, LookupError):
-    """A book that is stale until its next snapshot. `symbol` is its symbol, and `why` is the reason.
+    """An operation on a book that is stale until its next snapshot. `why` is the reason.
 
     >>> print(StaleBookError("BTC-USDT", "the checksum of row 12 failed"))
     the book of 'BTC-USDT' is stale until its next snapshot: the checksum of row 12 failed

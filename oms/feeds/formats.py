@@ -1,4 +1,4 @@
-"""Functions that recognize a file's feed from its first rows and open the file."""
+"""Functions that detect the feed of a file from its first rows, and open the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""The default policy of each feed. Bitstamp rows contain remaining amounts, so orders cannot be seeded."""
+"""Each feed's default policy for orders that were never submitted but that messages refer to.
+
+The policy "seed" does not work for Bitstamp, because its rows contain only remaining amounts.
+"""
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
 _LINES_TO_LOOK_AT = 1000  # status messages and subscription responses come first
@@ -37,9 +40,9 @@ _LINES_TO_LOOK_AT = 1000  # status messages and subscription responses come firs
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
     """Return the feed of a file.
 
-    A Bitstamp file is recognized by its header, a LOBSTER file by its columns, and a capture by the
-    exchange's JSON. Raise FeedError if the beginning cannot be read, and UnknownFeedError if it matches no
-    feed. O(1), because at most 1,000 lines are read.
+    Bitstamp files are recognized by their header, LOBSTER files by their columns, and captures by the
+    exchange's JSON. Raise FeedError if the file cannot be read, and UnknownFeedError if its first 1,000 lines
+    match no feed. O(1).
     """
     file = TextFile(path, LONGEST_LINE)
     with closing(file.lines()) as lines:
@@ -52,7 +55,7 @@ def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
             if feed is not None:
                 return feed
     problem = (
-        "must be a capture of Bitget, Kraken, or OKX, a LOBSTER message file (6 or 7 columns), "
+        "must be a capture from Bitget, Kraken, or OKX, a LOBSTER message file (6 or 7 columns), "
         "or a Bitstamp file (7 columns with a header)"
     )
     raise UnknownFeedError(file.path, None, problem)
@@ -82,8 +85,8 @@ def open_capture(
 ) -> Capture:
     r"""Open a capture of price levels. By default, detect the feed from the first messages.
 
-    `depth` is the number of levels per side of a Kraken subscription, for captures that do not contain it.
-    Raise FeedError for a bad file, and InvalidArgumentError for an unknown feed or an invalid depth.
+    `depth` is the number of levels per side in a Kraken subscription. Pass it if the capture does not contain
+    this number. Raise FeedError for a bad file, and InvalidArgumentError for another feed or a bad depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -114,11 +117,11 @@ def open_recording(
     tick_size: str | None = None,
     lot_size: str | None = None,
 ) -> Recording:
-    r"""Open an order-by-order recording (LOBSTER or Bitstamp). By default, the first row determines the feed.
+    r"""Open an order-by-order recording (LOBSTER or Bitstamp).
 
-    The default symbol is part of the file's name. `tick_size` and `lot_size` are for Bitstamp, as in
-    `bitstamp.read`. Raise FeedError for a bad file, and InvalidArgumentError for any other feed, which you
-    can open with `open_capture`.
+    By default, detect the feed from the first row, and use the symbol in the file name. `tick_size` and
+    `lot_size` are for Bitstamp, as in `bitstamp.read`. Raise FeedError for a bad file, and
+    InvalidArgumentError for another feed. To open a capture from another exchange, call `open_capture`.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:

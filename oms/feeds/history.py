@@ -27,15 +27,17 @@ class TradeColumns:
 class BookHistory:
     """Samples of a book over time, and the trades in the same period.
 
-    `times`, `best_buy`, `best_sell`, `buy_levels`, and `sell_levels` are columns of equal length. Times are
-    in seconds, in ascending order, after midnight (LOBSTER) or since 1970 (other feeds). A best price is in
-    ticks, or None if the side is empty or the book is stale. A level is a pair of a price in ticks and an
-    amount in lots. Levels are sorted best first: BUY levels (asks) by ascending price and SELL levels (bids)
-    by descending price.
+    The first five columns have one entry per sample:
 
-    `instrument` is the tick and lot size. Use `float(price * instrument.tick)` to plot a price. `trades_seen`
-    is the total number of trades. If it exceeds the Recorder's limit, `trades` contains only the largest
-    trades.
+    - `times`: the time in seconds since midnight (LOBSTER) or since 1970 (other feeds), ascending.
+    - `best_buy` and `best_sell`: the best ask and the best bid in ticks, or None if the side is empty or the
+      book is stale.
+    - `buy_levels` and `sell_levels`: the ask levels and the bid levels, best first. A level is a pair of a
+      price in ticks and an amount in lots.
+
+    `instrument` contains the tick size and the lot size. Use `float(price * instrument.tick)` to plot a
+    price. `trades_seen` is the total number of trades. If it exceeds the Recorder's limit, `trades` contains
+    only the largest trades.
 
     >>> history = BookHistory(
     ...     symbol="XYZ",

@@ -20,11 +20,11 @@ _Levels = tuple[tuple[int, int], ...]
 
 
 class Recorder:
-    """A sampler of the best levels of each book, and of the trades.
+    """A recorder of each symbol's trades, and of its best price levels at regular times.
 
-    It samples `levels` levels per side at the first message at or after each multiple of `every` seconds. If
-    a symbol has more than `samples` samples, every second sample is dropped and `every` doubles for that
-    symbol. Of each symbol's trades, only the `trades` largest are kept.
+    The recorder samples the best `levels` levels per side, once in each interval of `every` seconds. If a
+    symbol has more than `samples` samples, the recorder removes every second sample and doubles the interval
+    for that symbol. It keeps only the `trades` largest trades of each symbol.
 
     >>> from oms import OrderManagement, Side
     >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
@@ -59,8 +59,8 @@ class Recorder:
     def begin(self, symbol: str, instrument: Instrument) -> None:
         """Set the tick and lot size of a symbol. The default for both is 1.
 
-        If the sizes decrease later, earlier samples are converted. Raise InvalidArgumentError if a conversion
-        is not exact. O(1), or O(samples + trades) if the sizes change.
+        If the sizes decrease later, the earlier samples and trades are converted. Raise InvalidArgumentError
+        if the conversion is not exact. O(1), or O(samples + trades) if the sizes change.
         """
         track = self._track(symbol)
         if track.is_begun and track.instrument != instrument:
@@ -82,10 +82,10 @@ class Recorder:
                 track.thin()
 
     def trade(self, symbol: str, time: int, side: Side, price: int, amount: int) -> None:
-        """Record a trade: its time (ns), price (ticks), and amount (lots). O(log trades)."""
+        """Record a trade with its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        # The second item makes the earlier of two trades with the same amount rank as the larger one.
+        # If two trades have the same amount, the second item makes the earlier one rank higher.
         trade = (amount, -track.trades_seen, time, price, side)
         if len(track.trades) < self._max_trades:
             heappush(track.trades, trade)
@@ -93,12 +93,10 @@ class Recorder:
             heappushpop(track.trades, trade)
 
     def history(self, symbol: str) -> BookHistory:
-        """Return the history of a symbol. Raise InvalidArgumentError if it has none. O(samples + trades)."""
+        """Return a symbol's history. Raise InvalidArgumentError if there is none. O(samples + trades)."""
         if symbol not in self._tracks:
-            recorded = (
-                f"recorded: {', '.join(self.symbols)}" if self.symbols else "recorded (nothing was yet)"
-            )
-            raise InvalidArgumentError("symbol", symbol, f"one that was {recorded}")
+            recorded = ", ".join(self.symbols) or "there are none yet"
+            raise InvalidArgumentError("symbol", symbol, f"a recorded symbol ({recorded})")
         return self._tracks[symbol].history(symbol)
 
     def _track(self, symbol: str) -> _Track:
@@ -131,7 +129,7 @@ class _Track:
         tick = Fraction(self.instrument.tick) / Fraction(instrument.tick)
         lot = Fraction(self.instrument.lot) / Fraction(instrument.lot)
         if tick.denominator > 1 or lot.denominator > 1:
-            allowed = f"one in which {self.instrument.describe()} is whole ticks and lots"
+            allowed = f"one whose tick and lot divide the earlier sizes ({self.instrument.describe()})"
             raise InvalidArgumentError("instrument", instrument, allowed)
         ticks, lots = tick.numerator, lot.numerator
 

@@ -1,4 +1,4 @@
-"""A reader of plain or compressed text files, row by row in bounded memory. Errors name the row."""
+"""A reader of plain or compressed text files, row by row in bounded memory. Errors contain the row number."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TextFile:
     """A text file that you can read any number of times, row by row, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Set the path. `longest_row` is the maximum number of bytes per row, which bounds the memory."""
+        """Set the path, and the maximum number of bytes per row (`longest_row`), which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
         self._raw: BinaryIO | None = None
@@ -52,15 +52,15 @@ class TextFile:
 
     @property
     def position(self) -> int:
-        """The number of bytes on disk that the latest iteration has read, for a progress bar."""
+        """The number of bytes of the file that the latest iteration has read, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
-        """Return an error that names this file."""
+        """Return an error whose message contains the path of this file."""
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
-        """Stream (row number from 1, text without its line end).
+        """Yield the number of each row, starting at 1, and its text without the line ending.
 
         Empty rows at the end of the file are skipped. Raise FeedError for a file that is missing, empty,
         unreadable, damaged, or not text, and for an empty row before the end.
@@ -76,7 +76,7 @@ class TextFile:
                     yield row, text
 
     def lines(self) -> Generator[tuple[int, str]]:
-        """Stream (row number from 1, text without its line end), including empty rows.
+        """Yield the same pairs as `rows`, but including empty rows.
 
         Raise FeedError for a file that is missing, blank, unreadable, damaged, or not text.
         """
@@ -126,7 +126,7 @@ class TextFile:
             except UnreadableError as error:
                 raise self.error(None, str(error)) from error
             finally:
-                if not raw.closed:  # the garbage collector may close the file before this generator
+                if not raw.closed:  # the garbage collector may already have closed the file
                     self._position = raw.tell()
                 self._raw = None
 
@@ -142,7 +142,7 @@ class Column(NamedTuple):
 class RowFormat:
     """The expected columns of a row.
 
-    One pattern matches the whole row quickly. Only error messages need the pattern of each column.
+    A single pattern for the whole row is fast. The patterns of the columns are only for error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -188,7 +188,7 @@ class RowFormat:
 
 
 class Streamed:
-    """The base class of recordings and captures, with the progress of the latest iteration."""
+    """The base class of recordings and captures. It reports the progress of the latest iteration."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

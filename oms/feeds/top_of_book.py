@@ -1,4 +1,4 @@
-"""The sides and best levels of a book, named as in market data feeds."""
+"""The sides and best levels of a book, with their usual names in market data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from oms.models import Side
 
 __all__ = ["ASK", "BID", "Level", "Top"]
 
-# A BUY trade fills asks and a SELL trade fills bids. Only these two names translate between the terms.
+# The side of a book is the side of the trades that fill its orders. A BUY trade fills asks, and a SELL trade
+# fills bids. Only these two constants translate between the terms.
 ASK = Side.BUY
 BID = Side.SELL
 

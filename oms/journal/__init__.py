@@ -1,6 +1,6 @@
-r"""Journals: SQLite files that record every change to an OrderManagement, as events in an event log.
+r"""Journals: SQLite files that record every change to an OrderManagement in an event log.
 
-By default, even a power failure loses no acknowledged change; see `SqliteJournal` for the alternatives.
+By default, every acknowledged change survives a power failure. `SqliteJournal` describes the alternatives.
 
 >>> import pathlib, tempfile
 >>> from oms import Side, journal
@@ -56,12 +56,12 @@ def open(  # noqa: A001  # `journal.open` is the best name
     group_size: int = 256,
     group_seconds: float = 0.05,
 ) -> OrderManagement:
-    """Open or create the journal at `path`, and return an OrderManagement in its latest state.
+    """Open or create the journal at `path`, and return an OrderManagement that contains its latest state.
 
-    The arguments are those of SqliteJournal. Close the result, or use it in a `with` statement. The logger
-    `oms.journal` logs a warning if the file was copied without its write-ahead log; see `verify`.
+    SqliteJournal describes the arguments. Close the result, or use it in a `with` statement. The logger
+    `oms.journal` logs a warning if the file seems to have been copied without its write-ahead log.
     Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
-    newer version, or is open for writing elsewhere. O(orders), or O(events) with `verify`.
+    newer version, or is open for writing elsewhere. O(orders), or O(events) if `verify` is True.
     """
     journal = SqliteJournal(
         path,
@@ -81,9 +81,9 @@ def open(  # noqa: A001  # `journal.open` is the best name
 def verify(path: str | os.PathLike[str]) -> Verification:
     """Replay the whole event log of a file, and compare all tables in the file with the result.
 
-    Another program may write to the file at the same time. A copy that was made while the journal was open,
-    without the -wal file, is undamaged but lacks the latest events. If `verify` detects such a copy, the
-    `warning` of the result says so. Raises JournalError with the location of the first damage. O(events).
+    Another program may write to the file at the same time. The result contains a `warning` if the file seems
+    to have been copied without its -wal file. Such a copy of an open journal is undamaged, but it lacks the
+    latest events. Raises JournalError with the location of the first damage. O(events).
     """
     with opened_to_read(path) as event_log:
         result = verify_event_log(event_log)

@@ -1,7 +1,7 @@
-"""Writing a batch: its rows in the event log, and its changes to the orders, trades, and fills.
+"""The part of a journal that writes a batch to the event log and to the tables of orders, trades, and fills.
 
-A batch is the events that are committed together: those of one transaction, or of one change outside a
-transaction.
+A batch contains all events of one transaction, or the single event of a change outside a transaction. Its
+events are committed together.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _CHANGES_MODULUS = 2**32  # SQLite counts changes modulo this number
 
 
 class Batch:
-    """A writer of one batch, inside the caller's transaction.
+    """One batch, written inside the caller's transaction.
 
-    Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails. It
-    is also raised if a row to change is missing, which means that another program has changed the file.
+    Consecutive events of the same kind are written together. Raises sqlite3.Error if a write fails, or if a
+    row to change is missing. A missing row means that another program has changed the file.
     O(events and orders in the batch).
     """
 
@@ -47,7 +47,7 @@ class Batch:
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
-        """Append all events after the head passed to the constructor, and return the new head."""
+        """Write all events, and return the new head."""
         first, last_hash = events[0].sequence, self._previous_head.last_hash
         rows: list[Sequence[Any]] = []
         for kind, run in groupby(events, type):
@@ -69,7 +69,7 @@ class Batch:
     # ------------------------------------------------------------------ changes for each kind of event
 
     def _added(self, events: Sequence[OrderAdded], digests: Sequence[bytes]) -> None:
-        self._add([event.order for event in events], digests)  # the body is the JSON of the order
+        self._add([event.order for event in events], digests)  # the event and the order have the same JSON
 
     def _added_many(self, events: Sequence[OrdersAdded], _: object) -> None:
         for event in events:
@@ -144,7 +144,7 @@ def _sum(digests: Sequence[bytes]) -> int:
 
 
 def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of each table, `trades` and `fills`, for these events."""
+    """Return the rows that these events add to the tables `trades` and `fills`."""
     trades = [event.trade for event in events]
     fills: list[tuple[object, ...]] = [
         (trade.trade_id, position, *fill) for trade in trades for position, fill in enumerate(trade.fills)
@@ -170,4 +170,4 @@ CHANGES: dict[type[Event], Callable[..., None]] = {
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
 }
-"""The method that updates the tables for each kind of event. It takes the events and their digests."""
+"""For each kind of event, the method that updates the tables. It takes the events and their digests."""

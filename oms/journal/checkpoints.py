@@ -16,7 +16,7 @@ ROWS_TO_CHECKPOINT = 20_000
 
 
 class Checkpoints:
-    """A counter of the writes since the last checkpoint. It makes the next checkpoint when it is due."""
+    """The checkpoints of one journal. A checkpoint is due after a fixed number of writes or rows."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -28,9 +28,9 @@ class Checkpoints:
         self._rows += rows
 
     def make_when_due(self) -> None:
-        """Make a checkpoint if enough writes have accumulated. If it fails, the journal becomes read-only.
+        """Make a checkpoint if it is due. If the checkpoint fails, the journal becomes read-only.
 
-        A failure raises no error, because the write before the checkpoint is already committed.
+        The failure raises no error, because the write before the checkpoint is already committed.
         """
         if self._appends >= APPENDS_TO_CHECKPOINT or self._rows >= ROWS_TO_CHECKPOINT:
             self._appends = self._rows = 0

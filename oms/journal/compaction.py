@@ -1,7 +1,7 @@
-"""Compaction, which drops old events and stores the state after them as a snapshot.
+"""Compaction, which drops the oldest events and stores a snapshot of the orders that rested after them.
 
-A note is a string that a transaction attaches to its events. It may contain an idempotency key, so
-dropped events with a note move to the table `noted`.
+A transaction can attach a string, called a note, to its events. Because a note may contain an idempotency
+key, dropped events that have a note move to the table `noted`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOTED = (
 
 
 class Droppable(NamedTuple):
-    """The events `first` to `last` that a compaction would drop, and the number of events and trades."""
+    """The range of events that a compaction would drop, and how many events and trades it contains."""
 
     first: int
     last: int
@@ -44,12 +44,12 @@ def droppable_before(event_log: EventLog, first: int) -> Droppable:
 def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
     """Drop all batches before the one that contains event `first`, and return the number of dropped events.
 
-    The trades of these batches are dropped too. Dropped events with a note move to the table `noted`. One
-    transaction first verifies the whole event log, then drops the events. Afterwards VACUUM shrinks the file.
+    The trades of these batches are dropped too. Dropped events that have a note move to the table `noted`.
+    The whole event log is verified first, in the same transaction. Afterward, VACUUM shrinks the file.
     Raises JournalError and sqlite3.Error. O(events).
     """
     try:
-        connection.execute("BEGIN IMMEDIATE")  # first, so that nothing can change after the verification
+        connection.execute("BEGIN IMMEDIATE")  # from now on, no other program can write
         dropped = _drop(connection, event_log, first)
         connection.execute("COMMIT")
     except BaseException:
@@ -92,7 +92,7 @@ def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[obj
 
 
 def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
-    """Return the new head and rows of `noted` for events with a note, after `start` and before `first`."""
+    """Return the new head of the table `noted`, and the rows to add after event `start`."""
     head = event_log.head("noted")
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []

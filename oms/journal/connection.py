@@ -1,4 +1,4 @@
-"""Connections to SQLite: the methods that a journal uses, and the conversion of errors.
+"""Connections to SQLite, and the conversion of their errors to JournalError.
 
 No other module opens a connection to a journal. Tests replace `connector` to simulate a failing disk.
 """
@@ -41,11 +41,11 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection in autocommit mode: only BEGIN starts a transaction. All methods raise sqlite3.Error."""
+    """A connection in which only BEGIN starts a transaction. All methods may raise sqlite3.Error."""
 
     @property
     def total_changes(self) -> int:
-        """The number of rows changed so far, as a signed 32-bit integer: -2**31 follows 2**31 - 1."""
+        """The number of rows changed so far. It is a signed 32-bit integer that wraps around."""
         ...
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
@@ -61,12 +61,12 @@ class Connection(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection. The last one to close copies the write-ahead log into the file."""
+        """Close the connection. Closing the last connection copies the write-ahead log into the file."""
         ...
 
 
 Connect = Callable[[str], Connection]
-"""A function that takes an SQLite URI and connects to its file."""
+"""A function that connects to the file with the given SQLite URI."""
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait while another program writes to the file
 
@@ -103,12 +103,12 @@ def reported(place: str, problem: str) -> Generator[None]:
         yield
     except JournalError:
         raise
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # UnicodeDecodeError: a damaged string
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # a damaged string cannot be decoded
         raise JournalError(place, f"{problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Return the error message without directory names: a JournalError has the path in its `place`."""
+    """Return the error message without directory names. The caller adds the path."""
     if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
         return f"{error.strerror}: {PurePath(error.filename).name}"
     return str(error)
@@ -127,16 +127,16 @@ def connected(uri: str) -> Generator[Connection]:
 def roll_back(connection: Connection) -> None:
     """Roll back the open transaction, if there is one.
 
-    There may be none: an interrupt can arrive just before BEGIN or just after COMMIT, and SQLite itself
-    rolls back after some errors. ROLLBACK then fails, and its error must not replace the exception that the
-    caller is handling.
+    If there is none, ROLLBACK fails. For example, an interrupt may have arrived just before BEGIN, or SQLite
+    may have rolled back after an error. This failure is ignored, so that it does not replace the exception
+    that the caller is handling.
     """
     with suppress(sqlite3.Error):
         connection.execute("ROLLBACK")
 
 
 def sync_folder(path: Path) -> None:
-    """Make the name of a file durable by syncing its directory. Does nothing except on POSIX systems."""
+    """Make the name of a file durable by syncing its directory. On systems other than POSIX, do nothing."""
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

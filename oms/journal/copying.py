@@ -1,4 +1,4 @@
-"""Backups: complete copies of a journal, even while it is open for writing."""
+"""Backups: complete copies of a journal that may be open for writing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from oms.journal.verification import Verification, verify_event_log
 __all__ = ["backup"]
 
 # If you simply copy the file of an open journal, the copy lacks the changes in the write-ahead log. SQLite's
-# backup reads the file and the log in one read transaction. So the copy is a consistent snapshot, and the
-# writer does not have to wait.
+# backup reads the file and the log in one read transaction, so the copy is a consistent snapshot. The writer
+# does not have to wait.
 #
 # The copy is created under a temporary name in the destination directory, synced, and verified. Then a hard
 # link gives the copy its final name, because creating a link never replaces an existing file. Finally the
-# directory is synced. If the process is killed, it leaves at most a file whose name ends in "-unfinished",
-# and the files that SQLite creates next to it.
+# directory is synced. If the process is killed, a file whose name ends in "-unfinished" may remain, with the
+# files that SQLite creates next to it.
 
 _EXISTS = "it exists already, and is not overwritten; choose another name"
 
@@ -64,7 +64,7 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> Verifica
 
 
 def _check_free(target: Path) -> None:
-    """Raise JournalError if the target exists, or if a file exists that SQLite would treat as its log."""
+    """Raise JournalError if the target exists, or if SQLite would use an existing file as its log."""
     check_name(target)
     for suffix in ("", "-wal", "-journal"):
         each = target.with_name(f"{target.name}{suffix}")
@@ -73,13 +73,13 @@ def _check_free(target: Path) -> None:
 
 
 def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None:
-    """Copy a consistent snapshot of a journal. Return a warning if the journal lacks its log, or None."""
+    """Copy a consistent snapshot of a journal. If the journal lacks its log, return a warning."""
     with opened_to_read(path) as event_log:
         draft.chmod(stat.S_IMODE(real_path(path).stat().st_mode))
         with reported(str(target), "it cannot be created"), connected(uri_of(draft, "rw")) as copy:
             copy.execute("PRAGMA synchronous=EXTRA")
             event_log.connection.backup(copy)
-            log_state.mark(copy, log_state.CLOSED)  # the copied state may be OPEN, but the copy needs no log
+            log_state.mark(copy, log_state.CLOSED)  # the copy is complete without a log
             ((busy, _, _),) = copy.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             if busy:  # pragma: no cover - no other program knows this name
                 raise JournalError(str(target), f"another program has {draft.name} open")
@@ -87,7 +87,7 @@ def _copy(path: str | os.PathLike[str], draft: Path, target: Path) -> str | None
 
 
 def _verified(draft: Path, place: str) -> Verification:
-    """Sync and verify the copy. Errors name `place`, the original journal, because it has the same damage."""
+    """Sync and verify the copy. `place` is the original journal, which has the same damage as the copy."""
     with draft.open("rb+") as file:
         os.fsync(file.fileno())
     with connected(uri_of(draft, "rw")) as connection:

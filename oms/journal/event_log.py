@@ -1,8 +1,7 @@
-"""A reader of a journal's tables, which verifies the hash of each head, event, reply, and table of orders.
+"""A reader of a journal's tables, which verifies their hashes.
 
-A head is a row of the table `heads`. It describes the end of another table: the last number, the last hash,
-and the number of rows or orders. Its seal is the hash of the head itself. A reply is the stored response to
-a request that changed nothing; see `replies.py`.
+A head is a row of the table `heads`. It records where another table ends, so that missing rows are detected.
+The seal of a head is the hash of its fields. A reply is a stored response to a request that changed nothing.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class EventLog:
         raise JournalError(place, "its seal does not match its content")
 
     def check_end(self, head: Head) -> None:
-        """Raise JournalError unless the event log ends with the last event recorded in the head."""
+        """Raise JournalError unless the last event in the event log is the one recorded in `head`."""
         with reported(f"{self.place}: events", "they cannot be read"):
             rows = self.connection.execute(
                 "SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1"
@@ -123,7 +122,7 @@ class EventLog:
             raise self._missing(first, "it is missing, and so are all later events")
 
     def _missing(self, first: int, problem: str) -> JournalError:
-        """Return the error for a missing event. A compaction may have dropped it during this read."""
+        """Return the error for an event that is missing or that a compaction has just dropped."""
         start = self.head("snapshot").sequence
         if first <= start:
             problem = f"it was dropped: the event log begins after event {start}"
@@ -191,7 +190,7 @@ class EventLog:
 
 
 def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
-    """Describe how the end of the event log differs from the last event recorded in the head."""
+    """Describe how the last event in the event log differs from the head."""
     if not rows:
         return "it must be the last event, but the event log is empty"
     last = rows[0][0]

@@ -1,13 +1,13 @@
 """Group commit: a single sync writes a group of commits to the disk.
 
 The problem: syncing a file takes far longer than the rest of a commit. With durability "batched", a change is
-acknowledged as soon as the operating system has it. A group consists of the commits since the last sync. It
+acknowledged as soon as the operating system has it. The commits since the last sync form a group. The group
 must be synced after `group_size` commits or `group_seconds` seconds, whichever comes first.
 
 What does not work:
-- Leaving the syncs to SQLite (`synchronous=NORMAL`): SQLite then syncs only at checkpoints, which may be
+- Leaving the syncs to SQLite with `synchronous=NORMAL`. SQLite then syncs only at checkpoints, which may be
   hours apart.
-- Committing an empty transaction at `synchronous=FULL`: SQLite syncs only after a write, and an empty
+- Committing an empty transaction at `synchronous=FULL`. SQLite syncs only after a write, and an empty
   transaction writes nothing.
 
 The solution: most commits run at `synchronous=NORMAL`, but the commit that completes a group runs at
@@ -15,8 +15,8 @@ The solution: most commits run at `synchronous=NORMAL`, but the commit that comp
 fill up in time, a thread completes it by incrementing a counter (`heads.syncs`) at `synchronous=FULL`.
 
 Invariants:
-- `unsynced` is never less than the number of commits since the last sync; otherwise a change could be lost.
-  After an interrupt, `unsynced` may be too high. That costs only an extra sync.
+- `unsynced` is never less than the number of commits since the last sync. Otherwise, changes could stay
+  unsynced. After an interrupt, `unsynced` may be too high, which costs only an extra sync.
 - The first commit of a group wakes the thread, which then waits `group_seconds` seconds. If the group is
   completed earlier, the first commit of the next group wakes the thread again, and the wait starts over.
 - The thread holds the journal's lock while it syncs, so it never syncs during a commit.
@@ -37,7 +37,7 @@ __all__ = ["GroupCommit"]
 
 
 class GroupCommit:
-    """Groups of commits, synced after `size` commits or `seconds`. Callers must hold the journal's lock."""
+    """The current group of commits, and the thread that syncs it. Callers must hold the journal's lock."""
 
     def __init__(self, writer: Writer, lock: RLock, size: int, seconds: float) -> None:
         self.unsynced = 0
@@ -49,7 +49,7 @@ class GroupCommit:
         self._is_closed = False
 
     def start(self, sync: Callable[[], None]) -> None:
-        """Start the thread that calls `sync`, a method of the journal, when the time for a group is up.
+        """Start the thread that calls `sync` when the time for a group is up.
 
         Raises JournalError if the system cannot start another thread.
         """
@@ -64,7 +64,7 @@ class GroupCommit:
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """Return True if the next commit completes the group, after setting that commit to sync."""
+        """If the next commit completes the group, let SQLite sync that commit, and return True."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")

@@ -1,9 +1,9 @@
 """The state of the write-ahead log, which shows whether a file is complete without that log.
 
 The problem: while a journal is open, its latest changes are in a separate log file (`-wal`). A copy of the
-main file alone is an undamaged database in an earlier state, so the missing changes are hard to notice.
+main file alone lacks these changes, but it is an undamaged database, so nothing seems to be missing.
 
-The solution: the table `log` has a single row that contains a state.
+The solution: the table `log` has a single row, which contains one of three states.
 - The journal sets the state to AWAY before each checkpoint. The checkpoint copies the log into the file, so
   the file then contains AWAY.
 - The journal sets the state to OPEN immediately after the checkpoint. Only the log contains this change.
@@ -16,10 +16,10 @@ A reader interprets the state as follows:
   removed the log. The file is complete.
 
 In two cases the state is misleading:
-- The process was killed between AWAY and OPEN, which takes one commit, and another program then copied the
-  log into the file. Or `open` was interrupted at that point. The file is complete, but its state is AWAY.
-- A long read prevented a checkpoint from completing. The state of the file is then OPEN, even if the file
-  was copied without its log.
+- The process was killed, or `open` was interrupted, between AWAY and OPEN. The log was then copied into the
+  file. The file is complete, but its state is AWAY.
+- A long read prevented a checkpoint from completing, so the file may contain OPEN. A copy without the log
+  then contains OPEN too.
 """
 
 from __future__ import annotations
@@ -43,10 +43,7 @@ def mark(connection: Connection, state: str) -> None:
 
 
 def copy_log(connection: Connection, *, to_close: bool = False) -> None:
-    """Copy the write-ahead log into the file (a checkpoint), and set the state before and after.
-
-    The state is the row of the table `log`. Raises sqlite3.Error.
-    """
+    """Make a checkpoint, and set the state before and after it. Raises sqlite3.Error."""
     mark(connection, CLOSED if to_close else AWAY)
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     if not to_close:
@@ -78,6 +75,6 @@ def warning_about(connection: Connection, path: Path, last: int) -> str | None:
     if not is_without_its_log(connection, path):
         return None
     return (
-        f"it ends with event {last}, and later events may be missing: it was copied while it was open, "
-        "without its -wal file, or has lost that file; copy an open journal with `oms journal backup`"
+        f"it ends with event {last}, and later events may be missing: it is a copy of an open journal "
+        "without the -wal file, or the -wal file was deleted; copy an open journal with `oms journal backup`"
     )

@@ -27,8 +27,8 @@ _log = logging.getLogger("oms.journal")
 class OpenFile:
     """A journal file that is open for writing, with its writer lock, connections, and event log.
 
-    The file is created if it is missing, and migrated if it has an older version. With `verify`, the content
-    of the file is verified, in O(events). Raises JournalError if the file is damaged, has a newer version, or
+    A missing file is created, and a file of an older version is migrated. With `verify`, the whole file is
+    verified, in O(events). Raises JournalError if the file is damaged, has a newer version, or
     is open for writing elsewhere.
     """
 
@@ -47,9 +47,9 @@ class OpenFile:
             self.event_log = EventLog(self.connection, self.place)
             self._check(verify=verify)
             log_state.copy_log(self.connection)
-            # The guard is a read-only connection. SQLite copies the log into the file when the last
-            # connection closes, but after a failure the log must not be copied. The guard is then closed
-            # last, and cannot copy the log because it is read-only.
+            # SQLite copies the log into the file when the last connection closes, but after a failure the log
+            # must not be copied. The guard is then closed last. It cannot copy the log, because it is
+            # read-only.
             self._guard = connect(uri_of(path, "ro"))
             undo.callback(self._guard.close)
             self._guard.execute("SELECT name FROM heads").fetchall()
@@ -70,9 +70,9 @@ class OpenFile:
         self.connection.execute(f"PRAGMA synchronous={level}")
 
     def close(self, *, failed: bool) -> None:
-        """Close both connections. Unless `failed` is True, SQLite then copies the log into the file.
+        """Close both connections.
 
-        Raises sqlite3.Error, unless `failed` is True.
+        If `failed` is False, SQLite also copies the log into the file, and an error raises sqlite3.Error.
         """
         if not failed:
             self._guard.close()

@@ -1,4 +1,4 @@
-"""The path of a journal: checks before the file is opened, and a later check for removal or replacement."""
+"""Checks of a journal's path before the file is opened, and checks that an open file is still in place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path with symbolic links resolved. Raises InvalidArgumentError unless it can name a file.
+    """Return the path with symbolic links resolved. Raises InvalidArgumentError if it cannot name a file.
 
-    ":memory:" and "file:..." are rejected. In SQLite they mean an in-memory database and a URI, but a journal
-    would create a file with that name. To create such a file, pass "./:memory:".
+    ":memory:" and "file:..." are rejected too, because they have a special meaning in SQLite. To create a
+    file with such a name, put "./" in front of the name.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or text in ("", ":memory:") or "\0" in text or text.startswith("file:"):
@@ -26,7 +26,7 @@ def real_path(path: str | os.PathLike[str]) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Raise JournalError if the path cannot name a file. Call this before creating a file next to it."""
+    """Raise JournalError if the path cannot name a file. Call this before creating the lock next to it."""
     if path.is_symlink():
         raise JournalError(str(path), "it is a symbolic link that leads to itself")
     if path.exists() and not path.is_file():
@@ -38,14 +38,14 @@ def check_name(path: Path) -> None:
 def find_or_make(path: Path) -> None:
     """Create the journal if the file does not exist. Raises JournalError, OSError, and sqlite3.Error.
 
-    An empty file raises JournalError, and so does a file with a second name (a hard link).
+    An empty file, or a file with a second name (a hard link), raises JournalError.
     """
     if not path.exists():
         schema.create(path)
     status = path.stat()
     if status.st_nlink > 1:
         # SQLite derives the name of the log from the name of the file, so two names would mean two logs.
-        problem = "it has a second name (a hard link), by which another program may open it; remove that name"
+        problem = "it has a second name (a hard link), which another program could open; remove that name"
         raise JournalError(str(path), problem)
     if not status.st_size:
         raise JournalError(str(path), "it is an empty file, not a journal")
@@ -63,15 +63,15 @@ class Presence:
         self._before = _identity(self._file), _identity(self._log)
 
     def problem(self, *, thorough: bool = False) -> str | None:
-        """Return a description of the removed or replaced file, or None if there is none.
+        """Return a message if the file or the log was removed or replaced, otherwise None.
 
-        A removed log is always detected, but a replaced log only if `thorough` is True.
+        A replaced log is detected only if `thorough` is True.
         """
         file, log = self._before
         if _identity(self._file) != file:
             return f"{PurePath(self._file).name} was removed or replaced while it was open"
-        # Calling `stat` on the log before every append is too slow. After a `stat`, the file system records
-        # the log's times to the nanosecond, so the next sync of the log takes 1.5 times as long.
+        # Calling `stat` on the log before every append is too slow. After a `stat`, the file system stores
+        # more exact timestamps for the log, and the next sync of the log takes 1.5 times as long.
         is_same = _identity(self._log) == log if thorough else os.access(self._log, os.F_OK)
         return None if is_same else f"{PurePath(self._log).name} was removed or replaced while it was open"
 

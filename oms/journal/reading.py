@@ -19,9 +19,9 @@ __all__ = ["opened_to_read"]
 
 @contextmanager
 def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
-    """Open a file read-only, and yield a consistent snapshot of its event log, without later changes.
+    """Open a file read-only, and yield a consistent snapshot of its event log.
 
-    Raises JournalError if the file is damaged, missing, or of another version.
+    Raises JournalError if the file is missing or damaged, or if it has another version.
     """
     real = real_path(path)
     place = str(real)

@@ -1,12 +1,11 @@
 """Rebuilding, which derives the orders, trades, and fills of a damaged journal from its events.
 
-The original tables of the damaged file (such as the events, the snapshot before the first event, and the
-replies) are copied to a new file. The other tables are written by replaying the events. The new file is
-verified, and then replaces the damaged file atomically. The damaged file is not repaired in place, because
-SQLite cannot delete rows from damaged pages.
+The tables that cannot be derived, such as the events and the replies, are copied to a new file. The other
+tables are written by replaying the events. The new file is verified, and then replaces the damaged file
+atomically. The damaged file is not repaired in place, because SQLite cannot delete rows from damaged pages.
 
-The original tables must be undamaged, because nothing else contains their data. This includes the table
-`heads`, which records where each table ends: a damaged head could hide that the latest events are missing.
+The copied tables must be undamaged, because nothing else contains their data. One of them is `heads`, which
+records where the other tables end. A damaged head could hide that the latest events are missing.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from oms.journal.writer_lock import WriterLock
 __all__ = ["rebuild"]
 
 _ORIGINAL = ("snapshot", "noted", "replies", "heads", "events", "log")
-"""The tables that cannot be derived from the events."""
+"""The tables that cannot be derived, including the events themselves."""
 _CHUNK_SIZE = 1000  # rows
 
 
@@ -68,7 +67,7 @@ def rebuild(path: str | os.PathLike[str]) -> Verification:
 
 
 def _fill(source: Connection, target: Connection, place: str) -> None:
-    """Copy the original tables into an empty journal and write the derived tables, in one transaction."""
+    """Copy the original tables into an empty journal, and write the derived tables, in one transaction."""
     source.execute("BEGIN")
     if schema.version_of(source, place) != schema.VERSION:
         raise JournalError(f"{place}: header", schema.OLDER_VERSION)
@@ -114,8 +113,8 @@ def _insert(target: Connection, table: str, rows: Iterator[Sequence[Any]]) -> No
 def _lock_out_others(source: Connection, real: Path) -> None:
     """Remove the old file's log and lock out all other programs, so that the file can be replaced.
 
-    If the log stayed, SQLite would treat it as the log of the new file. If another program were still reading
-    the old file, its locks would also apply to the new file.
+    If the log remained, SQLite would treat it as the log of the new file. If another program were still
+    reading the old file, its locks would also apply to the new file.
     """
     ((mode,),) = source.execute("PRAGMA journal_mode=DELETE").fetchall()
     if mode != "delete":

@@ -1,10 +1,10 @@
-"""The serialization of events and orders in the file, and the hashes that detect changes to it.
+"""The serialization of events and orders in the file, and the hashes that detect damage.
 
 The body of an event is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a
-reply. The hash of an event or reply also covers the hash before it, so the hashes form a chain.
+reply. The hash of an event or reply also covers the previous hash, so the hashes form a chain.
 
-Each kind of hashed data is marked with its own word: `text`, `event`, `reply`, or `head`. So data of two
-different kinds never has the same hash.
+The hashed data includes a word for its kind: `text`, `event`, `reply`, or `head`. Without this word, data of
+two different kinds could have the same hash.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _decode = json.JSONDecoder().decode
 
 
 class Head(NamedTuple):
-    """The counters after an event, with the number of resting orders and the sum of their digests.
+    """A row of the table `heads`. It records where another table ends, so that missing rows are detected.
 
-    A head records where a table ends, so that missing rows are detected. The table `heads` contains the heads
-    "now" (for the events and the orders), "snapshot", "noted", and "replies".
+    The head "now" contains the counters after the last event, the number of resting orders, and the sum of
+    their digests. The other heads are "snapshot", "noted", and "replies".
     """
 
     sequence: int
@@ -67,7 +67,7 @@ class Head(NamedTuple):
         )
 
     def seal(self, name: str) -> bytes:
-        """Return the seal: the hash of the name and all fields, which detects changes to the head."""
+        """Return the seal, which is the hash of the name and all fields."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         text = f"head\n{name}\n{sequence}\n{next_trade_id}\n{orders}\n{orders_sum}\n"
         return sha256(text.encode() + last_hash).digest()
@@ -88,21 +88,21 @@ def digest(text: str) -> bytes:
 
 
 def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
-    """Return the hash of an event, chained to the hash `before`; `body` is the digest of its body."""
-    noted = "-" if note is None else f"+{note}"  # last, because a note can contain any characters
+    """Return the hash of an event. `before` is the previous hash, and `body` is the digest of the body."""
+    noted = "-" if note is None else f"+{note}"  # the note is last, because it can contain any characters
     return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
 def reply_link(before: bytes, number: int, text: bytes) -> bytes:
-    """Return the hash of a reply, chained to the hash `before`; `text` is the digest of the reply."""
+    """Return the hash of a reply. `before` is the previous hash, and `text` is the digest of the reply."""
     return sha256(before + text + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
     """Return the sum of the digests of these orders, modulo SUM_MODULUS.
 
-    The sum does not depend on how the orders are sorted, so you can add or subtract one order in O(1). Each
-    order is passed as a tuple of its fields, with the side as a string.
+    When one order is added or removed, the sum can be updated in O(1). Each order is passed as a tuple of its
+    fields, with the side as a string.
     """
     names: dict[Any, str] = {}
     total = 0
@@ -174,7 +174,7 @@ FORMATS: dict[type[Event], _Format] = {
     ),
     TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
-"""Two functions for each kind of event: one writes the body, one reads the arguments from parsed JSON."""
+"""For each kind of event, a function that writes the body, and one that reads the parsed body."""
 
 _KINDS = {kind.__name__: kind for kind in FORMATS}
 

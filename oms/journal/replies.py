@@ -1,4 +1,4 @@
-"""Replies: stored responses to requests that were acknowledged but changed nothing, so have no event."""
+"""Replies, which are stored responses to requests that changed nothing and so created no event."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ _HEAD = (
     "(SELECT * FROM heads WHERE name = 'now' AND last_hash = ?)"
 )
 ROWS = 2
-"""The number of rows that a reply writes."""
+"""The number of rows that `write_reply` writes."""
 
 
 @runtime_checkable
 class ReplyKeeper(Protocol):
-    """An optional part of a journal: storage for replies, which are strings that belong to no event.
+    """A journal that can also store replies, which are strings that belong to no event.
 
-    When a service acknowledges a request with an idempotency key, it must still recognize the key after a
-    restart. Usually the note of an event contains the key, but a request that changes nothing creates no
-    event. If the journal is not a ReplyKeeper, `oms.api` loses the keys of such requests when its process
-    ends.
+    A service must still recognize an idempotency key after a restart. Usually the note of an event contains
+    the key, but a request that changes nothing creates no event. If the journal is not a ReplyKeeper,
+    `oms.api` loses the keys of these requests when its process ends.
     """
 
     def keep_reply(self, reply: str) -> None:
@@ -53,10 +52,10 @@ def check_reply(reply: object) -> None:
 
 
 def write_reply(connection: Connection, event_log: EventLog, now: Head, reply: str) -> None:
-    """Write a reply inside the caller's transaction. `now` is the head "now" as the caller last read it.
+    """Write a reply inside the caller's transaction. O(1).
 
-    A head is the row of `heads` that describes the end of a table. Raises JournalError for a damaged head.
-    Raises sqlite3.Error if the write fails, or if another program has changed the file. O(1).
+    `now` is the row "now" of the table `heads`, as the caller last read it. Raises JournalError for a damaged
+    row. Raises sqlite3.Error if the write fails, or if another program has changed the file.
     """
     head = event_log.head("replies")
     number = head.sequence + 1

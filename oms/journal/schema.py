@@ -24,7 +24,7 @@ _ORDER_COLUMNS = """(
 )"""
 
 TABLES = {
-    # The event log. Events are appended and never changed. A batch is the events that are committed together.
+    # The event log. Events are appended and never changed. Events that are committed together form a batch.
     # The column `batch` contains the sequence number of the first event in the batch.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
@@ -54,9 +54,10 @@ TABLES = {
     price INTEGER NOT NULL,
     PRIMARY KEY (trade_id, position)
 ) WITHOUT ROWID""",
-    # The resting orders before the first event in the event log. Empty until the first compaction.
+    # The resting orders before the first event in the event log. Before the first compaction, this table is
+    # empty.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
-    # The events with a note that a compaction has dropped. A note may contain an idempotency key.
+    # The dropped events that have a note. A note may contain an idempotency key.
     "noted": """CREATE TABLE noted (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -64,7 +65,7 @@ TABLES = {
     body TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
-    # Replies to requests that changed nothing; see replies.py.
+    # Replies to requests that changed nothing. See replies.py.
     "replies": """CREATE TABLE replies (
     number INTEGER PRIMARY KEY,
     reply TEXT NOT NULL,
@@ -74,7 +75,7 @@ TABLES = {
     "log": """CREATE TABLE log (
     state TEXT NOT NULL
 )""",
-    # One row for each table whose end must be known. See Head in record.py.
+    # Each row records where another table ends. See Head in record.py.
     "heads": """CREATE TABLE heads (
     name TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -101,14 +102,14 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
 }
 """The statements that migrate a file of each older version to the next version."""
 
-OLDER_VERSION = "it has an older version; open it for writing, which migrates it"
+OLDER_VERSION = "it has an older version; open it for writing to migrate it"
 """The error message for a file of an older version that is opened read-only."""
 
 
 def create(path: Path) -> None:
     """Create an empty journal under a temporary name, and rename the file when it is complete.
 
-    Raises sqlite3.Error and OSError. Raises JournalError if the path has a write-ahead log but no file.
+    Raises sqlite3.Error and OSError. Raises JournalError if a write-ahead log of the file already exists.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
@@ -128,8 +129,8 @@ def create(path: Path) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Turn on the write-ahead log while the file has its temporary name. If an old log of the path
-        # reappears after a crash, that log does not match this file.
+        # Turn on the write-ahead log before the file gets its final name. If an old log with that name
+        # reappears after a crash, the old log does not match this file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)

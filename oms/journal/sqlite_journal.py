@@ -31,7 +31,7 @@ __all__ = ["Durability", "SqliteJournal"]
 Durability = Literal["full", "batched", "off"]
 _SYNCHRONOUS: dict[str, Synchronous] = {"full": "FULL", "batched": "NORMAL", "off": "OFF"}
 _LONGEST_GROUP = 3600  # seconds
-_WRITERS = {"_make_durable", "compact"}  # the methods that another call must not interrupt
+_WRITERS = {"_make_durable", "compact"}  # no other method may run in the middle of these methods
 _CHUNK_SIZE = 1_000  # events to read each time the lock is acquired
 
 
@@ -45,8 +45,8 @@ class SqliteJournal:
       synced to the disk after at most `group_size` changes or `group_seconds` seconds.
     - "off": The operating system has the change, and decides when to write it to the disk.
 
-    Opening a journal checks both ends of the event log. `snapshot` verifies the hash of the orders, in
-    O(orders). With `verify`, the whole file is verified, in O(events). An older file is migrated.
+    Opening a journal checks only the start and the end of the event log. With `verify`, it verifies the whole
+    file, in O(events). A file of an older version is migrated.
     Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere.
     """
@@ -86,7 +86,10 @@ class SqliteJournal:
             return self._writer.head.sequence
 
     def snapshot(self) -> Snapshot:
-        """Return the resting orders and the counters. Raises JournalError for a damaged order. O(orders)."""
+        """Return the resting orders and the counters, after verifying the hash of the orders. O(orders).
+
+        Raises JournalError for a damaged order.
+        """
         with self._own_lock():
             self._get_ready()
             head = self._writer.head
@@ -146,8 +149,8 @@ class SqliteJournal:
     def append(self, batch: Sequence[Event]) -> None:
         """Write a batch, as durably as `durability` promises.
 
-        A batch is the events that are committed together: those of one transaction, or of one change outside
-        a transaction. Raises JournalError if the batch cannot be written. O(events and orders in the batch).
+        A batch contains all events of one transaction, or the single event of a change outside a transaction.
+        Raises JournalError if the batch cannot be written. O(events and orders in the batch).
         """
         with self._own_lock():
             self._get_ready(to_write=True)
@@ -165,7 +168,7 @@ class SqliteJournal:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
-        """Store a reply that belongs to no event, as durably as an event; see ReplyKeeper. O(1).
+        """Store a reply as durably as an event. A reply is a string that belongs to no event. O(1).
 
         Raises InvalidArgumentError unless the reply is a str of valid Unicode. Raises JournalError if the
         reply cannot be stored.
@@ -188,7 +191,7 @@ class SqliteJournal:
             is_written = True
             if is_batched:
                 self._group.count_commit(is_synced=is_synced)
-        except sqlite3.Error as error:  # the level of syncing could not be set
+        except sqlite3.Error as error:  # SQLite could not change when it syncs
             raise self._writer.failure(error, committing=is_written) from error
         self._writer.in_doubt = False
         self._checkpoints.make_when_due()
@@ -223,11 +226,11 @@ class SqliteJournal:
         return first
 
     def compact(self, before: int | None = None) -> int:
-        """Drop the events before sequence number `before`, or all events, and return the number dropped.
+        """Drop the events before sequence number `before`, and return the number of dropped events.
 
-        The events of one transaction are dropped together or not at all. The file then contains a snapshot
-        of the resting orders after the dropped events. Dropped events that carry a note are still available
-        from `history`. The whole event log is verified first. O(events).
+        If `before` is None, all events are dropped. The events of one transaction are dropped together or not
+        at all. A snapshot of the resting orders replaces the dropped events. Dropped events that carry a note
+        are still available from `history`. The whole event log is verified first. O(events).
         Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
         """
         with self._own_lock():
@@ -251,7 +254,7 @@ class SqliteJournal:
     def _own_lock(self) -> RLock:
         """Return the lock. Raises JournalError in a forked process.
 
-        In a forked process, the lock may never be released, because the thread that holds it was not forked.
+        A forked process could wait forever, because the thread that holds the lock does not exist there.
         """
         self._file.writer_lock.check()
         return self._lock
@@ -259,7 +262,7 @@ class SqliteJournal:
     def _get_ready(self, *, to_write: bool = False) -> None:
         """Roll back an interrupted write, unless it was committed.
 
-        Raises JournalError if the journal is closed, and with `to_write` also if the journal is read-only.
+        Raises JournalError if the journal is closed, or if `to_write` is True and the journal is read-only.
         """
         if self._closed:
             raise JournalError(self._file.place, "it is closed")
@@ -268,7 +271,7 @@ class SqliteJournal:
         if self._writer.in_doubt:
             if any(owner is self and name in _WRITERS for name, owner in callers()):
                 problem = (
-                    "this thread is in the middle of a write; in a signal handler or a finalizer, set a flag"
+                    "this thread is in the middle of a write; in a signal handler or finalizer, set a flag"
                 )
                 raise JournalError(self._file.place, problem)
             self._writer.settle()
@@ -282,7 +285,7 @@ class SqliteJournal:
         Raises JournalError if a change may be lost. The journal is closed even then.
         """
         if not self._file.writer_lock.is_ours():
-            return  # this process was forked, and the journal belongs to the one that opened it
+            return  # a forked process must not close the journal of its parent
         with self._lock:
             if self._closed:
                 return

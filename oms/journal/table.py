@@ -29,15 +29,15 @@ def columns(
     Pass `first` to start at that sequence number. Each chunk is a dict of lists, which you can pass to a data
     frame. An empty event log yields one empty chunk.
 
-    The rows are those of `Event.rows`: an amendment has two rows, and a trade has one row for each fill. The
-    column `change` is the amount in lots that was added at a price (positive) or removed (negative). The sum
-    of all changes at a price is the resting amount. After a compaction, also add the amounts of the orders
-    that were resting at that time. The columns `event`, `note`, `symbol`, and `side` contain strings. All
-    other columns contain integers of at most 64 bits.
+    The rows are those of `Event.rows`. For example, an amendment has two rows, and a trade has one row for
+    each fill. The column `change` contains the number of lots that were added at a price, or a negative
+    number if lots were removed. The sum of all changes at a price is the resting amount. If the journal was
+    compacted, the sum lacks the orders that were resting at the time of the compaction. The columns `event`,
+    `note`, `symbol`, and `side` contain strings. All other columns contain integers of at most 64 bits.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
-    InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows), with one chunk
-    and one event in memory.
+    InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows).
+    Only one chunk and one event are in memory at a time.
 
     >>> import pathlib, tempfile
     >>> from oms import Side, journal
@@ -62,7 +62,7 @@ def _columns(path: str | os.PathLike[str], first: int | None, at_once: int) -> I
 
 
 def in_columns(events: Iterable[Event], at_once: int) -> Iterator[Columns]:
-    """Yield events as chunks of columns, with at most `at_once` rows per chunk, and at least one chunk."""
+    """Yield events as chunks of columns, with at most `at_once` rows per chunk. Yield at least one chunk."""
     rows = chain.from_iterable(map(event_rows, events))
     chunk = list(islice(rows, at_once))
     yield _transposed(chunk)

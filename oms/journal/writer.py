@@ -1,4 +1,4 @@
-"""Commits to a journal file. After a failure, the journal becomes read-only."""
+"""The writer of a journal file. After a failure, it makes the journal read-only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRANSIENT = {
 
 
 class Written(NamedTuple):
-    """The head after a write, and the number of rows written.
+    """The result of a write: the new head, and the number of rows written.
 
     The head is the row of the table `heads` that describes the last event and the resting orders.
     """
@@ -67,7 +67,7 @@ class Writer:
         return written.rows
 
     def settle(self) -> None:
-        """Roll back an interrupted write, unless it was committed, and read the head again."""
+        """Roll back an interrupted write if it was not committed, and read the head again."""
         roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
 
@@ -88,7 +88,7 @@ class Writer:
         problem = str(error)
         if self._is_overtaken():
             problem = (
-                f"another program has written to it since it was opened; was its -lock removed? ({error})"
+                f"another program has written to it while it was open; was its -lock file removed? ({error})"
             )
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _TRANSIENT or committing:
             self._turn_read_only(problem)

@@ -20,8 +20,8 @@ class WriterLock:
     locks work on every system. Unlike POSIX locks, they also exclude a second connection in the same process.
     The empty file is never removed, because removing it could allow two writers at once.
 
-    If the empty file is read-only, SQLite acquires only a read lock, without an error. So the transaction
-    also writes something. The write stays in memory, because the transaction is never committed.
+    If the empty file is read-only, SQLite acquires only a read lock and raises no error. To get an error, the
+    transaction also writes. The write stays in memory, because the transaction is never committed.
 
     Raises JournalError if another writer holds the lock, or if `NAME-lock` cannot be locked.
     """
@@ -50,7 +50,9 @@ class WriterLock:
     def check(self) -> None:
         """Raise JournalError if this process was forked from the one that holds the lock."""
         if not self.is_ours():
-            raise JournalError(str(self._path), "it was opened by the process that this one was forked from")
+            raise JournalError(
+                str(self._path), "it belongs to a parent process; a forked process cannot use it"
+            )
 
     def is_ours(self) -> bool:
         """Return True if the current process acquired the lock."""

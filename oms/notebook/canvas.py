@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 BOOKS = {side: f"{name} ({side} trades take these)" for side, name in BOOK_OF.items()}
-"""The legend name of the book that each side of a trade uses."""
+"""For each side of a trade, the legend name of the book that fills it."""
 
-_TOO_LONG = 1e9  # numbers this large are written in scientific notation
+_TOO_LONG = 1e9  # from this number on, scientific notation is used
 
 
 class Numbers(ScalarFormatter):
-    """A formatter for axis numbers, with thousands separators and equally many decimals on the whole axis.
+    """A formatter for the numbers on an axis, with thousands separators.
 
-    Huge numbers are written in scientific notation.
+    All numbers on an axis have the same number of decimals. Huge numbers are in scientific notation.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Numbers(ScalarFormatter):
 
 
 class Palette(NamedTuple):
-    """The colors for one background. The two books also differ in lightness, for grayscale prints."""
+    """The colors for one background. The books also differ in lightness, so that grayscale prints work."""
 
     asks: str
     bids: str
@@ -71,7 +71,7 @@ class Palette(NamedTuple):
     amounts: str
 
     def of(self, side: Side) -> str:
-        """Return the color of the book that trades on this side use."""
+        """Return the color of the book that fills trades on this side."""
         return self.asks if side is Side.BUY else self.bids
 
 
@@ -120,12 +120,12 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return the font size (points) of small text, reduced if needed to fit `rows` lines into the axes."""
+    """Return a font size (points) for small text. The size is small enough for `rows` lines to fit."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, title: str | None = None) -> None:
-    """Add a legend where it hides the least of the plot."""
+    """Add a legend at the place where it hides the least of the plot."""
     entries = ax.get_legend_handles_labels()[0] if handles is None else handles
     size = small_font(ax)
     ax.legend(handles=entries, title=title, loc="best", framealpha=0.8, fontsize=size, title_fontsize=size)
@@ -140,7 +140,10 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def ends_of(times: Sequence[float]) -> list[float]:
-    """Return the end of each time span: the start of the next span. The last span gets the average length."""
+    """Return the end of each time span, which is the start of the next.
+
+    The last span has the average length.
+    """
     average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
     return [*times[1:], times[-1] + average]
 
@@ -157,7 +160,7 @@ def time_axis(ax: Axes, first: float, last: float) -> None:
 
 
 def _clock(seconds: float, _: object) -> str:
-    """Return a time of day as a string, without trailing zero seconds or milliseconds."""
+    """Return a time of day as HH:MM, HH:MM:SS, or HH:MM:SS.mmm, whichever is the shortest exact form."""
     milliseconds = round(seconds * 1000) % (_DAY * 1000)
     whole, rest = divmod(milliseconds, 1000)
     minute = f"{whole // 3600:02}:{whole // 60 % 60:02}"

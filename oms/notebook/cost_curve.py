@@ -102,7 +102,7 @@ def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
 
 
 def _amounts(level_ends: Sequence[int]) -> list[int]:
-    """Return the amounts to price: the cumulative amounts of the levels, and more for a smooth line."""
+    """Return the amounts to price: the end of each level, and amounts in between for a smooth line."""
     if not level_ends:
         return []
     last = level_ends[-1]

@@ -67,7 +67,7 @@ def depth_chart(
 
 
 def _margin(curves: dict[Side, Curve]) -> Fraction:
-    """Return the distance (ticks) that a curve extends beyond its worst level, to keep that level visible."""
+    """Return how far (ticks) a curve extends beyond its worst level, so that this level is visible."""
     prices = [price for curve in curves.values() for price in (curve["price"][0], curve["price"][-1])]
     return max(Fraction(1), Fraction(max(prices) - min(prices), 25))
 

@@ -32,7 +32,7 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # the image cuts off at most 1 in 50 levels at the top, and 1 in 50 at the bottom
+_OUTLIERS = 50  # at most 1/50 of the levels is cut off at the top, and 1/50 at the bottom
 
 Levels = tuple[tuple[int, int], ...]
 
@@ -101,8 +101,8 @@ def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     visible += history.trades.price
     low = min(prices[cut], *visible)
     high = max(prices[-1 - cut], *visible)
-    # Some markets use only every nth tick. There, the height of a row must be a multiple of n ticks, or some
-    # rows would always be empty.
+    # Some markets use only every nth tick. In such a market, the height of a row must be a multiple of n
+    # ticks. Otherwise, some rows would always be empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)

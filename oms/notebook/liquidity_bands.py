@@ -45,9 +45,9 @@ def liquidity_bands(
 ) -> Axes:
     """Draw the amounts within `bps` basis points of the mid price, with asks above 0 and bids below 0.
 
-    The plot has a gap wherever a side is empty, because there is no mid price. If the recorded levels may end
-    inside a band, the real amount may be larger, and the legend says "at least". Prices are compared exactly,
-    as integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
+    If a side is empty, there is no mid price, so the plot has a gap. If a band may extend beyond the recorded
+    levels, the real amount may be larger, and the legend says "at least". Prices are compared exactly, as
+    integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -132,7 +132,7 @@ def _draw(
         below = shades[n + 1] if n + 1 < len(widths) else 0.0
         layer = 1 - (1 - shades[n]) / (1 - below)
         color = palette_for(ax).of(side)
-        # Draw each height from one time to the next, so that the last height before a gap is visible too.
+        # Extend each height to the next time, so that even the last height before a gap is visible.
         spans = [time for span in zip(times, ends_of(times), strict=True) for time in span]
         ends = [height for height in heights for _ in range(2)]
         ax.fill_between(spans, ends, color=color, alpha=layer, linewidth=0)

@@ -12,7 +12,7 @@ __all__ = ["Units"]
 
 
 class Units:
-    """A converter for one instrument's ticks and lots. Each float is the nearest to the exact value.
+    """A converter for one instrument's ticks and lots. Each float is the one nearest to the exact value.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount

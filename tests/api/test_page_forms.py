@@ -23,7 +23,7 @@ def test_nothing_is_traded_if_the_price_has_moved(page: Page, om: OrderManagemen
     om.add_order(3, "JPM", Side.BUY, 50, 22)
     dialog.get_by_role("button", name="Buy for 442").click()
     expect(dialog.get_by_role("alert")).to_have_text(
-        "The price has moved from 442 to 474. Nothing was traded."
+        "The total has changed from 442 to 474. Nothing was traded."
     )
     dialog.get_by_role("button", name="Close").click()
     expect(page.locator("#quote dd").first).to_have_text("474")

@@ -88,7 +88,7 @@ def test_the_printed_report_lists_each_book_and_the_skipped_lines(
     assert "lines skipped: 1, not a message of the exchange, first in row 1" in shown
     assert "lines skipped: 1, cut short, or not in the exchange's format, first in row 8" in shown
     assert shown.endswith(
-        "Every book followed the lines that could be read, but not every line could be read: "
+        "Every book followed the readable lines of its feed, but some lines could not be read: "
         "- lines not read: 1, the first is row 8: cut short, or not in the exchange's format; "
         "the books lack the changes in these lines"
     )

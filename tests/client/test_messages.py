@@ -96,7 +96,7 @@ RESPONSES: list[tuple[httpx.Response, str]] = [
         httpx.Response(200, html="<p>"),
         "unexpected response (status 200): its content type is text/html, not application/json",
     ),
-    (httpx.Response(204), "unexpected response (status 204): b'' is not a problem of the service"),
+    (httpx.Response(204), "unexpected response (status 204): b'' is not an error response from the service"),
     (
         httpx.Response(200, json={"symbol": "IBM", "side": "BUY", "price": 1}),
         "unexpected response (status 200): symbol is 'IBM', but 'JPM' was requested",

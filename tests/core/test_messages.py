@@ -313,7 +313,7 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (lambda: Recorder(every="1"), "every must be a finite number of seconds above 0, not '1' (str)"),  # type: ignore[arg-type] # the mistake
     (
         lambda: Recorder().history("X"),
-        "symbol must be one that was recorded (nothing was yet), not 'X' (str)",
+        "symbol must be a recorded symbol (there are none yet), not 'X' (str)",
     ),
     (
         lambda: Recorder(levels=2.0),  # type: ignore[arg-type] # the mistake

@@ -115,6 +115,8 @@ def test_a_single_symbol_or_side_applies_to_all_rows(columns: Columns, orders: t
             two_rows(price=np.array([20.0, 21.0])),
             "price in row 0 .*, not 20.0 .float.; convert with Instrument",
         ),
+        (two_rows(price=np.array([20, 21], "datetime64[ns]")), "price must be a column: a list"),
+        (two_rows(amount=np.array([20, 21], "timedelta64[ns]")), "amount must be a column: a list"),
         (two_rows(order_id=[-1, 2]), "order_id in row 0 must be an int in 0"),
         (two_rows(order_id=[1, np.int64(2)]), "order_id in row 1 must be an int in 0"),
         (two_rows(symbol=["JPM", ""]), "symbol in row 1 must be a non-empty str"),

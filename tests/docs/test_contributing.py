@@ -168,7 +168,7 @@ def steps() -> list[str]:
 
 
 def test_every_step_of_the_gate_has_a_function_and_a_row_on_the_page() -> None:
-    assert re.findall(r"^step_(\w+)\(\)", GATE, re.MULTILINE) == steps()
+    assert re.findall(r"^step_([\w.]+)\(\)", GATE, re.MULTILINE) == steps()
     section = PAGE.partition("## The gate")[2].partition("\n## ")[0]
     rows = [cell for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for cell in row.split(", ")]
     assert [cell.strip("`") for cell in rows] == steps()
@@ -199,6 +199,33 @@ def test_the_gate_runs_only_the_named_step(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stderr
     assert "\nlinted\n" in process.stdout
     assert "=== types" not in process.stdout
+
+
+def run_with_short_steps(folder: Path, failing: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the whole gate in a folder, where each step only prints that it ran, and one step may fail."""
+    shortened = [
+        f"step_{name}() {{ echo {name} ran; {'false' if name == failing else 'true'}; }}" for name in steps()
+    ]
+    before, _, runner = re.split(r"^# -+ (run them)$", GATE, flags=re.MULTILINE)
+    (folder / ".ci").mkdir()
+    script = folder / ".ci" / "run"
+    script.write_text("\n".join([before, *shortened, runner]))
+    script.chmod(0o755)
+    return run("bash", ".ci/run", folder=folder)
+
+
+def test_the_whole_gate_runs_each_step_once(tmp_path: Path) -> None:
+    process = run_with_short_steps(tmp_path)
+    assert process.returncode == 0, process.stdout + process.stderr
+    ran = [line.removesuffix(" ran") for line in process.stdout.splitlines() if line.endswith(" ran")]
+    assert sorted(ran) == sorted(steps())
+
+
+@pytest.mark.parametrize("failing", steps())
+def test_the_whole_gate_fails_if_a_step_fails(tmp_path: Path, failing: str) -> None:
+    process = run_with_short_steps(tmp_path, failing)
+    assert process.returncode != 0
+    assert f"\n{failing} ran\n" in process.stdout
 
 
 def test_the_gate_uses_only_its_own_environment() -> None:

@@ -219,7 +219,7 @@ def test_without_a_time_of_receipt_a_message_has_the_time_of_the_exchange(tmp_pa
 
 def test_a_file_that_matches_no_feed_raises_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "capture", ['{"hello":"world"}', "[1,2]"])
-    with pytest.raises(UnknownFeedError, match="must be a capture of Bitget, Kraken, or OKX, a LOBSTER"):
+    with pytest.raises(UnknownFeedError, match="must be a capture from Bitget, Kraken, or OKX, a LOBSTER"):
         feed_of(path)
     allowed = "feed must be 'bitget', 'kraken', or 'okx', not 'lobster'"
     with pytest.raises(InvalidArgumentError, match=allowed):

@@ -133,7 +133,7 @@ FILES: list[tuple[Callable[[Path], object], str, str]] = [
     (
         second_name,
         "",
-        "it has a second name (a hard link), by which another program may open it; remove that name",
+        "it has a second name (a hard link), which another program could open; remove that name",
     ),
     (
         log_without_file,

@@ -1,4 +1,4 @@
-"""The headless Chromium of the operating system, and a record of what a page does wrong in it."""
+"""The headless Chromium that is installed on this computer, and a recorder for the faults of a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FLAGS = [
     "--disable-sync",
 ]
 _EXPECTED_MESSAGES = ("Failed to load resource:", "WebSocket connection to")
-"""How console messages about failed requests and lost connections begin. Tests cause these on purpose."""
+"""The first words of console messages about failed requests and lost connections, which tests cause."""
 
 _REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
     console.error(`policy: ${violatedDirective} ${blockedURI}`));"""
@@ -76,7 +76,7 @@ class Visit:
 
 @contextmanager
 def visiting(browser: Browser, origin: str, path: str = "/", **options: Any) -> Generator[Page]:
-    """Open the page in a new browser context, and check when the block ends that the page had no faults."""
+    """Open the page in a new browser context. When the block ends, check that the page had no faults."""
     context = browser.new_context(**options)
     try:
         visit = Visit(context.new_page(), origin)

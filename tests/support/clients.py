@@ -84,7 +84,7 @@ async def as_list(orders: AsyncIterator[Order]) -> list[Order]:
 
 
 class Flaky(httpx.BaseTransport):
-    """A transport with a plan: for each request a failure, or None for a normal response."""
+    """A transport that fails on demand. For each request, `plan` contains a failure, or None for success."""
 
     def __init__(self, transport: httpx.BaseTransport, plan: Iterator[str | None]) -> None:
         self._transport = transport

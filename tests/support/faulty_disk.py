@@ -1,7 +1,7 @@
-"""A disk for SQLite that fails on demand, and whose crash loses or truncates writes that were not synced.
+"""A disk for SQLite that fails on demand. When it crashes, unsynced writes are lost or truncated.
 
 The disk is an SQLite VFS, so tests run the same SQL statements as the journal. It writes to real files. In
-memory it records what would survive a crash: the content at the last sync, and each write since then.
+memory, it records the content at the last sync and each later write, to know what would survive a crash.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class Disk:
         self._deleted.add(path)
 
     def survive(self, folder: Path, rng: random.Random) -> None:
-        """Write the files as a crash leaves them, with all, a part, or nothing of each unsynced write."""
+        """Write the files as a crash would leave them, with all, part, or none of each unsynced write."""
         for path, safe in self._safe.items():
             if safe is not None and not path.endswith("-shm"):
                 writes = [torn for write in self._pending[path] for torn in _tear(write, rng)]
@@ -170,7 +170,7 @@ def _apply(content: bytes, writes: Iterable[tuple[int, bytes | None]]) -> bytes:
 
 
 class Connection:
-    """A connection for the journal by apsw instead of sqlite3, with the same methods and errors."""
+    """A connection for the journal that uses apsw, with the same methods and errors as sqlite3."""
 
     def __init__(self, uri: str, vfs: str) -> None:
         flags = apsw.SQLITE_OPEN_URI

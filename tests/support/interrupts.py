@@ -30,7 +30,7 @@ def interrupted_at_line(
     error: type[BaseException] = Interrupt,
     *expected: type[BaseException],
 ) -> bool:
-    """Raise `error` when the call executes its n-th line inside the books and ledgers, where n is `line`.
+    """Make a call, and raise `error` at its n-th line inside the books and ledgers, where n is `line`.
 
     Return True if the call reached that line. Lines on which a `with` statement acquires or releases the lock
     do not count, because Python does not check for signals there. `expected` lists other errors that the call

@@ -1,7 +1,7 @@
 """A process that writes a journal until a test kills it, and prints the number of each finished command.
 
-The arguments are the file, the durability, the seed of the session, the number of commands that are finished
-already, and a scenario (see `main`).
+The arguments are the file, the durability, the seed of the session, the number of commands that are already
+finished, and a scenario (see `main`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Fixtures for the ladder page on its own server, and functions that read the page and use its forms.
 
-A test file imports each fixture that it needs by assignment, for example `page = ladder_page.page`. It also
-needs the fixtures that this fixture uses.
+A test file imports each fixture that it needs by assignment, for example `page = ladder_page.page`. It must
+also import the fixtures on which that fixture depends.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def translated(translator: Translator, sent: str, row: int = 1) -> LevelMessage:
 
 
 def displayed(om: OrderManagement, symbol: str) -> list[list[tuple[str, str]]]:
-    """Return the asks and the bids of a book as (price, amount) texts, best first."""
+    """Return the asks and the bids of a book as pairs of strings (price, amount), best first."""
     return [
         [(XBT.price_text(level.price), XBT.amount_text(level.amount)) for level in om.depth(symbol, side)]
         for side in Side
@@ -64,7 +64,7 @@ def exchange_texts(books: tuple[Texts, Texts]) -> list[list[tuple[str, str]]]:
 
 
 def as_version_3(sent: str, topic: str = "books") -> str:
-    """Return a message of Bitget in the format of version 3."""
+    """Convert a Bitget message to version 3 of the format."""
     message = json.loads(sent)
     [data] = message["data"]
     numbers = {name: value for name, value in data.items() if name in ("seq", "pseq", "checksum", "ts")}
@@ -74,7 +74,7 @@ def as_version_3(sent: str, topic: str = "books") -> str:
 
 
 def in_channel(form: Format, channel: str) -> str:
-    """Return a message of a channel that sends only snapshots; OKX omits the action in such a channel."""
+    """Return a message of a channel that sends only snapshots. OKX omits the action there."""
     exchange = NaiveExchange(form, "X", numbered=True)
     exchange.books = ({"1.2": "5.00000"}, {"1.1": "3.00000"})
     message = json.loads(exchange.snapshot())
@@ -92,6 +92,6 @@ def kraken_messages(*sent: str) -> list[LevelMessage]:
 
 
 def book(*, snapshot: bool = False, asks: Texts | None = None, **more: object) -> BookMessage:
-    """Return an update or snapshot of the symbol "X" with these asks and one bid: 2 at 1.0."""
+    """Return an update or snapshot of the symbol "X", with these asks and one bid (price 1.0, amount 2)."""
     message = BookMessage(1, 0, "X", snapshot, tuple((asks or {}).items()), (("1.0", "2"),))
     return message._replace(**more)  # type: ignore[arg-type] # fields of any type

@@ -57,7 +57,7 @@ class MemoryJournal:
 class FailingJournal(MemoryJournal):
     """A journal that raises `error` once.
 
-    If `stores_batch` is true, the batch is stored before the error. `before_raising` is called before it too.
+    If `stores_batch` is True, it stores the batch first. Then it calls `before_raising` and raises the error.
     """
 
     def __init__(self) -> None:

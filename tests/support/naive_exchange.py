@@ -1,4 +1,4 @@
-"""A naive exchange: dicts of decimal text that are sorted again for every message and checksum."""
+"""A naive exchange, whose books are dicts of decimal strings that are sorted again for every message."""
 
 from __future__ import annotations
 

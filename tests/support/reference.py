@@ -182,7 +182,7 @@ class Reference:
         return tuple(PriceLevel(price, sum(at[price]), len(at[price])) for price in prices)
 
     def orders_within(self, symbol: str, side: Side, limit_price: int | None) -> list[Order]:
-        """Return the orders whose price is no worse than the limit price."""
+        """Return the orders at the limit price or a better price."""
         return [
             order
             for order in self.orders(symbol, side)
@@ -194,7 +194,7 @@ class Reference:
 def largest(most: int, holds: Callable[[int], bool]) -> int:
     """Return the largest n in 1..most for which `holds` is true for all of 1..n, or 0 if there is none.
 
-    Numbers are tried one by one if there are fewer than 400, and bisected otherwise.
+    If `most` is below 400, try the numbers one by one. Otherwise, bisect.
     """
     if most < 400:
         amount = 0

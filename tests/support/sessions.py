@@ -64,7 +64,7 @@ def _basket(om: OrderManagement, order: Order, amount: int, note: str) -> None:
 
 
 def execute(command: Command, om: OrderManagement) -> None:
-    """Execute a command, and ignore its OmsError, which changes nothing. Raise JournalError."""
+    """Execute a command, and ignore any OmsError except JournalError."""
     try:
         command(om)
     except JournalError:
@@ -81,7 +81,7 @@ def state(om: OrderManagement) -> State:
 
 
 def states(commands: list[Command]) -> list[State]:
-    """Return the states before the first command and after each command."""
+    """Return the state before the first command, and the states after each command."""
     om = OrderManagement()
     events: list[Event] = []
     om.subscribe(events.append)

@@ -29,14 +29,14 @@ def build(folder: Path) -> str:
 
 
 def documented_names(site: Path) -> set[str]:
-    """Return every Python name of the reference, from the inventory file of the site."""
+    """Return every Python name in the reference, from the site's inventory file."""
     lines = (site / "objects.inv").read_bytes().split(b"\n", 4)
     entries = zlib.decompress(lines[4]).decode().splitlines()
     return {line.split()[0] for line in entries if line.split()[1].startswith("py:")}
 
 
 def signatures(page: Path) -> dict[str, str]:
-    """Return every signature on a page of the reference, as displayed text by Python name."""
+    """Return the displayed text of every signature on a reference page, by Python name."""
     matches = re.findall(r'<dt class="sig[^>]*id="([^"]+)">(.*?)</dt>', page.read_text("utf-8"), re.DOTALL)
     texts = ((name, unescape(re.sub(r"<[^>]+>", "", html))) for name, html in matches)
     return {name: " ".join(text.split()) for name, text in texts}

@@ -28,7 +28,7 @@ class Resting:
     price: int
     submitted_in_view: bool = False
     must_be_seen: bool = False
-    """True for an order that was at the best price, so that a replay needs every later message about it."""
+    """True if the order was at the best price. Then a replay needs every later message about the order."""
 
     @property
     def priority(self) -> tuple[int, int]:
@@ -36,7 +36,7 @@ class Resting:
 
 
 class SlowExchange:
-    """A session: `rows` and `book` are the rows of the two files, the other fields the expected results."""
+    """A random session. `rows` and `book` are the rows of its files. Other fields are expected results."""
 
     def __init__(self, seed: int, rows: int) -> None:
         self.random = Random(seed)
@@ -46,7 +46,7 @@ class SlowExchange:
         self.sweeps: list[bool] = []
         """One bool per sweep: True if it executed the orders by price-time priority."""
         self.never_submitted_ids: set[int] = set()
-        """The ids of orders that messages refer to, but that no message submits."""
+        """The ids of orders that appear in messages, but that no message submits."""
         self.canceled_out_of_view_ids: set[int] = set()
         """The ids of orders that a message submitted, but that were canceled without a message."""
         self.reused_ids = 0
@@ -64,7 +64,7 @@ class SlowExchange:
 
     @property
     def distinct_book(self) -> list[str]:
-        """Return the order-book rows, without repetitions of the best prices."""
+        """Return the order-book rows, without consecutive rows that have the same best levels."""
         best = groupby(self.book, key=lambda row: row.split(",")[:4])
         return [next(rows) for _, rows in best]
 
@@ -74,7 +74,7 @@ class SlowExchange:
 
     @property
     def visible_orders(self) -> list[tuple[int, int, int, int]]:
-        """Return the orders that rest at the end and were submitted by a message."""
+        """Return the orders that were submitted by a message and are resting at the end."""
         return sorted(
             (order.order_id, order.direction, order.size, order.price)
             for order in self.resting
@@ -84,7 +84,7 @@ class SlowExchange:
     # ------------------------------------------------------------------ steps of the session
 
     def _step(self) -> None:
-        if self.random.random() < 0.8:  # otherwise the step happens at the same nanosecond
+        if self.random.random() < 0.8:  # otherwise, this step has the same timestamp as the one before
             self._time += self.random.randint(1, 10**9)
         chance = self.random.random()
         if chance < 0.40:
@@ -173,7 +173,7 @@ class SlowExchange:
         total = sum(order.size for order in queue)
         remaining = min(total, self.random.choice((5, 20, 60, 200)))
         if self.random.random() < 0.01:
-            remaining = total  # nothing rests afterwards
+            remaining = total  # this side is empty afterwards
         while remaining:
             queue = self._queue(direction)
             at_best = [order for order in queue if order.price == queue[0].price]

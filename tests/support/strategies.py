@@ -18,7 +18,7 @@ HUGE = 2**63 - 1
 
 
 def mostly_small(largest: int, huge: int) -> st.SearchStrategy[int]:
-    """Return a strategy of numbers in 1..largest, and of the huge number in about one of thirty draws."""
+    """Return a strategy that draws a number in 1..largest, or `huge` in one of 30 draws."""
     return st.integers(1, largest * 30).map(lambda n: huge if n % 30 == 29 else n % largest + 1)
 
 
@@ -51,7 +51,7 @@ NOT_INTS = [
     None,
     [1],
 ]
-"""Values that are not exact integers, most of them equal to 1."""
+"""Values whose type is not int. Most of them equal 1."""
 
 NOT_SYMBOLS = ["", None, 1, b"JPM", np.str_("JPM"), Side.BUY, ["JPM"], "\ud800"]
 NOT_SIDES = ["BUY", "SELL", 0, 1, None, True, "buy", Side]

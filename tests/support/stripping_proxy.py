@@ -15,7 +15,7 @@ from support.api_server import Address
 def reverse_proxy(
     server: Address, prefix: str, host: str | None = None, *, sockets: bool = True
 ) -> Generator[Address]:
-    """Forward requests below a prefix to a server.
+    """Forward requests to a server if their paths begin with the prefix.
 
     `host` replaces the Host header. `sockets=False` disables WebSockets.
     """

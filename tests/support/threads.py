@@ -23,7 +23,7 @@ def in_a_thread(call: Callable[[], T]) -> T:
 
 
 def prevent_new_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every start of a thread raise RuntimeError, as on a system that has no free thread."""
+    """Make every start of a thread raise RuntimeError, as on a system that has reached its limit."""
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")

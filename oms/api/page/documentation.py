@@ -1,4 +1,7 @@
-"""The page `/docs`: the OpenAPI document as plain HTML, without scripts and without other servers' files."""
+"""The page `/docs`, which shows the OpenAPI document as plain HTML.
+
+The page contains no scripts, and loads no files from other servers.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ def _html(document: Mapping[str, Any]) -> Iterator[str]:
     yield '<meta name=viewport content="width=device-width, initial-scale=1">'
     yield "<link rel=stylesheet href=page/theme.css><link rel=stylesheet href=page/docs.css>"
     yield "<main><h1>oms: the API</h1>"
-    yield "<p>For programs: <a href=openapi.json>openapi.json</a>. Stream: WS /stream?symbol=</p>"
+    yield "<p>Programs can read <a href=openapi.json>openapi.json</a>."
+    yield "To follow the changes, open a WebSocket on /stream, optionally with ?symbol=NAME.</p>"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield f"<section><h2>{method.upper()} {escape(path)}</h2>"

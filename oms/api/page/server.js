@@ -105,9 +105,9 @@ const MESSAGES = {
       ? `Only ${grouped(available)} of ${grouped(requested)} are available in the ${bookOf(side)}.`
       : `There are no ${bookOf(side)}.`,
   price_bound: ({ bound, total_price }) =>
-    `The price has moved from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
+    `The total has changed from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
   duplicate_order: ({ order_id }) => `Order id ${order_id} has been used already. Choose another one.`,
-  order_not_found: ({ order_id }) => `Order ${order_id} is no longer resting: it was filled or removed.`,
+  order_not_found: ({ order_id }) => `Order ${order_id} is no longer in the book. It was filled or removed.`,
   invalid_order: ({ field, allowed }) => `${FIELDS[field] ?? field} must be ${allowed}.`,
   unauthorized: () => "The API key is missing or wrong.",
   origin_refused: ({ detail }) => `The server rejects this page: ${detail}.`,

@@ -83,7 +83,7 @@ export class TradeForm {
       return this.#show(null, error.message);
     }
     if (quote.total_price > LARGEST) {
-      return form.showProblem(`The total must be at most ${grouped(LARGEST)}, because the server accepts no larger bound.`, "amount");
+      return form.showProblem(`The total must be at most ${grouped(LARGEST)}, which is the largest number that the server accepts.`, "amount");
     }
     const trade = await confirmed(dialogOf(quote));
     if (trade === null) return null;
