@@ -1,4 +1,4 @@
-"""`oms replay`: replay a recording, and compare the books with the published data."""
+"""`oms replay`: replay a recording, and compare its books with the published data."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def replay(
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 no disagreement, 1 a disagreement or unreadable lines,
-    2 incorrect use or a file that cannot be read to its end.
+    Exit codes: 0 = everything matches, 1 = mismatch or unreadable lines,
+    2 = usage error or a file that cannot be read to the end.
     """
     feed_name = _feed_of(file, feed)
     _reject_options_of_other_feeds(

@@ -71,7 +71,7 @@ def test_python_dash_m_oms_runs_the_command() -> None:
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
     described = command("-m", "oms", "replay", "--help").stdout
     assert "Usage: oms replay" in described
-    assert "2 incorrect use or a file that cannot be read to its end." in described
+    assert "2 = usage error or a file that cannot be read to the end." in described
 
 
 def test_without_arguments_the_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
