@@ -217,7 +217,7 @@ def calculate_amount(
 ) -> Exchange[int]:
     """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does.
 
-    For SELL, this is the amount that you must sell to raise the budget.
+    For SELL, this is the amount that you must sell to raise that much money.
     """
     check_book(symbol, side)
     check_positive("budget", budget)
