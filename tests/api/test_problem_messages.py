@@ -238,14 +238,14 @@ MESSAGES = [
         guarded("GET", "/symbols"),
         "the request has no API key",
         "",
-        "send the header Authorization: Bearer <key>",
+        "send an Authorization: Bearer <key> header",
     ),
     Message(
         "unauthorized",
         guarded("GET", "/symbols", Authorization="Bearer wrong"),
         "the API key is wrong",
         "",
-        "send the right key in the header Authorization: Bearer <key>",
+        "send the right key in an Authorization: Bearer <key> header",
     ),
     Message(
         "unauthorized",
