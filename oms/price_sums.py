@@ -10,8 +10,8 @@ invalid. Most changes happen near the best price, so they would invalidate almos
 The solution: rows and corrections.
 
 - Each row belongs to one level. It stores the cumulative amount: the total amount of this level and all
-  better levels. It also stores an offset, which gives the price of any amount that ends in this level. A
-  query is therefore a binary search over the rows.
+  better levels. It also stores an offset, from which the price of any amount that ends in this level can be
+  computed. A query is therefore a binary search over the rows.
 - Each correction belongs to one level that has changed since the rows were created. A correction has two
   numbers. One is added to the cumulative amounts of that level and all worse levels. The other is added to
   their cumulative prices. When a level changes, it gets a correction, and the rows stay the same. A query
@@ -58,7 +58,7 @@ Correction = tuple[int, int, int, int]
 amount. The correction to the cumulative price is the change times the rank."""
 
 Cache = tuple[list[int], list[int], list[int], tuple[Correction, ...], int]
-"""The ranks, the cumulative amounts, and the offsets of all rows, the corrections (best first), and the
+"""Three lists with the rank, cumulative amount, and offset of each row; the corrections, best first; and the
 number of levels in the book down to the last row."""
 
 EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
@@ -138,7 +138,7 @@ class PriceSums:
             return  # the level has no row, because an interrupt stopped `grow` between its two assignments
         covered += (total > 0) - (total > change)  # the level is new (+1), removed (-1), or neither
         start = stop = bisect_left(corrections, (row, rank))
-        if start < len(corrections) and corrections[start][1] == rank:  # replace the correction of this level
+        if start < len(corrections) and corrections[start][1] == rank:  # replace this level's correction
             change += corrections[start][2]
             stop += 1
         elif len(corrections) == MOST_CORRECTIONS:

@@ -9,7 +9,7 @@ collected, and raised after all subscribers have been notified.
 Invariants:
 
 - The queue exists only during a `publish` call, so no event is ever left in it.
-- While subscribed, each subscriber is notified of each event exactly once.
+- A subscriber is notified of each event exactly once while it is subscribed.
 """
 
 from __future__ import annotations

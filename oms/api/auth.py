@@ -50,7 +50,7 @@ _MOST_SESSIONS = 1_000  # opening one more session closes the oldest one
 
 _WITHOUT_KEY = {"/health", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LONGEST_NAME = 100  # an error message shows at most this many characters of a header
+_LONGEST_NAME = 100  # the number of characters of a header that an error message shows
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
 # ---------------------------------------------------------------------- sessions
@@ -206,8 +206,8 @@ class Guard:
             shown = ", ".join(hosts)[:_LONGEST_NAME]
             raise ProblemError(
                 "host_refused",
-                f"the Host {shown!r} is neither an IP address nor an allowed name; let the proxy"
-                f" forward the Host that it received ({_NGINX}), or start oms serve with --allowed-host NAME",
+                f"the Host {shown!r} is neither an IP address nor an allowed name; make the"
+                f" proxy forward the original Host ({_NGINX}), or start oms serve with --allowed-host NAME",
             )
 
     def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
@@ -237,7 +237,7 @@ def _other_site(request: HTTPConnection, origin: str | None) -> str:
     host = request.headers.get("host", "")
     return (
         f"the request comes from the site {origin[:_LONGEST_NAME]!r}, but the Host is"
-        f" {host[:_LONGEST_NAME]!r}; let the proxy forward the Host that it received ({_NGINX}),"
+        f" {host[:_LONGEST_NAME]!r}; make the proxy forward the original Host ({_NGINX}),"
         " or start oms serve with --cors-origin URL"
     )
 
@@ -251,7 +251,7 @@ def _host_of(origin: str) -> str | None:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in a Host header, without the port, or None if it cannot be parsed."""
+    """Return the host name in a Host header, or None if it cannot be parsed."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

@@ -14,8 +14,8 @@ loses both the key and the change, or neither. The lookup happens inside the tra
 lock. If the same request arrives several times at once, the first one makes the change. The others wait for
 the lock, and then find the response. After a restart, the service rebuilds the responses from the journal.
 
-A request that changes nothing creates no event, and so has no note for its key. Instead, the journal stores
-the response in a separate row, called a reply, before it is sent.
+A request that changes nothing creates no event, so there is no note to store its key in. Instead, the journal
+stores the response in a separate row, called a reply, before the response is sent.
 
 Invariants:
 - By the time a response is sent, the key is as durable as the change.
@@ -61,8 +61,8 @@ class Change(NamedTuple):
     """The result of a change request.
 
     `sequence` is the event's sequence number, and `subject` is the order or trade. `replayed` is True if an
-    earlier request made the change. `made_change` is True if this request made it, or an earlier request with
-    the same key.
+    earlier request made the change. `made_change` is True if the change was made by this request, or by an
+    earlier one with the same key.
     """
 
     sequence: int

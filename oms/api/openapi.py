@@ -180,7 +180,7 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
         },
     }
     added["links"] = _LINKS
-    responses[200] = added | {"description": "The original response again, if the order was already added."}
+    responses[200] = added | {"description": "The original response, because the order was already added."}
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:

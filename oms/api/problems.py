@@ -76,7 +76,7 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log a rejected request and the reason. Leave out headers and query, which may contain secrets."""
+    """Log a rejected request and the reason. Leave out the headers and query, which may contain secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
     reason = f"{error.status_code} {error.code}: {error.detail}"

@@ -112,9 +112,9 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError unless there is one worker, because each would have its own books."""
+    """Raise InvalidArgumentError unless there is exactly one worker. Each would have its own books."""
     if workers != 1:
-        allowed = "1, because the books are in memory, and other processes would not see its changes"
+        allowed = "1, because the books are in memory, and workers would not see each other's changes"
         raise InvalidArgumentError("workers", workers, allowed)
 
 

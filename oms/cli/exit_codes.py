@@ -14,8 +14,8 @@ class ExitCode(IntEnum):
     DISAGREES = 1
     """A replay does not match the published data, a capture has unreadable lines, or a journal is damaged."""
     WRONG_USE = 2
-    """An option is invalid, or a file cannot be read to its end."""
+    """An option is invalid, or a file cannot be read to the end."""
     INTERRUPTED = 130
     """Ctrl-C: 128 + SIGINT, as in shells."""
     PIPE_CLOSED = 141
-    """The reader of the output closed the pipe: 128 + SIGPIPE."""
+    """The program that reads the output closed the pipe: 128 + SIGPIPE."""

@@ -63,13 +63,15 @@ All = Annotated[bool, typer.Option("--all", help="Drop every event.")]
 
 
 class Format(Enum):
-    """The format of an export."""
+    """An export format."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
-Form = Annotated[Format, typer.Option("--format", help="CSV rows of changed orders, or JSON events.")]
+Form = Annotated[
+    Format, typer.Option("--format", help="CSV has one row per changed order, JSON Lines one event per line.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
 ]
@@ -206,7 +208,7 @@ def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Export all events, as CSV (one row per changed order) or JSON (one event per line)."""
+    """Export all events as CSV or JSON Lines."""
     if output is None:
         _write(file, sys.stdout, form)
         return

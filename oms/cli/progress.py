@@ -31,7 +31,7 @@ __all__ = ["Driven", "DrivenLevels", "drive", "drive_levels"]
 
 T = TypeVar("T")
 
-_EVERY = 1024  # messages between two updates of the bar
+_EVERY = 1024  # messages between updates of the bar
 
 
 class Driven(NamedTuple):
@@ -110,7 +110,7 @@ def drive(
             trades=trades,
         )
         steps = iter(run)
-        next(steps, None)  # before its first event, a replay reads the whole file to find unknown orders
+        next(steps, None)  # before the first event, a replay scans the whole file for unknown orders
         with_progress.describe("replaying")
         for _ in steps:
             pass

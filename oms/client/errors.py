@@ -5,7 +5,7 @@
         ├── RequestRejectedError (PermissionError)      the service rejected it (for example, a wrong API key)
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
         ├── UnexpectedResponseError (ValueError)        the response is malformed or from another program
-        └── UnsteadyBooksError (RuntimeError)           the books changed during every read of the orders
+        └── UnsteadyBooksError (RuntimeError)           the books changed every time the orders were read
 
 If an OrderManagement method raises an exception, nothing has changed. A client cannot always guarantee that:
 if the response was lost, the service may still have made the change. In that case, the error contains the
@@ -29,8 +29,8 @@ class ApiError(OmsError):
     """A request that failed, either on its way to the service or in the service itself.
 
     `request` is the HTTP method and path, and `reason` describes the failure. `idempotency_key` is None if
-    the request definitely changed nothing. Otherwise, the change may have been made. Call the same client
-    method again with this key to get the result. The change is then made exactly once.
+    the request definitely changed nothing. Otherwise, the change may have been made. To get the
+    result, call the same client method again with this key. The change is then made exactly once.
 
     >>> print(ApiError("POST /trades", "no response", "cafe"))
     POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'

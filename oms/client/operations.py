@@ -1,4 +1,4 @@
-"""The methods of OrderManagement as exchanges: generators that yield requests and receive responses.
+"""OrderManagement's methods as exchanges: generators that yield requests and receive responses.
 
 Each function takes the same arguments as the OrderManagement method of the same name. Before it sends a
 request, it rejects all values that OrderManagement would reject, and values that are too large to send.
@@ -268,7 +268,7 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
             resting = yield from _read_pages(symbol, side)
             if resting is not None:
                 return resting
-        reason = f"the books changed during each of {_MAX_READS} reads of the pages"
+        reason = f"the books changed during each of {_MAX_READS} attempts to read all pages"
         raise UnsteadyBooksError("GET /orders", reason)
 
     return exchange()
@@ -280,7 +280,7 @@ def symbols() -> Exchange[tuple[str, ...]]:
 
 
 def best_price(symbol: str, side: Side) -> Exchange[int | None]:
-    """Return the best price of a book, as `OrderManagement.best_price` does."""
+    """Return a book's best price, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
     request = query_request("/best-price", symbol=symbol, side=side)
     return _send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
@@ -316,7 +316,7 @@ def state_hash() -> Exchange[str]:
 
 
 def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
-    """Send one request, and return the parsed response, which must repeat the `echoed` fields."""
+    """Send one request, and return the parsed response. The response must repeat the `echoed` fields."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
     return read_response(request, response, parse)
@@ -395,9 +395,9 @@ def _check_page(
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):
-        raise unexpected(request, response, "the ids of the orders do not increase")
+        raise unexpected(request, response, "the order ids do not increase")
     if next_after not in (None, ids[-1]) or (next_after is not None and not page):
-        raise unexpected(request, response, f"next is {next_after}, not the last id of the page")
+        raise unexpected(request, response, f"next is {next_after}, not the page's last id")
     for order in page:
         if (symbol or order.symbol, side or order.side) != (order.symbol, order.side):
             raise unexpected(request, response, f"order {order.order_id} is in a book that was not requested")

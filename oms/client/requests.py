@@ -1,6 +1,6 @@
 """Client requests, and the limits on their values.
 
-In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
+An integer can be at most 2^53-1 in a request body, and have at most 100 digits in a query string.
 """
 
 from __future__ import annotations

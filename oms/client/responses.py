@@ -137,7 +137,7 @@ class Fields:
 
 
 def read_response(request: Request, response: Response, parse: Callable[[Fields], T]) -> T:
-    """Return the parsed value of a successful response, or raise the exception that the response reports.
+    """Parse a successful response, or raise the exception that an error response describes.
 
     Raises UnexpectedResponseError if the response is malformed or does not match the request.
     """
@@ -223,7 +223,7 @@ def parse_quote(fields: Fields) -> Quote:
 
 
 def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
-    """Parse the price levels of a book, best price first."""
+    """Parse a book's price levels, best price first."""
     return tuple(fields.objects("levels", _parse_level))
 
 

@@ -11,13 +11,13 @@ The solution. Every request is safe to retry.
 - All attempts at a change carry the same idempotency key. The service makes the change once per key, and
   returns the original response to every later request with that key.
 
-The client retries after two outcomes: no response, and a 502, 503, or 504 from a gateway. Every response
-from the service itself is final, even an error.
+The client retries if it gets no response, or a 502, 503, or 504 from a gateway. Any response from the service
+itself is final, even if it is an error.
 
 Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
 - If all attempts fail, the error contains the idempotency key if and only if one of them may have arrived.
-  The caller can call the same method again with this key, and the change is still made only once.
+  If the caller retries with this key, the change is still made only once.
 - `Response.earlier_may_have_arrived` is True if an earlier attempt may have arrived.
 
 This module does no I/O. An operation is an `Exchange`, a generator that yields requests and receives
@@ -104,7 +104,7 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
             may_have_arrived |= outcome.may_have_arrived
             cause, last_failure = outcome.error, f"{type(outcome.error).__name__}: {outcome.error}"
     key = request.key if may_have_arrived else None
-    count = "1 attempt" if attempts == 1 else f"{attempts} attempts, the last"
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts, last failure"
     raise ServiceUnavailableError(request.name, f"no response in {count}: {last_failure}", key) from cause
 
 

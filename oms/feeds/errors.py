@@ -2,7 +2,7 @@
 
 OmsError (Exception)
 ├── FeedError (ValueError)                  a file or a row that cannot be read
-│   ├── UnknownFeedError                    a file of an unknown feed
+│   ├── UnknownFeedError                    a file from an unknown feed
 │   └── UnknownOrderError (LookupError)     a row that refers to an order that was never submitted
 └── StaleBookError (LookupError)            a book that no longer matches its feed
 """
@@ -42,7 +42,7 @@ class UnknownFeedError(FeedError):
 
 
 class UnknownOrderError(FeedError, LookupError):
-    """A row that refers to an order that was never submitted, in a replay with `unknown="raise"`."""
+    """With `unknown="raise"`: a row refers to an order that was never submitted."""
 
 
 class StaleBookError(OmsError, LookupError):

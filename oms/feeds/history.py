@@ -27,7 +27,7 @@ class TradeColumns:
 class BookHistory:
     """Samples of a book over time, and the trades in the same period.
 
-    The first five columns have one entry per sample:
+    These five columns have one entry per sample:
 
     - `times`: the time in seconds since midnight (LOBSTER) or since 1970 (other feeds), ascending.
     - `best_buy` and `best_sell`: the best ask and the best bid in ticks, or None if that side is empty or the

@@ -60,12 +60,12 @@ class TextFile:
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
-        """Yield the number of each row, starting at 1, and its text without the line ending.
+        """Yield each row's number, starting at 1, and its text without the line ending.
 
         Empty rows at the end of the file are skipped. Raise FeedError if the file is missing, empty,
         unreadable, damaged, or not text, or if there is an empty row before the end.
         """
-        empty = 0  # the first empty row after the latest row yielded, or 0
+        empty = 0  # the first empty row since the last yielded row, or 0
         with closing(self.lines()) as lines:
             for row, text in lines:
                 if not text.strip():

@@ -1,4 +1,4 @@
-"""The sides and best levels of a book, under their usual market data names."""
+"""A book's sides and best levels, under their usual market data names."""
 
 from __future__ import annotations
 

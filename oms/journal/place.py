@@ -12,7 +12,7 @@ __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path with symbolic links resolved. Raises InvalidArgumentError if it cannot name a file.
+    """Resolve symbolic links in a path. Raises InvalidArgumentError if the path cannot name a file.
 
     ":memory:" and "file:..." are rejected too, because they have a special meaning in SQLite. To use a file
     with such a name, put "./" in front of it.

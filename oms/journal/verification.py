@@ -66,7 +66,7 @@ def verify_event_log(event_log: EventLog) -> Verification:
     orders = event_log.orders("orders", end)
     now = OrderManagement.from_snapshot(Snapshot(end.sequence, end.next_trade_id, orders))
     if now.state_hash() != om.state_hash():
-        raise JournalError(f"{event_log.place}: orders", "they differ from the result of the events")
+        raise JournalError(f"{event_log.place}: orders", "they do not match the events")
     return Verification(
         start.sequence + 1,
         end.sequence,
@@ -167,11 +167,11 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if the table contains another trade, which would have no event."""
+        """Raise JournalError if the table contains another trade. It would have no event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:
-            raise JournalError(self._place, f"no event has placed this trade: {row[1]}")
+            raise JournalError(self._place, f"no event placed this trade: {row[1]}")
 
     def close(self) -> None:
         """End the query. Otherwise, an exception's traceback could keep it open and the file locked."""

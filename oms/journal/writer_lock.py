@@ -66,6 +66,6 @@ class WriterLock:
 
 def _problem(error: sqlite3.Error, beside: Path) -> str:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "it is open elsewhere; close it there, because a journal allows one writer"
+        return "it is open elsewhere; close it there, because a journal allows only one writer"
     problem = f"{beside.name} cannot be written, so a second writer could not be locked out: {error}"
     return f"{problem}; make it and its folder writable, or open the journal as the user that owns them"

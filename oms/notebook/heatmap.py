@@ -71,7 +71,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
 
 class _Column(NamedTuple):
-    """The levels of both books from `start` to `end` (seconds)."""
+    """Both books' levels from `start` to `end` (seconds)."""
 
     start: float
     end: float

@@ -20,7 +20,7 @@ from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
 
 KEY = "correct-horse-battery"
-PROXY_REMEDY = "let the proxy forward the Host that it received (nginx: proxy_set_header Host $http_host)"
+PROXY_REMEDY = "make the proxy forward the original Host (nginx: proxy_set_header Host $http_host)"
 
 
 class Message(NamedTuple):

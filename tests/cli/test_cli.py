@@ -358,8 +358,7 @@ def test_incorrect_use_is_reported_in_one_line(
         (["--book", "."], "Is a directory"),
         (
             ["--trades", "any"],
-            "'--trades': it applies to bitstamp, but the format of this file is lobster; "
-            "see oms replay --help",
+            "'--trades': it applies to bitstamp, but this file's format is lobster; see oms replay --help",
         ),
         (["--json", "--quote", "0"], "--quote"),
     ],
@@ -373,7 +372,7 @@ def test_an_invalid_option_is_reported_in_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--book", "any"], "'--book': it applies to lobster, but the format of this file is bitstamp"),
+        (["--book", "any"], "'--book': it applies to lobster, but this file's format is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
         (
             ["--format", "lobster"],
