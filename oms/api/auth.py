@@ -231,8 +231,8 @@ def _other_site(request: HTTPConnection, origin: str | None) -> str:
     """Return the error message for a request that looks cross-origin."""
     if origin is None:
         return (
-            "the request has no Origin, but a request with a session or from another site must have one;"
-            " send the header Origin: <scheme>://<Host>"
+            "the request has no Origin header, but requests with a session or from another site need one;"
+            " send an Origin: <scheme>://<Host> header"
         )
     host = request.headers.get("host", "")
     return (

@@ -16,10 +16,10 @@ __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
 
 class Cost(NamedTuple):
-    """The cost (BUY) or proceeds (SELL) of a trade of `amount` lots.
+    """The cost (BUY) or proceeds (SELL) of trading `amount` lots.
 
-    `total_price` is in ticks times lots, `best_price` and `worst_price` in ticks, and `available` in lots.
-    The three prices are None if less than `amount` is available.
+    `total_price` is in ticks times lots, `best_price` and `worst_price` are in ticks, and `available` is in
+    lots. All three prices are None if less than `amount` is available.
     """
 
     side: Side

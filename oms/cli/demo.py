@@ -26,7 +26,7 @@ _TO_TRADE = 700
 
 
 def demo() -> None:
-    """Take a tour with a synthetic session: exact prices, a replay, the ladder, and a trade."""
+    """Show what oms can do, using a synthetic session: exact prices, a replay, the ladder, and a trade."""
     console = new_console()
     console.print(heading("1. The four methods"))
     _worked_example(console)

@@ -72,8 +72,8 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots. A lot is 1 share (LOBSTER), 1e-8 BTC (Bitstamp), or "
-        "the lot size in the report (others).",
+        help="Amounts (in lots) to price at the end of the replay. One lot is 1 share (LOBSTER), 1e-8 BTC "
+        "(Bitstamp), or the lot size shown in the report (others).",
     ),
 ]
 BookFile = Annotated[

@@ -85,7 +85,7 @@ class Client:
 
     The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
     InvalidOrderError if an integer is too large to send. The limit is 2^53-1 in a change and 100 digits in a
-    query. A client is thread-safe. Pass `transport` to replace the network layer, and `sleep` to replace the
+    query. Clients are thread-safe. Pass `transport` to replace the network layer, and `sleep` to replace the
     `time.sleep` call between attempts.
 
     >>> from oms import OrderManagement, Side

@@ -160,7 +160,7 @@ def place_trade(
 
 
 def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
-    """Return the total price of a trade of `amount` lots, as `OrderManagement.calculate_price` does."""
+    """Return the total price for trading `amount` lots, as `OrderManagement.calculate_price` does."""
     check_book(symbol, side)
     check_positive("amount", amount)
     request = query_request("/price", symbol=symbol, side=side, amount=amount)
@@ -227,7 +227,7 @@ def calculate_amount(
 
 
 def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Exchange[int]:
-    """Return the amount that can be traded, as `OrderManagement.available_amount` does.
+    """Return the total amount available to trade, as `OrderManagement.available_amount` does.
 
     With a `limit_price`, only orders at that price or better count.
     """

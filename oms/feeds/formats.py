@@ -85,8 +85,8 @@ def open_capture(
 ) -> Capture:
     r"""Open a capture of price levels. By default, detect the feed from the first messages.
 
-    `depth` is the number of levels per side in a Kraken subscription. Pass it if the capture does not contain
-    this number. Raise FeedError if the file cannot be read, and InvalidArgumentError for an unsupported feed
+    `depth` is the depth of the Kraken subscription (levels per side). Pass it if the capture does not contain
+    it. Raise FeedError if the file cannot be read, and InvalidArgumentError for an unsupported feed
     or an invalid depth.
 
     >>> import tempfile, pathlib

@@ -60,7 +60,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     label_axes(ax, f"{history.symbol}: depth and trades over time", "time", f"price ({units.price})")
     columns = _columns(history) if history.times else []
     if not any(column.levels for column in columns):
-        return show_message(ax, f"no depth of {history.symbol} was recorded")
+        return show_message(ax, f"no depth was recorded for {history.symbol}")
     rows = _rows(history, columns)
     _draw_depth(ax, columns, rows, units)
     _draw_best(ax, history, units)

@@ -71,7 +71,7 @@ def liquidity_bands(
     )
     sums = [_sum_of(*best) for best in zip(history.best_buy, history.best_sell, strict=True)]
     if all(both is None for both in sums):
-        return show_message(ax, f"the recording of {history.symbol} has no time with both asks and bids")
+        return show_message(ax, f"the recording of {history.symbol} never has both asks and bids")
     incomplete: set[int] = set()
     for side, levels in ((Side.BUY, history.buy_levels), (Side.SELL, history.sell_levels)):
         incomplete |= _draw(ax, side, history.times, levels, sums, widths, units)

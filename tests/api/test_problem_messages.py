@@ -272,8 +272,8 @@ MESSAGES = [
         "origin_refused",
         guarded("POST", "/orders", **{"Sec-Fetch-Site": "cross-site"}),
         "the request has no Origin",
-        "a request with a session or from another site must have",
-        "send the header Origin: <scheme>://<Host>",
+        "requests with a session or from another site need one",
+        "send an Origin: <scheme>://<Host> header",
     ),
 ]
 
