@@ -1,4 +1,4 @@
-"""A replay with a progress bar on the terminal."""
+"""Replays with a progress bar in the terminal."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = ["Driven", "DrivenLevels", "drive", "drive_levels"]
 
 T = TypeVar("T")
 
-_EVERY = 1024  # messages between two updates of the bar
+_EVERY = 1024  # messages between updates of the bar
 
 
 class Driven(NamedTuple):
-    """A finished replay: its report, its books, and its duration."""
+    """A finished replay of a recording: its report, its books, and how long it took."""
 
     report: Report
     om: OrderManagement
@@ -44,12 +44,12 @@ class Driven(NamedTuple):
 
     @property
     def events_per_second(self) -> float:
-        """The number of events per second, including the time to read, price, and compare."""
+        """Events per second. The time includes reading, pricing, and comparing."""
         return round(self.report.events / self.seconds, 1)
 
 
 class DrivenLevels(NamedTuple):
-    """A finished replay of a capture: its report, its books, and its duration."""
+    """A finished replay of a capture: its report, its books, and how long it took."""
 
     report: LevelReport
     om: OrderManagement
@@ -57,12 +57,12 @@ class DrivenLevels(NamedTuple):
 
     @property
     def messages_per_second(self) -> float:
-        """The number of messages per second, including the time to find units, read, and verify."""
+        """Messages per second. The time includes finding ticks and lots, reading, and verifying."""
         return round(self.report.messages / self.seconds, 1)
 
 
 class _WithProgress:
-    """A recording that updates a progress bar while it is read. Each iteration restarts the bar."""
+    """A recording that updates a progress bar while you iterate over it. Each iteration restarts the bar."""
 
     def __init__(self, recording: Recording, progress: Progress) -> None:
         self._recording = recording
@@ -93,9 +93,9 @@ def drive(
     trades: Path | None = None,
     journal: Path | None = None,
 ) -> Driven:
-    """Replay a recording into new books. The arguments are those of `Replay`.
+    """Replay a recording into new books. The arguments are the same as for `Replay`.
 
-    The progress bar is shown on stderr if it is a terminal. Raises FeedError and InvalidArgumentError.
+    Shows a progress bar if stderr is a terminal. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
@@ -110,7 +110,7 @@ def drive(
             trades=trades,
         )
         steps = iter(run)
-        next(steps, None)  # before its first event, a replay reads the whole file to find unknown orders
+        next(steps, None)  # before the first event, a replay scans the whole file for unknown orders
         with_progress.describe("replaying")
         for _ in steps:
             pass
@@ -126,9 +126,9 @@ def drive_levels(
     checksums: Checksums = "verify",
     journal: Path | None = None,
 ) -> DrivenLevels:
-    """Replay a capture into new books. If a size is None, it is determined from the capture.
+    """Replay a capture into new books. If a size is None, it is inferred from the capture.
 
-    The progress bar is shown on stderr if it is a terminal. Raises FeedError and InvalidArgumentError.
+    Shows a progress bar if stderr is a terminal. Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
@@ -149,7 +149,7 @@ def drive_levels(
 
 
 def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str) -> Iterator[T]:
-    """Yield the steps unchanged, and update a progress bar."""
+    """Yield each step unchanged, and keep a progress bar up to date."""
     task = progress.add_task(what, total=capture.size, events=0)
     count = 0
     for count, step in enumerate(steps, 1):
