@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 
 from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
@@ -13,6 +12,7 @@ from oms.feeds.levels.capture import Capture
 from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
+from oms.feeds.levels.text_cache import CachedConversion
 from oms.feeds.recorder import Recorder
 from oms.instrument import Instrument, decimals_of
 from oms.management import OrderManagement
@@ -135,15 +135,15 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
 
     """
     decimals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    places = CachedConversion(decimals_of)
     for message in messages:
         most = decimals[message.symbol]
         if isinstance(message, BookMessage):
-            pairs: Iterable[tuple[str, str]] = chain(message.asks, message.bids)
+            pairs: Sequence[tuple[str, str]] = message.asks + message.bids
         elif isinstance(message, TradeMessage):
             pairs = ((message.price, message.amount),)
         else:
             pairs = ((message.tick_size, message.lot_size),)
-        for price, amount in pairs:
-            most[0] = max(most[0], decimals_of(price))
-            most[1] = max(most[1], decimals_of(amount))
+        most[0] = max(most[0], *places.convert([price for price, _ in pairs]), 0)
+        most[1] = max(most[1], *places.convert([amount for _, amount in pairs]), 0)
     return {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}

@@ -1,0 +1,43 @@
+"""CachedConversion: conversions from text that are made once."""
+
+from __future__ import annotations
+
+import pytest
+
+from oms import Instrument, InvalidArgumentError
+from oms.feeds.levels import text_cache
+from oms.feeds.levels.text_cache import CachedConversion
+
+
+def test_a_repeated_text_is_converted_once() -> None:
+    calls: list[str] = []
+
+    def to_int(text: str) -> int:
+        calls.append(text)
+        return int(text)
+
+    assert CachedConversion(to_int).convert(["7", "8", "7", "7"]) == [7, 8, 7, 7]
+    assert calls == ["7", "8"]
+
+
+def test_the_number_of_cached_texts_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_cache, "MOST_TEXTS", 3)
+    conversion = CachedConversion(int)
+    texts = [str(number % 5) for number in range(20)]
+    assert conversion.convert(texts) == [number % 5 for number in range(20)]
+    assert len(conversion) <= 3
+
+
+def test_an_invalid_text_raises_the_error_of_the_function_each_time_and_is_not_cached() -> None:
+    conversion = CachedConversion(Instrument("0.5", "1").to_ticks)
+    for _ in range(2):
+        with pytest.raises(InvalidArgumentError, match=r"price must be a multiple of 0\.5"):
+            conversion.convert(["1.5", "1.7"])
+    assert conversion == {"1.5": 3}
+
+
+@pytest.mark.parametrize("value", [True, 1, ["1"], None])
+def test_a_value_that_is_not_text_bypasses_the_cache(value: object) -> None:
+    conversion = CachedConversion(lambda value: len(str(value)))
+    assert conversion.convert(["1", value]) == [1, len(str(value))]  # type: ignore[list-item] # not text
+    assert conversion == {"1": 1}
