@@ -46,6 +46,11 @@ class DurableLedger(Ledger):
             Event, ...
         ] = ()  # the events of the open transaction, if the journal may contain them
 
+    @property
+    def needs_events(self) -> bool:
+        """True, because the journal needs every event."""
+        return True
+
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 

@@ -176,7 +176,7 @@ class LevelBook:
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
         """Change the levels. After an InvalidArgumentError, no level has changed."""
-        if self._units.instrument != instrument:
+        if self._units.instrument is not instrument:
             self._units = Units(instrument)
         asks, bids = self._units.convert(message.asks), self._units.convert(message.bids)
         if message.snapshot:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import TypeAlias
-
-from sortedcontainers import SortedList
 
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import Levels
@@ -17,8 +16,8 @@ from oms.models import Side
 
 __all__ = ["BookSide", "LevelChange", "Units"]
 
-LevelChange: TypeAlias = tuple[int, int, tuple[str, str]]
-"""The new amount of a level: its price in ticks, its amount in lots, and both as the exchange sent them."""
+LevelChange: TypeAlias = tuple[int, int, str, str]
+"""A changed level: its price in ticks, its new amount in lots, and both as the exchange sent them."""
 
 _StoredLevel: TypeAlias = tuple[int, str]
 """A level of the exchange: its amount in lots, and its part of the checksum text."""
@@ -34,9 +33,12 @@ class Units:
 
     def convert(self, levels: Levels) -> list[LevelChange]:
         """Convert the levels of a message. Raise InvalidArgumentError for an invalid price or amount."""
-        prices = self._ticks.convert([price for price, _ in levels])
-        amounts = self._lots.convert([amount for _, amount in levels])
-        return list(zip(prices, amounts, levels, strict=True))
+        ticks, lots = self._ticks, self._lots
+        try:
+            return [(ticks[price], lots[amount], price, amount) for price, amount in levels]
+        except TypeError:  # the cache cannot look up a list or an object, which is no number
+            to_ticks, to_lots = self.instrument.to_ticks, self.instrument.to_lots
+            return [(to_ticks(price), to_lots(amount), price, amount) for price, amount in levels]
 
 
 class BookSide:
@@ -49,7 +51,7 @@ class BookSide:
         self.side = side
         self._rule = rule
         self._sign = side.sign
-        self._ladder: SortedList[int] = SortedList()  # the keys of all levels
+        self._ladder: list[int] = []  # the keys of all levels
         self._levels: dict[int, _StoredLevel] = {}  # by key
         self._changed: set[int] = set()  # keys of levels changed since `forget_changes`
 
@@ -73,19 +75,21 @@ class BookSide:
 
     def change(self, changes: Iterable[LevelChange], tally: LevelTally) -> None:
         """Set the amounts of levels. The amount 0 deletes a level."""
-        sign, ladder, levels, add_changed = self._sign, self._ladder, self._levels, self._changed.add
-        for price, lots, (price_text, amount_text) in changes:
+        sign, ladder, levels, changed = self._sign, self._ladder, self._levels, self._changed
+        checksum_part = self._rule.part
+        for price, lots, price_text, amount_text in changes:
             key = sign * price
             if lots:
                 if key not in levels:
-                    ladder.add(key)
-                levels[key] = lots, self._rule.part(price_text, amount_text)
-                tally.unholdable += not key
+                    insort(ladder, key)
+                levels[key] = lots, checksum_part(price_text, amount_text)
+                if not key:
+                    tally.unholdable += 1
             elif levels.pop(key, None) is not None:
-                ladder.remove(key)
+                del ladder[bisect_left(ladder, key)]
             else:
                 tally.unknown_deletes += 1
-            add_changed(key)
+            changed.add(key)
 
     def truncate(self, depth: int) -> None:
         """Remove the levels beyond a depth, because the exchange does not publish their changes."""
@@ -100,7 +104,7 @@ class BookSide:
         The numbers are written as received or, if `instrument` is not None, with the decimals of its tick and
         lot.
         """
-        best = self._ladder.islice(stop=self._rule.levels)
+        best = self._ladder[: self._rule.levels]
         if instrument is None:
             return [self._levels[key][1] for key in best]
         return [

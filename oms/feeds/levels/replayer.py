@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 
 from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
@@ -12,7 +14,6 @@ from oms.feeds.levels.capture import Capture
 from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
-from oms.feeds.levels.text_cache import CachedConversion
 from oms.feeds.recorder import Recorder
 from oms.instrument import Instrument, decimals_of
 from oms.management import OrderManagement
@@ -134,16 +135,34 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}
 
     """
-    decimals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    places = CachedConversion(decimals_of)
+    decimals: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for message in messages:
-        most = decimals[message.symbol]
         if isinstance(message, BookMessage):
             pairs: Sequence[tuple[str, str]] = message.asks + message.bids
         elif isinstance(message, TradeMessage):
             pairs = ((message.price, message.amount),)
         else:
             pairs = ((message.tick_size, message.lot_size),)
-        most[0] = max(most[0], *places.convert([price for price, _ in pairs]), 0)
-        most[1] = max(most[1], *places.convert([amount for _, amount in pairs]), 0)
+        of_price, of_amount = decimals[message.symbol]
+        decimals[message.symbol] = (
+            _most_decimals([price for price, _ in pairs], of_price),
+            _most_decimals([amount for _, amount in pairs], of_amount),
+        )
     return {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}
+
+
+def _most_decimals(texts: Sequence[str], at_least: int) -> int:
+    """Return the largest number of decimal places of the texts, or `at_least` if it is larger."""
+    try:
+        # One search in all texts is much faster than looking at each text.
+        if _more_decimals_than(at_least).search(" ".join(texts)) is None:
+            return at_least
+    except TypeError:  # a value is not text
+        pass
+    return max(at_least, *map(decimals_of, texts))
+
+
+@cache
+def _more_decimals_than(decimals: int) -> re.Pattern[str]:
+    """Return a pattern that matches in any text with more decimal places, and with any exponent."""
+    return re.compile(rf"\.\d{{{decimals}}}0*[1-9]|[eE]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 __all__ = ["CachedConversion"]
 
@@ -16,7 +16,7 @@ class CachedConversion(dict[str, int]):
     An exchange repeats most prices and many amounts, and a lookup is much faster than a conversion.
 
     >>> lengths = CachedConversion(len)
-    >>> lengths.convert(["10.25", "0", "10.25"]), len(lengths)
+    >>> [lengths[text] for text in ("10.25", "0", "10.25")], len(lengths)
     ([5, 1, 5], 2)
 
     """
@@ -27,12 +27,8 @@ class CachedConversion(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         result = self._function(text)
-        if len(self) >= MOST_TEXTS:
-            self.clear()
-        self[text] = result
+        if type(text) is str:  # a value of another type can be equal to a different value, as True to 1
+            if len(self) >= MOST_TEXTS:
+                self.clear()
+            self[text] = result
         return result
-
-    def convert(self, texts: Iterable[str]) -> list[int]:
-        """Convert all texts. Raise the function's error for the first invalid one."""
-        # A message may contain a value that is not text. It may not be hashable, so it bypasses the cache.
-        return [self[text] if type(text) is str else self._function(text) for text in texts]

@@ -9,7 +9,9 @@ import pytest
 
 from oms import Instrument, Order, OrderManagement, Side
 from oms.feeds import ALTERNATING, LevelFeed, Okx, StaleBookError
+from oms.order_book import OrderBook
 from support.level_feeds import book, translated
+from support.memory_journal import FailingJournal
 from support.naive_exchange import NaiveExchange
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -123,13 +125,31 @@ def test_an_error_while_orders_change_leaves_the_book_stale_until_a_snapshot(
     om: OrderManagement, feed: LevelFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*order: object) -> None:
-        raise OSError("the disk is full")
+        raise OSError("the memory is full")
 
     before = om.state_hash()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(om, "add_order", fail)
+        patch.setattr(OrderBook, "add", fail)
         feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
     assert om.state_hash() == before
+    with pytest.raises(StaleBookError, match="could not be changed"):
+        feed["X"]
+    feed.apply(book(snapshot=True, asks={"1.6": "1"}))
+    assert [level[:2] for level in om.depth("X", BUY)] == [(16, 1)]
+    om._check()
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_after_an_error_of_the_journal_a_snapshot_corrects_all_orders(*, is_stored: bool) -> None:
+    journal = FailingJournal()
+    om = OrderManagement(journal)
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1.2": "5", "1.3": "4"}))
+    before = om.state_hash()
+    journal.error, journal.stores_batch = KeyboardInterrupt(), is_stored
+    with pytest.raises(KeyboardInterrupt):
+        feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
+    assert (om.state_hash() != before) is is_stored
     with pytest.raises(StaleBookError, match="could not be changed"):
         feed["X"]
     feed.apply(book(snapshot=True, asks={"1.6": "1"}))
