@@ -214,8 +214,8 @@ class LevelBook:
         bids.forget_changes()
 
     def _count_crossed(self) -> None:
-        ask, bid = self._asks.best(), self._bids.best()
-        self.tally.crossed += ask is not None and bid is not None and ask.price <= bid.price
+        ask, bid = self._asks.best_price(), self._bids.best_price()
+        self.tally.crossed += ask is not None and bid is not None and ask <= bid
 
 
 def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:

@@ -60,6 +60,10 @@ class BookSide:
 
     # ------------------------------------------------------------------ levels
 
+    def best_price(self) -> int | None:
+        """Return the best price in ticks, or None if there are no levels. O(1)."""
+        return self._sign * self._ladder[0] if self._ladder else None
+
     def best(self) -> Level | None:
         """Return the best level, or None if there are no levels. O(1)."""
         if not self._ladder:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from oms.batch import change_orders
 from oms.errors import OrderNotFoundError
 from oms.management import OrderManagement
-from oms.models import Order, Side
+from oms.models import Order, Side, new_order
 
 __all__ = ["LevelOrders"]
 
@@ -53,11 +53,14 @@ class LevelOrders:
                         removed.append((ids, price))
                 elif amount:
                     ids[price] = new_id = self._new_id()
-                    new.append(Order(new_id, self._symbol, side, amount, price))
+                    new.append(new_order((new_id, self._symbol, side, amount, price)))
         if amounts or new:
             change_orders(self._om, amounts, new)
         for ids, price in removed:
             del ids[price]
 
     def _new_id(self) -> int:
-        return next(new for new in self._new_ids if new not in self._om)
+        new_id = next(self._new_ids)
+        while new_id in self._om:
+            new_id = next(self._new_ids)
+        return new_id
