@@ -45,6 +45,11 @@ class DurableLedger(Ledger):
         # The open transaction's events, from the moment when they may be in the journal
         self._batch: tuple[Event, ...] = ()
 
+    @property
+    def needs_events(self) -> bool:
+        """True, because the journal needs every event."""
+        return True
+
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 

@@ -50,7 +50,7 @@ class Subscribers:
 
     def publish(self, events: list[Event]) -> None:
         """Notify the current subscribers of each event. Then raise any exceptions from their callbacks."""
-        if not events:
+        if not events or not self.callbacks:
             return
         entries = ((event, tuple(self.callbacks)) for event in events)
         if self._queue is not None and self._is_publishing():
