@@ -29,7 +29,7 @@ class UnreadableError(Exception):
 
 
 @contextmanager
-def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
+def unpacked(raw: io.BufferedReader) -> Generator[io.BufferedReader]:
     """Open the content of a file, decompressed if it is gz, bz2, xz, zst, or a zip with one member.
 
     Raise UnreadableError for any other known compressed, archive, or binary format, and for a file whose

@@ -5,20 +5,44 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from itertools import count
-from typing import BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple, Protocol, TypeVar
 
 from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
-__all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
+__all__ = ["INTEGER", "NO_ROW", "Column", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
 """A pattern for integers that are short enough to parse quickly. The book checks their range."""
 
+NO_ROW = re.compile(r"(?!)")
+"""A pattern that matches no row, so that `TextFile.parsed` reads each row on its own."""
+
 _LONGEST_ROW = 1 << 16  # bytes; a binary file without newlines must not fill the memory
+_CHUNK = 1 << 13  # bytes to read at once; a larger chunk is not faster
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class RowReader(Protocol[T_co]):
+    """A parser for `TextFile.parsed`."""
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """A pattern that matches one row of values and its line end, from the start of a line."""
+        ...
+
+    def read(self, row: int, text: str, /) -> T_co | None:
+        """Return the values of a row that `pattern` may not match, or None for the header.
+
+        Raise FeedError for a bad row.
+        """
+        ...
 
 
 def scaled(text: str, decimals: int) -> int:
@@ -39,7 +63,7 @@ class TextFile:
         """Set the path. `longest_row` is the maximum number of bytes per row, which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
-        self._raw: BinaryIO | None = None
+        self._raw: BufferedReader | None = None
         self._position = 0
 
     @property
@@ -65,55 +89,106 @@ class TextFile:
         Empty rows at the end of the file are skipped. Raise FeedError for a file that is missing, empty,
         unreadable, damaged, or not text, and for an empty row before the end.
         """
-        empty = 0  # the first empty row after the latest row yielded, or 0
-        with closing(self.lines()) as lines:
-            for row, text in lines:
-                if not text.strip():
-                    empty = empty or row
-                elif empty:
-                    raise self.error(empty, "must not be empty")
-                else:
-                    yield row, text
+        with closing(self.parsed(_Unparsed())) as blocks:
+            for first, texts in blocks:
+                yield from enumerate(texts, first)
+
+    def parsed(self, reader: RowReader[T]) -> Generator[tuple[int, list[T]]]:
+        """Stream (number of the first row, values of this row and the rows after it), block by block.
+
+        If the reader's pattern matches all rows of a block, the values are its groups, which is fast.
+        Otherwise the reader reads each row of the block. Empty rows and errors are as in `rows`.
+        """
+        empty = 0  # the first empty row after the latest row with values, or 0
+        with closing(self._blocks()) as blocks:
+            for first, block in blocks:
+                values: list[T] = [] if empty else reader.pattern.findall(block)
+                if len(values) == block.count("\n"):
+                    yield first, values
+                    continue
+                values, problem = [], None
+                try:
+                    for row, text in self._split(first, block):
+                        if not text.strip():
+                            empty = empty or row
+                            continue
+                        if empty:
+                            raise self.error(empty, "must not be empty")
+                        value = reader.read(row, text)
+                        if value is None:
+                            first = row + 1  # noqa: PLW2901 - the values begin below the header
+                        else:
+                            values.append(value)
+                except FeedError as error:
+                    problem = error  # after the rows above the bad row
+                if values:
+                    yield first, values
+                if problem is not None:
+                    raise problem
 
     def lines(self) -> Generator[tuple[int, str]]:
         """Stream (row number from 1, text without its line end), including empty rows.
 
         Raise FeedError for a file that is missing, blank, unreadable, damaged, or not text.
         """
-        blank = True
+        with closing(self._blocks()) as blocks:
+            for first, block in blocks:
+                yield from self._split(first, block)
+
+    def _split(self, first: int, block: str) -> Iterator[tuple[int, str]]:
+        for row, text in enumerate(block[:-1].split("\n"), first):
+            if not text.isascii() and _UNDECODED.search(text):
+                raise self.error(row, "must be UTF-8 text")
+            yield row, text.removesuffix("\r")
+
+    def _blocks(self) -> Generator[tuple[int, str]]:
+        """Stream (number of the first row, text of whole rows). Every row ends with a line feed.
+
+        Bytes that are not UTF-8 are replaced by surrogates, so that the rows before them can be used.
+        """
+        row, blank = 1, True
         with self._open() as stream:
-            for row in count(1):
-                line = self._read(stream, row)
-                if not line:
-                    break
-                text = self._text(row, line)
-                blank = blank and not text.strip()
-                yield row, text
+            for raw in self._raw_blocks(stream):
+                block = raw.decode(errors="surrogateescape")
+                if row == 1:
+                    block = block.removeprefix("\ufeff")  # the byte-order mark that some editors add
+                blank = blank and block.isspace()
+                yield row, block
+                row += raw.count(b"\n")
         if blank:
             raise self.error(None, "the file is empty")
 
-    def _text(self, row: int, line: bytes) -> str:
-        try:
-            text = line.decode()
-        except UnicodeDecodeError:
-            raise self.error(row, "must be UTF-8 text") from None
-        if row == 1:
-            text = text.removeprefix("\ufeff")  # the byte-order mark that some editors add
-        return text.removesuffix("\n").removesuffix("\r")
+    def _raw_blocks(self, stream: BufferedReader) -> Generator[bytes]:
+        row = 1
+        pieces: list[bytes] = []  # of a row that has not ended
+        while chunk := self._read(stream, row):
+            end = chunk.rfind(b"\n") + 1
+            self._check_length(row, pieces, chunk)
+            if end:
+                yield b"".join((*pieces, chunk[:end]))
+                row += chunk.count(b"\n")
+                pieces = []
+            pieces.append(chunk[end:])
+        if any(pieces):
+            yield b"".join((*pieces, b"\n"))
 
-    def _read(self, stream: BinaryIO, row: int) -> bytes:
+    def _check_length(self, row: int, pieces: list[bytes], chunk: bytes) -> None:
+        """Raise FeedError if the row that begins with these pieces is too long. Later rows fit in a chunk."""
+        length = chunk.find(b"\n")
+        length = len(chunk) if length < 0 else length
+        if sum(map(len, pieces)) + length >= self._longest_row:
+            raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
+
+    def _read(self, stream: BufferedReader, row: int) -> bytes:
         try:
-            line = stream.readline(self._longest_row)
+            return stream.read1(min(_CHUNK, self._longest_row))
         except MemoryError:
             raise
         except Exception as error:  # each decompression library has its own errors
             raise self.error(row, f"the file is damaged: {error}") from error
-        if len(line) == self._longest_row and not line.endswith(b"\n"):
-            raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
-        return line
 
     @contextmanager
-    def _open(self) -> Generator[BinaryIO]:
+    def _open(self) -> Generator[BufferedReader]:
         try:
             raw = open(self.path, "rb")  # noqa: SIM115 - closed below; only open() is inside the try
         except OSError as error:
@@ -129,6 +204,15 @@ class TextFile:
                 if not raw.closed:  # the garbage collector may close the file before this generator
                     self._position = raw.tell()
                 self._raw = None
+
+
+class _Unparsed:
+    """A reader whose values are the texts of the rows."""
+
+    pattern = NO_ROW
+
+    def read(self, _: int, text: str) -> str:
+        return text
 
 
 class Column(NamedTuple):
@@ -153,6 +237,8 @@ class RowFormat:
     def __init__(self, *columns: Column) -> None:
         self._columns = columns
         self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
+        self.row = re.compile("^" + self._pattern.pattern + r"\r?\n", re.ASCII | re.MULTILINE)
+        """The pattern of a row and its line end, for `TextFile.parsed`."""
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
+from itertools import islice
 
-from oms.feeds.orders.exported_rows import below_header, names_are, plain, uncounted
-from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
-from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounted
+from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
+from oms.feeds.text_file import INTEGER, NO_ROW, Column, RowFormat, TextFile, scaled
 from oms.feeds.top_of_book import ASK, BID, Level, Top
 from oms.instrument import Instrument
 
@@ -58,7 +60,8 @@ _NAMES = (
     "attribution|mpid|participant",
 )
 _BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
-_BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
+_BEST_LEVELS = rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})"
+_BOOK_ROW = re.compile(rf"{_BEST_LEVELS}(?:,{INTEGER})*", re.ASCII)
 _NO_LEVEL = 9_999_999_999  # either sign, because the sample files differ from their ReadMe
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
@@ -80,7 +83,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     """
     if symbol is None:
         symbol = symbol_from_name(path, _TICKER)
-    return Recording(path, _messages, "lobster", symbol, UNITS)
+    return Recording(path, _columns, "lobster", symbol, UNITS)
 
 
 def is_message(text: str) -> bool:
@@ -91,19 +94,50 @@ def is_message(text: str) -> bool:
     return form is _ATTRIBUTED or first is not None or form.fits(text)
 
 
-def _messages(file: TextFile, _: Instrument) -> Iterator[Message]:
-    form, number = None, None
-    for row, text in below_header(file, _NAMES, least=6):
-        if form is None:
-            form, number = _form_of(text)
-        if number is not None:
-            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - rest of the row
-        fields = form.split(text) or form.read(file, row, plain(text))
-        time, kind, order_id, size, price, direction = fields[:6]
-        yield Message(
-            row, _nanoseconds(time), _KINDS[kind], int(order_id), _SIDES[direction], int(size), int(price)
-        )
-    if form is None:
+class _MessageRows:
+    """A reader of message rows. The first row of values determines their format."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._form: RowFormat | None = None
+        self._number: int | None = None  # the expected row number in the first column, if there is one
+        self.pattern = NO_ROW
+
+    def read(self, row: int, text: str) -> tuple[str, ...] | None:
+        if self._form is None:
+            if is_header(self._file, row, text, _NAMES, least=6):
+                return None
+            self._form, self._number = _form_of(text)
+            if self._number is None:
+                self.pattern = self._form.row
+        if self._number is not None:
+            text, self._number = self._counted(row, text, self._number), self._number + 1
+        return self._form.split(text) or self._form.read(self._file, row, plain(text))
+
+    def _counted(self, row: int, text: str, number: int) -> str:
+        columns = uncounted(text, number)
+        if columns is None:
+            raise self._file.error(
+                row, f"the first column contains row numbers, so it must be {number} in this row"
+            )
+        return columns[1]
+
+
+def _columns(file: TextFile, _: Instrument) -> Generator[Columns]:
+    row = 0
+    with closing(file.parsed(_MessageRows(file))) as blocks:
+        for row, fields in blocks:
+            times, kinds, order_ids, sizes, prices, directions = islice(zip(*fields, strict=True), 6)
+            yield Columns(
+                range(row, row + len(fields)),
+                map(_nanoseconds, times),
+                map(_KINDS.__getitem__, kinds),
+                map(int, order_ids),
+                map(_SIDES.__getitem__, directions),
+                map(int, sizes),
+                map(int, prices),
+            )
+    if not row:
         raise file.error(None, "the file has no rows below its header")
 
 
@@ -118,33 +152,52 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
     return _MESSAGE, None
 
 
-def _counted(file: TextFile, row: int, text: str, number: int) -> str:
-    columns = uncounted(text, number)
-    if columns is None:
-        raise file.error(row, f"the first column contains row numbers, so it must be {number} in this row")
-    return columns[1]
-
-
 def _nanoseconds(time: str) -> int:
+    whole, _, decimals = time.partition(".")
+    if len(decimals) < 10:
+        return int(whole + decimals.ljust(9, "0"))
     # Some files contain floating-point errors after the ninth decimal.
     return (scaled(time, 15) + 500_000) // 1_000_000
 
 
-def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
+def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
     """Stream the row number and best level of each side from an order-book file with any number of levels.
 
-    Raise FeedError for a bad file or row. O(1) memory.
+    Consecutive equal rows have the same Top object. Raise FeedError for a bad file or row. O(1) memory.
     """
     file = TextFile(path)
-    columns = 0
-    for row, text in below_header(file, _BOOK_NAMES, least=4):
+    last: tuple[str, ...] = ()
+    top = Top(None, None)
+    with closing(file.parsed(_BookRows(file))) as blocks:
+        for first, rows in blocks:
+            for row, fields in enumerate(rows, first):
+                if fields != last:
+                    ask_price, ask_size, bid_price, bid_size = map(int, fields)
+                    last, top = fields, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+                yield row, top
+
+
+class _BookRows:
+    """A reader of the first level of each order-book row. All rows have the same number of columns."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._width: int = 0
+        self.pattern = NO_ROW
+
+    def read(self, row: int, text: str) -> tuple[str, ...] | None:
+        if is_header(self._file, row, text, _BOOK_NAMES, least=4):
+            return None
         match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
         count = text.count(",") + 1
-        if match is None or count % 4 or count != (columns or count):
-            raise file.error(row, _book_problem(count, columns))
-        columns = count
-        ask_price, ask_size, bid_price, bid_size = map(int, match.groups())
-        yield row, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+        if match is None or count % 4 or count != (self._width or count):
+            raise self._file.error(row, _book_problem(count, self._width))
+        if not self._width:
+            self._width = count
+            self.pattern = re.compile(
+                rf"^{_BEST_LEVELS}(?:,{INTEGER}){{{count - 4}}}\r?\n", re.ASCII | re.MULTILINE
+            )
+        return match.groups()
 
 
 def _level(price: int, size: int) -> Level | None:
