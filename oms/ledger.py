@@ -104,7 +104,7 @@ class Ledger:
         self.books = books
         self.subscribers = Subscribers(self.lock)
         self.sequence = 0  # the sequence number of the last event
-        self.version = 0  # odd during a change or an open transaction, then the next even number
+        self.version: int = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
         # The mark. During a change, it is the kind and the subject of the change. During a rollback, it is
         # the savepoint to which the rollback returns.

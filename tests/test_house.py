@@ -50,7 +50,7 @@ LAYERS = {
         "transaction",
         "locked",
     },
-    "facade": {"management", "__init__"},
+    "facade": {"management", "direct_books", "__init__"},
 }
 """The files of the core by layer, lowest first. A file imports only from its own layer and lower layers."""
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
-__all__ = ["INTEGER", "NO_ROW", "Column", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
+__all__ = ["Column", "INTEGER", "NO_ROW", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
 """A pattern for integers that are short enough to parse quickly. The book checks their range."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -78,13 +78,13 @@ class BookCheck:
         self._states = _StateCheck(_distinct(lobster.tops(path)))
         self._last: Top | None = None
 
-    def see(self, messages: Sequence[Message], tops: Sequence[Top]) -> None:
-        """Compare the states after an event's messages. Raise FeedError for a bad row of the file."""
-        for message, top in zip(messages, tops, strict=True):
+    def see(self, message: Message, top: Top) -> None:
+        """Compare the state after a message. Raise FeedError for a bad row of the file."""
+        if not self._rows.uneven:
             self._rows.see(message, top)
-            if top != self._last:
-                self._last = top
-                self._states.see(message.row, top)
+        if top != self._last:
+            self._last = top
+            self._states.see(message.row, top)
 
     def finish(self) -> None:
         """Compare the remaining states and rows. Raise FeedError for a bad row. O(r) for r remaining rows."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Literal, get_args
 
+from oms.direct_books import BestLevel
 from oms.errors import InvalidArgumentError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
@@ -17,7 +18,7 @@ from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
-from oms.feeds.top_of_book import Top
+from oms.feeds.top_of_book import Level, Top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
@@ -127,7 +128,10 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._time: int | None = None
+        self._time = 0
+        self._best: tuple[BestLevel, BestLevel] = (None, None)
+        self._top = Top(None, None)
+        self._is_crossed = False
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
@@ -161,15 +165,17 @@ class Replay:
             if check is not None:
                 check.finish()
 
-    def _count(self, run: tuple[Message, ...]) -> list[Message]:
+    def _count(self, run: tuple[Message, ...]) -> Sequence[Message]:
         """Count all messages of an event, and return the ones to apply."""
-        first = run[0]
-        if self._time is not None and first.time < self._time:
-            self._tally.contradictions.add("the time is earlier than in the row above", first.row)
-        self._time = first.time
+        row, time, kind, *_ = run[0]
+        if time < self._time:
+            self._tally.contradictions.add("the time is earlier than in the row above", row)
+        self._time = time
+        self._tally.kinds[kind] += len(run)
+        if not self._ignore:
+            return run
         wanted: list[Message] = []
         for message in run:
-            self._tally.kinds[message.kind.value] += 1
             if message.order_id in self._ignore:
                 self._tally.ignored[message.order_id] += 1
             else:
@@ -184,7 +190,7 @@ class Replay:
         raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
-    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
+    def _sweep(self, followed: FollowedBook, executions: Sequence[Message]) -> list[Top]:
         """Apply a sweep, and return the best levels after each fill except the last."""
         between: list[Top] = []
         side, row = executions[0].side, executions[0].row
@@ -192,9 +198,9 @@ class Replay:
         if self._book_check is not None and len(fills) > 1:
             # The book file has a row for each fill, but this replay applies a sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
-            other = followed.best(side.opposite)
+            buy, sell = followed.best_levels()
             for best in best_levels_during(levels, fills):
-                between.append(Top(best, other) if side is Side.BUY else Top(other, best))  # noqa: PERF401
+                between.append(_top(best, sell) if side is Side.BUY else _top(buy, best))  # noqa: PERF401
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
         swept = followed.execute(side, fills, whole)
         if swept is not None:
@@ -209,12 +215,19 @@ class Replay:
                 self._maker_check.before(followed.heads_its_book, order, message)
 
     def _look(self, followed: FollowedBook, run: tuple[Message, ...], between: list[Top]) -> None:
-        if self._book_check is None:
-            buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
-        else:
-            top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
-            # Rejected messages of a sweep do not change the state.
-            self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
-            buy, sell = (level and level.price for level in top)
-        if buy is not None and sell is not None and buy <= sell:
+        best = followed.best_levels()
+        if best != self._best:
+            buy, sell = self._best = best
+            self._top = _top(buy, sell)
+            self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
+        if self._is_crossed:
             self._tally.crossed += 1
+        if self._book_check is not None:
+            # Rejected messages of a sweep do not change the state.
+            tops = [*between, *[self._top] * (len(run) - len(between))]
+            for message, top in zip(run, tops, strict=True):
+                self._book_check.see(message, top)
+
+
+def _top(buy: BestLevel, sell: BestLevel) -> Top:
+    return Top(buy and Level(*buy), sell and Level(*sell))
