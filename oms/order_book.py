@@ -86,7 +86,7 @@ class OrderBook:
 
     def best_level(self) -> tuple[int, int] | None:
         """Return the price and the total amount of the best level, or None if the book is empty. O(1)."""
-        if not self._ladder:
+        if not self.levels:
             return None
         rank = self._ladder[0]
         return self._sign * rank, self.levels[rank].amount

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from oms.models import Side
 
-__all__ = ["ASK", "BID", "Level", "Top"]
+__all__ = ["ASK", "BID", "Level", "Top", "new_level"]
 
 # A BUY trade fills asks and a SELL trade fills bids. Only these two names translate between the terms.
 ASK = Side.BUY
@@ -18,6 +20,13 @@ class Level(NamedTuple):
 
     price: int
     amount: int
+
+
+new_level: Callable[[tuple[int, int]], Level] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
+    Level,
+)
+"""Return the Level with these fields. It is created in C, twice as fast as by calling `Level`."""
 
 
 class Top(NamedTuple):

@@ -105,9 +105,8 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
     most = decimals_of(UNITS.tick_size)
     try:
         with closing(TextFile(path).parsed(_ValidRows())) as blocks:
-            for _, rows in blocks:
-                prices = {fields[3] for fields in rows if fields}
-                most = max(most, *map(decimals_of, prices), most)
+            for _, columns in blocks:
+                most = max(most, *map(decimals_of, set(columns[3])))
     except FeedError:
         pass
     return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
@@ -119,18 +118,18 @@ def is_header(text: str) -> bool:
 
 
 class _ValidRows:
-    """A reader of the rows that are valid. The values of all other rows are empty."""
+    """A reader that skips all other rows. Its row numbers are meaningless."""
 
-    pattern = _ORDER.row
+    columns = staticmethod(_ORDER.columns)
 
-    def read(self, _: int, text: str) -> tuple[str, ...]:
-        return _ORDER.split(text) or ()
+    def read(self, _: int, text: str) -> tuple[str, ...] | None:
+        return _ORDER.split(text)
 
 
 class _OrderRows:
     """A reader of the rows below the header."""
 
-    pattern = _ORDER.row
+    columns = staticmethod(_ORDER.columns)
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
@@ -146,10 +145,10 @@ def _columns(file: TextFile, units: Instrument) -> Generator[Columns]:
     ticks = _Ticks(units)
     row = 1
     with closing(file.parsed(_OrderRows(file))) as blocks:
-        for row, fields in blocks:
-            order_ids, times, _, prices, volumes, actions, directions = zip(*fields, strict=True)
+        for row, columns in blocks:
+            order_ids, times, _, prices, volumes, actions, directions = columns
             yield Columns(
-                range(row, row + len(fields)),
+                range(row, row + len(order_ids)),
                 map(_MILLION.__mul__, map(int, times)),
                 map(_KINDS.__getitem__, actions),
                 map(int, order_ids),

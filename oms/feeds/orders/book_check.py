@@ -82,7 +82,7 @@ class BookCheck:
         """Compare the state after a message. Raise FeedError for a bad row of the file."""
         if not self._rows.uneven:
             self._rows.see(message, top)
-        if top != self._last:
+        if top is not self._last and top != self._last:
             self._last = top
             self._states.see(message.row, top)
 
@@ -145,7 +145,8 @@ class _RowCheck:
             self.uneven = True
             return
         self.rows += 1
-        if published[1] != top:
+        _, published_top = published
+        if published_top != top:
             self._pending = message
             if self.first_difference is None:
                 self.first_difference = StateDifference(self.rows, message.row, top, *published)

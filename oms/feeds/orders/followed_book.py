@@ -56,6 +56,8 @@ class FollowedBook:
             Kind.DELETED: self._delete,
         }
         self._has_remaining_amounts = False
+        self._best: tuple[BestLevel, BestLevel] = (None, None)
+        self._is_best_stale = True
         self._rested_before = self._own.ids()
         self._seed(seeds.from_the_start(), 1)
 
@@ -68,10 +70,14 @@ class FollowedBook:
 
         O(1) if you have no orders in these books.
         """
-        if not self._own:
-            return self._books.best_levels()
-        buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
-        return buy[0] if buy else None, sell[0] if sell else None
+        self._own.refresh()
+        if self._own:
+            buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
+            return buy[0] if buy else None, sell[0] if sell else None
+        if self._is_best_stale or not self._own.are_alone:
+            self._best = self._books.best_levels()
+            self._is_best_stale = False
+        return self._best
 
     def levels(self, side: Side, count: int) -> list[Level]:
         """Return the best `count` levels of a side, best first, excluding your own orders."""
@@ -99,7 +105,8 @@ class FollowedBook:
 
     def _submit(self, message: Message) -> None:
         row, _, _, order_id, side, amount, price = message
-        self._seed(self._seeds.before(order_id), row)
+        if self._seeds.are_due(order_id):
+            self._seed(self._seeds.before(order_id), row)
         if self._add((order_id, self._symbol, side, amount, price), row):
             self._absent.pop(order_id, None)
         elif order_id not in self._om:
@@ -184,6 +191,7 @@ class FollowedBook:
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
             self._own.count_change()
+            self._is_best_stale = True
             for fill in fills:
                 order = self._recorded[fill.order_id]
                 self._note(order, order[3] - fill.amount)
@@ -245,7 +253,7 @@ class FollowedBook:
         if not self._books.set_amount(order, amount):
             self._reduce_to(order[0], min(self._current_amount(order), amount))
         elif amount != order[3]:
-            self._own.count_change()
+            self._count_change(order[2], order[4])
 
     def _reduce_to(self, order_id: int, amount: int) -> None:
         """Reduce an order that your trades have reduced before."""
@@ -292,13 +300,23 @@ class FollowedBook:
         except DuplicateOrderError:
             self._reject(_YOURS if order_id in self._own else "an order with this id is already resting", row)
         else:
-            self._own.count_change()
+            self._count_change(order[2], order[4])
             return True
         del self._recorded[order_id]
         return False
 
+    def _count_change(self, side: Side, price: int) -> None:
+        """Count a change at this price. It affects the best level unless the best price is better."""
+        self._own.count_change()
+        if self._is_best_stale:
+            return
+        best = self._best[side is Side.SELL]
+        if best is None or (price <= best[0] if side is Side.BUY else price >= best[0]):
+            self._is_best_stale = True
+
     def _add_absent(self, order_id: int, reason: str) -> None:
-        self._absent.pop(order_id, None)
+        if order_id in self._absent:
+            del self._absent[order_id]
         self._absent[order_id] = reason
         if len(self._absent) > _MOST_ABSENT:
             del self._absent[next(iter(self._absent))]

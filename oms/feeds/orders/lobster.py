@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 
 from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounted
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
-from oms.feeds.text_file import INTEGER, NO_ROW, Column, RowFormat, TextFile, scaled
-from oms.feeds.top_of_book import ASK, BID, Level, Top
+from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.text_file import Columns as TextColumns
+from oms.feeds.top_of_book import ASK, BID, Level, Top, new_level
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -60,8 +60,7 @@ _NAMES = (
     "attribution|mpid|participant",
 )
 _BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
-_BEST_LEVELS = rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})"
-_BOOK_ROW = re.compile(rf"{_BEST_LEVELS}(?:,{INTEGER})*", re.ASCII)
+_BOOK_ROW = re.compile(rf"{INTEGER}(?:,{INTEGER}){{3,}}", re.ASCII)
 _NO_LEVEL = 9_999_999_999  # either sign, because the sample files differ from their ReadMe
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
@@ -101,15 +100,15 @@ class _MessageRows:
         self._file = file
         self._form: RowFormat | None = None
         self._number: int | None = None  # the expected row number in the first column, if there is one
-        self.pattern = NO_ROW
+
+    def columns(self, block: str) -> TextColumns | None:
+        return None if self._form is None or self._number is not None else self._form.columns(block)
 
     def read(self, row: int, text: str) -> tuple[str, ...] | None:
         if self._form is None:
             if is_header(self._file, row, text, _NAMES, least=6):
                 return None
             self._form, self._number = _form_of(text)
-            if self._number is None:
-                self.pattern = self._form.row
         if self._number is not None:
             text, self._number = self._counted(row, text, self._number), self._number + 1
         return self._form.split(text) or self._form.read(self._file, row, plain(text))
@@ -126,11 +125,11 @@ class _MessageRows:
 def _columns(file: TextFile, _: Instrument) -> Generator[Columns]:
     row = 0
     with closing(file.parsed(_MessageRows(file))) as blocks:
-        for row, fields in blocks:
-            times, kinds, order_ids, sizes, prices, directions = islice(zip(*fields, strict=True), 6)
+        for row, columns in blocks:
+            times, kinds, order_ids, sizes, prices, directions = columns[:6]
             yield Columns(
-                range(row, row + len(fields)),
-                map(_nanoseconds, times),
+                range(row, row + len(times)),
+                _all_nanoseconds(times),
                 map(_KINDS.__getitem__, kinds),
                 map(int, order_ids),
                 map(_SIDES.__getitem__, directions),
@@ -152,6 +151,13 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
     return _MESSAGE, None
 
 
+def _all_nanoseconds(times: Sequence[str]) -> Iterator[int]:
+    if {time[-10:-9] for time in times} == {"."}:  # nine decimals, as in almost every file
+        yield from map(int, ",".join(times).replace(".", "").split(","))
+    else:
+        yield from map(_nanoseconds, times)
+
+
 def _nanoseconds(time: str) -> int:
     whole, _, decimals = time.partition(".")
     if len(decimals) < 10:
@@ -166,42 +172,48 @@ def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
     Consecutive equal rows have the same Top object. Raise FeedError for a bad file or row. O(1) memory.
     """
     file = TextFile(path)
-    last: tuple[str, ...] = ()
-    top = Top(None, None)
+    last: list[str] = []
+    last_text, top = "", Top(None, None)
     with closing(file.parsed(_BookRows(file))) as blocks:
-        for first, rows in blocks:
-            for row, fields in enumerate(rows, first):
-                if fields != last:
-                    ask_price, ask_size, bid_price, bid_size = map(int, fields)
-                    last, top = fields, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+        for first, [texts] in blocks:
+            for row, text in enumerate(texts, first):
+                if text != last_text:
+                    last_text, best = text, text.split(",", 4)[:4]
+                    if best != last:
+                        ask_price, ask_size, bid_price, bid_size = map(int, best)
+                        last, top = best, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
                 yield row, top
 
 
 class _BookRows:
-    """A reader of the first level of each order-book row. All rows have the same number of columns."""
+    """A reader whose only column contains the order-book rows. All rows have the same number of levels."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
         self._width: int = 0
-        self.pattern = NO_ROW
+        self._rows: re.Pattern[str] | None = None
+
+    def columns(self, block: str) -> TextColumns | None:
+        if self._rows is None or self._rows.fullmatch(block) is None:
+            return None
+        return [block[:-1].replace("\r", "").split("\n")]
 
     def read(self, row: int, text: str) -> tuple[str, ...] | None:
         if is_header(self._file, row, text, _BOOK_NAMES, least=4):
             return None
-        match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
+        if not _BOOK_ROW.fullmatch(text):
+            text = plain(text)
         count = text.count(",") + 1
-        if match is None or count % 4 or count != (self._width or count):
+        if not _BOOK_ROW.fullmatch(text) or count % 4 or count != (self._width or count):
             raise self._file.error(row, _book_problem(count, self._width))
-        if not self._width:
+        if self._rows is None:
             self._width = count
-            self.pattern = re.compile(
-                rf"^{_BEST_LEVELS}(?:,{INTEGER}){{{count - 4}}}\r?\n", re.ASCII | re.MULTILINE
-            )
-        return match.groups()
+            self._rows = re.compile(rf"(?:{INTEGER}(?:,{INTEGER}){{{count - 1}}}+\r?\n)*+", re.ASCII)
+        return (text,)
 
 
 def _level(price: int, size: int) -> Level | None:
-    return None if abs(price) == _NO_LEVEL else Level(price, size)
+    return None if abs(price) == _NO_LEVEL else new_level((price, size))
 
 
 def _book_problem(count: int, columns: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain, repeat
 from typing import Literal, get_args
 
 from oms.direct_books import BestLevel
@@ -18,7 +19,7 @@ from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
-from oms.feeds.top_of_book import Level, Top
+from oms.feeds.top_of_book import Top, new_level
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
@@ -153,13 +154,16 @@ class Replay:
         with closing(self._follow()) as followed:
             for run in runs(self._recording):
                 wanted = self._count(run)
-                between: list[Top] = []
+                between: Sequence[Top] = ()
                 if wanted and wanted[0].kind is Kind.EXECUTED:
                     between = self._sweep(followed, wanted)
                 elif wanted:
-                    self._check_maker(followed, wanted[0])
+                    if self._maker_check is not None:
+                        self._check_maker(self._maker_check, followed, wanted[0])
                     followed.apply(wanted[0])
-                self._look(followed, run, between)
+                self._look(followed)
+                if self._book_check is not None:
+                    self._compare(self._book_check, run, between)
                 yield run
         for check in (self._book_check, self._maker_check):
             if check is not None:
@@ -208,13 +212,13 @@ class Replay:
             self._tally.count_trade(row, swept, published)
         return between
 
-    def _check_maker(self, followed: FollowedBook, message: Message) -> None:
-        if self._maker_check is not None and message.kind in (Kind.CHANGED, Kind.DELETED):
+    def _check_maker(self, check: MakerCheck, followed: FollowedBook, message: Message) -> None:
+        if message.kind is Kind.CHANGED or message.kind is Kind.DELETED:
             order = followed.recorded(message.order_id)
             if order is not None:
-                self._maker_check.before(followed.heads_its_book, order, message)
+                check.before(followed.heads_its_book, order, message)
 
-    def _look(self, followed: FollowedBook, run: tuple[Message, ...], between: list[Top]) -> None:
+    def _look(self, followed: FollowedBook) -> None:
         best = followed.best_levels()
         if best != self._best:
             buy, sell = self._best = best
@@ -222,12 +226,12 @@ class Replay:
             self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
         if self._is_crossed:
             self._tally.crossed += 1
-        if self._book_check is not None:
-            # Rejected messages of a sweep do not change the state.
-            tops = [*between, *[self._top] * (len(run) - len(between))]
-            for message, top in zip(run, tops, strict=True):
-                self._book_check.see(message, top)
+
+    def _compare(self, check: BookCheck, run: tuple[Message, ...], between: Sequence[Top]) -> None:
+        # Rejected messages of a sweep do not change the state.
+        for message, top in zip(run, chain(between, repeat(self._top)), strict=False):
+            check.see(message, top)
 
 
 def _top(buy: BestLevel, sell: BestLevel) -> Top:
-    return Top(buy and Level(*buy), sell and Level(*sell))
+    return Top(buy and new_level(buy), sell and new_level(sell))

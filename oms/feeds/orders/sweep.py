@@ -44,16 +44,17 @@ def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
     """Group consecutive executions with the same time and side. Every other message is its own group."""
     run: list[Message] = []
     for message in messages:
-        if run and (message.kind, message.time, message.side) == (Kind.EXECUTED, run[0].time, run[0].side):
-            run.append(message)
-            continue
-        if run:
-            yield tuple(run)
-            run = []
-        if message.kind is Kind.EXECUTED:
-            run = [message]
-        else:
+        if message.kind is not Kind.EXECUTED:
+            if run:
+                yield tuple(run)
+                run = []
             yield (message,)
+        elif run and (message.time, message.side) == (run[0].time, run[0].side):
+            run.append(message)
+        else:
+            if run:
+                yield tuple(run)
+            run = [message]
     if run:
         yield tuple(run)
 
