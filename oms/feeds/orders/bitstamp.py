@@ -10,7 +10,8 @@ A trade file contains either trades that obAnalytics inferred or trades that the
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.text_file import Columns as TextColumns
 from oms.feeds.top_of_book import ASK, BID
 from oms.instrument import Instrument, decimals_of
 
@@ -40,6 +42,10 @@ _ORDER = RowFormat(
     Column("action", "created|changed|deleted", "created, changed, or deleted"),
     Column("direction", "bid|ask", "bid or ask"),
 )
+_LONG_PRICE = re.compile(
+    rf"^[^,\n]*,[^,\n]*,[^,\n]*,[0-9]*\.[0-9]{{{decimals_of(UNITS.tick_size) + 1}}}", re.MULTILINE
+)
+_NO_ROWS = ((),) * 7
 _TRADE = RowFormat(
     Column("timestamp", r"\d{1,13}(?:\.\d{1,9})?", "seconds since 1970"),
     Column("price", _DECIMAL, _A_DECIMAL),
@@ -106,7 +112,7 @@ def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
     try:
         with closing(TextFile(path).parsed(_ValidRows())) as blocks:
             for _, columns in blocks:
-                most = max(most, *map(decimals_of, set(columns[3])))
+                most = max((most, *map(decimals_of, set(columns[3]))))
     except FeedError:
         pass
     return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
@@ -118,9 +124,13 @@ def is_header(text: str) -> bool:
 
 
 class _ValidRows:
-    """A reader that skips all other rows. Its row numbers are meaningless."""
+    """A reader of the valid rows in blocks that have a price with more decimals than the default tick size.
 
-    columns = staticmethod(_ORDER.columns)
+    It skips all other rows, so its row numbers are meaningless.
+    """
+
+    def columns(self, block: str) -> TextColumns | None:
+        return _ORDER.columns(block) if _LONG_PRICE.search(block) else _NO_ROWS
 
     def read(self, _: int, text: str) -> tuple[str, ...] | None:
         return _ORDER.split(text)
@@ -173,7 +183,16 @@ class _Ticks(dict[str, int]):
         return ticks
 
 
-def _in_ticks(file: TextFile, first: int, prices: Iterable[str], ticks: _Ticks) -> Iterator[int]:
+def _in_ticks(file: TextFile, first: int, prices: Sequence[str], ticks: _Ticks) -> Iterable[int]:
+    try:
+        return [ticks[price] for price in prices]
+    except InvalidArgumentError:
+        return _in_ticks_up_to_the_error(file, first, prices, ticks)
+
+
+def _in_ticks_up_to_the_error(
+    file: TextFile, first: int, prices: Sequence[str], ticks: _Ticks
+) -> Iterator[int]:
     for row, price in enumerate(prices, first):
         try:
             yield ticks[price]

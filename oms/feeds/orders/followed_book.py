@@ -20,7 +20,7 @@ from oms.feeds.orders.sweep import Swept, sweep
 from oms.feeds.orders.tally import Tally
 from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
-from oms.models import MAX_INT, Order, OrderFill, OrderRow, Side, new_order
+from oms.models import MAX_INT, OrderFill, OrderRow, Side
 
 __all__ = ["FollowedBook"]
 
@@ -83,16 +83,23 @@ class FollowedBook:
         """Return the best `count` levels of a side, best first, excluding your own orders."""
         return self._own.levels_without(side, count)
 
-    def recorded(self, order_id: int) -> Order | None:
+    def recorded(self, order_id: int) -> OrderRow | None:
         """Return a recorded order with its amount according to the messages, or None if it is not resting."""
-        order = self._recorded.get(order_id)
-        return None if order is None else new_order(order)
+        return self._recorded.get(order_id)
 
-    def heads_its_book(self, order: Order) -> bool:
-        """Return True if no recorded order has priority over this one. O(n) for n resting orders."""
-        queue = self._om.orders(self._symbol, order.side)
-        first = next((each for each in queue if each.order_id in self._recorded), None)
-        return first is not None and first.order_id == order.order_id
+    def heads_its_book(self, order: OrderRow) -> bool:
+        """Return True if no recorded order has priority over this one.
+
+        O(1) if the first order of the book is a recorded one. Otherwise O(n) for n resting orders.
+        """
+        order_id, _, side, _, _ = order
+        if self._om.best_price(self._symbol, side) is None:
+            return False
+        (first,) = self._om.quote(self._symbol, side, 1).fills
+        if first.order_id not in self._recorded:
+            queue = self._om.orders(self._symbol, side)
+            return next((each[0] for each in queue if each[0] in self._recorded), None) == order_id
+        return first.order_id == order_id
 
     # ------------------------------------------------------------------ one message
 
@@ -214,7 +221,7 @@ class FollowedBook:
             if order[2] is not message.side:
                 self._reject("the order is in another book", message.row)
                 return None
-            if not self._is_untouched(order):
+            if not (self._own.are_alone or self._is_untouched(order)):
                 self._tally.taken_from.add(order_id)
             return order
         if order_id in self._own:

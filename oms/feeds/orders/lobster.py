@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 
 from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounted
@@ -129,7 +129,7 @@ def _columns(file: TextFile, _: Instrument) -> Generator[Columns]:
             times, kinds, order_ids, sizes, prices, directions = columns[:6]
             yield Columns(
                 range(row, row + len(times)),
-                _all_nanoseconds(times),
+                map(_nanoseconds, times),
                 map(_KINDS.__getitem__, kinds),
                 map(int, order_ids),
                 map(_SIDES.__getitem__, directions),
@@ -151,17 +151,9 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
     return _MESSAGE, None
 
 
-def _all_nanoseconds(times: Sequence[str]) -> Iterator[int]:
-    if {time[-10:-9] for time in times} == {"."}:  # nine decimals, as in almost every file
-        yield from map(int, ",".join(times).replace(".", "").split(","))
-    else:
-        yield from map(_nanoseconds, times)
-
-
 def _nanoseconds(time: str) -> int:
-    whole, _, decimals = time.partition(".")
-    if len(decimals) < 10:
-        return int(whole + decimals.ljust(9, "0"))
+    if time[-10:-9] == ".":  # nine decimals, as in most rows
+        return int(time[:-10] + time[-9:])
     # Some files contain floating-point errors after the ninth decimal.
     return (scaled(time, 15) + 500_000) // 1_000_000
 

@@ -48,15 +48,11 @@ class OwnOrders:
         self._at: dict[Side, dict[int, set[int]]] = {side: {} for side in Side}
 
         self._unsubscribe: Callable[[], None] | None = None
+        self.are_alone = True  # True if only the caller has changed the books, as of the latest `refresh`
         self._version = self._books.version  # as long as only the caller changes the books
         if self._version % 2:
             self._listen()  # inside a transaction, the version does not show changes
         self._rebuild(om.last_sequence)
-
-    @property
-    def are_alone(self) -> bool:
-        """True if only the caller has changed the books so far, as of the latest `refresh`."""
-        return self._unsubscribe is None
 
     def count_change(self) -> None:
         """Count a change that the caller has made. A transaction is one change."""
@@ -64,7 +60,7 @@ class OwnOrders:
 
     def refresh(self) -> None:
         """Bring the index up to date. O(1), or O(n) for n orders if there are unpublished changes."""
-        if self._unsubscribe is None:
+        if self.are_alone:
             if self._books.version == self._version:
                 return
             self._listen()
@@ -79,6 +75,7 @@ class OwnOrders:
 
     def _listen(self) -> None:
         self._unsubscribe = self._om.subscribe(self._on_event)
+        self.are_alone = False
         self._sequence = _UNKNOWN
 
     def _rebuild(self, sequence: int) -> None:

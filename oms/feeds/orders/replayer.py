@@ -171,11 +171,11 @@ class Replay:
 
     def _count(self, run: tuple[Message, ...]) -> Sequence[Message]:
         """Count all messages of an event, and return the ones to apply."""
-        row, time, kind, *_ = run[0]
-        if time < self._time:
-            self._tally.contradictions.add("the time is earlier than in the row above", row)
-        self._time = time
-        self._tally.kinds[kind] += len(run)
+        first = run[0]
+        if first.time < self._time:
+            self._tally.contradictions.add("the time is earlier than in the row above", first.row)
+        self._time = first.time
+        self._tally.kinds[first.kind] += len(run)
         if not self._ignore:
             return run
         wanted: list[Message] = []

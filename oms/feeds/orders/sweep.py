@@ -80,6 +80,10 @@ def sweep(
     """
     fills = _joined(published)
     amount = sum(fill.amount for fill in fills)
+    with om.locked():
+        if not own and _would_fill(om, symbol, side, amount) == fills:
+            om.place_trade(symbol, side, amount)
+            return Swept(equal_cost=True, equal_fills=True, total_price=_cost(fills))
     with om.transaction():
         replayed = None
         if own is not None and own.rest_on(side):
@@ -89,6 +93,14 @@ def sweep(
         if trade.fills != fills:
             _correct(om, trade, fills, {fill.order_id for fill in own_fills})
     return _compared(trade.fills if replayed is None else replayed, fills, own_fills)
+
+
+def _would_fill(om: OrderManagement, symbol: str, side: Side, amount: int) -> tuple[OrderFill, ...]:
+    return om.quote(symbol, side, amount, allow_partial=True).fills
+
+
+def _cost(fills: Iterable[OrderFill]) -> int:
+    return sum(fill.amount * fill.price for fill in fills)
 
 
 def _without(
@@ -108,12 +120,10 @@ def _without(
 def _compared(
     replayed: tuple[OrderFill, ...], published: tuple[OrderFill, ...], own_fills: tuple[OrderFill, ...]
 ) -> Swept:
-    cost, published_cost = (
-        sum(fill.amount * fill.price for fill in fills) for fills in (replayed, published)
-    )
+    cost = _cost(replayed)
     expected = _by_order(published)
     return Swept(
-        cost == published_cost,
+        cost == _cost(published),
         replayed == published,
         tuple(fill.order_id for fill in replayed if fill.amount > expected[fill.order_id]),
         cost,
