@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from oms.models import Side
 
-__all__ = ["ASK", "BID", "Level", "Top", "new_level"]
+__all__ = ["ASK", "BID", "Level", "Top", "new_level", "new_top"]
 
 # A BUY trade fills asks and a SELL trade fills bids. Only these two names translate between the terms.
 ASK = Side.BUY
@@ -34,3 +34,10 @@ class Top(NamedTuple):
 
     buy: Level | None
     sell: Level | None
+
+
+new_top: Callable[[tuple[Level | None, Level | None]], Top] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_level
+    Top,
+)
+"""Return the Top with these fields, created in C."""

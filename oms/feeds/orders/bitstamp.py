@@ -42,9 +42,7 @@ _ORDER = RowFormat(
     Column("action", "created|changed|deleted", "created, changed, or deleted"),
     Column("direction", "bid|ask", "bid or ask"),
 )
-_LONG_PRICE = re.compile(
-    rf"^[^,\n]*,[^,\n]*,[^,\n]*,[0-9]*\.[0-9]{{{decimals_of(UNITS.tick_size) + 1}}}", re.MULTILINE
-)
+_LONG_PRICE = re.compile(rf"\.[0-9]{{{decimals_of(UNITS.tick_size) + 1}}}")  # no other column has a dot
 _NO_ROWS = ((),) * 7
 _TRADE = RowFormat(
     Column("timestamp", r"\d{1,13}(?:\.\d{1,9})?", "seconds since 1970"),

@@ -28,7 +28,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
-from oms.feeds.orders.messages import Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.top_of_book import Level, Top
 from oms.instrument import Instrument
 
@@ -114,7 +114,7 @@ class BookCheck:
     @property
     def row_differences(self) -> dict[str, int]:
         """The number of rows that differ, by message kind."""
-        return dict(self._rows.differences) if self._rows.count else {}
+        return self._rows.differences() if self._rows.count else {}
 
 
 class _RowCheck:
@@ -125,14 +125,23 @@ class _RowCheck:
         self._first = next(published, None)
         self.rows = 0
         self.uneven = False
-        self.differences = Counter[str]()
+        self._differences = Counter[tuple[Kind, Kind | None]]()
         self.first_difference: StateDifference | None = None
         self._pending: Message | None = None  # the latest message, if its row differs
 
     @property
     def count(self) -> bool:
         """True if the file seems to have a row for each message."""
-        return not self.uneven and 2 * self.differences.total() <= self.rows
+        return not self.uneven and 2 * self._differences.total() <= self.rows
+
+    def differences(self) -> dict[str, int]:
+        """Return the number of rows that differ, by message kind."""
+        return {
+            f"{kind} rows"
+            if following is None
+            else f"{kind} rows followed at the same time by a {following} row": number
+            for (kind, following), number in self._differences.items()
+        }
 
     def see(self, message: Message, top: Top) -> None:
         if self._pending is not None:
@@ -161,9 +170,9 @@ class _RowCheck:
         before, self._pending = self._pending, None
         assert before is not None
         if following is not None and following.time == before.time:
-            self.differences[f"{before.kind} rows followed at the same time by a {following.kind} row"] += 1
+            self._differences[before.kind, following.kind] += 1
         else:
-            self.differences[f"{before.kind} rows"] += 1
+            self._differences[before.kind, None] += 1
 
 
 class _StateCheck:

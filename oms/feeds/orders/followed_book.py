@@ -68,14 +68,16 @@ class FollowedBook:
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
         """Return the best levels of the BUY and the SELL book, excluding your own orders.
 
-        O(1) if you have no orders in these books.
+        As long as they do not change, return the same object. O(1) if you have no orders in these books.
         """
         self._own.refresh()
         if self._own:
             buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
             return buy[0] if buy else None, sell[0] if sell else None
         if self._is_best_stale or not self._own.are_alone:
-            self._best = self._books.best_levels()
+            best = self._books.best_levels()
+            if best != self._best:
+                self._best = best
             self._is_best_stale = False
         return self._best
 

@@ -21,7 +21,7 @@ from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounte
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
 from oms.feeds.text_file import Columns as TextColumns
-from oms.feeds.top_of_book import ASK, BID, Level, Top, new_level
+from oms.feeds.top_of_book import ASK, BID, Level, Top, new_level, new_top
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -173,7 +173,8 @@ def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
                     last_text, best = text, text.split(",", 4)[:4]
                     if best != last:
                         ask_price, ask_size, bid_price, bid_size = map(int, best)
-                        last, top = best, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+                        last = best
+                        top = new_top((_level(ask_price, ask_size), _level(bid_price, bid_size)))
                 yield row, top
 
 

@@ -38,6 +38,8 @@ class MakerCheck:
 
     def before(self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: Message) -> None:
         """Check a resting order just before a message reduces it. Raise FeedError for a bad row."""
+        if not self._pending and (self._next is None or self._next.time > message.time):
+            return
         self._advance(message.time)
         order_id, _, _, amount, _ = order
         reduction = amount - message.amount

@@ -19,7 +19,7 @@ from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
-from oms.feeds.top_of_book import Top, new_level
+from oms.feeds.top_of_book import Top, new_level, new_top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
@@ -161,7 +161,10 @@ class Replay:
                     if self._maker_check is not None:
                         self._check_maker(self._maker_check, followed, wanted[0])
                     followed.apply(wanted[0])
-                self._look(followed)
+                best = followed.best_levels()
+                if best is not self._best:
+                    self._see_best(best)
+                self._tally.crossed += self._is_crossed
                 if self._book_check is not None:
                     self._compare(self._book_check, run, between)
                 yield run
@@ -218,20 +221,20 @@ class Replay:
             if order is not None:
                 check.before(followed.heads_its_book, order, message)
 
-    def _look(self, followed: FollowedBook) -> None:
-        best = followed.best_levels()
-        if best != self._best:
-            buy, sell = self._best = best
-            self._top = _top(buy, sell)
-            self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
-        if self._is_crossed:
-            self._tally.crossed += 1
+    def _see_best(self, best: tuple[BestLevel, BestLevel]) -> None:
+        buy, sell = self._best = best
+        self._top = _top(buy, sell)
+        self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
 
     def _compare(self, check: BookCheck, run: tuple[Message, ...], between: Sequence[Top]) -> None:
+        if not between:
+            for message in run:
+                check.see(message, self._top)
+            return
         # Rejected messages of a sweep do not change the state.
         for message, top in zip(run, chain(between, repeat(self._top)), strict=False):
             check.see(message, top)
 
 
 def _top(buy: BestLevel, sell: BestLevel) -> Top:
-    return Top(buy and new_level(buy), sell and new_level(sell))
+    return new_top((buy and new_level(buy), sell and new_level(sell)))
