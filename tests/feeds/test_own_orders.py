@@ -430,6 +430,15 @@ def test_an_own_order_after_a_step_that_was_rolled_back_is_recognized() -> None:
     assert run.report().crossed == 0
 
 
+def test_an_order_from_before_the_replay_counts_as_recorded_from_its_first_message_on() -> None:
+    om = OrderManagement()
+    om.add_order(5, "X", BUY, 1, 800)
+    too_much = Message(3, 3, Kind.REDUCED, 5, BUY, 99, 800)  # rejected, so the books do not change
+    run = Replay([NEW, BID, too_much], om, symbol="X", unknown="skip")
+    crossed = [run.report().crossed for _ in run]
+    assert crossed == [0, 0, 1]
+
+
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_an_own_order_in_the_transaction_in_which_the_replay_began_is_recognized(side: Side) -> None:
     om = OrderManagement()

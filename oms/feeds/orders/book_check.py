@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
@@ -78,13 +78,19 @@ class BookCheck:
         self._states = _StateCheck(_distinct(lobster.tops(path)))
         self._last: Top | None = None
 
-    def see(self, message: Message, top: Top) -> None:
-        """Compare the state after a message. Raise FeedError for a bad row of the file."""
-        if not self._rows.uneven:
-            self._rows.see(message, top)
-        if top is not self._last and top != self._last:
-            self._last = top
-            self._states.see(message.row, top)
+    def see(self, messages: Sequence[Message], between: Sequence[Top], top: Top) -> None:
+        """Compare the states after the messages of an event. Raise FeedError for a bad row of the file.
+
+        `between` contains the states after the first messages, and `top` is the state after all others.
+        """
+        if top is self._last and not between and self._rows.uneven:
+            return
+        for message, state in zip(messages, chain(between, repeat(top)), strict=False):
+            if not self._rows.uneven:
+                self._rows.see(message, state)
+            if state != self._last:
+                self._last = state
+                self._states.see(message.row, state)
 
     def finish(self) -> None:
         """Compare the remaining states and rows. Raise FeedError for a bad row. O(r) for r remaining rows."""

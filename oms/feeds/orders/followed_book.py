@@ -70,16 +70,19 @@ class FollowedBook:
 
         As long as they do not change, return the same object. O(1) if you have no orders in these books.
         """
-        self._own.refresh()
-        if self._own:
-            buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
-            return buy[0] if buy else None, sell[0] if sell else None
-        if self._is_best_stale or not self._own.are_alone:
-            best = self._books.best_levels()
+        own = self._own
+        if self._books.version != own.version:
+            own.refresh()
+        if self._is_best_stale or not own.are_alone:
+            best = self._best_without_own() if own else self._books.best_levels()
+            self._is_best_stale = False
             if best != self._best:
                 self._best = best
-            self._is_best_stale = False
         return self._best
+
+    def _best_without_own(self) -> tuple[BestLevel, BestLevel]:
+        buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
+        return buy[0] if buy else None, sell[0] if sell else None
 
     def levels(self, side: Side, count: int) -> list[Level]:
         """Return the best `count` levels of a side, best first, excluding your own orders."""
@@ -107,7 +110,8 @@ class FollowedBook:
 
     def apply(self, message: Message) -> None:
         """Apply a message other than an execution. Raise UnknownOrderError. O(log n) for n resting orders."""
-        self._own.refresh()
+        if self._books.version != self._own.version:
+            self._own.refresh()
         action = self._actions.get(message.kind)
         if action is not None:
             action(message)
@@ -199,7 +203,7 @@ class FollowedBook:
         untouched = all(map(self._is_untouched, orders.values()))
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
-            self._own.count_change()
+            self._own.version += 2
             self._is_best_stale = True
             for fill in fills:
                 order = self._recorded[fill.order_id]
@@ -242,6 +246,7 @@ class FollowedBook:
             if order.side is message.side:
                 self._own.release(order_id)
                 self._recorded[order_id] = order
+                self._is_best_stale = True
         elif order_id not in self._om:
             seed = self._seeds.take(order_id)
             if seed is not None:
@@ -316,7 +321,7 @@ class FollowedBook:
 
     def _count_change(self, side: Side, price: int) -> None:
         """Count a change at this price. It affects the best level unless the best price is better."""
-        self._own.count_change()
+        self._own.version += 2
         if self._is_best_stale:
             return
         best = self._best[side is Side.SELL]

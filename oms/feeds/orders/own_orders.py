@@ -35,7 +35,8 @@ _UNKNOWN = -2  # a sequence number that no event follows
 class OwnOrders:
     """The orders of `symbol` whose ids are not in `recorded`.
 
-    The caller calls `count_change` after each of its own changes, and `refresh` before it uses the index.
+    As long as only the caller changes the books, `version` is their version. The caller adds 2 after each of
+    its own changes. Before it uses the index, it calls `refresh` if the books have another version.
     """
 
     def __init__(self, om: OrderManagement, symbol: str, recorded: Container[int]) -> None:
@@ -49,19 +50,15 @@ class OwnOrders:
 
         self._unsubscribe: Callable[[], None] | None = None
         self.are_alone = True  # True if only the caller has changed the books, as of the latest `refresh`
-        self._version = self._books.version  # as long as only the caller changes the books
-        if self._version % 2:
+        self.version = self._books.version
+        if self.version % 2:
             self._listen()  # inside a transaction, the version does not show changes
         self._rebuild(om.last_sequence)
-
-    def count_change(self) -> None:
-        """Count a change that the caller has made. A transaction is one change."""
-        self._version += 2
 
     def refresh(self) -> None:
         """Bring the index up to date. O(1), or O(n) for n orders if there are unpublished changes."""
         if self.are_alone:
-            if self._books.version == self._version:
+            if self._books.version == self.version:
                 return
             self._listen()
         sequence = self._om.last_sequence

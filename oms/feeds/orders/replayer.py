@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from itertools import chain, repeat
 from typing import Literal, get_args
 
 from oms.direct_books import BestLevel
@@ -25,6 +24,8 @@ from oms.management import OrderManagement
 from oms.models import Side, check_symbol
 
 __all__ = ["Replay", "Unknown", "replay"]
+
+_REDUCES = frozenset((Kind.CHANGED, Kind.DELETED))
 
 Unknown = Literal["seed", "skip", "raise"]
 """The policy for orders that were never submitted but that messages refer to."""
@@ -151,36 +152,36 @@ class Replay:
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
     def _run(self) -> Generator[tuple[Message, ...]]:
+        tally, book_check, maker_check = self._tally, self._book_check, self._maker_check
         with closing(self._follow()) as followed:
             for run in runs(self._recording):
-                wanted = self._count(run)
+                message = run[0]
+                kind = message.kind
+                tally.kinds[kind] += len(run)
+                if message.time < self._time:
+                    tally.contradictions.add("the time is earlier than in the row above", message.row)
+                self._time = message.time
+                wanted = self._wanted(run) if self._ignore else run
                 between: Sequence[Top] = ()
-                if wanted and wanted[0].kind is Kind.EXECUTED:
+                if wanted and kind is Kind.EXECUTED:
                     between = self._sweep(followed, wanted)
                 elif wanted:
-                    if self._maker_check is not None:
-                        self._check_maker(self._maker_check, followed, wanted[0])
-                    followed.apply(wanted[0])
+                    if maker_check is not None and kind in _REDUCES:
+                        self._check_maker(maker_check, followed, message)
+                    followed.apply(message)
                 best = followed.best_levels()
                 if best is not self._best:
                     self._see_best(best)
-                self._tally.crossed += self._is_crossed
-                if self._book_check is not None:
-                    self._compare(self._book_check, run, between)
+                tally.crossed += self._is_crossed
+                if book_check is not None:
+                    book_check.see(run, between, self._top)
                 yield run
-        for check in (self._book_check, self._maker_check):
+        for check in (book_check, maker_check):
             if check is not None:
                 check.finish()
 
-    def _count(self, run: tuple[Message, ...]) -> Sequence[Message]:
-        """Count all messages of an event, and return the ones to apply."""
-        first = run[0]
-        if first.time < self._time:
-            self._tally.contradictions.add("the time is earlier than in the row above", first.row)
-        self._time = first.time
-        self._tally.kinds[first.kind] += len(run)
-        if not self._ignore:
-            return run
+    def _wanted(self, run: tuple[Message, ...]) -> Sequence[Message]:
+        """Count the messages to ignore, and return the others."""
         wanted: list[Message] = []
         for message in run:
             if message.order_id in self._ignore:
@@ -216,24 +217,14 @@ class Replay:
         return between
 
     def _check_maker(self, check: MakerCheck, followed: FollowedBook, message: Message) -> None:
-        if message.kind is Kind.CHANGED or message.kind is Kind.DELETED:
-            order = followed.recorded(message.order_id)
-            if order is not None:
-                check.before(followed.heads_its_book, order, message)
+        order = followed.recorded(message.order_id)
+        if order is not None:
+            check.before(followed.heads_its_book, order, message)
 
     def _see_best(self, best: tuple[BestLevel, BestLevel]) -> None:
         buy, sell = self._best = best
         self._top = _top(buy, sell)
         self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
-
-    def _compare(self, check: BookCheck, run: tuple[Message, ...], between: Sequence[Top]) -> None:
-        if not between:
-            for message in run:
-                check.see(message, self._top)
-            return
-        # Rejected messages of a sweep do not change the state.
-        for message, top in zip(run, chain(between, repeat(self._top)), strict=False):
-            check.see(message, top)
 
 
 def _top(buy: BestLevel, sell: BestLevel) -> Top:
