@@ -52,7 +52,7 @@ LAYERS = {
         "transaction",
         "locked",
     },
-    "facade": {"batch", "management", "__init__"},
+    "facade": {"batch", "direct_books", "management", "__init__"},
 }
 """The files of the core by layer, lowest first. A file imports only from its own layer and lower layers."""
 

@@ -27,7 +27,7 @@ class UnreadableError(Exception):
 
 
 @contextmanager
-def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
+def unpacked(raw: io.BufferedReader) -> Generator[io.BufferedReader]:
     """Open a file, and decompress it if it is gz, bz2, xz, zst, or a zip archive with one member.
 
     Raise UnreadableError if the file has another known binary format, or if its beginning is damaged. Damage
