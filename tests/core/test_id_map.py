@@ -280,6 +280,20 @@ def test_a_journal_restores_the_keys_after_a_restart(tmp_path: Path) -> None:
         assert add(om, restored, UUID(int=1)) == 4
 
 
+def test_a_compacted_journal_still_restores_every_key(tmp_path: Path) -> None:
+    path, ids = tmp_path / "book.db", IdMap()
+    with journal.open(path) as om:
+        for key in ("a", "b", "c"):
+            add(om, ids, key)
+        om.remove_order(1)
+    with journal.open(path) as om:
+        assert isinstance(om.journal, journal.SqliteJournal)
+        assert om.journal.compact(om.last_sequence) > 0
+        assert entries(IdMap.from_history(om)) == entries(ids)
+    with journal.open(path) as om:
+        assert entries(IdMap.from_history(om)) == entries(ids)
+
+
 def test_a_map_without_a_journal_starts_above_the_resting_orders() -> None:
     om = OrderManagement()
     assert IdMap.from_history(om).next_id == 1
