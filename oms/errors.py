@@ -18,7 +18,7 @@ import `oms` can catch it. Errors can be pickled if their attributes can.
 from __future__ import annotations
 
 import reprlib
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "DuplicateOrderError",
@@ -35,15 +35,23 @@ __all__ = [
 
 _LONGEST_SYMBOL = 60
 
+_ID = reprlib.Repr()
+_ID.maxstring = _ID.maxother = 60  # a UUID has 44 characters
 
-def _as_text(value: object) -> str:
+
+def _as_text(value: object, short: reprlib.Repr = reprlib.aRepr) -> str:
     """Return a short repr of a value, even if the value's own `__repr__` fails."""
     if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python raises ValueError for the repr of a long int
     try:
-        return reprlib.repr(value).replace("\n", " ")
+        return short.repr(value).replace("\n", " ")
     except Exception:
         return f"<{type(value).__name__}>"
+
+
+def _as_id(value: object) -> str:
+    """Return the repr of an order id or of a key, shortened only if it is long."""
+    return _as_text(value, _ID)
 
 
 class OmsError(Exception):
@@ -103,37 +111,38 @@ class DuplicateOrderError(OmsError, ValueError):
     """The order id `order_id` is already taken.
 
     In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects ids that
-    were used before.
+    were used before. In an error from an IdMap, `order_id` is the key, which may have any type.
 
     >>> print(DuplicateOrderError(7))
     order id 7 is already taken
 
     """
 
-    def __init__(self, order_id: int) -> None:
+    def __init__(self, order_id: Any) -> None:
         super().__init__(order_id)
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"order id {self.order_id} is already taken"
+        return f"order id {_as_id(self.order_id)} is already taken"
 
 
 class OrderNotFoundError(OmsError, LookupError):
     """No resting order has the id `order_id`.
 
-    Either this id was never used, or the order has been filled or removed.
+    Either this id was never used, or the order has been filled or removed. In an error from an IdMap,
+    `order_id` may be a key, which may have any type.
 
     >>> print(OrderNotFoundError(7))
     no order with id 7 is resting
 
     """
 
-    def __init__(self, order_id: int) -> None:
+    def __init__(self, order_id: Any) -> None:
         super().__init__(order_id)
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"no order with id {self.order_id} is resting"
+        return f"no order with id {_as_id(self.order_id)} is resting"
 
 
 class InsufficientLiquidityError(OmsError, ValueError):
