@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Any, Self
 
 from oms import ladder, pricing, state
@@ -764,7 +765,7 @@ class OrderManagement:
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
         books = self._admitted().select(symbol, side)
-        return tuple(order for book in books for order in book.orders())
+        return tuple(chain.from_iterable(book.orders() for book in books))
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """Return a book. If it has no orders, return a new empty book, which is not stored."""
