@@ -125,7 +125,7 @@ class PriceSums:
             totals += [offset + amount * rank for amount in amounts[stop:start]]
             moved += change
             cost += change * rank
-        return list(map(abs, totals))
+        return totals if ranks[-1] > 0 else [-total for total in totals]
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add rows until they cover `amount`, and return the amount that they cover.
