@@ -1,4 +1,4 @@
-"""One price level of an order book: its total amount and the ids of its orders."""
+"""One price level of an order book: its price, its total amount, and the ids of its orders."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ MANY = 1_000
 
 
 class Level:
-    """The total amount at one price, and the ids of the orders at that price in ascending order.
+    """A price, the total amount at this price, and the ids of the orders at this price in ascending order.
 
     Trades fill the order with the lowest id first. A level has at least one order. The ids are in a plain
     list. If there are more than MANY ids, they move to a SortedList. So a change takes O(log n) for n orders
     at the price. A new id is usually the largest, so it can be appended without a search.
 
-    >>> level = Level(20, [7])
+    >>> level = Level(101, 20, [7])
     >>> level.add(4, 10)
     >>> level.amount, list(level.ids)
     (30, [4, 7])
 
     """
 
-    __slots__ = ("amount", "ids")
+    __slots__ = ("amount", "ids", "price")
 
-    def __init__(self, amount: int, ids: list[int]) -> None:
+    def __init__(self, price: int, amount: int, ids: list[int]) -> None:
+        self.price = price
         self.amount = amount
         self.ids: list[int] | SortedList[int] = ids if len(ids) <= MANY else SortedList(ids)
 

@@ -32,7 +32,7 @@ class OrderBook:
     price times `side.sign`, so the better price has the smaller rank. The ladder is a SortedList of the ranks
     of all price levels. Each level has its total amount and its order ids in ascending order. Cached running
     sums give most prices without reading the levels. The orders themselves are in a dict by id, which all
-    books of one OrderManagement share.
+    books of one OrderManagement share. To save memory, orders at the same price share one `int` object.
 
     The methods do not check their arguments. The caller must validate them first.
 
@@ -133,15 +133,16 @@ class OrderBook:
 
     def add(self, order: OrderRow) -> None:
         """Add an order. O(log n) for n orders in the book."""
-        order_id, _, _, amount, price = order
+        order_id, symbol, side, amount, price = order
         rank = self._sign * price
-        self._orders[order_id] = order
         level = self.levels.get(rank)
         if level is None:
-            level = self.levels[rank] = Level(amount, [order_id])
+            level = self.levels[rank] = Level(price, amount, [order_id])
             self._ladder.add(rank)
         else:
             level.add(order_id, amount)
+            order = order_id, symbol, side, amount, level.price  # all orders of a level share one int object
+        self._orders[order_id] = order
         if rank <= self._sums.worst:
             self._sums.add_correction(rank, amount, level.amount)
 
@@ -160,7 +161,7 @@ class OrderBook:
             ids.sort()
             level = levels.get(sign * price)
             if level is None:
-                levels[sign * price] = Level(amount_by_price[price], ids)
+                levels[sign * price] = Level(price, amount_by_price[price], ids)
             else:
                 level.extend(ids, amount_by_price[price])
 
@@ -259,16 +260,16 @@ class OrderBook:
         self._orders.update(zip(ids, rows, strict=True))
         ranks = [self._sign * price for price in prices]
         remaining_ids, remaining_amounts = iter(ids), iter(amounts)
-        for rank, count in zip(ranks, counts, strict=True):
+        for rank, price, count in zip(ranks, prices, counts, strict=True):
             amount = sum(islice(remaining_amounts, count))
-            self.levels[rank] = Level(amount, list(islice(remaining_ids, count)))
+            self.levels[rank] = Level(price, amount, list(islice(remaining_ids, count)))
         self._ladder.update(ranks)
 
     def copy(self, orders: dict[int, OrderRow]) -> OrderBook:
         """Return a copy. `orders` is the dict with the orders of the copy. O(n) for n orders."""
         other = OrderBook(self.symbol, self.side, orders)
         other.levels.update(
-            (rank, Level(level.amount, list(level.ids))) for rank, level in self.levels.items()
+            (rank, Level(level.price, level.amount, list(level.ids))) for rank, level in self.levels.items()
         )
         other._ladder.update(self._ladder)
         return other

@@ -19,7 +19,7 @@ def test_a_level_lists_its_ids_in_ascending_order_whatever_order_they_were_added
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("oms.level.MANY", many)
-        level, plain = Level(len(first), sorted(first)), set(first)
+        level, plain = Level(101, len(first), sorted(first)), set(first)
         for batch in others:
             new = sorted(set(batch) - plain)
             if len(new) == 1:
@@ -34,11 +34,11 @@ def test_a_level_lists_its_ids_in_ascending_order_whatever_order_they_were_added
 
 
 def test_a_level_with_many_orders_stores_its_ids_in_a_sorted_list_however_they_were_added() -> None:
-    by_one, in_order, at_once = Level(1, [0]), Level(1, [2 * MANY]), Level(1, [0])
+    by_one, in_order, at_once = Level(101, 1, [0]), Level(101, 1, [2 * MANY]), Level(101, 1, [0])
     for order_id in range(1, MANY + 1):
         by_one.add(order_id, 1)
         in_order.add(2 * MANY - order_id, 1)
     at_once.extend(list(range(1, MANY + 1)), MANY)
-    assert list(by_one.ids) == list(at_once.ids) == list(Level(MANY + 1, list(range(MANY + 1))).ids)
+    assert list(by_one.ids) == list(at_once.ids) == list(Level(101, MANY + 1, list(range(MANY + 1))).ids)
     assert {type(level.ids) for level in (by_one, in_order, at_once)} == {SortedList}
     assert list(in_order.ids) == list(range(MANY, 2 * MANY + 1))

@@ -117,3 +117,11 @@ def test_the_self_check_detects_each_kind_of_damage(
     damage(book)
     with pytest.raises(AssertionError, match=invariant):
         book._check()
+
+
+def test_orders_at_the_same_price_share_one_int_object() -> None:
+    """Without sharing, a million orders at a few hundred prices take 32 MB more memory."""
+    book = OrderBook("JPM", Side.SELL)
+    for order_id in range(1, 4):
+        book.add(Order(order_id, "JPM", Side.SELL, 10, int("1000")))  # a new int object for each order
+    assert len({id(order.price) for order in book.orders()}) == 1

@@ -28,7 +28,7 @@ class Levels(Mapping[int, Level]):
 
     def __getitem__(self, rank: int) -> Level:
         self.lookups.append(rank)
-        return Level(self._totals[rank], [1])
+        return Level(rank, self._totals[rank], [1])
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._totals)
