@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from oms.errors import JournalError, OmsError
 from oms.events import (
@@ -91,21 +91,25 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
         sequence, first = row[:2]
         if sequence > last:
             break
-        place = f"{event_log.place}: events, sequence {sequence}"
         event = event_log.event(row)
         if first not in (batch, sequence):
             allowed = f"{batch} or {sequence}" if batch else sequence
-            raise JournalError(place, f"its batch must be {allowed}, not {first}")
+            raise _damage(event_log, sequence, f"its batch must be {allowed}, not {first}")
         batch = first
+        kind = type(event)
         try:
-            same = REPLAY[type(event)](om, event)
+            reproduced = REPLAY[kind](om, event)
         except (OmsError, LookupError, TypeError) as error:
-            raise JournalError(place, f"it cannot have happened: {error}") from error
-        if not same:
-            raise JournalError(place, "it cannot have happened: its replay has another result")
-        if isinstance(event, TradePlaced):
-            on_trade(event)
+            raise _damage(event_log, sequence, f"it cannot have happened: {error}") from error
+        if not reproduced:
+            raise _damage(event_log, sequence, "it cannot have happened: its replay has a different result")
+        if kind is TradePlaced:
+            on_trade(cast("TradePlaced", event))
     return om
+
+
+def _damage(event_log: EventLog, sequence: int, problem: str) -> JournalError:
+    return JournalError(f"{event_log.place}: events, sequence {sequence}", problem)
 
 
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
@@ -156,7 +160,7 @@ REPLAY: dict[type[Event], Callable[[OrderManagement, Any], bool]] = {
     OrderAmended: _amend,
     TradePlaced: _trade,
 }
-"""The function that replays each kind of event with its method, and returns True if it happens again."""
+"""For each kind of event, a function that replays it. It returns True if the result equals the event."""
 
 
 class _Trades:
