@@ -33,8 +33,7 @@ class Verification(NamedTuple):
     """The result of a verification that found no damage.
 
     `events` is the number of events from `first` to `last`. `state_hash` is the hash of the resting orders
-    and the counters. `warning` is a message if events after `last` may be missing, otherwise None; see
-    `verify`.
+    and the counters. `warning` is None, or a message that events after `last` may be missing. See `verify`.
     """
 
     first: int
