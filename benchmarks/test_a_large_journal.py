@@ -132,8 +132,8 @@ def test_the_state_hash_takes_less_than_twice_as_long_as_plain_hashing() -> None
     assert ratio("state hash", om.state_hash, plain) < 2
 
 
-# A verification also replays each event and compares the results. docs/explanation/performance.md lists what we
-# tried to reach a ratio of 2.
+# A verification also replays each event and compares the results. docs/explanation/performance.md lists the
+# attempts to reach a ratio of 2.
 
 
 def test_a_verification_takes_less_than_3_5_times_as_long_as_plain_hashing(file: Path) -> None:
