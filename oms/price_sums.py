@@ -102,10 +102,10 @@ class PriceSums:
         return abs(offsets[row] + cost + amount * ranks[row])
 
     def prices(self, amounts: Sequence[int]) -> list[int]:
-        """Return the total price of each of m ascending amounts, which the rows cover. O(m log k).
+        """Return the total prices of m ascending amounts. The rows must cover all amounts. O(m log k).
 
-        The amounts are split at the corrections. Between two corrections, all amounts need the same change of
-        the cumulative amount (`moved`) and of the cumulative price (`cost`).
+        The corrections divide the amounts into segments. All amounts of a segment need the same corrections
+        of the cumulative amount (`moved`) and of the cumulative price (`cost`).
         """
         ranks, reach, offsets, corrections, _ = self._cache
         totals: list[int] = []
