@@ -261,8 +261,8 @@ class OrderManagement:
         side can also be "BUY" or "SELL". Pass a single symbol or side if it is the same for all orders.
 
         Raises InvalidOrderError if an order is not valid, and DuplicateOrderError if an id occurs twice or
-        belongs to a resting order. If you pass columns, the message names the row, counted from 0. O(m log
-        n) for m new orders and n resting orders.
+        belongs to a resting order. If you pass columns, the error names the row, counted from 0. Takes
+        O(m log n) for m new orders and n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_orders(Order(n, "JPM", Side.BUY, 10, 20 + n) for n in range(1000))
