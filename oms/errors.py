@@ -1,18 +1,18 @@
-"""The exceptions that `oms` raises, and the attributes of each.
+"""The exceptions that `oms` raises, and their attributes.
 
     OmsError (Exception)
-    ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path that is not allowed
+    ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path is invalid
     │   └── InvalidOrderError                      the same, for an order or a query about orders
     ├── DuplicateOrderError (ValueError)           the order id is already taken
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the available amount is too small for the request
-    ├── PriceBoundError (ValueError)               the total price of the trade is worse than its bound
+    ├── PriceBoundError (ValueError)               the total cost or proceeds are worse than the bound
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A method that raises one of these errors has changed nothing. Only an error from a subscriber is raised after
-the change. Each class also derives from a built-in exception, so code that does not import `oms` can catch
-it. An error can be pickled if the values of its attributes can be pickled.
+If a method raises one of these errors, nothing has changed. The only exception is an error from a subscriber,
+which is raised after the change. Each class also derives from a built-in exception, so code that does not
+import `oms` can catch it. Errors can be pickled if their attributes can.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class OmsError(Exception):
 
 
 class InvalidArgumentError(OmsError, ValueError):
-    """An argument of the wrong type or out of range.
+    """An argument that has the wrong type or is out of range.
 
-    `field` is the name of the argument, `value` is the value that was passed, and `allowed` describes the
-    allowed values. `remedy` is a call that corrects the mistake, or "" if there is none.
+    `field` is the argument's name, `value` is the value that was passed, and `allowed` describes the allowed
+    values. `remedy` suggests a fix, or is "" if there is none.
 
     >>> print(InvalidArgumentError("path", "", "the path of a file"))
     path must be the path of a file, not '' (str)
@@ -102,8 +102,8 @@ class InvalidOrderError(InvalidArgumentError):
 class DuplicateOrderError(OmsError, ValueError):
     """The order id `order_id` is already taken.
 
-    In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects an id that
-    an earlier request used.
+    In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects ids that
+    were used before.
 
     >>> print(DuplicateOrderError(7))
     order id 7 is already taken
@@ -121,7 +121,7 @@ class DuplicateOrderError(OmsError, ValueError):
 class OrderNotFoundError(OmsError, LookupError):
     """No resting order has the id `order_id`.
 
-    Either no order ever had this id, or the order was filled or removed.
+    Either this id was never used, or the order has been filled or removed.
 
     >>> print(OrderNotFoundError(7))
     no order with id 7 is resting
@@ -140,7 +140,7 @@ class InsufficientLiquidityError(OmsError, ValueError):
     """The book of `symbol` and `side` cannot fill the whole request.
 
     If `unit` is "amount", `requested` and `available` are amounts in lots. If `unit` is "money", they are
-    total prices in ticks times lots. For a book without orders, `available` is 0.
+    total prices in ticks times lots. If the book is empty, `available` is 0.
 
     >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
     JPM BUY: amount 31 requested, 30 available
@@ -171,8 +171,8 @@ class InsufficientLiquidityError(OmsError, ValueError):
 class PriceBoundError(OmsError, ValueError):
     """The total price of a trade would be above `max_total_price` or below `min_total_price`.
 
-    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the price of
-    the trade. Both are in ticks times lots.
+    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the
+    total cost of the trade (for SELL, the proceeds). Both are in ticks times lots.
 
     >>> print(PriceBoundError("max_total_price", 440, 442))
     the total price 442 is above max_total_price 440
@@ -194,7 +194,7 @@ class PriceBoundError(OmsError, ValueError):
 class OpenTransactionError(OmsError, RuntimeError):
     """The call conflicts with an open transaction or an open what-if.
 
-    `problem` describes the conflict, and `remedy` describes how to avoid it.
+    `problem` describes the conflict, and `remedy` says how to avoid it.
 
     >>> print(OpenTransactionError("the transaction has already ended", "begin a new one"))
     the transaction has already ended; begin a new one
@@ -213,9 +213,9 @@ class OpenTransactionError(OmsError, RuntimeError):
 class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
-    `place` names the file, and often a part of the file. `problem` describes what is wrong. A method that
-    raises this error has changed nothing in memory. The journal does not contain the change either, unless
-    `problem` states that this is unknown until the journal is opened again.
+    `place` names the file, and often the part of the file. `problem` describes what is wrong. If a method
+    raises this error, nothing has changed in memory. The change is not in the journal either, unless
+    `problem` says that this is unknown until the journal is reopened.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

@@ -243,10 +243,8 @@ class OrderManagement:
         check_amendment(amount, price)
         with self._lock:
             before = self._find(order_id)
-            after = before._replace(
-                amount=before.amount if amount is None else amount,
-                price=before.price if price is None else price,
-            )
+            _, symbol, side, old_amount, old_price = before
+            after = Order(order_id, symbol, side, amount or old_amount, price or old_price)
             if after != before:
                 self._ledger.commit(OrderAmended, (before, after))
             return after

@@ -1,6 +1,6 @@
-"""Client requests, and the limits on the values in them.
+"""Client requests, and the limits on their values.
 
-In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
+An integer can be at most 2^53-1 in a request body, and have at most 100 digits in a query string.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
-    response must repeat, with their values.
+    `key` is the idempotency key of a change, or None for a query. `echoed` maps the fields that the response
+    must repeat to their values.
     """
 
     method: str
@@ -44,8 +44,8 @@ def change_request(
 ) -> Request:
     """Return a request that changes the books. If `key` is None, generate an idempotency key.
 
-    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that is too
-    large for a request body.
+    Raises InvalidArgumentError if the key is malformed, and InvalidOrderError if an integer is too large
+    for a request body.
     """
     for field, value in (body or {}).items():
         if type(value) is int and value > LARGEST_IN_BODY:
@@ -56,9 +56,9 @@ def change_request(
 
 
 def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a read-only request without the fields that are None.
+    """Return a read-only request. Fields that are None are left out.
 
-    Raises InvalidOrderError for an integer or a list that is too long for a query string.
+    Raises InvalidOrderError if an integer or a list is too long for a query string.
     """
     query = [
         (field, _as_text(field, item))

@@ -1,4 +1,4 @@
-"""Strict parsing of responses into the results and exceptions of the OrderManagement methods."""
+"""Strict parsing of responses into OrderManagement results and exceptions."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ T = TypeVar("T")
 class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
-    `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an
-    earlier attempt to send the request may have reached the service.
+    `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
+    attempt at the same request may have reached the service.
     """
 
     status: int
@@ -55,7 +55,7 @@ class _MalformedError(Exception):
 
 
 class Fields:
-    """The fields of a JSON object, with a strict type check of each field."""
+    """The fields of a JSON object, with strict type checks."""
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, dict):
@@ -95,14 +95,14 @@ class Fields:
         return self._list(name, str)
 
     def side(self, name: str) -> Side:
-        """Return a field that must be "BUY" or "SELL" as a member of Side."""
+        """Return a field that must be "BUY" or "SELL", converted to a Side."""
         try:
             return Side(self.string(name))
         except ValueError:
             raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
     def unit(self, name: str) -> Literal["amount", "money"]:
-        """Return a field that must be "amount" or "money", the unit of a shortfall."""
+        """Return a field that must be "amount" or "money" (a unit)."""
         match self.string(name):
             case "amount" | "money" as unit:
                 return unit
@@ -137,7 +137,7 @@ class Fields:
 
 
 def read_response(request: Request, response: Response, parse: Callable[[Fields], T]) -> T:
-    """Return the parsed value of a successful response, or raise the exception that the response reports.
+    """Parse a successful response, or raise the exception that an error response describes.
 
     Raises UnexpectedResponseError if the response is malformed or does not match the request.
     """
@@ -159,7 +159,7 @@ def unexpected(request: Request, response: Response, reason: str) -> UnexpectedR
 
 
 def problem_code(response: Response) -> str | None:
-    """Return the problem code of a response, or None if the response is not a problem from the service."""
+    """Return the API's error code, or None if the response is not an error from the service."""
     try:
         code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
     except _MalformedError:
@@ -223,7 +223,7 @@ def parse_quote(fields: Fields) -> Quote:
 
 
 def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
-    """Parse the price levels of a book, best price first."""
+    """Parse a book's price levels, best price first."""
     return tuple(fields.objects("levels", _parse_level))
 
 
@@ -247,8 +247,8 @@ def _exception(request: Request, response: Response) -> OmsError:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})
         return _EXCEPTIONS[code](fields)
-    # With a status below 500, this attempt changed nothing, but an earlier attempt may have made the change.
-    # With a status of 500 or above, this attempt may have made the change too.
+    # If the status is below 500, this attempt changed nothing, but an earlier attempt may have made the
+    # change. If the status is 500 or above, this attempt may have made it too.
     key = request.key if response.status >= 500 or response.earlier_may_have_arrived else None
     return RequestRejectedError(request.name, fields.string("detail"), key, code)
 

@@ -1,4 +1,4 @@
-"""A reader of plain or compressed text files, row by row in bounded memory. Errors contain the row number."""
+"""A row-by-row reader for plain or compressed text files, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from oms.feeds.errors import FeedError
 __all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""A pattern for integers that are short enough to parse quickly. The book checks their range."""
+"""A pattern for integers that are short enough to parse quickly. The order book checks the range."""
 
-_LONGEST_ROW = 1 << 16  # bytes; a binary file without newlines must not fill the memory
+_LONGEST_ROW = 1 << 16  # bytes; otherwise, a binary file without newlines could use up all memory
 
 
 def scaled(text: str, decimals: int) -> int:
-    """Return a decimal number times 10 ** `decimals` as an exact integer, without using floats.
+    """Return a decimal number times 10 ** `decimals` as an exact integer. No floats are involved.
 
     >>> scaled("236.4", 2), scaled("34200.004241176", 9)
     (23640, 34200004241176)
@@ -36,7 +36,7 @@ class TextFile:
     """A text file that you can read any number of times, row by row, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Set the path, and the maximum number of bytes per row (`longest_row`), which bounds the memory."""
+        """Set the path and the maximum row length in bytes, which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
         self._raw: BinaryIO | None = None
@@ -44,7 +44,7 @@ class TextFile:
 
     @property
     def size(self) -> int:
-        """The size of the file on disk in bytes. Accessing it can raise FeedError."""
+        """The size of the file on disk, in bytes. Accessing it can raise FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -52,7 +52,7 @@ class TextFile:
 
     @property
     def position(self) -> int:
-        """The number of bytes of the file that the latest iteration has read, for a progress bar."""
+        """How many bytes of the file the latest iteration has read, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
@@ -60,12 +60,12 @@ class TextFile:
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
-        """Yield the number of each row, starting at 1, and its text without the line ending.
+        """Yield each row's number, starting at 1, and its text without the line ending.
 
-        Empty rows at the end of the file are skipped. Raise FeedError for a file that is missing, empty,
-        unreadable, damaged, or not text, and for an empty row before the end.
+        Empty rows at the end of the file are skipped. Raise FeedError if the file is missing, empty,
+        unreadable, damaged, or not text, or if there is an empty row before the end.
         """
-        empty = 0  # the first empty row after the latest row yielded, or 0
+        empty = 0  # the first empty row since the last yielded row, or 0
         with closing(self.lines()) as lines:
             for row, text in lines:
                 if not text.strip():
@@ -76,9 +76,9 @@ class TextFile:
                     yield row, text
 
     def lines(self) -> Generator[tuple[int, str]]:
-        """Yield the same pairs as `rows`, but including empty rows.
+        """Like `rows`, but also yield empty rows.
 
-        Raise FeedError for a file that is missing, blank, unreadable, damaged, or not text.
+        Raise FeedError if the file is missing, blank, unreadable, damaged, or not text.
         """
         blank = True
         with self._open() as stream:
@@ -142,7 +142,7 @@ class Column(NamedTuple):
 class RowFormat:
     """The expected columns of a row.
 
-    A single pattern for the whole row is fast. The patterns of the columns are only for error messages.
+    A row is matched with one pattern, which is fast. The column patterns are used only in error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -168,7 +168,7 @@ class RowFormat:
         return None if match is None else match.groups()
 
     def fits(self, text: str) -> bool:
-        """Return True if a row has the right number of columns."""
+        """Return True if the row has the right number of columns."""
         return text.count(",") + 1 == len(self._columns)
 
     def read_header(self, file: TextFile, row: int, text: str) -> None:
@@ -177,7 +177,7 @@ class RowFormat:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Return the reason why a row does not match."""
+        """Return the reason that a row does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"
@@ -188,7 +188,7 @@ class RowFormat:
 
 
 class Streamed:
-    """The base class of recordings and captures. It reports the progress of the latest iteration."""
+    """The base class for recordings and captures. It reports how far the latest iteration has got."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The sides and best levels of a book, with their usual names in market data."""
+"""A book's sides and best levels, under their usual market data names."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from oms.models import Side
 
 __all__ = ["ASK", "BID", "Level", "Top"]
 
-# The side of a book is the side of the trades that fill its orders. A BUY trade fills asks, and a SELL trade
-# fills bids. Only these two constants translate between the terms.
+# In `oms`, a book's side is the side of the trades that fill its orders. A BUY trade fills asks, and a SELL
+# trade fills bids. Only these two constants translate between the terms.
 ASK = Side.BUY
 BID = Side.SELL
 
 
 class Level(NamedTuple):
-    """A price (ticks) and the total amount (lots) of the orders at this price."""
+    """A price (ticks), and the total amount (lots) of the orders at that price."""
 
     price: int
     amount: int

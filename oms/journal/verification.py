@@ -1,4 +1,4 @@
-"""Verification, which replays the whole event log and compares the result with all other tables."""
+"""Verification: replay the whole event log, and compare the result with all other tables."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _DIGITS_OF_64_BITS = 18
 class Verification(NamedTuple):
     """The result of a verification that found no damage.
 
-    `events` is the number of events from `first` to `last`. `state_hash` is the hash of the resting orders
-    and the counters. `warning` is None, or a message that events after `last` may be missing. See `verify`.
+    `events` is the number of events from `first` to `last`. `state_hash` is a hash of the resting orders and
+    the counters. `warning` is a message if events after `last` may be missing, or None if not. See `verify`.
     """
 
     first: int
@@ -46,9 +46,9 @@ class Verification(NamedTuple):
 
 
 def verify_event_log(event_log: EventLog) -> Verification:
-    """Replay all events, and compare the hashes, orders, trades, and fills with the result. O(events).
+    """Replay all events, and compare the result with the hashes, orders, trades, and fills. O(events).
 
-    Raises JournalError with the location of the first damage.
+    Raises JournalError with the first location that is damaged.
     """
     with reported(event_log.place, "it cannot be read"):
         for (result,) in event_log.connection.execute("PRAGMA integrity_check").fetchall():
@@ -67,20 +67,20 @@ def verify_event_log(event_log: EventLog) -> Verification:
     sequence, next_trade_id, resting = om.snapshot()
     result = sequence, next_trade_id, sorted(resting)
     if result != (end.sequence, end.next_trade_id, sorted(orders)):
-        raise JournalError(f"{event_log.place}: orders", "they differ from the result of the events")
+        raise JournalError(f"{event_log.place}: orders", "they do not match the events")
     first, events = start.sequence + 1, end.sequence - start.sequence
     return Verification(first, end.sequence, events, trades.count, len(om), om.state_hash())
 
 
 def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
-    """Rebuild the order books as of the event `sequence`. Raises JournalError for a damaged event."""
+    """Rebuild the order books as of event number `sequence`. Raises JournalError if an event is damaged."""
     return replayed(event_log, sequence, lambda _: None)
 
 
 def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], None]) -> OrderManagement:
-    """Rebuild the order books as of the event `last`, calling `on_trade` with the event of each trade.
+    """Rebuild the order books as of event number `last`. Call `on_trade` with each trade event.
 
-    Raises JournalError for a damaged event.
+    Raises JournalError if an event is damaged.
     """
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
@@ -112,7 +112,7 @@ def _damage(event_log: EventLog, sequence: int, problem: str) -> JournalError:
 
 
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
-    """Return the narrowest arguments with which `remove_orders` removes exactly these orders."""
+    """Return the most specific `remove_orders` arguments that remove exactly these orders."""
     _, symbol, side, _, _ = orders[0]
     candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
     return next((candidate for candidate in candidates if om.orders(*candidate) == orders), (None, None))
@@ -163,7 +163,7 @@ REPLAY: dict[type[Event], Callable[[OrderManagement, Any], bool]] = {
 
 
 class _Trades:
-    """A reader of the tables `trades` and `fills`, which advances in step with the events."""
+    """A reader for the `trades` and `fills` tables that advances in step with the events."""
 
     def __init__(self, event_log: EventLog) -> None:
         self.count = 0
@@ -171,7 +171,7 @@ class _Trades:
         self._rows = self._read(event_log)
 
     def check(self, event: TradePlaced) -> None:
-        """Raise JournalError unless the next trade in the table is the trade of the event."""
+        """Raise JournalError unless the next trade in the table is the event's trade."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row != (event.sequence, event.trade):
@@ -180,14 +180,14 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if a trade that remains in the table has no event."""
+        """Raise JournalError if the table contains another trade. It would have no event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:
-            raise JournalError(self._place, f"no event has placed this trade: {row[1]}")
+            raise JournalError(self._place, f"no event placed this trade: {row[1]}")
 
     def close(self) -> None:
-        """End the query. Otherwise the traceback of an exception could keep it open and the file locked."""
+        """End the query. Otherwise, an exception's traceback could keep it open and the file locked."""
         self._rows.close()
 
     def _read(self, event_log: EventLog) -> Generator[tuple[int, Trade]]:
@@ -210,7 +210,7 @@ class _Trades:
 
 
 def _exact(number: Any) -> Any:
-    """Convert a decimal string of more than 64 bits to an integer. Return other values unchanged."""
+    """Convert a decimal string that is too long for 64 bits to an int. Return other values unchanged."""
     return (
         int(number)
         if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS

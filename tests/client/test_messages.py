@@ -77,7 +77,7 @@ def test_a_value_that_no_request_can_carry_is_shown_with_what_is_allowed(
 
 
 def test_an_error_after_the_last_attempt_counts_the_attempts_and_names_the_key_for_a_retry() -> None:
-    for attempts, count in ((1, "1 attempt"), (2, "2 attempts, the last")):
+    for attempts, count in ((1, "1 attempt"), (2, "2 attempts, last failure")):
         transport = Flaky(service(), repeat("late"))
         with Client(URL, transport=transport, attempts=attempts, sleep=lambda _: None) as om:
             with pytest.raises(ServiceUnavailableError) as query:

@@ -30,129 +30,26 @@ Invariants, whenever `apply` has returned:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import NamedTuple
-
-from sortedcontainers import SortedDict
+from collections.abc import Callable, Iterator
 
 from oms.errors import InvalidArgumentError
+from oms.feeds.levels.book_side import BookSide, Units
 from oms.feeds.levels.checksums import ChecksumRule
-from oms.feeds.levels.messages import BookMessage, Levels
+from oms.feeds.levels.level_orders import LevelOrders
+from oms.feeds.levels.messages import BookMessage
 from oms.feeds.levels.report import LevelTally
 from oms.feeds.top_of_book import ASK, BID, Level
 from oms.instrument import Instrument, decimals_of
 from oms.management import OrderManagement
-from oms.models import Order, Side
+from oms.models import Side
 
 __all__ = ["LevelBook", "NO_SNAPSHOT"]
 
-_BULK = 20  # for more new orders than this, one sort is faster than individual inserts
 NO_SNAPSHOT = "no snapshot has been seen"
 _MISSING_ZEROS = (
     "; if the recorder dropped trailing zeros of numbers, pass the exchange's tick size and lot size to "
     "restore them (--tick and --lot, or instruments)"
 )
-
-
-class _StoredLevel(NamedTuple):
-    """A level of the exchange: its amount in lots, and its part of the checksum text."""
-
-    amount: int
-    checksum_part: str
-
-
-class _OrderChange(NamedTuple):
-    """The change that brings the order of a price level up to date.
-
-    It removes `before`, amends it to `after`, or adds `after`.
-    """
-
-    key: int
-    before: int | None
-    after: Order | None
-
-
-class _BookSide:
-    """The levels of one side, best first, and the ids of their orders.
-
-    A key is a price in ticks times the sign of the side, so that a better price has a smaller key.
-    """
-
-    def __init__(self, side: Side) -> None:
-        self.side = side
-        self._sign = side.sign
-        self._levels: SortedDict[int, _StoredLevel] = SortedDict()
-        self._order_ids: dict[int, int] = {}  # by key
-        self._changed: set[int] = set()  # keys of levels changed since the last update of the orders
-
-    def __len__(self) -> int:
-        return len(self._levels)
-
-    def clear(self) -> None:
-        self._changed.update(self._levels)
-        self._levels.clear()
-
-    def change(self, levels: Levels, instrument: Instrument, rule: ChecksumRule, tally: LevelTally) -> None:
-        """Set or delete levels. After an InvalidArgumentError, the levels before the bad one have changed."""
-        for price, amount in levels:
-            key = self._sign * instrument.to_ticks(price)
-            lots = instrument.to_lots(amount)
-            if lots:
-                tally.unholdable += not key
-                self._levels[key] = _StoredLevel(lots, rule.part(price, amount))
-            elif self._levels.pop(key, None) is None:
-                tally.unknown_deletes += 1
-            self._changed.add(key)
-
-    def truncate(self, depth: int) -> None:
-        """Remove the levels beyond a depth, because the exchange does not publish their changes."""
-        while len(self._levels) > depth:
-            key, _ = self._levels.popitem()
-            self._changed.add(key)
-
-    def checksum_parts(self, rule: ChecksumRule, instrument: Instrument | None) -> list[str]:
-        """Return the parts of the checksum text, best level first. O(d) for the d levels that it covers.
-
-        The numbers are written as received or, if `instrument` is not None, with the decimals of its tick and
-        lot.
-        """
-        best = [(key, self._levels[key]) for key in self._levels.islice(stop=rule.levels)]
-        if instrument is None:
-            return [level.checksum_part for _, level in best]
-        return [
-            rule.part(instrument.price_text(self._sign * key), instrument.amount_text(level.amount))
-            for key, level in best
-        ]
-
-    def best(self) -> Level | None:
-        if not self._levels:
-            return None
-        key, level = self._levels.peekitem(0)
-        return Level(self._sign * key, level.amount)
-
-    def order_changes(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> list[_OrderChange]:
-        """Return the changes that make the orders equal to the changed levels, without applying them."""
-        changes: list[_OrderChange] = []
-        for key in sorted(self._changed):
-            level, before = self._levels.get(key), self._order_ids.get(key)
-            if before is not None and before not in om:
-                before = None  # someone else traded against or removed this order
-            after = None
-            if level is not None and key:
-                order_id = before if before is not None else next(new for new in new_ids if new not in om)
-                after = Order(order_id, symbol, self.side, level.amount, self._sign * key)
-            changes.append(_OrderChange(key, before, after))
-        return changes
-
-    def store_order_ids(self, changes: Iterable[_OrderChange]) -> None:
-        """Store the ids of the orders once `changes` have been applied."""
-        for key, _, after in changes:
-            if after is None:
-                self._order_ids.pop(key, None)
-            else:
-                self._order_ids[key] = after.order_id
-        self._changed.clear()
 
 
 class LevelBook:
@@ -172,13 +69,13 @@ class LevelBook:
         *,
         ignores_checksums: bool = False,
     ) -> None:
-        self._om = om
         self._ignores_checksums = ignores_checksums
         self._next_instrument = instrument  # takes effect at the next snapshot
+        self._units = Units(instrument)
         self._restores_zeros = False
         self._rule = rule
-        self._new_ids = new_ids
-        self._asks, self._bids = _BookSide(ASK), _BookSide(BID)
+        self._asks, self._bids = BookSide(ASK, rule), BookSide(BID, rule)
+        self._orders = LevelOrders(om, symbol, new_ids)
         self.symbol = symbol
         self.instrument = instrument
         self.tally = LevelTally()
@@ -278,17 +175,15 @@ class LevelBook:
             self._change(message, finer)
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
-        tally = self.tally
-        counts = tally.unholdable, tally.unknown_deletes
+        """Change the levels. After an InvalidArgumentError, no level has changed."""
+        if self._units.instrument is not instrument:
+            self._units = Units(instrument)
+        asks, bids = self._units.convert(message.asks), self._units.convert(message.bids)
         if message.snapshot:
             self._asks.clear()
             self._bids.clear()
-        try:
-            self._asks.change(message.asks, instrument, self._rule, tally)
-            self._bids.change(message.bids, instrument, self._rule, tally)
-        except InvalidArgumentError:
-            tally.unholdable, tally.unknown_deletes = counts
-            raise
+        self._asks.change(asks, self.tally)
+        self._bids.change(bids, self.tally)
         self.instrument = instrument
 
     def _matches(self, checksum: int) -> bool:
@@ -297,7 +192,7 @@ class LevelBook:
         latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
             instrument = self.instrument if with_zeros else None
-            asks, bids = (side.checksum_parts(rule, instrument) for side in (self._asks, self._bids))
+            asks, bids = (side.checksum_parts(instrument) for side in (self._asks, self._bids))
             if rule.crc32(asks, bids) == checksum:
                 self._restores_zeros = with_zeros
                 return True
@@ -313,25 +208,14 @@ class LevelBook:
 
     def _update_orders(self) -> None:
         """Make the orders equal to the levels. Other threads see all of the changes or none."""
-        om = self._om
-        asks, bids = (side.order_changes(om, self.symbol, self._new_ids) for side in (self._asks, self._bids))
-        changes = [change[1:] for change in chain(asks, bids) if change.before is not None or change.after]
-        if len(changes) == 1:
-            _change_order(om, *changes[0])  # a single change needs no transaction
-        elif changes:
-            with om.transaction():
-                added = [after for before, after in changes if before is None and after is not None]
-                if len(added) > _BULK:
-                    om.add_orders(added)
-                    changes = [change for change in changes if change[0] is not None]
-                for before, after in changes:
-                    _change_order(om, before, after)
-        self._asks.store_order_ids(asks)
-        self._bids.store_order_ids(bids)
+        asks, bids = self._asks, self._bids
+        self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
+        asks.forget_changes()
+        bids.forget_changes()
 
     def _count_crossed(self) -> None:
-        ask, bid = self._asks.best(), self._bids.best()
-        self.tally.crossed += ask is not None and bid is not None and ask.price <= bid.price
+        ask, bid = self._asks.best_price(), self._bids.best_price()
+        self.tally.crossed += ask is not None and bid is not None and ask <= bid
 
 
 def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
@@ -359,12 +243,3 @@ def _converts(to_int: Callable[[str], int], text: str) -> bool:
     except InvalidArgumentError:
         return False
     return True
-
-
-def _change_order(om: OrderManagement, before: int | None, after: Order | None) -> None:
-    if before is None and after is not None:
-        om.add_order(*after)
-    elif before is not None and after is None:
-        om.remove_order(before)
-    elif before is not None and after is not None:
-        om.amend_order(before, amount=after.amount)

@@ -22,7 +22,7 @@ from oms.feeds.levels.messages import (
     TradeMessage,
     UnsupportedChannelError,
 )
-from oms.feeds.levels.translation import TRADE_SIDES
+from oms.feeds.levels.translation import TRADE_SIDES, levels_of
 from oms.instrument import MOST_DIGITS
 from oms.models import Side
 
@@ -92,8 +92,8 @@ class Kraken:
                 max((_when(level[2], None) for level in (*asks, *bids)), default=0) if time is None else time,
                 symbol,
                 snapshot,
-                tuple((price, amount) for price, amount, *_ in asks),
-                tuple((price, amount) for price, amount, *_ in bids),
+                levels_of(asks),
+                levels_of(bids),
                 int(fields["c"]) if "c" in fields else None,
                 depth=self._depth or _depth(channel.partition("-")[2] or DEPTHS[0]),
             )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
+from functools import cache
 
 from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
@@ -134,16 +135,34 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
     {'XYZ': Instrument(tick_size='0.01', lot_size='1')}
 
     """
-    decimals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    decimals: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for message in messages:
-        most = decimals[message.symbol]
         if isinstance(message, BookMessage):
-            pairs: Iterable[tuple[str, str]] = chain(message.asks, message.bids)
+            pairs: Sequence[tuple[str, str]] = message.asks + message.bids
         elif isinstance(message, TradeMessage):
             pairs = ((message.price, message.amount),)
         else:
             pairs = ((message.tick_size, message.lot_size),)
-        for price, amount in pairs:
-            most[0] = max(most[0], decimals_of(price))
-            most[1] = max(most[1], decimals_of(amount))
+        of_price, of_amount = decimals[message.symbol]
+        decimals[message.symbol] = (
+            _most_decimals([price for price, _ in pairs], of_price),
+            _most_decimals([amount for _, amount in pairs], of_amount),
+        )
     return {symbol: Instrument.of_decimals(*most) for symbol, most in decimals.items()}
+
+
+def _most_decimals(texts: Sequence[str], at_least: int) -> int:
+    """Return the largest number of decimal places of the texts, or `at_least` if it is larger."""
+    try:
+        # One search in all texts is much faster than looking at each text.
+        if _more_decimals_than(at_least).search(" ".join(texts)) is None:
+            return at_least
+    except TypeError:  # a value is not text
+        pass
+    return max(at_least, *map(decimals_of, texts))
+
+
+@cache
+def _more_decimals_than(decimals: int) -> re.Pattern[str]:
+    """Return a pattern that matches in any text with more decimal places, and with any exponent."""
+    return re.compile(rf"\.\d{{{decimals}}}0*[1-9]|[eE]")
