@@ -102,10 +102,10 @@ class PriceSums:
         return abs(offsets[row] + cost + amount * ranks[row])
 
     def prices(self, amounts: Sequence[int]) -> list[int]:
-        """Return the total price of each of m ascending amounts, which the rows cover. O(m log k).
+        """Return the total prices of m ascending amounts. The rows must cover all amounts. O(m log k).
 
-        The amounts are split at the corrections. Between two corrections, all amounts need the same change of
-        the cumulative amount (`moved`) and of the cumulative price (`cost`).
+        The corrections divide the amounts into segments. All amounts of a segment need the same corrections
+        of the cumulative amount (`moved`) and of the cumulative price (`cost`).
         """
         ranks, reach, offsets, corrections, _ = self._cache
         totals: list[int] = []
@@ -125,7 +125,7 @@ class PriceSums:
             totals += [offset + amount * rank for amount in amounts[stop:start]]
             moved += change
             cost += change * rank
-        return list(map(abs, totals))
+        return totals if ranks[-1] > 0 else [-total for total in totals]
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add rows until they cover `amount`, and return the amount that they cover.

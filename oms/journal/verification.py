@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from oms.errors import JournalError, OmsError
 from oms.events import (
@@ -85,40 +85,30 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
     om = OrderManagement.from_snapshot(Snapshot(start.sequence, start.next_trade_id, orders))
-    published: list[Event] = []
-    om.subscribe(published.append)
     batch = 0
     for row in event_log.rows(start.sequence + 1):
         sequence, first = row[:2]
         if sequence > last:
             break
-        place = f"{event_log.place}: events, sequence {sequence}"
         event = event_log.event(row)
         if first not in (batch, sequence):
             allowed = f"{batch} or {sequence}" if batch else sequence
-            raise JournalError(place, f"its batch must be {allowed}, not {first}")
+            raise _damage(event_log, sequence, f"its batch must be {allowed}, not {first}")
         batch = first
+        kind = type(event)
         try:
-            if event.note is None:  # a transaction takes longer than most changes
-                REPLAY[type(event)](om, event)
-            else:
-                with om.transaction(event.note):
-                    REPLAY[type(event)](om, event)
-        except (OmsError, TypeError) as error:
-            raise JournalError(place, f"it cannot have happened: {error}") from error
-        if published != [event] and [_as_stored(each, event) for each in published] != [event]:
-            raise JournalError(place, f"it cannot have happened: its replay publishes {published}")
-        published.clear()
-        if isinstance(event, TradePlaced):
-            on_trade(event)
+            reproduced = REPLAY[kind](om, event)
+        except (OmsError, LookupError, TypeError) as error:
+            raise _damage(event_log, sequence, f"it cannot have happened: {error}") from error
+        if not reproduced:
+            raise _damage(event_log, sequence, "it cannot have happened: its replay has a different result")
+        if kind is TradePlaced:
+            on_trade(cast("TradePlaced", event))
     return om
 
 
-def _as_stored(repeated: Event, stored: Event) -> Event:
-    """Return the replayed event. If the stored event predates the `remaining` field, leave that field out."""
-    if isinstance(stored, TradePlaced) and isinstance(repeated, TradePlaced) and stored.remaining is None:
-        return repeated._replace(remaining=None)
-    return repeated
+def _damage(event_log: EventLog, sequence: int, problem: str) -> JournalError:
+    return JournalError(f"{event_log.place}: events, sequence {sequence}", problem)
 
 
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
@@ -128,23 +118,48 @@ def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None
     return next((candidate for candidate in candidates if om.orders(*candidate) == orders), (None, None))
 
 
-def _amend(om: OrderManagement, event: OrderAmended) -> None:
-    om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
+def _add(om: OrderManagement, event: OrderAdded) -> bool:
+    om.add_order(*event.order)
+    return True
 
 
-def _trade(om: OrderManagement, event: TradePlaced) -> None:
-    om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+def _add_many(om: OrderManagement, event: OrdersAdded) -> bool:
+    om.add_orders(event.orders)
+    return True
 
 
-REPLAY: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
-    OrderAdded: lambda om, event: om.add_order(*event.order),
-    OrdersAdded: lambda om, event: om.add_orders(event.orders),
-    OrderRemoved: lambda om, event: om.remove_order(event.order.order_id),
-    OrdersRemoved: lambda om, event: om.remove_orders(*_selection(om, event.orders)),
+def _remove(om: OrderManagement, event: OrderRemoved) -> bool:
+    order = om.get_order(event.order.order_id)
+    om.remove_order(order.order_id)
+    return order == event.order
+
+
+def _remove_many(om: OrderManagement, event: OrdersRemoved) -> bool:
+    return om.remove_orders(*_selection(om, event.orders)) == event.orders
+
+
+def _amend(om: OrderManagement, event: OrderAmended) -> bool:
+    before = om.get_order(event.after.order_id)
+    after = om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
+    return before != after and (before, after) == (event.before, event.after)
+
+
+def _trade(om: OrderManagement, event: TradePlaced) -> bool:
+    trade = om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+    last_id = trade.fills[-1].order_id
+    remaining = om.get_order(last_id).amount if last_id in om else 0
+    return trade == event.trade and event.remaining in {None, remaining}  # old events have no `remaining`
+
+
+REPLAY: dict[type[Event], Callable[[OrderManagement, Any], bool]] = {
+    OrderAdded: _add,
+    OrdersAdded: _add_many,
+    OrderRemoved: _remove,
+    OrdersRemoved: _remove_many,
     OrderAmended: _amend,
     TradePlaced: _trade,
 }
-"""For each kind of event, the method call that replays it."""
+"""For each kind of event, a function that replays it. It returns True if the result equals the event."""
 
 
 class _Trades:
