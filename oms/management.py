@@ -199,7 +199,7 @@ class OrderManagement:
         `min_total_price` is the least that a SELL trade may bring in. Pass the total price of an earlier
         quote as one of these bounds to get the quoted price or a better one.
 
-        Raises InvalidOrderError if an argument is invalid, InsufficientLiquidityError if too little is
+        Raises InvalidOrderError if an argument is invalid. Raises InsufficientLiquidityError if too little is
         available within the limit, and PriceBoundError if the total price is worse than its bound. Takes
         O(k log n) for k filled orders and n orders in the book.
 
@@ -226,8 +226,8 @@ class OrderManagement:
     def amend_order(self, order_id: int, *, amount: int | None = None, price: int | None = None) -> Order:
         """Change the amount (lots), the price (ticks), or both of a resting order, and return the new order.
 
-        `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1; None
-        leaves the value as it is. At the same price, the order keeps its place in the queue. At a new
+        `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1. Pass None
+        to leave a value unchanged. At the same price, the order keeps its place in the queue. At a new
         price, its place depends on its id, because the lowest id is filled first.
 
         Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if
@@ -306,9 +306,9 @@ class OrderManagement:
     def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
         """Return a context manager that commits all changes in its block together, or none of them.
 
-        If the block raises an exception, all of its changes are rolled back. The same happens if the
-        journal cannot store them, and then the end of the block raises JournalError. Calls in the block
-        see its earlier changes.
+        If the block raises an exception, all of its changes are rolled back. If the journal cannot store
+        the changes, they are rolled back too, and the end of the block raises JournalError. Calls in the
+        block see its earlier changes.
 
         Subscribers are notified after the commit. Until the block ends, calls from other threads wait. If
         they wait for 30 seconds, they raise OpenTransactionError. Calls from other tasks of the same thread

@@ -1,7 +1,7 @@
 """The arguments of `add_orders`, converted to rows and checked.
 
-The checks run over whole columns in C, because a Python call for each order would take longer than adding the
-orders to a book.
+The checks run over whole columns in C. A Python call for each order would take longer than adding the orders
+to a book.
 """
 
 from __future__ import annotations

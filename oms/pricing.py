@@ -80,8 +80,8 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
 def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[str, list[int]]:
     """Return a dict of columns with one row for each of the `limit` best levels, or of all if it is None.
 
-    The columns are the price and the amount of the level, and the cumulative amount and cumulative price of
-    this level and all better levels.
+    The columns are the price and the amount of the level, its cumulative amount, and its cumulative price.
+    The cumulative values include all better levels.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     cumulative = total = 0
