@@ -84,9 +84,8 @@ class Client:
     loopback addresses directly.
 
     The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
-    InvalidOrderError if an integer is too large to send. The limit is 2^53-1 in a change and 100 digits in a
-    query. A client is thread-safe. Pass `transport` to replace the network, and `sleep` to replace
-    `time.sleep` between attempts.
+    InvalidOrderError if an integer has more than 100 digits. A client is thread-safe. Pass `transport` to
+    replace the network, and `sleep` to replace `time.sleep` between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app

@@ -1,7 +1,7 @@
 """The methods of OrderManagement as exchanges: generators that yield requests and receive responses.
 
 Each function accepts the same arguments as the OrderManagement method with that name, and rejects the same
-values before it sends a request. It also rejects values that are too large for a request. `Client` and
+values before it sends a request. It also rejects integers of more than 100 digits. `Client` and
 `AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
 """
 
