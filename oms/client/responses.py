@@ -192,12 +192,13 @@ def _read_integer(value: object) -> object:
 
 def _is_echo(actual: object, value: object) -> bool:
     """Return True if a field of a response equals the value in the request."""
-    if isinstance(actual, list) and isinstance(value, list):
-        items, values = cast("list[object]", actual), cast("list[object]", value)
+    field = _read_integer(actual) if type(value) is int else actual
+    if type(field) is not type(value):
+        return False
+    if type(value) is list:
+        items, values = cast("list[object]", field), cast("list[object]", value)
         return len(items) == len(values) and all(map(_is_echo, items, values))
-    if type(value) is int:
-        actual = _read_integer(actual)
-    return type(actual) is type(value) and actual == value
+    return field == value
 
 
 def _excerpt(value: object) -> str:

@@ -157,7 +157,7 @@ def test_a_large_integer_may_be_text_or_a_json_integer_as_in_earlier_versions(na
 @pytest.mark.parametrize("text", ["20", "9007199254740991", "09007199254740993", "1e20", "-9007199254740993"])
 def test_other_text_is_not_an_integer(text: str) -> None:
     order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": text, "price": 1}
-    with pytest.raises(UnexpectedResponseError, match="amount is '.*', not int"):
+    with pytest.raises(UnexpectedResponseError, match=r"amount is '.*', not int"):
         responding(json.dumps(order)).get_order(1)
 
 
