@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import oms
 from oms import contract
+from oms.api import response_models
 from oms.contract import (
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_HEADER,
@@ -74,3 +77,20 @@ def test_the_page_uses_the_header_the_limit_and_the_codes_in_the_contract() -> N
     limits = [line for text in SCRIPTS.values() for line in text.splitlines() if "LARGEST =" in line]
     assert limits
     assert all("2n ** 53n - 1n" in line for line in limits)
+
+
+def test_the_page_knows_every_field_that_contains_an_integer() -> None:
+    declaration = re.search(r"INTEGER_FIELDS = new Set\(\[(.*?)\]\)", SCRIPTS["exact.js"], re.DOTALL)
+    assert declaration is not None
+    names = set(re.findall(r'"(\w+)"', declaration[1]))
+    models = [getattr(response_models, name) for name in response_models.__all__]
+    fields = {
+        name
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name, schema in model.model_json_schema()["properties"].items()
+        if "9007199254740991" in json.dumps(schema)
+    }
+    assert len(fields) > 20
+    assert names == fields | {"previous"}  # a field of the stream messages
+    assert not names & {"symbol", "symbols", "type", "detail", "value"}
