@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
+from oms.api.integers import json_text
 from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
@@ -70,7 +71,7 @@ class ProblemError(HTTPException):
 
 def problem_response(error: ProblemError) -> Response:
     """Return the response for an error."""
-    content = json.dumps(error.problem(), allow_nan=False, separators=(",", ":"))
+    content = json_text(error.problem())
     headers = {"Cache-Control": "no-store", **(error.headers or {})}
     return Response(content, error.status_code, headers, PROBLEM_MEDIA_TYPE)
 

@@ -84,9 +84,8 @@ class Client:
     localhost and loopback addresses.
 
     The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
-    InvalidOrderError if an integer is too large to send. The limit is 2^53-1 in a change and 100 digits in a
-    query. Clients are thread-safe. Pass `transport` to replace the network layer, and `sleep` to replace the
-    `time.sleep` call between attempts.
+    InvalidOrderError if an integer has more than 100 digits. Clients are thread-safe. Pass `transport` to
+    replace the network layer, and `sleep` to replace the `time.sleep` call between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app

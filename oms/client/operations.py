@@ -1,7 +1,7 @@
 """OrderManagement's methods as exchanges: generators that yield requests and receive responses.
 
 Each function takes the same arguments as the OrderManagement method of the same name. Before it sends a
-request, it rejects all values that OrderManagement would reject, and values that are too large to send.
+request, it rejects all values that OrderManagement would reject, and integers of more than 100 digits.
 `Client` and `AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
 """
 

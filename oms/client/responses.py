@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.client.errors import RequestRejectedError, UnexpectedResponseError
 from oms.client.requests import Request
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
+from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -68,23 +69,23 @@ class Fields:
             raise _MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
         return value
 
-    def _list(self, name: str, kind: type[T]) -> list[T]:
-        values = cast("list[T]", self._get(name, list))
-        if not set(map(type, values)) <= {kind}:
-            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of {kind.__name__}")
-        return values
-
     def integer(self, name: str) -> int:
-        """Return a field that must be an int of any size."""
-        return self._get(name, int)
+        """Return a field that must be an int of any size, or the text of an int above 2^53-1."""
+        value = _read_integer(self._values.get(name))
+        if type(value) is not int:
+            raise _MalformedError(f"{name} is {_excerpt(value)}, not int")
+        return value
 
     def integer_or_null(self, name: str) -> int | None:
-        """Return a field that must be null or an int of any size. A missing field is an error."""
+        """Return a field that must be null or an int, as in `integer`. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
-        """Return a field that must be a list of ints of any size."""
-        return self._list(name, int)
+        """Return a field that must be a list of ints. Each may also be text, as in `integer`."""
+        values = [_read_integer(value) for value in cast("list[object]", self._get(name, list))]
+        if not set(map(type, values)) <= {int}:
+            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of int")
+        return cast("list[int]", values)
 
     def string(self, name: str) -> str:
         """Return a field that must be a string."""
@@ -92,7 +93,10 @@ class Fields:
 
     def strings(self, name: str) -> list[str]:
         """Return a field that must be a list of strings."""
-        return self._list(name, str)
+        values = cast("list[str]", self._get(name, list))
+        if not set(map(type, values)) <= {str}:
+            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of str")
+        return values
 
     def side(self, name: str) -> Side:
         """Return a field that must be "BUY" or "SELL", converted to a Side."""
@@ -117,7 +121,7 @@ class Fields:
         """Raise an error unless each field in `expected` has the expected value."""
         for name, value in expected.items():
             actual = self._values.get(name)
-            if type(actual) is not type(value) or actual != value:
+            if not _is_echo(actual, value):
                 raise _MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
@@ -174,6 +178,27 @@ def _fields(response: Response, media_type: str) -> Fields:
         return Fields(json.loads(response.content))
     except (ValueError, RecursionError):
         raise _MalformedError(f"{_excerpt(response.content)} is not JSON") from None
+
+
+_LARGE = re.compile(r"[1-9][0-9]{15,999}", re.ASCII)
+
+
+def _read_integer(value: object) -> object:
+    """Return the integer in the text of an integer above 2^53-1. Return any other value unchanged."""
+    if type(value) is str and _LARGE.fullmatch(value) and int(value) > LARGEST_JSON_INTEGER:
+        return int(value)
+    return value
+
+
+def _is_echo(actual: object, value: object) -> bool:
+    """Return True if a field of a response equals the value in the request."""
+    field = _read_integer(actual) if type(value) is int else actual
+    if type(field) is not type(value):
+        return False
+    if type(value) is list:
+        items, values = cast("list[object]", field), cast("list[object]", value)
+        return len(items) == len(values) and all(map(_is_echo, items, values))
+    return field == value
 
 
 def _excerpt(value: object) -> str:
@@ -261,7 +286,7 @@ _ECHOED_IN_PROBLEMS = {
 
 _EXCEPTIONS: dict[str, Callable[[Fields], OmsError]] = {
     "invalid_order": lambda fields: InvalidOrderError(
-        fields.string("field"), fields.get("value"), fields.string("allowed")
+        fields.string("field"), _read_integer(fields.get("value")), fields.string("allowed")
     ),
     "duplicate_order": lambda fields: DuplicateOrderError(fields.integer("order_id")),
     "order_not_found": lambda fields: OrderNotFoundError(fields.integer("order_id")),

@@ -116,7 +116,7 @@ MESSAGES = [
         "invalid_order",
         sent("POST", "/orders", json={**ORDER, "amount": 0}),
         "not 0 (int)",
-        "amount must be an int in 1..9007199254740991",
+        "amount must be an int in 1..9223372036854775807",
     ),
     Message(
         "invalid_order",

@@ -12,7 +12,6 @@ import pytest
 from oms import InvalidArgumentError, InvalidOrderError, Side
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess, ServiceUnavailableError, UnexpectedResponseError
-from oms.contract import LARGEST_IN_BODY
 from support.clients import URL, Flaky
 
 BUY = Side.BUY
@@ -48,9 +47,9 @@ def service() -> InProcess:
 
 VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]] = [
     (
-        lambda om: om.add_order(1, "JPM", BUY, 2**53, 1),
+        lambda om: om.place_trade("JPM", BUY, 10**100),
         InvalidOrderError,
-        f"amount must be an int of at most {LARGEST_IN_BODY} in a request, not 9007199254740992 (int)",
+        "amount must be an int of at most 100 digits, not an int of 333 bits (int)",
     ),
     (
         lambda om: om.calculate_prices("JPM", BUY, [1] * 7_000),
