@@ -3,29 +3,30 @@
 The problem. An exchange sends a snapshot of its book and then only the levels that change. A lost, reordered,
 or misread update leaves a wrong book, and nothing reveals that later prices are wrong. A message changes many
 levels, and other threads must see either all of the changes or none. The OrderManagement stores orders, but
-the feed names only levels.
+the feed contains only levels.
 
 What does not work. If each level changes its order at once, other threads see half a message, and the
-checksum can be verified only after the last level. If a book is kept after a failed checksum, there is no way
-to tell which levels are wrong. Rebuilding all orders for each message costs O(n), and every order loses its
-id.
+checksum can be verified only after the last level. After a failed checksum, nothing shows which levels are
+wrong, so the book cannot be repaired. Rebuilding all orders for each message takes O(n), and every order
+loses its id.
 
-The solution. Each side stores its levels separately from the orders, in a dict sorted by price. A message's
-sequence number is checked first. The message then changes the levels, but not the orders, and its prices,
-amounts, and checksum are checked. If all are valid, the orders of the changed levels are updated in one
-transaction. Otherwise the book becomes stale: all of its levels and orders are removed, and updates are
-ignored until the next snapshot.
+The solution. Each `BookSide` stores its levels separately from the orders. The sequence number of a message
+is checked first. Then the message changes the levels, but not the orders. Its prices, amounts, and checksum
+are checked. If they are all valid, `LevelOrders` changes the orders of the changed levels together. Otherwise
+the book becomes stale. All of its levels and orders are removed, and updates are ignored until the next
+snapshot.
 
 Invariants, whenever `apply` has returned:
 - A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.
-- A book that is not stale has one order for each level, except a level at price 0, which no order can have.
-  The order has the level's price and amount, and keeps its id as long as the level exists. The exception is
-  an order that someone else traded against or removed: the next update of its level restores it.
-- `_BookSide._changed` contains each price whose order may differ from its level. It is cleared only after the
-  orders have been updated. If updating the orders raises, the transaction is rolled back, the book is stale,
-  and the next snapshot also corrects the old orders.
+- A book that is not stale has one order for each level. A level at price 0 has no order, because no order can
+  have this price. The order has the price and the amount of its level, and keeps its id as long as the level
+  exists. If someone else trades against the order or removes it, the next update of its level restores it.
 - A book has one tick size and one lot size at a time. Only a snapshot can reduce them, because the levels are
   stored in ticks and lots.
+
+If `apply` raises an exception, the book is stale, and the orders may differ from the levels. Each `BookSide`
+remembers the prices of all changed levels until their orders have changed, too. So the next snapshot corrects
+all orders.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ _MISSING_ZEROS = (
 
 
 class LevelBook:
-    """The book of one symbol, updated by messages, with each level as an order in an OrderManagement.
+    """The book of one symbol, with each level as an order in an OrderManagement. Messages update it.
 
-    `why_stale` is None while the book is up to date, and the reason otherwise. A stale book has no orders.
-    Updates are counted and ignored until the next snapshot.
+    `why_stale` is None while the book is up to date. In a stale book, it is the reason. A stale book has no
+    orders, and counts and ignores updates until the next snapshot.
     """
 
     def __init__(
@@ -84,21 +85,21 @@ class LevelBook:
         self._sequence: int | None = None
 
     def best(self, side: Side) -> Level | None:
-        """Return the best level of a side, or None if the side is empty. O(log n)."""
+        """Return the best level of a side, or None if the side is empty. O(1)."""
         return (self._asks if side is ASK else self._bids).best()
 
     def __len__(self) -> int:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """Schedule a tick and lot that also fit this instrument for the next snapshot."""
+        """At the next snapshot, adopt a tick and lot size that this instrument's numbers also fit."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
         """Apply a message completely or not at all. Return True if it was applied.
 
-        O((k + d) log n) for k levels in the message, d levels that the checksum covers, and n levels in the
-        book.
+        O(k log n + d) for k levels in the message, d levels that the checksum covers, and n levels in the
+        book. See `BookSide` for books with more than about 10,000 levels.
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
@@ -114,7 +115,7 @@ class LevelBook:
         if message.snapshot:
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
-        # Set the reason first, so that the book stays stale if the orders cannot be changed.
+        # If changing the orders fails, the book stays stale for this reason.
         self.why_stale = f"the orders could not be changed by row {message.row}"
         self._update_orders()
         self.why_stale = None
@@ -137,7 +138,7 @@ class LevelBook:
         return problem if gap else None
 
     def _change_and_verify(self, message: BookMessage) -> str | None:
-        """Change the levels. Return the problem if the message is invalid or its checksum is wrong."""
+        """Change the levels. Return a description of the problem if the message or its checksum is wrong."""
         try:
             self._change_levels(message)
         except InvalidArgumentError as error:
@@ -158,10 +159,9 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_levels(self, message: BookMessage) -> None:
-        """Change the levels. Reduce the tick or lot size if a snapshot needs it.
+        """Change the levels. If a snapshot needs a smaller tick or lot size, adopt this size first.
 
-        Raise InvalidArgumentError if an update needs a smaller tick or lot. The next snapshot then adopts the
-        smaller size.
+        If an update needs a smaller size, raise InvalidArgumentError. Then the next snapshot adopts the size.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
@@ -175,7 +175,7 @@ class LevelBook:
             self._change(message, finer)
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
-        """Change the levels. After an InvalidArgumentError, no level has changed."""
+        """Change the levels, or raise InvalidArgumentError before any level has changed."""
         if self._units.instrument is not instrument:
             self._units = Units(instrument)
         asks, bids = self._units.convert(message.asks), self._units.convert(message.bids)
@@ -207,7 +207,7 @@ class LevelBook:
         self._update_orders()
 
     def _update_orders(self) -> None:
-        """Make the orders equal to the levels. Other threads see all of the changes or none."""
+        """Make the orders equal to the changed levels."""
         asks, bids = self._asks, self._bids
         self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
         asks.forget_changes()

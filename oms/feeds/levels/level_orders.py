@@ -26,10 +26,10 @@ class LevelOrders:
         self._ids: dict[Side, dict[int, int]] = {side: {} for side in Side}  # by price
 
     def update(self, levels: Mapping[Side, Iterable[tuple[int, int]]]) -> None:
-        """Set the amounts of the orders at some prices. The amount 0 removes the order.
+        """Set the amounts of the orders at some prices. The amount 0 removes an order.
 
-        Other threads see all of the changes or none. If this method raises an exception, no order has
-        changed. O(k log n) for k prices and n orders.
+        `levels` contains the (price, amount) pairs of each side. Other threads see all of the changes or
+        none. O(k log n) for k prices and n orders.
         """
         try:
             self._update(levels)

@@ -11,7 +11,7 @@ MOST_TEXTS = 4096
 
 
 class CachedConversion(dict[str, int]):
-    """A function from decimal text to an integer, and its results for the latest texts.
+    """A cache of the results of a function that converts decimal text to an integer.
 
     An exchange repeats most prices and many amounts, and a lookup is much faster than a conversion.
 
@@ -27,7 +27,7 @@ class CachedConversion(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         result = self._function(text)
-        if type(text) is str:  # a value of another type can be equal to a different value, as True to 1
+        if type(text) is str:  # values of other types can have equal keys, such as 1 and True
             if len(self) >= MOST_TEXTS:
                 self.clear()
             self[text] = result

@@ -51,7 +51,7 @@ def book_messages(
 
 
 def levels_of(rows: Iterable[Sequence[str]]) -> Levels:
-    """Return the first two values of each row: the price and the amount."""
+    """Return the price and the amount of each row, which are its first two values."""
     return tuple(map(_PRICE_AND_AMOUNT, rows))
 
 
