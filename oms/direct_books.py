@@ -60,6 +60,14 @@ class DirectBooks:
                 None if sell is None else sell.best_level(),
             )
 
+    def best_order(self, side: Side) -> OrderRow | None:
+        """Return the order that the next trade of this side fills first, or None if there is none. O(1)."""
+        with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            book = self._by_name.get(self._buy if side is Side.BUY else self._sell)
+            return None if book is None else book.best_order()
+
     def set_amount(self, order: OrderRow, amount: int) -> bool:
         """Set the amount of a resting order (lots), or remove the order if the amount is 0.
 

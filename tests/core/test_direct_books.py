@@ -124,6 +124,7 @@ def test_a_new_amount_inside_a_what_if_is_rolled_back(om: OrderManagement, amoun
     "call",
     [
         lambda books: books.best_levels(),
+        lambda books: books.best_order(BUY),
         lambda books: books.set_amount(ORDERS[0], 0),
     ],
 )
@@ -174,3 +175,13 @@ def test_the_version_grows_by_two_with_each_change_transaction_and_rollback(om: 
     assert books.version == version + 8
     om.quote("JPM", BUY, 1)
     assert books.version == version + 8
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_the_best_order_is_the_one_that_a_trade_fills_first(om: OrderManagement, side: Side) -> None:
+    books = DirectBooks(om, "JPM")
+    for _ in range(sum(level.orders for level in om.depth("JPM", side))):
+        order = om.orders("JPM", side)[0]
+        assert books.best_order(side) == order
+        assert om.place_trade("JPM", side, order.amount).fills[0].order_id == order.order_id
+    assert books.best_order(side) is None

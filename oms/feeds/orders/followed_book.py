@@ -98,13 +98,11 @@ class FollowedBook:
         O(1) if the first order of the book is a recorded one. Otherwise O(n) for n resting orders.
         """
         order_id, _, side, _, _ = order
-        if self._om.best_price(self._symbol, side) is None:
-            return False
-        (first,) = self._om.quote(self._symbol, side, 1).fills
-        if first.order_id not in self._recorded:
-            queue = self._om.orders(self._symbol, side)
-            return next((each[0] for each in queue if each[0] in self._recorded), None) == order_id
-        return first.order_id == order_id
+        first = self._books.best_order(side)
+        if first is None or first[0] in self._recorded:
+            return first is not None and first[0] == order_id
+        queue = self._om.orders(self._symbol, side)
+        return next((each[0] for each in queue if each[0] in self._recorded), None) == order_id
 
     # ------------------------------------------------------------------ one message
 

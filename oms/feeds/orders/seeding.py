@@ -17,6 +17,7 @@ from oms.models import Order, Side
 __all__ = ["Seeds", "find_seeds"]
 
 _REMOVES = frozenset((Kind.REDUCED, Kind.DELETED, Kind.EXECUTED))
+_PLACES = 1 << 22  # bytes of memory
 _WITHOUT_REMOVED_AMOUNT = frozenset((Kind.CREATED, Kind.CHANGED))
 
 
@@ -58,7 +59,7 @@ class Seeds:
 
 
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
-    """Return the orders that messages refer to but never submit. This takes two passes over the messages.
+    """Return the orders that messages refer to but never submit, in one or two passes over the messages.
 
     Raise InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
     contain the remaining amount instead of the removed amount. O(m) time for m messages, and O(k) memory for
@@ -68,9 +69,9 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
         raise InvalidArgumentError(
             "recording", messages, "iterable more than once for unknown='seed'; pass a list"
         )
-    unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
-    if unseen:
-        # An order that is submitted later is not a seed; its rows contradict each other.
+    unseen, first_submitted, are_certain = _referred_to_unseen(messages, symbol, ignore)
+    if not are_certain:
+        # An order that is submitted in any row is not a seed. Its rows contradict each other.
         for kind, order_id in _kinds_and_ids(messages):
             if kind is Kind.SUBMITTED and order_id in unseen:
                 del unseen[order_id]
@@ -79,11 +80,15 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
 
 def _referred_to_unseen(
     messages: Iterable[Message], symbol: str, ignore: Collection[int]
-) -> tuple[dict[int, Order | None], int | None]:
+) -> tuple[dict[int, Order | None], int | None, bool]:
     """Return the orders that messages refer to while they are not resting, and the first submitted id.
 
-    An order is None if its messages contradict each other.
+    An order is None if its messages contradict each other. The third value is True if it is certain that none
+    of these orders is submitted in any row.
     """
+    # The submitted ids would not fit in memory, so each of them only marks the place `id % _PLACES`. An order
+    # whose place is not marked has not been submitted before.
+    marks, are_certain = bytearray(_PLACES), True
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
     first_submitted: int | None = None
@@ -96,18 +101,21 @@ def _referred_to_unseen(
             continue
         if kind is Kind.SUBMITTED:
             resting.setdefault(order_id, amount)
+            marks[order_id % _PLACES] = 1
+            are_certain = are_certain and order_id not in unseen
             if first_submitted is None:
                 first_submitted = order_id
         elif kind in _REMOVES:
             remaining = resting.get(order_id)
             if remaining is None:
+                are_certain = are_certain and not marks[order_id % _PLACES]
                 order = unseen.get(order_id, Order(order_id, symbol, side, 0, price))
                 unseen[order_id] = _grown(order, side, amount, price)
             elif kind is Kind.DELETED or remaining <= amount:
                 del resting[order_id]
             else:
                 resting[order_id] = remaining - amount
-    return unseen, first_submitted
+    return unseen, first_submitted, are_certain
 
 
 def _grown(order: Order | None, side: Side, amount: int, price: int) -> Order | None:

@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from oms.direct_books import DirectBooks
 from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.top_of_book import Level
@@ -81,7 +82,7 @@ def sweep(
     fills = _joined(published)
     amount = sum(fill.amount for fill in fills)
     with om.locked():
-        if not own and _would_fill(om, symbol, side, amount) == fills:
+        if not own and _come_first(om, symbol, side, fills):
             om.place_trade(symbol, side, amount)
             return Swept(equal_cost=True, equal_fills=True, total_price=_cost(fills))
     with om.transaction():
@@ -95,8 +96,13 @@ def sweep(
     return _compared(trade.fills if replayed is None else replayed, fills, own_fills)
 
 
-def _would_fill(om: OrderManagement, symbol: str, side: Side, amount: int) -> tuple[OrderFill, ...]:
-    return om.quote(symbol, side, amount, allow_partial=True).fills
+def _come_first(om: OrderManagement, symbol: str, side: Side, fills: Sequence[OrderFill]) -> bool:
+    """Return True if a trade of their total amount would get these fills."""
+    if len(fills) > 1:
+        return om.quote(symbol, side, sum(fill.amount for fill in fills), allow_partial=True).fills == fills
+    order_id, amount, price = fills[-1]
+    order = DirectBooks(om, symbol).best_order(side)
+    return order is not None and (order[0], order[4]) == (order_id, price) and order[3] >= amount
 
 
 def _cost(fills: Iterable[OrderFill]) -> int:
