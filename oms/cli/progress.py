@@ -164,7 +164,7 @@ def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str
 
 
 def _bytes_read(file: Recording | Capture) -> int:
-    """Return the progress in bytes, less than the size. The end of the file may have been read ahead."""
+    """Return the progress in bytes. It is less than the size, even if the file has been read ahead."""
     return min(file.position, file.size - 1)
 
 
@@ -191,9 +191,9 @@ def _bar() -> Generator[Progress]:
 
 
 def new_bar(console: Console, clock: Callable[[], float] = monotonic) -> Progress:
-    """Return a progress bar with the rate and the time left. `clock` returns seconds.
+    """Return a progress bar that shows the rate and the time that is left. `clock` returns seconds.
 
-    It shows nothing if the console is not a terminal.
+    The bar shows nothing if the console is not a terminal.
     """
     console.quiet = not console.is_terminal  # a disabled bar may still print a blank line
     return Progress(
@@ -218,14 +218,14 @@ class _CountColumn(ProgressColumn):
 
 
 class _TimeColumn(ProgressColumn):
-    """The time that is left at the average speed, or the total time of a finished task."""
+    """The time that is left at the average rate, or the total time of a finished task."""
 
     def render(self, task: Task) -> Text:
         if task.finished:
             return Text(_shown(_seconds(task)), "progress.elapsed")
-        left = (
-            _shown(_seconds(task) * (task.remaining or 0) / task.completed) if task.completed else "-:--:--"
-        )
+        if not task.completed:
+            return Text("-:--:-- left", "progress.remaining")
+        left = _shown(_seconds(task) * (task.remaining or 0) / task.completed)
         return Text(f"{left} left", "progress.remaining")
 
 
