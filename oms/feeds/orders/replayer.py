@@ -207,8 +207,8 @@ class Replay:
             # The book file has a row for each fill, but this replay applies a sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
             buy, sell = followed.best_levels()
-            for best in best_levels_during(levels, fills):
-                between.append(_top(best, sell) if side is Side.BUY else _top(buy, best))  # noqa: PERF401
+            during = best_levels_during(levels, fills)
+            between = [_top(best, sell) if side is Side.BUY else _top(buy, best) for best in during]
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
         swept = followed.execute(side, fills, whole)
         if swept is not None:
