@@ -1,12 +1,11 @@
 """The two books of one symbol, with little overhead for each call, for the replay of recordings.
 
 The problem: a replay reads the best levels after each change, and changes orders that it has already looked
-up. With the methods of OrderManagement, each of these steps checks its arguments, looks up the order, and
-takes the lock again.
+up. The methods of OrderManagement check the arguments, look up the order, and acquire the lock in each call.
 
-The solution: one call for both best levels, and one call that changes an order only if it is still the order
-that the caller has in mind. The changes go through the ledger, as all changes do. So the journal,
-subscribers, transactions, and recovery work as usual.
+The solution: one method returns both best levels. Another method changes an order only if the order is the
+same as when the caller looked it up. All changes are made by the ledger, so the journal, subscribers,
+transactions, and recovery work as usual.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ class DirectBooks:
 
     @property
     def version(self) -> int:
-        """A number that shows if the books of any symbol have changed since it was last read. O(1).
+        """A number that is larger after every change of the books of any symbol. O(1).
 
-        A change or a transaction outside other transactions increases the version by 2. So does a rollback.
-        The version is odd during a transaction, and does not show the changes in it.
+        A change increases it by 2. So does a whole transaction, even if it is rolled back. During a
+        transaction, the version is odd and stays the same.
         """
         return self._ledger.version
 

@@ -90,9 +90,10 @@ class TextFile:
                 yield from enumerate(texts, first)
 
     def parsed(self, reader: RowReader) -> Generator[tuple[int, Columns]]:
-        """Stream (number of the first row, columns of this row and the rows after it), block by block.
+        """Stream the rows in blocks, as (number of the first row of the block, columns of the block).
 
-        Empty rows and errors are as in `rows`.
+        Empty rows are handled as in `rows`. Raise FeedError for the same reasons and for a bad row, after
+        the rows above it.
         """
         empty = 0  # the first empty row after the latest row with fields, or 0
         with closing(self._blocks()) as blocks:
@@ -138,9 +139,9 @@ class TextFile:
             yield row, text.removesuffix("\r")
 
     def _blocks(self) -> Generator[tuple[int, str]]:
-        """Stream (number of the first row, text of whole rows). Every row ends with a line feed.
+        """Stream (number of the first row, text of one or more rows). Every row ends with a newline.
 
-        Bytes that are not UTF-8 are replaced by surrogates, so that the rows before them can be used.
+        Bytes that are not UTF-8 are replaced by surrogates, so that the rows above them can be read.
         """
         row, blank = 1, True
         with self._open() as stream:
@@ -169,7 +170,10 @@ class TextFile:
             yield b"".join((*pieces, b"\n"))
 
     def _check_length(self, row: int, pieces: list[bytes], chunk: bytes) -> None:
-        """Raise FeedError if the row that begins with these pieces is too long. Later rows fit in a chunk."""
+        """Raise FeedError if the row that begins with these pieces is too long.
+
+        Later rows of the chunk are not longer than the chunk.
+        """
         length = chunk.find(b"\n")
         length = len(chunk) if length < 0 else length
         if sum(map(len, pieces)) + length >= self._longest_row:

@@ -122,9 +122,9 @@ def is_header(text: str) -> bool:
 
 
 class _ValidRows:
-    """A reader of the valid rows in blocks that have a price with more decimals than the default tick size.
+    """A reader of the rows that can have a price with more decimals than the default tick size.
 
-    It skips all other rows, so its row numbers are meaningless.
+    It skips other blocks and invalid rows, so its row numbers are not those of the file.
     """
 
     def columns(self, block: str) -> TextColumns | None:

@@ -62,7 +62,11 @@ class Message(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns of consecutive messages. Each is read once, and its values are converted only then."""
+    """The columns of consecutive messages.
+
+    You can iterate over each column once. Most columns convert their values during the iteration, so a column
+    that you do not read takes almost no time.
+    """
 
     rows: Iterable[int]
     times: Iterable[int]

@@ -4,9 +4,9 @@ The problem: a recording contains nothing about your orders. To compare the book
 replay needs the book without your orders. Searching all orders after every message would cost O(n) for n
 resting orders.
 
-The solution: index the ids of your orders by price. At first, only the replay changes the books, and the
-version of the books shows this. After the first other change, subscribe to the events of the OrderManagement
-to keep the index up to date.
+The solution: index the ids of your orders by price. As long as the version of the books shows that only the
+replay has changed them, the index stays valid. After the first other change, subscribe to the events of the
+OrderManagement, and update the index with each event.
 
 1. An order is yours if it is in the symbol's books and its id is not in `recorded`.
 2. The amounts of your orders are read from the book, so events out of order or repeated events do no harm.

@@ -86,8 +86,8 @@ def _referred_to_unseen(
     An order is None if its messages contradict each other. The third value is True if it is certain that none
     of these orders is submitted in any row.
     """
-    # The submitted ids would not fit in memory, so each of them only marks the place `id % _PLACES`. An order
-    # whose place is not marked has not been submitted before.
+    # A set of all submitted ids could fill the memory. So each submitted id only marks the place
+    # `id % _PLACES`. If the place of an order is not marked, no earlier row has submitted the order.
     marks, are_certain = bytearray(_PLACES), True
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
@@ -124,7 +124,7 @@ def _grown(order: Order | None, side: Side, amount: int, price: int) -> Order | 
     return order._replace(amount=order.amount + amount)
 
 
-# Converting the fields takes most of the time of a pass, so both passes skip the fields they do not need.
+# Converting fields takes most of the time of a pass. So both passes convert only the fields that they need.
 
 
 def _without_times(messages: Iterable[Message]) -> Iterator[tuple[Kind, int, Side, int, int]]:
