@@ -28,6 +28,7 @@ import oms
 from oms import (
     DuplicateOrderError,
     Event,
+    IdMap,
     Instrument,
     InsufficientLiquidityError,
     InvalidArgumentError,
@@ -43,10 +44,12 @@ from oms import (
     Snapshot,
     to_columns,
 )
+from oms.batch import change_orders
 from oms.books import Books
 from oms.feeds import LevelFeed, Okx, Recorder
 from oms.order_book import OrderBook
 from support import strategies as our
+from support.memory_journal import MemoryJournal
 from support.threads import in_a_thread
 
 Call = Callable[[OrderManagement, Any], object]
@@ -225,6 +228,10 @@ COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
     (
+        lambda: change_orders(worked_example(), {1: -1}, []),
+        f"amounts must be ints in 0..{2**63 - 1}, not -1 (int)",
+    ),
+    (
         lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
         "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
     ),
@@ -271,7 +278,35 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
     ),
 ]
 
+
+def ids_of_a(parse: Callable[[str], Any]) -> IdMap[Any]:
+    """Return an IdMap with the key "a"."""
+    ids = IdMap(parse)
+    ids.new("a")
+    return ids
+
+
+def journaled_ids() -> OrderManagement:
+    """Return an OrderManagement whose journal contains the key "a"."""
+    om, ids = OrderManagement(journal=MemoryJournal()), IdMap()
+    with ids.adding(om, "a") as order_id:
+        om.add_order(order_id, "JPM", Side.BUY, 1, 1)
+    return om
+
+
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: IdMap().new([]),  # type: ignore[arg-type] # the mistake
+        "key must be hashable, not [] (list); convert a list with tuple(key)",
+    ),
+    (
+        lambda: ids_of_a(int).note("a"),
+        "key must be a key that parse(str(key)) restores, not 'a' (str); pass another parse",
+    ),
+    (
+        lambda: IdMap.from_history(journaled_ids(), int),
+        "key must be text that parse converts to a hashable key, not 'a' (str); pass another parse",
+    ),
     (
         lambda: OrderManagement().__setstate__({}),
         "state must be an undamaged state that this version of oms pickled, not {} (dict)",
@@ -535,6 +570,23 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         "order id 9 is already taken",
     ),
     (lambda: worked_example().remove_order(9), OrderNotFoundError, "no order with id 9 is resting"),
+    (
+        lambda: change_orders(worked_example(), {9: 5}, []),
+        OrderNotFoundError,
+        "no order with id 9 is resting",
+    ),
+    (
+        lambda: change_orders(worked_example(), {}, [Order(1, "IBM", Side.BUY, 1, 1)]),
+        DuplicateOrderError,
+        "order id 1 is already taken",
+    ),
+    (
+        lambda: ids_of_a(str).new("a"),
+        DuplicateOrderError,
+        "order id 'a' is already taken",
+    ),
+    (lambda: IdMap()["a"], OrderNotFoundError, "no order with id 'a' is resting"),
+    (lambda: IdMap().key_of(1), OrderNotFoundError, "no order with id 1 is resting"),
     (lambda: worked_example().get_order(9), OrderNotFoundError, "no order with id 9 is resting"),
     (
         lambda: worked_example().calculate_price("JPM", Side.BUY, 31),
