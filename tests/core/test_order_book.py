@@ -117,3 +117,12 @@ def test_the_self_check_detects_each_kind_of_damage(
     damage(book)
     with pytest.raises(AssertionError, match=invariant):
         book._check()
+
+
+def test_an_empty_book_has_no_best_price_level_or_order() -> None:
+    book = OrderBook("JPM", Side.BUY)
+    assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)
+    book.add(Order(1, "JPM", Side.BUY, 20, 20))
+    assert (book.best_price(), book.best_level(), book.best_order()) == (20, (20, 20), next(book.rows()))
+    book.remove(Order(1, "JPM", Side.BUY, 20, 20))
+    assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)
