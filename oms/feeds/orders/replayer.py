@@ -130,7 +130,7 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._time = 0
+        self._time: int | None = None
         self._best: tuple[BestLevel, BestLevel] = (None, None)
         self._top = Top(None, None)
         self._is_crossed = False
@@ -158,7 +158,7 @@ class Replay:
                 message = run[0]
                 kind = message.kind
                 tally.kinds[kind] += len(run)
-                if message.time < self._time:
+                if self._time is not None and message.time < self._time:
                     tally.contradictions.add("the time is earlier than in the row above", message.row)
                 self._time = message.time
                 wanted = self._wanted(run) if self._ignore else run
