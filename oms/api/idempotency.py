@@ -24,6 +24,7 @@ Invariants:
 - Of the request's fields, the digest covers only those that differ from their defaults, sorted by name. A new
   optional field therefore does not change the digest of an old request, and a retry after an upgrade still
   matches. For the same reason, a default must never change.
+- The digest covers parsed values. An integer as text and the same integer as a JSON integer match.
 - Digests in older journals cover the values of all fields in a fixed order. Retries are compared with these
   digests too.
 """
