@@ -558,6 +558,19 @@ class NewEvent(Event, NamedTuple("NewEvent", [("sequence", int)])):
     __slots__ = ()
 
 
+def example_ids(parse: Any = str) -> IdMap[Any]:
+    ids: IdMap[Any] = IdMap(parse)
+    ids.new("8f2c-77")
+    return ids
+
+
+def read_keys_with_another_parse() -> None:
+    om = OrderManagement(MemoryJournal())
+    with om.transaction(example_ids().note("8f2c-77")):
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+    IdMap.from_history(om, int)
+
+
 OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
     (
         lambda: worked_example().add_order(1, "IBM", Side.BUY, 1, 1),
@@ -680,6 +693,24 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         ExceptionGroup,
         "several subscribers failed after the change was made (2 sub-exceptions)",
     ),
+    (lambda: IdMap()["a"], OrderNotFoundError, "no order with id 'a' is resting"),
+    (lambda: IdMap().key_of(7), OrderNotFoundError, "no order with id 7 is resting"),
+    (lambda: example_ids().new("8f2c-77"), DuplicateOrderError, "order id '8f2c-77' is already taken"),
+    (
+        lambda: [1] in IdMap(),
+        InvalidArgumentError,
+        "key must be hashable, not [1] (list); convert a list with tuple(key)",
+    ),
+    (
+        lambda: example_ids(int).note("8f2c-77"),
+        InvalidArgumentError,
+        "key must be a key that parse(str(key)) restores, not '8f2c-77' (str); pass another parse",
+    ),
+    (
+        read_keys_with_another_parse,
+        InvalidArgumentError,
+        "key must be text that parse converts to a hashable key, not '8f2c-77' (str); pass another parse",
+    ),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),
     (lambda: getattr(oms, "nothing"), AttributeError, "module 'oms' has no attribute 'nothing'"),  # noqa: B009 - mypy rejects `oms.nothing`
@@ -699,6 +730,33 @@ def test_every_other_error_has_a_message_that_describes_what_failed(
         call()
     assert type(caught.value) is kind
     assert str(caught.value) == message
+
+
+LONG = [
+    kind(10**digits) for kind in (int, float, str, Decimal) for digits in (20, 27, 28, 29, 38, 39, 41, 300)
+]
+
+
+@pytest.mark.parametrize("value", LONG, ids=lambda value: f"{type(value).__name__} of {len(str(value))}")
+def test_a_value_with_many_digits_is_rejected_with_our_error(value: Any) -> None:
+    om = OrderManagement()
+    calls: dict[str, Callable[[], object]] = {
+        "order_id": lambda: om.remove_order(value),
+        "price": lambda: om.add_order(1, "JPM", Side.BUY, 1, value),
+        "amount": lambda: om.add_order(1, "JPM", Side.BUY, value, 1),
+    }
+    for field, call in calls.items():
+        with pytest.raises(InvalidOrderError) as caught:
+            call()
+        assert caught.value.field == field
+        assert not (type(value) is int and caught.value.remedy)  # an int needs no conversion
+
+
+def test_the_suggested_tick_size_has_every_decimal_of_a_long_price() -> None:
+    text: Any = "0." + "1" * 35
+    with pytest.raises(InvalidOrderError) as caught:
+        OrderManagement().add_order(1, "JPM", Side.BUY, 1, text)
+    assert caught.value.remedy == f"convert with Instrument('0.{'0' * 34}1', '1').to_ticks('{text}')"
 
 
 # ---------------------------------------------------------------------- completeness
