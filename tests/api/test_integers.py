@@ -135,6 +135,7 @@ PROBLEMS: list[tuple[str, str, Any, str, dict[str, object]]] = [
     ),
     ("PATCH", f"/orders/{VENUE_ID}", {"amount": 2**60}, "invalid_order", {"value": str(2**60)}),
     ("PATCH", f"/orders/{VENUE_ID}", {"amount": [[2**60]]}, "invalid_order", {"value": [[str(2**60)]]}),
+    ("GET", f"/orders/{10**28}", None, "invalid_order", {"value": str(10**28)}),
     ("GET", f"/orders/{2**63}", None, "invalid_order", {"value": str(2**63)}),
 ]
 
