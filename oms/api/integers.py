@@ -16,12 +16,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 from pydantic import PlainValidator, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from oms.contract import LARGEST_JSON_INTEGER, MOST_DIGITS, as_json_integer
 from oms.models import MAX_INT
 
 __all__ = [
-    "ResponseInteger",
+    "Integer",
     "body_integer",
     "body_integer_schema",
     "json_text",
@@ -122,16 +123,20 @@ def _read_response_integer(value: object) -> int:
     return value
 
 
-ResponseInteger = Annotated[
-    int,
-    PlainValidator(_read_response_integer),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": LARGEST_JSON_INTEGER},
-                {"type": "string", "pattern": "^[1-9][0-9]{15,}$"},
-            ]
-        }
-    ),
-]
-"""An integer in a response."""
+Integer = TypeAliasType(
+    "Integer",
+    Annotated[
+        int,
+        PlainValidator(_read_response_integer),
+        WithJsonSchema(
+            {
+                "description": "An integer, as text if it is above 2^53-1.",
+                "anyOf": [
+                    {"type": "integer", "minimum": 0, "maximum": LARGEST_JSON_INTEGER},
+                    {"type": "string", "pattern": "^[1-9][0-9]{15,}$"},
+                ],
+            }
+        ),
+    ],
+)
+"""An integer in a response. The alias has a name, so it is one schema in the OpenAPI document."""

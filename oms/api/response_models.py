@@ -12,8 +12,7 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from oms.api.integers import ResponseInteger as Integer
-from oms.api.integers import json_text
+from oms.api.integers import Integer, json_text
 from oms.contract import PROBLEMS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from oms import Order, OrderManagement, Side, journal
 from oms.api import Settings, create_app, response_models
-from oms.api.integers import ResponseInteger, body_integer, body_integer_schema, json_text
+from oms.api.integers import Integer, body_integer, body_integer_schema, json_text
 from oms.contract import IDEMPOTENCY_KEY_HEADER, LARGEST_JSON_INTEGER, MOST_DIGITS, REPLAYED_HEADER
 
 VENUE_ID = 8389765612825190229
@@ -135,6 +135,7 @@ PROBLEMS: list[tuple[str, str, Any, str, dict[str, object]]] = [
     ),
     ("PATCH", f"/orders/{VENUE_ID}", {"amount": 2**60}, "invalid_order", {"value": str(2**60)}),
     ("PATCH", f"/orders/{VENUE_ID}", {"amount": [[2**60]]}, "invalid_order", {"value": [[str(2**60)]]}),
+    ("GET", f"/orders/{10**28}", None, "invalid_order", {"value": str(10**28)}),
     ("GET", f"/orders/{2**63}", None, "invalid_order", {"value": str(2**63)}),
 ]
 
@@ -339,7 +340,7 @@ def test_json_text_changes_only_large_integers(value: Any) -> None:
 
 @given(st.integers(0, 2**70))
 def test_a_response_integer_has_exactly_one_form(value: int) -> None:
-    adapter = TypeAdapter[int](ResponseInteger)
+    adapter = TypeAdapter[int](Integer)
     assert adapter.validate_python(as_text(value)) == value
     with pytest.raises(ValidationError):
         adapter.validate_python(value if value >= 2**53 else str(value))
