@@ -566,7 +566,7 @@ class OrderManagement:
 
         `budget` is in ticks times lots. For BUY, the result is the largest available amount that costs at
         most `budget`. It is 0 if the budget is too small for one lot. For SELL, the result is the smallest
-        amount that brings in at least `budget`. Orders at prices worse than `limit_price` (ticks) are ignored.
+        amount that brings in at least `budget`. Orders worse than `limit_price` (ticks) are ignored.
 
         Raises InvalidOrderError if an argument is invalid. For SELL, raises InsufficientLiquidityError
         with the unit "money" if the available amount brings in less than `budget`. O(k) for the k orders
@@ -604,10 +604,11 @@ class OrderManagement:
             return pricing.available_amount(self._find_book(symbol, side), limit_price)
 
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
-        """Return the largest amount (lots) that trades with at most `max_slippage_bps` basis points of slippage.
+        """Return the largest amount (lots) that you can trade with at most this much slippage.
 
-        `max_slippage_bps` is an integer of at least 0. It applies to the exact slippage, not to the rounded
-        float that `Quote.slippage_bps` returns. The result is 0 if the book is empty.
+        `max_slippage_bps` is in basis points, and is an integer of at least 0. It applies to the exact
+        slippage, not to the rounded float that `Quote.slippage_bps` returns. The result is 0 if the book is
+        empty.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of this
         amount would fill.
@@ -748,7 +749,7 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ helpers
 
-    # The caller must hold the lock. If another thread has a transaction open, each helper waits until it ends.
+    # The caller must hold the lock. Each helper waits until no other thread has a transaction open.
 
     def _admitted(self) -> Books:
         if self._ledger.busy:
