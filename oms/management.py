@@ -191,9 +191,9 @@ class OrderManagement:
     ) -> Trade:
         """Fill `amount` lots from the book, best price first, and return the trade.
 
-        By default, the trade is filled completely or raises InsufficientLiquidityError. With
-        `allow_partial`, it fills as much as is available, and raises InsufficientLiquidityError only if
-        nothing is available.
+        By default, a trade that cannot be filled completely raises InsufficientLiquidityError. With
+        `allow_partial`, the trade fills as much as is available, and raises InsufficientLiquidityError only
+        if nothing is available.
 
         `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
         trade accepts. `max_total_price` caps the total cost of a BUY trade, in ticks times lots.
@@ -252,7 +252,7 @@ class OrderManagement:
             return after
 
     def add_orders(self, orders: Iterable[Order] | Mapping[str, object]) -> None:
-        """Add many orders at once. If one of them cannot be added, none of them is.
+        """Add many orders at once. Either all of them are added, or none.
 
         `orders` is an iterable of Order, or a mapping of columns. This method is faster than calling
         `add_order` for each order, because it updates each book only once.
@@ -284,8 +284,8 @@ class OrderManagement:
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """Remove all resting orders, or only those with this symbol, this side, or both. Return them.
 
-        None selects every symbol or every side, so `remove_orders()` removes all orders. The result has
-        the same order as that of `orders`.
+        None selects every symbol or every side, so `remove_orders()` removes all orders. The removed orders
+        are sorted as in `orders`.
 
         Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, plus
         O(s log s) for s symbols if `symbol` is None.
@@ -313,9 +313,9 @@ class OrderManagement:
         the changes, they are rolled back too, and leaving the block raises JournalError. Calls in the
         block see the changes made so far.
 
-        Subscribers are notified after the commit. Calls from other threads wait until the block ends. After
-        30 seconds of waiting, they raise OpenTransactionError. Calls from other tasks in the same thread
-        raise this error immediately.
+        Subscribers are notified after the commit. Calls from other threads wait until the block ends. If
+        they have to wait for 30 seconds, they raise OpenTransactionError. Calls from other tasks in the same
+        thread raise this error immediately.
 
         A nested transaction is a savepoint. It can be rolled back on its own, but it is committed only
         together with the outer transaction. `note` is attached to every event of the transaction.
@@ -378,7 +378,7 @@ class OrderManagement:
         return Locked(self, self._ledger)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call `callback(event)` after each later change. Return a function that cancels the subscription.
+        """Call `callback(event)` after every change from now on. Return a function that unsubscribes it.
 
         Callbacks run one at a time, in the order in which they subscribed. They run with the lock held,
         after the change has been made or the transaction has been committed. A callback can change the
@@ -434,7 +434,7 @@ class OrderManagement:
             return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
-        """Return the best price of a book in ticks, or None if the book is empty.
+        """Return a book's best price in ticks, or None if the book is empty.
 
         The best price is the lowest price of a BUY book and the highest price of a SELL book.
 
@@ -463,7 +463,7 @@ class OrderManagement:
             return self._find_book(symbol, side).depth(levels)
 
     def __contains__(self, order_id: object) -> bool:
-        """Return True if an order with this id is resting. O(1)."""
+        """Return True if there is a resting order with this id. O(1)."""
         with self._lock:
             return type(order_id) is int and order_id in self._admitted().orders
 
@@ -473,7 +473,7 @@ class OrderManagement:
             return len(self._admitted().orders)
 
     def __iter__(self) -> Iterator[Order]:
-        """Iterate over a snapshot of all resting orders, sorted as `orders` sorts them."""
+        """Iterate over a snapshot of all resting orders, sorted as in `orders`."""
         return iter(self.orders())
 
     def __repr__(self) -> str:
@@ -522,8 +522,8 @@ class OrderManagement:
         amount would cost (BUY) or bring in (SELL). All prices are based on the same state of the book.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError for the first
-        amount that is not available. At most O(k) for the k orders that the largest trade would fill,
-        plus O(log k) for each amount.
+        amount that is not available. At most O(k) for the k orders that the largest trade would fill, plus
+        O(log k) for each amount.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -606,9 +606,8 @@ class OrderManagement:
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
         """Return the largest amount (lots) that you can trade with at most this much slippage.
 
-        `max_slippage_bps` is in basis points, and is an integer of at least 0. It applies to the exact
-        slippage, not to the rounded float that `Quote.slippage_bps` returns. The result is 0 if the book is
-        empty.
+        `max_slippage_bps` is an integer of at least 0, in basis points. It applies to the exact slippage,
+        not to the rounded float that `Quote.slippage_bps` returns. The result is 0 if the book is empty.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of this
         amount would fill.
@@ -638,7 +637,7 @@ class OrderManagement:
     def snapshot(self) -> Snapshot:
         """Return the whole state: all resting orders, the last sequence number, and the next trade id.
 
-        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()
@@ -654,7 +653,7 @@ class OrderManagement:
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement with the state of a snapshot. It has no journal and no subscribers.
+        """Return a new OrderManagement restored from a snapshot. It has no journal and no subscribers.
 
         Raises InvalidOrderError if the snapshot contains an invalid order or number, and
         DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
@@ -672,7 +671,7 @@ class OrderManagement:
     def copy(self) -> Self:
         """Return an independent copy with the same state. It has no journal and no subscribers.
 
-        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()

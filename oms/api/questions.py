@@ -65,7 +65,7 @@ class Questions:
         return _of_book(query, **self._om.price_curve(**vars(query)))
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
-        """Return the largest amount that a budget buys."""
+        """Return the amount that a budget buys, or that must be sold to bring in the budget."""
         return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
@@ -73,7 +73,7 @@ class Questions:
         return _about(query, amount=self._om.available_amount(**vars(query)))
 
     def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
-        """Return the largest amount that can be traded without exceeding a slippage in basis points."""
+        """Return the largest amount that can be traded within a slippage limit, in basis points."""
         return _about(query, amount=self._om.amount_within(**vars(query)))
 
     def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:

@@ -126,7 +126,7 @@ class Amendment(_Body):
 
 
 class NewTrade(_Body):
-    """A trade to place. `max_total_price` is only for a BUY, and `min_total_price` only for a SELL."""
+    """A trade to place. Only a BUY may have a `max_total_price`, and only a SELL a `min_total_price`."""
 
     model_config = ConfigDict(
         json_schema_extra={

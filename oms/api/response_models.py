@@ -91,7 +91,7 @@ class OrdersPage(BaseModel):
     sequence: Integer = Field(
         description="The last event's number. Pages with the same number show the same state."
     )
-    total: Integer = Field(description="The number of selected orders on all pages.")
+    total: Integer = Field(description="The total number of selected orders across all pages.")
     orders: list[OrderResponse]
     next: Integer | None
 
@@ -171,7 +171,7 @@ class CurveResponse(BookResponse):
 
 
 class BudgetResponse(BookResponse):
-    """The largest amount that a budget buys."""
+    """The amount that a budget buys, or that must be sold to bring in the budget."""
 
     budget: Integer
     limit_price: Integer | None = None
@@ -186,7 +186,7 @@ class AvailableResponse(BookResponse):
 
 
 class WithinResponse(BookResponse):
-    """The largest amount that can be traded without exceeding a slippage."""
+    """The largest amount that can be traded within a slippage limit."""
 
     max_slippage_bps: Integer
     amount: Integer

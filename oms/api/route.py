@@ -144,7 +144,7 @@ def _check_idempotency_key(request: Request) -> None:
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
-    """Return a dict from each of an endpoint's query parameters to True if it may be repeated."""
+    """Return a dict that maps each of an endpoint's query parameters to True if it may be repeated."""
     parameters: dict[str, bool] = {}
     for hint in get_type_hints(endpoint, include_extras=True).values():
         model, *annotations = get_args(hint) if get_origin(hint) is Annotated else [hint]
@@ -178,7 +178,7 @@ def _check_media_type(request: Request) -> None:
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem for the first validation error that is not about a missing field, if there is one.
+    """Return the problem for the first validation error, preferring errors other than missing fields.
 
     A misspelled field causes two errors, one for an unknown field and one for a missing field. The error for
     the unknown field is more helpful, because it contains the misspelled name.

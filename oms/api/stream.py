@@ -159,9 +159,9 @@ class Tape:
             trades.append((event.sequence, event.trade))
 
     def last(self, symbol: str | None) -> list[dict[str, Any]]:
-        """Return the last 20 trades of a symbol as JSON objects, oldest first.
+        """Return a symbol's last 20 trades as JSON objects, oldest first.
 
-        If `symbol` is None, return the last 20 trades of all symbols.
+        If `symbol` is None, return the last 20 trades across all symbols.
         """
         if symbol is None:
             trades = sorted(pair for each in self._trades.values() for pair in each)[-_TAPE_LENGTH:]
