@@ -47,7 +47,7 @@ __all__ = [
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response. Integers of any size stay exact, because those above 2^53-1 are text."""
+    """Return a JSON response. Integers of any size stay exact, because those above 2^53-1 are strings."""
     return Response(
         json_text(content), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
     )
@@ -88,9 +88,9 @@ class OrdersPage(BaseModel):
 
     model_config = _STRICT
     sequence: Integer = Field(
-        description="The number of the last event. Pages with the same number show the same state."
+        description="The last event's number. Pages with the same number show the same state."
     )
-    total: Integer = Field(description="The number of selected orders on all pages.")
+    total: Integer = Field(description="The total number of selected orders across all pages.")
     orders: list[OrderResponse]
     next: Integer | None
 
@@ -133,7 +133,7 @@ class BookResponse(BaseModel):
 
 
 class PriceResponse(BookResponse):
-    """The total price of an amount, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
+    """The total price of a trade, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
 
     amount: Integer
     total_price: Integer
@@ -147,7 +147,7 @@ class PricesResponse(BookResponse):
 
 
 class QuoteResponse(BookResponse):
-    """The result that a trade would have if it were placed now."""
+    """The expected result of a trade."""
 
     requested: Integer
     amount: Integer
@@ -161,7 +161,7 @@ class QuoteResponse(BookResponse):
 
 
 class CurveResponse(BookResponse):
-    """The price levels and their cumulative amounts and prices, as columns of equal length."""
+    """The price levels with their cumulative amounts and prices, as columns of equal length."""
 
     price: list[Integer]
     amount: list[Integer]
@@ -170,7 +170,7 @@ class CurveResponse(BookResponse):
 
 
 class BudgetResponse(BookResponse):
-    """The largest amount that a budget buys."""
+    """The amount that a budget buys, or that must be sold to bring in the budget."""
 
     budget: Integer
     limit_price: Integer | None = None
@@ -185,7 +185,7 @@ class AvailableResponse(BookResponse):
 
 
 class WithinResponse(BookResponse):
-    """The largest amount within a maximum slippage."""
+    """The largest amount that can be traded within a slippage limit."""
 
     max_slippage_bps: Integer
     amount: Integer
@@ -237,7 +237,7 @@ class ReadyResponse(BaseModel):
 
 
 class StateResponse(BaseModel):
-    """A SHA-256 hash of the whole state after the event with the number `sequence`."""
+    """A SHA-256 hash of the whole state after event number `sequence`."""
 
     model_config = _STRICT
     sequence: Integer

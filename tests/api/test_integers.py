@@ -204,8 +204,8 @@ def test_an_order_with_a_19_digit_id_can_be_added_amended_traded_and_removed(
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("order_id", 2**53, f'text, such as "{2**53}", if it is above {2**53 - 1}'),
-        ("amount", LARGEST_ID, f'text, such as "{LARGEST_ID}", if it is above {2**53 - 1}'),
+        ("order_id", 2**53, f'a string, such as "{2**53}", if it is above {2**53 - 1}'),
+        ("amount", LARGEST_ID, f'a string, such as "{LARGEST_ID}", if it is above {2**53 - 1}'),
         ("order_id", 2**63, f"an int in 0..{LARGEST_ID}"),
         ("order_id", str(2**63), f"an int in 0..{LARGEST_ID}"),
         ("order_id", -1, f"an int in 0..{LARGEST_ID}"),
@@ -226,7 +226,7 @@ def test_a_rejected_integer_is_shown_with_the_rule_that_it_violates(
 )
 @pytest.mark.parametrize("read", [body_integer(0), body_integer(1, None)])
 def test_text_that_is_not_a_plain_integer_is_rejected(read: Any, value: str) -> None:
-    with pytest.raises(ValueError, match=r"^an int .*, as a JSON integer or as text of at most \d+ digits$"):
+    with pytest.raises(ValueError, match=r"^an int .*, as a JSON integer or a string of at most \d+ digits$"):
         read(value)
 
 

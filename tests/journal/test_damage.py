@@ -368,7 +368,7 @@ def test_replaying_detects_an_impossible_event_that_has_the_right_hash(event: Ev
     [
         (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 4; upgrade oms"),
         (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
-        (["PRAGMA application_id=1"], "not a journal of oms"),
+        (["PRAGMA application_id=1"], "not an oms journal"),
     ],
 )
 def test_a_file_of_another_version_or_kind_is_rejected(
@@ -403,7 +403,7 @@ def log_without_file(file: Path) -> None:
         (lambda file: file.write_bytes(b""), "empty"),
         (lambda file: file.write_bytes(b"order,price\n" * 400), "not a database"),
         (lambda file: file.mkdir(), "not a file"),
-        (other_file, "not a journal of oms"),
+        (other_file, "not an oms journal"),
         (second_name, "second name"),
         (log_without_file, "may contain changes; restore the file"),
         (lambda file: shutil.rmtree(file.parent), "folder does not exist"),

@@ -1,4 +1,4 @@
-"""The web page that shows the ladder: static files, and headers that block content from other sites."""
+"""The web page with the ladder: static files, and headers that block content from other sites."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PATHS = frozenset(map(_path, _FILES))
 
 
 class Page:
-    """The endpoints of the page. They serve the files that were on the disk when the process started."""
+    """The page's endpoints. They serve the files as they were when the process started."""
 
     def add_to(self, router: APIRouter) -> None:
         """Add the page and its files to a router."""
