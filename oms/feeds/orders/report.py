@@ -30,7 +30,7 @@ class UnequalTrade(NamedTuple):
         """Describe the trade, with prices in these units."""
         published = f"row {self.row:,}: the published cost is {units.show_total(self.published)}"
         if self.total_price is None:
-            return f"{published}, but the replayed book did not contain the amount"
+            return f"{published}, but the replayed book did not have enough liquidity"
         return f"{published}, the replayed cost is {units.show_total(self.total_price)}"
 
 
@@ -131,7 +131,7 @@ class Report:
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:
             trades = _counted(out_of_priority, "trade")
-            sentences.append(f"the exchange executed {trades} out of priority, at equal cost")
+            sentences.append(f"the exchange executed {trades} out of time priority, at equal cost")
         if self.makers_not_found:
             sentences.append(
                 f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found in the book"
@@ -145,7 +145,7 @@ class Report:
         if self.taken_from:
             orders = _counted(self.taken_from, "order")
             sentences.append(
-                f"{orders} of the recording had been changed by something other than the replay; "
+                f"something other than the replay changed {orders} in the recording; "
                 "trades with these orders are not compared"
             )
         if self.ignored_in_vain:
@@ -224,9 +224,9 @@ class Report:
         if self.crossed and self.kinds.get("submitted"):
             sentences.append(
                 f"the book was crossed after {self.crossed:,} of {self.events:,} events, which does not "
-                "happen at an exchange. So the book contains orders whose removal was not recorded. A "
-                "recording of a few price levels omits messages about deeper orders and does not contain "
-                "the full book"
+                "happen at an exchange. So the book contains orders whose removal was not recorded. If a "
+                "recording covers only a few price levels, it omits messages about deeper orders and does "
+                "not contain the full book"
             )
         if self.passed_over is not None:
             unequal = self.trades - self.trades_equal_cost
@@ -239,8 +239,8 @@ class Report:
             were = "was" if self.seeded == 1 else "were"
             sentences.append(
                 f"{_counted(self.seeded, 'order')} {were} never submitted in the recording. Amounts and "
-                "arrival times are estimated from later rows. In a recording of a few price levels, such "
-                "an order may have arrived later or have been larger"
+                "arrival times are estimated from later rows. If a recording covers only a few price levels, "
+                "such an order may have arrived later or have been larger"
             )
         if self.unknown > self.seeded:
             missing = self.unknown - self.seeded
