@@ -342,8 +342,8 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
-        "symbol must be one whose Instrument is known, not 'X' (str); "
-        "give instruments={'X': Instrument(tick_size, lot_size)}",
+        "symbol must be one with a known Instrument, not 'X' (str); "
+        "pass instruments={'X': Instrument(tick_size, lot_size)}",
     ),
     (lambda: Recorder(every="1"), "every must be a finite number of seconds above 0, not '1' (str)"),  # type: ignore[arg-type] # the mistake
     (
