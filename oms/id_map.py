@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import Event, OrderAdded, OrdersAdded
 from oms.management import OrderManagement
-from oms.models import check_order_id
+from oms.models import MAX_INT, check_order_id
 
 __all__ = ["IdMap"]
 
@@ -150,9 +150,10 @@ class IdMap(Generic[K]):
         Raises the same errors as `new`, and InvalidArgumentError if `parse` does not restore the key. When
         the block ends, it raises JournalError if the journal cannot store the order.
         """
-        first = self._next_id
+        first = MAX_INT + 1  # no id has been given
         try:
             with om.transaction():  # other threads wait before an id is given
+                first = self._next_id
                 order_id = self.new(key)
                 with om.transaction(self.note(key)):
                     yield order_id

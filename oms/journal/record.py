@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
 
@@ -148,7 +149,15 @@ def _trade(trade: Trade, remaining: int | None) -> str:
 def _read_order(body: Any) -> Order:
     if set(body) != _ORDER_FIELDS:
         raise ValueError(f"an order has the fields {', '.join(Order._fields)}")
-    return new_order((body["order_id"], body["symbol"], _SIDES[body["side"]], body["amount"], body["price"]))
+    order_id, amount, price = body["order_id"], body["amount"], body["price"]
+    _check_ints(order_id, amount, price)
+    return new_order((order_id, body["symbol"], _SIDES[body["side"]], amount, price))
+
+
+def _check_ints(*values: object) -> None:
+    """Raise TypeError for `true` or `1.0`, which would be equal to the integer 1."""
+    if set(map(type, values)) != {int}:
+        raise TypeError(f"ids, amounts, and prices are integers, unlike one of {values}")
 
 
 def _read_orders(body: Any) -> tuple[Order, ...]:
@@ -156,9 +165,14 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
 
 
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
-    remaining = body.pop("remaining", None)  # missing in bodies of version 3 and earlier
-    fills = tuple(OrderFill(**fill) for fill in body["fills"])
-    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills})), remaining
+    fields = dict(body)
+    remaining = fields.pop("remaining", None)  # missing in bodies of version 3 and earlier
+    fills = tuple(OrderFill(**fill) for fill in fields["fills"])
+    trade = Trade(**(fields | {"side": _SIDES[fields["side"]], "fills": fills}))
+    _check_ints(trade.trade_id, trade.amount, trade.total_price, *chain.from_iterable(fills))
+    if remaining is not None:
+        _check_ints(remaining)
+    return trade, remaining
 
 
 _Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
@@ -189,7 +203,10 @@ def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
     """Build an event from its fields. Raises LookupError, TypeError, or ValueError if a field is invalid."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
-    content, end = _decode(body)
+    try:
+        content, end = _decode(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if end != len(body):
         raise ValueError("it has more than one JSON value")
     return cast("Callable[..., Event]", make)(*read(content), sequence, note)
