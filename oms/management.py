@@ -168,7 +168,7 @@ class OrderManagement:
         if not (type(symbol) is str and type(side) is Side and type(amount) is int and amount > 0):
             check_book(symbol, side)
             check_positive("amount", amount)
-        # A lock-free read of the cache. The price is valid if the version has not changed meanwhile.
+        # A lock-free read of the cache. The price is valid if the version has not changed in the meantime.
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
@@ -719,7 +719,7 @@ class OrderManagement:
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event, or 0 if there is no event.
+        """The sequence number of the last event, or 0 if there are no events yet.
 
         Inside a transaction or a what-if, it counts the provisional changes too.
         """

@@ -1,6 +1,6 @@
 """The values that methods accept and return: sides, orders, fills, price levels, quotes, and trades.
 
-All of them except sides are named tuples, because Python creates, hashes, and compares tuples in C. The
+Except for sides, they are all named tuples, because Python creates, hashes, and compares tuples in C. The
 second half of the file contains the functions that check arguments.
 """
 

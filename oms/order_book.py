@@ -87,11 +87,11 @@ class OrderBook:
         return zip(prices, map(_AMOUNT, map(self.levels.__getitem__, ranks)), strict=True)
 
     def best_price(self) -> int | None:
-        """Return the price of the best order, or None if the book is empty. O(1)."""
+        """Return the best price, or None if the book is empty. O(1)."""
         return self._sign * self._ladder[0] if self._ladder else None
 
     def best_level(self) -> tuple[int, int] | None:
-        """Return the price and the total amount of the best level, or None if the book is empty. O(1)."""
+        """Return the best level's price and total amount, or None if the book is empty. O(1)."""
         if not self.levels:
             return None
         rank = self._ladder[0]

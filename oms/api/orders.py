@@ -26,7 +26,7 @@ _Key = Annotated[
         description="A retry with the same key gets the original response. The change is made only once.",
     ),
 ]
-_OrderId = Annotated[OrderId, Path(description="The id of the order.")]
+_OrderId = Annotated[OrderId, Path(description="The order's id.")]
 
 
 class Orders:

@@ -78,7 +78,7 @@ class OrderResponse(BaseModel):
 
 
 class ChangedOrder(OrderResponse):
-    """The added, amended, or removed order, with the sequence number of the event."""
+    """The added, amended, or removed order, with the event's sequence number."""
 
     sequence: Integer
 
@@ -125,7 +125,7 @@ class TradeResponse(BaseModel):
 
 
 class BookResponse(BaseModel):
-    """The symbol and side of the book."""
+    """The book's symbol and side."""
 
     model_config = _STRICT
     symbol: str
@@ -140,7 +140,7 @@ class PriceResponse(BookResponse):
 
 
 class PricesResponse(BookResponse):
-    """The total price of each amount, in the order of the request."""
+    """The total price of each amount, in the same order as in the request."""
 
     amounts: list[Integer]
     total_prices: list[Integer]

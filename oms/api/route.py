@@ -50,7 +50,7 @@ def add_head_routes(router: APIRouter) -> None:
 
 
 class _StrictRequest(Request):
-    """A request whose body must be small, arrive in time, and contain unambiguous JSON."""
+    """A request. Its body must be small, arrive in time, and contain unambiguous JSON."""
 
     limits: Settings
 

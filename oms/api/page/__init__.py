@@ -31,7 +31,7 @@ def _path(file: Path) -> str:
 
 
 PATHS = frozenset(map(_path, _FILES))
-"""The paths of the page and its files."""
+"""The URL paths of the page and its files."""
 
 
 class Page:
