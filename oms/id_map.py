@@ -11,7 +11,8 @@ every key.
 Invariants:
 
 - Each key has one id, and each id has one key. A later key has a higher id.
-- An id is never reused, even if its key was removed or its order was rejected.
+- A map never gives an id twice, even if its key was removed or its order was rejected.
+- After a restart, the next id is greater than the id of every order in the journal.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class IdMap(Generic[K]):
 
         `with` returns the id. The block is a transaction on `om`, and its note contains the key and the id.
         Other threads wait until the block ends, so orders are added in id order. If the block fails and
-        the order is not added, the map drops the key, and the id is never used again.
+        the order is not added, the map drops the key and never gives the id again.
 
         If you call this method inside another transaction and that transaction is rolled back, you must
         remove the key yourself. The same applies inside a what-if.
