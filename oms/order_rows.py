@@ -1,4 +1,4 @@
-"""Convert the arguments of `add_orders` to rows, and check them.
+"""Convert the arguments to `add_orders` to rows, and check them.
 
 The checks run over whole columns in C. Calling a Python function for each order would take longer than adding
 the orders to a book.

@@ -30,14 +30,14 @@ class RowReader(Protocol):
     """A parser for `TextFile.parsed`."""
 
     def columns(self, block: str, /) -> Columns | None:
-        """Return the columns of a block of rows, or None if the rows must be read one by one.
+        """Return a block's columns, or None if its rows must be read one by one.
 
         Each row ends with a newline.
         """
         ...
 
     def read(self, row: int, text: str, /) -> tuple[str, ...] | None:
-        """Return the fields of a row, or None for the header. Raise FeedError for a bad row."""
+        """Return the fields in a row, or None if it is the header. Raise FeedError if it is invalid."""
         ...
 
 
@@ -56,7 +56,7 @@ class TextFile:
     """A text file that you can read any number of times, row by row, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Set the path and the maximum row length in bytes, which bounds the memory."""
+        """Set the path and the maximum row length in bytes. The limit bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
         self._raw: BufferedReader | None = None
@@ -207,7 +207,7 @@ class TextFile:
 
 
 class _Unparsed:
-    """A reader whose only column contains the rows."""
+    """Reads each row unparsed, as a single column."""
 
     def columns(self, _: str) -> None:
         return None
@@ -228,7 +228,7 @@ class Column(NamedTuple):
 
 
 class RowFormat:
-    """The expected columns of a row.
+    """The columns that a row must have.
 
     A single pattern matches a whole row, which is fast. The column patterns are only for error messages.
 

@@ -1,4 +1,4 @@
-"""The book of one symbol in a level feed, which is either up to date or stale.
+"""The book of one symbol in a level feed. It is either up to date or stale.
 
 The problem. An exchange sends a snapshot of its book and then only the levels that change. If an update is
 lost, reordered, or misread, the book is wrong from then on, and nothing shows it. A single message changes

@@ -1,4 +1,4 @@
-"""Unique names for the books of one exchange."""
+"""Unique names for an exchange's books."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["BookNames"]
 
 
 class BookNames:
-    """The names of the markets and books of one exchange.
+    """Names for an exchange's markets and books.
 
     Markets of different kinds may share a symbol, and a market may have several channels. The first market
     and its first channel are named by the symbol alone. All other names end with the kind or the channel in

@@ -24,7 +24,7 @@ _StoredLevel: TypeAlias = tuple[int, str]
 
 
 class Units:
-    """Cached conversions of prices to ticks and of amounts to lots."""
+    """Converts prices to ticks and amounts to lots, with a cache."""
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument

@@ -2,8 +2,8 @@
 
 Most book channels send a snapshot and then updates, with sequence numbers, CRC32 checksums, or both. A level
 is an array with the price, the amount, and two more strings. Newer messages contain `seqId` and `prevSeqId`.
-Their checksum is 0, which means that there is no checksum. The `books5` and `bbo-tbt` channels send only
-snapshots.
+Their checksum is 0, which means none.
+The `books5` and `bbo-tbt` channels send only snapshots.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class SymbolReport:
     stale: why the book is stale at the end, or None if it is not stale
     crossed: the number of messages after which the best ask was at or below the best bid
     unknown_deletes: the number of times that a message deleted a level that the book did not contain
-    unholdable: the number of changes to levels at price 0, which the checksum covers but no order can have
+    unholdable: the number of changes to levels at price 0, which the checksum covers but orders cannot have
     finer_ticks: the number of snapshots that reduced the tick or lot size of the book
     """
 

@@ -124,7 +124,7 @@ class BookCheck:
 
 
 class _RowCheck:
-    """A comparison of each message with the file row at the same position."""
+    """Compares each message with the file row at the same position."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published
@@ -182,7 +182,7 @@ class _RowCheck:
 
 
 class _StateCheck:
-    """A comparison of two sequences of states. It realigns them after each difference."""
+    """Compares two sequences of states, and realigns them after each difference."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published

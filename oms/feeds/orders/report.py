@@ -50,7 +50,7 @@ class Report:
     events: int
     """The number of rows in the recording."""
     kinds: dict[str, int]
-    """The number of rows of each kind, in the order of first appearance."""
+    """The number of rows for each kind, in order of first appearance."""
     units: Instrument = TICKS_AND_LOTS
     """The units for the sentences in this report. All other fields are in ticks and lots."""
     unknown: int = 0
@@ -84,7 +84,7 @@ class Report:
     crossed: int = 0
     """The number of events after which the best ask was at or below the best bid. A sweep is one event."""
     own_fills: int = 0
-    """The number of fills of your own orders. Only `own_fills` and `own_amount` include your orders."""
+    """The number of times your own orders were filled. Only this and `own_amount` include your orders."""
     own_amount: int = 0
     """The total amount of these fills, in lots."""
     taken_from: int = 0
@@ -262,7 +262,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _kinds(counts: Mapping[str, int]) -> str:
-    """Return the number of rows of each kind, in words.
+    """Describe the number of rows for each kind.
 
     >>> _kinds({"deleted rows": 32}), _kinds({"deleted rows": 2, "executed rows": 1})
     ('all of them deleted rows', '2 of them deleted rows, 1 of them executed rows')
