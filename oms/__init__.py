@@ -36,6 +36,7 @@ from oms.events import (
     Snapshot,
     TradePlaced,
 )
+from oms.id_map import IdMap
 from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
@@ -43,6 +44,7 @@ from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 __all__ = [
     "DuplicateOrderError",
     "Event",
+    "IdMap",
     "Instrument",
     "InsufficientLiquidityError",
     "InvalidArgumentError",

@@ -1,6 +1,6 @@
 """A function that reads the call stack, to check if a method is running in the current thread.
 
-A flag would not be reliable, because an interrupt could prevent the method from clearing it.
+A flag would be unreliable, because an interrupt could stop the method before it clears the flag.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 def callers() -> Iterator[tuple[str, object]]:
-    """Yield the name and the `self` of each function of this package in the call stack, innermost first.
+    """Yield the name and the `self` of each function from this package on the call stack, innermost first.
 
-    The function that calls `callers` is not included. O(d) for a stack of depth d.
+    The function that calls `callers` is left out. O(d) for a stack of depth d.
     """
     frame = sys._getframe(1).f_back
     while frame is not None:
-        # Reading `f_locals` keeps the frame's variables alive, so do not read it for code of other packages.
+        # Reading `f_locals` keeps the frame's variables alive, so read it only in this package's frames.
         if frame.f_code.co_filename.startswith(_PACKAGE):
             yield frame.f_code.co_name, frame.f_locals.get("self")
         frame = frame.f_back

@@ -9,22 +9,26 @@ from typing import Final, NamedTuple
 __all__ = [
     "IDEMPOTENCY_KEY",
     "IDEMPOTENCY_KEY_HEADER",
-    "LARGEST_IN_BODY",
+    "LARGEST_JSON_INTEGER",
     "LONGEST_IDEMPOTENCY_KEY",
     "LONGEST_PAGE",
-    "MOST_DIGITS_IN_QUERY",
+    "MOST_DIGITS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
     "PROBLEM_TYPE",
     "ProblemKind",
     "REPLAYED_HEADER",
+    "as_json_integer",
 ]
 
-LARGEST_IN_BODY = 2**53 - 1
-"""The largest integer in a request body. Many JSON parsers use floats, which round some larger integers."""
+LARGEST_JSON_INTEGER = 2**53 - 1
+"""The largest integer that a body contains as a JSON integer. Larger integers are text.
 
-MOST_DIGITS_IN_QUERY = 100
-"""The maximum number of digits of an integer in a query string."""
+Many JSON parsers use floats, which round some larger integers.
+"""
+
+MOST_DIGITS = 100
+"""The maximum number of digits of an integer in a query string, or in a body as text."""
 
 LONGEST_PAGE = 1_000
 """The maximum number of orders on one page of `GET /orders`."""
@@ -70,3 +74,13 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "internal_error": ProblemKind(500, "The server failed"),
 }
 """Every problem code, with its status and its title."""
+
+
+def as_json_integer(value: int) -> int | str:
+    """Return an integer as a request or a response contains it: as text above 2^53-1.
+
+    >>> as_json_integer(9007199254740991), as_json_integer(9007199254740992)
+    (9007199254740991, '9007199254740992')
+
+    """
+    return value if abs(value) <= LARGEST_JSON_INTEGER else str(value)

@@ -1,22 +1,21 @@
 """Durability: a ledger that makes each change both in the journal and in memory, or in neither.
 
-The problem: an exception can be raised between any two steps. For example, the journal may already contain a
-change that is not yet in memory.
+The problem: an exception can be raised between any two steps. For example, a change may already be in the
+journal but not yet in memory.
 
-The solution: outside a transaction, each change is marked as pending, then appended to the journal, then
-applied to the books. A transaction changes the books first. When the outermost transaction ends, the ledger
-stores its events as the pending batch, and then appends the batch to the journal. After an interrupt,
-`settle` reads the journal's last sequence number. If the journal contains the pending events, `settle`
-finishes the change. Otherwise, it rolls the change back.
+The solution: outside a transaction, each change is first marked as pending, then appended to the journal, and
+then applied to the books. Inside a transaction, the books change first. When the outermost transaction ends,
+the ledger stores its events as the pending batch, and then appends that batch to the journal. After an
+interrupt, `settle` reads the journal's last sequence number. If the pending events are in the journal,
+`settle` finishes the change. Otherwise, it rolls the change back.
 
 Invariants:
 
-- If `append` raises JournalError, the journal does not contain the batch, and memory does not contain its
-  changes.
-- After any other exception, the ledger must read the journal to see if it contains the batch. As long as this
-  is impossible, every call raises JournalError.
-- A rollback begins only if the journal does not contain the batch. So a rollback that has begun never becomes
-  a commit.
+- If `append` raises JournalError, the batch is not in the journal, and its changes are not in memory.
+- After any other exception, the ledger must check whether the batch is in the journal. Until the journal can
+  be read, every call raises JournalError.
+- A rollback starts only if the batch is not in the journal. So once started, a rollback never turns into a
+  commit.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ __all__ = ["DurableLedger"]
 
 
 class DurableLedger(Ledger):
-    """A ledger that starts from the state in a journal and appends every change to the journal."""
+    """A ledger that loads its initial state from a journal and appends every change to it."""
 
     __slots__ = ("_batch", "_journal")
 
@@ -43,13 +42,18 @@ class DurableLedger(Ledger):
         for event in journal.read(self.sequence + 1):
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence
-        # The events of the open transaction, from the moment when the journal may contain them
+        # The open transaction's events, from the moment when they may be in the journal
         self._batch: tuple[Event, ...] = ()
+
+    @property
+    def needs_events(self) -> bool:
+        """True, because the journal needs every event."""
+        return True
 
     def commit(self, kind: type[Event], subject: Any) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 
-        Inside a transaction, nothing is appended before the outermost transaction ends. Raises JournalError.
+        Inside a transaction, nothing is appended until the outermost transaction ends. Raises JournalError.
         """
         if self._open:
             super().commit(kind, subject)
@@ -83,7 +87,7 @@ class DurableLedger(Ledger):
             super().settle()
 
     def _is_appended(self) -> bool:
-        """Return True if the journal contains the batch of the open transaction."""
+        """Return True if the open transaction's batch is in the journal."""
         batch = self._batch
         if not (batch and self._provisional and batch[0] is self._provisional[0]):
             return False

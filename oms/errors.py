@@ -1,24 +1,24 @@
-"""The exceptions that `oms` raises, and the attributes of each.
+"""The exceptions that `oms` raises, and their attributes.
 
     OmsError (Exception)
-    ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path that is not allowed
+    ├── InvalidArgumentError (ValueError)          an argument, a setting, or a path is invalid
     │   └── InvalidOrderError                      the same, for an order or a query about orders
     ├── DuplicateOrderError (ValueError)           the order id is already taken
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the available amount is too small for the request
-    ├── PriceBoundError (ValueError)               the total price of the trade is worse than its bound
+    ├── PriceBoundError (ValueError)               the total cost or proceeds are worse than the bound
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
-A method that raises one of these errors has changed nothing. Only an error from a subscriber is raised after
-the change. Each class also derives from a built-in exception, so code that does not import `oms` can catch
-it. An error can be pickled if the values of its attributes can be pickled.
+If a method raises one of these errors, nothing has changed. The only exception is an error from a subscriber,
+which is raised after the change. Each class also derives from a built-in exception, so code that does not
+import `oms` can catch it. Errors can be pickled if their attributes can.
 """
 
 from __future__ import annotations
 
 import reprlib
-from typing import Literal
+from typing import Any, Literal
 
 __all__ = [
     "DuplicateOrderError",
@@ -35,15 +35,23 @@ __all__ = [
 
 _LONGEST_SYMBOL = 60
 
+_ID = reprlib.Repr()
+_ID.maxstring = _ID.maxother = 60  # a UUID has 44 characters
 
-def _as_text(value: object) -> str:
+
+def _as_text(value: object, short: reprlib.Repr = reprlib.aRepr) -> str:
     """Return a short repr of a value, even if the value's own `__repr__` fails."""
     if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python raises ValueError for the repr of a long int
     try:
-        return reprlib.repr(value).replace("\n", " ")
+        return short.repr(value).replace("\n", " ")
     except Exception:
         return f"<{type(value).__name__}>"
+
+
+def _as_id(value: object) -> str:
+    """Return the repr of an order id or of a key, shortened only if it is long."""
+    return _as_text(value, _ID)
 
 
 class OmsError(Exception):
@@ -63,10 +71,10 @@ class OmsError(Exception):
 
 
 class InvalidArgumentError(OmsError, ValueError):
-    """An argument of the wrong type or out of range.
+    """An argument that has the wrong type or is out of range.
 
-    `field` is the name of the argument, `value` is the value that was passed, and `allowed` describes the
-    allowed values. `remedy` is a call that corrects the mistake, or "" if there is none.
+    `field` is the argument's name, `value` is the value that was passed, and `allowed` describes the allowed
+    values. `remedy` suggests a fix, or is "" if there is none.
 
     >>> print(InvalidArgumentError("path", "", "the path of a file"))
     path must be the path of a file, not '' (str)
@@ -102,45 +110,46 @@ class InvalidOrderError(InvalidArgumentError):
 class DuplicateOrderError(OmsError, ValueError):
     """The order id `order_id` is already taken.
 
-    In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects an id that
-    an earlier request used.
+    In an OrderManagement, an id is taken while its order is resting. The HTTP service also rejects ids that
+    were used before. In an error from an IdMap, `order_id` is the key, which may have any type.
 
     >>> print(DuplicateOrderError(7))
     order id 7 is already taken
 
     """
 
-    def __init__(self, order_id: int) -> None:
+    def __init__(self, order_id: Any) -> None:
         super().__init__(order_id)
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"order id {self.order_id} is already taken"
+        return f"order id {_as_id(self.order_id)} is already taken"
 
 
 class OrderNotFoundError(OmsError, LookupError):
     """No resting order has the id `order_id`.
 
-    Either no order ever had this id, or the order was filled or removed.
+    Either this id was never used, or the order has been filled or removed. In an error from an IdMap,
+    `order_id` may be a key, which may have any type.
 
     >>> print(OrderNotFoundError(7))
     no order with id 7 is resting
 
     """
 
-    def __init__(self, order_id: int) -> None:
+    def __init__(self, order_id: Any) -> None:
         super().__init__(order_id)
         self.order_id = order_id
 
     def __str__(self) -> str:
-        return f"no order with id {self.order_id} is resting"
+        return f"no order with id {_as_id(self.order_id)} is resting"
 
 
 class InsufficientLiquidityError(OmsError, ValueError):
     """The book of `symbol` and `side` cannot fill the whole request.
 
     If `unit` is "amount", `requested` and `available` are amounts in lots. If `unit` is "money", they are
-    total prices in ticks times lots. For a book without orders, `available` is 0.
+    total prices in ticks times lots. If the book is empty, `available` is 0.
 
     >>> print(InsufficientLiquidityError("JPM", "BUY", 31, 30))
     JPM BUY: amount 31 requested, 30 available
@@ -171,8 +180,8 @@ class InsufficientLiquidityError(OmsError, ValueError):
 class PriceBoundError(OmsError, ValueError):
     """The total price of a trade would be above `max_total_price` or below `min_total_price`.
 
-    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the price of
-    the trade. Both are in ticks times lots.
+    `field` is "max_total_price" or "min_total_price", and `bound` is its value. `total_price` is the
+    total cost of the trade (for SELL, the proceeds). Both are in ticks times lots.
 
     >>> print(PriceBoundError("max_total_price", 440, 442))
     the total price 442 is above max_total_price 440
@@ -194,7 +203,7 @@ class PriceBoundError(OmsError, ValueError):
 class OpenTransactionError(OmsError, RuntimeError):
     """The call conflicts with an open transaction or an open what-if.
 
-    `problem` describes the conflict, and `remedy` describes how to avoid it.
+    `problem` describes the conflict, and `remedy` says how to avoid it.
 
     >>> print(OpenTransactionError("the transaction has already ended", "begin a new one"))
     the transaction has already ended; begin a new one
@@ -213,9 +222,9 @@ class OpenTransactionError(OmsError, RuntimeError):
 class JournalError(OmsError, OSError):
     """A journal could not be opened, written, or read.
 
-    `place` names the file, and often a part of the file. `problem` describes what is wrong. A method that
-    raises this error has changed nothing in memory. The journal does not contain the change either, unless
-    `problem` states that this is unknown until the journal is opened again.
+    `place` names the file, and often the part of the file. `problem` describes what is wrong. If a method
+    raises this error, nothing has changed in memory. The change is not in the journal either, unless
+    `problem` says that this is unknown until the journal is reopened.
 
     >>> print(JournalError("book.db: events, sequence 7", "the hash does not match the row"))
     book.db: events, sequence 7: the hash does not match the row

@@ -1,4 +1,4 @@
-"""The optional dependencies (extras), and the message for users who have not installed them."""
+"""Optional dependencies (extras), and the message that explains how to install them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXTRAS: Final[Mapping[str, frozenset[str]]] = {
     "client": frozenset({"httpx"}),
     "notebook": frozenset({"matplotlib"}),
 }
-"""The packages of each extra that `oms` imports directly."""
+"""For each extra, the packages that `oms` imports directly."""
 
 
 def is_missing(error: ModuleNotFoundError, *extras: str) -> bool:
@@ -23,15 +23,15 @@ def is_missing(error: ModuleNotFoundError, *extras: str) -> bool:
 
 
 def how_to_install(user: str, *extras: str) -> str:
-    """Return a one-line message with the extras that `user` needs and the commands that install them.
+    """Return a one-line message: which extras `user` needs, and how to install them.
 
-    The commands use a checkout or a git URL, because the project is not published in a package index.
+    The commands use a checkout or a git URL, because the project is not on a package index.
 
     >>> how_to_install("oms.api", "api").partition(";")[0]
-    "oms.api needs the extra api: in a checkout of the project, run pip install '.[api]'"
+    "oms.api needs the api extra: in a checkout of the project, run pip install '.[api]'"
 
     """
-    needed = f"the extra {extras[0]}" if len(extras) == 1 else f"the extras {' and '.join(extras)}"
+    needed = f"the {' and '.join(extras)} extra{'s' if len(extras) > 1 else ''}"
     names = ",".join(extras)
     return (
         f"{user} needs {needed}: in a checkout of the project, run pip install '.[{names}]';"
@@ -40,6 +40,6 @@ def how_to_install(user: str, *extras: str) -> str:
 
 
 def add_note(error: ModuleNotFoundError, user: str, extra: str) -> None:
-    """If the missing module belongs to the extra, add a note that explains how to install the extra."""
+    """If the missing module belongs to the extra, add a note that explains how to install it."""
     if is_missing(error, extra):
         error.add_note(how_to_install(user, extra))

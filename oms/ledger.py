@@ -31,6 +31,7 @@ Invariants:
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic, sleep
@@ -45,7 +46,7 @@ from oms.models import OrderRow
 from oms.owner import Owner
 from oms.subscribers import Subscribers
 
-__all__ = ["Ledger", "Savepoint"]
+__all__ = ["Change", "Ledger", "Savepoint"]
 
 LONGEST_WAIT = 30.0
 """The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
@@ -53,7 +54,11 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-_AT_WORK = frozenset({"close", "commit", "settle"})  # the methods of a ledger that set a mark
+_AT_WORK = frozenset({"close", "commit", "commit_all", "settle"})  # the methods of a ledger that set a mark
+
+
+Change = tuple[type[Event], Any]
+"""The kind and the subject of the event that describes a change."""
 
 
 class Savepoint:
@@ -81,6 +86,7 @@ class Ledger:
 
     __slots__ = (
         "__weakref__",
+        "_batch_changes",
         "_kind",
         "_note",
         "_open",
@@ -103,12 +109,13 @@ class Ledger:
         self.books = books
         self.subscribers = Subscribers(self.lock)
         self.sequence = 0  # the sequence number of the last event
-        self.version = 0  # odd during a change or an open transaction, then the next even number
+        self.version: int = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
-        # The mark. During a change, `_kind` and `_subject` describe the change. During a rollback, `_target`
-        # is the savepoint to which the rollback returns.
+        # The mark. During a change, it is the kind and the subject of the change, or a list of both for many
+        # changes. During a rollback, it is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
+        self._batch_changes: Sequence[Change] = ()
         self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
@@ -138,7 +145,7 @@ class Ledger:
     @property
     def is_marked(self) -> bool:
         """True if a change is being made or rolled back, or was interrupted."""
-        return self._kind is not None or self._target is not None
+        return self._kind is not None or self._target is not None or len(self._batch_changes) > 0
 
     # ------------------------------------------------------------------ access
 
@@ -260,6 +267,24 @@ class Ledger:
         if self.subscribers.callbacks:
             self.subscribers.publish([kind.about(subject, sequence, None)])
 
+    @property
+    def needs_events(self) -> bool:
+        """True if events are needed: for subscribers, a journal, or the rollback of an open transaction."""
+        return bool(self._open or self.subscribers.callbacks)
+
+    def commit_all(self, changes: Sequence[Change]) -> None:
+        """Make validated changes, all or none, without events. Call this only if `needs_events` is False."""
+        sequence, version = self.sequence + len(changes), self.version | 1
+        try:
+            self._batch_changes, self.busy, self.version = changes, True, version
+            for kind, subject in changes:
+                APPLY[kind](self.books, subject)
+            self.sequence, self._batch_changes, self.version = sequence, (), version + 1
+            self.busy = False
+        except BaseException:
+            self._settle_at_once()
+            raise
+
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         event = kind.about(subject, self.sequence + 1, self._note)
         try:
@@ -277,12 +302,13 @@ class Ledger:
         target, version = self._target, (self.version | 1) + (not self._open)
         del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
-        self._kind, self._target, self.sequence = None, None, sequence
+        self._kind, self._batch_changes, self._target, self.sequence = None, (), None, sequence
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
         """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
         changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
+        changes += self._batch_changes
         if self._kind is not None:
             changes.append((self._kind, self._subject))
         orders: dict[int, OrderRow | None] = {}

@@ -9,15 +9,15 @@ from sortedcontainers import SortedList
 __all__ = ["Level"]
 
 MANY = 1_000
-"""The maximum number of ids in a plain list. With more ids, inserting into a SortedList is faster."""
+"""The maximum number of ids in a plain list. Beyond that, inserting into a SortedList is faster."""
 
 
 class Level:
     """A price, the total amount at this price, and the ids of the orders at this price in ascending order.
 
-    Trades fill the order with the lowest id first. A level has at least one order. The ids are in a plain
-    list. If there are more than MANY ids, they move to a SortedList. So a change takes O(log n) for n orders
-    at the price. A new id is usually the largest, so it can be appended without a search.
+    Trades fill the order with the lowest id first. A level has at least one order. The ids are stored in a
+    plain list, or in a SortedList if there are more than MANY. So a change takes O(log n) for n orders at the
+    price. A new id is usually the largest, so it can be appended without a search.
 
     >>> level = Level(101, 20, [7])
     >>> level.add(4, 10)
@@ -48,7 +48,7 @@ class Level:
             self.ids = SortedList(ids)
 
     def extend(self, order_ids: list[int], amount: int) -> None:
-        """Add m orders with ascending ids and the total amount `amount`. O(m log n)."""
+        """Add m orders with ascending ids and a combined amount of `amount`. O(m log n)."""
         self.amount += amount
         ids = self.ids
         if not isinstance(ids, list):

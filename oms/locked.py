@@ -1,16 +1,16 @@
-"""The context manager that holds the lock of an OrderManagement during several calls.
+"""A context manager that holds an OrderManagement's lock across several calls.
 
-The problem: an interrupt (Ctrl-C or a signal) can occur between any two steps. For example, it can occur
-after the lock is acquired and before the block starts. It can also occur after the block ends and before the
-lock is released. Then the lock is never released, and all other threads wait forever.
+The problem: an interrupt (Ctrl-C or a signal) can occur between any two steps. It can occur after the lock is
+acquired but before the block starts, or after the block ends but before the lock is released. The lock is
+then never released, and all other threads wait forever.
 
 What does not work: an `__exit__` method in Python, because an interrupt can occur before its first line.
-`acquired = lock.acquire()` in `__enter__` does not work either, because Python checks for interrupts after
-the call and before the assignment.
+`acquired = lock.acquire()` in `__enter__` does not work either, because Python checks for interrupts between
+the call and the assignment.
 
-The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. This lookup returns the
-lock's own `__exit__`, which is written in C. `__enter__` acquires the lock with a `for` statement, because
-Python does not check for interrupts between advancing an iterator and assigning the item.
+The solution: a `with` statement looks up `__exit__` before it calls `__enter__`. Here, the lookup returns the
+lock's own `__exit__`, which is written in C. `__enter__` acquires the lock in a `for` statement, because
+Python does not check for interrupts between getting an item from an iterator and assigning it.
 
 Invariants:
 

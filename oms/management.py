@@ -1,9 +1,10 @@
-"""The class OrderManagement: the order books of many symbols, and every operation on them."""
+"""The class OrderManagement, which contains the order books of many symbols."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Any, Self
 
 from oms import ladder, pricing, state
@@ -64,13 +65,13 @@ class OrderManagement:
     All numbers are exact integers. Amounts are in lots, prices in ticks, and total prices in ticks times
     lots. Use `Instrument` to convert between decimals and these units.
 
-    If a method raises an error of `oms`, it has changed nothing. Only an error from a subscriber comes
-    after the change. Any number of threads can share one OrderManagement.
+    If a method raises an `oms` error, it has changed nothing. An error from a subscriber is different,
+    because subscribers are called after the change. Any number of threads can share one OrderManagement.
 
-    With a `journal`, each change is stored in the journal before its method returns. The changes of a
-    transaction are stored together at its end. If the journal cannot store a change, the call raises
-    JournalError. A new OrderManagement starts from the state in its journal, in O(n log n) for n stored
-    orders and events.
+    If you pass a `journal`, each method stores its change in the journal before it returns. A transaction
+    stores all of its changes together at its end. If the journal cannot store a change, the call raises
+    JournalError. The OrderManagement starts with the state in the journal. This takes O(n log n) for n
+    stored orders and events.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -198,7 +199,7 @@ class OrderManagement:
         `min_total_price` is the least that a SELL trade may bring in. Pass the total price of an earlier
         quote as one of these bounds to get the quoted price or a better one.
 
-        Raises InvalidOrderError if an argument is invalid, InsufficientLiquidityError if too little is
+        Raises InvalidOrderError if an argument is invalid. Raises InsufficientLiquidityError if too little is
         available within the limit, and PriceBoundError if the total price is worse than its bound. Takes
         O(k log n) for k filled orders and n orders in the book.
 
@@ -225,8 +226,8 @@ class OrderManagement:
     def amend_order(self, order_id: int, *, amount: int | None = None, price: int | None = None) -> Order:
         """Change the amount (lots), the price (ticks), or both of a resting order, and return the new order.
 
-        `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1; None
-        leaves the value as it is. At the same price, the order keeps its place in the queue. At a new
+        `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1. Pass None
+        to leave a value unchanged. At the same price, the order keeps its place in the queue. At a new
         price, its place depends on its id, because the lowest id is filled first.
 
         Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if
@@ -242,10 +243,8 @@ class OrderManagement:
         check_amendment(amount, price)
         with self._lock:
             before = self._find(order_id)
-            after = before._replace(
-                amount=before.amount if amount is None else amount,
-                price=before.price if price is None else price,
-            )
+            _, symbol, side, old_amount, old_price = before
+            after = Order(order_id, symbol, side, amount or old_amount, price or old_price)
             if after != before:
                 self._ledger.commit(OrderAmended, (before, after))
             return after
@@ -256,13 +255,12 @@ class OrderManagement:
         `orders` is an iterable of Order, or a mapping of columns. This method is faster than many calls of
         `add_order`, because it updates each book only once.
 
-        Columns are lists, tuples, or one-dimensional arrays, and their names are the fields of Order. The
-        side is a Side, "BUY", or "SELL". A single symbol or side applies to all rows.
+        Each column is a list, a tuple, or a one-dimensional array, and its key is a field name of Order. A
+        side can also be "BUY" or "SELL". Pass a single symbol or side if it is the same for all orders.
 
-        Raises InvalidOrderError if a value is not a valid Order, and DuplicateOrderError if an id occurs
-        twice or belongs to a resting order. With columns, the InvalidOrderError names the column and the
-        row, counted from 0. A note of the DuplicateOrderError names the row. O(m log n) for m new orders
-        and n resting orders.
+        Raises InvalidOrderError if an order is not valid, and DuplicateOrderError if an id occurs twice or
+        belongs to a resting order. If you pass columns, the error names the row, counted from 0. Takes
+        O(m log n) for m new orders and n resting orders.
 
         >>> om = OrderManagement()
         >>> om.add_orders(Order(n, "JPM", Side.BUY, 10, 20 + n) for n in range(1000))
@@ -286,8 +284,8 @@ class OrderManagement:
         None selects every symbol or every side, so `remove_orders()` removes all orders. The result is
         sorted as in `orders`.
 
-        Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, and O(s log s) for
-        s symbols if `symbol` is None.
+        Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, plus
+        O(s log s) for s symbols if `symbol` is None.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -308,13 +306,13 @@ class OrderManagement:
     def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
         """Return a context manager that commits all changes in its block together, or none of them.
 
-        If the block raises an exception, all of its changes are rolled back. The same happens if the
-        journal cannot store them, and then the end of the block raises JournalError. Calls in the block
-        see its earlier changes.
+        If the block raises an exception, all of its changes are rolled back. If the journal cannot store
+        the changes, they are rolled back too, and the end of the block raises JournalError. Calls in the
+        block see its earlier changes.
 
-        Subscribers are notified after the commit. Until the block ends, calls from other threads wait,
-        and raise OpenTransactionError after 30 seconds. Calls from other tasks of the same thread raise
-        it at once.
+        Subscribers are notified after the commit. Until the block ends, calls from other threads wait. If
+        they wait for 30 seconds, they raise OpenTransactionError. Calls from other tasks of the same thread
+        raise this error at once.
 
         A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
         committed with the outer transaction. Each event of the transaction contains `note`.
@@ -325,7 +323,7 @@ class OrderManagement:
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
         >>> om.add_order(2, "IBM", Side.BUY, 20, 90)
-        >>> with om.transaction():  # a basket, or nothing
+        >>> with om.transaction():  # both trades, or none
         ...     trades = [om.place_trade(symbol, Side.BUY, 10) for symbol in ("JPM", "IBM")]
         >>> [trade.total_price for trade in trades]
         [200, 900]
@@ -339,8 +337,8 @@ class OrderManagement:
 
         Use it to try changes and see their effect, for example on a price. Calls in the block see the
         changes, but subscribers and the journal do not. Until the block ends, calls from other threads
-        wait, as in a transaction. The rollback takes as long as the changes took, and does not depend on
-        the size of the books.
+        wait, as in a transaction. The rollback takes as long as the changes took. The size of the books
+        does not matter.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -359,7 +357,7 @@ class OrderManagement:
         """Return a context manager that holds the lock, so that all queries in its block see the same state.
 
         You can also change the books in the block. Each change takes effect immediately, as usual. Until
-        the block ends, calls from other threads wait, except that they can still read cached prices. Do
+        the block ends, calls from other threads wait. Only cached prices can be read without the lock. Do
         not use `await` in the block, because other tasks of the same thread do not wait for the lock.
 
         Entering the block raises OpenTransactionError while another task of this thread has a transaction
@@ -563,10 +561,9 @@ class OrderManagement:
     ) -> int:
         """Return the amount (lots) that a budget buys, or that must be sold to bring in the budget.
 
-        `budget` is in ticks times lots. For BUY, the result is the largest amount that costs at most
-        `budget`. It is 0 if the budget is too small for one lot, and the whole available amount if the
-        budget is larger than its price. For SELL, the result is the smallest amount that brings in at
-        least `budget`. Orders beyond `limit_price` (ticks) are not available.
+        `budget` is in ticks times lots. For BUY, the result is the largest available amount that costs at
+        most `budget`. It is 0 if the budget is too small for one lot. For SELL, the result is the smallest
+        amount that brings in at least `budget`. Orders beyond `limit_price` (ticks) are not available.
 
         Raises InvalidOrderError if an argument is invalid. For SELL, raises InsufficientLiquidityError
         with the unit "money" if the available amount brings in less than `budget`. O(k) for the k orders
@@ -588,7 +585,7 @@ class OrderManagement:
     def available_amount(self, symbol: str, side: Side, *, limit_price: int | None = None) -> int:
         """Return the amount (lots) that can be traded at `limit_price` (ticks) or better.
 
-        Without a limit price, it is the amount of the whole book.
+        Without a limit price, return the total amount in the book.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k price levels within the limit.
 
@@ -606,8 +603,8 @@ class OrderManagement:
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
         """Return the largest amount (lots) whose slippage is at most `max_slippage_bps` basis points.
 
-        `max_slippage_bps` is an integer of at least 0. The slippage is the exact value that
-        `Quote.slippage_bps` rounds. The result is 0 if the book is empty.
+        `max_slippage_bps` is an integer of at least 0. It limits the exact slippage, before
+        `Quote.slippage_bps` rounds it to a float. The result is 0 if the book is empty.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of this
         amount would fill.
@@ -748,7 +745,7 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ helpers
 
-    # Call these with the lock held. Each waits first if another thread has a transaction open.
+    # The caller must hold the lock. If another thread has a transaction open, each helper waits for its end.
 
     def _admitted(self) -> Books:
         if self._ledger.busy:
@@ -764,10 +761,10 @@ class OrderManagement:
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
         books = self._admitted().select(symbol, side)
-        return tuple(order for book in books for order in book.orders())
+        return tuple(chain.from_iterable(book.orders() for book in books))
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
-        """Return a book. If it has no orders, return a new empty book, which is not stored."""
+        """Return a book. If the book has no orders, return a new empty book without storing it."""
         check_book(symbol, side)
         book = self._admitted().by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book

@@ -1,6 +1,6 @@
 """The values that methods accept and return: sides, orders, fills, price levels, quotes, and trades.
 
-They are named tuples because Python creates, hashes, and compares tuples in C, and can pickle them. The
+All of them except sides are named tuples, because Python creates, hashes, and compares tuples in C. The
 second half of the file contains the functions that check arguments.
 """
 
@@ -43,9 +43,9 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        """The factor 1 for BUY and -1 for SELL, so that the better price has the smaller `sign * price`.
+        """The number 1 for BUY and -1 for SELL. The better price has the smaller `sign * price`.
 
-        With this factor, no other code needs to know that the best price of a SELL book is the highest.
+        So no other code needs to know that the best price of a SELL book is the highest.
 
         >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
         [21, 20, 19]
@@ -72,13 +72,13 @@ class Order(NamedTuple):
 
 
 OrderRow = tuple[int, str, Side, int, int]
-"""The fields of an Order as a plain tuple, which is created four times as fast. An Order is a tuple, too."""
+"""The fields of an Order as a tuple. An Order is such a tuple too, but takes four times as long to create."""
 
 new_order: Callable[[OrderRow], Order] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
     Order,
 )
-"""Return the Order with these fields. It is created in C, twice as fast as by calling `Order`."""
+"""Return the Order with these fields. This takes half as long as calling `Order`."""
 
 
 class OrderFill(NamedTuple):
@@ -93,7 +93,7 @@ new_fill: Callable[[tuple[int, int, int]], OrderFill] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
     OrderFill,
 )
-"""Return the OrderFill with these fields, created in C."""
+"""Return the OrderFill with these fields. This takes half as long as calling `OrderFill`."""
 
 
 class PriceLevel(NamedTuple):
@@ -221,8 +221,8 @@ def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequ
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
     """Raise InvalidOrderError for the first field that is not allowed in a resting order."""
-    # One condition for all fields, because a function call for each field would take as long as adding the
-    # order to its book. The bitwise OR of some integers is in 0..2^63-1 only if each of them is.
+    # A function call for each field would take as long as adding the order to its book. So one condition
+    # checks all fields. The bitwise OR of integers is in 0..2^63-1 only if all of them are.
     if (
         type(order_id) is int
         and type(amount) is int
@@ -343,7 +343,7 @@ def check_selection(symbol: object, side: object) -> None:
 
 
 def check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
-    """Raise InvalidOrderError for a bound that is not an int of at least 1 or belongs to the other side."""
+    """Raise InvalidOrderError if a bound is not an int of at least 1, or belongs to the other side."""
     check_side(side)
     for field, bound, bounded_side, other_field in (
         ("max_total_price", max_total_price, Side.BUY, "min_total_price"),

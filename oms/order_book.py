@@ -89,6 +89,19 @@ class OrderBook:
         """Return the price of the best order, or None if the book is empty. O(1)."""
         return self._sign * self._ladder[0] if self._ladder else None
 
+    def best_level(self) -> tuple[int, int] | None:
+        """Return the price and the total amount of the best level, or None if the book is empty. O(1)."""
+        if not self.levels:
+            return None
+        rank = self._ladder[0]
+        return self._sign * rank, self.levels[rank].amount
+
+    def best_order(self) -> OrderRow | None:
+        """Return the order that trades fill first, or None if the book is empty. O(1)."""
+        if not self.levels:
+            return None
+        return self._orders[self.levels[self._ladder[0]].ids[0]]
+
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """Return the best `levels` price levels, or all of them if `levels` is None. O(levels)."""
         return tuple(

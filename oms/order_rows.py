@@ -1,7 +1,7 @@
 """The arguments of `add_orders`, converted to rows and checked.
 
-The checks run over whole columns in C, because a Python call for each order would take longer than adding the
-orders to a book.
+The checks run over whole columns in C. A Python call for each order would take longer than adding the orders
+to a book.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _are_sound(
     amounts: Sequence[Any],
     prices: Sequence[Any],
 ) -> bool:
-    """Return True if all fields of all orders are certainly valid. The columns are checked in C."""
+    """Return True if all fields are valid. If it returns False, each order must be checked by itself."""
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}
@@ -74,7 +74,7 @@ def _are_sound(
 def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
     """Return the rows of a mapping of columns.
 
-    Raises InvalidOrderError, which names the column, and the row counted from 0.
+    Raises InvalidOrderError. For an invalid value, the message names the column and the row.
     """
     if set(columns) != set(Order._fields):
         raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))

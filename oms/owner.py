@@ -1,18 +1,18 @@
 """The owner of an open transaction: one thread in one context.
 
-The problem: only the code that opened a transaction may use it. A thread alone does not identify that code,
-because all asyncio tasks of an event loop run in one thread. Each task has its own context, so a thread and a
-context together identify the owner.
+The problem: only the code that opened a transaction may use it. The thread alone does not identify that code,
+because all asyncio tasks in an event loop share one thread. But each task has its own context, so the thread
+and the context together identify the owner.
 
 What does not work: comparing the value of a ContextVar. A task created inside a transaction starts with a
-copy of the context, and so inherits the value. Thread identifiers do not work either, because a new thread
-can get the identifier of a thread that has ended.
+copy of the context, so it inherits the value. Thread ids do not work either, because a new thread can reuse
+the id of a thread that has ended.
 
-The solution: a ContextVar can be reset with a token only in the context in which the token was created. A
-token can be used only once, so each check uses the token and creates the next one. If an interrupt occurs
-between these two steps, the next check cannot compare contexts, and compares only the threads. To identify a
-thread, the owner has a weak reference to an object in thread-local data. This object is deleted when the
-thread ends, so no later thread can be mistaken for the owner.
+The solution: a ContextVar can be reset only in the context in which the reset token was created. A token
+works only once, so each check uses up the token and creates a new one. If an interrupt occurs between these
+two steps, the next check compares only the threads, because it cannot compare contexts. To identify a thread,
+the owner holds a weak reference to a thread-local object. This object is deleted when the thread ends, so no
+later thread can be mistaken for the owner.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = ["Owner"]
 
 
 class _Thread:
-    """An object that identifies one thread and is deleted when the thread ends."""
+    """An object that identifies a thread, and is deleted when that thread ends."""
 
     __slots__ = ("__weakref__",)
 
 
 class _Current(local):
-    """The object of the current thread."""
+    """The current thread's object."""
 
     def __init__(self) -> None:
         self.thread = _Thread()
@@ -72,7 +72,7 @@ class Owner:
     def is_inherited(self) -> bool:
         """Return True if called from the owner's context or a copy of it, in any thread.
 
-        Code in a copy of the context must not wait for the owner, because the owner may wait for that code.
+        Code in a copy of the context must not wait for the owner, because the owner may be waiting for it.
         """
         return _entered.get() is self
 
@@ -81,6 +81,6 @@ class Owner:
         return self._thread() is None
 
     def end(self) -> None:
-        """Reset the ContextVar. In another context, or when called a second time, do nothing."""
+        """Reset the ContextVar. Do nothing if called from another context or a second time."""
         with suppress(ValueError, RuntimeError):
             _entered.reset(self._token)

@@ -1,38 +1,38 @@
 """Cached running sums over the best price levels, for fast price queries.
 
-The problem: the price of an amount is a sum over the price levels that the amount covers, best first. Adding
-up k levels takes O(k) for every query. Programs query prices often, and between two queries the book usually
+The problem: the price of an amount is a sum over the price levels that it covers, best first. Adding up k
+levels takes O(k) for every query. Programs query prices often, and between two queries the book usually
 changes only a little, near the best price.
 
-What does not work: plain running sums. A change of one level invalidates the sums of this level and of all
-worse levels. Most changes are near the best price, so they would invalidate almost all sums.
+What does not work: plain running sums. If a level changes, its sum and the sums of all worse levels become
+invalid. Most changes happen near the best price, so they would invalidate almost all sums.
 
 The solution: rows and corrections.
 
-- Each row belongs to one level. It stores the cumulative amount, which is the total amount of this level and
-  all better levels. It also stores an offset, which gives the price of any amount that ends in this level. So
-  a query is one bisection over the rows.
-- Each correction belongs to one level that has changed since the rows were created. A correction consists of
-  two numbers. One is added to the cumulative amounts of the changed level and every worse level, and the
-  other is added to their cumulative prices. A change of a level adds a correction and leaves the rows
-  unchanged. A query applies the corrections one by one, best first, up to the level in which the amount ends.
-  So a query takes O(log k), plus at most MOST_CORRECTIONS short steps.
-- The rows reach only as deep as the deepest query so far. A deeper query adds rows. When more than
+- Each row belongs to one level. It stores the cumulative amount: the total amount of this level and all
+  better levels. It also stores an offset, from which the price of any amount that ends in this level can be
+  computed. A query is therefore a binary search over the rows.
+- Each correction belongs to one level that has changed since the rows were created. A correction has two
+  numbers. One is added to the cumulative amounts of that level and all worse levels. The other is added to
+  their cumulative prices. When a level changes, it gets a correction, and the rows stay the same. A query
+  applies the corrections one by one, best first, until it reaches the level in which the amount ends. So a
+  query takes O(log k), plus at most MOST_CORRECTIONS short steps.
+- The rows go only as deep as the deepest query so far. A deeper query adds rows. When more than
   MOST_CORRECTIONS levels have changed, all rows and corrections are discarded, and the next query starts
-  again.
+  from scratch.
 
-The price of an amount: the rank r of a level is its price in the BUY book, and its negative price in the SELL
-book. So a better level has a lower rank. Let all better levels together have the amount a and the cost c,
-which is the sum of amount times rank. Then an amount m that ends in this level costs c + (m - a) * r. The row
-of the level stores the offset c - a * r, so the cost is offset + m * r. The price is the absolute value.
+The price of an amount: a level's rank r is its price in the BUY book, and its negated price in the SELL book.
+A better level therefore has a lower rank. Let a be the total amount of all better levels, and c their total
+cost (the sum of amount times rank). Then an amount m that ends in this level costs c + (m - a) * r. The
+level's row stores the offset c - a * r, so the cost is offset + m * r. The price is the absolute value.
 
 Invariants:
 
-- The lists of ranks, amounts, and offsets never change. A change replaces the whole cache in one
+- The rank, amount, and offset lists are never modified. Every change replaces the whole cache in one
   assignment, so a lock-free reader sees either the old cache or the new one.
 - Row 0 is a sentinel that precedes every level, so that the first level is not a special case.
-- A row describes its level at the time when the row was created. The rows and the corrections together
-  describe the current book. A level that has its original amount again has no correction.
+- A row describes its level as it was when the row was created. Only rows and corrections together describe
+  the current book. If a level returns to its original amount, its correction is removed.
 - Each level of the book down to the last row has a row, a correction, or both.
 """
 
@@ -48,17 +48,17 @@ from oms.level import Level
 __all__ = ["PriceSums"]
 
 MOST_CORRECTIONS = 8
-"""The maximum number of corrections. With more of them, adding up the levels again would be faster."""
+"""The maximum number of corrections. With more of them, it would be faster to rebuild the rows."""
 
 NOWHERE = -(2**63)
-"""The rank of the sentinel row, which is better than the rank of any price."""
+"""The rank of the sentinel row. It is better than the rank of any price."""
 
 Correction = tuple[int, int, int, int]
-"""The index of the last row before the changed level, the level's rank, the change of its amount, and its new
-amount. The correction of the cumulative price is the change times the rank."""
+"""The index of the last row before the changed level, the level's rank, the change in its amount, and its new
+amount. The correction to the cumulative price is the change times the rank."""
 
 Cache = tuple[list[int], list[int], list[int], tuple[Correction, ...], int]
-"""The ranks, the cumulative amounts, and the offsets of all rows, the corrections (best first), and the
+"""Three lists with the rank, cumulative amount, and offset of each row; the corrections, best first; and the
 number of levels in the book down to the last row."""
 
 EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
@@ -67,9 +67,9 @@ EMPTY: Cache = ([NOWHERE], [0], [0], (), 0)
 class PriceSums:
     """Cached running sums over the best levels of one book.
 
-    The book calls `add_correction` after each change of a level whose rank is at most `worst`. It calls
-    `clear` after larger changes. A reader may call `price` without the lock, but must then check that the
-    book did not change during the call.
+    After each change to a level whose rank is at most `worst`, the book calls `add_correction`. After larger
+    changes, it calls `clear`. A reader may call `price` without the lock, but must then check that the book
+    did not change during the call.
     """
 
     __slots__ = ("_cache", "_levels", "worst")
@@ -81,7 +81,7 @@ class PriceSums:
     def clear(self) -> None:
         """Discard all rows and corrections."""
         self._cache = EMPTY
-        self.worst = NOWHERE  # the book must report changes of ranks up to this one
+        self.worst = NOWHERE  # the book must report changes to levels up to this rank
 
     def price(self, amount: int) -> int | None:
         """Return the total price of an amount, or None if the rows are not deep enough. O(log k)."""
@@ -102,10 +102,10 @@ class PriceSums:
         return abs(offsets[row] + cost + amount * ranks[row])
 
     def prices(self, amounts: Sequence[int]) -> list[int]:
-        """Return the total price of each of m ascending amounts, which the rows cover. O(m log k).
+        """Return the total prices of m ascending amounts. The rows must cover all amounts. O(m log k).
 
-        The amounts are split at the corrections. Between two corrections, all amounts need the same change of
-        the cumulative amount (`moved`) and of the cumulative price (`cost`).
+        The corrections divide the amounts into segments. All amounts of a segment need the same corrections
+        of the cumulative amount (`moved`) and of the cumulative price (`cost`).
         """
         ranks, reach, offsets, corrections, _ = self._cache
         totals: list[int] = []
@@ -125,13 +125,13 @@ class PriceSums:
             totals += [offset + amount * rank for amount in amounts[stop:start]]
             moved += change
             cost += change * rank
-        return list(map(abs, totals))
+        return totals if ranks[-1] > 0 else [-total for total in totals]
 
     def grow(self, levels: Iterable[int], amount: int) -> int:
         """Add rows until they cover `amount`, and return the amount that they cover.
 
-        `levels` are the ranks of all levels, best first. The result is less than `amount` only if the whole
-        book contains less than `amount`.
+        `levels` are the ranks of all levels, best first. The result is less than `amount` only if the book
+        does not have enough liquidity.
         """
         ranks, reach, offsets, corrections, covered = self._cache
         pending = sum(change for _, _, change, _ in corrections)
@@ -143,8 +143,8 @@ class PriceSums:
             ends.append(ends[-1] + self._levels[rank].amount)
             added.append(rank)
         if added:
-            # If an amount ends exactly between two levels, the offsets of both levels give the same price.
-            # So the next offset is the previous one plus this amount times the difference of ranks.
+            # If an amount ends exactly between two levels, both levels' offsets give the same price. So each
+            # offset is the previous one plus this amount times the difference between the ranks.
             steps = map(mul, ends, map(sub, [ranks[-1], *added], added))
             self.worst = added[-1]
             self._cache = (
@@ -157,14 +157,14 @@ class PriceSums:
         return ends[-1] + pending
 
     def add_correction(self, rank: int, change: int, total: int) -> None:
-        """Record that the amount of a level changed by `change` to `total`. O(log k)."""
+        """Record that a level's amount changed by `change` to `total`. O(log k)."""
         ranks, reach, offsets, corrections, covered = self._cache
         row = bisect_left(ranks, rank) - 1
         if row + 1 == len(ranks):
             return  # the level has no row, because an interrupt stopped `grow` between its two assignments
         covered += (total > 0) - (total > change)  # the level is new (+1), removed (-1), or neither
         start = stop = bisect_left(corrections, (row, rank))
-        if start < len(corrections) and corrections[start][1] == rank:  # replace the correction of this level
+        if start < len(corrections) and corrections[start][1] == rank:  # replace this level's correction
             change += corrections[start][2]
             stop += 1
         elif len(corrections) == MOST_CORRECTIONS:

@@ -31,7 +31,7 @@ Filled = tuple[tuple[OrderFill, ...], int, int]
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
-    """Return the total price of each amount. The book is read once, as deep as the largest amount needs.
+    """Return the total price of each amount. The book is read once, down to the end of the largest amount.
 
     Raises InsufficientLiquidityError for the first of `amounts` that is not available.
     """
@@ -78,10 +78,10 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
 
 
 def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[str, list[int]]:
-    """Return a dict of columns with one row for each of the `limit` best levels, or for all if it is None.
+    """Return a dict of columns with one row for each of the `limit` best levels, or of all if it is None.
 
-    The columns are the price and the amount of the level, and the cumulative amount and cumulative price of
-    this level and all better levels.
+    The columns are the price and the amount of the level, its cumulative amount, and its cumulative price.
+    The cumulative values include all better levels.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     cumulative = total = 0
@@ -110,8 +110,8 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
     remaining, amount = budget, 0
     for price, available in book.amounts(limit_price):
         if remaining <= available * price:
-            # A buyer cannot buy part of a lot, and a seller sells one more lot to reach the budget. So the
-            # quotient is rounded down for BUY and up for SELL.
+            # A buyer cannot pay for a part of a lot, so the quotient is rounded down for BUY. A seller sells
+            # one more lot to reach the budget, so it is rounded up for SELL.
             return amount + (-(-remaining // price) if selling else remaining // price)
         remaining -= available * price
         amount += available
@@ -130,7 +130,7 @@ def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> i
     for price, available in levels:
         best = best or price
         worse = abs(price - best)
-        # The lots of the better levels leave `slack` of the limit. Each lot of this level uses `excess`.
+        # The better levels leave `slack` of the limit unused. Each lot at this level uses `excess` of it.
         excess = 10_000 * worse - max_slippage_bps * best
         slack = max_slippage_bps * best * amount - 10_000 * slippage
         if excess * available > slack:

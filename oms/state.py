@@ -1,17 +1,17 @@
-"""The state of all books at once: copied, packed for a pickle, and checked when it comes from a snapshot.
+"""The state of all books: functions that copy it, pack it for a pickle, and check a snapshot.
 
-The problem: to pickle a million orders as objects takes seconds, because pickle handles each object and each
+The problem: pickling a million orders as objects takes seconds, because pickle handles each object and each
 field on its own.
 
 The solution: a pickle contains columns of 64-bit integers as bytes. There are four columns for each book: the
-prices of its levels, the number of orders at each level, and the ids and the amounts of the orders. All of
-them are sorted best first, so a book can be filled without sorting or searching.
+prices of its levels, the number of orders at each level, and the ids and the amounts of the orders. The rows
+are sorted best first, so a book can be filled without sorting or searching.
 
 Invariants:
 
-- A digest covers the counters, the symbols and sides, and the columns. If the digest is right, the state is
-  the one that was pickled, and needs no other check.
-- A copy shares only the rows of the orders with its original. The rows are immutable.
+- The digest is a hash of the counters, the symbols and sides, and the columns. If the digest is right, the
+  state is the one that was pickled, and needs no other check.
+- A copy and its original share only the rows of the orders, which are immutable.
 """
 
 from __future__ import annotations

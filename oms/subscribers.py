@@ -2,14 +2,14 @@
 
 The problem: a callback can change the books, subscribe, unsubscribe, or raise an exception.
 
-The solution: a queue. If a callback changes the books, the new event is appended to the queue, together with
-the current subscribers. So all subscribers receive all events in the same order. Exceptions from callbacks
-are collected, and raised after all subscribers have been notified.
+The solution: a queue. If a callback changes the books, the new event is added to the queue, together with the
+current subscribers. So all subscribers receive the events in the same order. Exceptions from callbacks are
+collected, and raised after all subscribers have been notified.
 
 Invariants:
 
-- The queue exists only while a `publish` call works on it, so no event is left in it.
-- Each subscriber is notified exactly once of each event between its subscription and its cancellation.
+- The queue exists only during a `publish` call, so no event is ever left in it.
+- A subscriber is notified of each event exactly once while it is subscribed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Callback = Callable[[Event], object]
 
 
 class Subscribers:
-    """The callbacks of a ledger. Callers of its methods must hold the ledger's lock."""
+    """A ledger's callbacks. Callers must hold the ledger's lock."""
 
     __slots__ = ("_lock", "_queue", "callbacks")
 
@@ -38,7 +38,7 @@ class Subscribers:
         self._queue: deque[tuple[Event, tuple[object, ...]]] | None = None
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
-        """Notify the callback of each later event. Return a function that cancels the subscription."""
+        """Notify the callback of every event from now on. Return a function that cancels the subscription."""
         key = object()
         self.callbacks[key] = callback
 
@@ -50,7 +50,7 @@ class Subscribers:
 
     def publish(self, events: list[Event]) -> None:
         """Notify the current subscribers of each event. Then raise any exceptions from their callbacks."""
-        if not events:
+        if not events or not self.callbacks:
             return
         entries = ((event, tuple(self.callbacks)) for event in events)
         if self._queue is not None and self._is_publishing():
@@ -77,7 +77,7 @@ class Subscribers:
         return running > 1
 
     def stop_publishing(self) -> None:
-        """Discard the queue. A forked process does not have the thread that worked on it."""
+        """Discard the queue in a forked process, where the thread that was publishing does not exist."""
         self._queue = None
 
     def _failures(self, event: Event, keys: tuple[object, ...]) -> Iterator[BaseException]:
@@ -87,7 +87,7 @@ class Subscribers:
                 try:
                     callback(event)
                 except BaseException as error:
-                    with suppress(Exception):  # notes cannot be added to an immutable exception
+                    with suppress(Exception):  # some exceptions are immutable, so they cannot have notes
                         error.add_note(
                             f"raised by a subscriber of event {event.sequence}, after the change was made"
                         )

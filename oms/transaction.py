@@ -1,31 +1,31 @@
-"""The context manager of a transaction, or of a what-if, which is always rolled back.
+"""The context manager for transactions and what-ifs (transactions that are always rolled back).
 
-The problem: suppose that `__enter__` acquires a lock and `__exit__` releases it. An interrupt can occur after
-the last line of `__enter__` or before the first line of `__exit__`. Then the lock is never released. The same
+The problem: suppose that `__enter__` acquires a lock and `__exit__` releases it. If an interrupt occurs after
+the last line of `__enter__` or before the first line of `__exit__`, the lock is never released. The same
 happens if another thread calls `__exit__`, because a thread cannot release a lock that it does not hold.
 
 What does not work: a generator that holds the lock in a `with` statement. The lock is released only when the
-generator is garbage-collected, which may happen in another thread. A weak reference to the Transaction does
-not work either. If `__exit__` is interrupted, the traceback references its frame, and the frame references
-the Transaction. A notebook or a debugger may store the traceback for a long time.
+generator is garbage-collected, possibly in another thread. A weak reference to the Transaction does not work
+either. If `__exit__` is interrupted, the traceback references its frame, and the frame references the
+Transaction. A notebook or debugger may keep that traceback for a long time.
 
 The solution: the lock is held inside `__enter__` and inside `__exit__`, but not between them. Between them,
 the ledger stores the open transaction, its owner, and a weak reference to its handle. The handle is the
-object that will end the transaction. If the handle has been deleted, or the savepoint is marked as ended, the
-next caller rolls back.
+object that will end the transaction. If the handle is deleted, or the savepoint is marked as ended, the next
+caller rolls the transaction back.
 
-A `with` statement looks up `__exit__` before it calls `__enter__`, and references the result until `__exit__`
-returns or fails. In this file, the result is a `partial`, and the `partial` is the handle. A `partial` is
-written in C, so it has no frame that a traceback could reference, and it is deleted when the call fails.
-Without a `with` statement, for example in an ExitStack, the handle is the Transaction.
+A `with` statement looks up `__exit__` before it calls `__enter__`, and keeps the result alive until
+`__exit__` returns or fails. Here, that result is a `partial`, which serves as the handle. A `partial` is
+written in C, so it has no frame that a traceback could reference. It is therefore deleted when the call
+fails. Without a `with` statement, for example in an ExitStack, the handle is the Transaction itself.
 
 Invariants:
 
-- Even if `__enter__` or `__exit__` is interrupted, the transaction is committed as a whole or rolled back as
-  a whole. The ledger settles an interrupted call.
-- Only the `with` statement that entered a transaction can end it. An explicit call of `__exit__` raises an
-  error and changes nothing. Otherwise, the rest of the block would run outside the transaction.
-- Without a `with` statement, another thread, task, or context can call `__exit__`. Then the transaction is
+- Even if `__enter__` or `__exit__` is interrupted, the transaction is either committed as a whole or rolled
+  back as a whole. The ledger settles an interrupted call.
+- If a `with` statement entered the transaction, only that statement can end it. Calling `__exit__` explicitly
+  raises an error and changes nothing. Otherwise, the rest of the block would run outside the transaction.
+- Without a `with` statement, another thread, task, or context can call `__exit__`. The transaction is then
   rolled back, and the call raises an error.
 - The function that `__exit__` runs references neither the Transaction nor the `partial`.
 """
@@ -79,7 +79,7 @@ def _leave_explicitly(block: _Block, *failure: Any) -> None:
 
 
 def _exit_without_reference(transaction: Transaction[Any]) -> Callable[..., None]:
-    """Return a `partial` that ends the transaction and does not reference the Transaction."""
+    """Return a `partial` that ends the transaction without referencing the Transaction."""
     if transaction._entered:
         return partial(_leave_explicitly, transaction._block)
     leave = partial(_leave, transaction._block)

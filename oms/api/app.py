@@ -34,7 +34,7 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     """Return a router with all endpoints, to include in your own application.
 
     The router enforces only the limits in `settings`. Your application must check API keys, hosts, and
-    origins. If `om` has a journal, this function restores the idempotency keys from the journal. Raise
+    origins itself. If `om` has a journal, this function restores the idempotency keys from it. Raise
     JournalError if the journal cannot be read. O(n) for n events in the journal.
     """
     settings = settings or Settings()
@@ -50,9 +50,9 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
-    """Return an application that serves `om`, by default a new OrderManagement without a journal.
+    """Return an application that serves `om`. The default is a new OrderManagement without a journal.
 
-    By default, the API key is the value of the environment variable OMS_API_KEY, if it is set. Raise
+    By default, the API key comes from the OMS_API_KEY environment variable, if set. Raise
     InvalidArgumentError if uvicorn or gunicorn was started with several workers, because each worker would
     have its own books. Raise JournalError if the journal of `om` cannot be read.
 
@@ -110,7 +110,7 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
 
 
 def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
-    """Return the handler for requests that match no endpoint: an unknown path or an unsupported method."""
+    """Return a handler for requests that match no endpoint (an unknown path or an unsupported method)."""
 
     def reject(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -136,7 +136,7 @@ def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
 def _methods(router: APIRouter, request: Request) -> set[str]:
     """Return the methods of all routes at the requested path.
 
-    Starlette itself reports only the methods of the first matching route.
+    Starlette itself reports only the first matching route's methods.
     """
     routes = (route for route in router.routes if isinstance(route, Route))
     matching = (
@@ -146,6 +146,6 @@ def _methods(router: APIRouter, request: Request) -> set[str]:
 
 
 def _server_failed(_request: Request, _error: Exception) -> Response:
-    """Return a problem that does not reveal the reason. The server's log contains the reason."""
+    """Return an error response without the reason, which is only in the server log."""
     detail = "the server failed; the reason is in its log"
     return problem_response(ProblemError("internal_error", detail))

@@ -1,25 +1,25 @@
-"""Access control: the API key, browser sessions, and the Host and Origin checks for every request.
+"""Access control: the API key, browser sessions, and the Host and Origin checks.
 
-The problem. The key gives full access. Scripts on a page must not be able to read the key, and other sites
-must not be able to use it. A browser sends a cookie with every request to this server, even if another site
-started the request. An attacker can also point their own domain name at this server. The browser then treats
-this server as part of the attacker's site (DNS rebinding).
+The problem. The key gives full access. Scripts on a page must not be able to read it, and other sites must
+not be able to use it. But a browser sends this server's cookies with every request to it, even if another
+site started the request. An attacker can also point their own domain name at this server. The browser then
+treats this server as part of the attacker's site (DNS rebinding).
 
 What does not work. A browser cannot send an Authorization header when it opens a WebSocket. A key in the URL
-would end up in logs and in the browser's history. After DNS rebinding, comparing Origin with Host does not
-help, because both contain the attacker's name.
+would end up in logs and the browser history. After DNS rebinding, comparing Origin with Host does not help,
+because both contain the attacker's domain name.
 
 The solution.
 - Programs send the key in the Authorization header of every request.
 - The page sends the key once, to POST /session, and gets a cookie with a random token. Scripts cannot read
   this cookie.
-- A write request or stream connection that uses the cookie must come from this server's own page. Its Origin
-  must match the Host, or the settings must allow this Origin.
-- The Host must be an IP address or a name that the settings allow. An attacker's domain name is neither.
+- If a write request or a stream connection uses the cookie, it must come from this server's own page or from
+  an allowed site. Its Origin must match the Host or be one that the settings allow.
+- The Host must be an IP address or an allowed name. An attacker's domain name is neither.
 
 Invariants:
-- The comparison of keys takes constant time, and no log or response contains the key.
-- A session cookie cannot open another session.
+- Key comparison takes constant time, and the key never appears in a log or response.
+- A session cookie cannot be used to open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
 
@@ -50,14 +50,14 @@ _MOST_SESSIONS = 1_000  # opening one more session closes the oldest one
 
 _WITHOUT_KEY = {"/health", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LONGEST_NAME = 100  # an error message shows at most this many characters of a header
+_LONGEST_NAME = 100  # the number of characters of a header that an error message shows
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
 # ---------------------------------------------------------------------- sessions
 
 
 class Sessions:
-    """The open browser sessions, as a mapping from the hash of each token to the session's expiry time."""
+    """The open browser sessions. Only a hash of each session token is stored."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -77,10 +77,10 @@ class Sessions:
         return token is not None and time.monotonic() < self._ends.get(_hash(token), 0)
 
     async def open_session(self, request: Request) -> Response:
-        """Open a session for a request with the API key, and return the session's cookie.
+        """Open a session, and return its cookie. The request must contain the API key.
 
-        A request with only a cookie is rejected, so a session cannot extend itself. If the settings contain
-        no key, requests need no cookie, and the response sets none.
+        A request with only a cookie is rejected, so a session cannot extend itself. If no API key is set, no
+        cookie is needed, and the response does not set one.
         """
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         if self._settings.api_key is not None:
@@ -116,12 +116,12 @@ class Sessions:
 
 
 def _cookie_path(request: Request) -> str:
-    """Return the application's mount path. The browser then sends the cookie only to this application."""
+    """Return the application's mount path, so that the browser sends the cookie only to this application."""
     return request.scope.get("root_path") or "/"
 
 
 def _uses_https(request: Request) -> bool:
-    """Return True if the browser uses HTTPS, either directly or to a proxy that terminates TLS."""
+    """Return True if the browser uses HTTPS, either directly or through a proxy that terminates TLS."""
     return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
 
 
@@ -133,27 +133,27 @@ def _hash(token: str) -> bytes:
 
 
 def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if the request contains the right key. The comparison takes constant time."""
+    """Return True if the request contains the right key. Takes constant time."""
     candidate = _bearer(request)
     return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
 
 
 def _bearer(request: HTTPConnection) -> str | None:
-    """Return the key in the request without checking it, or None if the request has no key."""
+    """Return the key from the request without checking it, or None if there is none."""
     scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
     return (candidate.strip() or None) if scheme.lower() == "bearer" else None
 
 
 def _unauthorized(request: HTTPConnection) -> ProblemError:
-    """Return the problem for a request with a wrong key, an expired session, or no credentials."""
+    """Return the error for a request with a wrong key, an expired session, or no credentials."""
     challenge = "Bearer"
     if _bearer(request) is not None:
-        detail = "the API key is wrong; send the right key in the header Authorization: Bearer <key>"
+        detail = "the API key is wrong; send the right key in an Authorization: Bearer <key> header"
         challenge = 'Bearer error="invalid_token"'
     elif COOKIE in request.cookies:
         detail = "the session has ended; send the API key to POST /session again"
     else:
-        detail = "the request has no API key; send the header Authorization: Bearer <key>"
+        detail = "the request has no API key; send an Authorization: Bearer <key> header"
     return ProblemError("unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
@@ -161,7 +161,7 @@ def _unauthorized(request: HTTPConnection) -> ProblemError:
 
 
 class Guard:
-    """Middleware that checks the Host, the Origin, and the key of each request."""
+    """Middleware that checks each request's Host, Origin, and key."""
 
     def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
         self._app = app
@@ -195,7 +195,7 @@ class Guard:
             return
         if not self._sessions.is_open(request.cookies.get(COOKIE)):
             raise _unauthorized(request)
-        if method not in _READ_ONLY_METHODS:  # a browser also sends the cookie with another site's requests
+        if method not in _READ_ONLY_METHODS:  # browsers also send the cookie with requests from other sites
             self._check_origin(request, required=True)
 
     def _check_host(self, request: HTTPConnection) -> None:
@@ -206,15 +206,15 @@ class Guard:
             shown = ", ".join(hosts)[:_LONGEST_NAME]
             raise ProblemError(
                 "host_refused",
-                f"the Host {shown!r} is neither an IP address nor an allowed name; let the proxy"
-                f" forward the Host that it received ({_NGINX}), or start oms serve with --allowed-host NAME",
+                f"the Host {shown!r} is neither an IP address nor an allowed name; make the"
+                f" proxy forward the original Host ({_NGINX}), or start oms serve with --allowed-host NAME",
             )
 
     def _check_origin(self, request: HTTPConnection, *, required: bool) -> None:
-        """Raise ProblemError if a page from another site sent the request.
+        """Raise ProblemError if the request comes from another site's page.
 
-        Programs other than browsers send no Origin. If `required` is True, a request without an Origin must
-        have a `Sec-Fetch-Site` header that shows that this server's page sent it.
+        Programs other than browsers do not send an Origin. If `required` is True, a request without an Origin
+        must have a `Sec-Fetch-Site` header that proves it comes from this server's own page.
         """
         origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
         if origin is not None:
@@ -231,13 +231,13 @@ def _other_site(request: HTTPConnection, origin: str | None) -> str:
     """Return the error message for a request that looks cross-origin."""
     if origin is None:
         return (
-            "the request has no Origin, but a request with a session or from another site must have one;"
-            " send the header Origin: <scheme>://<Host>"
+            "the request has no Origin header, but requests with a session or from another site need one;"
+            " send an Origin: <scheme>://<Host> header"
         )
     host = request.headers.get("host", "")
     return (
         f"the request comes from the site {origin[:_LONGEST_NAME]!r}, but the Host is"
-        f" {host[:_LONGEST_NAME]!r}; let the proxy forward the Host that it received ({_NGINX}),"
+        f" {host[:_LONGEST_NAME]!r}; make the proxy forward the original Host ({_NGINX}),"
         " or start oms serve with --cors-origin URL"
     )
 
@@ -251,7 +251,7 @@ def _host_of(origin: str) -> str | None:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in a Host header, without the port, or None if it cannot be parsed."""
+    """Return the host name in a Host header, or None if it cannot be parsed."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,4 +1,4 @@
-"""The first response to each change, by idempotency key and, for new orders, by order id."""
+"""The original response to each change, by idempotency key and (for new orders) by order id."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 
 
 class FirstResponse(NamedTuple):
-    """The content of the first response to a change request.
+    """The content of the original response to a change request.
 
-    `sequence` is the sequence number of the event. `subject` is the order or trade in the response. `digest`
-    is the digest of the request, or None if the request had no key. `made_change` is False if the request
-    repeated an earlier `POST /orders` with a new key.
+    `sequence` is the event's sequence number. `subject` is the order or trade in the response. `digest` is
+    the request's digest, or None if the request had no key. `made_change` is False if the request repeated an
+    earlier `POST /orders` with a new key.
     """
 
     sequence: int
@@ -42,7 +42,7 @@ class FirstResponse(NamedTuple):
 
 
 def to_note(key: str | None, digest: str) -> str:
-    """Return the note to store with the event that a request creates."""
+    """Return the note to store with the request's event."""
     fields: dict[str, object] = {_MARK: _FORMAT}
     if key is not None:
         fields |= {"key": key, "request": digest}
@@ -50,7 +50,7 @@ def to_note(key: str | None, digest: str) -> str:
 
 
 def to_reply(key: str, response: FirstResponse) -> str:
-    """Serialize the response to a request that created no event, so that the journal can store it."""
+    """Serialize the response to a request that created no event, for the journal."""
     assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,
@@ -64,10 +64,10 @@ def to_reply(key: str, response: FirstResponse) -> str:
 
 
 def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
-    """Pass the journal's events to `responses` and the other subscribers, and subscribe them to new events.
+    """Pass the journal's events to `responses` and the subscribers, then subscribe them to new events.
 
-    Also add the replies in the journal to `responses`. A reply is the response to a request that created no
-    event. Raise JournalError if the journal cannot be read. O(n) for n events.
+    Also add the journal's replies to `responses`. A reply is the response to a request that created no event.
+    Raise JournalError if the journal cannot be read. O(n) for n events.
     """
     everyone: tuple[Callable[[Event], object], ...] = (responses, *subscribers)
     with om.locked():  # so that no event is published between the replay and the subscriptions
@@ -76,9 +76,9 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
                 subscriber(event)
         if isinstance(om.journal, ReplyKeeper):
             # Record the latest reply first, because `record` ignores further responses for the same key. A
-            # key has two entries only if the process was interrupted after it stored a reply and before it
-            # sent the response. A retry then stored an event or another reply. The client never received the
-            # first reply, so the later entry is the valid one.
+            # key has two entries only if the process was interrupted between storing a reply and sending the
+            # response, and a retry then stored an event or another reply. The client never received the first
+            # reply, so the later entry is the valid one.
             for reply in reversed(list(om.journal.replies())):
                 responses.record_reply(reply)
         for subscriber in everyone:
@@ -87,15 +87,14 @@ def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callab
 
 
 class FirstResponses:
-    """The first response to each change, so that a retry can receive it. Responses are never deleted.
+    """The original response to each change, to return on a retry. Responses are never deleted.
 
     A FirstResponses object subscribes to the books' events and is called under their lock. It also records
-    the ids of orders that other code in the process adds, because order ids cannot be reused. These ids have
+    the ids of orders that other code in the process adds, because order ids cannot be reused. Those ids have
     no response.
 
-    `sequence` is the number of the last recorded event. A subscriber misses an event if an exception is
-    raised after the change and before the event is published. `catch_up` reads missed events from the
-    journal.
+    `sequence` is the number of the last recorded event. If an exception is raised between a change and its
+    event's publication, subscribers miss that event. `catch_up` reads missed events from the journal.
     """
 
     def __init__(self) -> None:
@@ -130,7 +129,7 @@ class FirstResponses:
             self.sequence = om.last_sequence
 
     def record(self, key: str, response: FirstResponse) -> None:
-        """Record the response for a key, unless the key already has one."""
+        """Record the response for a key, unless it already has one."""
         self._by_key.setdefault(key, response)
 
     def record_reply(self, reply: str) -> None:
@@ -142,14 +141,14 @@ class FirstResponses:
             self.record(fields["key"], response)
 
     def with_key(self, key: str) -> FirstResponse | None:
-        """Return the first response for this key, or None if there is none."""
+        """Return the original response for this key, or None if there is none."""
         return self._by_key.get(key)
 
     def with_order(self, order: Order) -> FirstResponse | None:
-        """Return the first response to the request that added this order, or None if its id is unused.
+        """Return the original response to the request that added this order, or None if its id is unused.
 
-        Raise DuplicateOrderError if the id belongs to an order with different fields, or to an order that
-        other code in the process added.
+        Raise DuplicateOrderError if the id belongs to a different order, or to an order that other code in
+        the process added.
         """
         if order.order_id not in self._by_order_id:
             return None
@@ -160,7 +159,7 @@ class FirstResponses:
 
 
 def _from_note(note: str | None) -> dict[str, Any]:
-    """Return the fields of a note or reply that the API wrote, or an empty dict for any other string."""
+    """Return the fields of a note or reply written by the API, or an empty dict for any other string."""
     if note is None or _MARK not in note:
         return {}
     try:
@@ -179,7 +178,7 @@ RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
     OrderAmended: lambda event: event.after,
     TradePlaced: lambda event: event.trade,
 }
-"""For each event type, a function that returns the order or trade for the response.
+"""For each event type, a function that returns the order or trade to put in the response.
 
-The result is None for event types that API requests never create.
+It returns None for event types that API requests never create.
 """

@@ -15,7 +15,7 @@ __all__ = ["Health"]
 
 
 class Health:
-    """The endpoints that report the status of the service."""
+    """The endpoints that report the service's status."""
 
     def __init__(self, om: OrderManagement) -> None:
         self._om = om
@@ -34,7 +34,7 @@ class Health:
         return json_response({"alive": True})
 
     def ready(self) -> Response:
-        """Return 200 if the service accepts changes. Otherwise return 503 with the reason."""
+        """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
         try:
             with self._om.locked():
                 _check_writable(self._om)
@@ -46,7 +46,7 @@ class Health:
         return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
 
     def state_hash(self) -> Response:
-        """Return the hash of all resting orders and counters. O(n) for n resting orders."""
+        """Return a hash of all resting orders and counters. O(n) for n resting orders."""
         with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})

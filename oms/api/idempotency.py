@@ -1,31 +1,31 @@
-"""Idempotency: each change is made only once, even if its request arrives several times.
+"""Idempotency: a change is made only once, even if its request arrives several times.
 
-The problem. A client that gets no response cannot know whether its request arrived. It has to retry, and the
-retry must not trade a second time.
+The problem. If a client gets no response, it cannot tell whether its request arrived. It has to retry, but
+the retry must not trade a second time.
 
 What does not work. If the keys were in a separate table, a crash between the two writes would lose either the
-change or its key. If the lookup happened before the lock was acquired, two simultaneous requests would both
-find no entry, and both would make the change.
+change or its key. If the lookup happened without the lock, two simultaneous requests would both find no
+entry, and both would make the change.
 
-The solution. The client sends an idempotency key with each change. A new order needs no key, because its
-order id identifies the request. The service makes the change in a transaction whose note contains the key and
-a digest of the request. The journal stores the note with the event, so a crash loses both the key and the
-change, or neither. The lookup happens inside the transaction, under the books' lock. If the same request
-arrives several times at once, the first one makes the change. The others wait for the lock and then find the
-response. After a restart, the service restores the responses from the events in the journal.
+The solution. The client sends an idempotency key with each change. A new order does not need a key, because
+its order id identifies the request. The service makes the change in a transaction, and puts the key and a
+digest of the request into the transaction's note. The journal stores the note with the event, so a crash
+loses both the key and the change, or neither. The lookup happens inside the transaction, under the books'
+lock. If the same request arrives several times at once, the first one makes the change. The others wait for
+the lock, and then find the response. After a restart, the service rebuilds the responses from the journal.
 
-A request that changes nothing creates no event, so no note can contain its key. Instead, the journal stores
-the response as a reply, in a separate row, before the response is sent.
+A request that changes nothing creates no event, so there is no note to store its key in. Instead, the journal
+stores the response in a separate row, called a reply, before the response is sent.
 
 Invariants:
 - By the time a response is sent, the key is as durable as the change.
-- A key belongs to one request. A different request with the same key is rejected.
-- Only successful requests are recorded. A client may retry a rejected request with the same key.
-- Of the request's fields, the digest covers only those that differ from their defaults, sorted by name. A new
-  optional field therefore does not change the digest of an old request, and a retry after an upgrade still
-  matches. For the same reason, a default must never change.
-- Digests in older journals cover the values of all fields in a fixed order. Retries are compared with these
-  digests too.
+- A key belongs to one request. If another request uses the same key, it is rejected.
+- Only successful requests are recorded. If a request is rejected, the client may retry it with the same key.
+- The digest covers only the fields that differ from their defaults, sorted by name. So a new optional field
+  does not change the digests of old requests, and a retry still matches after an upgrade. For the same
+  reason, a default must never change.
+- In older journals, digests cover all field values in a fixed order. Retries are compared with these digests
+  too.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ _FORMER_TRADE_FIELDS = (
 class Change(NamedTuple):
     """The result of a change request.
 
-    `sequence` is the sequence number of the event, and `subject` is the order or trade. `replayed` is True if
-    an earlier request made the change. `made_change` is True if the change was made by this request or by an
-    earlier request with the same key.
+    `sequence` is the event's sequence number, and `subject` is the order or trade. `replayed` is True if an
+    earlier request made the change. `made_change` is True if the change was made by this request, or by an
+    earlier one with the same key.
     """
 
     sequence: int
@@ -72,14 +72,14 @@ class Change(NamedTuple):
 
 
 class IdempotentChanges:
-    """The four kinds of change in the API. Each change is made only once per idempotency key."""
+    """The four write operations of the API. Each change is made only once per idempotency key."""
 
     def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
         self._om = om
         self._responses = responses
 
     def add(self, order: NewOrder, key: str | None) -> Change:
-        """Add an order whose id has never been used. A repeated request gets the first response."""
+        """Add an order with a new id. A repeated request gets the original response."""
         new = Order(**vars(order))
 
         def make() -> Order | FirstResponse:
@@ -129,10 +129,10 @@ class IdempotentChanges:
         former: tuple[object, ...],
         make: Callable[[], Order | Trade | FirstResponse],
     ) -> Change:
-        """Return the first response for the key if there is one. Otherwise make the change.
+        """If the key already has a response, return that. Otherwise, make the change.
 
-        Raise RuntimeError if a subscriber raises an OmsError after the change was made. The change is not
-        rolled back, so the client must not get an error that looks like a rejection.
+        Raise RuntimeError if a subscriber raises an OmsError after the change. The change is not rolled back,
+        so the client must not get an error that looks like a rejection.
         """
         change: Change | None = None
         try:
@@ -171,14 +171,14 @@ class IdempotentChanges:
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:
-        """Store the response to a request that created no event, first in the journal and then in memory."""
+        """Store the response to a request that created no event: first in the journal, then in memory."""
         if isinstance(self._om.journal, ReplyKeeper):
             self._om.journal.keep_reply(to_reply(key, response))
         self._responses.record(key, response)
 
 
 def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:
-    """Return the digest of a request's method, path, and fields. The order of the fields does not matter.
+    """Return a digest of a request's method, path, and fields. The field order does not matter.
 
     >>> digest_of("PATCH", "/orders/4", {"price": 9, "amount": 3})
     'd87892082520cc06605d7df94fbc0a23'
@@ -189,5 +189,5 @@ def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:
 
 
 def _former_digest_of(values: tuple[object, ...]) -> str:
-    """Return a digest of the method, the path, and the field values, as older journals store it."""
+    """Return the digest of these values in the format that older journals use."""
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

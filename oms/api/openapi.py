@@ -1,4 +1,4 @@
-"""The OpenAPI descriptions of all endpoints: responses, examples, and problems."""
+"""OpenAPI descriptions of all endpoints: responses, examples, and errors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Description(NamedTuple):
-    """An endpoint's successful response with an example, and the problem codes that the endpoint returns."""
+    """An endpoint's successful response, an example of it, and the error codes that the endpoint returns."""
 
     model: type[BaseModel]
     example: Mapping[str, object]
@@ -135,7 +135,7 @@ STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 1
 _ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
     REPLAYED_HEADER: {
-        "description": "true if the request is a retry and this response repeats the first one.",
+        "description": "true if the request is a retry and this is the original response again.",
         "schema": {"type": "string", "enum": ["true"]},
     }
 }
@@ -175,16 +175,16 @@ def _describe_added_order(responses: dict[int | str, dict[str, Any]]) -> None:
     added["headers"] |= {
         "Location": {"schema": {"type": "string"}},
         IDEMPOTENCY_KEY_HEADER: {
-            "description": "The key of the request, sent if a request with this key added the order.",
+            "description": "The request's key. Sent only if a request with this key added the order.",
             "schema": {"type": "string"},
         },
     }
     added["links"] = _LINKS
-    responses[200] = added | {"description": "The first response again, because the order was added before."}
+    responses[200] = added | {"description": "The original response, because the order was already added."}
 
 
 def _add_problem(responses: dict[int | str, dict[str, Any]], code: str) -> None:
-    """Add a problem code to the response for its status. Several codes may share a status."""
+    """Add an error code to the response for its status. Several codes may share a status."""
     status, title = PROBLEMS[code]
     response = responses.setdefault(
         status, {"model": Problem, "description": "", "content": {"application/json": {"examples": {}}}}
@@ -206,7 +206,7 @@ def _example(code: str) -> dict[str, object]:
 def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[str, Any]:
     """Return FastAPI's document with the problem media type and the authentication methods added.
 
-    `session_cookie` is the name of the session cookie, or None if the service needs no key.
+    `session_cookie` is the session cookie's name, or None if the service needs no key.
     """
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -224,7 +224,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
                 "type": "apiKey",
                 "in": "cookie",
                 "name": session_cookie,
-                "description": "The cookie that POST /session sets. A change with it needs an Origin header.",
+                "description": "The cookie set by POST /session. With it, a change needs an Origin header.",
             },
         }
         document["security"] = [{"key": []}, {"session": []}]
@@ -232,7 +232,7 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
 
 
 def _with_integers(part: Any) -> Any:
-    """Convert the document's whole floats to integers. FastAPI writes integer limits as floats."""
+    """Convert whole floats in the document to integers. FastAPI writes integer limits as floats."""
     if isinstance(part, dict):
         return {name: _with_integers(each) for name, each in cast("dict[str, Any]", part).items()}
     if isinstance(part, list):

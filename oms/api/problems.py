@@ -1,4 +1,4 @@
-"""Error responses in the problem format (RFC 9457), with a stable code and the exception's fields."""
+"""Error responses in the RFC 9457 problem format, with a stable error code and the exception's fields."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
+from oms.api.integers import json_text
 from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
@@ -41,7 +42,7 @@ _LONGEST_VALUE = 1_000  # characters of JSON
 
 
 class ProblemError(HTTPException):
-    """A rejected request. `code` is a key of PROBLEMS, and the response body includes `fields`."""
+    """A rejected request. `code` is a key in PROBLEMS. `fields` are added to the response body."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class ProblemError(HTTPException):
         self.fields = dict(fields or {})
 
     def problem(self) -> dict[str, Any]:
-        """Return the body of the response."""
+        """Return the response body."""
         return {
             "type": PROBLEM_TYPE.format(code=self.code),
             "title": PROBLEMS[self.code].title,
@@ -69,14 +70,14 @@ class ProblemError(HTTPException):
 
 
 def problem_response(error: ProblemError) -> Response:
-    """Return the response for a problem."""
-    content = json.dumps(error.problem(), allow_nan=False, separators=(",", ":"))
+    """Return the response for an error."""
+    content = json_text(error.problem())
     headers = {"Cache-Control": "no-store", **(error.headers or {})}
     return Response(content, error.status_code, headers, PROBLEM_MEDIA_TYPE)
 
 
 def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log a rejected request and the reason, without the headers and query, which may contain secrets."""
+    """Log a rejected request and the reason. Leave out the headers and query, which may contain secrets."""
     method = request.scope.get("method", "WebSocket")
     client = request.client.host if request.client else "an unknown address"
     reason = f"{error.status_code} {error.code}: {error.detail}"
@@ -84,7 +85,7 @@ def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:
-    """Reject a stream before it opens. Send the whole problem if the server supports it, or only its code."""
+    """Reject a stream before it opens. If the server supports it, send the whole error, not just its code."""
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(problem_response(error))
     else:
@@ -92,7 +93,7 @@ async def deny(websocket: WebSocket, error: ProblemError) -> None:
 
 
 def invalid_field(field: str, value: object, allowed: str, remedy: str = "") -> ProblemError:
-    """Return the problem for an invalid field. Leave out `value` if it is long or cannot be JSON."""
+    """Return the error for an invalid field. Leave out `value` if it is too long or not valid JSON."""
     error = InvalidOrderError(field, value, allowed, remedy)
     return ProblemError("invalid_order", str(error), {"field": field, "allowed": allowed, **_echo(value)})
 
@@ -106,7 +107,7 @@ def _echo(value: object) -> dict[str, object]:
 
 
 def from_exception(error: OmsError) -> ProblemError:
-    """Return the problem for an exception that the library raised."""
+    """Return the API error for an exception raised by the library."""
     for kind, translate in _TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
@@ -114,7 +115,7 @@ def from_exception(error: OmsError) -> ProblemError:
 
 
 def without_folders(text: str) -> str:
-    """Return the text with absolute paths reduced to file names, so that clients see no directory names."""
+    """Shorten absolute paths to file names, so that clients do not see directory names."""
     return _FOLDERS.sub("", text)
 
 

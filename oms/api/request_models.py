@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
-from oms.contract import (
-    IDEMPOTENCY_KEY,
-    LARGEST_IN_BODY,
-    LONGEST_IDEMPOTENCY_KEY,
-    LONGEST_PAGE,
-    MOST_DIGITS_IN_QUERY,
-)
+from oms.api.integers import body_integer, body_integer_schema, query_integer, reject
+from oms.contract import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY, LONGEST_PAGE
 from oms.errors import InvalidOrderError
-from oms.models import Side, check_symbol
+from oms.models import MAX_INT, Side, check_symbol
 
 __all__ = [
     "Amendment",
@@ -38,24 +32,18 @@ __all__ = [
 
 T = TypeVar("T")
 
-_DIGITS = re.compile(r"[0-9]+", re.ASCII)
-
-
-def _reject(allowed: str) -> NoReturn:
-    raise ValueError(allowed)
-
 
 def _read_symbol(value: object) -> str:
     try:
         check_symbol(value)
     except InvalidOrderError as error:
-        _reject(error.allowed)
+        reject(error.allowed)
     return str(value)
 
 
 def _read_side(value: object) -> Side:
     if value not in ("BUY", "SELL"):
-        _reject("'BUY' or 'SELL'")
+        reject("'BUY' or 'SELL'")
     return Side(value)
 
 
@@ -69,22 +57,9 @@ _OptionalSide = Annotated[Side | None, PlainValidator(_read_side, json_schema_in
 # ---------------------------------------------------------------------- bodies
 
 
-def _body_int(least: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if type(value) is not int or not least <= value <= LARGEST_IN_BODY:
-            _reject(f"an int in {least}..{LARGEST_IN_BODY}")
-        return value
-
-    return read
-
-
-def _body_int_schema(least: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": least, "maximum": LARGEST_IN_BODY}
-
-
 def _read_body_flag(value: object) -> bool:
     if type(value) is not bool:
-        _reject("true or false")
+        reject("true or false")
     return value
 
 
@@ -101,10 +76,17 @@ def _nullable_schema(schema: Mapping[str, Any]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [dict(schema), {"type": "null"}]})
 
 
-_BodyId = Annotated[int, PlainValidator(_body_int(0)), WithJsonSchema(_body_int_schema(0))]
-_BodyInt = Annotated[int, PlainValidator(_body_int(1)), WithJsonSchema(_body_int_schema(1))]
-_OptionalBodyInt = Annotated[
-    int | None, PlainValidator(_nullable(_body_int(1), None)), _nullable_schema(_body_int_schema(1))
+# Amounts and prices of resting orders are at most 2^63-1. Other amounts, prices, and totals may be larger.
+_RESTING, _UNBOUNDED = body_integer_schema(1), body_integer_schema(1, None)
+_read_resting, _read_unbounded = body_integer(1), body_integer(1, None)
+_OrderId = Annotated[int, PlainValidator(body_integer(0)), WithJsonSchema(body_integer_schema(0))]
+_Resting = Annotated[int, PlainValidator(_read_resting), WithJsonSchema(_RESTING)]
+_OptionalResting = Annotated[
+    int | None, PlainValidator(_nullable(_read_resting, None)), _nullable_schema(_RESTING)
+]
+_Unbounded = Annotated[int, PlainValidator(_read_unbounded), WithJsonSchema(_UNBOUNDED)]
+_OptionalUnbounded = Annotated[
+    int | None, PlainValidator(_nullable(_read_unbounded, None)), _nullable_schema(_UNBOUNDED)
 ]
 _OptionalBodyFlag = Annotated[
     bool, PlainValidator(_nullable(_read_body_flag, False)), _nullable_schema({"type": "boolean"})
@@ -122,11 +104,11 @@ class _Body(BaseModel):
 class NewOrder(_Body):
     """An order to add: `amount` lots at `price` ticks."""
 
-    order_id: _BodyId
+    order_id: _OrderId
     symbol: _Symbol
     side: _Side
-    amount: _BodyInt
-    price: _BodyInt
+    amount: _Resting
+    price: _Resting
 
 
 class Amendment(_Body):
@@ -139,8 +121,8 @@ class Amendment(_Body):
         }
     )
 
-    amount: _OptionalBodyInt = None
-    price: _OptionalBodyInt = None
+    amount: _OptionalResting = None
+    price: _OptionalResting = None
 
 
 class NewTrade(_Body):
@@ -151,7 +133,7 @@ class NewTrade(_Body):
             "allOf": [
                 {
                     "not": {
-                        "properties": {"side": {"const": other}, bound: {"type": "integer"}},
+                        "properties": {"side": {"const": other}, bound: {"not": {"type": "null"}}},
                         "required": ["side", bound],
                     }
                 }
@@ -162,55 +144,43 @@ class NewTrade(_Body):
 
     symbol: _Symbol
     side: _Side
-    amount: _BodyInt
-    limit_price: _OptionalBodyInt = None
-    max_total_price: _OptionalBodyInt = None
-    min_total_price: _OptionalBodyInt = None
+    amount: _Unbounded
+    limit_price: _OptionalUnbounded = None
+    max_total_price: _OptionalUnbounded = None
+    min_total_price: _OptionalUnbounded = None
     allow_partial: _OptionalBodyFlag = False
 
 
 # ---------------------------------------------------------------------- paths, queries, and headers
 
 
-def _digits(least: int) -> Callable[[object], int]:
-    def read(text: object) -> int:
-        if not (type(text) is str and len(text) <= MOST_DIGITS_IN_QUERY and _DIGITS.fullmatch(text)):
-            _reject(f"an int >= {least}, written with 1 to {MOST_DIGITS_IN_QUERY} ASCII digits only")
-        number = int(text)
-        if number < least:
-            _reject(f"an int >= {least}")
-        return number
-
-    return read
-
-
-def _digits_schema(least: int) -> WithJsonSchema:
+def _query_integer_schema(least: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "integer", "minimum": least})
 
 
 def _read_query_flag(text: object) -> bool:
     if text not in ("true", "false"):
-        _reject("'true' or 'false'")
+        reject("'true' or 'false'")
     return text == "true"
 
 
 def _read_page_length(text: object) -> int:
-    length = _digits(1)(text)
+    length = query_integer(1)(text)
     if length > LONGEST_PAGE:
-        _reject(f"an int in 1..{LONGEST_PAGE}")
+        reject(f"an int in 1..{LONGEST_PAGE}")
     return length
 
 
 def _read_idempotency_key(text: object) -> str:
     if not (type(text) is str and IDEMPOTENCY_KEY.fullmatch(text)):
-        _reject(f"1 to {LONGEST_IDEMPOTENCY_KEY} visible ASCII characters")
+        reject(f"1 to {LONGEST_IDEMPOTENCY_KEY} visible ASCII characters")
     return text
 
 
-_QueryInt = Annotated[int, PlainValidator(_digits(1)), _digits_schema(1)]
-_OptionalQueryInt = Annotated[int | None, PlainValidator(_digits(1)), _digits_schema(1)]
-_QueryIntFromZero = Annotated[int, PlainValidator(_digits(0)), _digits_schema(0)]
-_OptionalQueryIntFromZero = Annotated[int | None, PlainValidator(_digits(0)), _digits_schema(0)]
+_QueryInt = Annotated[int, PlainValidator(query_integer(1)), _query_integer_schema(1)]
+_OptionalQueryInt = Annotated[int | None, PlainValidator(query_integer(1)), _query_integer_schema(1)]
+_QueryIntFromZero = Annotated[int, PlainValidator(query_integer(0)), _query_integer_schema(0)]
+_OptionalQueryIntFromZero = Annotated[int | None, PlainValidator(query_integer(0)), _query_integer_schema(0)]
 _QueryFlag = Annotated[bool, PlainValidator(_read_query_flag), WithJsonSchema({"type": "boolean"})]
 _PageLength = Annotated[
     int,
@@ -218,7 +188,11 @@ _PageLength = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE}),
 ]
 
-OrderId = Annotated[int, PlainValidator(_digits(0)), WithJsonSchema(_body_int_schema(0))]
+OrderId = Annotated[
+    int,
+    PlainValidator(query_integer(0)),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT}),
+]
 IdempotencyKey = Annotated[
     str | None,
     PlainValidator(_read_idempotency_key),

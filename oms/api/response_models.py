@@ -6,13 +6,14 @@ model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from oms.api.integers import ResponseInteger as Integer
+from oms.api.integers import json_text
 from oms.contract import PROBLEMS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
@@ -47,9 +48,10 @@ __all__ = [
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response. Integers of any size stay exact."""
-    body = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+    """Return a JSON response. Integers of any size stay exact, because those above 2^53-1 are text."""
+    return Response(
+        json_text(content), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
+    )
 
 
 def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
@@ -69,57 +71,57 @@ class OrderResponse(BaseModel):
     """A resting order: `amount` lots at `price` ticks."""
 
     model_config = _STRICT
-    order_id: int
+    order_id: Integer
     symbol: str
     side: Side
-    amount: int
-    price: int
+    amount: Integer
+    price: Integer
 
 
 class ChangedOrder(OrderResponse):
     """The added, amended, or removed order, with the sequence number of the event."""
 
-    sequence: int
+    sequence: Integer
 
 
 class OrdersPage(BaseModel):
     """Resting orders sorted by id. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = _STRICT
-    sequence: int = Field(
+    sequence: Integer = Field(
         description="The number of the last event. Pages with the same number show the same state."
     )
-    total: int = Field(description="The number of selected orders on all pages.")
+    total: Integer = Field(description="The number of selected orders on all pages.")
     orders: list[OrderResponse]
-    next: int | None
+    next: Integer | None
 
 
 class CountResponse(BaseModel):
     """The number of resting orders."""
 
     model_config = _STRICT
-    count: int
+    count: Integer
 
 
 class FillResponse(BaseModel):
     """The part of a trade that one order fills."""
 
     model_config = _STRICT
-    order_id: int
-    amount: int
-    price: int
+    order_id: Integer
+    amount: Integer
+    price: Integer
 
 
 class TradeResponse(BaseModel):
     """An executed trade. The fill with the best price is first."""
 
     model_config = _STRICT
-    sequence: int
-    trade_id: int
+    sequence: Integer
+    trade_id: Integer
     symbol: str
     side: Side
-    amount: int
-    total_price: int
+    amount: Integer
+    total_price: Integer
     fills: list[FillResponse]
 
 
@@ -134,75 +136,75 @@ class BookResponse(BaseModel):
 class PriceResponse(BookResponse):
     """The total price of an amount, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
 
-    amount: int
-    total_price: int
+    amount: Integer
+    total_price: Integer
 
 
 class PricesResponse(BookResponse):
     """The total price of each amount, in the order of the request."""
 
-    amounts: list[int]
-    total_prices: list[int]
+    amounts: list[Integer]
+    total_prices: list[Integer]
 
 
 class QuoteResponse(BookResponse):
     """The result that a trade would have if it were placed now."""
 
-    requested: int
-    amount: int
-    shortfall: int
-    total_price: int
-    best_price: int
-    worst_price: int
-    levels: int
+    requested: Integer
+    amount: Integer
+    shortfall: Integer
+    total_price: Integer
+    best_price: Integer
+    worst_price: Integer
+    levels: Integer
     fills: list[FillResponse]
-    slippage: int
+    slippage: Integer
 
 
 class CurveResponse(BookResponse):
     """The price levels and their cumulative amounts and prices, as columns of equal length."""
 
-    price: list[int]
-    amount: list[int]
-    cumulative_amount: list[int]
-    cumulative_price: list[int]
+    price: list[Integer]
+    amount: list[Integer]
+    cumulative_amount: list[Integer]
+    cumulative_price: list[Integer]
 
 
 class BudgetResponse(BookResponse):
     """The largest amount that a budget buys."""
 
-    budget: int
-    limit_price: int | None = None
-    amount: int
+    budget: Integer
+    limit_price: Integer | None = None
+    amount: Integer
 
 
 class AvailableResponse(BookResponse):
     """The available amount."""
 
-    limit_price: int | None = None
-    amount: int
+    limit_price: Integer | None = None
+    amount: Integer
 
 
 class WithinResponse(BookResponse):
     """The largest amount within a maximum slippage."""
 
-    max_slippage_bps: int
-    amount: int
+    max_slippage_bps: Integer
+    amount: Integer
 
 
 class BestPriceResponse(BookResponse):
     """The best price, or null if the book is empty."""
 
-    price: int | None
+    price: Integer | None
 
 
 class LevelResponse(BaseModel):
     """The total amount and the number of orders at one price."""
 
     model_config = _STRICT
-    price: int
-    amount: int
-    orders: int
+    price: Integer
+    amount: Integer
+    orders: Integer
 
 
 class DepthResponse(BookResponse):
@@ -231,15 +233,15 @@ class ReadyResponse(BaseModel):
     model_config = _STRICT
     ready: Literal[True]
     durable: bool
-    sequence: int
-    orders: int
+    sequence: Integer
+    orders: Integer
 
 
 class StateResponse(BaseModel):
     """A SHA-256 hash of the whole state after the event with the number `sequence`."""
 
     model_config = _STRICT
-    sequence: int
+    sequence: Integer
     state_hash: str
 
 
@@ -255,14 +257,14 @@ class Problem(BaseModel):
     field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
     value: Any = Field(default=None, description="invalid_order: the value, unless it is long.")
     allowed: str = Field(default="", description="invalid_order: the allowed values.")
-    order_id: int = Field(default=0, description="duplicate_order, order_not_found.")
+    order_id: Integer = Field(default=0, description="duplicate_order, order_not_found.")
     symbol: str = Field(default="", description="insufficient_liquidity.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")
-    requested: int = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
-    available: int = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
+    requested: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
+    available: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
-    bound: int = Field(default=0, description="price_bound.")
-    total_price: int = Field(default=0, description="price_bound.")
+    bound: Integer = Field(default=0, description="price_bound.")
+    total_price: Integer = Field(default=0, description="price_bound.")
     place: str = Field(default="", description="journal_failed: the file.")
     problem: str = Field(default="", description="journal_failed: the reason.")
     reason: str = Field(default="", description="not_ready: the reason.")

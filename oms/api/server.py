@@ -1,4 +1,4 @@
-"""The uvicorn server that serves the application on a port of this machine."""
+"""The uvicorn server that runs the application on a local port."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
 
-_SHUTDOWN_SECONDS = 10  # the time that open requests have to finish
+_SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
 
 
 def is_loopback(host: str) -> bool:
-    """Return True if only programs on this machine can connect to this host."""
+    """Return True if only programs on this machine can connect to `host`."""
     with suppress(ValueError):
         return ip_address(host).is_loopback
     return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, whose port is known before the server starts.
+    """Return a listening socket, so that the port is known before the server starts.
 
     Raise OSError if the address cannot be used.
     """
@@ -46,13 +46,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    # Without an explicit protocol, asyncio does not set TCP_NODELAY, and each response is delayed by 40 ms
-    # until its headers are acknowledged.
+    # Without an explicit protocol, asyncio does not set TCP_NODELAY. Each response would then take 40 ms
+    # longer, because its body waits until the headers are acknowledged.
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sys.platform == "linux":
-            # Accepted sockets inherit this option. uvicorn has no time limit for a client that reads nothing.
+            # Accepted sockets inherit this option. uvicorn has no timeout for clients that do not read.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
         listening.listen(2048)
@@ -63,10 +63,10 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class _WebSockets(WebSocketsSansIOProtocol):
-    """The WebSocket protocol of uvicorn, without a log entry for every rejected stream.
+    """uvicorn's WebSocket protocol, without a log entry for every rejected stream.
 
-    The original class mistakes a rejection with a body, such as a 401, for an incomplete handshake, and logs
-    it as an error.
+    The original class mistakes a rejection that has a body, such as a 401, for an incomplete handshake, and
+    logs it as an error.
     """
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -79,7 +79,7 @@ class _WebSockets(WebSocketsSansIOProtocol):
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
     """Return a server that has not been started.
 
-    `root_path` is the path prefix that a reverse proxy removes from each request.
+    `root_path` is the path prefix that a reverse proxy strips from each request.
     """
     config = uvicorn.Config(
         app,
@@ -90,7 +90,7 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws=_WebSockets,
-        ws_max_size=1024,  # clients of streams must not send anything
+        ws_max_size=1024,  # stream clients must not send anything
     )
     return uvicorn.Server(config)
 
@@ -102,8 +102,8 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
 
-    # uvicorn installs its own handler when it starts. When it stops, it restores the previous handler and
-    # raises the signal again. `stop` handles the raised signal, and signals that arrive before the start.
+    # uvicorn installs its own handler at startup. When it stops, it restores the previous handler and raises
+    # the signal again. `stop` handles that second signal, and any signal that arrives before startup.
     before = signal.signal(signal.SIGTERM, stop)
     try:
         server.run(sockets=[listening])
@@ -112,14 +112,14 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
 
 
 def check_workers(workers: int) -> None:
-    """Raise InvalidArgumentError unless there is one worker, because each worker would have its own books."""
+    """Raise InvalidArgumentError unless there is exactly one worker. Each would have its own books."""
     if workers != 1:
-        allowed = "1, because the books are in memory, and other processes would not see its changes"
+        allowed = "1, because the books are in memory, and workers would not see each other's changes"
         raise InvalidArgumentError("workers", workers, allowed)
 
 
 def requested_workers() -> int:
-    """Return the number of workers on the uvicorn or gunicorn command line, or 1 for other programs."""
+    """Return the worker count from the uvicorn or gunicorn command line, or 1 for any other program."""
     program, *words = sys.argv
     if "uvicorn" not in program and "gunicorn" not in program:
         return 1

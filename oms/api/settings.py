@@ -1,4 +1,4 @@
-"""The settings of the API: access checks and limits."""
+"""API settings: access checks and limits."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ _SHORTEST_KEY = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The access checks and limits of the API. Every setting has a default.
+    """The API's access checks and limits. Every setting has a default.
 
-    - `api_key`: the key that requests must send, at least 16 visible ASCII characters long. If it is None,
-      requests need no key.
-    - `checks_host`: if True, check the Host and the Origin of each request. The Host must be an IP address
-      or one of `hosts`. The Origin, if there is one, must match the Host or be one of `cors_origins`.
-    - `hosts`: the names that are allowed as the Host.
+    - `api_key`: the key that requests must send. It must have at least 16 visible ASCII characters. If it is
+      None, requests need no key.
+    - `checks_host`: if True, check the `Host` and `Origin` headers of each request. The Host must be an IP
+      address or one of `hosts`. The Origin, if present, must match the Host or be one of `cors_origins`.
+    - `hosts`: the host names that are allowed in the `Host` header.
     - `cors_origins`: other sites whose pages may send requests and read the responses.
     - `body_limit`: the maximum size of a request body, in bytes.
-    - `body_seconds`: the time limit for a request body to arrive, in seconds.
-    - `stream_backlog`: the maximum number of unsent changes per stream. A stream with more is closed.
+    - `body_seconds`: how long a request body may take to arrive, in seconds.
+    - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
+      closed.
     - `most_streams`: the maximum number of open streams.
 
     Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
@@ -49,11 +50,11 @@ class Settings:
     def __post_init__(self) -> None:
         key = self.api_key
         if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
-            # The message contains only the length, because an invalid key may resemble the real key.
+            # The message shows only the length, because an invalid key may be similar to the real one.
             allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
             raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Return the default settings with the key from the environment variable OMS_API_KEY, if set."""
+        """Return the default settings, with the key from the OMS_API_KEY environment variable, if set."""
         return cls(api_key=os.environ.get(KEY_VARIABLE))

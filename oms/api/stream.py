@@ -15,9 +15,8 @@ starts with a new snapshot.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +25,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
+from oms.api.integers import json_text
 from oms.api.problems import ProblemError, deny
 from oms.api.request_models import StreamQuery
 from oms.api.response_models import to_json
@@ -107,7 +107,7 @@ class Streams:
             "orders": [to_json(order) for order in orders],
             "trades": trades,
         }
-        return unsubscribe, sequence, _text(snapshot)
+        return unsubscribe, sequence, json_text(snapshot)
 
 
 class Backlog:
@@ -177,7 +177,7 @@ async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot:
         change = MESSAGES[type(event)](event, backlog.symbol)
         if change is not None:
             header = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
-            await websocket.send_text(_text(header | change))
+            await websocket.send_text(json_text(header | change))
             sequence = event.sequence
 
 
@@ -197,10 +197,6 @@ def _read_symbol(websocket: WebSocket) -> str | None:
         return StreamQuery.model_validate(dict(websocket.query_params)).symbol
     except ValidationError as error:
         raise first_problem(error.errors()) from None
-
-
-def _text(message: Mapping[str, object]) -> str:
-    return json.dumps(message, allow_nan=False, separators=(",", ":"))
 
 
 def _order(event: OrderAdded | OrderRemoved, _: str | None) -> dict[str, object]:

@@ -55,13 +55,13 @@ def _options(
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the `oms` command, and return its exit code. By default, use the arguments of the process.
+    """Run the `oms` command, and return its exit code. `args` defaults to the process's own arguments.
 
-    Errors in the arguments or in a file are reported as one line on stderr.
+    If an argument or a file is invalid, the command prints a one-line error to stderr.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the terminal may not be able to print a file name
+            stream.reconfigure(errors="backslashreplace")  # some terminals cannot print every file name
     try:
         code = _run(list(sys.argv[1:] if args is None else args))
         _flush()
@@ -95,7 +95,7 @@ def _run(args: list[str]) -> int:
 
 
 def _flush() -> None:
-    """Flush stdout, so that a write error is reported now and not when Python shuts down."""
+    """Flush stdout now, so that a write error does not first appear when Python shuts down."""
     if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] - the shell may have closed it
         sys.stdout.flush()
 
@@ -107,7 +107,7 @@ def _leave_closed_pipe() -> int:
 
 
 def _plain(message: str) -> str:
-    """Return an error message without the prefixes that libraries add and without the final period.
+    """Return an error message without the final period and without prefixes that libraries add.
 
     >>> _plain("Invalid value for '--format': Value error, 'nyse' is not one of 'bitstamp', 'lobster'.")
     "Invalid value for '--format': 'nyse' is not one of 'bitstamp', 'lobster'"

@@ -1,4 +1,4 @@
-"""The part of `oms replay` for captures of level-2 feeds."""
+"""The part of `oms replay` that handles captures of level-2 feeds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def replay_capture(
 ) -> bool:
     """Replay a capture and print the report.
 
-    Return True if every line of the feed was applied and no book is stale.
+    Return True if every line could be applied and no book is stale at the end.
     """
     driven = drive_levels(
         capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal

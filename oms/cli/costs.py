@@ -1,4 +1,4 @@
-"""Tables of trading costs and of fills."""
+"""Tables of trading costs and fills."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Cost", "cost_table", "costs", "fill_table"]
 
 
 class Cost(NamedTuple):
-    """The cost (BUY) or proceeds (SELL) of a trade of `amount` lots.
+    """The cost (BUY) or proceeds (SELL) of trading `amount` lots.
 
-    `total_price` is in ticks times lots, `best_price` and `worst_price` in ticks, and `available` in lots.
-    The three prices are None if less than `amount` is available.
+    `total_price` is in ticks times lots, `best_price` and `worst_price` are in ticks, and `available` is in
+    lots. All three prices are None if less than `amount` is available.
     """
 
     side: Side
@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 
 def costs(om: OrderManagement, symbol: str, amounts: Iterable[int]) -> Iterator[Cost]:
-    """Yield the cost of each amount on each side. Raises InvalidOrderError for an invalid amount."""
+    """Yield the cost of each amount on each side. Raises InvalidOrderError if an amount is invalid."""
     amounts = tuple(amounts)
     for side in Side:
         for amount in amounts:
@@ -44,13 +44,13 @@ def _cost(om: OrderManagement, symbol: str, side: Side, amount: int) -> Cost:
     except InsufficientLiquidityError as error:
         return Cost(side, amount, error.available, None, None, None)
     available = om.available_amount(symbol, side)
-    # The worst price is the price of the last lot. Compute it from the totals with and without this lot.
+    # The worst price is the price of the last lot: the total with that lot minus the total without it.
     worst = total - (om.calculate_price(symbol, side, amount - 1) if amount > 1 else 0)
     return Cost(side, amount, available, total, om.best_price(symbol, side), worst)
 
 
 def cost_table(costs_to_show: Iterable[Cost], units: Instrument) -> Table:
-    """Return a table of costs. Slippage compares the average price with the best price, in basis points."""
+    """Return a table of costs. The slippage column compares the average price with the best price."""
     table = new_table()
     table.add_column("a trade of", no_wrap=True)
     for header in ("amount", "total price", "average", "worst", "slippage\n(bps)"):
@@ -77,7 +77,7 @@ def _prices(cost: Cost, units: Instrument) -> tuple[str, ...]:
 
 
 def fill_table(trade: Trade, units: Instrument) -> Table:
-    """Return a table of the fills of a trade, best price first, with their total in the footer."""
+    """Return a table of a trade's fills, best price first, with the totals in the footer."""
     table = new_table()
     table.show_footer = True
     table.add_column("order", footer="trade, average price", no_wrap=True)

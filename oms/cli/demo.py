@@ -1,4 +1,4 @@
-"""`oms demo`: a tour of the command and the library. It needs no files."""
+"""`oms demo`: a tour of the command and the library that needs no files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TO_TRADE = 700
 
 
 def demo() -> None:
-    """Take a tour with a synthetic session: exact prices, a replay, the ladder, and a trade."""
+    """Show what oms can do, using a synthetic session: exact prices, a replay, the ladder, and a trade."""
     console = new_console()
     console.print(heading("1. The four methods"))
     _worked_example(console)

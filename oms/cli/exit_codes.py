@@ -1,4 +1,4 @@
-"""The exit codes of the command."""
+"""The exit codes of the `oms` command."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["ExitCode"]
 
 
 class ExitCode(IntEnum):
-    """The exit code of the command."""
+    """An exit code of the `oms` command."""
 
     FINE = 0
     DISAGREES = 1
-    """The data disagree with the published data, capture lines cannot be read, or a journal is damaged."""
+    """A replay does not match the published data, a capture has unreadable lines, or a journal is damaged."""
     WRONG_USE = 2
-    """An option is invalid, or a file cannot be read to its end."""
+    """An option is invalid, or a file cannot be read to the end."""
     INTERRUPTED = 130
     """Ctrl-C: 128 + SIGINT, as in shells."""
     PIPE_CLOSED = 141
-    """The reader of the output closed the pipe: 128 + SIGPIPE."""
+    """The program that reads the output closed the pipe: 128 + SIGPIPE."""

@@ -45,9 +45,7 @@ JournalFile = Annotated[
 Copy = Annotated[
     Path, typer.Argument(metavar="TO", show_default=False, help="A file that does not exist yet.")
 ]
-First = Annotated[
-    int | None, typer.Option("--from", min=1, metavar="N", help="The number of the first event to show.")
-]
+First = Annotated[int | None, typer.Option("--from", min=1, metavar="N", help="Start with event number N.")]
 Kind = Annotated[
     str | None, typer.Option("--kind", metavar="NAME", help="Only events of this kind, such as TradePlaced.")
 ]
@@ -65,13 +63,15 @@ All = Annotated[bool, typer.Option("--all", help="Drop every event.")]
 
 
 class Format(Enum):
-    """The format of an export."""
+    """An export format."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
-Form = Annotated[Format, typer.Option("--format", help="CSV rows of changed orders, or JSON events.")]
+Form = Annotated[
+    Format, typer.Option("--format", help="CSV has one row per changed order, JSON Lines one event per line.")
+]
 Output = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
 ]
@@ -79,9 +79,9 @@ Output = Annotated[
 
 @app.command()
 def verify(file: JournalFile, *, as_object: Json = False) -> None:
-    """Replay the whole event log, and compare everything in the file with the result.
+    """Check a journal: replay the whole event log, and compare the result with the rest of the file.
 
-    Exit codes: 0 the file is correct, 1 the file is damaged (the location is printed), 2 incorrect use.
+    Exit codes: 0 = file OK, 1 = file damaged (the location is printed), 2 = usage error.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -116,7 +116,7 @@ def _print(result: Verification) -> None:
 def backup(file: JournalFile, to: Copy, *, as_object: Json = False) -> None:
     """Copy a journal to a new file, even while it is open, and verify the copy.
 
-    The new file appears only when it is complete. Exit codes: 0 the copy is complete, 2 the copy failed.
+    The new file appears only when it is complete. Exit codes: 0 = copy complete, 2 = copy failed.
     """
     result = backup_file(file, to)
     if as_object:
@@ -137,7 +137,7 @@ def show(
     limit: Most = 100,
     as_object: Json = False,
 ) -> None:
-    """Show the events, oldest first. With --json, print one object per line."""
+    """Show the events, oldest first. With --json, print one JSON object per line."""
     with opened_to_read(file) as event_log:
         begin = first or event_log.head("snapshot").sequence + 1
         chosen = (event for event in event_log.events(begin) if _is_of(event, kind, symbol, order))
@@ -161,10 +161,10 @@ def show(
 
 @app.command()
 def compact(file: JournalFile, *, before: Before = None, everything: All = False) -> None:
-    """Drop the events before event N with --before N, or all events with --all.
+    """Drop old events: those before event N (--before N), or all of them (--all).
 
-    The command first prints which events it will drop. A snapshot of the resting orders replaces the dropped
-    events.
+    The command first prints which events it will drop. It replaces them with a snapshot of the orders resting
+    at that point.
     """
     if not file.exists():
         raise JournalError(str(file), "it is missing")
@@ -193,10 +193,10 @@ def _extent(file: Path) -> str:
 
 @app.command()
 def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
-    """Rebuild the tables of orders, trades, and fills from the events.
+    """Rebuild the order, trade, and fill tables from the events.
 
-    Use this command if only those tables are damaged. If the events are damaged, nothing changes. Indexes and
-    views that you added are lost.
+    Use this command if only those tables are damaged. If the events themselves are damaged, the file is left
+    unchanged. Any indexes and views that you added are lost.
     """
     result = rebuild_file(file)
     if as_object:
@@ -208,7 +208,7 @@ def rebuild(file: JournalFile, *, as_object: Json = False) -> None:
 
 @app.command()
 def export(file: JournalFile, *, output: Output = None, form: Form = Format.CSV) -> None:
-    """Export all events, as CSV with one row per changed order, or as JSON with one event per line."""
+    """Export all events as CSV or JSON Lines."""
     if output is None:
         _write(file, sys.stdout, form)
         return
@@ -240,7 +240,7 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
 
 
 def _subjects(event: Event) -> Sequence[Order | Trade]:
-    """Return the orders or the trade of an event."""
+    """Return an event's orders or trade."""
     if isinstance(event, TradePlaced):
         return (event.trade,)
     subject: Order | tuple[Order, ...] = event.subject()

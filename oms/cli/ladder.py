@@ -1,4 +1,4 @@
-"""The ladder: the best levels of both books of a symbol, around the spread."""
+"""The ladder: a table of the best price levels of both books, with the spread in the middle."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Annotated types for the arguments and options of the commands.
+"""Annotated types for command arguments and options.
 
-Some options accept one or more numbers: `--quote 100 500` means `--quote 100 --quote 500`.
+Some options accept several numbers: `--quote 100 500` means `--quote 100 --quote 500`.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ RecordingFile = Annotated[
 ]
 Format = Annotated[
     AnyFeed | None,
-    typer.Option("--format", help="The format of the file. By default, it is recognized from its content."),
+    typer.Option("--format", help="The file format. By default, it is detected from the file's content."),
 ]
 Symbol = Annotated[
     str | None,
     typer.Option(
         "--symbol",
         metavar="NAME",
-        help="The symbol of the recording. By default, it is read from the file's name.",
+        help="The recording's symbol. By default, it is taken from the file name.",
     ),
 ]
 Quoted = Annotated[
@@ -72,28 +72,29 @@ Quoted = Annotated[
         "--quote",
         parser=_integer(1),
         metavar="N...",
-        help="Amounts to price at the end, in lots. A lot is 1 share (LOBSTER), 1e-8 BTC (Bitstamp), or "
-        "the lot size in the report (others).",
+        help="Amounts (in lots) to price at the end of the replay. One lot is 1 share (LOBSTER), 1e-8 BTC "
+        "(Bitstamp), or the lot size shown in the report (others).",
     ),
 ]
 BookFile = Annotated[
     Path | None,
-    typer.Option("--book", metavar="FILE", help="LOBSTER: an orderbook file. Its best prices are compared."),
+    typer.Option("--book", metavar="FILE", help="LOBSTER: an orderbook file to compare best prices with."),
 ]
 TradesFile = Annotated[
     Path | None,
     typer.Option(
         "--trades",
         metavar="FILE",
-        help="Bitstamp: a trade file, inferred or reported. Each maker should be first in its book.",
+        help="Bitstamp: a trade file (inferred or reported trades). Checks that each maker was first in its "
+        "book.",
     ),
 ]
 UnknownOrders = Annotated[
     Unknown | None,
     typer.Option(
         "--unknown",
-        help="What to do if rows refer to an order that was never submitted: seed adds the order, skip "
-        "ignores the rows, and raise stops with exit code 2. Default: seed (LOBSTER), skip (Bitstamp).",
+        help="What to do about rows for an order that was never submitted: seed adds the order, skip ignores "
+        "the rows, and raise stops with exit code 2. Default: seed (LOBSTER), skip (Bitstamp).",
     ),
 ]
 Depth = Annotated[
@@ -102,7 +103,7 @@ Depth = Annotated[
         "--depth",
         parser=_integer(1),
         metavar="N",
-        help="Kraken: the number of subscribed levels per side, if the capture does not contain it.",
+        help="Kraken: the subscribed depth (levels per side), if the capture does not contain it.",
     ),
 ]
 TickSize = Annotated[
@@ -110,7 +111,7 @@ TickSize = Annotated[
     typer.Option(
         "--tick",
         metavar="SIZE",
-        help="Bitget, Bitstamp, Kraken, OKX: the tick size. By default, the prices determine it.",
+        help="Bitget, Bitstamp, Kraken, OKX: the tick size. By default, it is inferred from the prices.",
     ),
 ]
 LotSize = Annotated[
@@ -118,16 +119,16 @@ LotSize = Annotated[
     typer.Option(
         "--lot",
         metavar="SIZE",
-        help="Bitget, Kraken, OKX: the lot size. By default, the amounts determine it. Bitstamp: the "
-        "value of 1 in the volume column, by default 1e-8.",
+        help="Bitget, Kraken, OKX: the lot size. By default, it is inferred from the amounts. Bitstamp: the "
+        "value of 1 in the volume column (default: 1e-8).",
     ),
 ]
 ChecksumPolicy = Annotated[
     Checksums | None,
     typer.Option(
         "--checksums",
-        help="Bitget, Kraken, OKX: what to do after a wrong checksum. verify (default) treats the book as "
-        "stale until the next snapshot. ignore only counts the wrong checksum.",
+        help="Bitget, Kraken, OKX: what to do if a checksum is wrong. verify (default) treats the book as "
+        "stale until the next snapshot. ignore only counts the mismatch.",
     ),
 ]
 Ignored = Annotated[
@@ -136,7 +137,7 @@ Ignored = Annotated[
         "--ignore",
         parser=_integer(0),
         metavar="ID...",
-        help="The ids of orders to ignore, such as an order whose cancellation was not recorded.",
+        help="Order ids to ignore. For example: an order whose cancellation was not recorded.",
     ),
 ]
 JournalFile = Annotated[
@@ -144,7 +145,7 @@ JournalFile = Annotated[
     typer.Option(
         "--journal",
         metavar="FILE",
-        help="Also write all events to this new journal (see oms journal --help).",
+        help="Also write all events to a new journal (see oms journal --help).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON, in ticks and lots.")]
@@ -164,7 +165,7 @@ class ManyValuesCommand(TyperCommand):
 def spread(args: Iterable[str]) -> Iterator[str]:
     """Repeat an option before each of its numbers: `-x 1 2` becomes `-x 1 -x 2`.
 
-    Arguments after `--` are unchanged.
+    Arguments after `--` are left unchanged.
 
     >>> list(spread(["--quote", "100", "500", "FILE", "--ignore=7", "8"]))
     ['--quote', '100', '--quote', '500', 'FILE', '--ignore=7', '--ignore', '8']

@@ -1,4 +1,4 @@
-"""`oms replay`: replay a recording, and compare the books with the published data."""
+"""`oms replay`: replay a recording, and compare its books with the published data."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def replay(
 
     For example: oms replay message.csv --book orderbook.csv --quote 100 5000
 
-    Exit codes: 0 no disagreement, 1 a disagreement or unreadable lines,
-    2 incorrect use or a file that cannot be read to its end.
+    Exit codes: 0 = everything matches, 1 = mismatch or unreadable lines,
+    2 = usage error or a file that cannot be read to the end.
     """
     feed_name = _feed_of(file, feed)
     _reject_options_of_other_feeds(
@@ -99,7 +99,7 @@ def replay(
 
 def _feed_of(file: Path, feed: AnyFeed | None) -> AnyFeed:
     if file.exists() and not file.is_file() and not file.is_dir():
-        # Reading a pipe a second time would continue where the first read ended.
+        # A replay reads the file more than once, but a pipe can be read only once.
         raise FeedError(str(file), None, "a pipe or a device cannot be read more than once")
     try:
         return feed_of(file) if feed is None else feed
@@ -125,7 +125,7 @@ def _reject_options_of_other_feeds(
 ) -> None:
     for option, feeds in _APPLIES_TO.items():
         if options[option] is not None and feed not in feeds:
-            problem = f"it applies to {', '.join(feeds)}, but the format of this file is {feed}"
+            problem = f"it applies to {', '.join(feeds)}, but this file's format is {feed}"
             raise typer.BadParameter(problem, param_hint=f"'--{option}'")
     if feed == "bitstamp" and unknown == "seed":
         problem = "Bitstamp recordings cannot be seeded; use skip or raise"

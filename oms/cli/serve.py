@@ -1,4 +1,4 @@
-"""`oms serve`: the HTTP API and its web page, served on a local port."""
+"""`oms serve`: run the HTTP API and its web page on a local port."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 
 Host = Annotated[
     str,
-    typer.Option("--host", help="The address to listen on. Any address except loopback requires an API key."),
+    typer.Option(
+        "--host", help="The address to listen on. Any address other than loopback requires an API key."
+    ),
 ]
 Port = Annotated[
-    int, typer.Option("--port", min=0, max=65535, help="The port to listen on. 0 selects a free port.")
+    int, typer.Option("--port", min=0, max=65535, help="The port to listen on. 0 picks a free port.")
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Start with two example orders, without a journal.")]
 JournalFile = Annotated[
     Path | None,
-    typer.Option(
-        "--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The file of the journal."
-    ),
+    typer.Option("--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The journal file."),
 ]
 NoJournal = Annotated[
     bool,
-    typer.Option("--no-journal", help="Store the books only in memory. They are lost when the process ends."),
+    typer.Option("--no-journal", help="Keep the books only in memory. They are lost when the process ends."),
 ]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
         "--api-key-file",
         metavar="FILE",
-        help="A file with the API key. Without it, the key is OMS_API_KEY from the environment.",
+        help="A file that contains the API key. By default, the OMS_API_KEY environment variable is used.",
         exists=True,
         dir_okay=False,
     ),
@@ -52,7 +52,7 @@ AllowedHosts = Annotated[
     typer.Option(
         "--allowed-host",
         metavar="NAME",
-        help="An additional host name of this server. You can repeat this option.",
+        help="Another host name of this server. Can be repeated.",
     ),
 ]
 Origins = Annotated[
@@ -60,11 +60,12 @@ Origins = Annotated[
     typer.Option(
         "--cors-origin",
         metavar="URL",
-        help="An additional site whose pages may send requests. You can repeat this option.",
+        help="Another site whose pages may send requests. Can be repeated.",
     ),
 ]
 RootPath = Annotated[
-    str, typer.Option("--root-path", metavar="PATH", help="The path that a proxy removes, such as /oms.")
+    str,
+    typer.Option("--root-path", metavar="PATH", help="The path prefix that a proxy strips, such as /oms."),
 ]
 Workers = Annotated[int, typer.Option("--workers", hidden=True)]
 
@@ -82,7 +83,7 @@ def serve(
     root_path: RootPath = "",
     workers: Workers = 1,
 ) -> None:
-    """Serve the books over HTTP and WebSockets until Ctrl-C: the API, its documentation, and a web page."""
+    """Serve the API, its documentation, and a web page over HTTP and WebSockets. Stop with Ctrl-C."""
     try:
         from oms.api import (  # noqa: PLC0415 - the other commands work without this extra
             Settings,
@@ -124,7 +125,7 @@ def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> No
 
 
 def _checked_root_path(path: str) -> str:
-    """Return the path without a trailing slash. Raise BadParameter unless the path is valid or empty."""
+    """Return the path without a trailing slash. Raise BadParameter unless it is valid or empty."""
     without_slash = path.removesuffix("/")
     if not _ROOT_PATH.fullmatch(without_slash):
         raise typer.BadParameter(f"--root-path must be a path such as /oms, not {path!r}")
@@ -134,7 +135,7 @@ def _checked_root_path(path: str) -> str:
 def _api_key(file: Path | None) -> str | None:
     """Return the API key from the file or, if `file` is None, from the environment."""
     if file is not None:
-        # A replacement character is not ASCII, so Settings rejects it.
+        # Non-ASCII bytes become replacement characters, which Settings rejects.
         return file.read_text(encoding="ascii", errors="replace").strip()
     return os.environ.get("OMS_API_KEY")
 

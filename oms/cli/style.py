@@ -1,4 +1,4 @@
-"""The style of the output: the colors of the two books, the tables, and the headings."""
+"""Output style: book colors, tables, and headings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oms.palette import SHADES_OF
 
 __all__ = ["STYLE_OF", "heading", "new_console", "new_table"]
 
-# The background color of a terminal is unknown, so these shades suit both light and dark backgrounds.
+# The terminal's background color is unknown, so these shades work on both light and dark backgrounds.
 STYLE_OF = {side: shades.on_any for side, shades in SHADES_OF.items()}
 
 
@@ -26,5 +26,5 @@ def new_table() -> Table:
 
 
 def heading(text: str) -> Text:
-    """Return the title of a section."""
+    """Return a section heading."""
     return Text(text, style="bold cyan")

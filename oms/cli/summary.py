@@ -1,4 +1,4 @@
-"""The report of a replay, as text and as JSON."""
+"""Replay reports as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["as_json", "points", "summary", "verdict"]
 
 
 def summary(report: Report) -> Table:
-    """Return a table of the counts in a report."""
+    """Return a table of a report's counts."""
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
@@ -56,7 +56,7 @@ def _unknown_orders(report: Report) -> Iterator[str]:
 
 
 def verdict(report: Report) -> RenderableType:
-    """Return the result and the limits of the comparison as text."""
+    """Return the comparison's result as text, along with any reservations and remarks."""
     reservations = ", and ".join(report.reservations)
     if not report.agrees:
         outcome = Text("The data disagree with the published data:", "bold red")
@@ -80,7 +80,7 @@ def points(sentences: Iterable[str], style: str = "") -> Iterator[Table]:
 
 
 def as_json(recording: Recording, driven: Driven, quotes: Iterable[Cost]) -> dict[str, object]:
-    """Return the whole report as a JSON object, in ticks and lots. Values that were not compared are None."""
+    """Return the report as a JSON object, in ticks and lots. Results of skipped comparisons are None."""
     report = driven.report
     compares_trades = recording.feed == "lobster"  # no other feed publishes the cost of its trades
     return {

@@ -1,4 +1,4 @@
-"""A synthetic trading session from a seeded random generator, identical on every machine."""
+"""A synthetic trading session from a seeded random number generator. It is the same on every machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Session:
     """A simulated market in which orders are added, reduced, canceled, and filled."""
 
     def __init__(self, seed: int) -> None:
-        # Of the methods of Random, only random() returns the same numbers in every Python version.
+        # random() is the only Random method that returns the same numbers in every Python version.
         self._random = Random(seed).random  # noqa: S311 - a repeatable session, not a secret
         self._om = OrderManagement()
         self._ids: list[int] = []
@@ -43,7 +43,7 @@ class _Session:
         self._time = _OPENING
 
     def step(self) -> Iterator[str]:
-        """Yield the rows of the next event: none, one, or one per fill of a trade."""
+        """Simulate one event, and yield its rows. A trade has one row per fill, and some events have none."""
         self._time += 1 + self._below(1_000_000_000)
         side = BID if self._random() < 0.5 else ASK
         chance = self._random()
@@ -93,7 +93,7 @@ class _Session:
             yield self._row(4, fill.order_id, fill.amount, fill.price, side)
 
     def _random_index(self) -> int:
-        """Return the index of a random resting order. Drop the filled orders that are drawn."""
+        """Return the index of a random resting order. Drop any filled orders drawn along the way."""
         while True:
             index = self._below(len(self._ids))
             if self._ids[index] in self._om:

@@ -1,4 +1,4 @@
-"""HTTP clients for the service, with the same methods as OrderManagement (extra `client`).
+"""HTTP clients for the service, with the same methods as OrderManagement (requires the `client` extra).
 
 >>> from oms import OrderManagement, Side
 >>> from oms.api import create_app

@@ -24,16 +24,16 @@ T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Each operation is written once, as a function in operations.py that returns an exchange. An exchange is a
-# generator that yields requests and receives responses. `_method` and `_async_method` turn the function into
-# a method of each client, with a signature for type checkers. `help()`, `inspect.signature`,
-# `typing.get_type_hints`, and the API reference must show the type of the result, not of the exchange.
-# `_describe` therefore changes the signature at run time.
+# generator that yields requests and receives responses. `_method` and `_async_method` turn that function into
+# a client method that type checkers understand. At run time, `_describe` corrects the return type, so that
+# `help()`, `inspect.signature`, `typing.get_type_hints`, and the API reference show the type of the result
+# instead of the exchange.
 
 
 def _describe(
     method: Method, operation: Callable[..., object], owner: str, name: str | None = None
 ) -> Method:
-    """Copy the name, docstring, and signature of an operation to a method, and return the method."""
+    """Copy an operation's name, docstring, and signature to a method, and return the method."""
     hints = get_type_hints(operation)
     *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
     signature = inspect.signature(operation)
@@ -72,21 +72,20 @@ def _async_method(
 class Client:
     """A client for an OrderManagement in another process, with the same methods, results, and errors.
 
-    `base_url` is the address of the service. Pass `api_key` if the service requires an API key. Each attempt
-    to send a request and receive the response takes at most `timeout` seconds. The client retries after an
-    attempt that gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts` attempts.
-    The pauses between them are 0.1, 0.2, 0.4 seconds, and so on, up to 2 seconds. Changes are safe to retry,
-    because all attempts carry the same idempotency key. The service makes a change only once per key.
+    `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
+    the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
+    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
+    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
+    retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
-    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client reads the
-    proxy settings in the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects to localhost and
-    loopback addresses directly.
+    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
+    proxy settings from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects directly to
+    localhost and loopback addresses.
 
     The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
-    InvalidOrderError if an integer is too large to send. The limit is 2^53-1 in a change and 100 digits in a
-    query. A client is thread-safe. Pass `transport` to replace the network, and `sleep` to replace
-    `time.sleep` between attempts.
+    InvalidOrderError if an integer has more than 100 digits. Clients are thread-safe. Pass `transport` to
+    replace the network layer, and `sleep` to replace the `time.sleep` call between attempts.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app
@@ -184,7 +183,7 @@ class Client:
 
 
 class AsyncClient:
-    """The asyncio version of `Client`, whose methods are coroutines.
+    """The asyncio version of `Client`. Its methods are coroutines.
 
     Operators cannot be awaited, so two methods replace them: `await om.contains(1)` for `1 in om`, and
     `await om.count()` for `len(om)`. Use `async for order in om`, `async with`, and `await om.aclose()`.

@@ -1,12 +1,12 @@
-"""Client connections: proxy selection, request deadlines, and a limit on the size of responses.
+"""Client connections: proxy selection, request deadlines, and a response size limit.
 
-The problem. httpx limits the time for each read, but neither the total time nor the size of a response.
-- A server that sends one byte every few seconds never causes a timeout.
-- An endless response can fill the memory.
-- httpx uses a proxy from the environment even for localhost, and the proxy sees the API key.
+The problem. httpx limits the time for each read, but not the total time or the size of a response.
+- If a server sends one byte every few seconds, the request never times out.
+- An endless response can use up all memory.
+- If the environment names a proxy, httpx uses it even for localhost. The proxy then sees the API key.
 
-What does not work. A watchdog thread is not reliable, because a process cannot always start a thread. It is
-not enough to check the clock between two parts of the body, because even the headers can arrive byte by byte.
+What does not work. A watchdog thread is not reliable, because the process may be unable to start a thread.
+Checking the clock between chunks of the body is not enough, because even the headers can arrive byte by byte.
 
 The solution. Each request has one deadline.
 - `Client` uses `DeadlineTransport`. Before each read or write, the transport computes the remaining time and
@@ -17,11 +17,11 @@ The solution. Each request has one deadline.
 
 Invariants:
 - Requests to localhost, a loopback address, or the unspecified address (0.0.0.0) never go through a proxy.
-- A request ends by its deadline. The only exception is a host name lookup, which has the operating system's
-  timeout.
-- At most `response_limit` bytes of a response, plus the latest part, are in memory.
+- A request never outlives its deadline, except during a host name lookup. The operating system sets the time
+  limit for that lookup.
+- At most `response_limit` bytes of a response, plus the latest chunk, are in memory.
 
-The connections come from httpcore, the library that httpx itself uses.
+The connections come from httpcore, the library that httpx is built on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from oms.models import check_positive
 __all__ = ["DeadlineTransport", "Endpoint", "RESPONSE_LIMIT", "ResponseBody", "deadline"]
 
 RESPONSE_LIMIT = 64 * 2**20
-"""The default size limit of a response, in bytes."""
+"""The default limit on the size of a response, in bytes."""
 
 _VISIBLE = re.compile(r"[!-~]+")
 _DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)
@@ -88,7 +88,7 @@ class Endpoint(NamedTuple):
 
     @property
     def proxy(self) -> str | None:
-        """The proxy from the environment, or None. Localhost and loopback addresses have no proxy."""
+        """The proxy from the environment. Always None for localhost and loopback addresses."""
         if _is_this_machine(self.url.host) or proxy_bypass(self.url.netloc.decode("ascii")):
             return None
         proxies = getproxies()
@@ -142,7 +142,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class ResponseBody:
-    """The body of a response, collected part by part.
+    """A response body, collected chunk by chunk.
 
     Raises UnexpectedResponseError if the body is compressed or has more than `limit` bytes.
     """
@@ -158,7 +158,7 @@ class ResponseBody:
             self._reject(f"it is compressed ({encoding[:20]!r}), which the client did not request")
 
     def add(self, part: bytes) -> None:
-        """Add the next part of the body."""
+        """Add the next chunk of the body."""
         self._size += len(part)
         if self._size > self._limit:
             limit = f"response_limit={self._limit}"
@@ -170,7 +170,7 @@ class ResponseBody:
         raise UnexpectedResponseError(self._request.name, message, self._request.key)
 
     def response(self) -> Response:
-        """Return the complete response. Call this only after the last part was added."""
+        """Return the complete response. Call this only after adding the last chunk."""
         headers = self._response.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         content = b"".join(self._parts)
@@ -183,7 +183,7 @@ class ResponseBody:
 
 @contextmanager
 def deadline(seconds: float) -> Generator[None]:
-    """Set a deadline, `seconds` from now, for the requests that this thread sends within the block.
+    """Set a deadline, `seconds` from now, for all requests that this thread sends in the `with` block.
 
     Only `DeadlineTransport` enforces the deadline.
     """
@@ -195,7 +195,7 @@ def deadline(seconds: float) -> Generator[None]:
 
 
 def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-    """Return the seconds until the deadline, at most `timeout`. Raise `error` if the deadline has passed."""
+    """Return the seconds left until the deadline, capped at `timeout`. Raise `error` if no time is left."""
     remaining = _DEADLINE.get() - time.monotonic()
     if remaining <= 0:
         raise error("the whole request timed out")
@@ -203,7 +203,7 @@ def _remaining(timeout: float | None, error: type[httpcore.TimeoutException]) ->
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """A network transport that ends each request by the deadline that `deadline()` has set."""
+    """A network transport that enforces the deadline set with `deadline()`."""
 
     def __init__(self, proxy: str | None) -> None:
         context = httpx.create_ssl_context()
@@ -217,7 +217,7 @@ class DeadlineTransport(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return the response with its body still unread."""
+        """Send a request, and return the response without reading its body."""
         assert isinstance(request.stream, httpx.SyncByteStream)
         url = request.url
         with _httpx_errors():

@@ -2,14 +2,14 @@
 
     OmsError (Exception)
     └── ApiError                                        a request that failed
-        ├── RequestRejectedError (PermissionError)      the service rejected it, such as for a wrong API key
+        ├── RequestRejectedError (PermissionError)      the service rejected it (for example, a wrong API key)
         ├── ServiceUnavailableError (ConnectionError)   no attempt got a response
-        ├── UnexpectedResponseError (ValueError)        a malformed response, or another program's response
-        └── UnsteadyBooksError (RuntimeError)           the books changed during every read of the orders
+        ├── UnexpectedResponseError (ValueError)        the response is malformed or from another program
+        └── UnsteadyBooksError (RuntimeError)           the books changed every time the orders were read
 
-An OrderManagement method that raises an exception has changed nothing. A client cannot always promise this,
-because the service may have made the change although the response was lost. In that case, the error contains
-the idempotency key for a retry.
+If an OrderManagement method raises an exception, nothing has changed. A client cannot always guarantee that:
+if the response was lost, the service may still have made the change. In that case, the error contains the
+idempotency key, which you can use to retry.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = [
 class ApiError(OmsError):
     """A request that failed, either on its way to the service or in the service itself.
 
-    `request` is the HTTP method and path, and `reason` describes the failure. If the request certainly
-    changed nothing, `idempotency_key` is None. Otherwise, the change may have been made. To make the change
-    exactly once and get its result, call the same client method again with this key.
+    `request` is the HTTP method and path, and `reason` describes the failure. `idempotency_key` is None if
+    the request definitely changed nothing. Otherwise, the change may have been made. To get the
+    result, call the same client method again with this key. The change is then made exactly once.
 
     >>> print(ApiError("POST /trades", "no response", "cafe"))
     POST /trades: no response; the change may have been made: retry with idempotency_key='cafe'
@@ -46,7 +46,7 @@ class ApiError(OmsError):
 
     @property
     def outcome_unknown(self) -> bool:
-        """True if the requested change may have been made."""
+        """True if it is unknown whether the change was made."""
         return self.idempotency_key is not None
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class ApiError(OmsError):
 class RequestRejectedError(ApiError, PermissionError):
     """A request that the service rejected.
 
-    `code` is the problem code, such as "unauthorized" or "idempotency_key_reused".
+    `code` is the API's error code, such as "unauthorized" or "idempotency_key_reused".
 
     >>> error = RequestRejectedError("GET /symbols", "the key is wrong", None, "unauthorized")
     >>> print(error.code, "-", error)
@@ -74,15 +74,15 @@ class RequestRejectedError(ApiError, PermissionError):
 
 
 class ServiceUnavailableError(ApiError, ConnectionError):
-    """A request that got no response from the service on any attempt."""
+    """A request that got no response from the service in any attempt."""
 
 
 class UnexpectedResponseError(ApiError, ValueError):
     """A response that is malformed, too long, not from the service, or for another request.
 
-    Examples are the error page of a proxy, a redirect, another program's JSON, and an order with a wrong id.
+    For example: a proxy's error page, a redirect, JSON from another program, or an order with the wrong id.
     """
 
 
 class UnsteadyBooksError(ApiError, RuntimeError):
-    """A request for a list of orders that failed because the books changed during every read."""
+    """A list of orders that could not be read, because the books changed during every attempt."""

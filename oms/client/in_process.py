@@ -22,9 +22,9 @@ AsgiApplication: TypeAlias = Callable[
 class InProcess(httpx.BaseTransport):
     """A `transport` for `Client` that sends each request to an application in the same process.
 
-    `app` is any ASGI application, such as the one that `oms.api.create_app` returns. The transport serves
-    requests one at a time in a separate thread. It therefore works even in a notebook, where an event loop
-    is already running. With `AsyncClient`, use `httpx.ASGITransport` instead.
+    `app` is any ASGI application, such as the one that `oms.api.create_app` returns. The transport handles
+    requests one at a time in a separate thread, so it also works in a notebook, where an event loop is
+    already running. For `AsyncClient`, use `httpx.ASGITransport` instead.
 
     >>> from oms.api import create_app
     >>> from oms.client import Client

@@ -1,8 +1,8 @@
-"""The methods of OrderManagement as exchanges: generators that yield requests and receive responses.
+"""OrderManagement's methods as exchanges: generators that yield requests and receive responses.
 
-Each function accepts the same arguments as the OrderManagement method with that name, and rejects the same
-values before it sends a request. It also rejects values that are too large for a request. `Client` and
-`AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
+Each function takes the same arguments as the OrderManagement method of the same name. Before it sends a
+request, it rejects all values that OrderManagement would reject, and integers of more than 100 digits.
+`Client` and `AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def add_order(
 ) -> Exchange[None]:
     """Add an order to its book, as `OrderManagement.add_order` does.
 
-    The service accepts each order id only once. It raises DuplicateOrderError even if the earlier order has
-    already been filled or removed.
+    The service accepts each order id only once. If an id was used before, it raises DuplicateOrderError, even
+    if the earlier order has been filled or removed.
     """
     check_order(order_id, symbol, side, amount, price)
     body = {"order_id": order_id, "symbol": symbol, "side": side, "amount": amount, "price": price}
@@ -91,8 +91,8 @@ def add_order(
     def exchange() -> Exchange[None]:
         response = yield request
         read_response(request, response, parse_order)
-        # Status 200 means that an identical order was added earlier. If the response contains the key of this
-        # request, an earlier attempt of this call added the order. Otherwise, another call did.
+        # Status 200 means that an identical order was added earlier. If the response contains this request's
+        # key, an earlier attempt of this call added the order. Otherwise, another call did.
         if response.status == 200 and response.key != request.key:
             raise DuplicateOrderError(order_id)
 
@@ -113,7 +113,7 @@ def amend_order(
     price: int | None = None,
     idempotency_key: str | None = None,
 ) -> Exchange[Order]:
-    """Change the remaining amount of an order, its price, or both, as `OrderManagement.amend_order` does."""
+    """Change an order's remaining amount, its price, or both, as `OrderManagement.amend_order` does."""
     check_order_id(order_id)
     check_amendment(amount, price)
     body = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
@@ -160,7 +160,7 @@ def place_trade(
 
 
 def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
-    """Return the total price of a trade of `amount` lots, as `OrderManagement.calculate_price` does."""
+    """Return the total price for trading `amount` lots, as `OrderManagement.calculate_price` does."""
     check_book(symbol, side)
     check_positive("amount", amount)
     request = query_request("/price", symbol=symbol, side=side, amount=amount)
@@ -172,8 +172,8 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
 def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchange[list[int]]:
     """Return the total prices of several amounts, as `OrderManagement.calculate_prices` does.
 
-    All amounts are sent in one request, so all prices come from the same state of the book. A request can
-    contain about 5,000 amounts. Raises InvalidOrderError for a list that is too long.
+    The client sends all amounts in one request, so all prices come from the same state of the book. A request
+    can contain about 5,000 amounts. Raises InvalidOrderError if the list is too long.
     """
     check_book(symbol, side)
     checked = as_amounts(amounts)
@@ -190,7 +190,7 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchang
 def quote(
     symbol: str, side: Side, amount: int, *, limit_price: int | None = None, allow_partial: bool = False
 ) -> Exchange[Quote]:
-    """Return the fills and prices that a trade would get, as `OrderManagement.quote` does."""
+    """Return the expected fills and prices of a trade, as `OrderManagement.quote` does."""
     _check_query(symbol, side, amount, limit_price, allow_partial)
     options = {"limit_price": limit_price, "allow_partial": allow_partial}
     request = query_request("/quote", symbol=symbol, side=side, amount=amount, **options)
@@ -217,7 +217,7 @@ def calculate_amount(
 ) -> Exchange[int]:
     """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does.
 
-    For SELL, this is the amount that you must sell to receive the budget.
+    For SELL, this is the amount that you must sell to raise that much money.
     """
     check_book(symbol, side)
     check_positive("budget", budget)
@@ -227,9 +227,9 @@ def calculate_amount(
 
 
 def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Exchange[int]:
-    """Return the amount that can be traded, as `OrderManagement.available_amount` does.
+    """Return the total amount available to trade, as `OrderManagement.available_amount` does.
 
-    With a `limit_price`, count only orders at that price or better.
+    With a `limit_price`, only orders at that price or better count.
     """
     check_book(symbol, side)
     check_limit(limit_price)
@@ -238,7 +238,7 @@ def available_amount(symbol: str, side: Side, *, limit_price: int | None = None)
 
 
 def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[int]:
-    """Return the largest amount within a maximum slippage, as `OrderManagement.amount_within` does."""
+    """Return the largest amount within a slippage limit, as `OrderManagement.amount_within` does."""
     check_book(symbol, side)
     check_slippage(max_slippage_bps)
     request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
@@ -257,9 +257,9 @@ def get_order(order_id: int) -> Exchange[Order]:
 def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
     """Return the resting orders, optionally filtered, as `OrderManagement.orders` does.
 
-    You can filter by symbol, side, or both. The service sends at most 1,000 orders per page. If the books
-    change between two pages, the client reads all pages again, so the result is a consistent snapshot. Raises
-    UnsteadyBooksError if the books change during each of 10 attempts to read all pages.
+    You can filter by symbol, side, or both. The service returns at most 1,000 orders per page. If the books
+    change between two pages, the client starts over, so the result is always a consistent snapshot. The
+    client tries up to 10 times. If the books change during every attempt, it raises UnsteadyBooksError.
     """
     check_selection(symbol, side)
 
@@ -268,7 +268,7 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
             resting = yield from _read_pages(symbol, side)
             if resting is not None:
                 return resting
-        reason = f"the books changed during each of {_MAX_READS} reads of the pages"
+        reason = f"the books changed during each of {_MAX_READS} attempts to read all pages"
         raise UnsteadyBooksError("GET /orders", reason)
 
     return exchange()
@@ -280,7 +280,7 @@ def symbols() -> Exchange[tuple[str, ...]]:
 
 
 def best_price(symbol: str, side: Side) -> Exchange[int | None]:
-    """Return the best price of a book, as `OrderManagement.best_price` does."""
+    """Return a book's best price, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
     request = query_request("/best-price", symbol=symbol, side=side)
     return _send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
@@ -316,14 +316,14 @@ def state_hash() -> Exchange[str]:
 
 
 def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
-    """Send one request, and return the parsed response, which must repeat the `echoed` fields."""
+    """Send one request, and return the parsed response. The response must repeat the `echoed` fields."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
     return read_response(request, response, parse)
 
 
 def _as_json(fields: Mapping[str, object]) -> dict[str, object]:
-    """Return the fields in the form of a JSON response, with each side as a string."""
+    """Return the fields as they appear in a JSON response, with each side as a string."""
     return {name: value.value if isinstance(value, Side) else value for name, value in fields.items()}
 
 
@@ -389,15 +389,15 @@ def _check_page(
     after: int | None,
     next_after: int | None,
 ) -> None:
-    """Raise an error unless a page contains orders of the requested books, sorted by id.
+    """Raise an error unless a page contains only orders from the requested books, sorted by id.
 
-    Increasing ids also ensure that the client does not read pages endlessly if the service is faulty.
+    Checking that the ids increase also prevents an endless loop if the service has a bug.
     """
     ids = [-1 if after is None else after, *(order.order_id for order in page)]
     if not all(lower < higher for lower, higher in pairwise(ids)):
-        raise unexpected(request, response, "the ids of the orders do not increase")
+        raise unexpected(request, response, "the order ids do not increase")
     if next_after not in (None, ids[-1]) or (next_after is not None and not page):
-        raise unexpected(request, response, f"next is {next_after}, not the last id of the page")
+        raise unexpected(request, response, f"next is {next_after}, not the page's last id")
     for order in page:
         if (symbol or order.symbol, side or order.side) != (order.symbol, order.side):
             raise unexpected(request, response, f"order {order.order_id} is in a book that was not requested")

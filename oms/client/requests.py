@@ -1,6 +1,6 @@
-"""Client requests, and the limits on the values in them.
+"""Client requests, and the limits on their values.
 
-In a request body, an integer is at most 2^53-1. In a query string, an integer has at most 100 digits.
+An integer has at most 100 digits. In a request body, an integer above 2^53-1 is text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from oms.contract import IDEMPOTENCY_KEY, LARGEST_IN_BODY, MOST_DIGITS_IN_QUERY
+from oms.contract import IDEMPOTENCY_KEY, MOST_DIGITS, as_json_integer
 from oms.errors import InvalidArgumentError, InvalidOrderError
 
 __all__ = ["Request", "change_request", "query_request"]
@@ -22,8 +22,8 @@ _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request li
 class Request(NamedTuple):
     """A request to the service.
 
-    `key` is the idempotency key of a change, and None for a query. `echoed` contains the fields that the
-    response must repeat, with their values.
+    `key` is the idempotency key of a change, or None for a query. `echoed` maps the fields that the response
+    must repeat to their values.
     """
 
     method: str
@@ -44,21 +44,20 @@ def change_request(
 ) -> Request:
     """Return a request that changes the books. If `key` is None, generate an idempotency key.
 
-    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that is too
-    large for a request body.
+    Raises InvalidArgumentError for a malformed key, and InvalidOrderError for an integer that is too long.
     """
     for field, value in (body or {}).items():
-        if type(value) is int and value > LARGEST_IN_BODY:
-            raise InvalidOrderError(field, value, f"an int of at most {LARGEST_IN_BODY} in a request")
+        _check_length(field, value)
     if key is not None and not (type(key) is str and IDEMPOTENCY_KEY.fullmatch(key)):
         raise InvalidArgumentError("idempotency_key", key, "a str of 1 to 255 visible ASCII characters")
-    return Request(method, path, body=body, key=key or uuid4().hex)
+    content = None if body is None else {field: _as_json(value) for field, value in body.items()}
+    return Request(method, path, body=content, key=key or uuid4().hex)
 
 
 def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
-    """Return a read-only request without the fields that are None.
+    """Return a read-only request. Fields that are None are left out.
 
-    Raises InvalidOrderError for an integer or a list that is too long for a query string.
+    Raises InvalidOrderError if an integer or a list is too long for a query string.
     """
     query = [
         (field, _as_text(field, item))
@@ -74,9 +73,17 @@ def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
     return Request("GET", path, tuple(query))
 
 
+def _as_json(value: object) -> object:
+    return as_json_integer(value) if type(value) is int else value
+
+
 def _as_text(field: str, value: int | str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and value >= 10**MOST_DIGITS_IN_QUERY:
-        raise InvalidOrderError(field, value, f"an int of at most {MOST_DIGITS_IN_QUERY} digits")
+    _check_length(field, value)
     return str(value)
+
+
+def _check_length(field: str, value: object) -> None:
+    if type(value) is int and value >= 10**MOST_DIGITS:
+        raise InvalidOrderError(field, value, f"an int of at most {MOST_DIGITS} digits")

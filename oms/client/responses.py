@@ -1,15 +1,16 @@
-"""Strict parsing of responses into the results and exceptions of the OrderManagement methods."""
+"""Strict parsing of responses into OrderManagement results and exceptions."""
 
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.client.errors import RequestRejectedError, UnexpectedResponseError
 from oms.client.requests import Request
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEMS
+from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -39,8 +40,8 @@ T = TypeVar("T")
 class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
-    `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an
-    earlier attempt to send the request may have reached the service.
+    `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
+    attempt at the same request may have reached the service.
     """
 
     status: int
@@ -55,7 +56,7 @@ class _MalformedError(Exception):
 
 
 class Fields:
-    """The fields of a JSON object, with a strict type check of each field."""
+    """The fields of a JSON object, with strict type checks."""
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, dict):
@@ -68,23 +69,23 @@ class Fields:
             raise _MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
         return value
 
-    def _list(self, name: str, kind: type[T]) -> list[T]:
-        values = cast("list[T]", self._get(name, list))
-        if not set(map(type, values)) <= {kind}:
-            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of {kind.__name__}")
-        return values
-
     def integer(self, name: str) -> int:
-        """Return a field that must be an int of any size."""
-        return self._get(name, int)
+        """Return a field that must be an int of any size, or the text of an int above 2^53-1."""
+        value = _read_integer(self._values.get(name))
+        if type(value) is not int:
+            raise _MalformedError(f"{name} is {_excerpt(value)}, not int")
+        return value
 
     def integer_or_null(self, name: str) -> int | None:
-        """Return a field that must be null or an int of any size. A missing field is an error."""
+        """Return a field that must be null or an int, as in `integer`. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
-        """Return a field that must be a list of ints of any size."""
-        return self._list(name, int)
+        """Return a field that must be a list of ints. Each may also be text, as in `integer`."""
+        values = [_read_integer(value) for value in cast("list[object]", self._get(name, list))]
+        if not set(map(type, values)) <= {int}:
+            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of int")
+        return cast("list[int]", values)
 
     def string(self, name: str) -> str:
         """Return a field that must be a string."""
@@ -92,17 +93,20 @@ class Fields:
 
     def strings(self, name: str) -> list[str]:
         """Return a field that must be a list of strings."""
-        return self._list(name, str)
+        values = cast("list[str]", self._get(name, list))
+        if not set(map(type, values)) <= {str}:
+            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of str")
+        return values
 
     def side(self, name: str) -> Side:
-        """Return a field that must be "BUY" or "SELL" as a member of Side."""
+        """Return a field that must be "BUY" or "SELL", converted to a Side."""
         try:
             return Side(self.string(name))
         except ValueError:
             raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
     def unit(self, name: str) -> Literal["amount", "money"]:
-        """Return a field that must be "amount" or "money", the unit of a shortfall."""
+        """Return a field that must be "amount" or "money" (a unit)."""
         match self.string(name):
             case "amount" | "money" as unit:
                 return unit
@@ -117,7 +121,7 @@ class Fields:
         """Raise an error unless each field in `expected` has the expected value."""
         for name, value in expected.items():
             actual = self._values.get(name)
-            if type(actual) is not type(value) or actual != value:
+            if not _is_echo(actual, value):
                 raise _MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
@@ -137,7 +141,7 @@ class Fields:
 
 
 def read_response(request: Request, response: Response, parse: Callable[[Fields], T]) -> T:
-    """Return the parsed value of a successful response, or raise the exception that the response reports.
+    """Parse a successful response, or raise the exception that an error response describes.
 
     Raises UnexpectedResponseError if the response is malformed or does not match the request.
     """
@@ -159,7 +163,7 @@ def unexpected(request: Request, response: Response, reason: str) -> UnexpectedR
 
 
 def problem_code(response: Response) -> str | None:
-    """Return the problem code of a response, or None if the response is not a problem from the service."""
+    """Return the API's error code, or None if the response is not an error from the service."""
     try:
         code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
     except _MalformedError:
@@ -174,6 +178,27 @@ def _fields(response: Response, media_type: str) -> Fields:
         return Fields(json.loads(response.content))
     except (ValueError, RecursionError):
         raise _MalformedError(f"{_excerpt(response.content)} is not JSON") from None
+
+
+_LARGE = re.compile(r"[1-9][0-9]{15,999}", re.ASCII)
+
+
+def _read_integer(value: object) -> object:
+    """Return the integer in the text of an integer above 2^53-1. Return any other value unchanged."""
+    if type(value) is str and _LARGE.fullmatch(value) and int(value) > LARGEST_JSON_INTEGER:
+        return int(value)
+    return value
+
+
+def _is_echo(actual: object, value: object) -> bool:
+    """Return True if a field of a response equals the value in the request."""
+    field = _read_integer(actual) if type(value) is int else actual
+    if type(field) is not type(value):
+        return False
+    if type(value) is list:
+        items, values = cast("list[object]", field), cast("list[object]", value)
+        return len(items) == len(values) and all(map(_is_echo, items, values))
+    return field == value
 
 
 def _excerpt(value: object) -> str:
@@ -223,7 +248,7 @@ def parse_quote(fields: Fields) -> Quote:
 
 
 def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
-    """Parse the price levels of a book, best price first."""
+    """Parse a book's price levels, best price first."""
     return tuple(fields.objects("levels", _parse_level))
 
 
@@ -247,8 +272,8 @@ def _exception(request: Request, response: Response) -> OmsError:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})
         return _EXCEPTIONS[code](fields)
-    # With a status below 500, this attempt changed nothing, but an earlier attempt may have made the change.
-    # With a status of 500 or above, this attempt may have made the change too.
+    # If the status is below 500, this attempt changed nothing, but an earlier attempt may have made the
+    # change. If the status is 500 or above, this attempt may have made it too.
     key = request.key if response.status >= 500 or response.earlier_may_have_arrived else None
     return RequestRejectedError(request.name, fields.string("detail"), key, code)
 
@@ -261,7 +286,7 @@ _ECHOED_IN_PROBLEMS = {
 
 _EXCEPTIONS: dict[str, Callable[[Fields], OmsError]] = {
     "invalid_order": lambda fields: InvalidOrderError(
-        fields.string("field"), fields.get("value"), fields.string("allowed")
+        fields.string("field"), _read_integer(fields.get("value")), fields.string("allowed")
     ),
     "duplicate_order": lambda fields: DuplicateOrderError(fields.integer("order_id")),
     "order_not_found": lambda fields: OrderNotFoundError(fields.integer("order_id")),

@@ -1,28 +1,28 @@
-"""The retry policy: which requests are retried, how often, and which error a failed request raises.
+"""The retry policy: when to retry a request, how often, and which error to raise in the end.
 
 The problem. If a request gets no response, either the request or the response was lost. The client cannot
-know which, and a trade must not be placed twice.
+tell which, and must not place a trade twice.
 
-What does not work. The client could retry only the requests that certainly did not arrive. However, after a
-read timeout or a connection reset, the client does not know whether the request arrived.
+What does not work. The client could retry only if the request definitely did not arrive. But after a read
+timeout or a connection reset, it does not know whether the request arrived.
 
-The solution. The client may retry every request.
-- A query changes nothing, so sending it again is harmless.
-- All attempts of a change carry the same idempotency key. The service makes a change once per key, and
-  replays the first response to every later request with the key.
+The solution. Every request is safe to retry.
+- A query changes nothing, so sending it again does no harm.
+- All attempts at a change carry the same idempotency key. The service makes the change once per key, and
+  returns the original response to every later request with that key.
 
-The client retries after two outcomes: no response, and a 502, 503, or 504 from a gateway. Every response
-from the service itself is final, even an error.
+The client retries if it gets no response, or a 502, 503, or 504 from a gateway. Any response from the service
+itself is final, even if it is an error.
 
 Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
-- The error after the last attempt contains the idempotency key if and only if an attempt may have arrived.
-  The caller can pass this key to the same method again, and the change is still made only once.
+- If all attempts fail, the error contains the idempotency key if and only if one of them may have arrived.
+  If the caller retries with this key, the change is still made only once.
 - `Response.earlier_may_have_arrived` is True if an earlier attempt may have arrived.
 
 This module does no I/O. An operation is an `Exchange`, a generator that yields requests and receives
-responses. `with_retries` adds retries and pauses. `Client` and `AsyncClient` (clients.py) send the requests
-and wait, so both clients share the code of each operation.
+responses. `with_retries` adds the retries and pauses. `Client` and `AsyncClient` (clients.py) do the sending
+and waiting, so both can share all other code.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Pause(NamedTuple):
-    """A wait before the next attempt, in seconds."""
+    """A pause before the next attempt, in seconds."""
 
     seconds: float
 
@@ -64,10 +64,10 @@ class Failure(NamedTuple):
 
 
 Outcome: TypeAlias = Response | Failure | None
-"""The outcome of an attempt, or None at the start and after a pause."""
+"""The outcome of an attempt. None at the start and after a pause."""
 
 Exchange: TypeAlias = Generator[Request, Response, T]
-"""A generator that yields the requests of an operation, receives the responses, and returns the result."""
+"""A generator that yields an operation's requests, receives the responses, and returns the result."""
 
 Attempts: TypeAlias = Generator[Request | Pause, Outcome, T]
 """An exchange with retries and pauses."""
@@ -104,10 +104,10 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
             may_have_arrived |= outcome.may_have_arrived
             cause, last_failure = outcome.error, f"{type(outcome.error).__name__}: {outcome.error}"
     key = request.key if may_have_arrived else None
-    count = "1 attempt" if attempts == 1 else f"{attempts} attempts, the last"
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts, last failure"
     raise ServiceUnavailableError(request.name, f"no response in {count}: {last_failure}", key) from cause
 
 
 def _is_from_gateway(response: Response) -> bool:
-    """Return True for a 502, 503, or 504 from a gateway. The service's own 503 is final."""
+    """Return True if the response is a gateway's 502, 503, or 504, not the service's own 503."""
     return response.status in _GATEWAY_STATUSES and problem_code(response) is None

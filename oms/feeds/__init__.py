@@ -1,4 +1,4 @@
-r"""Recorded market data feeds, which you can replay into an OrderManagement.
+r"""Recorded market data feeds that you can replay into an OrderManagement.
 
 >>> import pathlib, tempfile
 >>> from oms import OrderManagement, Side

@@ -1,6 +1,6 @@
-"""A reader that decompresses files as a stream of bytes, in bounded memory.
+"""A reader that decompresses files as a byte stream, in bounded memory.
 
-The reader detects the format from the first bytes of a file, because the name of the file may be wrong.
+The reader detects the format from the first bytes of a file, because the file extension may be wrong.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _LONGEST_MAGIC = 262
 
 
 class UnreadableError(Exception):
-    """A file that this module cannot read until another tool unpacks or repairs it."""
+    """A file that you must unpack or repair with another tool first."""
 
 
 @contextmanager
-def unpacked(raw: io.BufferedReader) -> Generator[BinaryIO]:
+def unpacked(raw: io.BufferedReader) -> Generator[io.BufferedReader]:
     """Open a file, and decompress it if it is gz, bz2, xz, zst, or a zip archive with one member.
 
-    Raise UnreadableError if the file has another known binary format, or if its beginning is damaged. If a
-    later part is damaged, reading that part raises an exception of the decompression library.
+    Raise UnreadableError if the file has another known binary format, or if its beginning is damaged. Damage
+    further into the file raises the decompression library's own exception when you read that far.
 
     >>> import gzip, io
     >>> with unpacked(io.BufferedReader(io.BytesIO(gzip.compress(b"34200.5,1,7")))) as stream:
@@ -77,7 +77,7 @@ def _only_member(raw: BinaryIO) -> Generator[Any]:
         if len(members) != 1:
             raise UnreadableError(f"a zip archive must have 1 member, not {len(members):,}: unpack it first")
         if members[0].compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-            # With other methods, zipfile unpacks a whole block at once, so the memory would not be bounded.
+            # For other methods, zipfile unpacks a whole block at once, which can use any amount of memory.
             raise UnreadableError("a zip archive must be compressed with deflate: unpack it first")
         try:
             member = archive.open(members[0])
@@ -95,7 +95,7 @@ def _zstd(raw: BinaryIO) -> Any:
             continue
         return module.ZstdFile(raw)
     raise UnreadableError(
-        "a zst file: unpack it first, or install backports.zstd (the extra zstd of this project)"
+        "a zst file: unpack it first, or install backports.zstd (this project's zstd extra)"
     )
 
 

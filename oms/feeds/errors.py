@@ -1,8 +1,8 @@
-"""The exceptions of the feeds. A FeedError contains the path of the file and the number of the bad row.
+"""Exceptions from the feeds. A FeedError contains the file's path and the number of the bad row.
 
 OmsError (Exception)
-├── FeedError (ValueError)                  a file or row that cannot be read
-│   ├── UnknownFeedError                    a file of an unknown feed
+├── FeedError (ValueError)                  a file or a row that cannot be read
+│   ├── UnknownFeedError                    a file from an unknown feed
 │   └── UnknownOrderError (LookupError)     a row that refers to an order that was never submitted
 └── StaleBookError (LookupError)            a book that no longer matches its feed
 """
@@ -17,8 +17,9 @@ __all__ = ["FeedError", "StaleBookError", "UnknownFeedError", "UnknownOrderError
 class FeedError(OmsError, ValueError):
     """A file that cannot be read.
 
-    `row` is the number of the bad row in `path`, starting at 1, or None if the whole file is bad. In a
-    replay, the rows before the bad row have already changed the books. The bad row changes nothing.
+    `row` is the number of the bad row in the file `path`, starting at 1, or None if the whole file is bad.
+    During a replay, the rows before the bad row have already been applied. The bad row itself changes
+    nothing.
 
     >>> print(FeedError("AAPL.csv", 12, "must have 6 columns, not 5"))
     AAPL.csv: row 12: must have 6 columns, not 5
@@ -41,11 +42,11 @@ class UnknownFeedError(FeedError):
 
 
 class UnknownOrderError(FeedError, LookupError):
-    """A row that refers to an order that was never submitted, in a replay with `unknown="raise"`."""
+    """With `unknown="raise"`: a row refers to an order that was never submitted."""
 
 
 class StaleBookError(OmsError, LookupError):
-    """An operation on a book that is stale until its next snapshot. `why` is the reason.
+    """The book is stale, so it cannot be used until its next snapshot. `why` is the reason.
 
     >>> print(StaleBookError("BTC-USDT", "the checksum of row 12 failed"))
     the book of 'BTC-USDT' is stale until its next snapshot: the checksum of row 12 failed

@@ -1,4 +1,4 @@
-"""Functions that detect the feed of a file from its first rows, and open the file."""
+"""Functions that detect a file's feed from its first rows and open the file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ AnyFeed = Literal["bitget", "bitstamp", "kraken", "lobster", "okx"]
 """Every supported feed."""
 
 DEFAULT_UNKNOWN: dict[Feed, Unknown] = {"bitstamp": "skip", "lobster": "seed"}
-"""Each feed's default policy for orders that were never submitted but that messages refer to.
+"""Each feed's default policy for messages about orders that were never submitted.
 
-The policy "seed" does not work for Bitstamp, because its rows contain only remaining amounts.
+"seed" does not work for Bitstamp, because its rows contain only remaining amounts.
 """
 
 _TRANSLATORS: dict[str, Callable[[], Translator]] = {"bitget": Bitget, "kraken": Kraken, "okx": Okx}
@@ -38,11 +38,11 @@ _LINES_TO_LOOK_AT = 1000  # status messages and subscription responses come firs
 
 
 def feed_of(path: str | os.PathLike[str]) -> AnyFeed:
-    """Return the feed of a file.
+    """Detect which feed a file comes from.
 
     Bitstamp files are recognized by their header, LOBSTER files by their columns, and captures by the
-    exchange's JSON. Raise FeedError if the file cannot be read, and UnknownFeedError if its first 1,000 lines
-    match no feed. O(1).
+    exchange's JSON. Raise FeedError if the file cannot be read, and UnknownFeedError if none of the first
+    1,000 lines match a known feed. O(1).
     """
     file = TextFile(path, LONGEST_LINE)
     with closing(file.lines()) as lines:
@@ -85,8 +85,9 @@ def open_capture(
 ) -> Capture:
     r"""Open a capture of price levels. By default, detect the feed from the first messages.
 
-    `depth` is the number of levels per side in a Kraken subscription. Pass it if the capture does not contain
-    this number. Raise FeedError for a bad file, and InvalidArgumentError for another feed or a bad depth.
+    `depth` is the depth of the Kraken subscription (levels per side). Pass it if the capture does not contain
+    it. Raise FeedError if the file cannot be read, and InvalidArgumentError for an unsupported feed
+    or an invalid depth.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -119,9 +120,9 @@ def open_recording(
 ) -> Recording:
     r"""Open an order-by-order recording (LOBSTER or Bitstamp).
 
-    By default, detect the feed from the first row, and use the symbol in the file name. `tick_size` and
-    `lot_size` are for Bitstamp, as in `bitstamp.read`. Raise FeedError for a bad file, and
-    InvalidArgumentError for another feed. To open a capture from another exchange, call `open_capture`.
+    By default, detect the feed from the first row, and take the symbol from the file name. `tick_size` and
+    `lot_size` are only for Bitstamp; see `bitstamp.read`. Raise FeedError if the file cannot be read, and
+    InvalidArgumentError for an unsupported feed. To open a capture, call `open_capture` instead.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The book and trades of one symbol over time, as columns for plots."""
+"""One symbol's book and trades over time, as columns for plots."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class TradeColumns:
 class BookHistory:
     """Samples of a book over time, and the trades in the same period.
 
-    The first five columns have one entry per sample:
+    These five columns have one entry per sample:
 
     - `times`: the time in seconds since midnight (LOBSTER) or since 1970 (other feeds), ascending.
-    - `best_buy` and `best_sell`: the best ask and the best bid in ticks, or None if the side is empty or the
+    - `best_buy` and `best_sell`: the best ask and the best bid in ticks, or None if that side is empty or the
       book is stale.
-    - `buy_levels` and `sell_levels`: the ask levels and the bid levels, best first. A level is a pair of a
-      price in ticks and an amount in lots.
+    - `buy_levels` and `sell_levels`: the ask levels and the bid levels, best first. Each level is a pair:
+      price in ticks, amount in lots.
 
-    `instrument` contains the tick size and the lot size. Use `float(price * instrument.tick)` to plot a
-    price. `trades_seen` is the total number of trades. If it exceeds the Recorder's limit, `trades` contains
-    only the largest trades.
+    `instrument` contains the tick size and the lot size. To plot a price, use
+    `float(price * instrument.tick)`. `trades_seen` is the total number of trades. If there were more trades
+    than the Recorder's limit, `trades` contains only the largest ones.
 
     >>> history = BookHistory(
     ...     symbol="XYZ",

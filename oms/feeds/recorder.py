@@ -20,11 +20,11 @@ _Levels = tuple[tuple[int, int], ...]
 
 
 class Recorder:
-    """A recorder of each symbol's trades, and of its best price levels at regular times.
+    """A recorder of each symbol's trades, with regular samples of its best price levels.
 
-    The recorder samples the best `levels` levels per side, once in each interval of `every` seconds. If a
-    symbol has more than `samples` samples, the recorder removes every second sample and doubles the interval
-    for that symbol. It keeps only the `trades` largest trades of each symbol.
+    The recorder takes one sample of the best `levels` levels per side every `every` seconds. If a symbol has
+    more than `samples` samples, the recorder removes every second sample and doubles that symbol's interval.
+    It keeps only the `trades` largest trades per symbol.
 
     >>> from oms import OrderManagement, Side
     >>> om, recorder = OrderManagement(), Recorder(every=1, levels=5)
@@ -40,7 +40,7 @@ class Recorder:
     def __init__(
         self, every: float = 1.0, levels: int = 20, samples: int = 2_000, trades: int = 20_000
     ) -> None:
-        """Set the limits. Raise InvalidArgumentError for a limit that is not positive."""
+        """Set the limits. Raise InvalidArgumentError if a limit is not positive."""
         if type(every) not in (int, float) or not 0 < every < inf:
             raise InvalidArgumentError("every", every, "a finite number of seconds above 0")
         for name, value in (("levels", levels), ("samples", samples), ("trades", trades)):
@@ -57,9 +57,9 @@ class Recorder:
         return tuple(sorted(self._tracks))
 
     def begin(self, symbol: str, instrument: Instrument) -> None:
-        """Set the tick and lot size of a symbol. The default for both is 1.
+        """Set a symbol's tick and lot size. Both are 1 by default.
 
-        If the sizes decrease later, the earlier samples and trades are converted. Raise InvalidArgumentError
+        If the sizes get smaller later, earlier samples and trades are converted. Raise InvalidArgumentError
         if the conversion is not exact. O(1), or O(samples + trades) if the sizes change.
         """
         track = self._track(symbol)
@@ -72,7 +72,7 @@ class Recorder:
         track = self._track(symbol)
         if time >= track.due:
             track.due = (time // track.every + 1) * track.every
-            with om.locked():  # so that both sides show the same state
+            with om.locked():  # so that both sides come from the same moment
                 buy, sell = (
                     tuple((level.price, level.amount) for level in om.depth(symbol, side, self._levels))
                     for side in Side
@@ -85,7 +85,7 @@ class Recorder:
         """Record a trade with its time (ns), price (ticks), and amount (lots). O(log trades)."""
         track = self._track(symbol)
         track.trades_seen += 1
-        # If two trades have the same amount, the second item makes the earlier one rank higher.
+        # The second item is a tie-breaker: of two trades with the same amount, the earlier one ranks higher.
         trade = (amount, -track.trades_seen, time, price, side)
         if len(track.trades) < self._max_trades:
             heappush(track.trades, trade)

@@ -1,28 +1,48 @@
-"""A reader of plain or compressed text files, row by row in bounded memory. Errors contain the row number."""
+"""A row-by-row reader for plain or compressed text files, in bounded memory."""
 
 from __future__ import annotations
 
 import os
 import re
 import reprlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import count
-from typing import BinaryIO, NamedTuple
+from io import BufferedReader
+from typing import NamedTuple, Protocol
 
 from oms.feeds.compression import UnreadableError, unpacked
 from oms.feeds.errors import FeedError
 
-__all__ = ["Column", "RowFormat", "Streamed", "TextFile", "scaled"]
+__all__ = ["Column", "Columns", "INTEGER", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""A pattern for integers that are short enough to parse quickly. The book checks their range."""
+"""A pattern for integers that are short enough to parse quickly. The order book checks the range."""
 
-_LONGEST_ROW = 1 << 16  # bytes; a binary file without newlines must not fill the memory
+_LONGEST_ROW = 1 << 16  # bytes; otherwise, a binary file without newlines could use up all memory
+_CHUNK = 1 << 13  # bytes to read at once; a larger chunk is not faster
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+Columns = Sequence[Sequence[str]]
+"""The columns of consecutive rows."""
+
+
+class RowReader(Protocol):
+    """A parser for `TextFile.parsed`."""
+
+    def columns(self, block: str, /) -> Columns | None:
+        """Return the columns of a block of rows, or None if the rows must be read one by one.
+
+        Each row ends with a newline.
+        """
+        ...
+
+    def read(self, row: int, text: str, /) -> tuple[str, ...] | None:
+        """Return the fields of a row, or None for the header. Raise FeedError for a bad row."""
+        ...
 
 
 def scaled(text: str, decimals: int) -> int:
-    """Return a decimal number times 10 ** `decimals` as an exact integer, without using floats.
+    """Return a decimal number times 10 ** `decimals` as an exact integer. No floats are involved.
 
     >>> scaled("236.4", 2), scaled("34200.004241176", 9)
     (23640, 34200004241176)
@@ -36,15 +56,15 @@ class TextFile:
     """A text file that you can read any number of times, row by row, in bounded memory."""
 
     def __init__(self, path: str | os.PathLike[str], longest_row: int = _LONGEST_ROW) -> None:
-        """Set the path, and the maximum number of bytes per row (`longest_row`), which bounds the memory."""
+        """Set the path and the maximum row length in bytes, which bounds the memory."""
         self.path = os.fspath(path)
         self._longest_row = longest_row
-        self._raw: BinaryIO | None = None
+        self._raw: BufferedReader | None = None
         self._position = 0
 
     @property
     def size(self) -> int:
-        """The size of the file on disk in bytes. Accessing it can raise FeedError."""
+        """The size of the file on disk, in bytes. Accessing it can raise FeedError."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -52,7 +72,7 @@ class TextFile:
 
     @property
     def position(self) -> int:
-        """The number of bytes of the file that the latest iteration has read, for a progress bar."""
+        """How many bytes of the file the latest iteration has read, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
@@ -60,60 +80,115 @@ class TextFile:
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
-        """Yield the number of each row, starting at 1, and its text without the line ending.
+        """Yield each row's number, starting at 1, and its text without the line ending.
 
-        Empty rows at the end of the file are skipped. Raise FeedError for a file that is missing, empty,
-        unreadable, damaged, or not text, and for an empty row before the end.
+        Empty rows at the end of the file are skipped. Raise FeedError if the file is missing, empty,
+        unreadable, damaged, or not text, or if there is an empty row before the end.
         """
-        empty = 0  # the first empty row after the latest row yielded, or 0
-        with closing(self.lines()) as lines:
-            for row, text in lines:
-                if not text.strip():
-                    empty = empty or row
-                elif empty:
-                    raise self.error(empty, "must not be empty")
-                else:
-                    yield row, text
+        with closing(self.parsed(_Unparsed())) as blocks:
+            for first, [texts] in blocks:
+                yield from enumerate(texts, first)
+
+    def parsed(self, reader: RowReader) -> Generator[tuple[int, Columns]]:
+        """Stream the rows in blocks, as (number of the first row of the block, columns of the block).
+
+        Empty rows are handled as in `rows`. Raise FeedError for the same reasons and for a bad row, after
+        the rows above it.
+        """
+        empty = 0  # the first empty row after the latest row with fields, or 0
+        with closing(self._blocks()) as blocks:
+            for first, block in blocks:
+                columns = None if empty else reader.columns(block)
+                if columns is not None:
+                    yield first, columns
+                    continue
+                rows: list[tuple[str, ...]] = []
+                problem: FeedError | None = None
+                try:
+                    for row, text in self._split(first, block):
+                        if not text.strip():
+                            empty = empty or row
+                            continue
+                        if empty:
+                            raise self.error(empty, "must not be empty")
+                        fields = reader.read(row, text)
+                        if fields is None:
+                            first = row + 1  # noqa: PLW2901 - the columns begin below the header
+                        else:
+                            rows.append(fields)
+                except FeedError as error:
+                    problem = error  # after the rows above the bad row
+                if rows:
+                    yield first, tuple(zip(*rows, strict=True))
+                if problem is not None:
+                    raise problem
 
     def lines(self) -> Generator[tuple[int, str]]:
-        """Yield the same pairs as `rows`, but including empty rows.
+        """Like `rows`, but also yield empty rows.
 
-        Raise FeedError for a file that is missing, blank, unreadable, damaged, or not text.
+        Raise FeedError if the file is missing, blank, unreadable, damaged, or not text.
         """
-        blank = True
+        with closing(self._blocks()) as blocks:
+            for first, block in blocks:
+                yield from self._split(first, block)
+
+    def _split(self, first: int, block: str) -> Iterator[tuple[int, str]]:
+        for row, text in enumerate(block[:-1].split("\n"), first):
+            if not text.isascii() and _UNDECODED.search(text):
+                raise self.error(row, "must be UTF-8 text")
+            yield row, text.removesuffix("\r")
+
+    def _blocks(self) -> Generator[tuple[int, str]]:
+        """Stream (number of the first row, text of one or more rows). Every row ends with a newline.
+
+        Bytes that are not UTF-8 are replaced by surrogates, so that the rows above them can be read.
+        """
+        row, blank = 1, True
         with self._open() as stream:
-            for row in count(1):
-                line = self._read(stream, row)
-                if not line:
-                    break
-                text = self._text(row, line)
-                blank = blank and not text.strip()
-                yield row, text
+            for raw in self._raw_blocks(stream):
+                block = raw.decode(errors="surrogateescape")
+                if row == 1:
+                    block = block.removeprefix("\ufeff")  # the byte-order mark that some editors add
+                blank = blank and block.isspace()
+                yield row, block
+                row += raw.count(b"\n")
         if blank:
             raise self.error(None, "the file is empty")
 
-    def _text(self, row: int, line: bytes) -> str:
-        try:
-            text = line.decode()
-        except UnicodeDecodeError:
-            raise self.error(row, "must be UTF-8 text") from None
-        if row == 1:
-            text = text.removeprefix("\ufeff")  # the byte-order mark that some editors add
-        return text.removesuffix("\n").removesuffix("\r")
+    def _raw_blocks(self, stream: BufferedReader) -> Generator[bytes]:
+        row = 1
+        pieces: list[bytes] = []  # of a row that has not ended
+        while chunk := self._read(stream, row):
+            end = chunk.rfind(b"\n") + 1
+            self._check_length(row, pieces, chunk)
+            if end:
+                yield b"".join((*pieces, chunk[:end]))
+                row += chunk.count(b"\n")
+                pieces = []
+            pieces.append(chunk[end:])
+        if any(pieces):
+            yield b"".join((*pieces, b"\n"))
 
-    def _read(self, stream: BinaryIO, row: int) -> bytes:
+    def _check_length(self, row: int, pieces: list[bytes], chunk: bytes) -> None:
+        """Raise FeedError if the row that begins with these pieces is too long.
+
+        Later rows of the chunk are not longer than the chunk.
+        """
+        length = chunk.find(b"\n")
+        length = len(chunk) if length < 0 else length
+        if sum(map(len, pieces)) + length >= self._longest_row:
+            raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
+
+    def _read(self, stream: BufferedReader, row: int) -> bytes:
         try:
-            line = stream.readline(self._longest_row)
+            return stream.read1(min(_CHUNK, self._longest_row))
         except MemoryError:
             raise
         except Exception as error:  # each decompression library has its own errors
             raise self.error(row, f"the file is damaged: {error}") from error
-        if len(line) == self._longest_row and not line.endswith(b"\n"):
-            raise self.error(row, f"must have fewer than {self._longest_row:,} bytes")
-        return line
 
     @contextmanager
-    def _open(self) -> Generator[BinaryIO]:
+    def _open(self) -> Generator[BufferedReader]:
         try:
             raw = open(self.path, "rb")  # noqa: SIM115 - closed below; only open() is inside the try
         except OSError as error:
@@ -131,8 +206,21 @@ class TextFile:
                 self._raw = None
 
 
+class _Unparsed:
+    """A reader whose only column contains the rows."""
+
+    def columns(self, _: str) -> None:
+        return None
+
+    def read(self, _: int, text: str) -> tuple[str]:
+        return (text,)
+
+
 class Column(NamedTuple):
-    """A column: its name, a pattern for its values, and a description of valid values."""
+    """A column: its name, a pattern for its values, and a description of valid values.
+
+    The pattern matches no commas.
+    """
 
     name: str
     pattern: str
@@ -142,7 +230,7 @@ class Column(NamedTuple):
 class RowFormat:
     """The expected columns of a row.
 
-    A single pattern for the whole row is fast. The patterns of the columns are only for error messages.
+    A row is matched with one pattern, which is fast. The column patterns are used only in error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -153,6 +241,8 @@ class RowFormat:
     def __init__(self, *columns: Column) -> None:
         self._columns = columns
         self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
+        row = ",".join(f"(?:{column.pattern})" for column in columns)  # much faster than with groups
+        self._rows = re.compile(rf"(?:{row}\r?\n)*+", re.ASCII)
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
@@ -167,8 +257,23 @@ class RowFormat:
         match = self._pattern.fullmatch(text)
         return None if match is None else match.groups()
 
+    def columns(self, block: str) -> Columns | None:
+        r"""Split a block of rows into its columns, or return None if a row does not match.
+
+        >>> RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "")).columns(
+        ...     "7,bid\n8,ask\n"
+        ... )
+        [['7', '8'], ['bid', 'ask']]
+
+        """
+        if self._rows.fullmatch(block) is None:
+            return None
+        fields = block[:-1].replace("\r", "").replace("\n", ",").split(",")
+        count = len(self._columns)
+        return [fields[index::count] for index in range(count)]
+
     def fits(self, text: str) -> bool:
-        """Return True if a row has the right number of columns."""
+        """Return True if the row has the right number of columns."""
         return text.count(",") + 1 == len(self._columns)
 
     def read_header(self, file: TextFile, row: int, text: str) -> None:
@@ -177,7 +282,7 @@ class RowFormat:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Return the reason why a row does not match."""
+        """Return the reason that a row does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"
@@ -188,7 +293,7 @@ class RowFormat:
 
 
 class Streamed:
-    """The base class of recordings and captures. It reports the progress of the latest iteration."""
+    """The base class for recordings and captures. It reports how far the latest iteration has got."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

@@ -1,7 +1,7 @@
-"""Compaction, which drops the oldest events and stores a snapshot of the orders that rested after them.
+"""Compaction: drop the oldest events and replace them with a snapshot of the orders resting at that point.
 
-A transaction can attach a string, called a note, to its events. Because a note may contain an idempotency
-key, dropped events that have a note move to the table `noted`.
+A transaction can attach a string, called a note, to its events. A note may contain an idempotency key, so
+dropped events that have a note are kept in the `noted` table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOTED = (
 
 
 class Droppable(NamedTuple):
-    """The range of events that a compaction would drop, and how many events and trades it contains."""
+    """The range of events that a compaction would drop, with the number of events and trades in it."""
 
     first: int
     last: int
@@ -31,7 +31,7 @@ class Droppable(NamedTuple):
 
 
 def droppable_before(event_log: EventLog, first: int) -> Droppable:
-    """Return the events that `drop_before` would drop. Raises JournalError for a damaged file. O(trades)."""
+    """Return what `drop_before` would drop. Raises JournalError if the file is damaged. O(trades)."""
     start = event_log.head("snapshot").sequence
     last = max(start, event_log.batch_of(first) - 1)
     with reported(event_log.place, "it cannot be read"):
@@ -44,9 +44,9 @@ def droppable_before(event_log: EventLog, first: int) -> Droppable:
 def drop_before(connection: Connection, event_log: EventLog, first: int) -> int:
     """Drop all batches before the one that contains event `first`, and return the number of dropped events.
 
-    The trades of these batches are dropped too. Dropped events that have a note move to the table `noted`.
-    The whole event log is verified first, in the same transaction. Afterward, VACUUM shrinks the file.
-    Raises JournalError and sqlite3.Error. O(events).
+    Their trades are dropped too. Dropped events that have a note move to the `noted` table. The whole event
+    log is verified first, in the same transaction. Afterward, VACUUM shrinks the file. Raises JournalError
+    and sqlite3.Error. O(events).
     """
     try:
         connection.execute("BEGIN IMMEDIATE")  # from now on, no other program can write
@@ -92,7 +92,7 @@ def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[obj
 
 
 def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:
-    """Return the new head of the table `noted`, and the rows to add after event `start`."""
+    """Return the new head of the `noted` table, and the rows to add to the table."""
     head = event_log.head("noted")
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []

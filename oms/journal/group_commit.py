@@ -1,6 +1,6 @@
-"""Group commit: a single sync writes a group of commits to the disk.
+"""Group commit: one sync writes a whole group of commits to disk.
 
-The problem: syncing a file takes far longer than the rest of a commit. With durability "batched", a change is
+The problem: syncing a file takes far longer than the rest of a commit. With "batched" durability, a change is
 acknowledged as soon as the operating system has it. The commits since the last sync form a group. The group
 must be synced after `group_size` commits or `group_seconds` seconds, whichever comes first.
 
@@ -8,20 +8,20 @@ What does not work:
 - Leaving the syncs to SQLite with `synchronous=NORMAL`. SQLite then syncs only at checkpoints, which may be
   hours apart.
 - Committing an empty transaction at `synchronous=FULL`. SQLite syncs only after a write, and an empty
-  transaction writes nothing.
+  transaction does not write anything.
 
-The solution: most commits run at `synchronous=NORMAL`, but the commit that completes a group runs at
+The solution: most commits run at `synchronous=NORMAL`, but the last commit of a group runs at
 `synchronous=FULL`. All commits go to the same log, so one sync covers the whole group. If a group does not
-fill up in time, a thread completes it by incrementing a counter (`heads.syncs`) at `synchronous=FULL`.
+fill up in time, a thread syncs it by incrementing a counter (`heads.syncs`) at `synchronous=FULL`.
 
 Invariants:
 - `unsynced` is never less than the number of commits since the last sync. Otherwise, changes could stay
   unsynced. After an interrupt, `unsynced` may be too high, which costs only an extra sync.
-- The first commit of a group wakes the thread, which then waits `group_seconds` seconds. If the group is
-  completed earlier, the first commit of the next group wakes the thread again, and the wait starts over.
-- The thread holds the journal's lock while it syncs, so it never syncs during a commit.
-- A failed sync makes the journal read-only and ends the thread. The next call of `append` or `close` raises
-  the error.
+- The first commit of a group wakes the thread, which then waits `group_seconds` seconds. If the group fills
+  up earlier, the first commit of the next group wakes the thread again, and the wait starts over.
+- The thread holds the journal's lock while it syncs, so it never syncs in the middle of a commit.
+- If a sync fails, the journal becomes read-only and the thread ends. The next call to `append` or `close`
+  raises the error.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class GroupCommit:
         self._is_closed = False
 
     def start(self, sync: Callable[[], None]) -> None:
-        """Start the thread that calls `sync` when the time for a group is up.
+        """Start the thread that calls `sync` when a group's time is up.
 
         Raises JournalError if the system cannot start another thread.
         """
@@ -58,20 +58,20 @@ class GroupCommit:
             Thread(target=self._sync_in_time, args=(sync,), name=name, daemon=True).start()
         except RuntimeError as error:
             problem = (
-                f"durability 'batched' needs a thread, which cannot be started ({error}); "
+                f"durability 'batched' needs a thread, but none could be started ({error}); "
                 "open the journal with durability='full'"
             )
             raise JournalError(str(self._file.path), problem) from error
 
     def prepare_commit(self) -> bool:
-        """If the next commit completes the group, let SQLite sync that commit, and return True."""
+        """If the next commit fills up the group, make SQLite sync that commit, and return True."""
         is_last = self.unsynced + 1 >= self._size
         if is_last:
             self._file.set_synchronous("FULL")
         return is_last
 
     def count_commit(self, *, is_synced: bool = False) -> None:
-        """Count a commit. Pass `is_synced=True` if the commit completed a group."""
+        """Count a commit. Pass `is_synced=True` if SQLite has synced the commit."""
         if is_synced:
             self._file.set_synchronous("NORMAL")
             self.unsynced = 0
@@ -81,7 +81,7 @@ class GroupCommit:
             self._group_begun.notify()
 
     def sync(self) -> None:
-        """Sync all commits to the disk. Raises JournalError if the sync fails."""
+        """Sync all commits to disk. Raises JournalError if the sync fails."""
         if not self.unsynced:
             return
         try:

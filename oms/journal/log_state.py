@@ -1,12 +1,12 @@
-"""The state of the write-ahead log, which shows whether a file is complete without that log.
+"""The state of the write-ahead log. It shows whether a file is complete without that log.
 
-The problem: while a journal is open, its latest changes are in a separate log file (`-wal`). A copy of the
-main file alone lacks these changes, but it is an undamaged database, so nothing seems to be missing.
+The problem: while a journal is open, its latest changes are in a separate log file (`-wal`). If you copy only
+the main file, the copy lacks these changes. It is still a valid database, so nothing seems to be missing.
 
-The solution: the table `log` has a single row, which contains one of three states.
-- The journal sets the state to AWAY before each checkpoint. The checkpoint copies the log into the file, so
-  the file then contains AWAY.
-- The journal sets the state to OPEN immediately after the checkpoint. Only the log contains this change.
+The solution: the `log` table has a single row, which contains one of three states.
+- Before each checkpoint, the journal sets the state to AWAY. The checkpoint copies the log into the main
+  file, which then says AWAY.
+- Right after the checkpoint, the journal sets the state to OPEN. This change is only in the log.
 - When the journal closes, it sets the state to CLOSED before the last checkpoint.
 
 A reader interprets the state as follows:
@@ -15,11 +15,11 @@ A reader interprets the state as follows:
 - OPEN without a log: the process was killed, and another program then copied the log into the file and
   removed the log. The file is complete.
 
-In two cases the state is misleading:
+In two cases, the state is misleading:
 - The process was killed, or `open` was interrupted, between AWAY and OPEN. The log was then copied into the
   file. The file is complete, but its state is AWAY.
-- A long read prevented a checkpoint from completing, so the file may contain OPEN. A copy without the log
-  then contains OPEN too.
+- A long-running read prevented a checkpoint from completing, so the file may say OPEN. If it is copied
+  without the log, the copy says OPEN too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def mark(connection: Connection, state: str) -> None:
 
 
 def copy_log(connection: Connection, *, to_close: bool = False) -> None:
-    """Make a checkpoint, and set the state before and after it. Raises sqlite3.Error."""
+    """Run a checkpoint, and set the state before and after it. Raises sqlite3.Error."""
     mark(connection, CLOSED if to_close else AWAY)
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     if not to_close:
@@ -51,7 +51,7 @@ def copy_log(connection: Connection, *, to_close: bool = False) -> None:
 
 
 def read_state(connection: Connection, path: str) -> str:
-    """Return the state: AWAY, OPEN, or CLOSED. Raises JournalError for any other content."""
+    """Return the state: AWAY, OPEN, or CLOSED. Raises JournalError if the table contains anything else."""
     place = f"{path}: log"
     with reported(place, "it cannot be read"):
         rows = connection.execute("SELECT state FROM log").fetchall()
@@ -71,7 +71,7 @@ def is_without_its_log(connection: Connection, path: Path) -> bool:
 
 
 def warning_about(connection: Connection, path: Path, last: int) -> str | None:
-    """Return a warning if the file lacks its log, otherwise None. `last` is the last event in the file."""
+    """Return a warning if the file lacks its log, or None if not. `last` is the last event in the file."""
     if not is_without_its_log(connection, path):
         return None
     return (

@@ -1,4 +1,4 @@
-"""Checks of a journal's path before the file is opened, and checks that an open file is still in place."""
+"""Path checks before a journal is opened, and a check that an open journal is still in place."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Presence", "check_name", "find_or_make", "real_path"]
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the path with symbolic links resolved. Raises InvalidArgumentError if it cannot name a file.
+    """Resolve symbolic links in a path. Raises InvalidArgumentError if the path cannot name a file.
 
-    ":memory:" and "file:..." are rejected too, because they have a special meaning in SQLite. To create a
-    file with such a name, put "./" in front of the name.
+    ":memory:" and "file:..." are rejected too, because they have a special meaning in SQLite. To use a file
+    with such a name, put "./" in front of it.
     """
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or text in ("", ":memory:") or "\0" in text or text.startswith("file:"):
@@ -26,7 +26,7 @@ def real_path(path: str | os.PathLike[str]) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Raise JournalError if the path cannot name a file. Call this before creating the lock next to it."""
+    """Raise JournalError if there cannot be a file at this path. Call this before creating the lock file."""
     if path.is_symlink():
         raise JournalError(str(path), "it is a symbolic link that leads to itself")
     if path.exists() and not path.is_file():
@@ -38,13 +38,13 @@ def check_name(path: Path) -> None:
 def find_or_make(path: Path) -> None:
     """Create the journal if the file does not exist. Raises JournalError, OSError, and sqlite3.Error.
 
-    An empty file, or a file with a second name (a hard link), raises JournalError.
+    If the file is empty or has a second name (a hard link), this raises JournalError.
     """
     if not path.exists():
         schema.create(path)
     status = path.stat()
     if status.st_nlink > 1:
-        # SQLite derives the name of the log from the name of the file, so two names would mean two logs.
+        # SQLite derives the log's name from the file name, so two names would mean two logs.
         problem = "it has a second name (a hard link), which another program could open; remove that name"
         raise JournalError(str(path), problem)
     if not status.st_size:
@@ -54,7 +54,7 @@ def find_or_make(path: Path) -> None:
 class Presence:
     """A check that a file and its log are still the ones that were opened.
 
-    If the file or the log is removed or replaced, SQLite keeps writing to the old one, and the changes are
+    If the file or the log is removed or replaced, SQLite keeps writing to the old one, and those changes are
     lost.
     """
 
@@ -63,15 +63,15 @@ class Presence:
         self._before = _identity(self._file), _identity(self._log)
 
     def problem(self, *, thorough: bool = False) -> str | None:
-        """Return a message if the file or the log was removed or replaced, otherwise None.
+        """Return a message if the file or the log was removed or replaced, or None if not.
 
         A replaced log is detected only if `thorough` is True.
         """
         file, log = self._before
         if _identity(self._file) != file:
             return f"{PurePath(self._file).name} was removed or replaced while it was open"
-        # Calling `stat` on the log before every append is too slow. After a `stat`, the file system stores
-        # more exact timestamps for the log, and the next sync of the log takes 1.5 times as long.
+        # Calling `stat` on the log before every append is too slow. After a `stat`, the file system keeps
+        # more precise timestamps for the log, and the next sync takes 1.5 times as long.
         is_same = _identity(self._log) == log if thorough else os.access(self._log, os.F_OK)
         return None if is_same else f"{PurePath(self._log).name} was removed or replaced while it was open"
 

@@ -1,4 +1,4 @@
-"""Read-only access to a journal without the writer lock, even while another program writes to it."""
+"""Read-only access to a journal. It needs no writer lock, so another program may be writing to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["opened_to_read"]
 def opened_to_read(path: str | os.PathLike[str]) -> Generator[EventLog]:
     """Open a file read-only, and yield a consistent snapshot of its event log.
 
-    Raises JournalError if the file is missing or damaged, or if it has another version.
+    Raises JournalError if the file is missing or damaged, or has an unsupported version.
     """
     real = real_path(path)
     place = str(real)

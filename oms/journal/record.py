@@ -37,7 +37,7 @@ SUM_MODULUS = 2**256
 NO_HASH = bytes(32)
 _SIDES = {side.value: side for side in Side}
 _ORDER_FIELDS = set(Order._fields)
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 class Head(NamedTuple):
@@ -189,4 +189,7 @@ def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
     """Build the event from these fields. Raises LookupError, TypeError, or ValueError if one is invalid."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
-    return cast("Callable[..., Event]", make)(*read(_decode(body)), sequence, note)
+    content, end = _decode(body)
+    if end != len(body):
+        raise ValueError("it has more than one JSON value")
+    return cast("Callable[..., Event]", make)(*read(content), sequence, note)

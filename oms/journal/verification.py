@@ -1,10 +1,10 @@
-"""Verification, which replays the whole event log and compares the result with all other tables."""
+"""Verification: replay the whole event log, and compare the result with all other tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from oms.errors import JournalError, OmsError
 from oms.events import (
@@ -32,9 +32,8 @@ _DIGITS_OF_64_BITS = 18
 class Verification(NamedTuple):
     """The result of a verification that found no damage.
 
-    `events` is the number of events from `first` to `last`. `state_hash` is the hash of the resting orders
-    and the counters. `warning` is a message if events after `last` may be missing, otherwise None; see
-    `verify`.
+    `events` is the number of events from `first` to `last`. `state_hash` is a hash of the resting orders and
+    the counters. `warning` is a message if events after `last` may be missing, or None if not. See `verify`.
     """
 
     first: int
@@ -47,9 +46,9 @@ class Verification(NamedTuple):
 
 
 def verify_event_log(event_log: EventLog) -> Verification:
-    """Replay all events, and compare the hashes, orders, trades, and fills with the result. O(events).
+    """Replay all events, and compare the result with the hashes, orders, trades, and fills. O(events).
 
-    Raises JournalError with the location of the first damage.
+    Raises JournalError with the first location that is damaged.
     """
     with reported(event_log.place, "it cannot be read"):
         for (result,) in event_log.connection.execute("PRAGMA integrity_check").fetchall():
@@ -68,88 +67,103 @@ def verify_event_log(event_log: EventLog) -> Verification:
     sequence, next_trade_id, resting = om.snapshot()
     result = sequence, next_trade_id, sorted(resting)
     if result != (end.sequence, end.next_trade_id, sorted(orders)):
-        raise JournalError(f"{event_log.place}: orders", "they differ from the result of the events")
+        raise JournalError(f"{event_log.place}: orders", "they do not match the events")
     first, events = start.sequence + 1, end.sequence - start.sequence
     return Verification(first, end.sequence, events, trades.count, len(om), om.state_hash())
 
 
 def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
-    """Rebuild the order books as of the event `sequence`. Raises JournalError for a damaged event."""
+    """Rebuild the order books as of event number `sequence`. Raises JournalError if an event is damaged."""
     return replayed(event_log, sequence, lambda _: None)
 
 
 def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], None]) -> OrderManagement:
-    """Rebuild the order books as of the event `last`, calling `on_trade` with the event of each trade.
+    """Rebuild the order books as of event number `last`. Call `on_trade` with each trade event.
 
-    Raises JournalError for a damaged event.
+    Raises JournalError if an event is damaged.
     """
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
     om = OrderManagement.from_snapshot(Snapshot(start.sequence, start.next_trade_id, orders))
-    published: list[Event] = []
-    om.subscribe(published.append)
     batch = 0
     for row in event_log.rows(start.sequence + 1):
         sequence, first = row[:2]
         if sequence > last:
             break
-        place = f"{event_log.place}: events, sequence {sequence}"
         event = event_log.event(row)
         if first not in (batch, sequence):
             allowed = f"{batch} or {sequence}" if batch else sequence
-            raise JournalError(place, f"its batch must be {allowed}, not {first}")
+            raise _damage(event_log, sequence, f"its batch must be {allowed}, not {first}")
         batch = first
+        kind = type(event)
         try:
-            if event.note is None:  # a transaction takes longer than most changes
-                REPLAY[type(event)](om, event)
-            else:
-                with om.transaction(event.note):
-                    REPLAY[type(event)](om, event)
-        except (OmsError, TypeError) as error:
-            raise JournalError(place, f"it cannot have happened: {error}") from error
-        if published != [event] and [_as_stored(each, event) for each in published] != [event]:
-            raise JournalError(place, f"it cannot have happened: its replay publishes {published}")
-        published.clear()
-        if isinstance(event, TradePlaced):
-            on_trade(event)
+            reproduced = REPLAY[kind](om, event)
+        except (OmsError, LookupError, TypeError) as error:
+            raise _damage(event_log, sequence, f"it cannot have happened: {error}") from error
+        if not reproduced:
+            raise _damage(event_log, sequence, "it cannot have happened: its replay has a different result")
+        if kind is TradePlaced:
+            on_trade(cast("TradePlaced", event))
     return om
 
 
-def _as_stored(repeated: Event, stored: Event) -> Event:
-    """Return the replayed event, without `remaining` if the stored event is older than that field."""
-    if isinstance(stored, TradePlaced) and isinstance(repeated, TradePlaced) and stored.remaining is None:
-        return repeated._replace(remaining=None)
-    return repeated
+def _damage(event_log: EventLog, sequence: int, problem: str) -> JournalError:
+    return JournalError(f"{event_log.place}: events, sequence {sequence}", problem)
 
 
 def _selection(om: OrderManagement, orders: tuple[Any, ...]) -> tuple[str | None, Side | None]:
-    """Return the narrowest arguments with which `remove_orders` removes exactly these orders."""
+    """Return the most specific `remove_orders` arguments that remove exactly these orders."""
     _, symbol, side, _, _ = orders[0]
     candidates = ((symbol, side), (symbol, None), (None, side), (None, None))
     return next((candidate for candidate in candidates if om.orders(*candidate) == orders), (None, None))
 
 
-def _amend(om: OrderManagement, event: OrderAmended) -> None:
-    om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
+def _add(om: OrderManagement, event: OrderAdded) -> bool:
+    om.add_order(*event.order)
+    return True
 
 
-def _trade(om: OrderManagement, event: TradePlaced) -> None:
-    om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+def _add_many(om: OrderManagement, event: OrdersAdded) -> bool:
+    om.add_orders(event.orders)
+    return True
 
 
-REPLAY: dict[type[Event], Callable[[OrderManagement, Any], object]] = {
-    OrderAdded: lambda om, event: om.add_order(*event.order),
-    OrdersAdded: lambda om, event: om.add_orders(event.orders),
-    OrderRemoved: lambda om, event: om.remove_order(event.order.order_id),
-    OrdersRemoved: lambda om, event: om.remove_orders(*_selection(om, event.orders)),
+def _remove(om: OrderManagement, event: OrderRemoved) -> bool:
+    order = om.get_order(event.order.order_id)
+    om.remove_order(order.order_id)
+    return order == event.order
+
+
+def _remove_many(om: OrderManagement, event: OrdersRemoved) -> bool:
+    return om.remove_orders(*_selection(om, event.orders)) == event.orders
+
+
+def _amend(om: OrderManagement, event: OrderAmended) -> bool:
+    before = om.get_order(event.after.order_id)
+    after = om.amend_order(event.after.order_id, amount=event.after.amount, price=event.after.price)
+    return before != after and (before, after) == (event.before, event.after)
+
+
+def _trade(om: OrderManagement, event: TradePlaced) -> bool:
+    trade = om.place_trade(event.trade.symbol, event.trade.side, event.trade.amount)
+    last_id = trade.fills[-1].order_id
+    remaining = om.get_order(last_id).amount if last_id in om else 0
+    return trade == event.trade and event.remaining in {None, remaining}  # old events have no `remaining`
+
+
+REPLAY: dict[type[Event], Callable[[OrderManagement, Any], bool]] = {
+    OrderAdded: _add,
+    OrdersAdded: _add_many,
+    OrderRemoved: _remove,
+    OrdersRemoved: _remove_many,
     OrderAmended: _amend,
     TradePlaced: _trade,
 }
-"""The method call that replays each kind of event."""
+"""For each kind of event, a function that replays it. It returns True if the result equals the event."""
 
 
 class _Trades:
-    """A reader of the tables `trades` and `fills`, which advances in step with the events."""
+    """A reader for the `trades` and `fills` tables that advances in step with the events."""
 
     def __init__(self, event_log: EventLog) -> None:
         self.count = 0
@@ -157,7 +171,7 @@ class _Trades:
         self._rows = self._read(event_log)
 
     def check(self, event: TradePlaced) -> None:
-        """Raise JournalError unless the next trade in the table is the trade of the event."""
+        """Raise JournalError unless the next trade in the table is the event's trade."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row != (event.sequence, event.trade):
@@ -166,14 +180,14 @@ class _Trades:
         self.count += 1
 
     def check_end(self) -> None:
-        """Raise JournalError if a trade that remains in the table has no event."""
+        """Raise JournalError if the table contains another trade. It would have no event."""
         with reported(self._place, "it cannot be read"):
             row = next(self._rows, None)
         if row is not None:
-            raise JournalError(self._place, f"no event has placed this trade: {row[1]}")
+            raise JournalError(self._place, f"no event placed this trade: {row[1]}")
 
     def close(self) -> None:
-        """End the query. Otherwise the traceback of an exception could keep it open and the file locked."""
+        """End the query. Otherwise, an exception's traceback could keep it open and the file locked."""
         self._rows.close()
 
     def _read(self, event_log: EventLog) -> Generator[tuple[int, Trade]]:
@@ -196,7 +210,7 @@ class _Trades:
 
 
 def _exact(number: Any) -> Any:
-    """Convert a decimal string of more than 64 bits to an integer. Return other values unchanged."""
+    """Convert a decimal string that is too long for 64 bits to an int. Return other values unchanged."""
     return (
         int(number)
         if type(number) is str and number.isdecimal() and len(number) > _DIGITS_OF_64_BITS

@@ -1,4 +1,4 @@
-"""The writer lock, which allows only one writer of a journal at a time."""
+"""The writer lock, which ensures that a journal has only one writer at a time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ __all__ = ["WriterLock"]
 class WriterLock:
     """An exclusive lock for writing to a journal, held until `release` or the end of the process.
 
-    The lock is an exclusive SQLite transaction on an empty file, `NAME-lock`, next to the journal. SQLite
+    The lock is an exclusive SQLite transaction on an empty file next to the journal, `NAME-lock`. SQLite
     locks work on every system. Unlike POSIX locks, they also exclude a second connection in the same process.
-    The empty file is never removed, because removing it could allow two writers at once.
+    The empty file is never deleted, because that could allow two writers at once.
 
-    If the empty file is read-only, SQLite acquires only a read lock and raises no error. To get an error, the
-    transaction also writes. The write stays in memory, because the transaction is never committed.
+    If the empty file is read-only, SQLite silently acquires only a read lock. The transaction therefore also
+    writes, so that this case raises an error. The write stays in memory, because the transaction is never
+    committed.
 
     Raises JournalError if another writer holds the lock, or if `NAME-lock` cannot be locked.
     """
@@ -48,7 +49,7 @@ class WriterLock:
             undo.pop_all()
 
     def check(self) -> None:
-        """Raise JournalError if this process was forked from the one that holds the lock."""
+        """Raise JournalError if this process was forked from the one that acquired the lock."""
         if not self.is_ours():
             raise JournalError(
                 str(self._path), "it belongs to a parent process; a forked process cannot use it"
@@ -59,12 +60,12 @@ class WriterLock:
         return os.getpid() == self._process
 
     def release(self) -> None:
-        """Release the lock so that another writer can open the file."""
+        """Release the lock, so that another writer can open the file."""
         self._connection.close()
 
 
 def _problem(error: sqlite3.Error, beside: Path) -> str:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "it is open elsewhere; close it there, because a journal allows one writer"
+        return "it is open elsewhere; close it there, because a journal allows only one writer"
     problem = f"{beside.name} cannot be written, so a second writer could not be locked out: {error}"
     return f"{problem}; make it and its folder writable, or open the journal as the user that owns them"

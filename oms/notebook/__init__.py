@@ -1,9 +1,9 @@
-"""Matplotlib plots of books, prices, and recordings (extra `notebook`).
+"""Matplotlib plots of books, prices, and recordings (requires the `notebook` extra).
 
-Each function draws on `ax` and returns `ax`. Without `ax`, the function creates a pyplot figure. A notebook
-displays this figure automatically, but a script must close it. To show the tick size and the lot size in the
-axis labels, pass an `instrument`. A recording already contains its instrument. If a book is empty, the axes
-show only a message. All numbers are exact until they are drawn.
+Each function draws on `ax` and returns it. If you do not pass `ax`, the function creates a pyplot figure. A
+notebook displays this figure automatically, but a script must close it. Pass an `instrument` to show its tick
+size and lot size in the axis labels. A recording already contains its instrument. If there is nothing to
+plot, the axes show a message instead. All numbers are exact until they are drawn.
 
 >>> from matplotlib.figure import Figure
 >>> from oms import Order, OrderManagement, Side

@@ -1,4 +1,4 @@
-"""The common look of the plots: axes, colors for light and dark backgrounds, and legend names."""
+"""Shared plot styling: axes, legends, and colors for light and dark backgrounds."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 BOOKS = {side: f"{name} ({side} trades take these)" for side, name in BOOK_OF.items()}
-"""For each side of a trade, the legend name of the book that fills it."""
+"""Maps each trade side to the legend entry of the book that fills it."""
 
-_TOO_LONG = 1e9  # from this number on, scientific notation is used
+_TOO_LONG = 1e9  # numbers from here on are shown in scientific notation
 
 
 class Numbers(ScalarFormatter):
-    """A formatter for the numbers on an axis, with thousands separators.
+    """An axis number formatter with thousands separators.
 
-    All numbers on an axis have the same number of decimals. Huge numbers are in scientific notation.
+    All numbers on an axis have the same number of decimals. Huge numbers use scientific notation.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Numbers(ScalarFormatter):
 
 
 class Palette(NamedTuple):
-    """The colors for one background. The books also differ in lightness, so that grayscale prints work."""
+    """The colors for one background. The two books also differ in lightness, so they work in grayscale."""
 
     asks: str
     bids: str
@@ -75,7 +75,7 @@ class Palette(NamedTuple):
         return self.asks if side is Side.BUY else self.bids
 
 
-# The color map is reversed on a light background, so that larger amounts always contrast more.
+# On a light background, the color map is reversed, so that larger amounts always stand out more.
 _ASKS, _BIDS = SHADES_OF[Side.BUY], SHADES_OF[Side.SELL]
 _ON_LIGHT = Palette(_ASKS.on_light, _BIDS.on_light, ink="#000000", amounts="viridis_r")
 _ON_DARK = Palette(_ASKS.on_dark, _BIDS.on_dark, ink="#ffffff", amounts="viridis")
@@ -97,7 +97,7 @@ def luminance(color: ColorType) -> float:
 
 
 def palette_for(ax: Axes) -> Palette:
-    """Return the palette that contrasts with the background of these axes."""
+    """Return the palette that contrasts with the axes' background."""
     face = ax.get_facecolor()
     if to_rgba(face)[3] == 0:
         face = ax.figure.get_facecolor()
@@ -105,7 +105,7 @@ def palette_for(ax: Axes) -> Palette:
 
 
 def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
-    """Set the title, the labels of the axes, and the format of their numbers."""
+    """Set the title, the axis labels, and the number format."""
     ax.set_title(title, parse_math=False)
     ax.set_xlabel(x)
     ax.set_ylabel(y)
@@ -120,19 +120,19 @@ def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def small_font(ax: Axes, rows: int = 1) -> float:
-    """Return a font size (points) for small text. The size is small enough for `rows` lines to fit."""
+    """Return a font size (points) for small text, at which `rows` lines fit into the axes."""
     return min(9 * _scale(ax), 0.75 * 72 * _inches(ax)[1] / rows)
 
 
 def add_legend(ax: Axes, handles: Sequence[Artist] | None = None, *, title: str | None = None) -> None:
-    """Add a legend at the place where it hides the least of the plot."""
+    """Add a legend where it hides as little of the plot as possible."""
     entries = ax.get_legend_handles_labels()[0] if handles is None else handles
     size = small_font(ax)
     ax.legend(handles=entries, title=title, loc="best", framealpha=0.8, fontsize=size, title_fontsize=size)
 
 
 def show_message(ax: Axes, message: str) -> Axes:
-    """Show a message in axes that have no data, and return the axes."""
+    """Show a message in empty axes, and return the axes."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.text(0.5, 0.5, message, transform=ax.transAxes, ha="center", va="center", parse_math=False)
@@ -140,9 +140,9 @@ def show_message(ax: Axes, message: str) -> Axes:
 
 
 def ends_of(times: Sequence[float]) -> list[float]:
-    """Return the end of each time span, which is the start of the next.
+    """Return the end of each time span. Each span ends where the next one starts.
 
-    The last span has the average length.
+    The last span gets the average length.
     """
     average = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
     return [*times[1:], times[-1] + average]
@@ -177,10 +177,10 @@ def _inches(ax: Axes) -> tuple[float, float]:
 
 
 def _ticks_across(ax: Axes) -> int:
-    """Return the number of tick labels that fit below the axes."""
+    """Return how many tick labels fit below the axes."""
     return max(3, int(1.5 * _inches(ax)[0]))
 
 
 def _scale(ax: Axes) -> float:
-    """Return the factor by which text is scaled down in small axes, from 0.6 to 1."""
+    """Return the text scale factor, from 0.6 (small axes) to 1."""
     return min(1.0, max(0.6, _inches(ax)[0] / 4.5))

@@ -1,4 +1,4 @@
-"""The cost curve: a plot of the average and the worst price of a trade against its amount."""
+"""The cost curve: a plot of a trade's average and worst price against its amount."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -40,11 +40,11 @@ def cost_curve(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the average and the worst price of a trade against its amount.
+    """Plot the average and worst price of a trade against its amount.
 
-    The amounts cover the best `levels` price levels, or all levels if `levels` is None. The right axis shows
-    the slippage in basis points of the best price. Every point is computed from an exact price. Raises
-    InvalidOrderError for an invalid argument. O(levels).
+    The curve covers the best `levels` price levels, or all levels if `levels` is None. The right axis shows
+    the slippage, in basis points of the best price. Every point is computed from an exact price. Raises
+    InvalidOrderError if an argument is invalid. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -55,7 +55,7 @@ def cost_curve(
     [('worst price', '21.00'), ('average price', '20.33'), ('best price 20', '20.00')]
 
     """
-    with om.locked():  # so that the curve and the prices describe the same state of the book
+    with om.locked():  # so that the curve and the prices match
         curve = om.price_curve(symbol, side, levels)
         amounts = _amounts(curve["cumulative_amount"])
         totals = om.calculate_prices(symbol, side, amounts)
@@ -86,7 +86,7 @@ def _draw_worst(ax: Axes, curve: dict[str, list[int]], color: str, units: Units)
 
 
 def _add_slippage_axis(ax: Axes, best: float, side: Side) -> None:
-    """Add a right axis that shows slippage relative to the best price."""
+    """Add an axis on the right that shows slippage relative to the best price."""
     worse = side.sign * _BPS
 
     def slippage(price: Any) -> Any:  # a number or an array

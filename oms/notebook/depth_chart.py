@@ -1,4 +1,4 @@
-"""The depth chart: a plot of the cumulative amount at each price on both sides of the spread."""
+"""The depth chart: a plot of the cumulative amount by price, on both sides of the spread."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -28,11 +28,11 @@ def depth_chart(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the cumulative amount at each price for both books, and the spread between them.
+    """Draw a depth chart: the cumulative amount by price for both books, and the spread between them.
 
     The chart shows the best `levels` price levels of each book, or all levels if `levels` is None. The legend
-    shows the spread as a price and in basis points of the mid price. The spread is negative if the books are
-    crossed. Raises InvalidOrderError for an invalid argument. O(levels).
+    shows the spread as a price difference and in basis points of the mid price. If the book is crossed, the
+    spread is negative. Raises InvalidOrderError if an argument is invalid. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -67,7 +67,7 @@ def depth_chart(
 
 
 def _margin(curves: dict[Side, Curve]) -> Fraction:
-    """Return how far (ticks) a curve extends beyond its worst level, so that this level is visible."""
+    """Return how far (ticks) to extend a curve beyond its worst level, so that the level is visible."""
     prices = [price for curve in curves.values() for price in (curve["price"][0], curve["price"][-1])]
     return max(Fraction(1), Fraction(max(prices) - min(prices), 25))
 

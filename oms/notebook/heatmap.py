@@ -1,4 +1,4 @@
-"""The heat map: an image of the depth over time, overlaid with trades."""
+"""The heat map: an image of resting volume by price over time, overlaid with trades."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -32,18 +32,18 @@ __all__ = ["heatmap"]
 _ROWS = 120
 _COLUMNS = 400
 _TRADES = 300
-_OUTLIERS = 50  # at most 1/50 of the levels is cut off at the top, and 1/50 at the bottom
+_OUTLIERS = 50  # the image may leave out 1/50 of the levels at the top, and 1/50 at the bottom
 
 Levels = tuple[tuple[int, int], ...]
 
 
 def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
-    """Draw the amount at each price over time on a logarithmic color scale, overlaid with trades.
+    """Draw a heat map of resting volume by price over time, overlaid with trades.
 
-    The image has at most 120 rows and 400 columns. Each column shows the books at one recorded time. The
-    label of the color scale shows the number of ticks per row. Outlying prices are cut off, but the image
-    always covers the best prices and the trade prices. If there are more than 300 trades, only the
-    300 largest are drawn, and the legend says so. O(p log p) for p recorded levels.
+    The color scale is logarithmic. The image has at most 120 rows and 400 columns. Each column shows the book
+    at one recorded time. The color scale's label shows the number of ticks per row. Outlying prices are cut
+    off, but the best prices and the trade prices are always visible. If there are more than 300 trades, only
+    the 300 largest are drawn, and the legend says so. O(p log p) for p recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -60,7 +60,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
     label_axes(ax, f"{history.symbol}: depth and trades over time", "time", f"price ({units.price})")
     columns = _columns(history) if history.times else []
     if not any(column.levels for column in columns):
-        return show_message(ax, f"no depth of {history.symbol} was recorded")
+        return show_message(ax, f"no depth was recorded for {history.symbol}")
     rows = _rows(history, columns)
     _draw_depth(ax, columns, rows, units)
     _draw_best(ax, history, units)
@@ -71,7 +71,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
 
 class _Column(NamedTuple):
-    """The levels of both books from `start` to `end` (seconds)."""
+    """Both books' levels from `start` to `end` (seconds)."""
 
     start: float
     end: float
@@ -79,7 +79,7 @@ class _Column(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of the image: `number` rows of `height` ticks each, starting at the price `first`."""
+    """The image rows: `number` rows of `height` ticks each, starting at price `first`."""
 
     first: int
     height: int
@@ -101,8 +101,8 @@ def _rows(history: BookHistory, columns: Sequence[_Column]) -> _Rows:
     visible += history.trades.price
     low = min(prices[cut], *visible)
     high = max(prices[-1 - cut], *visible)
-    # Some markets use only every nth tick. In such a market, the height of a row must be a multiple of n
-    # ticks. Otherwise, some rows would always be empty.
+    # Some markets use only every nth tick. There, the row height must be a multiple of n ticks. Otherwise,
+    # some rows would always be empty.
     grid = math.gcd(*(price - low for price in prices), high - low) or 1
     height = grid * math.ceil((high - low + grid) / grid / _ROWS)
     return _Rows(low, height, (high - low) // height + 1)
@@ -168,7 +168,7 @@ def _draw_trades(ax: Axes, history: BookHistory, start: float, end: float, units
                 label=f"{side} trades",
             )
     if largest:
-        # The recorder drops the smallest trades if there are too many to store.
+        # If there are too many trades to store, the recorder drops the smallest.
         dropped = max(0, history.trades_seen - len(trades.time))
         total = len(in_range) + dropped
         add_legend(ax, title=f"the largest {len(largest):,} of {total:,}" if len(largest) < total else None)

@@ -1,4 +1,4 @@
-"""The ladder: the best levels of both books around the spread, with a bar for each amount."""
+"""The ladder: a bar chart of the best price levels of both books, with the spread in the middle."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -32,10 +32,10 @@ def ladder(
     instrument: Instrument = TICKS_AND_LOTS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the best `levels` price levels of both books, with the asks above the bids.
+    """Draw a price ladder: the best `levels` price levels of both books, with the asks above the bids.
 
-    Each bar is labeled with its amount and, if the level has several orders, the number of orders. Raises
-    InvalidOrderError for an invalid argument. O(levels).
+    Each bar is labeled with its amount. If a level has several orders, the label also shows how many. Raises
+    InvalidOrderError if an argument is invalid. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()

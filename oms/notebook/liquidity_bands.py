@@ -1,4 +1,4 @@
-"""Liquidity bands: a plot of the amount near the mid price over time."""
+"""Liquidity bands: a plot of the depth near the mid price over time."""
 
 # pyright: reportUnknownMemberType=false
 # Reason: matplotlib does not type its keyword arguments.
@@ -43,10 +43,10 @@ class _Amounts(Numbers):
 def liquidity_bands(
     history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
 ) -> Axes:
-    """Draw the amounts within `bps` basis points of the mid price, with asks above 0 and bids below 0.
+    """Plot the depth within `bps` basis points of the mid price over time. Asks are above 0, bids below.
 
-    If a side is empty, there is no mid price, so the plot has a gap. If a band may extend beyond the recorded
-    levels, the real amount may be larger, and the legend says "at least". Prices are compared exactly, as
+    If a side is empty, there is no mid price, and the plot has a gap. A band may reach beyond the recorded
+    levels. The real amount may then be larger, so the legend says "at least". Prices are compared exactly, as
     integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def liquidity_bands(
     )
     sums = [_sum_of(*best) for best in zip(history.best_buy, history.best_sell, strict=True)]
     if all(both is None for both in sums):
-        return show_message(ax, f"the recording of {history.symbol} has no time with both asks and bids")
+        return show_message(ax, f"the recording of {history.symbol} never has both asks and bids")
     incomplete: set[int] = set()
     for side, levels in ((Side.BUY, history.buy_levels), (Side.SELL, history.sell_levels)):
         incomplete |= _draw(ax, side, history.times, levels, sums, widths, units)
@@ -112,10 +112,7 @@ def _draw(
     widths: Sequence[int],
     units: Units,
 ) -> set[int]:
-    """Draw the bands of one side, widest first.
-
-    Return the band widths (bps) for which the total amount may be incomplete.
-    """
+    """Draw one side's bands, widest first. Return the widths (bps) of the bands that may be incomplete."""
     up = side.sign
     deepest = max(map(len, levels))
     incomplete: set[int] = set()
@@ -140,7 +137,7 @@ def _draw(
 
 
 def _shades(number: int) -> list[float]:
-    """Return the opacities of the bands, narrowest first. The narrowest band is the most opaque."""
+    """Return the band opacities, narrowest band first. Narrower bands are more opaque."""
     return [0.95 - 0.6 * n / max(1, number - 1) for n in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""Conversion of ticks and lots to floats for drawing, and to strings for labels."""
+"""Conversion of ticks and lots to floats for plotting, and to strings for labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Units"]
 
 
 class Units:
-    """A converter for one instrument's ticks and lots. Each float is the one nearest to the exact value.
+    """A converter for one instrument's ticks and lots. Floats are correctly rounded.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount

@@ -75,7 +75,7 @@ def test_a_wrong_key_a_missing_key_and_an_expired_session_get_different_messages
         assert response.status_code == 401
         return problem(response)["detail"], response.headers["www-authenticate"]
 
-    missing = ("the request has no API key; send the header Authorization: Bearer <key>", "Bearer")
+    missing = ("the request has no API key; send an Authorization: Bearer <key> header", "Bearer")
     for headers in (
         {},
         {"Authorization": "Bearer"},
@@ -84,7 +84,7 @@ def test_a_wrong_key_a_missing_key_and_an_expired_session_get_different_messages
     ):
         assert rejection(**headers) == missing
     wrong = (
-        "the API key is wrong; send the right key in the header Authorization: Bearer <key>",
+        "the API key is wrong; send the right key in an Authorization: Bearer <key> header",
         'Bearer error="invalid_token"',
     )
     for key in ("x", KEY[:-1], KEY + "x", "x" * 10_000):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import oms
 from oms import contract
+from oms.api import response_models
 from oms.contract import (
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_HEADER,
-    LARGEST_IN_BODY,
+    LARGEST_JSON_INTEGER,
     LONGEST_IDEMPOTENCY_KEY,
     PROBLEM_MEDIA_TYPE,
     PROBLEM_TYPE,
@@ -48,7 +51,7 @@ def test_no_file_of_the_service_repeats_a_name_in_the_contract(path: Path) -> No
 
 def test_the_request_models_repeat_no_limit_in_the_contract() -> None:
     numbers = {value for value in constants(SERVICE / "request_models.py") if type(value) is int}
-    assert {LARGEST_IN_BODY, 1_000, LONGEST_IDEMPOTENCY_KEY} <= LIMITS
+    assert {LARGEST_JSON_INTEGER, 1_000, LONGEST_IDEMPOTENCY_KEY} <= LIMITS
     assert numbers & LIMITS <= {100}  # the default length of a page, which is not a limit
 
 
@@ -70,7 +73,24 @@ def test_the_page_uses_the_header_the_limit_and_the_codes_in_the_contract() -> N
     codes = re.findall(r"^  (\w+): \(", messages[1], re.MULTILINE)
     assert len(codes) > 5
     assert set(codes) <= PROBLEMS.keys()
-    assert LARGEST_IN_BODY == 2**53 - 1
+    assert LARGEST_JSON_INTEGER == 2**53 - 1
     limits = [line for text in SCRIPTS.values() for line in text.splitlines() if "LARGEST =" in line]
     assert limits
     assert all("2n ** 53n - 1n" in line for line in limits)
+
+
+def test_the_page_knows_every_field_that_contains_an_integer() -> None:
+    declaration = re.search(r"INTEGER_FIELDS = new Set\(\[(.*?)\]\)", SCRIPTS["exact.js"], re.DOTALL)
+    assert declaration is not None
+    names = set(re.findall(r'"(\w+)"', declaration[1]))
+    models = [getattr(response_models, name) for name in response_models.__all__]
+    fields = {
+        name
+        for model in models
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for name, schema in model.model_json_schema()["properties"].items()
+        if "9007199254740991" in json.dumps(schema)
+    }
+    assert len(fields) > 20
+    assert names == fields | {"previous"}  # a field of the stream messages
+    assert not names & {"symbol", "symbols", "type", "detail", "value"}

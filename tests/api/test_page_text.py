@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from typing import Any
 
+import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Page, expect
 
 from oms import Order, OrderManagement, Side
 from support import ladder_page
-from support.ladder_page import HUGE, choose, review, shows
+from support.api_server import Address
+from support.ladder_page import HUGE, add, choose, review, shows
 
 browser = ladder_page.browser
 om = ladder_page.om
@@ -66,15 +69,51 @@ def test_large_numbers_are_shown_with_all_their_digits(page: Page, om: OrderMana
     page.fill("#trade-amount", f"{HUGE + 5:,}")
     expect(page.locator("#quote dd").first).to_have_text(f"{(HUGE + 5) * (HUGE - 1):,}")
     expect(page.locator("#quote dd").nth(1)).to_have_text(f"{HUGE - 1:,}.0000")
-    page.get_by_role("button", name="Review the trade").click()
-    expect(page.locator("#trade-problem")).to_contain_text("the largest number that the server accepts")
-    om.place_trade("JPM", Side.SELL, HUGE)
-    expect(page.locator("#trades tr").first).to_contain_text(f"{HUGE * (HUGE - 1):,}")
+    total = f"{HUGE * (HUGE - 1):,}"
+    dialog = review(page, f"{HUGE:,}", "SELL")
+    dialog.get_by_role("button", name=f"Sell for {total}").click()
+    expect(page.locator("#trades tr").first).to_contain_text(total)
+    expect(page.locator("#trade .outcome")).to_contain_text(f"Sold {HUGE:,} for {total}")
     page.get_by_role("button", name=f"Remove order {HUGE}").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     shows(page, "SELL")
 
 
+def test_an_order_with_a_19_digit_id_can_be_added_amended_and_removed(
+    page: Page, address: Address, om: OrderManagement
+) -> None:
+    order_id = 8389765612825190229
+    add(page, "SELL", f"{HUGE:,}", "19", id=str(order_id))
+    outcome = page.locator("#order .outcome")
+    expect(outcome).to_have_text(f"Added order {order_id}: bid of {HUGE:,} at 19.")
+    expect(page.locator("#orders th")).to_have_text(["1", "4", str(order_id)])
+    expect(page.locator("#order-id")).to_have_value(str(order_id + 1))
+    assert om.get_order(order_id).amount == HUGE
+    amendment = {"amount": str(HUGE - 1), "price": str(HUGE - 2)}
+    assert httpx.patch(f"{address.http}/orders/{order_id}", json=amendment).status_code == 200
+    shows(page, "SELL", (f"{HUGE - 2:,}", f"{HUGE - 1:,}"))
+    add(page, "SELL", "1", "19", id=str(order_id))
+    expect(page.locator("#order-problem")).to_contain_text(f"Order id {order_id} has been used already.")
+    page.get_by_role("button", name=f"Remove order {order_id}").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+    expect(page.locator("#orders-outcome")).to_have_text(
+        f"Removed order {order_id} with its remaining amount of {HUGE - 1:,}."
+    )
+    shows(page, "SELL")
+    assert order_id not in om
+
+
+def test_a_symbol_that_looks_like_a_large_integer_is_shown_as_text(page: Page, om: OrderManagement) -> None:
+    symbol = "9007199254740993"
+    om.add_order(9, symbol, Side.SELL, 3, 2**60)
+    page.goto(page.url.replace("JPM", symbol))
+    expect(page.locator("#symbol")).to_have_text(symbol)
+    shows(page, "SELL", (f"{2**60:,}", "3"))
+    assert review(page, "2", "SELL").locator(".symbol").text_content() == symbol
+
+
+large_texts = st.integers(2**52, 2**70).map(str) | st.lists(st.integers(2**54, 2**70).map(str), max_size=2)
+names = st.sampled_from(["order_id", "amounts", "symbol", "value"])
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -83,14 +122,25 @@ values = st.recursive(
     | st.floats(-(2**53), 2**53)  # larger floats look like integers when the browser returns them
     | st.text()
     | st.sampled_from(["#1", "=1", '"', "\\", '\\"', "1:", '"1":2', "-0"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["order_id", "amounts", "symbol", "value"]), inner | large_texts, max_size=4
+        )
+    ),
     max_leaves=12,
 )
 
 
-def marked(value: Any) -> Any:
-    """Return the value with every integer replaced by {"int": its digits}."""
+def marked(value: Any, name: str = "") -> Any:
+    """Return the value with every integer replaced by {"int": its digits}.
+
+    The text of an integer above 2^53-1 is an integer only in a field that contains integers.
+    """
     match value:
+        case str() if name in {"order_id", "amounts"} and re.fullmatch("[1-9][0-9]{15,}", value):
+            return {"int": value}
         case bool() | None | str():
             return value
         case int():
@@ -98,9 +148,9 @@ def marked(value: Any) -> Any:
         case float():
             return value
         case list():
-            return [marked(each) for each in value]
+            return [marked(each, name) for each in value]
         case _:
-            return {"pairs": [[name, marked(each)] for name, each in sorted(value.items())]}
+            return {"pairs": [[name, marked(each, name)] for name, each in sorted(value.items())]}
 
 
 READ_BOTH_WAYS = """async (texts) => {

@@ -20,7 +20,7 @@ from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
 
 KEY = "correct-horse-battery"
-PROXY_REMEDY = "let the proxy forward the Host that it received (nginx: proxy_set_header Host $http_host)"
+PROXY_REMEDY = "make the proxy forward the original Host (nginx: proxy_set_header Host $http_host)"
 
 
 class Message(NamedTuple):
@@ -116,7 +116,7 @@ MESSAGES = [
         "invalid_order",
         sent("POST", "/orders", json={**ORDER, "amount": 0}),
         "not 0 (int)",
-        "amount must be an int in 1..9007199254740991",
+        "amount must be an int in 1..9223372036854775807",
     ),
     Message(
         "invalid_order",
@@ -238,14 +238,14 @@ MESSAGES = [
         guarded("GET", "/symbols"),
         "the request has no API key",
         "",
-        "send the header Authorization: Bearer <key>",
+        "send an Authorization: Bearer <key> header",
     ),
     Message(
         "unauthorized",
         guarded("GET", "/symbols", Authorization="Bearer wrong"),
         "the API key is wrong",
         "",
-        "send the right key in the header Authorization: Bearer <key>",
+        "send the right key in an Authorization: Bearer <key> header",
     ),
     Message(
         "unauthorized",
@@ -272,8 +272,8 @@ MESSAGES = [
         "origin_refused",
         guarded("POST", "/orders", **{"Sec-Fetch-Site": "cross-site"}),
         "the request has no Origin",
-        "a request with a session or from another site must have",
-        "send the header Origin: <scheme>://<Host>",
+        "requests with a session or from another site need one",
+        "send an Origin: <scheme>://<Host> header",
     ),
 ]
 

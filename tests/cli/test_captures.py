@@ -220,21 +220,21 @@ def test_the_events_of_a_capture_are_written_to_a_journal(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--book", "FILE"], "'--book': it applies to lobster, but the format of this file is okx"),
-        (["--trades", "FILE"], "'--trades': it applies to bitstamp, but the format of this file is okx"),
+        (["--book", "FILE"], "'--book': it applies to lobster, but this file's format is okx"),
+        (["--trades", "FILE"], "'--trades': it applies to bitstamp, but this file's format is okx"),
         (
             ["--unknown", "skip"],
-            "'--unknown': it applies to bitstamp, lobster, but the format of this file is okx",
+            "'--unknown': it applies to bitstamp, lobster, but this file's format is okx",
         ),
         (
             ["--ignore", "7"],
-            "'--ignore': it applies to bitstamp, lobster, but the format of this file is okx",
+            "'--ignore': it applies to bitstamp, lobster, but this file's format is okx",
         ),
         (
             ["--symbol", "X"],
-            "'--symbol': it applies to bitstamp, lobster, but the format of this file is okx",
+            "'--symbol': it applies to bitstamp, lobster, but this file's format is okx",
         ),
-        (["--depth", "10"], "'--depth': it applies to kraken, but the format of this file is okx"),
+        (["--depth", "10"], "'--depth': it applies to kraken, but this file's format is okx"),
         (["--format", "kraken"], "it contains no book of kraken"),
         (["--format", "nyse"], "'nyse' is not one of"),
     ],
@@ -257,10 +257,7 @@ def test_the_tick_size_of_a_lobster_file_cannot_be_set(
     path.write_text("34200.1,1,7,10,1000000,-1\n")
     assert run(["replay", str(path), "--tick", "0.01"]) == 2
     error = capsys.readouterr().err
-    assert (
-        "'--tick': it applies to bitget, bitstamp, kraken, okx, but the format of this file is lobster"
-        in error
-    )
+    assert "'--tick': it applies to bitget, bitstamp, kraken, okx, but this file's format is lobster" in error
 
 
 def test_a_truncated_capture_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_python_dash_m_oms_runs_the_command() -> None:
     assert (shown.returncode, shown.stdout, shown.stderr) == (0, f"oms {version('oms-orderbook')}\n", "")
     described = command("-m", "oms", "replay", "--help").stdout
     assert "Usage: oms replay" in described
-    assert "2 incorrect use or a file that cannot be read to its end." in described
+    assert "2 = usage error or a file that cannot be read to the end." in described
 
 
 def test_without_arguments_the_command_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,8 +358,7 @@ def test_incorrect_use_is_reported_in_one_line(
         (["--book", "."], "Is a directory"),
         (
             ["--trades", "any"],
-            "'--trades': it applies to bitstamp, but the format of this file is lobster; "
-            "see oms replay --help",
+            "'--trades': it applies to bitstamp, but this file's format is lobster; see oms replay --help",
         ),
         (["--json", "--quote", "0"], "--quote"),
     ],
@@ -373,7 +372,7 @@ def test_an_invalid_option_is_reported_in_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--book", "any"], "'--book': it applies to lobster, but the format of this file is bitstamp"),
+        (["--book", "any"], "'--book': it applies to lobster, but this file's format is bitstamp"),
         (["--unknown", "seed"], "'--unknown': Bitstamp recordings cannot be seeded; use skip or raise; see"),
         (
             ["--format", "lobster"],

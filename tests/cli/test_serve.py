@@ -58,7 +58,7 @@ def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.
 
 
 def test_more_than_one_worker_is_an_error_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "the books are in memory, and other processes would not see its changes" in error_of(
+    assert "the books are in memory, and workers would not see each other's changes" in error_of(
         capsys, "--workers", "2"
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from oms import OmsError, OrderManagement, Side
 from oms.api import Settings, create_app
+from oms.api.integers import json_text
 from oms.client import Client, InProcess, UnexpectedResponseError
 from support.clients import URL
 
@@ -124,6 +125,53 @@ def test_a_response_to_another_request_is_an_error_and_never_a_result(name: str)
             error = outcome(call, altered(response, **{field: value}))
             assert isinstance(error, UnexpectedResponseError), (field, value)
             assert field in error.reason
+
+
+LARGE = 2**60
+LARGE_CALLS: dict[str, tuple[Callable[[Client], object], dict[str, object]]] = {
+    "an order": (
+        lambda om: om.get_order(LARGE),
+        {"order_id": LARGE, "symbol": "9007199254740993", "side": "BUY", "amount": LARGE, "price": 1},
+    ),
+    "prices": (
+        lambda om: om.calculate_prices("JPM", BUY, [LARGE, 1]),
+        {"symbol": "JPM", "side": "BUY", "amounts": [LARGE, 1], "total_prices": [LARGE, LARGE]},
+    ),
+    "a best price": (
+        lambda om: om.best_price("JPM", BUY),
+        {"symbol": "JPM", "side": "BUY", "price": LARGE},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_CALLS)
+def test_a_large_integer_may_be_text_or_a_json_integer_as_in_earlier_versions(name: str) -> None:
+    call, fields = LARGE_CALLS[name]
+    as_integers, as_text = json.dumps(fields), json_text(fields)
+    assert as_integers != as_text
+    results = [call(responding(content)) for content in (as_integers, as_text)]
+    assert results[0] == results[1]
+    assert str(LARGE) in str(results[0])
+
+
+@pytest.mark.parametrize("text", ["20", "9007199254740991", "09007199254740993", "1e20", "-9007199254740993"])
+def test_other_text_is_not_an_integer(text: str) -> None:
+    order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": text, "price": 1}
+    with pytest.raises(UnexpectedResponseError, match=r"amount is '.*', not int"):
+        responding(json.dumps(order)).get_order(1)
+
+
+@pytest.mark.parametrize("amounts", [[LARGE, 1.0], [str(LARGE), "1"], [LARGE], [LARGE, 1, 1], [LARGE + 1, 1]])
+def test_other_amounts_are_not_an_echo(amounts: list[object]) -> None:
+    fields = {"symbol": "JPM", "side": "BUY", "amounts": amounts, "total_prices": [2, 1]}
+    with pytest.raises(UnexpectedResponseError, match="amounts is"):
+        responding(json.dumps(fields)).calculate_prices("JPM", BUY, [LARGE, 1])
+
+
+def responding(content: str) -> Client:
+    """Return a client that receives this JSON in response to each request."""
+    media_type = {"content-type": "application/json"}
+    return over(httpx.MockTransport(lambda _: httpx.Response(200, content=content, headers=media_type)))
 
 
 def test_a_change_whose_response_is_about_another_symbol_has_an_unknown_outcome() -> None:

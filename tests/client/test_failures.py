@@ -395,7 +395,7 @@ def test_pages_are_read_again_if_the_books_change_between_them() -> None:
 def test_books_that_change_during_every_read_are_an_error() -> None:
     books = many_orders()
     flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 10**6))
-    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="during each of 10 reads") as caught:
+    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="during each of 10 attempts") as caught:
         om.orders()
     assert not caught.value.outcome_unknown
 

@@ -12,7 +12,6 @@ import pytest
 from oms import InvalidArgumentError, InvalidOrderError, Side
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess, ServiceUnavailableError, UnexpectedResponseError
-from oms.contract import LARGEST_IN_BODY
 from support.clients import URL, Flaky
 
 BUY = Side.BUY
@@ -48,9 +47,9 @@ def service() -> InProcess:
 
 VALUES: list[tuple[Callable[[Client], object], type[InvalidArgumentError], str]] = [
     (
-        lambda om: om.add_order(1, "JPM", BUY, 2**53, 1),
+        lambda om: om.place_trade("JPM", BUY, 10**100),
         InvalidOrderError,
-        f"amount must be an int of at most {LARGEST_IN_BODY} in a request, not 9007199254740992 (int)",
+        "amount must be an int of at most 100 digits, not an int of 333 bits (int)",
     ),
     (
         lambda om: om.calculate_prices("JPM", BUY, [1] * 7_000),
@@ -77,7 +76,7 @@ def test_a_value_that_no_request_can_carry_is_shown_with_what_is_allowed(
 
 
 def test_an_error_after_the_last_attempt_counts_the_attempts_and_names_the_key_for_a_retry() -> None:
-    for attempts, count in ((1, "1 attempt"), (2, "2 attempts, the last")):
+    for attempts, count in ((1, "1 attempt"), (2, "2 attempts, last failure")):
         transport = Flaky(service(), repeat("late"))
         with Client(URL, transport=transport, attempts=attempts, sleep=lambda _: None) as om:
             with pytest.raises(ServiceUnavailableError) as query:

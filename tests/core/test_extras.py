@@ -24,7 +24,7 @@ def test_an_extra_lists_the_packages_that_pyproject_declares_for_it(extra: str) 
 
 def test_the_message_names_the_extras_and_the_pip_commands_for_a_checkout_and_for_a_git_url() -> None:
     assert how_to_install("oms: `serve`", "api", "cli") == (
-        "oms: `serve` needs the extras api and cli:"
+        "oms: `serve` needs the api and cli extras:"
         " in a checkout of the project, run pip install '.[api,cli]';"
         " with its git URL, run pip install 'oms-orderbook[api,cli] @ git+URL'"
     )

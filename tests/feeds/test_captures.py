@@ -30,6 +30,7 @@ from oms.feeds import (
     replay_levels,
 )
 from oms.feeds.levels.capture import sent_in
+from oms.instrument import decimals_of
 from support.naive_exchange import FORMATS, Format, NaiveExchange
 from support.recordings import BITGET, OKX, needs_recordings
 
@@ -390,3 +391,40 @@ def test_a_capture_has_a_repr_a_progress_and_repeatable_iteration(tmp_path: Path
     assert repr(capture) == f"<okx capture: {path}>"
     assert [message.row for message in capture] == [1, 2, 3] == [message.row for message in capture]
     assert capture.position == capture.size == path.stat().st_size
+
+
+NUMBERS = [
+    "0",
+    "7",
+    "100",
+    "1.5",
+    "1.50",
+    "0.0500",
+    "12.345",
+    "1e-4",
+    "2E-7",
+    "5.",
+    ".5",
+    "",
+    "1.2x",
+    "-1.2345",
+]
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from(NUMBERS), st.sampled_from(NUMBERS)), max_size=4), max_size=4)
+)
+def test_the_instrument_of_a_capture_has_the_most_decimals_of_any_price_and_any_amount(
+    books: list[list[tuple[str, str]]],
+) -> None:
+    messages = [BookMessage(1, 0, "X", True, tuple(levels[:2]), tuple(levels[2:])) for levels in books]
+    pairs = [pair for levels in books for pair in levels]
+    price, amount = (max((decimals_of(pair[n]) for pair in pairs), default=0) for n in range(2))
+    expected = {"X": Instrument.of_decimals(price, amount)} if books else {}
+    assert find_instruments(messages) == expected
+
+
+def test_a_value_that_is_not_text_does_not_count_as_a_number_with_decimals() -> None:
+    levels = (("1.5", None), (["1.2345"], "2.25"))
+    message = BookMessage(1, 0, "X", True, levels, ())  # type: ignore[arg-type] # not text
+    assert find_instruments([message]) == {"X": Instrument("0.1", "0.01")}

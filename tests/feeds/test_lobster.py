@@ -240,3 +240,22 @@ def test_an_error_names_the_bad_order_book_row_and_its_problem(
 def test_an_order_book_row_must_have_four_columns_per_level(tmp_path: Path) -> None:
     with pytest.raises(FeedError, match="row 1: must have four columns per level, not 5"):
         tops(tmp_path, "101,5,99,7,102\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("bad", ["34200.5,1,7,10", "34200.5,9,7,10,100,1", "\u0663,1,7,10,100,1", ""])
+def test_the_rows_above_a_bad_row_in_any_block_are_read_before_its_error(
+    tmp_path: Path, end: str, numbered: bool, bad: str
+) -> None:
+    rows = [f"34200.{order_id:09},1,{order_id},10,100,1" for order_id in range(2_000)]
+    rows[1_499] = bad
+    if numbered:
+        rows = [f"{number},{row}" if row else "" for number, row in enumerate(rows)]
+    path = tmp_path / "XYZ_message_1.csv"
+    path.write_bytes(end.join(rows).encode())
+    ids: list[int] = []
+    with pytest.raises(FeedError, match="row 1500: ") as caught:
+        ids.extend(message.order_id for message in lobster.read(path))
+    assert caught.value.row == 1_500
+    assert ids == list(range(1_499))

@@ -418,13 +418,62 @@ def test_an_own_order_that_was_rolled_back_does_not_affect_later_steps() -> None
     assert [om.get_order(7).amount for _ in run] == [90, 80]
 
 
-def test_a_replay_that_ended_or_was_closed_is_no_longer_subscribed() -> None:
+def test_an_own_order_after_a_step_that_was_rolled_back_is_recognized() -> None:
     om = OrderManagement()
-    replay([NEW], om, symbol="X")
-    run = Replay([NEW, BID], om, symbol="Y", unknown="skip")
-    next(iter(run))
+    run = Replay([NEW, BID, executed(3), executed(4)], om, symbol="X", unknown="skip")
+    steps = iter(run)
+    next(steps)
+    with om.what_if():
+        next(steps)
+    om.add_order(900, "X", SELL, 6, 2000)  # now the sequence number is that of the step rolled back
+    assert len(list(steps)) == 2
+    assert run.report().crossed == 0
+
+
+def test_an_order_from_before_the_replay_counts_as_recorded_from_its_first_message_on() -> None:
+    om = OrderManagement()
+    om.add_order(5, "X", BUY, 1, 800)
+    too_much = Message(3, 3, Kind.REDUCED, 5, BUY, 99, 800)  # rejected, so the books do not change
+    run = Replay([NEW, BID, too_much], om, symbol="X", unknown="skip")
+    crossed = [run.report().crossed for _ in run]
+    assert crossed == [0, 0, 1]
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_an_own_order_in_the_transaction_in_which_the_replay_began_is_recognized(side: Side) -> None:
+    om = OrderManagement()
+    with om.transaction():
+        om.add_order(1, "Y", BUY, 1, 1)
+        halt = Message(1, 1, Kind.HALT, 0, BUY, 0, 0)
+        run = Replay([halt, NEW, BID, executed(3), executed(4)], om, symbol="X")
+        steps = iter(run)
+        next(steps)
+        om.add_order(900, "X", side, 6, 999 if side is BUY else 2000)
+        assert len(list(steps)) == 4
+    assert run.report().crossed == 0
+    assert run.report().own_amount == (6 if side is BUY else 0)
+
+
+def test_a_replay_subscribes_after_the_first_other_change_and_until_it_ends_or_is_closed() -> None:
+    om = OrderManagement()
+    callbacks = om._ledger.subscribers.callbacks
+    own = count(900)
+
+    def on_event(messages: tuple[Message, ...]) -> None:
+        assert len(callbacks) == (messages[0].row > 1)
+        om.add_order(next(own), "X", BUY, 6, 5000)
+
+    replay([NEW, BID], om, symbol="X", on_event=on_event)
+    assert not callbacks
+    run = Replay([BID._replace(order_id=17), BID._replace(order_id=18), BID], om, symbol="Y", unknown="skip")
+    steps = iter(run)
+    next(steps)
+    om.add_order(next(own), "X", BUY, 6, 5000)
+    next(steps)
+    assert len(callbacks) == 1
     run.close()
     assert list(run) == []
+    assert not callbacks
     with pytest.raises(ZeroDivisionError):
         replay([NEW], om, symbol="Z", on_event=lambda _: 1 // 0)
-    assert not om._ledger.subscribers.callbacks
+    assert not callbacks

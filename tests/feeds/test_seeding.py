@@ -124,3 +124,18 @@ def test_messages_with_only_remaining_amounts_cannot_be_seeded() -> None:
 def test_messages_that_can_be_read_only_once_cannot_be_seeded() -> None:
     with pytest.raises(InvalidArgumentError, match="iterable more than once"):
         replay(iter([message(1, Kind.DELETED, 5, 4)]), OrderManagement(), symbol="X")
+
+
+@pytest.mark.parametrize("submitted_first", [True, False])
+def test_an_order_that_is_submitted_in_any_row_is_not_a_seed(submitted_first: bool) -> None:
+    life = [message(1, Kind.SUBMITTED, 5, 4), message(2, Kind.DELETED, 5, 4)]
+    strays = [message(3, Kind.REDUCED, 5, 2), message(4, Kind.REDUCED, 6, 2)]
+    messages = [*life, *strays] if submitted_first else [*strays, *life, *strays]
+    assert [order.order_id for order in seeded_orders(messages)] == [6]
+
+
+def test_a_seed_whose_id_resembles_a_submitted_id_is_still_a_seed() -> None:
+    ids = [5, 5 + 2**20, 5 + 2**22, 5 + 2**40]
+    messages = [message(1, Kind.SUBMITTED, 5, 4)]
+    messages += [message(row, Kind.REDUCED, order_id, 2) for row, order_id in enumerate(ids, 2)]
+    assert [order.order_id for order in seeded_orders(messages)] == ids[1:]

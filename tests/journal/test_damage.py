@@ -12,7 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from oms import JournalError, OmsError, OrderAmended, OrderManagement, Side, journal
+from oms import (
+    Event,
+    JournalError,
+    OmsError,
+    Order,
+    OrderAmended,
+    OrderFill,
+    OrderManagement,
+    OrderRemoved,
+    OrdersRemoved,
+    Side,
+    Trade,
+    TradePlaced,
+    journal,
+)
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from support.faulty_disk import connections_made_by
@@ -323,12 +337,27 @@ def test_a_table_name_of_the_wrong_type_raises_a_journal_error(tmp_path: Path) -
         journal.verify(file)
 
 
-def test_replaying_detects_an_impossible_event_that_has_the_right_hash(tmp_path: Path) -> None:
+ONE = Order(1, "JPM", Side.BUY, 20, 20)
+IMPOSSIBLE_EVENTS = [
+    OrderRemoved(ONE._replace(amount=19), sequence=2),
+    OrdersRemoved((), sequence=2),
+    OrdersRemoved((ONE._replace(price=19),), sequence=2),
+    OrderAmended(ONE, ONE, sequence=2),
+    OrderAmended(ONE._replace(amount=19), ONE._replace(amount=18), sequence=2),
+    OrderAmended(ONE, ONE._replace(symbol="IBM", amount=19), sequence=2),
+    TradePlaced(Trade(1, "JPM", Side.BUY, 5, 99, (OrderFill(1, 5, 20),)), 15, sequence=2),
+    TradePlaced(Trade(1, "JPM", Side.BUY, 5, 100, (OrderFill(1, 5, 20),)), 14, sequence=2),
+    TradePlaced(Trade(1, "JPM", Side.BUY, 21, 420, (OrderFill(1, 21, 20),)), 0, sequence=2),
+]
+
+
+@pytest.mark.parametrize("event", IMPOSSIBLE_EVENTS, ids=repr)
+def test_replaying_detects_an_impossible_event_that_has_the_right_hash(event: Event, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     with journal.open(file) as om:
-        om.add_order(1, "JPM", Side.BUY, 20, 20)
+        om.add_order(*ONE)
         assert om.journal is not None
-        om.journal.append([OrderAmended(om.get_order(1), om.get_order(1), sequence=2)])
+        om.journal.append([event])
     with pytest.raises(JournalError, match="it cannot have happened") as caught:
         journal.verify(file)
     assert caught.value.place.endswith("events, sequence 2")

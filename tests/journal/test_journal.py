@@ -51,6 +51,18 @@ def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
     assert journal.verify(file).state_hash == expected[-1].state_hash
 
 
+def test_orders_that_are_added_as_columns_are_stored_as_orders(file: Path) -> None:
+    columns = {"order_id": [1, 2], "symbol": "JPM", "side": "BUY", "amount": [20, 10], "price": [20, 21]}
+    with journal.open(file) as om:
+        om.add_orders(columns)
+        with om.transaction(note="columns"):
+            om.add_orders(columns | {"order_id": [3, 4]})
+        expected = om.snapshot()
+    with journal.open(file, verify=True) as om:
+        assert om.snapshot() == expected
+        assert [type(order) for order in om.orders()] == [Order] * 4
+
+
 def test_numbers_of_more_than_64_bits_are_stored_exactly_and_can_be_queried(file: Path) -> None:
     huge = 2**63 - 1
     with journal.open(file) as om:

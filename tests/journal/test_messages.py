@@ -201,7 +201,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     (
         "INSERT INTO trades VALUES (2, 2, 'JPM', 'BUY', 1, 1)",
         ": trades",
-        "no event has placed this trade: "
+        "no event placed this trade: "
         "Trade(trade_id=2, symbol='JPM', side='BUY', amount=1, total_price=1, fills=())",
     ),
     ("INSERT INTO fills VALUES (2, 0, 1, 1, 1)", ": fills, trade 2", "its trade, or a fill, is missing"),
@@ -265,7 +265,7 @@ CALLS: list[tuple[Callable[[Path], object], str, str]] = [
     (lambda file: journal.verify(file.with_name("other.db")), "", "it is missing"),
     (lambda file: journal.rebuild(file.with_name("other.db")), "", "it is missing"),
     (backup_to_existing_file, "", "it exists already, and is not overwritten; choose another name"),
-    (open_twice, "", "it is open elsewhere; close it there, because a journal allows one writer"),
+    (open_twice, "", "it is open elsewhere; close it there, because a journal allows only one writer"),
     (use_after_closing, "", "it is closed"),
     (append_with_a_gap, "", "event 4 cannot follow event 2"),
     (read_dropped_events, ": events, sequence 1", "it was dropped: the event log begins after event 2"),

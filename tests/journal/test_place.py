@@ -226,7 +226,7 @@ def test_only_one_of_many_threads_can_open_a_file(file: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(opened) == 1
-    assert set(problems) == {"it is open elsewhere; close it there, because a journal allows one writer"}
+    assert set(problems) == {"it is open elsewhere; close it there, because a journal allows only one writer"}
     with opened[0] as om:
         om.add_order(1, "JPM", BUY, 1, 1)
     assert ids(file) == [1]

@@ -103,8 +103,8 @@ EMPTY_PLOTS: list[tuple[Callable[[Axes], object], str]] = [
     (lambda ax: depth_chart(OrderManagement(), "XYZ", ax=ax), "the books of XYZ are empty"),
     (lambda ax: ladder(OrderManagement(), "XYZ", ax=ax), "the books of XYZ are empty"),
     (lambda ax: cost_curve(OrderManagement(), "XYZ", BUY, ax=ax), "the BUY book of XYZ is empty"),
-    (lambda ax: heatmap(EMPTY, ax=ax), "no depth of XYZ was recorded"),
-    (lambda ax: liquidity_bands(EMPTY, ax=ax), "the recording of XYZ has no time with both asks and bids"),
+    (lambda ax: heatmap(EMPTY, ax=ax), "no depth was recorded for XYZ"),
+    (lambda ax: liquidity_bands(EMPTY, ax=ax), "the recording of XYZ never has both asks and bids"),
 ]
 
 

@@ -1,4 +1,15 @@
-// Exact numbers of any size. Every integer in a response becomes a BigInt, and is shown with all its digits.
+// Exact numbers of any size. Every integer in a response becomes a BigInt, and is shown with all its digits. In requests
+// and responses, an integer above 2^53-1 is text.
+
+const LARGEST = 2n ** 53n - 1n; // the largest integer that is not text
+const LARGE = /^[1-9]\d{15,}$/; // the text of an integer above 2^53-1
+
+// The fields that contain integers. The text of other fields, such as a symbol, may look like an integer.
+const INTEGER_FIELDS = new Set([
+  "amount", "amounts", "available", "best_price", "bound", "budget", "count", "cumulative_amount", "cumulative_price",
+  "levels", "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "requested", "sequence",
+  "shortfall", "slippage", "total", "total_price", "total_prices", "trade_id", "worst_price",
+]);
 
 const hasSource = (() => {
   let source;
@@ -14,8 +25,15 @@ export function read(text) {
 }
 
 function readBySource(text) {
-  return JSON.parse(text, (_key, value, context) =>
-    typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : value);
+  return JSON.parse(text, (key, value, context) =>
+    typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : withIntegers(key, value));
+}
+
+// Returns the value of a field, with the text of each large integer as a BigInt.
+function withIntegers(key, value) {
+  if (!INTEGER_FIELDS.has(key)) return value;
+  if (Array.isArray(value)) return value.map((item) => withIntegers(key, item));
+  return typeof value === "string" && LARGE.test(value) ? BigInt(value) : value;
 }
 
 // For browsers whose JSON.parse does not provide the source text. Integers become strings that begin with "#", and all
@@ -26,16 +44,20 @@ export function readByMarks(text) {
     if (token[0] === '"') return `"=${token.slice(1)}`;
     return INTEGER.test(token) ? `"#${token}"` : token;
   });
-  return JSON.parse(marked, (_key, value) => {
-    if (typeof value !== "string") return value;
-    return value[0] === "#" ? BigInt(value.slice(1)) : value.slice(1);
+  return JSON.parse(marked, (key, value) => {
+    if (typeof value !== "string") return withIntegers(key, value);
+    return value[0] === "#" ? BigInt(value.slice(1)) : withIntegers(key, value.slice(1));
   });
 }
 
 export function write(fields) {
-  const pairs = Object.entries(fields).map(([name, value]) =>
-    `${JSON.stringify(name)}:${typeof value === "bigint" ? value : JSON.stringify(value)}`);
+  const pairs = Object.entries(fields).map(([name, value]) => `${JSON.stringify(name)}:${written(value)}`);
   return `{${pairs.join(",")}}`;
+}
+
+function written(value) {
+  if (typeof value !== "bigint") return JSON.stringify(value);
+  return value <= LARGEST ? String(value) : `"${value}"`;
 }
 
 const TYPED = /^(\d+|\d{1,3}(,\d{3})+)$/;

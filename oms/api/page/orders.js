@@ -7,7 +7,7 @@ import { Form } from "./fields.js";
 import { fit } from "./lists.js";
 import { NoResponse, get, newKey, sendChange } from "./server.js";
 
-const LARGEST = 2n ** 53n - 1n; // the largest integer that the server accepts
+const LARGEST_ID = 2n ** 63n - 1n;
 const ROWS_AT_FIRST = 12;
 const MORE_ROWS = 50;
 
@@ -41,7 +41,7 @@ export class OrderForm {
   }
 
   #showNext() {
-    if (!this.#typed) this.#id.value = this.#next > LARGEST ? "" : String(this.#next);
+    if (!this.#typed) this.#id.value = this.#next > LARGEST_ID ? "" : String(this.#next);
   }
 
   // Skips the ids of resting orders of other symbols. The stream does not contain them, so the page requests each id.
@@ -56,7 +56,7 @@ export class OrderForm {
           this.#next += step;
           step *= 2n;
         }
-      } while (this.#checked !== this.#next && this.#next <= LARGEST);
+      } while (this.#checked !== this.#next && this.#next <= LARGEST_ID);
     } catch {
       // Without a response, the suggestion stays as it is. If its id is used, #postWithFreeId finds another one.
     } finally {

@@ -6,8 +6,6 @@ import { divided, grouped, parsed } from "./exact.js";
 import { Form } from "./fields.js";
 import { get, newKey, sendChange } from "./server.js";
 
-const LARGEST = 2n ** 53n - 1n; // the largest bound that the server accepts
-
 export class TradeForm {
   #form = new Form(find("trade"));
   #symbol = null;
@@ -81,9 +79,6 @@ export class TradeForm {
       form.showProblem(error.message, "amount");
       this.#rejected = true;
       return this.#show(null, error.message);
-    }
-    if (quote.total_price > LARGEST) {
-      return form.showProblem(`The total must be at most ${grouped(LARGEST)}, which is the largest number that the server accepts.`, "amount");
     }
     const trade = await confirmed(dialogOf(quote));
     if (trade === null) return null;

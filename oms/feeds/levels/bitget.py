@@ -2,7 +2,7 @@
 
 The channel `books` sends a snapshot and then updates, with CRC32 checksums or sequence numbers. Newer
 messages contain `seq`, a sequence number that increases but skips numbers. Some also contain `pseq`, the
-number of the previous message. Without `pseq`, messages out of order are detected, but gaps are not. The
+number of the previous message. Without `pseq`, the feed detects messages out of order, but not gaps. The
 channels `books1`, `books5`, `books15`, and `books50` send only snapshots. Version 3 of the API renames the
 channel and symbol fields to `topic` and `symbol`, and shortens the names of sides and trade fields to one
 letter.

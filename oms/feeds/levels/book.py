@@ -3,51 +3,49 @@
 The problem. An exchange sends a snapshot of its book and then only the levels that change. A lost, reordered,
 or misread update leaves a wrong book, and nothing reveals that later prices are wrong. A message changes many
 levels, and other threads must see either all of the changes or none. The OrderManagement stores orders, but
-the feed names only levels.
+the feed contains only levels.
 
 What does not work. If each level changes its order at once, other threads see half a message, and the
-checksum can be verified only after the last level. If a book is kept after a failed checksum, there is no way
-to tell which levels are wrong. Rebuilding all orders for each message costs O(n), and every order loses its
-id.
+checksum can be verified only after the last level. After a failed checksum, nothing shows which levels are
+wrong, so the book cannot be repaired. Rebuilding all orders for each message takes O(n), and every order
+loses its id.
 
-The solution. Each side stores its levels separately from the orders, in a dict sorted by price. A message's
-sequence number is checked first. The message then changes the levels, but not the orders, and its prices,
-amounts, and checksum are checked. If all are valid, the orders of the changed levels are updated in one
-transaction. Otherwise the book becomes stale: all of its levels and orders are removed, and updates are
-ignored until the next snapshot.
+The solution. Each `BookSide` stores its levels separately from the orders. The sequence number of a message
+is checked first. Then the message changes the levels, but not the orders. Its prices, amounts, and checksum
+are checked. If they are all valid, `LevelOrders` changes the orders of the changed levels together. Otherwise
+the book becomes stale. All of its levels and orders are removed, and updates are ignored until the next
+snapshot.
 
 Invariants, whenever `apply` has returned:
 - A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.
-- A book that is not stale has one order for each level, except a level at price 0, which no order can have.
-  The order has the level's price and amount, and keeps its id as long as the level exists. The exception is
-  an order that someone else traded against or removed: the next update of its level restores it.
-- `_BookSide._changed` contains each price whose order may differ from its level. It is cleared only after the
-  orders have been updated. If updating the orders raises, the transaction is rolled back, the book is stale,
-  and the next snapshot also corrects the old orders.
+- A book that is not stale has one order for each level. A level at price 0 has no order, because no order can
+  have this price. The order has the price and the amount of its level, and keeps its id as long as the level
+  exists. If someone else trades against the order or removes it, the next update of its level restores it.
 - A book has one tick size and one lot size at a time. Only a snapshot can reduce them, because the levels are
   stored in ticks and lots.
+
+If `apply` raises an exception, the book is stale, and the orders may differ from the levels. Each `BookSide`
+remembers the prices of all changed levels until their orders have changed, too. So the next snapshot corrects
+all orders.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
-from typing import NamedTuple
-
-from sortedcontainers import SortedDict
+from collections.abc import Callable, Iterator
 
 from oms.errors import InvalidArgumentError
+from oms.feeds.levels.book_side import BookSide, Units
 from oms.feeds.levels.checksums import ChecksumRule
-from oms.feeds.levels.messages import BookMessage, Levels
+from oms.feeds.levels.level_orders import LevelOrders
+from oms.feeds.levels.messages import BookMessage
 from oms.feeds.levels.report import LevelTally
 from oms.feeds.top_of_book import ASK, BID, Level
 from oms.instrument import Instrument, decimals_of
 from oms.management import OrderManagement
-from oms.models import Order, Side
+from oms.models import Side
 
 __all__ = ["LevelBook", "NO_SNAPSHOT"]
 
-_BULK = 20  # for more new orders than this, one sort is faster than individual inserts
 NO_SNAPSHOT = "no snapshot has been seen"
 _MISSING_ZEROS = (
     "; if the recorder dropped trailing zeros of numbers, pass the exchange's tick size and lot size to "
@@ -55,111 +53,11 @@ _MISSING_ZEROS = (
 )
 
 
-class _StoredLevel(NamedTuple):
-    """A level of the exchange: its amount in lots, and its part of the checksum text."""
-
-    amount: int
-    checksum_part: str
-
-
-class _OrderChange(NamedTuple):
-    """The change that brings the order of a price level up to date.
-
-    It removes `before`, amends it to `after`, or adds `after`.
-    """
-
-    key: int
-    before: int | None
-    after: Order | None
-
-
-class _BookSide:
-    """The levels of one side, best first, and the ids of their orders.
-
-    A key is a price in ticks times the sign of the side, so that a better price has a smaller key.
-    """
-
-    def __init__(self, side: Side) -> None:
-        self.side = side
-        self._sign = side.sign
-        self._levels: SortedDict[int, _StoredLevel] = SortedDict()
-        self._order_ids: dict[int, int] = {}  # by key
-        self._changed: set[int] = set()  # keys of levels changed since the last update of the orders
-
-    def __len__(self) -> int:
-        return len(self._levels)
-
-    def clear(self) -> None:
-        self._changed.update(self._levels)
-        self._levels.clear()
-
-    def change(self, levels: Levels, instrument: Instrument, rule: ChecksumRule, tally: LevelTally) -> None:
-        """Set or delete levels. After an InvalidArgumentError, the levels before the bad one have changed."""
-        for price, amount in levels:
-            key = self._sign * instrument.to_ticks(price)
-            lots = instrument.to_lots(amount)
-            if lots:
-                tally.unholdable += not key
-                self._levels[key] = _StoredLevel(lots, rule.part(price, amount))
-            elif self._levels.pop(key, None) is None:
-                tally.unknown_deletes += 1
-            self._changed.add(key)
-
-    def truncate(self, depth: int) -> None:
-        """Remove the levels beyond a depth, because the exchange does not publish their changes."""
-        while len(self._levels) > depth:
-            key, _ = self._levels.popitem()
-            self._changed.add(key)
-
-    def checksum_parts(self, rule: ChecksumRule, instrument: Instrument | None) -> list[str]:
-        """Return the parts of the checksum text, best level first. O(d) for the d levels that it covers.
-
-        The numbers are written as received or, if `instrument` is not None, with the decimals of its tick and
-        lot.
-        """
-        best = [(key, self._levels[key]) for key in self._levels.islice(stop=rule.levels)]
-        if instrument is None:
-            return [level.checksum_part for _, level in best]
-        return [
-            rule.part(instrument.price_text(self._sign * key), instrument.amount_text(level.amount))
-            for key, level in best
-        ]
-
-    def best(self) -> Level | None:
-        if not self._levels:
-            return None
-        key, level = self._levels.peekitem(0)
-        return Level(self._sign * key, level.amount)
-
-    def order_changes(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> list[_OrderChange]:
-        """Return the changes that make the orders equal to the changed levels, without applying them."""
-        changes: list[_OrderChange] = []
-        for key in sorted(self._changed):
-            level, before = self._levels.get(key), self._order_ids.get(key)
-            if before is not None and before not in om:
-                before = None  # someone else traded against or removed this order
-            after = None
-            if level is not None and key:
-                order_id = before if before is not None else next(new for new in new_ids if new not in om)
-                after = Order(order_id, symbol, self.side, level.amount, self._sign * key)
-            changes.append(_OrderChange(key, before, after))
-        return changes
-
-    def store_order_ids(self, changes: Iterable[_OrderChange]) -> None:
-        """Store the ids of the orders once `changes` have been applied."""
-        for key, _, after in changes:
-            if after is None:
-                self._order_ids.pop(key, None)
-            else:
-                self._order_ids[key] = after.order_id
-        self._changed.clear()
-
-
 class LevelBook:
-    """The book of one symbol, updated by messages, with each level as an order in an OrderManagement.
+    """The book of one symbol, with each level as an order in an OrderManagement. Messages update it.
 
-    `why_stale` is None while the book is up to date, and the reason otherwise. A stale book has no orders.
-    Updates are counted and ignored until the next snapshot.
+    `why_stale` is None while the book is up to date. In a stale book, it is the reason. A stale book has no
+    orders, and counts and ignores updates until the next snapshot.
     """
 
     def __init__(
@@ -172,13 +70,13 @@ class LevelBook:
         *,
         ignores_checksums: bool = False,
     ) -> None:
-        self._om = om
         self._ignores_checksums = ignores_checksums
         self._next_instrument = instrument  # takes effect at the next snapshot
+        self._units = Units(instrument)
         self._restores_zeros = False
         self._rule = rule
-        self._new_ids = new_ids
-        self._asks, self._bids = _BookSide(ASK), _BookSide(BID)
+        self._asks, self._bids = BookSide(ASK, rule), BookSide(BID, rule)
+        self._orders = LevelOrders(om, symbol, new_ids)
         self.symbol = symbol
         self.instrument = instrument
         self.tally = LevelTally()
@@ -187,21 +85,21 @@ class LevelBook:
         self._sequence: int | None = None
 
     def best(self, side: Side) -> Level | None:
-        """Return the best level of a side, or None if the side is empty. O(log n)."""
+        """Return the best level of a side, or None if the side is empty. O(1)."""
         return (self._asks if side is ASK else self._bids).best()
 
     def __len__(self) -> int:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """Schedule a tick and lot that also fit this instrument for the next snapshot."""
+        """At the next snapshot, adopt a tick and lot size that this instrument's numbers also fit."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
         """Apply a message completely or not at all. Return True if it was applied.
 
-        O((k + d) log n) for k levels in the message, d levels that the checksum covers, and n levels in the
-        book.
+        O(k log n + d) for k levels in the message, d levels that the checksum covers, and n levels in the
+        book. See `BookSide` for books with more than about 10,000 levels.
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
@@ -217,7 +115,7 @@ class LevelBook:
         if message.snapshot:
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
-        # Set the reason first, so that the book stays stale if the orders cannot be changed.
+        # If changing the orders fails, the book stays stale for this reason.
         self.why_stale = f"the orders could not be changed by row {message.row}"
         self._update_orders()
         self.why_stale = None
@@ -240,7 +138,7 @@ class LevelBook:
         return problem if gap else None
 
     def _change_and_verify(self, message: BookMessage) -> str | None:
-        """Change the levels. Return the problem if the message is invalid or its checksum is wrong."""
+        """Change the levels. Return a description of the problem if the message or its checksum is wrong."""
         try:
             self._change_levels(message)
         except InvalidArgumentError as error:
@@ -261,10 +159,9 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_levels(self, message: BookMessage) -> None:
-        """Change the levels. Reduce the tick or lot size if a snapshot needs it.
+        """Change the levels. If a snapshot needs a smaller tick or lot size, adopt this size first.
 
-        Raise InvalidArgumentError if an update needs a smaller tick or lot. The next snapshot then adopts the
-        smaller size.
+        If an update needs a smaller size, raise InvalidArgumentError. Then the next snapshot adopts the size.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
@@ -278,17 +175,15 @@ class LevelBook:
             self._change(message, finer)
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
-        tally = self.tally
-        counts = tally.unholdable, tally.unknown_deletes
+        """Change the levels, or raise InvalidArgumentError before any level has changed."""
+        if self._units.instrument is not instrument:
+            self._units = Units(instrument)
+        asks, bids = self._units.convert(message.asks), self._units.convert(message.bids)
         if message.snapshot:
             self._asks.clear()
             self._bids.clear()
-        try:
-            self._asks.change(message.asks, instrument, self._rule, tally)
-            self._bids.change(message.bids, instrument, self._rule, tally)
-        except InvalidArgumentError:
-            tally.unholdable, tally.unknown_deletes = counts
-            raise
+        self._asks.change(asks, self.tally)
+        self._bids.change(bids, self.tally)
         self.instrument = instrument
 
     def _matches(self, checksum: int) -> bool:
@@ -297,7 +192,7 @@ class LevelBook:
         latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
             instrument = self.instrument if with_zeros else None
-            asks, bids = (side.checksum_parts(rule, instrument) for side in (self._asks, self._bids))
+            asks, bids = (side.checksum_parts(instrument) for side in (self._asks, self._bids))
             if rule.crc32(asks, bids) == checksum:
                 self._restores_zeros = with_zeros
                 return True
@@ -312,26 +207,15 @@ class LevelBook:
         self._update_orders()
 
     def _update_orders(self) -> None:
-        """Make the orders equal to the levels. Other threads see all of the changes or none."""
-        om = self._om
-        asks, bids = (side.order_changes(om, self.symbol, self._new_ids) for side in (self._asks, self._bids))
-        changes = [change[1:] for change in chain(asks, bids) if change.before is not None or change.after]
-        if len(changes) == 1:
-            _change_order(om, *changes[0])  # a single change needs no transaction
-        elif changes:
-            with om.transaction():
-                added = [after for before, after in changes if before is None and after is not None]
-                if len(added) > _BULK:
-                    om.add_orders(added)
-                    changes = [change for change in changes if change[0] is not None]
-                for before, after in changes:
-                    _change_order(om, before, after)
-        self._asks.store_order_ids(asks)
-        self._bids.store_order_ids(bids)
+        """Make the orders equal to the changed levels."""
+        asks, bids = self._asks, self._bids
+        self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
+        asks.forget_changes()
+        bids.forget_changes()
 
     def _count_crossed(self) -> None:
-        ask, bid = self._asks.best(), self._bids.best()
-        self.tally.crossed += ask is not None and bid is not None and ask.price <= bid.price
+        ask, bid = self._asks.best_price(), self._bids.best_price()
+        self.tally.crossed += ask is not None and bid is not None and ask <= bid
 
 
 def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
@@ -359,12 +243,3 @@ def _converts(to_int: Callable[[str], int], text: str) -> bool:
     except InvalidArgumentError:
         return False
     return True
-
-
-def _change_order(om: OrderManagement, before: int | None, after: Order | None) -> None:
-    if before is None and after is not None:
-        om.add_order(*after)
-    elif before is not None and after is None:
-        om.remove_order(before)
-    elif before is not None and after is not None:
-        om.amend_order(before, amount=after.amount)

@@ -154,9 +154,14 @@ def _reject(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
+_JSON_WHITESPACE = " \t\n\r"
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_reject)
 
 
 def parsed(text: str) -> object:
     """Parse JSON, keeping each number as its original string. Raise ValueError for invalid JSON."""
-    return _DECODER.decode(text)
+    text = text.strip(_JSON_WHITESPACE)
+    value, end = _DECODER.raw_decode(text)
+    if end < len(text):
+        raise ValueError("there is text after the JSON value")
+    return value

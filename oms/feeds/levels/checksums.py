@@ -42,7 +42,7 @@ def _price_and_amount(price: str, amount: str) -> str:
 
 
 def _alternating(asks: Sequence[str], bids: Sequence[str]) -> str:
-    return ":".join(part for part in chain.from_iterable(zip_longest(bids, asks)) if part is not None)
+    return ":".join(filter(None, chain.from_iterable(zip_longest(bids, asks))))
 
 
 def _digits(price: str, amount: str) -> str:

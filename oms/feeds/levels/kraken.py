@@ -1,9 +1,9 @@
 """The translator for Kraken messages, versions 1 and 2.
 
-The channel `book` sends a snapshot and then updates with CRC32 checksums. It covers only the levels within
-the subscribed depth, and does not report when a level moves beyond this depth. The book must therefore be
-truncated after every message. Version 2 sends prices and amounts as JSON numbers. Its
-checksum is computed over their digits exactly as sent.
+The channel `book` sends a snapshot and then updates with CRC32 checksums. It contains only the levels within
+the subscribed depth, and does not report when a level moves beyond this depth. So the book must be truncated
+after every message. Version 2 sends prices and amounts as JSON numbers. Its checksum covers their digits
+exactly as sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from oms.feeds.levels.messages import (
     TradeMessage,
     UnsupportedChannelError,
 )
-from oms.feeds.levels.translation import TRADE_SIDES
+from oms.feeds.levels.translation import TRADE_SIDES, levels_of
 from oms.instrument import MOST_DIGITS
 from oms.models import Side
 
@@ -43,8 +43,8 @@ class _Decimals(NamedTuple):
 class Kraken:
     """A translator for Kraken's books, trades, and instruments in versions 1 (arrays) and 2 (objects).
 
-    `depth` is the subscribed number of levels per side. The default is the depth in Kraken's messages. If
-    they contain none, it is the smallest depth in `DEPTHS` that is not below the snapshot's.
+    `depth` is the subscribed number of levels per side. By default, it is the depth in Kraken's messages. If
+    they contain no depth, it is the smallest depth in `DEPTHS` that all levels of the snapshot fit in.
 
     >>> kraken = Kraken()
     >>> snapshot = {"as": [["5541.30000", "2.50700000", "1534614248.123678"]], "bs": []}
@@ -92,8 +92,8 @@ class Kraken:
                 max((_when(level[2], None) for level in (*asks, *bids)), default=0) if time is None else time,
                 symbol,
                 snapshot,
-                tuple((price, amount) for price, amount, *_ in asks),
-                tuple((price, amount) for price, amount, *_ in bids),
+                levels_of(asks),
+                levels_of(bids),
                 int(fields["c"]) if "c" in fields else None,
                 depth=self._depth or _depth(channel.partition("-")[2] or DEPTHS[0]),
             )

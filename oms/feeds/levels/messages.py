@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Checksums = Literal["verify", "ignore"]
-"""The handling of a wrong checksum: "verify" makes the book stale, "ignore" only counts the failure."""
+"""The effect of a wrong checksum: "verify" makes the book stale, and "ignore" only counts the failure."""
 
 LevelFeedName = Literal["bitget", "kraken", "okx"]
 """The supported level-2 feeds."""

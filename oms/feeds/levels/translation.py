@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from oms.feeds.levels.messages import BookMessage, Levels
 from oms.models import Side
 
-__all__ = ["TRADE_SIDES", "book_messages", "milliseconds"]
+__all__ = ["TRADE_SIDES", "book_messages", "levels_of", "milliseconds"]
+
+_PRICE_AND_AMOUNT = itemgetter(0, 1)
 
 TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 """The taker's side for each word that the exchanges use."""
@@ -39,16 +42,17 @@ def book_messages(
             milliseconds(data["ts"]) if time is None else time,
             symbol,
             snapshot,
-            _levels_of(data[asks]),
-            _levels_of(data[bids]),
+            levels_of(data[asks]),
+            levels_of(data[bids]),
             _checksum_of(data, own),
             int(data[own]) if own in data else None,
             int(data[previous]) if previous in data and not snapshot else None,
         )
 
 
-def _levels_of(rows: list[list[str]]) -> Levels:
-    return tuple((price, amount) for price, amount, *_ in rows)
+def levels_of(rows: Iterable[Sequence[str]]) -> Levels:
+    """Return the price and the amount of each row, which are its first two values."""
+    return tuple(map(_PRICE_AND_AMOUNT, rows))
 
 
 def milliseconds(text: str) -> int:

@@ -10,15 +10,17 @@ A trade file contains either trades that obAnalytics inferred or trades that the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
 from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
-from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
+from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
+from oms.feeds.text_file import Columns as TextColumns
 from oms.feeds.top_of_book import ASK, BID
 from oms.instrument import Instrument, decimals_of
 
@@ -40,6 +42,8 @@ _ORDER = RowFormat(
     Column("action", "created|changed|deleted", "created, changed, or deleted"),
     Column("direction", "bid|ask", "bid or ask"),
 )
+_LONG_PRICE = re.compile(rf"\.[0-9]{{{decimals_of(UNITS.tick_size) + 1}}}")  # no other column has a dot
+_NO_ROWS = ((),) * 7
 _TRADE = RowFormat(
     Column("timestamp", r"\d{1,13}(?:\.\d{1,9})?", "seconds since 1970"),
     Column("price", _DECIMAL, _A_DECIMAL),
@@ -61,6 +65,8 @@ _REPORTED = RowFormat(
     Column("sell_order_id", INTEGER, "an integer"),
     Column("side", "buy|sell", "buy or sell"),
 )
+_MILLION = 1_000_000
+_MOST_PRICES = 100_000  # the most prices to store, which bounds the memory
 _EARLIER = 1_000_000_000  # ns; an order's row may be this much earlier than the report of its trade
 
 
@@ -94,19 +100,17 @@ def read(
     lot = lot_size or UNITS.lot_size
     if tick_size is None:
         _ = Instrument(UNITS.tick_size, lot)  # raises now, not at the first row, if a size is invalid
-        return Recording(path, _messages, "bitstamp", symbol, partial(_units_of, path, lot))
-    return Recording(path, _messages, "bitstamp", symbol, Instrument(tick_size, lot))
+        return Recording(path, _columns, "bitstamp", symbol, partial(_units_of, path, lot))
+    return Recording(path, _columns, "bitstamp", symbol, Instrument(tick_size, lot))
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
     """Return units whose tick size fits all prices. Leave file errors to the iteration of the messages."""
     most = decimals_of(UNITS.tick_size)
     try:
-        with closing(TextFile(path).rows()) as rows:
-            for _, text in rows:
-                fields = _ORDER.split(text)
-                if fields is not None:
-                    most = max(most, decimals_of(fields[3]))
+        with closing(TextFile(path).parsed(_ValidRows())) as blocks:
+            for _, columns in blocks:
+                most = max((most, *map(decimals_of, set(columns[3]))))
     except FeedError:
         pass
     return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
@@ -117,27 +121,81 @@ def is_header(text: str) -> bool:
     return text == _ORDER.header
 
 
-def _messages(file: TextFile, units: Instrument) -> Iterator[Message]:
-    with closing(file.rows()) as rows:
-        _ORDER.read_header(file, *next(rows))
-        row = 1
-        for row, text in rows:
-            order_id, time, _, price, volume, action, direction = _ORDER.read(file, row, text)
-            try:
-                ticks = units.to_ticks(price)
-            except InvalidArgumentError as error:
-                raise file.error(row, str(error)) from error
-            yield Message(
-                row,
-                int(time) * 1_000_000,
-                _KINDS[action],
-                int(order_id),
-                _SIDES[direction],
-                int(volume),
-                ticks,
+class _ValidRows:
+    """A reader of the rows that can have a price with more decimals than the default tick size.
+
+    It skips other blocks and invalid rows, so its row numbers are not those of the file.
+    """
+
+    def columns(self, block: str) -> TextColumns | None:
+        return _ORDER.columns(block) if _LONG_PRICE.search(block) else _NO_ROWS
+
+    def read(self, _: int, text: str) -> tuple[str, ...] | None:
+        return _ORDER.split(text)
+
+
+class _OrderRows:
+    """A reader of the rows below the header."""
+
+    columns = staticmethod(_ORDER.columns)
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+
+    def read(self, row: int, text: str) -> tuple[str, ...] | None:
+        if row > 1:
+            return _ORDER.read(self._file, row, text)
+        _ORDER.read_header(self._file, row, text)
+        return None
+
+
+def _columns(file: TextFile, units: Instrument) -> Generator[Columns]:
+    ticks = _Ticks(units)
+    row = 1
+    with closing(file.parsed(_OrderRows(file))) as blocks:
+        for row, columns in blocks:
+            order_ids, times, _, prices, volumes, actions, directions = columns
+            yield Columns(
+                range(row, row + len(order_ids)),
+                map(_MILLION.__mul__, map(int, times)),
+                map(_KINDS.__getitem__, actions),
+                map(int, order_ids),
+                map(_SIDES.__getitem__, directions),
+                map(int, volumes),
+                _in_ticks(file, row, prices, ticks),
             )
     if row == 1:
         raise file.error(None, "the file has no rows below its header")
+
+
+class _Ticks(dict[str, int]):
+    """The prices read so far, in ticks. Most prices occur many times."""
+
+    def __init__(self, units: Instrument) -> None:
+        self._units = units
+
+    def __missing__(self, price: str) -> int:
+        if len(self) == _MOST_PRICES:
+            self.clear()
+        ticks = self[price] = self._units.to_ticks(price)
+        return ticks
+
+
+def _in_ticks(file: TextFile, first: int, prices: Sequence[str], ticks: _Ticks) -> Iterable[int]:
+    try:
+        return [ticks[price] for price in prices]
+    except InvalidArgumentError:
+        return _in_ticks_up_to_the_error(file, first, prices, ticks)
+
+
+def _in_ticks_up_to_the_error(
+    file: TextFile, first: int, prices: Sequence[str], ticks: _Ticks
+) -> Iterator[int]:
+    for row, price in enumerate(prices, first):
+        try:
+            yield ticks[price]
+        except InvalidArgumentError as error:
+            raise file.error(row, str(error)) from error
 
 
 class PublishedTrade(NamedTuple):

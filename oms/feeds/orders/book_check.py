@@ -24,11 +24,11 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
-from oms.feeds.orders.messages import Message
+from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.top_of_book import Level, Top
 from oms.instrument import Instrument
 
@@ -78,13 +78,19 @@ class BookCheck:
         self._states = _StateCheck(_distinct(lobster.tops(path)))
         self._last: Top | None = None
 
-    def see(self, messages: Sequence[Message], tops: Sequence[Top]) -> None:
-        """Compare the states after an event's messages. Raise FeedError for a bad row of the file."""
-        for message, top in zip(messages, tops, strict=True):
-            self._rows.see(message, top)
-            if top != self._last:
-                self._last = top
-                self._states.see(message.row, top)
+    def see(self, messages: Sequence[Message], between: Sequence[Top], top: Top) -> None:
+        """Compare the states after the messages of an event. Raise FeedError for a bad row of the file.
+
+        `between` contains the states after the first messages, and `top` is the state after all others.
+        """
+        if top is self._last and not between and self._rows.uneven:
+            return
+        for message, state in zip(messages, chain(between, repeat(top)), strict=False):
+            if not self._rows.uneven:
+                self._rows.see(message, state)
+            if state != self._last:
+                self._last = state
+                self._states.see(message.row, state)
 
     def finish(self) -> None:
         """Compare the remaining states and rows. Raise FeedError for a bad row. O(r) for r remaining rows."""
@@ -114,7 +120,7 @@ class BookCheck:
     @property
     def row_differences(self) -> dict[str, int]:
         """The number of rows that differ, by message kind."""
-        return dict(self._rows.differences) if self._rows.count else {}
+        return self._rows.differences() if self._rows.count else {}
 
 
 class _RowCheck:
@@ -125,14 +131,23 @@ class _RowCheck:
         self._first = next(published, None)
         self.rows = 0
         self.uneven = False
-        self.differences = Counter[str]()
+        self._differences = Counter[tuple[Kind, Kind | None]]()
         self.first_difference: StateDifference | None = None
         self._pending: Message | None = None  # the latest message, if its row differs
 
     @property
     def count(self) -> bool:
         """True if the file seems to have a row for each message."""
-        return not self.uneven and 2 * self.differences.total() <= self.rows
+        return not self.uneven and 2 * self._differences.total() <= self.rows
+
+    def differences(self) -> dict[str, int]:
+        """Return the number of rows that differ, by message kind."""
+        return {
+            f"{kind} rows"
+            if following is None
+            else f"{kind} rows followed at the same time by a {following} row": number
+            for (kind, following), number in self._differences.items()
+        }
 
     def see(self, message: Message, top: Top) -> None:
         if self._pending is not None:
@@ -145,7 +160,8 @@ class _RowCheck:
             self.uneven = True
             return
         self.rows += 1
-        if published[1] != top:
+        _, published_top = published
+        if published_top != top:
             self._pending = message
             if self.first_difference is None:
                 self.first_difference = StateDifference(self.rows, message.row, top, *published)
@@ -160,9 +176,9 @@ class _RowCheck:
         before, self._pending = self._pending, None
         assert before is not None
         if following is not None and following.time == before.time:
-            self.differences[f"{before.kind} rows followed at the same time by a {following.kind} row"] += 1
+            self._differences[before.kind, following.kind] += 1
         else:
-            self.differences[f"{before.kind} rows"] += 1
+            self._differences[before.kind, None] += 1
 
 
 class _StateCheck:

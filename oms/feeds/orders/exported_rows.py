@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterator
-from contextlib import closing
 
 from oms.feeds.text_file import TextFile
 
-__all__ = ["below_header", "names_are", "plain", "uncounted"]
+__all__ = ["is_header", "names_are", "plain", "uncounted"]
 
 _NUMBER = re.compile(r"(-?)(\d{1,40})(?:\.(\d{0,40}))?(?:[eE]([+-]?\d{1,2}))?", re.ASCII)
 _ROUNDED_DIGITS = 6  # the precision of C's %g
@@ -80,15 +78,11 @@ def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
     )
 
 
-def below_header(file: TextFile, names: tuple[str, ...], least: int) -> Iterator[tuple[int, str]]:
-    """Stream the rows of a file below its header, if any. Raise FeedError for an unexpected header."""
-    with closing(file.rows()) as rows:
-        for row, text in rows:
-            if row == 1 and not any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
-                if names_are(text, names, least):
-                    continue
-                columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
-                raise file.error(
-                    1, f"must be a row of values or a header that names {columns}, not {reprlib.repr(text)}"
-                )
-            yield row, text
+def is_header(file: TextFile, row: int, text: str, names: tuple[str, ...], least: int) -> bool:
+    """Return True for the header of a file. Raise FeedError for an unexpected header."""
+    if row > 1 or any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
+        return False
+    if names_are(text, names, least):
+        return True
+    columns = ", ".join(re.sub(r"[|?\\].*", "", name) for name in names)
+    raise file.error(1, f"must be a row of values or a header that names {columns}, not {reprlib.repr(text)}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from oms.direct_books import BestLevel, DirectBooks
 from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.feeds.errors import UnknownOrderError
 from oms.feeds.orders.messages import Kind, Message
@@ -19,7 +20,7 @@ from oms.feeds.orders.sweep import Swept, sweep
 from oms.feeds.orders.tally import Tally
 from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
-from oms.models import MAX_INT, Order, OrderFill, Side
+from oms.models import MAX_INT, OrderFill, OrderRow, Side
 
 __all__ = ["FollowedBook"]
 
@@ -43,7 +44,8 @@ class FollowedBook:
         self._seeds = seeds
         self._tally = tally
         self._raise_in = raise_in
-        self._recorded: dict[int, Order] = {}
+        self._books = DirectBooks(om, symbol)
+        self._recorded: dict[int, OrderRow] = {}
         self._own = OwnOrders(om, symbol, self._recorded)
         self._absent: dict[int, str] = {}  # by order id, the reason to reject rows; oldest first
         self._actions: dict[Kind, Callable[[Message], None]] = {
@@ -54,58 +56,74 @@ class FollowedBook:
             Kind.DELETED: self._delete,
         }
         self._has_remaining_amounts = False
-        self._stop = self._own.listen()
+        self._best: tuple[BestLevel, BestLevel] = (None, None)
+        self._is_best_stale = True
         self._rested_before = self._own.ids()
         self._seed(seeds.from_the_start(), 1)
 
     def close(self) -> None:
-        """Unsubscribe from the events of the OrderManagement."""
-        self._stop()
+        """Stop following the changes of the books."""
+        self._own.close()
 
-    def best(self, side: Side) -> Level | None:
-        """Return the best level without your orders. O(log n) if none of your orders is on this side."""
-        levels = self._own.levels_without(side, 1)
-        return levels[0] if levels else None
+    def best_levels(self) -> tuple[BestLevel, BestLevel]:
+        """Return the best levels of the BUY and the SELL book, excluding your own orders.
 
-    def best_price(self, side: Side) -> int | None:
-        """Return the best price, excluding your own orders. O(1) if none of your orders is on this side."""
-        if not self._own.rest_on(side):
-            return self._om.best_price(self._symbol, side)
-        best = self.best(side)
-        return None if best is None else best.price
+        As long as they do not change, return the same object. O(1) if you have no orders in these books.
+        """
+        own = self._own
+        if self._books.version != own.version:
+            own.refresh()
+        if self._is_best_stale or not own.are_alone:
+            best = self._best_without_own() if own else self._books.best_levels()
+            self._is_best_stale = False
+            if best != self._best:
+                self._best = best
+        return self._best
+
+    def _best_without_own(self) -> tuple[BestLevel, BestLevel]:
+        buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
+        return buy[0] if buy else None, sell[0] if sell else None
 
     def levels(self, side: Side, count: int) -> list[Level]:
         """Return the best `count` levels of a side, best first, excluding your own orders."""
         return self._own.levels_without(side, count)
 
-    def recorded(self, order_id: int) -> Order | None:
+    def recorded(self, order_id: int) -> OrderRow | None:
         """Return a recorded order with its amount according to the messages, or None if it is not resting."""
         return self._recorded.get(order_id)
 
-    def heads_its_book(self, order: Order) -> bool:
-        """Return True if no recorded order has priority over this one. O(n) for n resting orders."""
-        queue = self._om.orders(self._symbol, order.side)
-        first = next((each for each in queue if each.order_id in self._recorded), None)
-        return first is not None and first.order_id == order.order_id
+    def heads_its_book(self, order: OrderRow) -> bool:
+        """Return True if no recorded order has priority over this one.
+
+        O(1) if the first order of the book is a recorded one. Otherwise O(n) for n resting orders.
+        """
+        order_id, _, side, _, _ = order
+        first = self._books.best_order(side)
+        if first is None or first[0] in self._recorded:
+            return first is not None and first[0] == order_id
+        queue = self._om.orders(self._symbol, side)
+        return next((each[0] for each in queue if each[0] in self._recorded), None) == order_id
 
     # ------------------------------------------------------------------ one message
 
     def apply(self, message: Message) -> None:
         """Apply a message other than an execution. Raise UnknownOrderError. O(log n) for n resting orders."""
-        self._own.refresh()
+        if self._books.version != self._own.version:
+            self._own.refresh()
         action = self._actions.get(message.kind)
         if action is not None:
             action(message)
 
     def _submit(self, message: Message) -> None:
-        self._seed(self._seeds.before(message.order_id), message.row)
-        order = Order(message.order_id, self._symbol, message.side, message.amount, message.price)
-        if self._add(order, message.row):
-            self._absent.pop(message.order_id, None)
-        elif message.order_id not in self._om:
-            self._add_absent(message.order_id, _NEVER_ACCEPTED)
-        elif message.order_id in self._own:
-            self._add_absent(message.order_id, _YOURS)
+        row, _, _, order_id, side, amount, price = message
+        if self._seeds.are_due(order_id):
+            self._seed(self._seeds.before(order_id), row)
+        if self._add((order_id, self._symbol, side, amount, price), row):
+            self._absent.pop(order_id, None)
+        elif order_id not in self._om:
+            self._add_absent(order_id, _NEVER_ACCEPTED)
+        elif order_id in self._own:
+            self._add_absent(order_id, _YOURS)
 
     def _create(self, message: Message) -> None:
         self._has_remaining_amounts = True
@@ -118,8 +136,9 @@ class FollowedBook:
         order = self._resting(message)
         if order is None:
             return
-        if 1 <= message.amount <= order.amount:
-            self._set_amount(order, order.amount - message.amount)
+        _, _, _, resting, _ = order
+        if 1 <= message.amount <= resting:
+            self._set_amount(order, resting - message.amount)
         else:
             self._reject("the cancellation exceeds the resting amount or is less than 1 lot", message.row)
 
@@ -138,7 +157,7 @@ class FollowedBook:
     def _delete(self, message: Message) -> None:
         order = self._resting(message)
         if order is not None:
-            if message.amount != order.amount and not self._has_remaining_amounts:
+            if message.amount != order[3] and not self._has_remaining_amounts:
                 self._tally.contradictions.add("the deleted amount is not the resting amount", message.row)
             self._set_amount(order, 0)
         elif message.order_id not in self._om:
@@ -160,13 +179,14 @@ class FollowedBook:
             order = self._resting(message)
             if order is None:
                 continue
-            available = remaining.get(order.order_id, order.amount)
+            order_id, _, _, resting, _ = order
+            available = remaining.get(order_id, resting)
             if not 1 <= message.amount <= available:
                 self._reject("the execution exceeds the resting amount or is less than 1 lot", message.row)
             amount = min(message.amount, available)
             if amount >= 1:
-                remaining[order.order_id] = available - amount
-                fills.append(OrderFill(order.order_id, amount, message.price))
+                remaining[order_id] = available - amount
+                fills.append(OrderFill(order_id, amount, message.price))
         return fills
 
     def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept | None:
@@ -178,31 +198,34 @@ class FollowedBook:
         None. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
-        untouched = all(self._current_amount(order) == order.amount for order in orders.values())
+        untouched = all(map(self._is_untouched, orders.values()))
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
+            self._own.version += 2
+            self._is_best_stale = True
             for fill in fills:
-                self._note(self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount)
+                order = self._recorded[fill.order_id]
+                self._note(order, order[3] - fill.amount)
             return swept
         for fill in fills:
-            self._set_amount(
-                self._recorded[fill.order_id], self._recorded[fill.order_id].amount - fill.amount
-            )
+            order = self._recorded[fill.order_id]
+            self._set_amount(order, order[3] - fill.amount)
         return Swept(equal_cost=False, equal_fills=False) if untouched else None
 
     # ------------------------------------------------------------------ resting orders
 
-    def _resting(self, message: Message) -> Order | None:
+    def _resting(self, message: Message) -> OrderRow | None:
         """Return a message's recorded order. If there is none, count the message and return None."""
         order_id = message.order_id
-        if order_id not in self._recorded:
-            self._add_unseen(message)
         order = self._recorded.get(order_id)
+        if order is None:
+            self._add_unseen(message)
+            order = self._recorded.get(order_id)
         if order is not None:
-            if order.side is not message.side:
+            if order[2] is not message.side:
                 self._reject("the order is in another book", message.row)
                 return None
-            if self._current_amount(order) != order.amount:
+            if not (self._own.are_alone or self._is_untouched(order)):
                 self._tally.taken_from.add(order_id)
             return order
         if order_id in self._own:
@@ -221,34 +244,44 @@ class FollowedBook:
             if order.side is message.side:
                 self._own.release(order_id)
                 self._recorded[order_id] = order
+                self._is_best_stale = True
         elif order_id not in self._om:
             seed = self._seeds.take(order_id)
             if seed is not None:
                 self._seed((seed,), message.row)
 
-    def _current_amount(self, order: Order) -> int:
+    def _is_untouched(self, order: OrderRow) -> bool:
+        """Return True if nothing but the replay has reduced or removed a recorded order."""
+        return self._own.are_alone or self._current_amount(order) == order[3]
+
+    def _current_amount(self, order: OrderRow) -> int:
         """Return a recorded order's current amount, which your own trades may have reduced."""
-        return self._om.get_order(order.order_id).amount if order.order_id in self._om else 0
+        order_id = order[0]
+        return self._om.get_order(order_id).amount if order_id in self._om else 0
 
-    def _set_amount(self, order: Order, amount: int) -> None:
+    def _set_amount(self, order: OrderRow, amount: int) -> None:
         """Set a recorded order's amount, but never increase it once your trades have reduced it."""
-        current = self._current_amount(order)
-        target = amount if current == order.amount else min(current, amount)
         self._note(order, amount)
-        if target == current:
-            return
-        if target:
-            self._om.amend_order(order.order_id, amount=target)
-        else:
-            self._om.remove_order(order.order_id)
+        if not self._books.set_amount(order, amount):
+            self._reduce_to(order[0], min(self._current_amount(order), amount))
+        elif amount != order[3]:
+            self._count_change(order[2], order[4])
 
-    def _note(self, order: Order, amount: int) -> None:
-        """Store a recorded order's amount according to the messages."""
+    def _reduce_to(self, order_id: int, amount: int) -> None:
+        """Reduce an order that your trades have reduced before."""
         if amount:
-            self._recorded[order.order_id] = order._replace(amount=amount)
+            self._om.amend_order(order_id, amount=amount)
+        elif order_id in self._om:
+            self._om.remove_order(order_id)
+
+    def _note(self, order: OrderRow, amount: int) -> None:
+        """Store a recorded order's amount according to the messages."""
+        order_id, symbol, side, _, price = order
+        if amount:
+            self._recorded[order_id] = (order_id, symbol, side, amount, price)
         else:
-            del self._recorded[order.order_id]
-            self._add_absent(order.order_id, _REMOVED)
+            del self._recorded[order_id]
+            self._add_absent(order_id, _REMOVED)
 
     def _miss(self, message: Message) -> None:
         reason = self._absent.get(message.order_id)
@@ -260,33 +293,42 @@ class FollowedBook:
         else:
             self._tally.unknown.add(message.order_id)
 
-    def _seed(self, orders: Iterable[Order], row: int) -> None:
+    def _seed(self, orders: Iterable[OrderRow], row: int) -> None:
         for order in orders:
-            self._tally.unknown.add(order.order_id)
+            self._tally.unknown.add(order[0])
             self._tally.seeded += self._add(order, row)
 
-    def _add(self, order: Order, row: int) -> bool:
-        if order.order_id in self._recorded:
+    def _add(self, order: OrderRow, row: int) -> bool:
+        order_id = order[0]
+        if order_id in self._recorded:
             self._reject("an order with this id is already resting", row)
             return False
-        self._recorded[order.order_id] = (
-            order  # stored first, so that its event does not make it one of your orders
-        )
+        # The order is stored first, so that its event does not make it one of your orders.
+        self._recorded[order_id] = order
         try:
             self._om.add_order(*order)
         except InvalidOrderError:
             self._reject("the id, amount, or price is invalid", row)
         except DuplicateOrderError:
-            self._reject(
-                _YOURS if order.order_id in self._own else "an order with this id is already resting", row
-            )
+            self._reject(_YOURS if order_id in self._own else "an order with this id is already resting", row)
         else:
+            self._count_change(order[2], order[4])
             return True
-        del self._recorded[order.order_id]
+        del self._recorded[order_id]
         return False
 
+    def _count_change(self, side: Side, price: int) -> None:
+        """Count a change at this price. It affects the best level unless the best price is better."""
+        self._own.version += 2
+        if self._is_best_stale:
+            return
+        best = self._best[side is Side.SELL]
+        if best is None or (price <= best[0] if side is Side.BUY else price >= best[0]):
+            self._is_best_stale = True
+
     def _add_absent(self, order_id: int, reason: str) -> None:
-        self._absent.pop(order_id, None)
+        if order_id in self._absent:
+            del self._absent[order_id]
         self._absent[order_id] = reason
         if len(self._absent) > _MOST_ABSENT:
             del self._absent[next(iter(self._absent))]

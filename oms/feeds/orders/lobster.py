@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
-from oms.feeds.orders.exported_rows import below_header, names_are, plain, uncounted
-from oms.feeds.orders.messages import Kind, Message, Recording, symbol_from_name
+from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounted
+from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
-from oms.feeds.top_of_book import ASK, BID, Level, Top
+from oms.feeds.text_file import Columns as TextColumns
+from oms.feeds.top_of_book import ASK, BID, Level, Top, new_level, new_top
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -58,7 +60,7 @@ _NAMES = (
     "attribution|mpid|participant",
 )
 _BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
-_BOOK_ROW = re.compile(rf"({INTEGER}),({INTEGER}),({INTEGER}),({INTEGER})(?:,{INTEGER})*", re.ASCII)
+_BOOK_ROW = re.compile(rf"{INTEGER}(?:,{INTEGER}){{3,}}", re.ASCII)
 _NO_LEVEL = 9_999_999_999  # either sign, because the sample files differ from their ReadMe
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
@@ -80,7 +82,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
     """
     if symbol is None:
         symbol = symbol_from_name(path, _TICKER)
-    return Recording(path, _messages, "lobster", symbol, UNITS)
+    return Recording(path, _columns, "lobster", symbol, UNITS)
 
 
 def is_message(text: str) -> bool:
@@ -91,19 +93,50 @@ def is_message(text: str) -> bool:
     return form is _ATTRIBUTED or first is not None or form.fits(text)
 
 
-def _messages(file: TextFile, _: Instrument) -> Iterator[Message]:
-    form, number = None, None
-    for row, text in below_header(file, _NAMES, least=6):
-        if form is None:
-            form, number = _form_of(text)
-        if number is not None:
-            text, number = _counted(file, row, text, number), number + 1  # noqa: PLW2901 - rest of the row
-        fields = form.split(text) or form.read(file, row, plain(text))
-        time, kind, order_id, size, price, direction = fields[:6]
-        yield Message(
-            row, _nanoseconds(time), _KINDS[kind], int(order_id), _SIDES[direction], int(size), int(price)
-        )
-    if form is None:
+class _MessageRows:
+    """A reader of message rows. The first row of values determines their format."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._form: RowFormat | None = None
+        self._number: int | None = None  # the expected row number in the first column, if there is one
+
+    def columns(self, block: str) -> TextColumns | None:
+        return None if self._form is None or self._number is not None else self._form.columns(block)
+
+    def read(self, row: int, text: str) -> tuple[str, ...] | None:
+        if self._form is None:
+            if is_header(self._file, row, text, _NAMES, least=6):
+                return None
+            self._form, self._number = _form_of(text)
+        if self._number is not None:
+            text, self._number = self._counted(row, text, self._number), self._number + 1
+        return self._form.split(text) or self._form.read(self._file, row, plain(text))
+
+    def _counted(self, row: int, text: str, number: int) -> str:
+        columns = uncounted(text, number)
+        if columns is None:
+            raise self._file.error(
+                row, f"the first column contains row numbers, so it must be {number} in this row"
+            )
+        return columns[1]
+
+
+def _columns(file: TextFile, _: Instrument) -> Generator[Columns]:
+    row = 0
+    with closing(file.parsed(_MessageRows(file))) as blocks:
+        for row, columns in blocks:
+            times, kinds, order_ids, sizes, prices, directions = columns[:6]
+            yield Columns(
+                range(row, row + len(times)),
+                map(_nanoseconds, times),
+                map(_KINDS.__getitem__, kinds),
+                map(int, order_ids),
+                map(_SIDES.__getitem__, directions),
+                map(int, sizes),
+                map(int, prices),
+            )
+    if not row:
         raise file.error(None, "the file has no rows below its header")
 
 
@@ -118,37 +151,62 @@ def _form_of(text: str) -> tuple[RowFormat, int | None]:
     return _MESSAGE, None
 
 
-def _counted(file: TextFile, row: int, text: str, number: int) -> str:
-    columns = uncounted(text, number)
-    if columns is None:
-        raise file.error(row, f"the first column contains row numbers, so it must be {number} in this row")
-    return columns[1]
-
-
 def _nanoseconds(time: str) -> int:
+    if time[-10:-9] == ".":  # nine decimals, as in most rows
+        return int(time[:-10] + time[-9:])
     # Some files contain floating-point errors after the ninth decimal.
     return (scaled(time, 15) + 500_000) // 1_000_000
 
 
-def tops(path: str | os.PathLike[str]) -> Iterator[tuple[int, Top]]:
+def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
     """Stream the row number and best level of each side from an order-book file with any number of levels.
 
-    Raise FeedError for a bad file or row. O(1) memory.
+    Consecutive equal rows have the same Top object. Raise FeedError for a bad file or row. O(1) memory.
     """
     file = TextFile(path)
-    columns = 0
-    for row, text in below_header(file, _BOOK_NAMES, least=4):
-        match = _BOOK_ROW.fullmatch(text) or _BOOK_ROW.fullmatch(plain(text))
+    last: list[str] = []
+    last_text, top = "", Top(None, None)
+    with closing(file.parsed(_BookRows(file))) as blocks:
+        for first, [texts] in blocks:
+            for row, text in enumerate(texts, first):
+                if text != last_text:
+                    last_text, best = text, text.split(",", 4)[:4]
+                    if best != last:
+                        ask_price, ask_size, bid_price, bid_size = map(int, best)
+                        last = best
+                        top = new_top((_level(ask_price, ask_size), _level(bid_price, bid_size)))
+                yield row, top
+
+
+class _BookRows:
+    """A reader whose only column contains the order-book rows. All rows have the same number of levels."""
+
+    def __init__(self, file: TextFile) -> None:
+        self._file = file
+        self._width: int = 0
+        self._rows: re.Pattern[str] | None = None
+
+    def columns(self, block: str) -> TextColumns | None:
+        if self._rows is None or self._rows.fullmatch(block) is None:
+            return None
+        return [block[:-1].replace("\r", "").split("\n")]
+
+    def read(self, row: int, text: str) -> tuple[str, ...] | None:
+        if is_header(self._file, row, text, _BOOK_NAMES, least=4):
+            return None
+        if not _BOOK_ROW.fullmatch(text):
+            text = plain(text)
         count = text.count(",") + 1
-        if match is None or count % 4 or count != (columns or count):
-            raise file.error(row, _book_problem(count, columns))
-        columns = count
-        ask_price, ask_size, bid_price, bid_size = map(int, match.groups())
-        yield row, Top(_level(ask_price, ask_size), _level(bid_price, bid_size))
+        if not _BOOK_ROW.fullmatch(text) or count % 4 or count != (self._width or count):
+            raise self._file.error(row, _book_problem(count, self._width))
+        if self._rows is None:
+            self._width = count
+            self._rows = re.compile(rf"(?:{INTEGER}(?:,{INTEGER}){{{count - 1}}}+\r?\n)*+", re.ASCII)
+        return (text,)
 
 
 def _level(price: int, size: int) -> Level | None:
-    return None if abs(price) == _NO_LEVEL else Level(price, size)
+    return None if abs(price) == _NO_LEVEL else new_level((price, size))
 
 
 def _book_problem(count: int, columns: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from oms.feeds.orders import bitstamp
 from oms.feeds.orders.messages import Message
 from oms.instrument import Instrument
-from oms.models import Order
+from oms.models import OrderRow
 
 __all__ = ["MakerCheck"]
 
@@ -36,12 +36,15 @@ class MakerCheck:
         self._next = next(self._published, None)
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
-    def before(self, heads_its_book: Callable[[Order], bool], order: Order, message: Message) -> None:
+    def before(self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: Message) -> None:
         """Check a resting order just before a message reduces it. Raise FeedError for a bad row."""
+        if not self._pending and (self._next is None or self._next.time > message.time):
+            return
         self._advance(message.time)
-        reduction = order.amount - message.amount
+        order_id, _, _, amount, _ = order
+        reduction = amount - message.amount
         for trade in self._pending:
-            if trade.maker == order.order_id and trade.amount == reduction:
+            if trade.maker == order_id and trade.amount == reduction:
                 self._pending.remove(trade)
                 self.found += 1
                 if heads_its_book(order):

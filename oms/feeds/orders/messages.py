@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,7 +15,7 @@ from oms.feeds.text_file import Streamed, TextFile
 from oms.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["Feed", "Kind", "Message", "Recording", "symbol_from_name"]
+__all__ = ["Columns", "Feed", "Kind", "Message", "Recording", "symbol_from_name"]
 
 Feed = Literal["bitstamp", "lobster"]
 """The names of the order-by-order feeds."""
@@ -60,6 +61,32 @@ class Message(NamedTuple):
     price: int
 
 
+class Columns(NamedTuple):
+    """The columns of consecutive messages.
+
+    You can iterate over each column once. Most columns convert their values during the iteration, so a column
+    that you do not read takes almost no time.
+    """
+
+    rows: Iterable[int]
+    times: Iterable[int]
+    kinds: Iterable[Kind]
+    order_ids: Iterable[int]
+    sides: Iterable[Side]
+    amounts: Iterable[int]
+    prices: Iterable[int]
+
+
+_new_message: Callable[[tuple[int, int, Kind, int, Side, int, int]], Message] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
+    Message,
+)
+
+
+def _messages_of(columns: Columns) -> Iterator[Message]:
+    return map(_new_message, zip(*columns, strict=False))  # strict would read a row beyond the last one
+
+
 class Recording(Streamed):
     """A file of messages. Each iteration streams the file from the first row.
 
@@ -70,7 +97,7 @@ class Recording(Streamed):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        parse: Callable[[TextFile, Instrument], Iterator[Message]],
+        parse: Callable[[TextFile, Instrument], Iterator[Columns]],
         feed: Feed,
         symbol: str,
         units: Instrument | Callable[[], Instrument],
@@ -90,6 +117,10 @@ class Recording(Streamed):
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
+        return chain.from_iterable(map(_messages_of, self.columns()))
+
+    def columns(self) -> Iterator[Columns]:
+        """Stream the messages as columns of consecutive messages."""
         return self._parse(self._file, self.units)
 
     def __repr__(self) -> str:

@@ -4,7 +4,9 @@ The problem: a recording contains nothing about your orders. To compare the book
 replay needs the book without your orders. Searching all orders after every message would cost O(n) for n
 resting orders.
 
-The solution: subscribe to the events of the OrderManagement, and index the ids of your orders by price.
+The solution: index the ids of your orders by price. As long as the version of the books shows that only the
+replay has changed them, the index stays valid. After the first other change, subscribe to the events of the
+OrderManagement, and update the index with each event.
 
 1. An order is yours if it is in the symbol's books and its id is not in `recorded`.
 2. The amounts of your orders are read from the book, so events out of order or repeated events do no harm.
@@ -18,6 +20,7 @@ from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from itertools import islice
 
+from oms.direct_books import DirectBooks
 from oms.errors import OrderNotFoundError
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.feeds.top_of_book import Level
@@ -30,29 +33,52 @@ _UNKNOWN = -2  # a sequence number that no event follows
 
 
 class OwnOrders:
-    """The orders of `symbol` whose ids are not in `recorded`. After `listen`, events keep them up to date."""
+    """The orders of `symbol` whose ids are not in `recorded`.
+
+    As long as only the caller changes the books, `version` is their version. The caller adds 2 after each of
+    its own changes. Before it uses the index, it calls `refresh` if the books have another version.
+    """
 
     def __init__(self, om: OrderManagement, symbol: str, recorded: Container[int]) -> None:
         self._om = om
+        self._books = DirectBooks(om, symbol)
         self._symbol = symbol
         self._recorded = recorded
         self._sequence = _UNKNOWN  # the sequence number of the latest change in this index
         self._orders: dict[int, Order] = {}  # as in their latest event; their amounts may have changed since
         self._at: dict[Side, dict[int, set[int]]] = {side: {} for side in Side}
 
-    def listen(self) -> Callable[[], None]:
-        """Subscribe to the events, and return a function that unsubscribes."""
-        unsubscribe = self._om.subscribe(self._on_event)
-        self.refresh()
-        return unsubscribe
+        self._unsubscribe: Callable[[], None] | None = None
+        self.are_alone = True  # True if only the caller has changed the books, as of the latest `refresh`
+        self.version = self._books.version
+        if self.version % 2:
+            self._listen()  # inside a transaction, the version does not show changes
+        self._rebuild(om.last_sequence)
 
     def refresh(self) -> None:
-        """Rebuild the index if there are unpublished changes, in O(n) for n orders. Otherwise O(1)."""
+        """Bring the index up to date. O(1), or O(n) for n orders if there are unpublished changes."""
+        if self.are_alone:
+            if self._books.version == self.version:
+                return
+            self._listen()
         sequence = self._om.last_sequence
         if sequence != self._sequence:
-            self._discard(tuple(self._orders))
-            self._add(self._om.orders(self._symbol))
-            self._sequence = sequence
+            self._rebuild(sequence)
+
+    def close(self) -> None:
+        """Unsubscribe from the events of the OrderManagement."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _listen(self) -> None:
+        self._unsubscribe = self._om.subscribe(self._on_event)
+        self.are_alone = False
+        self._sequence = _UNKNOWN
+
+    def _rebuild(self, sequence: int) -> None:
+        self._discard(tuple(self._orders))
+        self._add(self._om.orders(self._symbol))
+        self._sequence = sequence
 
     def __contains__(self, order_id: object) -> bool:
         """Return True if this order is one of yours."""
@@ -61,6 +87,10 @@ class OwnOrders:
     def ids(self) -> frozenset[int]:
         """Return the ids of your orders."""
         return frozenset(self._orders)
+
+    def __len__(self) -> int:
+        """Return the number of your orders. O(1)."""
+        return len(self._orders)
 
     def rest_on(self, side: Side) -> bool:
         """Return True if one of your orders is resting on this side. O(1)."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Literal, get_args
 
+from oms.direct_books import BestLevel
 from oms.errors import InvalidArgumentError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
@@ -17,12 +18,14 @@ from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
-from oms.feeds.top_of_book import Top
+from oms.feeds.top_of_book import Top, new_level, new_top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import Side, check_symbol
 
 __all__ = ["Replay", "Unknown", "replay"]
+
+_REDUCES = frozenset((Kind.CHANGED, Kind.DELETED))
 
 Unknown = Literal["seed", "skip", "raise"]
 """The policy for orders that were never submitted but that messages refer to."""
@@ -127,7 +130,10 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._time: int | None = None
+        self._time = 0
+        self._best: tuple[BestLevel, BestLevel] = (None, None)
+        self._top = Top(None, None)
+        self._is_crossed = False
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
@@ -146,30 +152,38 @@ class Replay:
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
     def _run(self) -> Generator[tuple[Message, ...]]:
+        tally, book_check, maker_check = self._tally, self._book_check, self._maker_check
         with closing(self._follow()) as followed:
             for run in runs(self._recording):
-                wanted = self._count(run)
-                between: list[Top] = []
-                if wanted and wanted[0].kind is Kind.EXECUTED:
+                message = run[0]
+                kind = message.kind
+                tally.kinds[kind] += len(run)
+                if message.time < self._time:
+                    tally.contradictions.add("the time is earlier than in the row above", message.row)
+                self._time = message.time
+                wanted = self._wanted(run) if self._ignore else run
+                between: Sequence[Top] = ()
+                if wanted and kind is Kind.EXECUTED:
                     between = self._sweep(followed, wanted)
                 elif wanted:
-                    self._check_maker(followed, wanted[0])
-                    followed.apply(wanted[0])
-                self._look(followed, run, between)
+                    if maker_check is not None and kind in _REDUCES:
+                        self._check_maker(maker_check, followed, message)
+                    followed.apply(message)
+                best = followed.best_levels()
+                if best is not self._best:
+                    self._see_best(best)
+                tally.crossed += self._is_crossed
+                if book_check is not None:
+                    book_check.see(run, between, self._top)
                 yield run
-        for check in (self._book_check, self._maker_check):
+        for check in (book_check, maker_check):
             if check is not None:
                 check.finish()
 
-    def _count(self, run: tuple[Message, ...]) -> list[Message]:
-        """Count all messages of an event, and return the ones to apply."""
-        first = run[0]
-        if self._time is not None and first.time < self._time:
-            self._tally.contradictions.add("the time is earlier than in the row above", first.row)
-        self._time = first.time
+    def _wanted(self, run: tuple[Message, ...]) -> Sequence[Message]:
+        """Count the messages to ignore, and return the others."""
         wanted: list[Message] = []
         for message in run:
-            self._tally.kinds[message.kind.value] += 1
             if message.order_id in self._ignore:
                 self._tally.ignored[message.order_id] += 1
             else:
@@ -184,7 +198,7 @@ class Replay:
         raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
-    def _sweep(self, followed: FollowedBook, executions: list[Message]) -> list[Top]:
+    def _sweep(self, followed: FollowedBook, executions: Sequence[Message]) -> list[Top]:
         """Apply a sweep, and return the best levels after each fill except the last."""
         between: list[Top] = []
         side, row = executions[0].side, executions[0].row
@@ -192,9 +206,9 @@ class Replay:
         if self._book_check is not None and len(fills) > 1:
             # The book file has a row for each fill, but this replay applies a sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
-            other = followed.best(side.opposite)
-            for best in best_levels_during(levels, fills):
-                between.append(Top(best, other) if side is Side.BUY else Top(other, best))  # noqa: PERF401
+            buy, sell = followed.best_levels()
+            during = best_levels_during(levels, fills)
+            between = [_top(best, sell) if side is Side.BUY else _top(buy, best) for best in during]
         whole = [fill.amount for fill in fills] == [message.amount for message in executions]
         swept = followed.execute(side, fills, whole)
         if swept is not None:
@@ -202,19 +216,16 @@ class Replay:
             self._tally.count_trade(row, swept, published)
         return between
 
-    def _check_maker(self, followed: FollowedBook, message: Message) -> None:
-        if self._maker_check is not None and message.kind in (Kind.CHANGED, Kind.DELETED):
-            order = followed.recorded(message.order_id)
-            if order is not None:
-                self._maker_check.before(followed.heads_its_book, order, message)
+    def _check_maker(self, check: MakerCheck, followed: FollowedBook, message: Message) -> None:
+        order = followed.recorded(message.order_id)
+        if order is not None:
+            check.before(followed.heads_its_book, order, message)
 
-    def _look(self, followed: FollowedBook, run: tuple[Message, ...], between: list[Top]) -> None:
-        if self._book_check is None:
-            buy, sell = followed.best_price(Side.BUY), followed.best_price(Side.SELL)
-        else:
-            top = Top(followed.best(Side.BUY), followed.best(Side.SELL))
-            # Rejected messages of a sweep do not change the state.
-            self._book_check.see(run, [*between, *[top] * (len(run) - len(between))])
-            buy, sell = (level and level.price for level in top)
-        if buy is not None and sell is not None and buy <= sell:
-            self._tally.crossed += 1
+    def _see_best(self, best: tuple[BestLevel, BestLevel]) -> None:
+        buy, sell = self._best = best
+        self._top = _top(buy, sell)
+        self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
+
+
+def _top(buy: BestLevel, sell: BestLevel) -> Top:
+    return new_top((buy and new_level(buy), sell and new_level(sell)))

@@ -8,14 +8,16 @@ submission with a larger id, or before the first message that refers to it, whic
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 
 from oms.errors import InvalidArgumentError
-from oms.feeds.orders.messages import Kind, Message
-from oms.models import Order
+from oms.feeds.orders.messages import Kind, Message, Recording
+from oms.models import Order, Side
 
 __all__ = ["Seeds", "find_seeds"]
 
 _REMOVES = frozenset((Kind.REDUCED, Kind.DELETED, Kind.EXECUTED))
+_PLACES = 1 << 22  # bytes of memory
 _WITHOUT_REMOVED_AMOUNT = frozenset((Kind.CREATED, Kind.CHANGED))
 
 
@@ -31,6 +33,10 @@ class Seeds:
         self._queue = iter(tuple(self._waiting))
         self._next = next(self._queue, None)
         self._first_submitted = first_submitted
+
+    def are_due(self, order_id: int) -> bool:
+        """Return True if `before` may yield an order. O(1)."""
+        return self._next is not None and self._next < order_id
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -53,7 +59,7 @@ class Seeds:
 
 
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
-    """Return the orders that messages refer to but never submit. This takes two passes over the messages.
+    """Return the orders that messages refer to but never submit, in one or two passes over the messages.
 
     Raise InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
     contain the remaining amount instead of the removed amount. O(m) time for m messages, and O(k) memory for
@@ -63,52 +69,76 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
         raise InvalidArgumentError(
             "recording", messages, "iterable more than once for unknown='seed'; pass a list"
         )
-    unseen, first_submitted = _referred_to_unseen(messages, symbol, ignore)
-    if unseen:
-        # An order that is submitted later is not a seed; its rows contradict each other.
-        for message in messages:
-            if message.kind is Kind.SUBMITTED:
-                unseen.pop(message.order_id, None)
+    unseen, first_submitted, are_certain = _referred_to_unseen(messages, symbol, ignore)
+    if not are_certain:
+        # An order that is submitted in any row is not a seed. Its rows contradict each other.
+        for kind, order_id in _kinds_and_ids(messages):
+            if kind is Kind.SUBMITTED and order_id in unseen:
+                del unseen[order_id]
     return Seeds((order for order in unseen.values() if order is not None), first_submitted)
 
 
 def _referred_to_unseen(
     messages: Iterable[Message], symbol: str, ignore: Collection[int]
-) -> tuple[dict[int, Order | None], int | None]:
+) -> tuple[dict[int, Order | None], int | None, bool]:
     """Return the orders that messages refer to while they are not resting, and the first submitted id.
 
-    An order is None if its messages contradict each other.
+    An order is None if its messages contradict each other. The third value is True if it is certain that none
+    of these orders is submitted in any row.
     """
+    # A set of all submitted ids could fill the memory. So each submitted id only marks the place
+    # `id % _PLACES`. If the place of an order is not marked, no earlier row has submitted the order.
+    marks, are_certain = bytearray(_PLACES), True
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
     first_submitted: int | None = None
-    for message in messages:
-        order_id = message.order_id
-        if message.kind in _WITHOUT_REMOVED_AMOUNT:
+    for kind, order_id, side, amount, price in _without_times(messages):
+        if kind in _WITHOUT_REMOVED_AMOUNT:
             raise InvalidArgumentError(
                 "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
             )
         if order_id in ignore:
             continue
-        if message.kind is Kind.SUBMITTED:
-            resting.setdefault(order_id, message.amount)
+        if kind is Kind.SUBMITTED:
+            resting.setdefault(order_id, amount)
+            marks[order_id % _PLACES] = 1
+            are_certain = are_certain and order_id not in unseen
             if first_submitted is None:
                 first_submitted = order_id
-        elif message.kind in _REMOVES:
-            if order_id in resting:
-                resting[order_id] -= message.amount
-                if message.kind is Kind.DELETED or resting[order_id] <= 0:
-                    del resting[order_id]
+        elif kind in _REMOVES:
+            remaining = resting.get(order_id)
+            if remaining is None:
+                are_certain = are_certain and not marks[order_id % _PLACES]
+                order = unseen.get(order_id, Order(order_id, symbol, side, 0, price))
+                unseen[order_id] = _grown(order, side, amount, price)
+            elif kind is Kind.DELETED or remaining <= amount:
+                del resting[order_id]
             else:
-                unseen[order_id] = _grown(unseen.get(order_id, _first(message, symbol)), message)
-    return unseen, first_submitted
+                resting[order_id] = remaining - amount
+    return unseen, first_submitted, are_certain
 
 
-def _first(message: Message, symbol: str) -> Order:
-    return Order(message.order_id, symbol, message.side, 0, message.price)
-
-
-def _grown(order: Order | None, message: Message) -> Order | None:
-    if order is None or (order.side, order.price) != (message.side, message.price) or message.amount < 1:
+def _grown(order: Order | None, side: Side, amount: int, price: int) -> Order | None:
+    if order is None or (order.side, order.price) != (side, price) or amount < 1:
         return None
-    return order._replace(amount=order.amount + message.amount)
+    return order._replace(amount=order.amount + amount)
+
+
+# Converting fields takes most of the time of a pass. So both passes convert only the fields that they need.
+
+
+def _without_times(messages: Iterable[Message]) -> Iterator[tuple[Kind, int, Side, int, int]]:
+    if not isinstance(messages, Recording):
+        return (message[2:] for message in messages)
+    return chain.from_iterable(
+        zip(kinds, order_ids, sides, amounts, prices, strict=False)
+        for _, _, kinds, order_ids, sides, amounts, prices in messages.columns()
+    )
+
+
+def _kinds_and_ids(messages: Iterable[Message]) -> Iterator[tuple[Kind, int]]:
+    if not isinstance(messages, Recording):
+        return ((message.kind, message.order_id) for message in messages)
+    return chain.from_iterable(
+        zip(columns.kinds, columns.order_ids, strict=False) for columns in messages.columns()
+    )

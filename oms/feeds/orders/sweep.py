@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from oms.direct_books import DirectBooks
 from oms.feeds.orders.messages import Kind, Message
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.top_of_book import Level
@@ -44,16 +45,17 @@ def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
     """Group consecutive executions with the same time and side. Every other message is its own group."""
     run: list[Message] = []
     for message in messages:
-        if run and (message.kind, message.time, message.side) == (Kind.EXECUTED, run[0].time, run[0].side):
-            run.append(message)
-            continue
-        if run:
-            yield tuple(run)
-            run = []
-        if message.kind is Kind.EXECUTED:
-            run = [message]
-        else:
+        if message.kind is not Kind.EXECUTED:
+            if run:
+                yield tuple(run)
+                run = []
             yield (message,)
+        elif run and (message.time, message.side) == (run[0].time, run[0].side):
+            run.append(message)
+        else:
+            if run:
+                yield tuple(run)
+            run = [message]
     if run:
         yield tuple(run)
 
@@ -79,6 +81,10 @@ def sweep(
     """
     fills = _joined(published)
     amount = sum(fill.amount for fill in fills)
+    with om.locked():
+        if not own and _come_first(om, symbol, side, fills):
+            om.place_trade(symbol, side, amount)
+            return Swept(equal_cost=True, equal_fills=True, total_price=_cost(fills))
     with om.transaction():
         replayed = None
         if own is not None and own.rest_on(side):
@@ -88,6 +94,19 @@ def sweep(
         if trade.fills != fills:
             _correct(om, trade, fills, {fill.order_id for fill in own_fills})
     return _compared(trade.fills if replayed is None else replayed, fills, own_fills)
+
+
+def _come_first(om: OrderManagement, symbol: str, side: Side, fills: Sequence[OrderFill]) -> bool:
+    """Return True if a trade of their total amount would get these fills."""
+    if len(fills) > 1:
+        return om.quote(symbol, side, sum(fill.amount for fill in fills), allow_partial=True).fills == fills
+    order_id, amount, price = fills[-1]
+    order = DirectBooks(om, symbol).best_order(side)
+    return order is not None and (order[0], order[4]) == (order_id, price) and order[3] >= amount
+
+
+def _cost(fills: Iterable[OrderFill]) -> int:
+    return sum(fill.amount * fill.price for fill in fills)
 
 
 def _without(
@@ -107,12 +126,10 @@ def _without(
 def _compared(
     replayed: tuple[OrderFill, ...], published: tuple[OrderFill, ...], own_fills: tuple[OrderFill, ...]
 ) -> Swept:
-    cost, published_cost = (
-        sum(fill.amount * fill.price for fill in fills) for fills in (replayed, published)
-    )
+    cost = _cost(replayed)
     expected = _by_order(published)
     return Swept(
-        cost == published_cost,
+        cost == _cost(published),
         replayed == published,
         tuple(fill.order_id for fill in replayed if fill.amount > expected[fill.order_id]),
         cost,

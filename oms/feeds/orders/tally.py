@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.maker_check import MakerCheck
+from oms.feeds.orders.messages import Kind
 from oms.feeds.orders.report import Report, UnequalTrade
 from oms.feeds.orders.sweep import Swept
 from oms.instrument import Instrument
@@ -33,7 +34,7 @@ class Tally:
 
     to_ignore: frozenset[int] = frozenset()
 
-    kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[Kind] = field(default_factory=Counter)
     unknown: set[int] = field(default_factory=set)
     seeded: int = 0
     ignored: Counter[int] = field(default_factory=Counter)
@@ -70,7 +71,7 @@ class Tally:
             passed_over, times = None, 0
         report = Report(
             events=self.kinds.total(),
-            kinds=dict(self.kinds),
+            kinds={kind.value: count for kind, count in self.kinds.items()},
             unknown=len(self.unknown),
             seeded=self.seeded,
             units=units,

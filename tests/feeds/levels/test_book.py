@@ -1,4 +1,7 @@
-"""LevelBook: the levels of one symbol, and the orders that represent them."""
+"""LevelBook: the levels of one symbol, and the orders that represent them.
+
+Tests also `oms.feeds.levels.book_side` and `oms.feeds.levels.level_orders`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import pytest
 
 from oms import Instrument, Order, OrderManagement, Side
 from oms.feeds import ALTERNATING, LevelFeed, Okx, StaleBookError
+from oms.order_book import OrderBook
 from support.level_feeds import book, translated
+from support.memory_journal import FailingJournal
 from support.naive_exchange import NaiveExchange
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -120,11 +125,11 @@ def test_an_error_while_orders_change_leaves_the_book_stale_until_a_snapshot(
     om: OrderManagement, feed: LevelFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*order: object) -> None:
-        raise OSError("the disk is full")
+        raise OSError("the memory is full")
 
     before = om.state_hash()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr(om, "add_order", fail)
+        patch.setattr(OrderBook, "add", fail)
         feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
     assert om.state_hash() == before
     with pytest.raises(StaleBookError, match="could not be changed"):
@@ -132,3 +137,50 @@ def test_an_error_while_orders_change_leaves_the_book_stale_until_a_snapshot(
     feed.apply(book(snapshot=True, asks={"1.6": "1"}))
     assert [level[:2] for level in om.depth("X", BUY)] == [(16, 1)]
     om._check()
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_after_an_error_of_the_journal_a_snapshot_corrects_all_orders(*, is_stored: bool) -> None:
+    journal = FailingJournal()
+    om = OrderManagement(journal)
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1.2": "5", "1.3": "4"}))
+    before = om.state_hash()
+    journal.error, journal.stores_batch = KeyboardInterrupt(), is_stored
+    with pytest.raises(KeyboardInterrupt):
+        feed.apply(book(asks={"1.2": "0", "1.5": "9"}))
+    assert (om.state_hash() != before) is is_stored
+    with pytest.raises(StaleBookError, match="could not be changed"):
+        feed["X"]
+    feed.apply(book(snapshot=True, asks={"1.6": "1"}))
+    assert [level[:2] for level in om.depth("X", BUY)] == [(16, 1)]
+    om._check()
+
+
+@pytest.mark.parametrize("level", [(["1.2"], "5"), ("1.2", {"amount": "5"}), ("1.2", None)])
+def test_a_price_or_amount_that_is_not_a_number_makes_the_book_stale(
+    feed: LevelFeed, level: tuple[object, object]
+) -> None:
+    outcome = feed.apply(book()._replace(asks=(("9.9", "0"), level)))  # type: ignore[arg-type] # not text
+    assert outcome.stale is not None
+    assert outcome.stale.startswith("row 1: ")
+    report = feed.reports()["X"]
+    assert (report.rejected, report.unknown_deletes) == (1, 0)
+
+
+def test_an_order_that_someone_else_removed_is_not_removed_again(
+    om: OrderManagement, feed: LevelFeed
+) -> None:
+    om.remove_orders("X", BUY)
+    assert feed.apply(book(asks={"1.2": "0", "1.3": "6"})).applied
+    assert [level[:2] for level in om.depth("X", BUY)] == [(13, 6)]
+    assert feed.apply(book(asks={"1.3": "0"})).applied
+    assert om.depth("X", BUY) == ()
+
+
+def test_new_orders_do_not_use_the_id_of_an_order_that_the_feed_did_not_add(
+    om: OrderManagement, feed: LevelFeed
+) -> None:
+    om.add_order(5, "Y", BUY, 1, 1)
+    feed.apply(book(asks={"1.4": "1", "1.5": "1"}))
+    assert [order.order_id for order in om.orders("X", BUY)] == [1, 2, 4, 6]

@@ -1,0 +1,98 @@
+"""The two books of one symbol, with little overhead for each call, for the replay of recordings.
+
+The problem: a replay reads the best levels after each change, and changes orders that it has already looked
+up. The methods of OrderManagement check the arguments, look up the order, and acquire the lock in each call.
+
+The solution: one method returns both best levels. Another method changes an order only if the order is the
+same as when the caller looked it up. All changes are made by the ledger, so the journal, subscribers,
+transactions, and recovery work as usual.
+"""
+
+from __future__ import annotations
+
+from oms.events import OrderAmended, OrderRemoved
+from oms.management import OrderManagement
+from oms.models import OrderRow, Side, check_resting, new_order
+
+__all__ = ["BestLevel", "DirectBooks"]
+
+BestLevel = tuple[int, int] | None
+"""The price (ticks) and the total amount (lots) of the best level of a book, or None for an empty book."""
+
+
+class DirectBooks:
+    """The two books of one symbol in an OrderManagement.
+
+    >>> from oms import OrderManagement, Side
+    >>> om = OrderManagement()
+    >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+    >>> om.add_order(2, "JPM", Side.BUY, 10, 20)
+    >>> books = DirectBooks(om, "JPM")
+    >>> books.best_levels()
+    ((20, 30), None)
+
+    """
+
+    def __init__(self, om: OrderManagement, symbol: str) -> None:
+        self._ledger = om._ledger
+        self._lock = om._ledger.lock
+        self._orders, self._by_name = om._books.orders, om._books.by_name
+        self._buy, self._sell = (symbol, Side.BUY), (symbol, Side.SELL)
+
+    @property
+    def version(self) -> int:
+        """A number that is larger after every change of the books of any symbol. O(1).
+
+        A change increases it by 2. So does a whole transaction, even if it is rolled back. During a
+        transaction, the version is odd and stays the same.
+        """
+        return self._ledger.version
+
+    def best_levels(self) -> tuple[BestLevel, BestLevel]:
+        """Return the best level of the BUY book and the best level of the SELL book. O(1)."""
+        with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            buy, sell = self._by_name.get(self._buy), self._by_name.get(self._sell)
+            return (
+                None if buy is None else buy.best_level(),
+                None if sell is None else sell.best_level(),
+            )
+
+    def best_order(self, side: Side) -> OrderRow | None:
+        """Return the order that the next trade of this side fills first, or None if there is none. O(1)."""
+        with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            book = self._by_name.get(self._buy if side is Side.BUY else self._sell)
+            return None if book is None else book.best_order()
+
+    def set_amount(self, order: OrderRow, amount: int) -> bool:
+        """Set the amount of a resting order (lots), or remove the order if the amount is 0.
+
+        Return False and change nothing unless the order is resting with exactly these fields. Raise
+        InvalidOrderError for an invalid amount. O(1), or O(log n) to remove one of n orders.
+
+        >>> from oms import OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> books, order = DirectBooks(om, "JPM"), om.get_order(1)
+        >>> books.set_amount(order, 5), books.set_amount(order, 0)
+        (True, False)
+        >>> om.get_order(1).amount
+        5
+
+        """
+        if amount:
+            check_resting("amount", amount)
+        with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            if self._orders.get(order[0]) != order:
+                return False
+            if not amount:
+                self._ledger.commit(OrderRemoved, order)
+            elif amount != order[3]:
+                after = new_order((*order[:3], amount, order[4]))
+                self._ledger.commit(OrderAmended, (new_order(order), after))
+            return True

@@ -1,0 +1,66 @@
+"""The orders that represent the levels of one book in an OrderManagement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from oms.batch import change_orders
+from oms.errors import OrderNotFoundError
+from oms.management import OrderManagement
+from oms.models import Order, Side, new_order
+
+__all__ = ["LevelOrders"]
+
+
+class LevelOrders:
+    """The orders of one symbol, with one order for each level.
+
+    An order keeps its id as long as its level exists. If someone else traded against or removed the order,
+    the next update of its level restores it.
+    """
+
+    def __init__(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> None:
+        self._om = om
+        self._symbol = symbol
+        self._new_ids = new_ids
+        self._ids: dict[Side, dict[int, int]] = {side: {} for side in Side}  # by price
+
+    def update(self, levels: Mapping[Side, Iterable[tuple[int, int]]]) -> None:
+        """Set the amounts of the orders at some prices. The amount 0 removes an order.
+
+        `levels` contains the (price, amount) pairs of each side. Other threads see all of the changes or
+        none. O(k log n) for k prices and n orders.
+        """
+        try:
+            self._update(levels)
+        except OrderNotFoundError:  # someone else traded against or removed some orders
+            for ids in self._ids.values():
+                for price in [price for price, order_id in ids.items() if order_id not in self._om]:
+                    del ids[price]
+            self._update(levels)
+
+    def _update(self, levels: Mapping[Side, Iterable[tuple[int, int]]]) -> None:
+        amounts: dict[int, int] = {}  # by order id
+        removed: list[tuple[dict[int, int], int]] = []
+        new: list[Order] = []
+        for side, changes in levels.items():
+            ids = self._ids[side]
+            for price, amount in changes:
+                order_id = ids.get(price)
+                if order_id is not None:
+                    amounts[order_id] = amount
+                    if not amount:
+                        removed.append((ids, price))
+                elif amount:
+                    ids[price] = new_id = self._new_id()
+                    new.append(new_order((new_id, self._symbol, side, amount, price)))
+        if amounts or new:
+            change_orders(self._om, amounts, new)
+        for ids, price in removed:
+            del ids[price]
+
+    def _new_id(self) -> int:
+        new_id = next(self._new_ids)
+        while new_id in self._om:
+            new_id = next(self._new_ids)
+        return new_id
