@@ -1,4 +1,4 @@
-"""The function that changes many resting orders at once, for feeds that update a book in batches."""
+"""Change many resting orders at once, for feeds that update a book in batches."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from oms.order_rows import check_orders
 __all__ = ["change_orders"]
 
 BULK = 20
-"""For more new orders than this, one sort is faster than individual inserts."""
+"""Above this number of new orders, a single sort is faster than individual inserts."""
 
 
 def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: Sequence[Order]) -> None:
-    """Set the amounts of resting orders and add new orders, all or none.
+    """Set the amounts of resting orders and add new orders. Either all changes are made, or none.
 
-    `amounts` maps order ids to new amounts (lots). The amount 0 removes the order. The effect is that of
-    `amend_order`, `remove_order`, and `add_order` in a transaction, or of `add_orders` for more than 20 new
-    orders. This function is faster, because it acquires the lock once, and creates events only if there is a
-    subscriber, a journal, or an open transaction.
+    `amounts` maps order ids to new amounts, in lots. An amount of 0 removes the order. The result is the same
+    as calling `amend_order`, `remove_order`, and `add_order` in a transaction. More than 20 new orders are
+    added with a single `add_orders`. This function is faster than those calls. It acquires the lock only
+    once, and it creates events only if there is a subscriber, a journal, or an open transaction.
 
-    Raises InvalidOrderError if an amount or a new order is invalid, OrderNotFoundError if no resting order
-    has one of the ids, and DuplicateOrderError if a new id occurs twice or belongs to a resting order.
-    O(m log n) for m changes and n resting orders.
+    Raises InvalidOrderError if an amount or a new order is invalid. Raises OrderNotFoundError if an id in
+    `amounts` is not a resting order. Raises DuplicateOrderError if a new id is repeated or belongs to a
+    resting order. O(m log n) for m changes and n resting orders.
 
     >>> from oms import Order, OrderManagement, Side
     >>> om = OrderManagement()

@@ -1,4 +1,4 @@
-"""The order books of one OrderManagement, and the functions that apply or undo an event."""
+"""The order books of an OrderManagement, and the functions that apply or undo events."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BookName = tuple[str, Side]
 class Books:
     """All orders by id, all books by symbol and side, and the next trade id.
 
-    Each method that changes the books applies or undoes one event. Its argument is the event's subject, for
-    example the order to add. The subject has been validated, so the method fails only if it is interrupted,
-    for example by Ctrl-C or a MemoryError. Undoing an event restores the exact state before it. Empty books
-    are deleted, so equal orders always mean equal books.
+    Each method that changes the books applies or undoes one event. Its argument is the event's subject, such
+    as the order to add. The subject is already validated, so only an interruption such as Ctrl-C or a
+    MemoryError can make the method fail. Undoing an event restores the exact state before it. Empty books are
+    deleted, so equal orders always mean equal books.
 
-    In the docstrings, n is the number of orders in the book, m the number of orders in the event, and k the
-    number of fills.
+    In these docstrings, n is the number of orders in the book, m is the number of orders in the event, and k
+    is the number of fills.
     """
 
     __slots__ = ("by_name", "next_trade_id", "orders")
@@ -51,9 +51,9 @@ class Books:
     # ------------------------------------------------------------------ queries
 
     def select(self, symbol: str | None, side: Side | None) -> Iterator[OrderBook]:
-        """Yield the books of a symbol and a side. None means every symbol, or both sides.
+        """Yield the books for a symbol and a side. None means every symbol or both sides.
 
-        The books are sorted by symbol. For each symbol, BUY comes before SELL.
+        The books are sorted by symbol, with BUY before SELL.
         """
         symbols = sorted({name for name, _ in self.by_name}) if symbol is None else [symbol]
         for name in symbols:
@@ -68,7 +68,7 @@ class Books:
         """
         digest = hashlib.sha256(f"{self.next_trade_id} {next_sequence}\n".encode())
         for book in self.select(None, None):
-            # The length in front makes it clear where the symbol ends.
+            # The length prefix makes it clear where the symbol ends.
             digest.update(f"{len(book.symbol)} {book.symbol} {book.side} {len(book)}\n".encode())
             for order_id, _, _, amount, price in book.rows():
                 digest.update(b"%d %d %d\n" % (order_id, amount, price))
@@ -98,7 +98,7 @@ class Books:
     def remove_many(self, orders: Iterable[OrderRow]) -> None:
         """Remove many orders. O(m log n).
 
-        If all orders of a book are removed, the book is cleared at once, in O(m).
+        If a book loses all of its orders, it is cleared in one step, in O(m).
         """
         for name, group in _grouped(orders).items():
             book = self.by_name[name]
@@ -121,7 +121,7 @@ class Books:
             book.add(after)
 
     def trade(self, change: tuple[Trade, int | None]) -> None:
-        """Remove the filled amounts of a trade from its book. O(k log n)."""
+        """Remove a trade's filled amounts from its book. O(k log n)."""
         trade, _ = change
         book = self.by_name[trade.symbol, trade.side]
         book.remove_fills(trade)
@@ -130,7 +130,7 @@ class Books:
             self._close(book)
 
     def undo_trade(self, change: tuple[Trade, int | None]) -> None:
-        """Undo a trade, and use its trade id again for the next trade. O(k log n)."""
+        """Undo a trade. The next trade reuses its trade id. O(k log n)."""
         trade, _ = change
         self.open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
@@ -140,8 +140,8 @@ class Books:
     def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
         """Restore earlier versions of some orders, and rebuild the books in `names`. O(n log n).
 
-        `orders` maps each order id to the earlier order, or to None if the order was not in a book. The
-        current state of these orders and books does not matter, so an interrupted call can be repeated.
+        `orders` maps each order id to the earlier order, or to None if the order did not exist. The current
+        state of these orders and books does not matter, so you can repeat an interrupted call.
         """
         for order_id, order in orders.items():
             if order is None:
@@ -153,7 +153,7 @@ class Books:
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
 
     def check_new(self, incoming: Sequence[OrderRow]) -> None:
-        """Raise DuplicateOrderError for the first order whose id is already in a book or appears twice."""
+        """Raise DuplicateOrderError for the first order whose id is repeated or already in a book."""
         ids = list(map(_ORDER_ID, incoming))
         if len(set(ids)) < len(ids) or not self.orders.keys().isdisjoint(ids):
             first = dict(zip(reversed(ids), reversed(range(len(ids))), strict=True))
@@ -164,7 +164,7 @@ class Books:
             raise error
 
     def open(self, symbol: str, side: Side) -> OrderBook:
-        """Return the book of a symbol and side. If it does not exist, create it. O(1)."""
+        """Return the book for a symbol and side, or create it if it does not exist. O(1)."""
         book = self.by_name.get((symbol, side))
         if book is None:
             book = self.by_name[symbol, side] = OrderBook(symbol, side, self.orders)
@@ -191,7 +191,7 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
 
 
 def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Return each order that an event changes, by id, as it was before the event. A new order is None."""
+    """Return the orders that an event changes, by id, as they were before it. New orders map to None."""
     return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
 
 
@@ -210,7 +210,7 @@ APPLY: dict[type[Event], Transition] = {
     OrderAmended: Books.amend,
     TradePlaced: Books.trade,
 }
-"""For each kind of event, the function that applies it. It takes the books and the event's subject."""
+"""Maps each event type to the function that applies it, which takes the books and the event's subject."""
 
 
 def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
@@ -226,7 +226,7 @@ UNDO: dict[type[Event], Transition] = {
     OrderAmended: _undo_amend,
     TradePlaced: Books.undo_trade,
 }
-"""For each kind of event, the function that undoes it. It takes the books and the event's subject."""
+"""Maps each event type to the function that undoes it, which takes the books and the event's subject."""
 
 
 def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, bool]]:
@@ -246,8 +246,8 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
     OrderAmended: lambda change: [(change[0], True)],
     TradePlaced: _before_trade,
 }
-"""For each kind of event, a function that takes the event's subject and returns the orders that it changes.
+"""Maps each event type to a function that returns the orders that the event changes.
 
-The orders are as they were before the event. Each order is paired with True if it was in the book before the
-event, or with False if the event added it.
+The function takes the event's subject. It returns each order as it was before the event, paired with True if
+the order was already in the book, or with False if the event added it.
 """

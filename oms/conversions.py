@@ -6,13 +6,14 @@ ambiguous, such as "bid" as a side.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import Enum
 from typing import cast
 
 __all__ = ["as_bool", "as_int", "as_number", "as_order", "as_side", "as_text", "exact_text"]
 
 _LONGEST = 40  # limits the length and the exponent of a number in a message
+_EXACT = Context(prec=2 * _LONGEST)  # by default, Decimal computes with 28 digits
 _OF_PRICES = {"price", "limit_price"}
 _OF_AMOUNTS = {"amount", "amounts"}
 
@@ -23,13 +24,20 @@ def as_number(field: str, value: object) -> str:
     >>> as_number("price", 20.25), as_number("order_id", 7.0)
     ("convert with Instrument('0.01', '1').to_ticks('20.25')", 'convert with int(order_id)')
 
+    An int needs no conversion.
+
+    >>> as_number("price", 2**63), as_number("order_id", 2**63)
+    ('', '')
+
     """
+    if type(value) is int:
+        return ""
     call, text = as_int(field, value), exact_text(value)
     if call or not text:
         return call
     if field not in _OF_PRICES | _OF_AMOUNTS:
-        return "" if Decimal(text) % 1 else f"convert with int({field})"
-    size = f"{Decimal((0, (1,), min(0, int(Decimal(text).normalize().as_tuple().exponent)))):f}"
+        return "" if _EXACT.remainder(Decimal(text), Decimal(1)) else f"convert with int({field})"
+    size = f"{Decimal((0, (1,), min(0, int(Decimal(text).normalize(_EXACT).as_tuple().exponent)))):f}"
     if field in _OF_AMOUNTS:
         return f"convert with Instrument('0.01', '{size}').to_lots({text!r})"
     return f"convert with Instrument('{size if len(size) > 4 else '0.01'}', '1').to_ticks({text!r})"

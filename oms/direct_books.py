@@ -1,11 +1,12 @@
-"""The two books of one symbol, with little overhead for each call, for the replay of recordings.
+"""Direct access to the two books of one symbol, with little overhead per call. Replays use it.
 
-The problem: a replay reads the best levels after each change, and changes orders that it has already looked
-up. The methods of OrderManagement check the arguments, look up the order, and acquire the lock in each call.
+The problem: a replay reads the best levels after each change. It also changes orders that it has already
+looked up. Every OrderManagement method checks its arguments, looks up the order, and acquires the lock, which
+is slow when repeated for each message.
 
-The solution: one method returns both best levels. Another method changes an order only if the order is the
-same as when the caller looked it up. All changes are made by the ledger, so the journal, subscribers,
-transactions, and recovery work as usual.
+The solution: one method returns both best levels. Another method takes an order that the caller has already
+looked up, and changes it only if it is still the same. All changes go through the ledger, so the journal,
+subscribers, transactions, and recovery work as usual.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from oms.models import OrderRow, Side, check_resting, new_order
 __all__ = ["BestLevel", "DirectBooks"]
 
 BestLevel = tuple[int, int] | None
-"""The price (ticks) and the total amount (lots) of the best level of a book, or None for an empty book."""
+"""The price (ticks) and total amount (lots) of a book's best level, or None for an empty book."""
 
 
 class DirectBooks:
@@ -41,15 +42,15 @@ class DirectBooks:
 
     @property
     def version(self) -> int:
-        """A number that is larger after every change of the books of any symbol. O(1).
+        """A number that increases with every change to the books of any symbol. O(1).
 
-        A change increases it by 2. So does a whole transaction, even if it is rolled back. During a
-        transaction, the version is odd and stays the same.
+        Each change adds 2. A whole transaction also adds 2, even if it is rolled back. During a transaction,
+        the version is odd and does not change.
         """
         return self._ledger.version
 
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
-        """Return the best level of the BUY book and the best level of the SELL book. O(1)."""
+        """Return the best level of the BUY book and of the SELL book. O(1)."""
         with self._lock:
             if self._ledger.busy:
                 self._ledger.admit()
@@ -60,7 +61,7 @@ class DirectBooks:
             )
 
     def best_order(self, side: Side) -> OrderRow | None:
-        """Return the order that the next trade of this side fills first, or None if there is none. O(1)."""
+        """Return the order that the next trade on this side fills first, or None if there is none. O(1)."""
         with self._lock:
             if self._ledger.busy:
                 self._ledger.admit()
@@ -68,10 +69,10 @@ class DirectBooks:
             return None if book is None else book.best_order()
 
     def set_amount(self, order: OrderRow, amount: int) -> bool:
-        """Set the amount of a resting order (lots), or remove the order if the amount is 0.
+        """Set the amount of a resting order, in lots. If the amount is 0, remove the order.
 
-        Return False and change nothing unless the order is resting with exactly these fields. Raise
-        InvalidOrderError for an invalid amount. O(1), or O(log n) to remove one of n orders.
+        If the order is no longer resting or any of its fields has changed, do nothing and return False. Raise
+        InvalidOrderError if the amount is invalid. O(1), or O(log n) to remove one of n orders.
 
         >>> from oms import OrderManagement, Side
         >>> om = OrderManagement()

@@ -8,16 +8,16 @@ from typing import NamedTuple, cast
 __all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
 
 SHOWN = 10
-"""The maximum number of fills, or of price levels per side, to show."""
+"""The maximum number of fills to show, and of price levels per side."""
 
 _LONGEST_TEXT = 60
-_PRINTABLE_BITS = 256  # Python raises ValueError when it prints a very long integer
-# html.escape would do the same, but importing `html` takes a tenth of the time of `import oms`.
+_PRINTABLE_BITS = 256  # Python raises ValueError when asked to print a very long integer
+# html.escape would do the same, but importing `html` takes a tenth as long as `import oms`.
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 
 class Aside:
-    """A remark in place of a value that is too long to show. Its repr has no quotes.
+    """A placeholder for a value that is too long to show. Its repr has no quotes.
 
     >>> (1, Aside("... 8 more"))
     (1, ... 8 more)
@@ -32,7 +32,7 @@ class Aside:
 
 
 class Bar(NamedTuple):
-    """A bar in a table, with a length proportional to `value`. The longest bar has the value `of`."""
+    """A bar in a table. Its length is proportional to `value`, and `of` is the value of the longest bar."""
 
     value: int
     of: int
@@ -57,7 +57,7 @@ def bounded(value: object) -> object:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, with a plural "s" unless the number is 1.
+    """Return a number with its noun, in the singular or plural.
 
     >>> counted(1, "order"), counted(2000, "order")
     ('1 order', '2,000 orders')
@@ -67,7 +67,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[tuple[str, object]]:
-    """Return the fields as (name, value) pairs for the library rich, with long values shortened.
+    """Return the fields that the `rich` library shows, as (name, value) pairs with long values shortened.
 
     >>> list(bounded_fields(["fills"], [tuple(range(1000))]))
     [('fills', (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... 990 more))]
@@ -77,7 +77,7 @@ def bounded_fields(names: Iterable[str], values: Iterable[object]) -> Iterator[t
 
 
 def as_text(name: str, fields: Iterable[tuple[str, object]]) -> str:
-    """Return the repr of a value with these fields.
+    """Return a repr with these fields.
 
     >>> as_text("OrderFill", [("order_id", 1), ("amount", 20)])
     'OrderFill(order_id=1, amount=20)'
@@ -92,8 +92,8 @@ Cell = str | int | Bar
 def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """Return an HTML table with escaped text and inline styles.
 
-    The first column contains the row names. A row with a bar must also contain its number, because viewers
-    that ignore styles do not show the bar.
+    The first column contains the row names. A row with a bar must also contain the number itself, because
+    some viewers ignore styles and do not show the bar.
 
     >>> import re
     >>> print(re.sub(' style="[^"]*"', "", table("<JPM>", ["", "n"], [["a", 1000]])))

@@ -1,17 +1,17 @@
-"""Ascending integer order ids for keys of any type, such as UUIDs or the order ids of a venue.
+"""Ascending integer order ids for keys of any type, such as UUIDs or a venue's order ids.
 
-At equal prices, the order with the lower id is filled first. The ids of an OrderManagement must therefore
-ascend in order of arrival. UUIDs and the ids of most venues do not, and they are not integers.
+At equal prices, the order with the lower id is filled first. Order ids must therefore be integers that ascend
+in order of arrival. UUIDs and most venues' ids are neither.
 
-An IdMap gives each new key the next integer. To survive a restart, `IdMap.adding` writes the key and the id
-into the note of the transaction that adds the order. The journal stores the note with the order in one step,
-so it contains both or neither. A journal never deletes an event with a note, so `IdMap.from_history` finds
+An IdMap assigns the next integer to each new key. To survive a restart, `IdMap.adding` writes the key and its
+id into the note of the transaction that adds the order. The journal stores the note and the order in a single
+step, so it contains both or neither. It never deletes an event with a note, so `IdMap.from_history` finds
 every key.
 
 Invariants:
 
 - Each key has one id, and each id has one key. A later key has a higher id.
-- An id is never given twice, even if its key was removed or its order was rejected.
+- An id is never reused, even if its key was removed or its order was rejected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import Event, OrderAdded, OrdersAdded
 from oms.management import OrderManagement
-from oms.models import check_order_id
+from oms.models import MAX_INT, check_order_id
 
 __all__ = ["IdMap"]
 
@@ -35,21 +35,20 @@ _MARK = "oms.ids"
 
 
 class IdMap(Generic[K]):
-    """A map of keys to ascending order ids, and of order ids to keys.
+    """A two-way map between keys and ascending order ids.
 
     A key is any hashable value, such as a UUID or a venue's order id. The first key gets the id `next_id`,
-    and each later key gets the next integer. At equal prices, orders are filled in the order of their ids.
-    An order that arrived earlier therefore has time priority. Request the id of an order when the order
-    arrives, not earlier.
+    and each later key gets the next integer. At equal prices, the order with the lowest id is filled first.
+    Ask for an id when its order arrives, not earlier, so that ids follow time priority.
 
-    `parse` restores a key from its text `str(key)`. It is only needed to store keys in a journal. By default,
-    keys are strings. Examples are `IdMap(uuid.UUID)`, `IdMap(int)`, and `IdMap(ast.literal_eval)` for tuples.
+    `parse` converts `str(key)` back to the key. It is only needed to store keys in a journal, and by default,
+    keys are strings. For example: `IdMap(uuid.UUID)`, `IdMap(int)`, or `IdMap(ast.literal_eval)` for tuples.
 
-    The map keeps a key until you remove it, even after its order was filled. So you can look up the key of
-    each fill. Iteration yields the keys in the order of their ids.
+    The map keeps each key until you remove it, even after its order has been filled. So you can always look
+    up the key for a fill. Iteration yields the keys in id order.
 
-    Lookups are O(1). An IdMap has no lock of its own. If several threads add orders, use `adding`, or call
-    `new` and `remove` inside `om.locked()`.
+    Lookups are O(1). An IdMap is not locked. If several threads add orders, use `adding`, or call `new` and
+    `remove` inside `om.locked()`.
 
     Raises InvalidOrderError if `next_id` is not a valid order id.
 
@@ -77,14 +76,14 @@ class IdMap(Generic[K]):
 
     @property
     def next_id(self) -> int:
-        """The id that the next new key gets."""
+        """The id for the next new key."""
         return self._next_id
 
     def new(self, key: K) -> int:
-        """Give a new key the next id, and return the id. O(1).
+        """Assign the next id to a new key, and return the id. O(1).
 
-        Raises DuplicateOrderError if the map contains the key, and InvalidArgumentError if the key is not
-        hashable. Raises InvalidOrderError if all ids up to 2^63-1 have been given.
+        Raises DuplicateOrderError if the map already contains the key, and InvalidArgumentError if the key is
+        not hashable. Raises InvalidOrderError if there are no ids left (the largest is 2^63-1).
 
         >>> ids = IdMap()
         >>> ids.new("8f2c-77"), ids.new("03aa-12")
@@ -104,7 +103,7 @@ class IdMap(Generic[K]):
         return order_id
 
     def __getitem__(self, key: K) -> int:
-        """Return the id of a key.
+        """Return a key's id.
 
         Raises OrderNotFoundError if the map does not contain the key.
         """
@@ -113,9 +112,9 @@ class IdMap(Generic[K]):
         return self._ids[key]
 
     def key_of(self, order_id: int) -> K:
-        """Return the key of an id.
+        """Return the key for an id.
 
-        Raises OrderNotFoundError if no key has this id, and InvalidOrderError if it is not an order id.
+        Raises OrderNotFoundError if no key has this id, and InvalidOrderError if it is not a valid order id.
 
         >>> ids = IdMap()
         >>> order_id = ids.new("8f2c-77")
@@ -139,21 +138,22 @@ class IdMap(Generic[K]):
 
     @contextmanager
     def adding(self, om: OrderManagement, key: K) -> Generator[int]:
-        """Return a context manager that gives a key the next id, for an order to add in its block.
+        """Return a context manager that assigns the next id to a key. Add the order inside the block.
 
-        `with` returns the id. The block is a transaction of `om`, and its note contains the key and the id.
-        Other threads wait until the block ends, so ids and orders have the same sequence. If the order is
-        not added, the map does not contain the key afterwards, and the id is never used.
+        `with` returns the id. The block is a transaction on `om`, and its note contains the key and the id.
+        Other threads wait until the block ends, so orders are added in id order. If the block fails and
+        the order is not added, the map drops the key, and the id is never used again.
 
-        If you call this method inside another transaction, and that transaction is rolled back, remove the
-        key yourself. The same is true for a what-if.
+        If you call this method inside another transaction and that transaction is rolled back, you must
+        remove the key yourself. The same applies inside a what-if.
 
-        Raises the errors of `new`. Raises InvalidArgumentError if `parse` does not restore the key. The end
-        of the block raises JournalError if the journal cannot store the order.
+        Raises the same errors as `new`, and InvalidArgumentError if `parse` does not restore the key. When
+        the block ends, it raises JournalError if the journal cannot store the order.
         """
-        first = self._next_id
+        first = MAX_INT + 1  # no id has been given
         try:
             with om.transaction():  # other threads wait before an id is given
+                first = self._next_id
                 order_id = self.new(key)
                 with om.transaction(self.note(key)):
                     yield order_id
@@ -164,10 +164,10 @@ class IdMap(Generic[K]):
             raise
 
     def note(self, *keys: K) -> str:
-        """Return the text that `from_history` reads, as the note of a transaction that adds several orders.
+        """Return the note for a transaction that adds orders with these keys. `from_history` reads it.
 
-        Raises OrderNotFoundError for a key that the map does not contain. Raises InvalidArgumentError if
-        `parse` does not restore a key. O(m) for m keys.
+        Raises OrderNotFoundError if the map does not contain a key, and InvalidArgumentError if `parse` does
+        not restore a key. O(m) for m keys.
 
         >>> from oms import Order, OrderManagement, Side
         >>> om, ids = OrderManagement(), IdMap()
@@ -186,14 +186,14 @@ class IdMap(Generic[K]):
     def from_history(cls, om: OrderManagement, parse: Callable[[str], L]) -> IdMap[L]: ...
     @classmethod
     def from_history(cls, om: OrderManagement, parse: Callable[[str], Any] = str) -> IdMap[Any]:
-        """Return a map with the keys in the journal of `om`. Call this method after a restart.
+        """Rebuild a map from the journal of `om`, for example after a restart.
 
-        The map contains the keys of all orders that the journal's notes describe, even of filled and removed
-        orders. If a key was used again, the map contains its last id. The next id is greater than every id
-        in the journal and of every resting order.
+        The map contains every key in the journal's notes, even if its order has been filled or removed. A key
+        that was used more than once has its latest id. The next id is greater than all ids in the journal and
+        all ids of resting orders.
 
-        Raises JournalError if the journal cannot be read, and InvalidArgumentError if `parse` cannot read a
-        stored key. O(n log n) for n events and orders.
+        Raises JournalError if the journal cannot be read, and InvalidArgumentError if `parse` cannot convert
+        a stored key. O(n log n) for n events and orders.
         """
         ids: IdMap[Any] = IdMap(parse)
         with om.locked():
@@ -220,7 +220,7 @@ class IdMap(Generic[K]):
         return len(self._ids)
 
     def __iter__(self) -> Iterator[K]:
-        """Iterate over a snapshot of the keys, in the order of their ids."""
+        """Iterate over a snapshot of the keys, in id order."""
         return iter(tuple(self._ids))
 
     def __repr__(self) -> str:
@@ -273,7 +273,7 @@ class IdMap(Generic[K]):
 
 
 def _from_note(note: str | None) -> dict[int, str]:
-    """Return the keys in a note by order id, or an empty dict for a note that no IdMap wrote."""
+    """Return the keys in a note by order id. If no IdMap wrote the note, return an empty dict."""
     if note is None or _MARK not in note:
         return {}
     try:

@@ -15,9 +15,9 @@ MANY = 1_000
 class Level:
     """A price, the total amount at this price, and the ids of the orders at this price in ascending order.
 
-    Trades fill the order with the lowest id first. A level has at least one order. The ids are stored in a
-    plain list, or in a SortedList if there are more than MANY. So a change takes O(log n) for n orders at the
-    price. A new id is usually the largest, so it can be appended without a search.
+    Trades fill the order with the lowest id first. A level has at least one order. The ids are in a plain
+    list, or in a SortedList if there are more than MANY of them. So each change takes O(log n) for n orders
+    at this price. A new id is usually the largest, so it can be appended without a search.
 
     >>> level = Level(101, 20, [7])
     >>> level.add(4, 10)

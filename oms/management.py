@@ -57,20 +57,21 @@ _COPYING = "copying, pickling, or taking a snapshot"
 class OrderManagement:
     """The order books of many symbols, with exact prices and trades.
 
-    Each symbol has two books. The BUY book contains the asks: a BUY trade fills its orders from the
-    lowest price up. The SELL book contains the bids: a SELL trade fills its orders from the highest price
-    down. At the same price, the order with the lowest id is filled first. Symbols are non-empty strings
-    and need no registration.
+    Each symbol has two books. The BUY book contains the asks. BUY trades fill them from the lowest price
+    up. The SELL book contains the bids. SELL trades fill them from the highest price down. At the same
+    price, the order with the lowest id is filled first. Symbols are non-empty strings and do not have to
+    be registered.
 
-    All numbers are exact integers. Amounts are in lots, prices in ticks, and total prices in ticks times
-    lots. Use `Instrument` to convert between decimals and these units.
+    All numbers are exact integers. Amounts are in lots and prices in ticks. A total price is what a whole
+    trade costs or brings in, in ticks times lots. Use `Instrument` to convert decimals to and from these
+    units.
 
-    If a method raises an `oms` error, it has changed nothing. An error from a subscriber is different,
-    because subscribers are called after the change. Any number of threads can share one OrderManagement.
+    If a method raises an `oms` error, nothing has changed. This does not apply to errors raised by
+    subscribers, which are called after the change. An OrderManagement is thread-safe.
 
-    If you pass a `journal`, each method stores its change in the journal before it returns. A transaction
-    stores all of its changes together at its end. If the journal cannot store a change, the call raises
-    JournalError. The OrderManagement starts with the state in the journal. This takes O(n log n) for n
+    With a `journal`, each method stores its change in the journal before it returns. A transaction stores
+    all of its changes together when it ends. If the journal cannot store a change, the call raises
+    JournalError. A new OrderManagement loads its state from the journal. This takes O(n log n) for n
     stored orders and events.
 
     >>> from oms import OrderManagement, Side
@@ -103,12 +104,12 @@ class OrderManagement:
     def add_order(self, order_id: int, symbol: str, side: Side, amount: int, price: int) -> None:
         """Add a resting order of `amount` lots at `price` ticks.
 
-        `order_id` is an integer from 0 to 2^63-1 that no resting order has. You can use an id again after
-        its order was filled or removed. `amount` and `price` are integers from 1 to 2^63-1. The new order
-        never trades against resting orders.
+        `order_id` is an integer from 0 to 2^63-1 that no other resting order uses. You can reuse an id
+        once its order has been filled or removed. `amount` and `price` are integers from 1 to 2^63-1.
+        Adding an order never triggers a trade.
 
         Raises InvalidOrderError if an argument has the wrong type or is out of range, and
-        DuplicateOrderError if an order with this id is resting. O(log n) for n orders in the book.
+        DuplicateOrderError if a resting order already has this id. O(log n) for n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -154,8 +155,8 @@ class OrderManagement:
         `amount` is an integer of at least 1. The book does not change.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if fewer than
-        `amount` lots are available. At most O(k) for the k orders that the trade would fill. Sums over
-        the price levels are cached, so most later calls take O(log k).
+        `amount` lots are available. At most O(k) for the k orders that the trade would fill. Running
+        totals are cached, so most later calls take O(log k).
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.SELL, 20, 19)
@@ -167,7 +168,7 @@ class OrderManagement:
         if not (type(symbol) is str and type(side) is Side and type(amount) is int and amount > 0):
             check_book(symbol, side)
             check_positive("amount", amount)
-        # A lock-free read of the cache. The price is valid if the version has not changed meanwhile.
+        # A lock-free read of the cache. The price is valid if the version has not changed in the meantime.
         version = self._ledger.version
         book = self._by_name.get((symbol, side))
         if book is not None and not version & 1:
@@ -190,18 +191,19 @@ class OrderManagement:
     ) -> Trade:
         """Fill `amount` lots from the book, best price first, and return the trade.
 
-        By default, the trade fills the whole amount or raises InsufficientLiquidityError. With
-        `allow_partial`, it fills as much as is available, and raises InsufficientLiquidityError only if
-        nothing is available.
+        By default, a trade that cannot be filled completely raises InsufficientLiquidityError. With
+        `allow_partial`, the trade fills as much as is available, and raises InsufficientLiquidityError only
+        if nothing is available.
 
         `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
-        trade accepts. `max_total_price` (ticks times lots) is the most that a BUY trade may cost.
-        `min_total_price` is the least that a SELL trade may bring in. Pass the total price of an earlier
-        quote as one of these bounds to get the quoted price or a better one.
+        trade accepts. `max_total_price` caps the total cost of a BUY trade, in ticks times lots.
+        `min_total_price` is the least that a SELL trade may bring in. To trade at a quoted price or
+        better, pass the quote's `total_price` as the bound.
 
-        Raises InvalidOrderError if an argument is invalid. Raises InsufficientLiquidityError if too little is
-        available within the limit, and PriceBoundError if the total price is worse than its bound. Takes
-        O(k log n) for k filled orders and n orders in the book.
+        Raises InvalidOrderError if an argument is invalid. Raises InsufficientLiquidityError if not enough
+        is available at the limit price or better. Raises PriceBoundError if the trade would cost more than
+        `max_total_price` or bring in less than `min_total_price`. Takes O(k log n) for k filled orders and
+        n orders in the book.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -224,11 +226,11 @@ class OrderManagement:
     # ------------------------------------------------------------------ other changes
 
     def amend_order(self, order_id: int, *, amount: int | None = None, price: int | None = None) -> Order:
-        """Change the amount (lots), the price (ticks), or both of a resting order, and return the new order.
+        """Change a resting order's amount (lots), price (ticks), or both, and return the new order.
 
         `amount` is the new resting amount. `amount` and `price` are integers from 1 to 2^63-1. Pass None
-        to leave a value unchanged. At the same price, the order keeps its place in the queue. At a new
-        price, its place depends on its id, because the lowest id is filled first.
+        to leave a value unchanged. If the price stays the same, the order keeps its place in the queue. At
+        a new price, its place depends on its id, because the lowest id is filled first.
 
         Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if
         no resting order has this id. O(log n) for n orders in the book.
@@ -250,13 +252,14 @@ class OrderManagement:
             return after
 
     def add_orders(self, orders: Iterable[Order] | Mapping[str, object]) -> None:
-        """Add many orders, all or none.
+        """Add many orders at once. Either all of them are added, or none.
 
-        `orders` is an iterable of Order, or a mapping of columns. This method is faster than many calls of
-        `add_order`, because it updates each book only once.
+        `orders` is an iterable of Order, or a mapping of columns. This method is faster than calling
+        `add_order` for each order, because it updates each book only once.
 
-        Each column is a list, a tuple, or a one-dimensional array, and its key is a field name of Order. A
-        side can also be "BUY" or "SELL". Pass a single symbol or side if it is the same for all orders.
+        Each column is a list, a tuple, or a one-dimensional array. Its key is the name of an Order field.
+        Sides can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, you can
+        pass a single value instead of a column.
 
         Raises InvalidOrderError if an order is not valid, and DuplicateOrderError if an id occurs twice or
         belongs to a resting order. If you pass columns, the error names the row, counted from 0. Takes
@@ -279,10 +282,10 @@ class OrderManagement:
                 self._ledger.commit(OrdersAdded, incoming)
 
     def remove_orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
-        """Remove all orders of a symbol, of a side, or of both, and return them.
+        """Remove all resting orders, or only those with this symbol, this side, or both. Return them.
 
-        None selects every symbol or every side, so `remove_orders()` removes all orders. The result is
-        sorted as in `orders`.
+        None selects every symbol or every side, so `remove_orders()` removes all orders. The removed orders
+        are sorted as in `orders`.
 
         Raises InvalidOrderError if an argument is invalid. O(m) for m removed orders, plus
         O(s log s) for s symbols if `symbol` is None.
@@ -307,18 +310,18 @@ class OrderManagement:
         """Return a context manager that commits all changes in its block together, or none of them.
 
         If the block raises an exception, all of its changes are rolled back. If the journal cannot store
-        the changes, they are rolled back too, and the end of the block raises JournalError. Calls in the
-        block see its earlier changes.
+        the changes, they are rolled back too, and leaving the block raises JournalError. Calls in the
+        block see the changes made so far.
 
-        Subscribers are notified after the commit. Until the block ends, calls from other threads wait. If
-        they wait for 30 seconds, they raise OpenTransactionError. Calls from other tasks of the same thread
-        raise this error at once.
+        Subscribers are notified after the commit. Calls from other threads wait until the block ends. If
+        they have to wait for 30 seconds, they raise OpenTransactionError. Calls from other tasks in the same
+        thread raise this error immediately.
 
-        A transaction inside another one is a savepoint. Its changes can be rolled back alone, and are
-        committed with the outer transaction. Each event of the transaction contains `note`.
+        A nested transaction is a savepoint. It can be rolled back on its own, but it is committed only
+        together with the outer transaction. `note` is attached to every event of the transaction.
 
-        Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes as long
-        as the changes took.
+        Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes about as
+        long as the changes themselves.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -335,10 +338,10 @@ class OrderManagement:
     def what_if(self) -> AbstractContextManager[Self]:
         """Return a context manager that rolls back all changes in its block when the block ends.
 
-        Use it to try changes and see their effect, for example on a price. Calls in the block see the
-        changes, but subscribers and the journal do not. Until the block ends, calls from other threads
-        wait, as in a transaction. The rollback takes as long as the changes took. The size of the books
-        does not matter.
+        Use it to try out changes, for example to see how they would affect a price. Calls in the block see
+        the changes, but subscribers and the journal do not. As with a transaction, calls from other threads
+        wait until the block ends. The rollback takes about as long as the changes themselves, however large
+        the books are.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -356,11 +359,11 @@ class OrderManagement:
     def locked(self) -> AbstractContextManager[Self]:
         """Return a context manager that holds the lock, so that all queries in its block see the same state.
 
-        You can also change the books in the block. Each change takes effect immediately, as usual. Until
-        the block ends, calls from other threads wait. Only cached prices can be read without the lock. Do
-        not use `await` in the block, because other tasks of the same thread do not wait for the lock.
+        You can also change the books in the block. Each change takes effect immediately, as usual. Calls
+        from other threads wait until the block ends. Only cached prices can be read without the lock. Do
+        not use `await` in the block, because other tasks in the same thread do not wait for the lock.
 
-        Entering the block raises OpenTransactionError while another task of this thread has a transaction
+        Entering the block raises OpenTransactionError while another task in this thread has a transaction
         open. O(1).
 
         >>> om = OrderManagement()
@@ -375,15 +378,15 @@ class OrderManagement:
         return Locked(self, self._ledger)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
-        """Call `callback(event)` after each later change. Return a function that cancels the subscription.
+        """Call `callback(event)` after every change from now on. Return a function that unsubscribes it.
 
-        Callbacks run one after the other, in the order in which they subscribed. They run with the lock
-        held, after the change or after the commit of a transaction. A callback can change the books
-        itself. The event of that change is published after all subscribers have been notified of the
+        Callbacks run one at a time, in the order in which they subscribed. They run with the lock held,
+        after the change has been made or the transaction has been committed. A callback can change the
+        books itself. The event for that change is published after all subscribers have received the
         current event.
 
         An exception in a callback does not roll back the change, and the other subscribers are still
-        notified. Then the method that made the change raises the exception, or an ExceptionGroup if there
+        notified. The method that made the change then raises the exception, or an ExceptionGroup if there
         are several.
 
         Raises InvalidArgumentError if `callback` is not callable. O(1).
@@ -431,7 +434,7 @@ class OrderManagement:
             return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def best_price(self, symbol: str, side: Side) -> int | None:
-        """Return the best price of a book in ticks, or None if the book is empty.
+        """Return a book's best price in ticks, or None if the book is empty.
 
         The best price is the lowest price of a BUY book and the highest price of a SELL book.
 
@@ -460,7 +463,7 @@ class OrderManagement:
             return self._find_book(symbol, side).depth(levels)
 
     def __contains__(self, order_id: object) -> bool:
-        """Return True if an order with this id is resting. O(1)."""
+        """Return True if there is a resting order with this id. O(1)."""
         with self._lock:
             return type(order_id) is int and order_id in self._admitted().orders
 
@@ -470,7 +473,7 @@ class OrderManagement:
             return len(self._admitted().orders)
 
     def __iter__(self) -> Iterator[Order]:
-        """Iterate over a snapshot of all resting orders, sorted as `orders` sorts them."""
+        """Iterate over a snapshot of all resting orders, sorted as in `orders`."""
         return iter(self.orders())
 
     def __repr__(self) -> str:
@@ -490,13 +493,13 @@ class OrderManagement:
         limit_price: int | None = None,
         allow_partial: bool = False,
     ) -> Quote:
-        """Return what a trade of `amount` lots would fill and cost, without making the trade.
+        """Return the fills and the total price of a trade of `amount` lots, without placing the trade.
 
         `limit_price` (ticks) is the highest price that a BUY trade accepts, or the lowest that a SELL
         trade accepts. With `allow_partial`, the quote may cover less than `amount`, but at least one lot.
 
-        Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if too little
-        is available within the limit. O(k) for the k orders that the trade would fill.
+        Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError if not enough is
+        available at the limit price or better. O(k) for the k orders that the trade would fill.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -513,14 +516,14 @@ class OrderManagement:
         return pricing.quote(symbol, side, amount, filled)
 
     def calculate_prices(self, symbol: str, side: Side, amounts: Iterable[int]) -> list[int]:
-        """Return the total prices of several amounts, in ticks times lots.
+        """Return the total price of each of several amounts, in ticks times lots.
 
-        `amounts` contains integers of at least 1, in lots. Each price is what a trade of that amount
-        alone would cost (BUY) or bring in (SELL). All prices describe the same state of the book.
+        `amounts` contains integers of at least 1, in lots. Each price is what a separate trade of that
+        amount would cost (BUY) or bring in (SELL). All prices are based on the same state of the book.
 
         Raises InvalidOrderError if an argument is invalid, and InsufficientLiquidityError for the first
-        amount that is not available. At most O(k) for the k orders that the largest trade would fill,
-        plus O(log k) for each amount.
+        amount that is not available. At most O(k) for the k orders that the largest trade would fill, plus
+        O(log k) for each amount.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -535,11 +538,11 @@ class OrderManagement:
             return pricing.total_prices(self._find_book(symbol, side), lots)
 
     def price_curve(self, symbol: str, side: Side, levels: int | None = None) -> dict[str, list[int]]:
-        """Return the price levels of a book and their running totals as a dict of columns.
+        """Return a book's price levels and their running totals as a dict of columns.
 
         There is one row for each of the best `levels` price levels, or for all of them if `levels` is
         None. The columns are `price` (ticks), `amount` (lots), `cumulative_amount` (lots), and
-        `cumulative_price` (ticks times lots). You can pass the dict to pandas and polars.
+        `cumulative_price` (ticks times lots). You can pass the dict to a pandas or polars DataFrame.
 
         Raises InvalidOrderError if an argument is invalid. O(levels).
 
@@ -563,7 +566,7 @@ class OrderManagement:
 
         `budget` is in ticks times lots. For BUY, the result is the largest available amount that costs at
         most `budget`. It is 0 if the budget is too small for one lot. For SELL, the result is the smallest
-        amount that brings in at least `budget`. Orders beyond `limit_price` (ticks) are not available.
+        amount that brings in at least `budget`. Orders worse than `limit_price` (ticks) are ignored.
 
         Raises InvalidOrderError if an argument is invalid. For SELL, raises InsufficientLiquidityError
         with the unit "money" if the available amount brings in less than `budget`. O(k) for the k orders
@@ -587,7 +590,7 @@ class OrderManagement:
 
         Without a limit price, return the total amount in the book.
 
-        Raises InvalidOrderError if an argument is invalid. O(k) for the k price levels within the limit.
+        Raises InvalidOrderError if an argument is invalid. O(k) for k price levels at the limit or better.
 
         >>> om = OrderManagement()
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -601,10 +604,10 @@ class OrderManagement:
             return pricing.available_amount(self._find_book(symbol, side), limit_price)
 
     def amount_within(self, symbol: str, side: Side, max_slippage_bps: int) -> int:
-        """Return the largest amount (lots) whose slippage is at most `max_slippage_bps` basis points.
+        """Return the largest amount (lots) that you can trade with at most this much slippage.
 
-        `max_slippage_bps` is an integer of at least 0. It limits the exact slippage, before
-        `Quote.slippage_bps` rounds it to a float. The result is 0 if the book is empty.
+        `max_slippage_bps` is an integer of at least 0, in basis points. It applies to the exact slippage,
+        not to the rounded float that `Quote.slippage_bps` returns. The result is 0 if the book is empty.
 
         Raises InvalidOrderError if an argument is invalid. O(k) for the k orders that a trade of this
         amount would fill.
@@ -634,7 +637,7 @@ class OrderManagement:
     def snapshot(self) -> Snapshot:
         """Return the whole state: all resting orders, the last sequence number, and the next trade id.
 
-        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()
@@ -650,7 +653,7 @@ class OrderManagement:
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement with the state of a snapshot. It has no journal and no subscribers.
+        """Return a new OrderManagement restored from a snapshot. It has no journal and no subscribers.
 
         Raises InvalidOrderError if the snapshot contains an invalid order or number, and
         DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
@@ -668,7 +671,7 @@ class OrderManagement:
     def copy(self) -> Self:
         """Return an independent copy with the same state. It has no journal and no subscribers.
 
-        Raises OpenTransactionError inside a transaction or a what-if, because its changes are
+        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
 
         >>> om = OrderManagement()
@@ -704,7 +707,7 @@ class OrderManagement:
         vars(self).update(values["own"])
 
     def _own(self) -> dict[str, Any]:
-        """Return the attributes of a subclass."""
+        """Return the attributes that a subclass has added."""
         return {name: value for name, value in vars(self).items() if name not in _BASE_ATTRIBUTES}
 
     # ------------------------------------------------------------------ the journal
@@ -716,9 +719,9 @@ class OrderManagement:
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last event, or 0 if there is no event.
+        """The sequence number of the last event, or 0 if there are no events yet.
 
-        Inside a transaction or a what-if, it includes the provisional changes.
+        Inside a transaction or a what-if, it counts the provisional changes too.
         """
         with self.locked():
             return self._ledger.sequence
@@ -745,7 +748,7 @@ class OrderManagement:
 
     # ------------------------------------------------------------------ helpers
 
-    # The caller must hold the lock. If another thread has a transaction open, each helper waits for its end.
+    # The caller must hold the lock. Each helper waits until no other thread has a transaction open.
 
     def _admitted(self) -> Books:
         if self._ledger.busy:

@@ -1,6 +1,6 @@
 """The values that methods accept and return: sides, orders, fills, price levels, quotes, and trades.
 
-All of them except sides are named tuples, because Python creates, hashes, and compares tuples in C. The
+Except for sides, they are all named tuples, because Python creates, hashes, and compares tuples in C. The
 second half of the file contains the functions that check arguments.
 """
 
@@ -24,8 +24,8 @@ MAX_INT = 2**63 - 1
 class Side(StrEnum):
     """The side of a trade, and of the orders that it fills.
 
-    A BUY trade fills the orders of the BUY book, which are the asks. A SELL trade fills the orders of the
-    SELL book, which are the bids.
+    A BUY trade fills orders in the BUY book, which are the asks. A SELL trade fills orders in the SELL book,
+    which are the bids.
 
     >>> Side.BUY.opposite
     <Side.SELL: 'SELL'>
@@ -43,9 +43,7 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        """The number 1 for BUY and -1 for SELL. The better price has the smaller `sign * price`.
-
-        So no other code needs to know that the best price of a SELL book is the highest.
+        """1 for BUY and -1 for SELL. On both sides, the better price has the smaller `sign * price`.
 
         >>> sorted([21, 19, 20], key=lambda price: Side.SELL.sign * price)
         [21, 20, 19]
@@ -72,13 +70,13 @@ class Order(NamedTuple):
 
 
 OrderRow = tuple[int, str, Side, int, int]
-"""The fields of an Order as a tuple. An Order is such a tuple too, but takes four times as long to create."""
+"""The fields of an Order as a tuple. A plain tuple is four times as fast to create as an Order."""
 
 new_order: Callable[[OrderRow], Order] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
     Order,
 )
-"""Return the Order with these fields. This takes half as long as calling `Order`."""
+"""Return the Order with these fields. This is twice as fast as calling `Order`."""
 
 
 class OrderFill(NamedTuple):
@@ -93,13 +91,14 @@ new_fill: Callable[[tuple[int, int, int]], OrderFill] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
     OrderFill,
 )
-"""Return the OrderFill with these fields. This takes half as long as calling `OrderFill`."""
+"""Return the OrderFill with these fields. This is twice as fast as calling `OrderFill`."""
 
 
 class PriceLevel(NamedTuple):
-    """The total of all resting orders at one `price` (ticks).
+    """One price level of a book.
 
-    `amount` is their total amount in lots, and `orders` is their number.
+    `price` is in ticks. `amount` is the total amount resting at this price, in lots. `orders` is the number
+    of resting orders at this price.
     """
 
     price: int
@@ -108,11 +107,11 @@ class PriceLevel(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """The result that a trade of `requested` lots would have.
+    """The expected result of a trade of `requested` lots.
 
     The trade would fill `amount` lots for `total_price` (ticks times lots), and leave `shortfall` lots
     unfilled. It would fill orders at `levels` price levels, from `best_price` to `worst_price` (ticks).
-    `fills` are the filled parts of these orders, best first.
+    `fills` lists how much of each order the trade would fill, best price first.
 
     >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, (OrderFill(1, 20, 20), OrderFill(4, 2, 21)))
     >>> quote.slippage  # 2 lots at 1 tick worse than the best price
@@ -142,15 +141,15 @@ class Quote(NamedTuple):
     def slippage(self) -> int:
         """The exact slippage in ticks times lots, at least 0.
 
-        It is the difference between the total price and the price of the whole amount at the best price.
+        It is the difference between `total_price` and what the whole amount would cost at the best price.
         """
         return abs(self.total_price - self.amount * self.best_price)
 
     @property
     def slippage_bps(self) -> float:
-        """The slippage in basis points of what the whole amount would cost at the best price.
+        """The slippage in basis points, correctly rounded to a float.
 
-        The value is a float, correctly rounded.
+        It is relative to what the whole amount would cost at the best price.
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
@@ -177,9 +176,10 @@ class Quote(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """An executed trade of `amount` lots for `total_price` (ticks times lots). Its `fills` are best first.
+    """An executed trade of `amount` lots for `total_price` (ticks times lots).
 
-    `trade_id` is 1 for the first trade of an OrderManagement, and 1 more for each later trade.
+    `fills` lists how much of each order the trade filled, best price first. An OrderManagement numbers its
+    trades: the first has `trade_id` 1, the second 2, and so on.
     """
 
     trade_id: int
@@ -221,8 +221,8 @@ def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequ
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
     """Raise InvalidOrderError for the first field that is not allowed in a resting order."""
-    # A function call for each field would take as long as adding the order to its book. So one condition
-    # checks all fields. The bitwise OR of integers is in 0..2^63-1 only if all of them are.
+    # Calling a function for each field would take as long as adding the order to its book, so a single
+    # condition checks all fields. The bitwise OR of integers is in 0..2^63-1 only if all of them are.
     if (
         type(order_id) is int
         and type(amount) is int
@@ -242,7 +242,7 @@ def check_order(order_id: object, symbol: object, side: object, amount: object, 
     check_resting("price", price)
 
 
-# The checks compare exact types. With isinstance, a bool would be an int, and a numpy string a str.
+# The checks compare exact types. With isinstance, a bool would pass as an int, and a numpy string as a str.
 
 
 def check_order_id(order_id: object) -> None:
@@ -343,7 +343,7 @@ def check_selection(symbol: object, side: object) -> None:
 
 
 def check_bounds(side: Side, max_total_price: object, min_total_price: object) -> None:
-    """Raise InvalidOrderError if a bound is not an int of at least 1, or belongs to the other side."""
+    """Raise InvalidOrderError if a bound is not an int of at least 1, or is meant for the other side."""
     check_side(side)
     for field, bound, bounded_side, other_field in (
         ("max_total_price", max_total_price, Side.BUY, "min_total_price"),
@@ -356,7 +356,7 @@ def check_bounds(side: Side, max_total_price: object, min_total_price: object) -
 
 
 def check_total_price(total: int, max_total_price: int | None, min_total_price: int | None) -> None:
-    """Raise PriceBoundError if a total price is beyond a bound."""
+    """Raise PriceBoundError if the total price is above the maximum or below the minimum."""
     if max_total_price is not None and total > max_total_price:
         raise PriceBoundError("max_total_price", max_total_price, total)
     if min_total_price is not None and total < min_total_price:

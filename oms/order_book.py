@@ -22,17 +22,18 @@ _AMOUNT = attrgetter("amount")
 _AMOUNT_OF = itemgetter(3)
 
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
-"""The prices of the levels, the number of orders at each level, and the ids and amounts of the orders."""
+"""The level prices, the number of orders at each level, the order ids, and the order amounts."""
 
 
 class OrderBook:
-    """The resting orders that trades of one side of one symbol can fill, sorted best first.
+    """The resting orders of one symbol and one side, sorted best first.
 
     Orders are sorted by price and then by order id. The book stores each price as its rank, which is the
     price times `side.sign`, so the better price has the smaller rank. The ladder is a SortedList of the ranks
-    of all price levels. Each level has its total amount and its order ids in ascending order. Cached running
-    sums give most prices without reading the levels. The orders themselves are in a dict by id, which all
-    books of one OrderManagement share. To save memory, orders at the same price share one `int` object.
+    of all price levels. Each level stores its total amount and its order ids in ascending order. Most price
+    queries are answered from cached running totals, without reading the levels. The orders themselves are in
+    a dict keyed by id, which is shared by all books of an OrderManagement. To save memory, orders at the same
+    price share one `int` object.
 
     The methods do not check their arguments. The caller must validate them first.
 
@@ -69,7 +70,7 @@ class OrderBook:
         return map(new_order, self.rows())
 
     def rows(self, limit_price: int | None = None) -> Iterator[OrderRow]:
-        """Iterate over the fields of each order whose price is not worse than the limit, best first.
+        """Iterate over the fields of each order at the limit price or better, best first.
 
         The book must not change during the iteration.
         """
@@ -77,7 +78,7 @@ class OrderBook:
         return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
-        """Iterate over the (price, amount) of each level that is not worse than the limit, best first.
+        """Iterate over the (price, amount) of each level at the limit price or better, best first.
 
         The book must not change during the iteration.
         """
@@ -86,11 +87,11 @@ class OrderBook:
         return zip(prices, map(_AMOUNT, map(self.levels.__getitem__, ranks)), strict=True)
 
     def best_price(self) -> int | None:
-        """Return the price of the best order, or None if the book is empty. O(1)."""
+        """Return the best price, or None if the book is empty. O(1)."""
         return self._sign * self._ladder[0] if self._ladder else None
 
     def best_level(self) -> tuple[int, int] | None:
-        """Return the price and the total amount of the best level, or None if the book is empty. O(1)."""
+        """Return the best level's price and total amount, or None if the book is empty. O(1)."""
         if not self.levels:
             return None
         rank = self._ladder[0]
@@ -192,16 +193,16 @@ class OrderBook:
                 self._sums.add_correction(rank, -amount, level.amount)
 
     def resize(self, order: OrderRow, amount: int) -> None:
-        """Change the amount of an order, which keeps its place in the queue. O(1)."""
+        """Change an order's amount. The order keeps its place in the queue. O(1)."""
         order_id, symbol, side, before, price = order
         self._orders[order_id] = (order_id, symbol, side, amount, price)
         self._resize_level(self._sign * price, amount - before)
 
     def remove_fills(self, trade: Trade) -> None:
-        """Remove the filled amounts of a trade from the book. O(k log n) for k fills and n orders.
+        """Remove a trade's fills from the book. O(k log n) for k fills and n orders.
 
-        The fills are always the best orders in the book. So every level except the last is removed as a
-        whole, and the last level loses its first orders.
+        The filled orders are always the best in the book. So every level except the last is removed
+        completely, and the last level loses its first orders.
         """
         orders, ladder = self._orders, self._ladder
         fills: Sequence[OrderFill] = trade.fills
@@ -226,7 +227,7 @@ class OrderBook:
             self._resize_level(worst, -amount)
 
     def restore_fills(self, trade: Trade) -> None:
-        """Add the filled amounts of a trade again, to undo `remove_fills`. O(k log n) for k fills."""
+        """Undo `remove_fills`: put the filled amounts back into the book. O(k log n) for k fills."""
         for order_id, amount, price in trade.fills:
             resting = self._orders.get(order_id)
             if resting is None:
@@ -279,7 +280,7 @@ class OrderBook:
         self._ladder.update(ranks)
 
     def copy(self, orders: dict[int, OrderRow]) -> OrderBook:
-        """Return a copy. `orders` is the dict with the orders of the copy. O(n) for n orders."""
+        """Return a copy that uses `orders` as its dict of orders. O(n) for n orders."""
         other = OrderBook(self.symbol, self.side, orders)
         other.levels.update(
             (rank, Level(level.price, level.amount, list(level.ids))) for rank, level in self.levels.items()

@@ -1,7 +1,7 @@
-"""The arguments of `add_orders`, converted to rows and checked.
+"""Convert the arguments of `add_orders` to rows, and check them.
 
-The checks run over whole columns in C. A Python call for each order would take longer than adding the orders
-to a book.
+The checks run over whole columns in C. Calling a Python function for each order would take longer than adding
+the orders to a book.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SIDES = {side.value: side for side in Side}
 
 
 def as_rows(orders: object) -> Sequence[OrderRow]:
-    """Return the orders of an iterable, or the rows of a mapping of columns.
+    """Return the orders in an iterable, or the rows in a mapping of columns.
 
-    Raises InvalidOrderError if a value or a row is not a valid order.
+    Raises InvalidOrderError if an order or a row is invalid.
     """
     if isinstance(orders, Mapping):
         return _rows_of(cast("Mapping[object, object]", orders))
@@ -56,7 +56,7 @@ def _are_sound(
     amounts: Sequence[Any],
     prices: Sequence[Any],
 ) -> bool:
-    """Return True if all fields are valid. If it returns False, each order must be checked by itself."""
+    """Return True if all fields are valid. If it returns False, check each order individually."""
     return (
         set(map(type, chain(ids, amounts, prices))) == {int}
         and set(map(type, symbols)) == {str}
@@ -72,9 +72,10 @@ def _are_sound(
 
 
 def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
-    """Return the rows of a mapping of columns.
+    """Return the rows in a mapping of columns.
 
-    Raises InvalidOrderError. For an invalid value, the message names the column and the row.
+    Raises InvalidOrderError if the columns do not form valid orders. If a single value is invalid, the
+    message names its column and row.
     """
     if set(columns) != set(Order._fields):
         raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))

@@ -1,6 +1,6 @@
 """Pure functions that calculate prices, fills, and amounts from an order book.
 
-Each function reads only the price levels or orders that it needs, best first. Its running time does not
+Each function reads only the price levels or orders that it needs, best first, so its running time does not
 depend on the size of the book. In each docstring, k is the number of levels or orders that the function
 reads.
 """
@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 Filled = tuple[tuple[OrderFill, ...], int, int]
-"""The fills, best first, their total amount, and their total price."""
+"""The fills (best first), their total amount, and their total price."""
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
-    """Return the total price of each amount. The book is read once, down to the end of the largest amount.
+    """Return the total price of each amount, after reading the book only once.
 
     Raises InsufficientLiquidityError for the first of `amounts` that is not available.
     """
@@ -47,9 +47,9 @@ def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
 
 
 def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_partial: bool) -> Filled:
-    """Return the fills of a trade, without changing the book. O(k).
+    """Return the fills that a trade would have, without changing the book. O(k).
 
-    Raises InsufficientLiquidityError if less than `requested` is available within the limit price. With
+    Raises InsufficientLiquidityError if less than `requested` is available at the limit price or better. With
     `allow_partial`, raises it only if nothing is available.
     """
     rows: list[tuple[int, int, int]] = []
@@ -69,7 +69,7 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
 
 
 def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
-    """Return a quote for the fills of a trade. O(k)."""
+    """Return a quote for a trade with these fills. O(k)."""
     fills, amount, total = filled
     prices = [fill.price for fill in fills]
     shortfall = requested - amount
@@ -78,10 +78,10 @@ def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:
 
 
 def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[str, list[int]]:
-    """Return a dict of columns with one row for each of the `limit` best levels, or of all if it is None.
+    """Return a dict of columns with one row for each of the `limit` best levels, or for all if it is None.
 
-    The columns are the price and the amount of the level, its cumulative amount, and its cumulative price.
-    The cumulative values include all better levels.
+    The columns are the level's price, amount, cumulative amount, and cumulative price. The cumulative values
+    include all better levels.
     """
     curve: dict[str, list[int]] = {"price": [], "amount": [], "cumulative_amount": [], "cumulative_price": []}
     cumulative = total = 0
@@ -95,7 +95,7 @@ def price_curve(levels: Iterable[tuple[int, int]], limit: int | None) -> dict[st
 
 
 def available_amount(book: OrderBook, limit_price: int | None) -> int:
-    """Return the total amount of all orders within the limit price. O(k)."""
+    """Return the total amount of all orders at the limit price or better. O(k)."""
     return sum(amount for _, amount in book.amounts(limit_price))
 
 
@@ -104,14 +104,13 @@ def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
 
     For a BUY book, this is the largest amount that costs at most `budget`. For a SELL book, it is the
     smallest amount that brings in at least `budget`. Raises InsufficientLiquidityError with the unit "money"
-    if all SELL orders within the limit bring in less.
+    if all SELL orders at the limit price or better bring in less than that.
     """
     selling = book.side is Side.SELL
     remaining, amount = budget, 0
     for price, available in book.amounts(limit_price):
         if remaining <= available * price:
-            # A buyer cannot pay for a part of a lot, so the quotient is rounded down for BUY. A seller sells
-            # one more lot to reach the budget, so it is rounded up for SELL.
+            # A buyer cannot buy part of a lot, so round down. A seller must reach the budget, so round up.
             return amount + (-(-remaining // price) if selling else remaining // price)
         remaining -= available * price
         amount += available
@@ -124,13 +123,14 @@ def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> i
     """Return the largest amount whose slippage is at most `max_slippage_bps` basis points. O(k).
 
     Let b be the best price, q an amount, and s(q) its slippage. The slippage is within the limit if
-    10,000 * s(q) <= max_slippage_bps * b * q. At a level d ticks worse than b, each lot adds d to s(q).
+    10,000 * s(q) <= max_slippage_bps * b * q. Each lot at a level d ticks worse than b adds d to s(q).
     """
     amount = slippage = best = 0
     for price, available in levels:
         best = best or price
         worse = abs(price - best)
-        # The better levels leave `slack` of the limit unused. Each lot at this level uses `excess` of it.
+        # `slack` is the part of the limit that the better levels leave unused. Each lot at this level uses up
+        # `excess` of it.
         excess = 10_000 * worse - max_slippage_bps * best
         slack = max_slippage_bps * best * amount - 10_000 * slippage
         if excess * available > slack:

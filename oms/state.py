@@ -1,17 +1,17 @@
-"""The state of all books: functions that copy it, pack it for a pickle, and check a snapshot.
+"""Copy the state of all books, pack it for a pickle, and check a snapshot.
 
 The problem: pickling a million orders as objects takes seconds, because pickle handles each object and each
-field on its own.
+field separately.
 
-The solution: a pickle contains columns of 64-bit integers as bytes. There are four columns for each book: the
-prices of its levels, the number of orders at each level, and the ids and the amounts of the orders. The rows
-are sorted best first, so a book can be filled without sorting or searching.
+The solution: a pickle stores each book as four columns of 64-bit integers, as bytes. They contain the level
+prices, the number of orders at each level, the order ids, and the order amounts. The rows are sorted best
+first, so books can be rebuilt without sorting or searching.
 
 Invariants:
 
-- The digest is a hash of the counters, the symbols and sides, and the columns. If the digest is right, the
-  state is the one that was pickled, and needs no other check.
-- A copy and its original share only the rows of the orders, which are immutable.
+- The digest is a hash of the counters, symbols, sides, and columns. If it matches, the state is exactly what
+  was pickled, and no other check is needed.
+- A copy and its original share only the order rows, which are immutable.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PackedBook = tuple[str, str, tuple[bytes, ...]]
 """The symbol, the side as a string, and the four columns of `OrderBook.columns` as bytes."""
 
 PackedBooks = tuple[int, int, tuple[PackedBook, ...], bytes]
-"""The last sequence number, the next trade id, the books, and the digest of these three."""
+"""The last sequence number, the next trade id, the books, and a digest of these three."""
 
 
 def pack(books: Books, sequence: int) -> PackedBooks:
-    """Return the state of all books as bytes. `sequence` is the last sequence number. O(n) for n orders."""
+    """Pack the state of all books. `sequence` is the last sequence number. O(n) for n orders."""
     packed = tuple(
         (symbol, side.value, tuple(map(_to_bytes, book.columns())))
         for (symbol, side), book in books.by_name.items()
@@ -46,9 +46,9 @@ def pack(books: Books, sequence: int) -> PackedBooks:
 
 
 def unpack(state: Any, books: Books) -> int:
-    """Fill empty books with `state["books"]`, and return the last sequence number. O(n) for n orders.
+    """Load `state["books"]` into empty books, and return the last sequence number. O(n) for n orders.
 
-    Raises InvalidArgumentError, before any change, if `pack` did not return this value.
+    Raises InvalidArgumentError if `pack` did not return this value. The books are then still empty.
     """
     if not _is_intact(state):
         raise InvalidArgumentError("state", state, "an undamaged state that this version of oms pickled")
@@ -85,7 +85,10 @@ def _from_bytes(column: bytes) -> tuple[int, ...]:
 
 
 def copy_books(source: Books, target: Books) -> None:
-    """Copy all orders, levels, and counters of `source` to the empty books `target`. O(n) for n orders."""
+    """Copy all orders, levels, and counters from `source` to `target`, which must be empty.
+
+    O(n) for n orders.
+    """
     target.orders.update(source.orders)
     for name, book in source.by_name.items():
         target.by_name[name] = book.copy(target.orders)

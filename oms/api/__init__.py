@@ -1,4 +1,4 @@
-"""An HTTP service for the library, with a REST API, a stream of changes, and a web page (extra `api`).
+"""An HTTP service with a REST API, a stream of changes, and a web page. It requires the `api` extra.
 
 >>> from fastapi.testclient import TestClient
 >>> from oms import OrderManagement, Side

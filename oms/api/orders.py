@@ -23,10 +23,10 @@ _Key = Annotated[
     IdempotencyKey,
     Header(
         alias=IDEMPOTENCY_KEY_HEADER,
-        description="A retry with the same key gets the first response, and the change is made only once.",
+        description="A retry with the same key gets the original response. The change is made only once.",
     ),
 ]
-_OrderId = Annotated[OrderId, Path(description="The id of the order.")]
+_OrderId = Annotated[OrderId, Path(description="The order's id.")]
 
 
 class Orders:
@@ -49,7 +49,7 @@ class Orders:
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
     def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
-        """Add an order whose id has never been used. A repeated request gets the first response again.
+        """Add an order whose id has never been used. A repeated request gets the original response again.
 
         The status is 201, or 200 for a repeated request. The response includes the idempotency key if a
         request with this key added the order.
@@ -61,7 +61,7 @@ class Orders:
         return _changed(change, 200 if change.replayed else 201, headers)
 
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> Response:
-        """Return one page of the resting orders, sorted by order id. O(m) for m selected orders."""
+        """Return one page of resting orders, sorted by order id. O(m) for m selected orders."""
         with self._om.locked():  # so that the sequence number and the orders are consistent
             sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
         after = -1 if query.after is None else query.after
@@ -84,7 +84,7 @@ class Orders:
         return _changed(self._changes.remove(order_id, key))
 
     def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
-        """Trade the amount at the best prices. With `allow_partial`, trade less if less is available."""
+        """Place a trade at the best prices. With `allow_partial`, trade less if less is available."""
         return _changed(self._changes.trade(trade, key), 201)
 
 

@@ -48,7 +48,7 @@ class Questions:
             router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
 
     def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> Response:
-        """Return the total price of an amount: the cost of a BUY, or the proceeds of a SELL."""
+        """Return the total price of a trade: the cost of a BUY, or the proceeds of a SELL."""
         return _about(query, total_price=self._om.calculate_price(**vars(query)))
 
     def quote(self, query: Annotated[QuoteQuery, Query()]) -> Response:
@@ -57,23 +57,23 @@ class Questions:
         return json_response({**to_json(quote), "slippage": quote.slippage})
 
     def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> Response:
-        """Return the total price of each amount, all computed from the same state of the book."""
+        """Return the total price of each amount. All prices are based on the same state of the book."""
         return _about(query, total_prices=self._om.calculate_prices(**vars(query)))
 
     def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> Response:
-        """Return the cumulative amounts and prices of the best price levels."""
+        """Return the best price levels with their cumulative amounts and prices."""
         return _of_book(query, **self._om.price_curve(**vars(query)))
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
-        """Return the largest amount that a budget buys."""
+        """Return the amount that a budget buys, or that must be sold to bring in the budget."""
         return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
-        """Return the amount available at the limit price or better, by default in the whole book."""
+        """Return the amount available at the limit price or better. Without a limit, count the whole book."""
         return _about(query, amount=self._om.available_amount(**vars(query)))
 
     def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
-        """Return the largest amount that can be traded within a maximum slippage in basis points."""
+        """Return the largest amount that can be traded within a slippage limit, in basis points."""
         return _about(query, amount=self._om.amount_within(**vars(query)))
 
     def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
@@ -94,11 +94,11 @@ class Questions:
 
 
 def _about(query: BookQuery, **results: Any) -> Response:
-    """Return a response that contains the query parameters and the results."""
+    """Return a response with the query parameters and the results."""
     parameters = {name: value for name, value in vars(query).items() if value is not None}
     return json_response({**parameters, **results})
 
 
 def _of_book(query: BookQuery, **results: Any) -> Response:
-    """Return a response that contains the symbol and side of the query, and the results."""
+    """Return a response with the query's symbol and side, and the results."""
     return json_response({"symbol": query.symbol, "side": query.side, **results})

@@ -50,7 +50,7 @@ def _read_side(value: object) -> Side:
 _SYMBOL_SCHEMA = WithJsonSchema({"type": "string", "minLength": 1})
 _Symbol = Annotated[str, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
 _OptionalSymbol = Annotated[str | None, PlainValidator(_read_symbol), _SYMBOL_SCHEMA]
-# This input type makes every side in the OpenAPI document refer to the same schema, Side.
+# With this input type, every side in the OpenAPI document refers to the same schema, Side.
 _Side = Annotated[Side, PlainValidator(_read_side, json_schema_input_type=Side)]
 _OptionalSide = Annotated[Side | None, PlainValidator(_read_side, json_schema_input_type=Side)]
 
@@ -64,7 +64,7 @@ def _read_body_flag(value: object) -> bool:
 
 
 def _nullable(read: Callable[[object], T], default: T) -> Callable[[object], T]:
-    """Return a reader that treats null as a missing field, because generated clients often send null."""
+    """Return a function that reads null as a missing field, because generated clients often send null."""
 
     def read_or_default(value: object) -> T:
         return default if value is None else read(value)
@@ -126,7 +126,7 @@ class Amendment(_Body):
 
 
 class NewTrade(_Body):
-    """A trade to place. `max_total_price` limits a BUY, and `min_total_price` limits a SELL."""
+    """A trade to place. Only a BUY may have a `max_total_price`, and only a SELL a `min_total_price`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -203,7 +203,7 @@ IdempotencyKey = Annotated[
 
 
 class BookQuery(BaseModel):
-    """The parameters that select one book."""
+    """The parameters that identify one book."""
 
     symbol: _Symbol
     side: _Side
@@ -254,7 +254,7 @@ class WithinQuery(BookQuery):
 
 
 class OrdersQuery(BaseModel):
-    """A request for one page: the first `limit` orders whose ids are greater than `after`, sorted by id."""
+    """A request for one page of orders: the first `limit` orders with an id above `after`, sorted by id."""
 
     symbol: _OptionalSymbol = None
     side: _OptionalSide = None

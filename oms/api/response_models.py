@@ -12,8 +12,7 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from oms.api.integers import ResponseInteger as Integer
-from oms.api.integers import json_text
+from oms.api.integers import Integer, json_text
 from oms.contract import PROBLEMS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
@@ -48,7 +47,7 @@ __all__ = [
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON response. Integers of any size stay exact, because those above 2^53-1 are text."""
+    """Return a JSON response. Integers of any size stay exact, because those above 2^53-1 are strings."""
     return Response(
         json_text(content), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json"
     )
@@ -79,7 +78,7 @@ class OrderResponse(BaseModel):
 
 
 class ChangedOrder(OrderResponse):
-    """The added, amended, or removed order, with the sequence number of the event."""
+    """The added, amended, or removed order, with the event's sequence number."""
 
     sequence: Integer
 
@@ -89,9 +88,9 @@ class OrdersPage(BaseModel):
 
     model_config = _STRICT
     sequence: Integer = Field(
-        description="The number of the last event. Pages with the same number show the same state."
+        description="The last event's number. Pages with the same number show the same state."
     )
-    total: Integer = Field(description="The number of selected orders on all pages.")
+    total: Integer = Field(description="The total number of selected orders across all pages.")
     orders: list[OrderResponse]
     next: Integer | None
 
@@ -126,7 +125,7 @@ class TradeResponse(BaseModel):
 
 
 class BookResponse(BaseModel):
-    """The symbol and side of the book."""
+    """The book's symbol and side."""
 
     model_config = _STRICT
     symbol: str
@@ -134,21 +133,21 @@ class BookResponse(BaseModel):
 
 
 class PriceResponse(BookResponse):
-    """The total price of an amount, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
+    """The total price of a trade, in ticks times lots: the cost of a BUY, or the proceeds of a SELL."""
 
     amount: Integer
     total_price: Integer
 
 
 class PricesResponse(BookResponse):
-    """The total price of each amount, in the order of the request."""
+    """The total price of each amount, in the same order as in the request."""
 
     amounts: list[Integer]
     total_prices: list[Integer]
 
 
 class QuoteResponse(BookResponse):
-    """The result that a trade would have if it were placed now."""
+    """The expected result of a trade."""
 
     requested: Integer
     amount: Integer
@@ -162,7 +161,7 @@ class QuoteResponse(BookResponse):
 
 
 class CurveResponse(BookResponse):
-    """The price levels and their cumulative amounts and prices, as columns of equal length."""
+    """The price levels with their cumulative amounts and prices, as columns of equal length."""
 
     price: list[Integer]
     amount: list[Integer]
@@ -171,7 +170,7 @@ class CurveResponse(BookResponse):
 
 
 class BudgetResponse(BookResponse):
-    """The largest amount that a budget buys."""
+    """The amount that a budget buys, or that must be sold to bring in the budget."""
 
     budget: Integer
     limit_price: Integer | None = None
@@ -186,7 +185,7 @@ class AvailableResponse(BookResponse):
 
 
 class WithinResponse(BookResponse):
-    """The largest amount within a maximum slippage."""
+    """The largest amount that can be traded within a slippage limit."""
 
     max_slippage_bps: Integer
     amount: Integer
@@ -238,7 +237,7 @@ class ReadyResponse(BaseModel):
 
 
 class StateResponse(BaseModel):
-    """A SHA-256 hash of the whole state after the event with the number `sequence`."""
+    """A SHA-256 hash of the whole state after event number `sequence`."""
 
     model_config = _STRICT
     sequence: Integer

@@ -1,4 +1,4 @@
-"""The route class of every endpoint. It validates requests strictly and converts errors to problems."""
+"""The route class that every endpoint uses. It validates requests strictly and turns errors into problems."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def route_class(settings: Settings) -> type[APIRoute]:
 
 
 def add_head_routes(router: APIRouter) -> None:
-    """Add a HEAD route for every GET route of a router. HEAD returns the same headers without a body.
+    """Add a HEAD route for every GET route in a router. HEAD returns the same headers without a body.
 
     If the GET routes themselves accepted HEAD, the OpenAPI document would list HEAD as a second method. The
-    server does not send the body, but sends its Content-Length.
+    server leaves out the body, but still sends its Content-Length.
     """
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     paths_with_head = {route.path for route in routes if route.methods == {"HEAD"}}
@@ -50,7 +50,7 @@ def add_head_routes(router: APIRouter) -> None:
 
 
 class _StrictRequest(Request):
-    """A request whose body must be small, arrive in time, and contain unambiguous JSON."""
+    """A request. Its body must be small, arrive in time, and contain unambiguous JSON."""
 
     limits: Settings
 
@@ -71,7 +71,7 @@ class _StrictRequest(Request):
         async for chunk in self.stream():
             size += len(chunk)  # not Content-Length, which may be absent or wrong
             if size > self.limits.body_limit:
-                detail = f"the body must have at most {self.limits.body_limit} bytes, but it has more"
+                detail = f"the body must be at most {self.limits.body_limit} bytes long, but it is longer"
                 raise ProblemError("body_too_large", detail, headers={"Connection": "close"})
             chunks.append(chunk)
         return b"".join(chunks)
@@ -104,7 +104,7 @@ def _read_int(digits: str) -> int:
     try:
         return int(digits)
     except ValueError:  # int() accepts at most 4,300 digits, and its own message is specific to Python
-        raise ValueError(f"an integer has {len(digits)} digits") from None
+        raise ValueError(f"it contains an integer with {len(digits)} digits") from None
 
 
 class _StrictRoute(APIRoute):
@@ -144,7 +144,7 @@ def _check_idempotency_key(request: Request) -> None:
 
 
 def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
-    """Return an endpoint's query parameters by name, with True for those that may be repeated."""
+    """Return a dict that maps each of an endpoint's query parameters to True if it may be repeated."""
     parameters: dict[str, bool] = {}
     for hint in get_type_hints(endpoint, include_extras=True).values():
         model, *annotations = get_args(hint) if get_origin(hint) is Annotated else [hint]
@@ -173,12 +173,12 @@ def check_query(query: bytes, parameters: dict[str, bool]) -> None:
 def _check_media_type(request: Request) -> None:
     media_type = request.headers.get("content-type", "")
     if media_type.partition(";")[0].strip().lower() != "application/json":
-        detail = f"the header Content-Type must be application/json, not {media_type[:100]!r}"
+        detail = f"the Content-Type header must be application/json, not {media_type[:100]!r}"
         raise ProblemError("unsupported_media_type", detail)
 
 
 def first_problem(errors: Sequence[Any]) -> ProblemError:
-    """Return the problem for the first validation error, but prefer other errors to missing fields.
+    """Return the problem for the first validation error, preferring errors other than missing fields.
 
     A misspelled field causes two errors, one for an unknown field and one for a missing field. The error for
     the unknown field is more helpful, because it contains the misspelled name.

@@ -2,14 +2,14 @@
 
 Each change message contains the sequence number of the previous message, so clients can detect lost messages.
 
-The problem. A client may be slow or disconnected, but the books must never wait for it. No change may be lost
+The problem: a client may be slow or disconnected, but the books must never wait for it. No change may be lost
 between the snapshot and the first change message.
 
-The solution. Each stream has a backlog that subscribes to the books. When an event is published, the books'
+The solution: each stream has a backlog that subscribes to the books. Events are published while the books'
 lock is held, so the backlog only appends the event in O(1) and wakes the event loop. The event loop sends the
-messages. The snapshot and the subscription happen under the same lock, so no change is lost between them. If
-the backlog grows too long, the service closes the stream. The client must then open a new stream, which
-starts with a new snapshot.
+messages. The snapshot is taken and the backlog subscribed under the same lock, so no change is lost between
+the two. If the backlog grows too long, the service closes the stream. The client must then open a new stream,
+which starts with a new snapshot.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TAPE_LENGTH = 20
 
 
 class Streams:
-    """The `/stream` endpoint, with a limit on the number of open streams."""
+    """The `/stream` endpoint. It limits the number of open streams."""
 
     def __init__(self, om: OrderManagement, tape: Tape, settings: Settings) -> None:
         self._om = om
@@ -111,7 +111,7 @@ class Streams:
 
 
 class Backlog:
-    """The events that one stream has not sent yet. As a subscriber, a backlog never blocks the books."""
+    """The events that one stream has not sent yet. A backlog is a subscriber that never blocks the books."""
 
     def __init__(self, symbol: str | None, limit: int) -> None:
         self.symbol = symbol
@@ -132,7 +132,7 @@ class Backlog:
             self._set(self.overflow)
 
     def _set(self, flag: asyncio.Event) -> None:
-        """Set an asyncio.Event from the thread that made a change."""
+        """Set an asyncio.Event from another thread, the one that made the change."""
         if not flag.is_set():
             with suppress(RuntimeError):  # the event loop is closed, so nothing waits for the flag
                 self._loop.call_soon_threadsafe(flag.set)
@@ -159,9 +159,9 @@ class Tape:
             trades.append((event.sequence, event.trade))
 
     def last(self, symbol: str | None) -> list[dict[str, Any]]:
-        """Return the last 20 trades of a symbol as JSON objects, oldest first.
+        """Return a symbol's last 20 trades as JSON objects, oldest first.
 
-        If `symbol` is None, return the last 20 trades of all symbols.
+        If `symbol` is None, return the last 20 trades across all symbols.
         """
         if symbol is None:
             trades = sorted(pair for each in self._trades.values() for pair in each)[-_TAPE_LENGTH:]

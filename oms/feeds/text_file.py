@@ -1,4 +1,4 @@
-"""A row-by-row reader for plain or compressed text files, in bounded memory."""
+"""Read plain or compressed text files row by row, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from oms.feeds.errors import FeedError
 __all__ = ["Column", "Columns", "INTEGER", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
 
 INTEGER = r"-?\d{1,19}"
-"""A pattern for integers that are short enough to parse quickly. The order book checks the range."""
+"""Matches integers that are short enough to parse quickly. The order book checks their range."""
 
-_LONGEST_ROW = 1 << 16  # bytes; otherwise, a binary file without newlines could use up all memory
+_LONGEST_ROW = 1 << 16  # bytes; without a limit, a binary file without newlines could use up all memory
 _CHUNK = 1 << 13  # bytes to read at once; a larger chunk is not faster
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
@@ -64,7 +64,7 @@ class TextFile:
 
     @property
     def size(self) -> int:
-        """The size of the file on disk, in bytes. Accessing it can raise FeedError."""
+        """The size of the file on disk, in bytes. Raise FeedError if the file cannot be accessed."""
         try:
             return os.stat(self.path).st_size
         except OSError as error:
@@ -72,28 +72,28 @@ class TextFile:
 
     @property
     def position(self) -> int:
-        """How many bytes of the file the latest iteration has read, for a progress bar."""
+        """The number of bytes that the latest iteration has read so far, for a progress bar."""
         return self._position if self._raw is None else self._raw.tell()
 
     def error(self, row: int | None, problem: str) -> FeedError:
-        """Return an error whose message contains the path of this file."""
+        """Return an error that includes the path to this file."""
         return FeedError(self.path, row, problem)
 
     def rows(self) -> Generator[tuple[int, str]]:
-        """Yield each row's number, starting at 1, and its text without the line ending.
+        """Yield the number and text of each row. Numbers start at 1, and the text has no line ending.
 
         Empty rows at the end of the file are skipped. Raise FeedError if the file is missing, empty,
-        unreadable, damaged, or not text, or if there is an empty row before the end.
+        unreadable, damaged, or not text. An empty row anywhere else also raises FeedError.
         """
         with closing(self.parsed(_Unparsed())) as blocks:
             for first, [texts] in blocks:
                 yield from enumerate(texts, first)
 
     def parsed(self, reader: RowReader) -> Generator[tuple[int, Columns]]:
-        """Stream the rows in blocks, as (number of the first row of the block, columns of the block).
+        """Stream the rows in blocks, as (first row number, columns).
 
-        Empty rows are handled as in `rows`. Raise FeedError for the same reasons and for a bad row, after
-        the rows above it.
+        Empty rows and file errors are handled as in `rows`. If a row is bad, first yield the rows above it,
+        and then raise FeedError.
         """
         empty = 0  # the first empty row after the latest row with fields, or 0
         with closing(self._blocks()) as blocks:
@@ -139,9 +139,9 @@ class TextFile:
             yield row, text.removesuffix("\r")
 
     def _blocks(self) -> Generator[tuple[int, str]]:
-        """Stream (number of the first row, text of one or more rows). Every row ends with a newline.
+        """Stream (first row number, text of one or more rows). Every row ends with a newline.
 
-        Bytes that are not UTF-8 are replaced by surrogates, so that the rows above them can be read.
+        Invalid UTF-8 is decoded to surrogates, so that the rows above it can still be read.
         """
         row, blank = 1, True
         with self._open() as stream:
@@ -157,7 +157,7 @@ class TextFile:
 
     def _raw_blocks(self, stream: BufferedReader) -> Generator[bytes]:
         row = 1
-        pieces: list[bytes] = []  # of a row that has not ended
+        pieces: list[bytes] = []  # of an incomplete row
         while chunk := self._read(stream, row):
             end = chunk.rfind(b"\n") + 1
             self._check_length(row, pieces, chunk)
@@ -172,7 +172,7 @@ class TextFile:
     def _check_length(self, row: int, pieces: list[bytes], chunk: bytes) -> None:
         """Raise FeedError if the row that begins with these pieces is too long.
 
-        Later rows of the chunk are not longer than the chunk.
+        Later rows in the chunk cannot be longer than the chunk itself.
         """
         length = chunk.find(b"\n")
         length = len(chunk) if length < 0 else length
@@ -217,9 +217,9 @@ class _Unparsed:
 
 
 class Column(NamedTuple):
-    """A column: its name, a pattern for its values, and a description of valid values.
+    """The name of a column, the pattern that its values match, and a description of valid values.
 
-    The pattern matches no commas.
+    The pattern must not match commas.
     """
 
     name: str
@@ -230,7 +230,7 @@ class Column(NamedTuple):
 class RowFormat:
     """The expected columns of a row.
 
-    A row is matched with one pattern, which is fast. The column patterns are used only in error messages.
+    A single pattern matches a whole row, which is fast. The column patterns are only for error messages.
 
     >>> row_format = RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "bid or ask"))
     >>> row_format.problem("7,up")
@@ -246,7 +246,7 @@ class RowFormat:
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
-        """Split a row into its columns, or raise FeedError if the row does not match."""
+        """Split a row into its columns. Raise FeedError if the row does not match."""
         fields = self.split(text)
         if fields is None:
             raise file.error(row, self.problem(text))
@@ -282,7 +282,7 @@ class RowFormat:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Return the reason that a row does not match."""
+        """Explain why a row does not match."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"
@@ -293,22 +293,22 @@ class RowFormat:
 
 
 class Streamed:
-    """The base class for recordings and captures. It reports how far the latest iteration has got."""
+    """The base class for recordings and captures. It reports the progress of the latest iteration."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
 
     @property
     def path(self) -> str:
-        """The path of the file."""
+        """The path to the file."""
         return self._file.path
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes. Accessing it can raise FeedError."""
+        """The size of the file, in bytes. Raise FeedError if the file cannot be accessed."""
         return self._file.size
 
     @property
     def position(self) -> int:
-        """The number of bytes read so far. The progress is `position / size`."""
+        """The number of bytes read so far. To show progress, divide it by `size`."""
         return self._file.position

@@ -56,11 +56,11 @@ def open(  # noqa: A001  # `journal.open` is the best name
     group_size: int = 256,
     group_seconds: float = 0.05,
 ) -> OrderManagement:
-    """Open or create the journal at `path`, and return an OrderManagement that contains its latest state.
+    """Open or create the journal at `path`, and return an OrderManagement with its latest state.
 
-    SqliteJournal describes the arguments. Close the result, or use it in a `with` statement. The logger
-    `oms.journal` logs a warning if the file seems to have been copied without its write-ahead log.
-    Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
+    SqliteJournal describes the arguments. Close the result, or use it in a `with` statement. The
+    `oms.journal` logger logs a warning if the file seems to have been copied without its write-ahead log.
+    Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere. O(orders), or O(events) if `verify` is True.
     """
     journal = SqliteJournal(
@@ -79,11 +79,11 @@ def open(  # noqa: A001  # `journal.open` is the best name
 
 
 def verify(path: str | os.PathLike[str]) -> Verification:
-    """Replay the whole event log of a file, and compare all tables in the file with the result.
+    """Replay a file's whole event log, and compare all tables in the file with the result.
 
     Another program may write to the file at the same time. The result contains a `warning` if the file seems
-    to have been copied without its -wal file. Such a copy of an open journal is undamaged, but it lacks the
-    latest events. Raises JournalError with the location of the first damage. O(events).
+    to have been copied without its -wal file. Such a copy is not damaged, but it may lack the latest events.
+    If the file is damaged, raises JournalError with the location of the first damage. O(events).
     """
     with opened_to_read(path) as event_log:
         result = verify_event_log(event_log)

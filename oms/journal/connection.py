@@ -1,4 +1,4 @@
-"""Connections to SQLite, and the conversion of their errors to JournalError.
+"""SQLite connections. `reported` converts their errors to JournalError.
 
 No other module opens a connection to a journal. Tests replace `connector` to simulate a failing disk.
 """
@@ -41,11 +41,11 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """A connection in which only BEGIN starts a transaction. All methods may raise sqlite3.Error."""
+    """A connection on which only BEGIN starts a transaction. All methods may raise sqlite3.Error."""
 
     @property
     def total_changes(self) -> int:
-        """The number of rows changed so far. It is a signed 32-bit integer that wraps around."""
+        """The number of rows changed so far, as a signed 32-bit integer that wraps around."""
         ...
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
@@ -66,7 +66,7 @@ class Connection(Protocol):
 
 
 Connect = Callable[[str], Connection]
-"""A function that connects to the file with the given SQLite URI."""
+"""A function that connects to the file at an SQLite URI."""
 
 _LOCK_TIMEOUT = 5.0  # seconds to wait while another program writes to the file
 
@@ -82,7 +82,7 @@ connector: Connect = connect_by_sqlite3
 
 
 def connect(uri: str) -> Connection:
-    """Connect to the file with this SQLite URI. Raises sqlite3.Error."""
+    """Connect to the file at this SQLite URI. Raises sqlite3.Error."""
     return connector(uri)
 
 
@@ -127,9 +127,9 @@ def connected(uri: str) -> Generator[Connection]:
 def roll_back(connection: Connection) -> None:
     """Roll back the open transaction, if there is one.
 
-    If there is none, ROLLBACK fails. For example, an interrupt may have arrived just before BEGIN, or SQLite
-    may have rolled back after an error. This failure is ignored, so that it does not replace the exception
-    that the caller is handling.
+    ROLLBACK fails if no transaction is open. For example, an interrupt may have arrived just before BEGIN, or
+    SQLite may have rolled back after an error. This failure is ignored, so that it does not replace the
+    exception that the caller is handling.
     """
     with suppress(sqlite3.Error):
         connection.execute("ROLLBACK")

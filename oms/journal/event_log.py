@@ -1,7 +1,7 @@
 """A reader of a journal's tables, which verifies their hashes.
 
-A head is a row of the table `heads`. It records where another table ends, so that missing rows are detected.
-The seal of a head is the hash of its fields. A reply is a stored response to a request that changed nothing.
+A head is a row of the `heads` table. It records where another table ends, so that missing rows are detected.
+A head's seal is the hash of its fields. A reply is a stored response to a request that changed nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WRONG_HASH = "its hash does not match its content and the hash before it"
 
 
 class EventLog:
-    """A reader of a journal's tables. Every method raises JournalError with the location of any damage."""
+    """A reader of a journal's tables. If it finds damage, it raises JournalError with the location."""
 
     def __init__(self, connection: Connection, place: str) -> None:
         self.connection = connection
@@ -39,7 +39,7 @@ class EventLog:
     def head(self, name: str) -> Head:
         """Return the head with this name: "now", "snapshot", "noted", or "replies".
 
-        The head "snapshot" describes the state before the first event in the event log.
+        The "snapshot" head describes the state before the first event in the event log.
         """
         place = f"{self.place}: heads, {name}"
         with reported(place, "it cannot be read"):
@@ -66,7 +66,7 @@ class EventLog:
             raise JournalError(f"{self.place}: events, sequence {head.sequence}", _end_problem(rows, head))
 
     def orders(self, table: str, head: Head) -> tuple[Order, ...]:
-        """Return the orders in the table "orders" or "snapshot", verified against `head`. O(orders)."""
+        """Return the orders in the "orders" or "snapshot" table, verified against `head`. O(orders)."""
         place = f"{self.place}: {table}"
         with reported(place, "it cannot be read"):
             self._check_pages(table)
@@ -93,7 +93,7 @@ class EventLog:
             yield self.event(row)
 
     def event(self, row: tuple[Any, ...]) -> Event:
-        """Convert a row of the table `events` to an event."""
+        """Convert a row of the `events` table to an event."""
         sequence, _, kind, note, body, _ = row
         try:
             return event_of(sequence, kind, note, body)
@@ -129,7 +129,7 @@ class EventLog:
         return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
-        """Yield the dropped events that carry a note, verifying the hash of each."""
+        """Yield the dropped events that have a note, verifying the hash of each."""
         head, place = self.head("noted"), f"{self.place}: noted"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()
@@ -158,13 +158,13 @@ class EventLog:
         return [reply for _, reply, _ in rows]
 
     def hash_of(self, sequence: int) -> bytes:
-        """Return the hash of an event."""
+        """Return an event's hash."""
         return self._hash_before(sequence + 1)
 
     def batch_of(self, sequence: int) -> int:
-        """Return the sequence number of the first event in the batch that contains the event `sequence`.
+        """Return the sequence number of the first event in the batch that contains event number `sequence`.
 
-        If that event does not exist, return `sequence`.
+        If there is no such event, return `sequence`.
         """
         for _, batch, *_ in self._chunk(sequence, 1):
             return int(batch)
@@ -195,7 +195,7 @@ def _end_problem(rows: list[tuple[Any, ...]], head: Head) -> str:
         return "it must be the last event, but the event log is empty"
     last = rows[0][0]
     if last == head.sequence:
-        return "its hash does not match the table heads"
+        return "its hash does not match the heads table"
     return f"it must be the last event, but the last event is {last}"
 
 
@@ -203,4 +203,4 @@ def _mismatch(rows: int, head: Head) -> str:
     """Describe how the row count or the hash of a table differs from its head."""
     if rows != head.orders:
         return f"it contains {counted(rows, 'row')}, not {counted(head.orders, 'row')}"
-    return "its hash does not match the table heads"
+    return "its hash does not match the heads table"

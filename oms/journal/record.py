@@ -1,10 +1,10 @@
-"""The serialization of events and orders in the file, and the hashes that detect damage.
+"""How events and orders are serialized in the file, and how they are hashed to detect damage.
 
-The body of an event is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a
-reply. The hash of an event or reply also covers the previous hash, so the hashes form a chain.
+An event's body is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a reply.
+The hash of an event or reply also covers the previous hash, so the hashes form a chain.
 
-The hashed data includes a word for its kind: `text`, `event`, `reply`, or `head`. Without this word, data of
-two different kinds could have the same hash.
+All hashed data contains a word that says what it is: `text`, `event`, `reply`, or `head`. Without this word,
+two different kinds of data could have the same hash.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
 
@@ -41,9 +42,9 @@ _decode = json.JSONDecoder().raw_decode
 
 
 class Head(NamedTuple):
-    """A row of the table `heads`. It records where another table ends, so that missing rows are detected.
+    """A row of the `heads` table. It records where another table ends, so that missing rows are detected.
 
-    The head "now" contains the counters after the last event, the number of resting orders, and the sum of
+    The "now" head contains the counters after the last event, the number of resting orders, and the sum of
     their digests. The other heads are "snapshot", "noted", and "replies".
     """
 
@@ -54,7 +55,7 @@ class Head(NamedTuple):
     last_hash: bytes
 
     def row(self, name: str) -> tuple[object, ...]:
-        """Return the row for the table `heads`, without the column `syncs`."""
+        """Return the row for the `heads` table, without the `syncs` column."""
         sequence, next_trade_id, orders, orders_sum, last_hash = self
         return (
             name,
@@ -83,25 +84,25 @@ def literals(row: Iterable[object]) -> str:
 
 
 def digest(text: str) -> bytes:
-    """Return the hash of a string: the JSON of an order, the body of an event, or a reply."""
+    """Return the hash of a string: an order's JSON, an event's body, or a reply."""
     return sha256(b"text\n" + text.encode()).digest()
 
 
 def link(before: bytes, sequence: int, batch: int, kind: str, note: str | None, body: bytes) -> bytes:
-    """Return the hash of an event. `before` is the previous hash, and `body` is the digest of the body."""
+    """Return an event's hash. `before` is the previous hash, and `body` is the digest of the event's body."""
     noted = "-" if note is None else f"+{note}"  # the note is last, because it can contain any characters
     return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{noted}".encode()).digest()
 
 
 def reply_link(before: bytes, number: int, text: bytes) -> bytes:
-    """Return the hash of a reply. `before` is the previous hash, and `text` is the digest of the reply."""
+    """Return a reply's hash. `before` is the previous hash, and `text` is the digest of the reply."""
     return sha256(before + text + f"reply\n{number}".encode()).digest()
 
 
 def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
     """Return the sum of the digests of these orders, modulo SUM_MODULUS.
 
-    When one order is added or removed, the sum can be updated in O(1). Each order is passed as a tuple of its
+    When an order is added or removed, the sum can be updated in O(1). Pass each order as a tuple of its
     fields, with the side as a string.
     """
     names: dict[Any, str] = {}
@@ -148,7 +149,15 @@ def _trade(trade: Trade, remaining: int | None) -> str:
 def _read_order(body: Any) -> Order:
     if set(body) != _ORDER_FIELDS:
         raise ValueError(f"an order has the fields {', '.join(Order._fields)}")
-    return new_order((body["order_id"], body["symbol"], _SIDES[body["side"]], body["amount"], body["price"]))
+    order_id, amount, price = body["order_id"], body["amount"], body["price"]
+    _check_ints(order_id, amount, price)
+    return new_order((order_id, body["symbol"], _SIDES[body["side"]], amount, price))
+
+
+def _check_ints(*values: object) -> None:
+    """Raise TypeError for `true` or `1.0`, which would be equal to the integer 1."""
+    if set(map(type, values)) != {int}:
+        raise TypeError(f"ids, amounts, and prices are integers, unlike one of {values}")
 
 
 def _read_orders(body: Any) -> tuple[Order, ...]:
@@ -156,9 +165,14 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
 
 
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
-    remaining = body.pop("remaining", None)  # missing in bodies of version 3 and earlier
-    fills = tuple(OrderFill(**fill) for fill in body["fills"])
-    return Trade(**(body | {"side": _SIDES[body["side"]], "fills": fills})), remaining
+    fields = dict(body)
+    remaining = fields.pop("remaining", None)  # missing in bodies of version 3 and earlier
+    fills = tuple(OrderFill(**fill) for fill in fields["fills"])
+    trade = Trade(**(fields | {"side": _SIDES[fields["side"]], "fills": fills}))
+    _check_ints(trade.trade_id, trade.amount, trade.total_price, *chain.from_iterable(fills))
+    if remaining is not None:
+        _check_ints(remaining)
+    return trade, remaining
 
 
 _Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
@@ -174,22 +188,25 @@ FORMATS: dict[type[Event], _Format] = {
     ),
     TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
-"""For each kind of event, a function that writes the body, and one that reads the parsed body."""
+"""For each kind of event, a function that writes the body, and one that reads it after JSON parsing."""
 
 _KINDS = {kind.__name__: kind for kind in FORMATS}
 
 
 def body_of(event: Event) -> str:
-    """Return the body of an event: its order, orders, or trade as JSON."""
+    """Return an event's body: its order, orders, or trade as JSON."""
     write, _ = FORMATS[type(event)]
     return write(event)
 
 
 def event_of(sequence: int, kind: str, note: str | None, body: str) -> Event:
-    """Build the event from these fields. Raises LookupError, TypeError, or ValueError if one is invalid."""
+    """Build an event from its fields. Raises LookupError, TypeError, or ValueError if a field is invalid."""
     make = _KINDS[kind]
     _, read = FORMATS[make]
-    content, end = _decode(body)
+    try:
+        content, end = _decode(body)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if end != len(body):
         raise ValueError("it has more than one JSON value")
     return cast("Callable[..., Event]", make)(*read(content), sequence, note)

@@ -1,4 +1,4 @@
-"""The tables and version of a journal file, the creation of new files, and the migration of old ones."""
+"""A journal file's tables and version. This module also creates new files and migrates old ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ORDER_COLUMNS = """(
 
 TABLES = {
     # The event log. Events are appended and never changed. Events that are committed together form a batch.
-    # The column `batch` contains the sequence number of the first event in the batch.
+    # The `batch` column contains the sequence number of the first event in the batch.
     "events": """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
@@ -36,7 +36,7 @@ TABLES = {
 )""",
     # The resting orders. Like the trades and the fills, they are derived from the event log.
     "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
-    # The columns amount and total_price have no type, because integers of more than 64 bits are stored as
+    # The amount and total_price columns have no type, because integers of more than 64 bits are stored as
     # strings.
     "trades": """CREATE TABLE trades (
     trade_id INTEGER PRIMARY KEY,
@@ -98,18 +98,18 @@ def _first_head(name: str) -> str:
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     1: (TABLES["noted"], _first_head("noted")),
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
-    3: (),  # the event of a trade has one more field, which an older program cannot read
+    3: (),  # trade events have one more field, which an older program cannot read
 }
-"""The statements that migrate a file of each older version to the next version."""
+"""For each older version, the statements that migrate a file to the next version."""
 
 OLDER_VERSION = "it has an older version; open it for writing to migrate it"
-"""The error message for a file of an older version that is opened read-only."""
+"""The error message when a file with an older version is opened read-only."""
 
 
 def create(path: Path) -> None:
     """Create an empty journal under a temporary name, and rename the file when it is complete.
 
-    Raises sqlite3.Error and OSError. Raises JournalError if a write-ahead log of the file already exists.
+    Raises sqlite3.Error and OSError. Raises JournalError if the file's write-ahead log already exists.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
@@ -129,8 +129,8 @@ def create(path: Path) -> None:
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)
         connection.execute("COMMIT")
-        # Turn on the write-ahead log before the file gets its final name. If an old log with that name
-        # reappears after a crash, the old log does not match this file.
+        # Turn on the write-ahead log before the file gets its final name. Then an old log that reappears
+        # under that name after a crash does not match this file.
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
     draft.rename(path)
     sync_folder(path)
@@ -142,12 +142,12 @@ def _stamp(connection: Connection, version: int) -> None:
 
 
 def version_of(connection: Connection, place: str) -> int:
-    """Return the version of a file. Raises JournalError unless it is a journal of a known version."""
+    """Return a file's version. Raises JournalError unless the file is a journal with a known version."""
     ((application_id,),) = connection.execute("PRAGMA application_id").fetchall()
     version: int
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if application_id != APPLICATION_ID:
-        raise JournalError(f"{place}: header", "it is not a journal of oms, or its header is damaged")
+        raise JournalError(f"{place}: header", "it is not an oms journal, or its header is damaged")
     if version > VERSION:
         problem = f"its version is {version}, but this oms reads versions up to {VERSION}; upgrade oms"
         raise JournalError(f"{place}: header", problem)
@@ -172,7 +172,7 @@ def migrate(connection: Connection, place: str) -> None:
 
 
 def check(connection: Connection, place: str) -> None:
-    """Raise JournalError unless the file has version VERSION and the tables of that version."""
+    """Raise JournalError unless the file has version VERSION and that version's tables."""
     if version_of(connection, place) != VERSION:
         raise JournalError(f"{place}: header", OLDER_VERSION)
     check_tables(connection, place, TABLES)
@@ -189,7 +189,7 @@ def check_tables(connection: Connection, place: str, names: Iterable[str]) -> No
         if kind == "trigger":
             problem = f"it could change what the journal writes; remove it with DROP TRIGGER {name}"
             raise JournalError(f"{place}: schema, trigger {name}", problem)
-    # In a damaged file, the name of a table may be a BLOB.
+    # In a damaged file, a table name may be a BLOB.
     definitions = [(str(name), sql) for kind, name, sql in rows if kind == "table"]
     tables = {name: sql for name, sql in definitions if not name.startswith("sqlite_")}
     for name in (*names, *(tables.keys() - TABLES.keys())):

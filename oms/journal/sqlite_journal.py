@@ -40,14 +40,14 @@ class SqliteJournal:
 
     `durability` determines how durable a change is when `append` returns.
 
-    - "full": The change is on the disk, so it survives a power failure.
-    - "batched": The operating system has the change, so it survives the end of the process. The change is
-      synced to the disk after at most `group_size` changes or `group_seconds` seconds.
-    - "off": The operating system has the change, and decides when to write it to the disk.
+    - "full": The change is on disk, so it survives a power failure.
+    - "batched": The operating system has the change, so it survives a crash of the process. The change is
+      synced to disk after at most `group_size` changes or `group_seconds` seconds.
+    - "off": The operating system has the change, and decides when to write it to disk.
 
-    Opening a journal checks only the start and the end of the event log. With `verify`, it verifies the whole
-    file, in O(events). A file of an older version is migrated.
-    Raises InvalidArgumentError for an invalid argument. Raises JournalError if the file is damaged, has a
+    By default, opening a journal checks only the start and the end of the event log. With `verify`, it
+    verifies the whole file, in O(events). A file with an older version is migrated.
+    Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
     newer version, or is open for writing elsewhere.
     """
 
@@ -88,7 +88,7 @@ class SqliteJournal:
     def snapshot(self) -> Snapshot:
         """Return the resting orders and the counters, after verifying the hash of the orders. O(orders).
 
-        Raises JournalError for a damaged order.
+        Raises JournalError if an order is damaged.
         """
         with self._own_lock():
             self._get_ready()
@@ -99,8 +99,8 @@ class SqliteJournal:
     def read(self, first: int = 1) -> Iterator[Event]:
         """Yield the events from sequence number `first` onward, verifying the hash of each.
 
-        Raises InvalidArgumentError for an invalid `first`. Raises JournalError if an event is damaged, or if
-        a compaction has dropped the event `first`.
+        Raises InvalidArgumentError if `first` is invalid. Raises JournalError if an event is damaged, or if
+        a compaction has dropped event number `first`.
         """
         check_positive("first", first, InvalidArgumentError)
         return self._read(self._file.event_log.events(first))
@@ -115,9 +115,9 @@ class SqliteJournal:
             yield from chunk
 
     def history(self) -> Iterator[Event]:
-        """Yield the dropped events that carry a note, then all events in the event log.
+        """Yield the dropped events that have a note, then all events in the event log.
 
-        Raises JournalError for a damaged event. O(events).
+        Raises JournalError if an event is damaged. O(events).
         """
         with self._own_lock():
             self._get_ready()
@@ -129,7 +129,7 @@ class SqliteJournal:
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, after verifying the hash of each.
 
-        Raises JournalError for a damaged reply. O(replies).
+        Raises JournalError if a reply is damaged. O(replies).
         """
         with self._own_lock():
             self._get_ready()
@@ -138,7 +138,7 @@ class SqliteJournal:
     def verify(self) -> Verification:
         """Replay the event log, and compare all tables in the file with the result.
 
-        Raises JournalError with the location of the first damage. O(events).
+        If the file is damaged, raises JournalError with the location of the first damage. O(events).
         """
         with self._own_lock():
             self._get_ready()
@@ -149,7 +149,7 @@ class SqliteJournal:
     def append(self, batch: Sequence[Event]) -> None:
         """Write a batch, as durably as `durability` promises.
 
-        A batch contains all events of one transaction, or the single event of a change outside a transaction.
+        A batch contains all events of a transaction, or the only event of a change outside a transaction.
         Raises JournalError if the batch cannot be written. O(events and orders in the batch).
         """
         with self._own_lock():
@@ -168,7 +168,7 @@ class SqliteJournal:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
-        """Store a reply as durably as an event. A reply is a string that belongs to no event. O(1).
+        """Store a reply as durably as an event. A reply is a string that does not belong to an event. O(1).
 
         Raises InvalidArgumentError unless the reply is a str of valid Unicode. Raises JournalError if the
         reply cannot be stored.
@@ -197,7 +197,7 @@ class SqliteJournal:
         self._checkpoints.make_when_due()
 
     def sync(self) -> None:
-        """Sync every appended change to the disk. Raises JournalError if the sync fails."""
+        """Sync every appended change to disk. Raises JournalError if the sync fails."""
         with self._own_lock():
             self._get_ready(to_write=True)
             self._group.sync()
@@ -210,9 +210,9 @@ class SqliteJournal:
     # ------------------------------------------------------------------ compaction
 
     def droppable(self, before: int | None = None) -> Droppable:
-        """Return the events that `compact` would drop, without dropping them. O(trades).
+        """Return which events `compact` would drop, without dropping them. O(trades).
 
-        Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
+        Raises InvalidArgumentError if `before` is invalid. Raises JournalError if the file is damaged.
         """
         with self._own_lock():
             self._get_ready()
@@ -228,10 +228,11 @@ class SqliteJournal:
     def compact(self, before: int | None = None) -> int:
         """Drop the events before sequence number `before`, and return the number of dropped events.
 
-        If `before` is None, all events are dropped. The events of one transaction are dropped together or not
-        at all. A snapshot of the resting orders replaces the dropped events. Dropped events that carry a note
-        are still available from `history`. The whole event log is verified first. O(events).
-        Raises InvalidArgumentError for an invalid `before`. Raises JournalError for a damaged file.
+        If `before` is None, all events are dropped. The events of a transaction are dropped together or not
+        at all. The dropped events are replaced with a snapshot of the orders resting at that point. Dropped
+        events that have a note are still available from `history`. The whole event log is verified first.
+        O(events).
+        Raises InvalidArgumentError if `before` is invalid. Raises JournalError if the file is damaged.
         """
         with self._own_lock():
             self._get_ready(to_write=True)
@@ -249,12 +250,13 @@ class SqliteJournal:
     # ------------------------------------------------------------------ locking and closing
 
     # Every method uses `with self._own_lock()` directly, because an RLock is acquired and released in C. A
-    # context manager written in Python could be interrupted after it acquires the lock, and never release it.
+    # context manager written in Python could be interrupted right after acquiring the lock, and would then
+    # never release it.
 
     def _own_lock(self) -> RLock:
         """Return the lock. Raises JournalError in a forked process.
 
-        A forked process could wait forever, because the thread that holds the lock does not exist there.
+        A forked process could wait forever, because the thread that holds the lock does not exist in it.
         """
         self._file.writer_lock.check()
         return self._lock
@@ -282,10 +284,10 @@ class SqliteJournal:
     def close(self) -> None:
         """Sync all changes, copy the log into the file, and release the file. A second call does nothing.
 
-        Raises JournalError if a change may be lost. The journal is closed even then.
+        Raises JournalError if a change may be lost. Even then, the journal is closed.
         """
         if not self._file.writer_lock.is_ours():
-            return  # a forked process must not close the journal of its parent
+            return  # a forked process must not close its parent's journal
         with self._lock:
             if self._closed:
                 return

@@ -1,4 +1,4 @@
-"""Export of the event log as chunks of columns, for data frames, Parquet files, and CSV files."""
+"""Exporting the event log as chunks of columns, for data frames, Parquet files, and CSV files."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ def columns(
     first: int | None = None,
     at_once: int = 100_000,
 ) -> Iterator[Columns]:
-    """Yield the events of a file as chunks of columns, with at most `at_once` rows per chunk.
+    """Yield a file's events as chunks of columns, with at most `at_once` rows per chunk.
 
     Pass `first` to start at that sequence number. Each chunk is a dict of lists, which you can pass to a data
-    frame. An empty event log yields one empty chunk.
+    frame constructor. An empty event log yields one empty chunk.
 
     The rows are those of `Event.rows`. For example, an amendment has two rows, and a trade has one row for
-    each fill. The column `change` contains the number of lots that were added at a price, or a negative
-    number if lots were removed. The sum of all changes at a price is the resting amount. If the journal was
-    compacted, the sum lacks the orders that were resting at the time of the compaction. The columns `event`,
-    `note`, `symbol`, and `side` contain strings. All other columns contain integers of at most 64 bits.
+    each fill. The `change` column contains the number of lots that were added at a price, or a negative
+    number if lots were removed. The sum of all changes at a price is the resting amount. If the journal has
+    been compacted, the sum does not include the orders that were resting when it was compacted. The `event`,
+    `note`, `symbol`, and `side` columns contain strings. All other columns contain integers of at most 64
+    bits.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
-    InvalidArgumentError for an invalid argument, and JournalError for a damaged file. O(rows).
+    InvalidArgumentError if an argument is invalid, and JournalError if the file is damaged. O(rows).
     Only one chunk and one event are in memory at a time.
 
     >>> import pathlib, tempfile

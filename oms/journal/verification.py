@@ -85,14 +85,14 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
     om = OrderManagement.from_snapshot(Snapshot(start.sequence, start.next_trade_id, orders))
-    batch = 0
+    batch = start.sequence + 1
     for row in event_log.rows(start.sequence + 1):
         sequence, first = row[:2]
         if sequence > last:
             break
         event = event_log.event(row)
         if first not in (batch, sequence):
-            allowed = f"{batch} or {sequence}" if batch else sequence
+            allowed = sequence if batch == sequence else f"{batch} or {sequence}"
             raise _damage(event_log, sequence, f"its batch must be {allowed}, not {first}")
         batch = first
         kind = type(event)
@@ -125,7 +125,7 @@ def _add(om: OrderManagement, event: OrderAdded) -> bool:
 
 def _add_many(om: OrderManagement, event: OrdersAdded) -> bool:
     om.add_orders(event.orders)
-    return True
+    return len(event.orders) > 0
 
 
 def _remove(om: OrderManagement, event: OrderRemoved) -> bool:

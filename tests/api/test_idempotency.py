@@ -473,6 +473,18 @@ def test_the_digest_of_a_request_is_the_same_as_in_earlier_versions(
     assert digest_in_the_log(client, om, method, path, body) == digest
 
 
+def texts(body: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a body with every integer as text."""
+    return body and {name: str(value) if type(value) is int else value for name, value in body.items()}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "digest"), DIGESTS)
+def test_integers_as_text_do_not_change_the_digest(
+    client: TestClient, om: OrderManagement, method: str, path: str, body: Any, digest: str
+) -> None:
+    assert digest_in_the_log(client, om, method, path, texts(body)) == digest
+
+
 @pytest.mark.parametrize(
     "optional",
     [
@@ -535,10 +547,11 @@ def test_a_retry_of_a_request_in_an_older_journal_gets_its_first_response() -> N
             change(om)
     before = om.last_sequence
     for number, (_, method, path, body, _) in enumerate(FORMER_DIGESTS):
-        response = client.request(method, path, json=body, headers=keyed(f"k{number}"))
-        assert response.is_success
-        assert response.headers[REPLAYED_HEADER] == "true"
-        assert response.json()["sequence"] == number + 1
+        for form in (body, texts(body)):
+            response = client.request(method, path, json=form, headers=keyed(f"k{number}"))
+            assert response.is_success
+            assert response.headers[REPLAYED_HEADER] == "true"
+            assert response.json()["sequence"] == number + 1
         other = FORMER_DIGESTS[number - 1]
         response = client.request(other[1], other[2], json=other[3], headers=keyed(f"k{number}"))
         assert response.json()["code"] == "idempotency_key_reused"

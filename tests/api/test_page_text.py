@@ -125,9 +125,7 @@ values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.text(), inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(["order_id", "amounts", "symbol", "value"]), inner | large_texts, max_size=4
-        )
+        | st.dictionaries(names, inner | large_texts, max_size=4)
     ),
     max_leaves=12,
 )

@@ -190,7 +190,7 @@ MESSAGES = [
             ('{"amount": NaN}', "NaN is not a JSON number"),
             ('{"amount": 1, "amount": 2}', "the key 'amount' is repeated"),
             ("[" * 60_000, "it is nested too deeply"),
-            ("1" * 5_000, "an integer has 5000 digits"),
+            ("1" * 5_000, "an integer with 5000 digits"),
         )
     ),
     # bodies
@@ -198,9 +198,9 @@ MESSAGES = [
         "unsupported_media_type",
         sent("POST", "/orders", content="{}", headers={"Content-Type": "text/plain"}),
         "not 'text/plain'",
-        "the header Content-Type must be application/json",
+        "the Content-Type header must be application/json",
     ),
-    Message("body_too_large", body(" " * 70_000), "it has more", "at most 65536 bytes"),
+    Message("body_too_large", body(" " * 70_000), "it is longer", "at most 65536 bytes"),
     Message("request_timeout", slow_body, "part of it is missing", "must arrive within 0.01 seconds"),
     # the state of the books
     Message("duplicate_order", sent("POST", "/orders", json={**ORDER, "price": 3}), "order id 1"),

@@ -161,9 +161,7 @@ def test_the_error_about_an_unsupported_channel_names_it(
     path = Path(capture(tmp_path / "capture", "okx"))
     path.write_text(path.read_text().replace('"books"', '"books-elp"'))
     assert run(["replay", str(path)]) == 2
-    message = (
-        "it contains no book of okx; channel 'books-elp' is not supported; supported channels: 'books', "
-    )
+    message = "it contains no okx book; channel 'books-elp' is not supported; supported channels: 'books', "
     error = " ".join(capsys.readouterr().err.split())
     assert message in error
     assert "'bbo-tbt' (lines: 6)" in error
@@ -235,7 +233,7 @@ def test_the_events_of_a_capture_are_written_to_a_journal(
             "'--symbol': it applies to bitstamp, lobster, but this file's format is okx",
         ),
         (["--depth", "10"], "'--depth': it applies to kraken, but this file's format is okx"),
-        (["--format", "kraken"], "it contains no book of kraken"),
+        (["--format", "kraken"], "it contains no kraken book"),
         (["--format", "nyse"], "'nyse' is not one of"),
     ],
 )

@@ -6,6 +6,7 @@ import ast
 import copy
 import pickle
 import threading
+import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,29 @@ def test_threads_add_orders_in_the_order_of_their_ids() -> None:
         thread.join()
     assert arrivals == list(range(1, 201))
     assert len(ids) == 200
+
+
+def test_a_thread_that_comes_too_late_does_not_remove_the_key_of_a_filled_order() -> None:
+    om, ids, duplicates = OrderManagement(), IdMap(), list[DuplicateOrderError]()
+
+    def add_and_fill() -> None:
+        try:
+            with ids.adding(om, "a") as order_id:
+                om.add_order(order_id, "JPM", Side.BUY, 10, 20)
+                om.place_trade("JPM", Side.BUY, 10)
+        except DuplicateOrderError as error:
+            duplicates.append(error)
+
+    threads = [threading.Thread(target=add_and_fill) for _ in range(2)]
+    with om.transaction():
+        for thread in threads:
+            thread.start()
+        while om._ledger._waiters < 2:  # until both threads have entered `adding`
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert len(duplicates) == 1
+    assert entries(ids) == [("a", 1)]
 
 
 # ---------------------------------------------------------------------- restarts

@@ -28,6 +28,7 @@ import oms
 from oms import (
     DuplicateOrderError,
     Event,
+    IdMap,
     Instrument,
     InsufficientLiquidityError,
     InvalidArgumentError,
@@ -43,10 +44,12 @@ from oms import (
     Snapshot,
     to_columns,
 )
+from oms.batch import change_orders
 from oms.books import Books
 from oms.feeds import LevelFeed, Okx, Recorder
 from oms.order_book import OrderBook
 from support import strategies as our
+from support.memory_journal import MemoryJournal
 from support.threads import in_a_thread
 
 Call = Callable[[OrderManagement, Any], object]
@@ -225,6 +228,10 @@ COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
     (
+        lambda: change_orders(worked_example(), {1: -1}, []),
+        f"amounts must be ints in 0..{2**63 - 1}, not -1 (int)",
+    ),
+    (
         lambda: OrderManagement().add_orders(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
         "orders must be an iterable of Order, not Order(order_i...nt=1, price=1) (Order); write [order]",
     ),
@@ -271,7 +278,35 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
     ),
 ]
 
+
+def ids_of_a(parse: Callable[[str], Any]) -> IdMap[Any]:
+    """Return an IdMap with the key "a"."""
+    ids = IdMap(parse)
+    ids.new("a")
+    return ids
+
+
+def journaled_ids() -> OrderManagement:
+    """Return an OrderManagement whose journal contains the key "a"."""
+    om, ids = OrderManagement(journal=MemoryJournal()), IdMap()
+    with ids.adding(om, "a") as order_id:
+        om.add_order(order_id, "JPM", Side.BUY, 1, 1)
+    return om
+
+
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: IdMap().new([]),  # type: ignore[arg-type] # the mistake
+        "key must be hashable, not [] (list); convert a list with tuple(key)",
+    ),
+    (
+        lambda: ids_of_a(int).note("a"),
+        "key must be a key that parse(str(key)) restores, not 'a' (str); pass another parse",
+    ),
+    (
+        lambda: IdMap.from_history(journaled_ids(), int),
+        "key must be text that parse converts to a hashable key, not 'a' (str); pass another parse",
+    ),
     (
         lambda: OrderManagement().__setstate__({}),
         "state must be an undamaged state that this version of oms pickled, not {} (dict)",
@@ -307,8 +342,8 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
-        "symbol must be one whose Instrument is known, not 'X' (str); "
-        "give instruments={'X': Instrument(tick_size, lot_size)}",
+        "symbol must be one with a known Instrument, not 'X' (str); "
+        "pass instruments={'X': Instrument(tick_size, lot_size)}",
     ),
     (lambda: Recorder(every="1"), "every must be a finite number of seconds above 0, not '1' (str)"),  # type: ignore[arg-type] # the mistake
     (
@@ -523,6 +558,19 @@ class NewEvent(Event, NamedTuple("NewEvent", [("sequence", int)])):
     __slots__ = ()
 
 
+def example_ids(parse: Any = str) -> IdMap[Any]:
+    ids: IdMap[Any] = IdMap(parse)
+    ids.new("8f2c-77")
+    return ids
+
+
+def read_keys_with_another_parse() -> None:
+    om = OrderManagement(MemoryJournal())
+    with om.transaction(example_ids().note("8f2c-77")):
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+    IdMap.from_history(om, int)
+
+
 OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
     (
         lambda: worked_example().add_order(1, "IBM", Side.BUY, 1, 1),
@@ -535,6 +583,23 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         "order id 9 is already taken",
     ),
     (lambda: worked_example().remove_order(9), OrderNotFoundError, "no order with id 9 is resting"),
+    (
+        lambda: change_orders(worked_example(), {9: 5}, []),
+        OrderNotFoundError,
+        "no order with id 9 is resting",
+    ),
+    (
+        lambda: change_orders(worked_example(), {}, [Order(1, "IBM", Side.BUY, 1, 1)]),
+        DuplicateOrderError,
+        "order id 1 is already taken",
+    ),
+    (
+        lambda: ids_of_a(str).new("a"),
+        DuplicateOrderError,
+        "order id 'a' is already taken",
+    ),
+    (lambda: IdMap()["a"], OrderNotFoundError, "no order with id 'a' is resting"),
+    (lambda: IdMap().key_of(1), OrderNotFoundError, "no order with id 1 is resting"),
     (lambda: worked_example().get_order(9), OrderNotFoundError, "no order with id 9 is resting"),
     (
         lambda: worked_example().calculate_price("JPM", Side.BUY, 31),
@@ -628,6 +693,24 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         ExceptionGroup,
         "several subscribers failed after the change was made (2 sub-exceptions)",
     ),
+    (lambda: IdMap()["a"], OrderNotFoundError, "no order with id 'a' is resting"),
+    (lambda: IdMap().key_of(7), OrderNotFoundError, "no order with id 7 is resting"),
+    (lambda: example_ids().new("8f2c-77"), DuplicateOrderError, "order id '8f2c-77' is already taken"),
+    (
+        lambda: [1] in IdMap(),
+        InvalidArgumentError,
+        "key must be hashable, not [1] (list); convert a list with tuple(key)",
+    ),
+    (
+        lambda: example_ids(int).note("8f2c-77"),
+        InvalidArgumentError,
+        "key must be a key that parse(str(key)) restores, not '8f2c-77' (str); pass another parse",
+    ),
+    (
+        read_keys_with_another_parse,
+        InvalidArgumentError,
+        "key must be text that parse converts to a hashable key, not '8f2c-77' (str); pass another parse",
+    ),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),
     (lambda: getattr(oms, "nothing"), AttributeError, "module 'oms' has no attribute 'nothing'"),  # noqa: B009 - mypy rejects `oms.nothing`
@@ -647,6 +730,33 @@ def test_every_other_error_has_a_message_that_describes_what_failed(
         call()
     assert type(caught.value) is kind
     assert str(caught.value) == message
+
+
+LONG = [
+    kind(10**digits) for kind in (int, float, str, Decimal) for digits in (20, 27, 28, 29, 38, 39, 41, 300)
+]
+
+
+@pytest.mark.parametrize("value", LONG, ids=lambda value: f"{type(value).__name__} of {len(str(value))}")
+def test_a_value_with_many_digits_is_rejected_with_our_error(value: Any) -> None:
+    om = OrderManagement()
+    calls: dict[str, Callable[[], object]] = {
+        "order_id": lambda: om.remove_order(value),
+        "price": lambda: om.add_order(1, "JPM", Side.BUY, 1, value),
+        "amount": lambda: om.add_order(1, "JPM", Side.BUY, value, 1),
+    }
+    for field, call in calls.items():
+        with pytest.raises(InvalidOrderError) as caught:
+            call()
+        assert caught.value.field == field
+        assert not (type(value) is int and caught.value.remedy)  # an int needs no conversion
+
+
+def test_the_suggested_tick_size_has_every_decimal_of_a_long_price() -> None:
+    text: Any = "0." + "1" * 35
+    with pytest.raises(InvalidOrderError) as caught:
+        OrderManagement().add_order(1, "JPM", Side.BUY, 1, text)
+    assert caught.value.remedy == f"convert with Instrument('0.{'0' * 34}1', '1').to_ticks('{text}')"
 
 
 # ---------------------------------------------------------------------- completeness

@@ -125,3 +125,12 @@ def test_orders_at_the_same_price_share_one_int_object() -> None:
     for order_id in range(1, 4):
         book.add(Order(order_id, "JPM", Side.SELL, 10, int("1000")))  # a new int object for each order
     assert len({id(order.price) for order in book.orders()}) == 1
+
+
+def test_an_empty_book_has_no_best_price_level_or_order() -> None:
+    book = OrderBook("JPM", Side.BUY)
+    assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)
+    book.add(Order(1, "JPM", Side.BUY, 20, 20))
+    assert (book.best_price(), book.best_level(), book.best_order()) == (20, (20, 20), next(book.rows()))
+    book.remove(Order(1, "JPM", Side.BUY, 20, 20))
+    assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)

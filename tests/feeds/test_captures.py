@@ -231,7 +231,7 @@ def test_a_file_that_matches_no_feed_raises_an_error(tmp_path: Path) -> None:
 
 def test_a_capture_without_a_book_of_its_feed_raises_an_error(tmp_path: Path) -> None:
     capture = open_capture(write(tmp_path / "capture", session("okx")), "kraken")
-    with pytest.raises(FeedError, match="it contains no book of kraken"):
+    with pytest.raises(FeedError, match="it contains no kraken book"):
         replay_levels(capture, OrderManagement())
 
 

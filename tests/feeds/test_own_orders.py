@@ -337,7 +337,7 @@ def test_a_trade_of_a_bot_against_a_recorded_order_is_not_a_disagreement(traded:
     assert (report.rejections, report.contradictions, report.agrees) == ({}, {}, True)
     assert (report.trades, report.taken_from) == (0, 1)
     assert report.remarks == (
-        "1 order of the recording had been changed by something other than the replay; "
+        "something other than the replay changed 1 order in the recording; "
         "trades with these orders are not compared",
     )
 

@@ -37,7 +37,7 @@ def test_aapl_replays_to_every_published_state_and_cost_and_to_all_fills_but_thr
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1_665, 1_665, 1_662)
     assert report.agrees
     assert report.disagreements == ()
-    assert report.remarks == ("the exchange executed 3 trades out of priority, at equal cost",)
+    assert report.remarks == ("the exchange executed 3 trades out of time priority, at equal cost",)
     assert report.reservations == ()
     assert report.kinds == {
         "submitted": 20_273,

@@ -213,7 +213,7 @@ def test_fills_out_of_priority_are_counted_but_are_not_a_disagreement() -> None:
     assert (report.trades, report.trades_equal_cost, report.trades_equal_fills) == (1, 1, 0)
     assert [(order.order_id, order.amount) for order in om] == [(1, 10), (2, 6), (3, 10)]
     assert report.agrees
-    assert report.remarks == ("the exchange executed 1 trade out of priority, at equal cost",)
+    assert report.remarks == ("the exchange executed 1 trade out of time priority, at equal cost",)
 
 
 def test_a_report_with_disagreements_has_no_remark_about_priority() -> None:
@@ -242,7 +242,7 @@ def test_a_sweep_with_unknown_orders_fills_only_its_known_orders_and_is_unequal(
     assert [(order.order_id, order.amount) for order in om] == [(1, 6), (3, 10)]
     assert report.unknown == 1
     assert report.disagreements[0].endswith(
-        "begins at row 4: the published cost is 1,900, but the replayed book did not contain the amount"
+        "begins at row 4: the published cost is 1,900, but the replayed book did not have enough liquidity"
     )
     assert report.disagreements[-1] == "1 unknown order was not added, so the book is incomplete"
 

@@ -21,6 +21,7 @@ from oms import (
     OrderFill,
     OrderManagement,
     OrderRemoved,
+    OrdersAdded,
     OrdersRemoved,
     Side,
     Trade,
@@ -29,6 +30,8 @@ from oms import (
 )
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
+from oms.journal.event_log import EventLog
+from oms.journal.record import digest, link
 from support.faulty_disk import connections_made_by
 from support.sessions import State, execute, session, state
 
@@ -339,6 +342,7 @@ def test_a_table_name_of_the_wrong_type_raises_a_journal_error(tmp_path: Path) -
 
 ONE = Order(1, "JPM", Side.BUY, 20, 20)
 IMPOSSIBLE_EVENTS = [
+    OrdersAdded((), sequence=2),
     OrderRemoved(ONE._replace(amount=19), sequence=2),
     OrdersRemoved((), sequence=2),
     OrdersRemoved((ONE._replace(price=19),), sequence=2),
@@ -363,12 +367,66 @@ def test_replaying_detects_an_impossible_event_that_has_the_right_hash(event: Ev
     assert caught.value.place.endswith("events, sequence 2")
 
 
+A_TRADE = (
+    '{"trade_id":1,"symbol":"JPM","side":"BUY","amount":20,"total_price":400,'
+    '"fills":[{"order_id":1,"amount":20,"price":20}],"remaining":0}'
+)
+AN_ORDER = '{"order_id":1,"symbol":"JPM","side":"BUY","amount":20,"price":20}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("OrderRemoved", AN_ORDER.replace('"amount":20', '"amount":20.0')),
+        ("OrderRemoved", AN_ORDER.replace('"price":20', '"price":2e1')),
+        ("OrderAmended", f'{{"before":{AN_ORDER.replace("1,", "true,")},"after":{AN_ORDER}}}'),
+        ("TradePlaced", A_TRADE.replace('"trade_id":1', '"trade_id":true')),
+        ("TradePlaced", A_TRADE.replace("400", "400.0")),
+        ("TradePlaced", A_TRADE.replace('"price":20', '"price":20.0')),
+        ("TradePlaced", A_TRADE.replace('"remaining":0', '"remaining":false')),
+        ("TradePlaced", '"a string"'),
+        ("OrdersAdded", "[" * 100_000),
+    ],
+)
+def test_an_event_whose_content_is_not_exact_is_rejected_despite_its_right_hash(
+    kind: str, body: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(*ONE)
+    append_event(file, kind, body, batch=2)
+    with pytest.raises(JournalError, match="its content is not an event") as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith("events, sequence 2")
+
+
+def test_the_first_event_begins_its_own_batch(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    journal.open(file).close()
+    append_event(file, "OrderAdded", AN_ORDER, batch=0)
+    with pytest.raises(JournalError, match="its batch must be 1, not 0"):
+        journal.verify(file)
+
+
+def append_event(file: Path, kind: str, body: str, batch: int) -> None:
+    """Append an event with the right hash to a closed journal, without changing the orders."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        now = EventLog(connection, str(file)).head("now")
+        sequence = now.sequence + 1
+        last_hash = link(now.last_hash, sequence, batch, kind, None, digest(body))
+        head = now._replace(sequence=sequence, last_hash=last_hash)
+        connection.execute(
+            "INSERT INTO events VALUES (?, ?, ?, NULL, ?, ?)", (sequence, batch, kind, body, last_hash)
+        )
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("now"))
+
+
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
         (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 4; upgrade oms"),
         (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
-        (["PRAGMA application_id=1"], "not a journal of oms"),
+        (["PRAGMA application_id=1"], "not an oms journal"),
     ],
 )
 def test_a_file_of_another_version_or_kind_is_rejected(
@@ -403,7 +461,7 @@ def log_without_file(file: Path) -> None:
         (lambda file: file.write_bytes(b""), "empty"),
         (lambda file: file.write_bytes(b"order,price\n" * 400), "not a database"),
         (lambda file: file.mkdir(), "not a file"),
-        (other_file, "not a journal of oms"),
+        (other_file, "not an oms journal"),
         (second_name, "second name"),
         (log_without_file, "may contain changes; restore the file"),
         (lambda file: shutil.rmtree(file.parent), "folder does not exist"),

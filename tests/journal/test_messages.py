@@ -145,7 +145,7 @@ FILES: list[tuple[Callable[[Path], object], str, str]] = [
         "",
         "book.db-lock is not a regular file, so it cannot be the lock; move it away",
     ),
-    (other_database, ": header", "it is not a journal of oms, or its header is damaged"),
+    (other_database, ": header", "it is not an oms journal, or its header is damaged"),
     (
         execute("PRAGMA user_version=99"),
         ": header",
@@ -192,11 +192,11 @@ DAMAGE: list[tuple[str, str, str]] = [
     (
         "UPDATE events SET hash = x'00' WHERE sequence = 2",
         ": events, sequence 2",
-        "its hash does not match the table heads",
+        "its hash does not match the heads table",
     ),
     ("DELETE FROM orders", ": orders", "it contains 0 rows, not 1 row"),
-    ("UPDATE orders SET amount = 16", ": orders", "its hash does not match the table heads"),
-    ("UPDATE orders SET side = 'LEFT'", ": orders", "its hash does not match the table heads"),
+    ("UPDATE orders SET amount = 16", ": orders", "its hash does not match the heads table"),
+    ("UPDATE orders SET side = 'LEFT'", ": orders", "its hash does not match the heads table"),
     ("UPDATE trades SET amount = 6", ": trades, trade 1", "it differs from event 2"),
     (
         "INSERT INTO trades VALUES (2, 2, 'JPM', 'BUY', 1, 1)",

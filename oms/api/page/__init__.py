@@ -1,4 +1,4 @@
-"""The web page that shows the ladder: static files, and headers that block content from other sites."""
+"""The web page with the ladder: static files, and headers that block content from other sites."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _path(file: Path) -> str:
 
 
 PATHS = frozenset(map(_path, _FILES))
-"""The paths of the page and its files."""
+"""The URL paths of the page and its files."""
 
 
 class Page:
-    """The endpoints of the page. They serve the files that were on the disk when the process started."""
+    """The page's endpoints. They serve the files as they were when the process started."""
 
     def add_to(self, router: APIRouter) -> None:
         """Add the page and its files to a router."""

@@ -1,6 +1,6 @@
-"""The page `/docs`, which shows the OpenAPI document as plain HTML.
+"""The `/docs` page, which shows the OpenAPI document as plain HTML.
 
-The page contains no scripts, and loads no files from other servers.
+The page contains no scripts and loads no files from other servers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 class Documentation:
-    """The endpoint `/docs`."""
+    """The `/docs` endpoint."""
 
     def __init__(self, openapi: Callable[[], Mapping[str, Any]]) -> None:
         self._openapi = openapi

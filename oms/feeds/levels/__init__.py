@@ -1,3 +1,3 @@
-"""Market data by price level: captures from OKX, Bitget, and Kraken, verified with checksums."""
+"""Level-2 market data: replay captures from OKX, Bitget, and Kraken, and verify their checksums."""
 
 __all__: list[str] = []

@@ -1,11 +1,13 @@
-"""The translator for Bitget messages.
+"""Translate Bitget messages.
 
-The channel `books` sends a snapshot and then updates, with CRC32 checksums or sequence numbers. Newer
+The `books` channel sends a snapshot and then updates, with CRC32 checksums or sequence numbers. Newer
 messages contain `seq`, a sequence number that increases but skips numbers. Some also contain `pseq`, the
-number of the previous message. Without `pseq`, the feed detects messages out of order, but not gaps. The
-channels `books1`, `books5`, `books15`, and `books50` send only snapshots. Version 3 of the API renames the
-channel and symbol fields to `topic` and `symbol`, and shortens the names of sides and trade fields to one
-letter.
+sequence number of the previous message. Without `pseq`, the feed detects out-of-order messages, but not gaps.
+
+The `books1`, `books5`, `books15`, and `books50` channels send only snapshots.
+
+Version 3 of the API renames the channel and symbol fields to `topic` and `symbol`. It also shortens the side
+names and the trade fields to a single letter.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ _TRADE_CHANNELS = ("trade", "publicTrade")
 
 
 class Bitget:
-    """A translator for Bitget messages: books and trades in all versions of the API.
+    """A translator for Bitget books and trades, in all API versions.
 
-    Markets of different kinds may share a symbol. The name of each market after the first ends with its kind,
-    such as "BTCUSDT (USDT-FUTURES)". The second channel of a market is named "BTCUSDT (books5)", for example.
+    Markets of different kinds may share a symbol. The first one is named by the symbol alone. The names of
+    the others end with their kind, such as "BTCUSDT (USDT-FUTURES)". Likewise, a market's second channel has
+    a name such as "BTCUSDT (books5)".
 
     >>> trade = {
     ...     "action": "update",
@@ -62,7 +65,7 @@ class Bitget:
             whole = channel != _UPDATE_CHANNEL
             yield from book_messages(message, symbol, row, time, ("seq", "pseq"), sides, whole=whole)
         elif channel in _TRADE_CHANNELS and message.get("action") != "snapshot":
-            # Snapshots contain old trades, so only updates are translated.
+            # Snapshots contain old trades, so skip them.
             symbol = self._names.market(name, kind)
             for data in message["data"]:
                 when, price, amount, side = _trade(data)
@@ -79,7 +82,7 @@ class Bitget:
 
 
 def _trade(data: list[str] | dict[str, str]) -> tuple[str, str, str, str]:
-    """Return the time, price, amount, and side of an array (version 1) or object (versions 2 and 3)."""
+    """Return the time, price, amount, and side from an array (version 1) or object (versions 2 and 3)."""
     if isinstance(data, dict) and "T" in data:
         return data["T"], data["p"], data["v"], data["S"]
     if isinstance(data, dict):

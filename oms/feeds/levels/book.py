@@ -1,31 +1,31 @@
 """The book of one symbol in a level feed, which is either up to date or stale.
 
-The problem. An exchange sends a snapshot of its book and then only the levels that change. A lost, reordered,
-or misread update leaves a wrong book, and nothing reveals that later prices are wrong. A message changes many
-levels, and other threads must see either all of the changes or none. The OrderManagement stores orders, but
-the feed contains only levels.
+The problem. An exchange sends a snapshot of its book and then only the levels that change. If an update is
+lost, reordered, or misread, the book is wrong from then on, and nothing shows it. A single message changes
+many levels, and other threads must see either all of the changes or none. Also, the feed contains only
+levels, but an OrderManagement stores orders.
 
-What does not work. If each level changes its order at once, other threads see half a message, and the
-checksum can be verified only after the last level. After a failed checksum, nothing shows which levels are
-wrong, so the book cannot be repaired. Rebuilding all orders for each message takes O(n), and every order
-loses its id.
+What does not work. Suppose that each level changed its order right away. Then other threads would see half a
+message, because the checksum can be verified only after the last level. A failed checksum does not show which
+levels are wrong, so the book cannot be repaired. Rebuilding all orders for each message would take O(n), and
+every order would lose its id.
 
-The solution. Each `BookSide` stores its levels separately from the orders. The sequence number of a message
-is checked first. Then the message changes the levels, but not the orders. Its prices, amounts, and checksum
-are checked. If they are all valid, `LevelOrders` changes the orders of the changed levels together. Otherwise
-the book becomes stale. All of its levels and orders are removed, and updates are ignored until the next
-snapshot.
+The solution. Each `BookSide` stores its levels separately from the orders. When a message arrives, its
+sequence number is checked first. Then the message changes the levels, but not the orders, and its prices,
+amounts, and checksum are checked. If they are all valid, `LevelOrders` changes all affected orders together.
+Otherwise, the book becomes stale. All of its levels and orders are removed, and updates are ignored until the
+next snapshot.
 
 Invariants, whenever `apply` has returned:
-- A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot ends this state.
-- A book that is not stale has one order for each level. A level at price 0 has no order, because no order can
-  have this price. The order has the price and the amount of its level, and keeps its id as long as the level
-  exists. If someone else trades against the order or removes it, the next update of its level restores it.
+- A stale book (`why_stale` is not None) has no levels and no orders. Only a snapshot makes it valid again.
+- A valid book has one order for each level, except for a level at price 0, because no order can have this
+  price. The order has the level's price and amount, and it keeps its id as long as the level exists. If
+  someone else trades against the order or removes it, the next update to its level restores it.
 - A book has one tick size and one lot size at a time. Only a snapshot can reduce them, because the levels are
   stored in ticks and lots.
 
-If `apply` raises an exception, the book is stale, and the orders may differ from the levels. Each `BookSide`
-remembers the prices of all changed levels until their orders have changed, too. So the next snapshot corrects
+If `apply` raises an exception, the book is stale, and the orders may not match the levels. Each `BookSide`
+remembers the prices of all changed levels until their orders have changed too, so the next snapshot corrects
 all orders.
 """
 
@@ -54,10 +54,10 @@ _MISSING_ZEROS = (
 
 
 class LevelBook:
-    """The book of one symbol, with each level as an order in an OrderManagement. Messages update it.
+    """The book of one symbol, updated by messages. Each level is an order in an OrderManagement.
 
-    `why_stale` is None while the book is up to date. In a stale book, it is the reason. A stale book has no
-    orders, and counts and ignores updates until the next snapshot.
+    `why_stale` is None while the book is up to date. Otherwise, it says why the book is stale. A stale book
+    has no orders. It counts and ignores updates until the next snapshot.
     """
 
     def __init__(
@@ -81,25 +81,25 @@ class LevelBook:
         self.instrument = instrument
         self.tally = LevelTally()
         self.why_stale: str | None = NO_SNAPSHOT
-        self.last: BookMessage | None = None  # the latest message that was applied
+        self.last: BookMessage | None = None  # the last message that was applied
         self._sequence: int | None = None
 
     def best(self, side: Side) -> Level | None:
-        """Return the best level of a side, or None if the side is empty. O(1)."""
+        """Return the best level on a side, or None if the side is empty. O(1)."""
         return (self._asks if side is ASK else self._bids).best()
 
     def __len__(self) -> int:
         return len(self._asks) + len(self._bids)
 
     def expect(self, instrument: Instrument) -> None:
-        """At the next snapshot, adopt a tick and lot size that this instrument's numbers also fit."""
+        """At the next snapshot, switch to a tick and lot size that also fit this instrument's numbers."""
         self._next_instrument = self._next_instrument.finer(instrument)
 
     def apply(self, message: BookMessage) -> bool:
         """Apply a message completely or not at all. Return True if it was applied.
 
-        O(k log n + d) for k levels in the message, d levels that the checksum covers, and n levels in the
-        book. See `BookSide` for books with more than about 10,000 levels.
+        O(k log n + d) for k levels in the message, d levels covered by the checksum, and n levels in the
+        book. For books with more than about 10,000 levels, see `BookSide`.
         """
         self.tally.messages += 1
         self.tally.snapshots += message.snapshot
@@ -115,7 +115,7 @@ class LevelBook:
         if message.snapshot:
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
-        # If changing the orders fails, the book stays stale for this reason.
+        # If changing the orders fails, this stays the reason why the book is stale.
         self.why_stale = f"the orders could not be changed by row {message.row}"
         self._update_orders()
         self.why_stale = None
@@ -138,7 +138,7 @@ class LevelBook:
         return problem if gap else None
 
     def _change_and_verify(self, message: BookMessage) -> str | None:
-        """Change the levels. Return a description of the problem if the message or its checksum is wrong."""
+        """Change the levels. If the message or its checksum is wrong, return a description of the problem."""
         try:
             self._change_levels(message)
         except InvalidArgumentError as error:
@@ -159,15 +159,15 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_levels(self, message: BookMessage) -> None:
-        """Change the levels. If a snapshot needs a smaller tick or lot size, adopt this size first.
+        """Change the levels. If a snapshot needs a smaller tick or lot size, switch to it first.
 
-        If an update needs a smaller size, raise InvalidArgumentError. Then the next snapshot adopts the size.
+        If an update needs a smaller size, raise InvalidArgumentError. The next snapshot then switches to it.
         """
         try:
             self._change(message, self._next_instrument if message.snapshot else self.instrument)
         except InvalidArgumentError:
             if self.last is None:
-                raise  # no message has ever fitted, so the caller's tick or lot is wrong
+                raise  # no message has fit so far, so the caller's tick or lot is wrong
             finer = _finer_for(self.instrument, message)
             if not message.snapshot:
                 self.expect(finer)
@@ -207,7 +207,7 @@ class LevelBook:
         self._update_orders()
 
     def _update_orders(self) -> None:
-        """Make the orders equal to the changed levels."""
+        """Update the orders to match the changed levels."""
         asks, bids = self._asks, self._bids
         self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
         asks.forget_changes()
@@ -219,7 +219,7 @@ class LevelBook:
 
 
 def _finer_for(instrument: Instrument, message: BookMessage) -> Instrument:
-    """Return an instrument that can express all valid prices and amounts of a message exactly."""
+    """Return an instrument that can represent all valid prices and amounts in a message exactly."""
     pairs = [*message.asks, *message.bids]
     price, amount = (
         max((decimals_of(text) for text in texts if not _converts(to_int, text)), default=None)

@@ -1,4 +1,4 @@
-"""Unique names for the books from one exchange."""
+"""Unique names for the books of one exchange."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["BookNames"]
 class BookNames:
     """The names of the markets and books of one exchange.
 
-    Markets of different kinds may share a symbol, and a market may have several channels. The symbol alone
-    names its first market and that market's first channel. Every other name ends with the kind or the channel
-    in parentheses.
+    Markets of different kinds may share a symbol, and a market may have several channels. The first market
+    and its first channel are named by the symbol alone. All other names end with the kind or the channel in
+    parentheses.
 
     >>> names = BookNames()
     >>> names.book("BTCUSDT", "spot", "books"), names.book("BTCUSDT", "spot", "books5")
@@ -25,7 +25,7 @@ class BookNames:
         self._channels: dict[str, str] = {}
 
     def market(self, symbol: str, kind: str) -> str:
-        """Return the market's name, which is also the symbol of its trades."""
+        """Return the market's name, which its trades use as their symbol."""
         return symbol if self._kinds.setdefault(symbol, kind) == kind else f"{symbol} ({kind})"
 
     def book(self, symbol: str, kind: str, channel: str) -> str:

@@ -1,4 +1,4 @@
-"""One side of the book of a level feed: the levels of the exchange, in ticks and lots."""
+"""One side of a book in a level feed: the exchange's levels, in ticks and lots."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from oms.models import Side
 __all__ = ["BookSide", "LevelChange", "Units"]
 
 LevelChange: TypeAlias = tuple[int, int, str, str]
-"""A changed level: its price (ticks), its new amount (lots), and the original texts of both."""
+"""A changed level: its price (ticks), its new amount (lots), and the original text of each."""
 
 _StoredLevel: TypeAlias = tuple[int, str]
-"""The amount of a level (lots), and its part of the checksum text."""
+"""A level's amount (lots), and its part of the checksum text."""
 
 
 class Units:
@@ -32,7 +32,7 @@ class Units:
         self._lots = CachedConversion(instrument.to_lots)
 
     def convert(self, levels: Levels) -> list[LevelChange]:
-        """Convert the levels of a message. Raise InvalidArgumentError if a price or an amount is invalid."""
+        """Convert the levels in a message. Raise InvalidArgumentError if a price or amount is invalid."""
         ticks, lots = self._ticks, self._lots
         try:
             return [(ticks[price], lots[amount], price, amount) for price, amount in levels]
@@ -42,11 +42,11 @@ class Units:
 
 
 class BookSide:
-    """The levels of one side, and a record of the levels that have changed.
+    """The levels on one side, and a record of which levels have changed.
 
-    A key is a price in ticks times the sign of the side, so that a better price has a smaller key. The keys
-    are in a plain list, best first. Adding or deleting a level shifts the worse keys in memory. For up to
-    about 10,000 levels, this is faster than a SortedList. Exchanges publish about 1,000 levels.
+    A key is the price in ticks times the side's sign, so better prices have smaller keys. The keys are in a
+    plain list, best first. Adding or deleting a level shifts all worse keys in memory. For up to about 10,000
+    levels, this is faster than a SortedList. Exchanges publish about 1,000 levels.
     """
 
     def __init__(self, side: Side, rule: ChecksumRule) -> None:
@@ -55,7 +55,7 @@ class BookSide:
         self._sign = side.sign
         self._ladder: list[int] = []  # the keys of all levels
         self._levels: dict[int, _StoredLevel] = {}  # by key
-        self._changed: set[int] = set()  # keys of levels changed since `forget_changes` was called
+        self._changed: set[int] = set()  # keys of the levels changed since the last `forget_changes`
 
     def __len__(self) -> int:
         return len(self._levels)
@@ -80,7 +80,7 @@ class BookSide:
         self._levels.clear()
 
     def change(self, changes: Iterable[LevelChange], tally: LevelTally) -> None:
-        """Set the amounts of levels, and count unusual changes. The amount 0 deletes a level."""
+        """Set the amounts of levels, and count unusual changes. An amount of 0 deletes a level."""
         sign, ladder, levels, changed = self._sign, self._ladder, self._levels, self._changed
         checksum_part = self._rule.part
         for price, lots, price_text, amount_text in changes:
@@ -98,7 +98,7 @@ class BookSide:
             changed.add(key)
 
     def truncate(self, depth: int) -> None:
-        """Remove the levels beyond a depth. The exchange does not publish their changes."""
+        """Remove the levels beyond a depth. The exchange does not publish changes to them."""
         while len(self._ladder) > depth:
             key = self._ladder.pop()
             del self._levels[key]
@@ -107,8 +107,8 @@ class BookSide:
     def checksum_parts(self, instrument: Instrument | None) -> list[str]:
         """Return the parts of the checksum text, best level first. O(d) for the d levels that it covers.
 
-        If `instrument` is None, the numbers are written as received. Otherwise, they have as many decimals as
-        its tick and lot sizes.
+        If `instrument` is None, the numbers are written as received. Otherwise, they are written with the
+        decimals of the instrument's tick and lot sizes.
         """
         best = self._ladder[: self._rule.levels]
         if instrument is None:
@@ -123,13 +123,13 @@ class BookSide:
     # ------------------------------------------------------------------ changed levels
 
     def changed_amounts(self) -> list[tuple[int, int]]:
-        """Return the price and the amount of the order of each changed level, best first.
+        """Return the price and amount that the order for each changed level should have, best first.
 
-        The amount is 0 if the level has no order. No order can have the price 0.
+        The amount is 0 if the level should not have an order: it was removed, or its price is 0.
         """
         sign, levels = self._sign, self._levels
         return [(sign * key, levels[key][0] if key and key in levels else 0) for key in sorted(self._changed)]
 
     def forget_changes(self) -> None:
-        """Start a new record of changes. Call this when the orders are equal to the levels."""
+        """Start a new record of changes. Call this when the orders match the levels."""
         self._changed.clear()

@@ -17,7 +17,7 @@ from oms.models import check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
 
-LONGEST_LINE = 1 << 24  # bytes: a book of thousands of levels is one line
+LONGEST_LINE = 1 << 24  # bytes; a book with thousands of levels is a single line
 _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
 _BRACKET = re.compile(r"[\[{]")
 _TIME = re.compile(r"(\d{10})\.?(\d{0,9})(?!\d)", re.ASCII)
@@ -27,16 +27,18 @@ _NOTE = "not a message of the exchange"
 _OTHER = "not about a book"
 _OTHER_CHANNELS = "other channels are not supported"
 UNREADABLE = "cut short, or not in the exchange's format"
-"""The reason for skipping a line that may contain a change to a book."""
+"""The skip reason for a line that may contain a change to a book."""
 
 
 class Capture(Streamed):
-    """A file of messages from an exchange. Each iteration streams the file from its first line.
+    """A file of messages from an exchange. Each iteration streams the file from the first line.
 
     A line is `JSON` or `time: JSON`, where `time` is the time of receipt in s, ms, us, or ns since 1970. It
-    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are skipped as the
-    recorder's notes. For each reason, `passed_over` is the number of lines that the latest iteration skipped,
-    and `first_rows` is the first such row. Iterating raises FeedError if the file cannot be read.
+    may also be `[time, JSON]` or `{"timestamp": time, "message": JSON}`. All other lines are treated as
+    comments from the recorder and skipped.
+
+    `passed_over` maps each reason to the number of lines that the latest iteration skipped, and `first_rows`
+    maps it to the first such row. Iterating raises FeedError if the file cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str], feed: str, translator: Callable[[], Translator]) -> None:
@@ -88,9 +90,9 @@ class Capture(Streamed):
 
 
 def sent_in(line: str) -> tuple[int | None, str] | None:
-    """Split a line into its time of receipt and its JSON. Return None for a line without JSON.
+    """Split a line into its time of receipt and its JSON. Return None if the line contains no JSON.
 
-    The time is in ns since 1970, or None if the recorder did not write a time.
+    The time is in ns since 1970, or None if the recorder did not write one.
 
     >>> sent_in('1652459225.5: {"event":"subscribe"}')
     (1652459225500000000, '{"event":"subscribe"}')
@@ -104,7 +106,7 @@ def sent_in(line: str) -> tuple[int | None, str] | None:
 
 
 def _is_cut_off(line: str) -> bool:
-    """Return True if a line ends like JSON but its beginning is missing."""
+    """Return True if a line ends like JSON, but its beginning is missing."""
     if not line.rstrip().endswith(("]", "}")):
         return False
     bracket = _BRACKET.search(line)
@@ -118,8 +120,8 @@ def _is_cut_off(line: str) -> bool:
 def unwrapped(time: int | None, sent: object) -> tuple[int | None, object]:
     """Unwrap `[time, payload]` and `{"timestamp": time, "message": payload}`, or return `sent` unchanged.
 
-    This is unambiguous, because no exchange sends an array of two values or an object with both keys. Raise
-    ValueError for a payload that is invalid JSON.
+    This is unambiguous, because no exchange sends a two-element array or an object with both keys. Raise
+    ValueError if the payload is invalid JSON.
 
     >>> unwrapped(None, ["1652459225.5", {"event": "subscribe"}])
     (1652459225500000000, {'event': 'subscribe'})
@@ -159,7 +161,7 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_reje
 
 
 def parsed(text: str) -> object:
-    """Parse JSON, keeping each number as its original string. Raise ValueError for invalid JSON."""
+    """Parse JSON, but keep each number as its original string. Raise ValueError if the JSON is invalid."""
     text = text.strip(_JSON_WHITESPACE)
     value, end = _DECODER.raw_decode(text)
     if end < len(text):

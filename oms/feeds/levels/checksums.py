@@ -1,4 +1,4 @@
-"""The exchanges' checksum rules: a CRC32 of the best levels, written exactly as the exchange sent them."""
+"""The exchanges' checksum rules: a CRC32 of the best levels, exactly as the exchange wrote them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["ALTERNATING", "ASKS_THEN_BIDS", "ChecksumRule"]
 class ChecksumRule(NamedTuple):
     """A rule for building the text whose CRC32 an exchange publishes with its book.
 
-    `levels` is the number of levels per side that the checksum covers. `part` builds the text of one level
-    from its price and amount. `join` builds the whole text from the parts of the asks and of the bids.
-    `fixed_decimals` is True if the exchange writes every price with the decimals of the tick, and every
-    amount with the decimals of the lot. Trailing zeros that a recorder dropped can then be restored.
+    `levels` is the number of levels per side that the checksum covers. `part` builds the text for one level
+    from its price and amount. `join` combines the parts of the asks and the bids into the whole text.
+    `fixed_decimals` is True if the exchange writes every price with the tick size's decimals, and every
+    amount with the lot size's decimals. If a recorder dropped trailing zeros, they can then be restored.
 
     >>> asks = [ALTERNATING.part("100.5", "2"), ALTERNATING.part("101.0", "7")]
     >>> ALTERNATING.crc32(asks, [ALTERNATING.part("99.0", "3")]) == crc32(b"99.0:3:100.5:2:101.0:7")
@@ -33,7 +33,7 @@ class ChecksumRule(NamedTuple):
     fixed_decimals: bool = False
 
     def crc32(self, asks: Sequence[str], bids: Sequence[str]) -> int:
-        """Return the CRC32 of the price and amount strings of the best levels, as an unsigned integer."""
+        """Return the CRC32 of the best levels, as an unsigned integer. Pass the parts of both sides."""
         return crc32(self.join(asks, bids).encode())
 
 
@@ -54,7 +54,7 @@ def _asks_then_bids(asks: Sequence[str], bids: Sequence[str]) -> str:
 
 
 ALTERNATING = ChecksumRule(25, _price_and_amount, _alternating)
-"""The rule of OKX and Bitget: 25 levels per side, alternating bids and asks, joined by colons."""
+"""The rule for OKX and Bitget: 25 levels per side, alternating bids and asks, joined by colons."""
 
 ASKS_THEN_BIDS = ChecksumRule(10, _digits, _asks_then_bids, fixed_decimals=True)
-"""The rule of Kraken: 10 asks, then 10 bids, as digits without decimal points or leading zeros."""
+"""The rule for Kraken: 10 asks, then 10 bids, as digits without decimal points or leading zeros."""

@@ -1,4 +1,4 @@
-"""The books of all symbols in a level-2 feed, which become stale independently of each other."""
+"""The books of all symbols in a level-2 feed. Each book becomes stale on its own."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["BookState", "LevelFeed", "Outcome"]
 class BookState(NamedTuple):
     """The state of a book after its latest message.
 
-    `row`, `time` (ns since 1970), and `sequence` are those of the message. `sequence` is None if the feed has
-    no sequence numbers. `buy` and `sell` are the best ask and the best bid, or None for an empty side.
-    `levels` is the total number of levels on both sides. Call `om.depth(symbol, side)` to get them.
+    `row`, `time` (ns since 1970), and `sequence` come from the message. `sequence` is None if the feed has no
+    sequence numbers. `buy` is the best ask and `sell` is the best bid, or None if the side is empty. `levels`
+    is the number of levels on both sides. To get the levels, call `om.depth(symbol, side)`.
     """
 
     symbol: str
@@ -43,7 +43,7 @@ class BookState(NamedTuple):
 class Outcome(NamedTuple):
     """The result of applying a message.
 
-    `applied` is True if the book applied it. `stale` is the reason why the book is stale, or None.
+    `applied` is True if the book applied it. `stale` says why the book is stale, or is None.
     """
 
     message: LevelMessage
@@ -54,15 +54,15 @@ class Outcome(NamedTuple):
 class LevelFeed:
     """A level-2 feed that stores each level of each book as one order in an OrderManagement.
 
-    `instruments` maps symbols to Instruments, or is one Instrument for all symbols. A symbol without one
-    needs an InstrumentMessage before its first book. If the exchange reduces its tick or lot size, the book
-    adopts the new size at the next snapshot, and `instrument` returns it. If prices or amounts in a book's
-    first snapshot are not multiples of the tick or lot in `instruments`, the book stays stale. With
-    `checksums="ignore"`, a wrong checksum is counted but does not make the book stale.
+    `instruments` maps symbols to Instruments, or is one Instrument for all symbols. Any other symbol needs an
+    InstrumentMessage before its first book. If the exchange reduces its tick or lot size, the book switches
+    to the new size at the next snapshot, and `instrument` returns it. If a book's first snapshot contains
+    prices or amounts that are not multiples of the tick or lot in `instruments`, the book stays stale. With
+    `checksums="ignore"`, wrong checksums are counted but do not make the book stale.
 
-    The ids of the feed's orders start at `first_order_id`, and a level that reappears gets a new id. Use
-    other ids for your own orders. Each message is one transaction. The orders of a stale book are removed
-    from `om`, so that no price is computed from wrong data.
+    The feed's order ids start at `first_order_id`. A level that reappears gets a new id. Use different ids
+    for your own orders. Each message is one transaction. When a book becomes stale, its orders are removed
+    from `om`, so that no price is ever computed from wrong data.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import ALTERNATING, BookMessage
@@ -103,7 +103,7 @@ class LevelFeed:
         self._new_ids = count(first_order_id)
 
     def __getitem__(self, symbol: str) -> BookState:
-        """Return the state of a book. Raise StaleBookError if it is stale or had no snapshot. O(1)."""
+        """Return a book's state. Raise StaleBookError if it is stale or has had no snapshot yet. O(1)."""
         book = self._books.get(symbol)
         if book is None:
             raise StaleBookError(symbol, NO_SNAPSHOT)
@@ -122,10 +122,10 @@ class LevelFeed:
         )
 
     def apply(self, message: LevelMessage) -> Outcome:
-        """Apply a message completely, or make its book stale until the next snapshot.
+        """Apply a message completely. If that fails, its book is stale until the next snapshot.
 
-        Raise InvalidArgumentError for a symbol without an Instrument. O(k log n + d) for k levels in the
-        message, d levels that the checksum covers, and n levels in the book (up to about 10,000).
+        Raise InvalidArgumentError if the symbol has no Instrument. O(k log n + d) for k levels in the
+        message, d levels covered by the checksum, and n levels in the book (up to about 10,000).
         """
         if isinstance(message, InstrumentMessage):
             self._update_instrument(message.symbol, Instrument(message.tick_size, message.lot_size))
@@ -143,14 +143,14 @@ class LevelFeed:
         return tuple(sorted(self._books))
 
     def instrument(self, symbol: str) -> Instrument:
-        """Return the Instrument of a symbol. Raise InvalidArgumentError if it has none."""
+        """Return a symbol's Instrument. Raise InvalidArgumentError if it has none."""
         book = self._books.get(symbol)
         if book is not None:
             return book.instrument
         instrument = self._instruments.get(symbol, self._default)
         if instrument is None:
-            remedy = f"give instruments={{{symbol!r}: Instrument(tick_size, lot_size)}}"
-            raise InvalidArgumentError("symbol", symbol, "one whose Instrument is known", remedy)
+            remedy = f"pass instruments={{{symbol!r}: Instrument(tick_size, lot_size)}}"
+            raise InvalidArgumentError("symbol", symbol, "one with a known Instrument", remedy)
         return instrument
 
     def _update_instrument(self, symbol: str, instrument: Instrument) -> None:

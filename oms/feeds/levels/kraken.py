@@ -1,7 +1,7 @@
-"""The translator for Kraken messages, versions 1 and 2.
+"""Translate Kraken messages, versions 1 and 2.
 
-The channel `book` sends a snapshot and then updates with CRC32 checksums. It contains only the levels within
-the subscribed depth, and does not report when a level moves beyond this depth. So the book must be truncated
+The `book` channel sends a snapshot and then updates with CRC32 checksums. It covers only the levels within
+the subscribed depth, and it does not say when a level falls out of this depth. So the book must be truncated
 after every message. Version 2 sends prices and amounts as JSON numbers. Its checksum covers their digits
 exactly as sent.
 """
@@ -29,7 +29,7 @@ from oms.models import Side
 __all__ = ["DEPTHS", "Kraken"]
 
 DEPTHS = (10, 25, 100, 500, 1000)
-"""The depths that Kraken offers for a subscription, in levels per side."""
+"""The depths that you can subscribe to at Kraken, in levels per side."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _V1_SIDES = {"b": Side.BUY, "s": Side.SELL}
@@ -41,10 +41,10 @@ class _Decimals(NamedTuple):
 
 
 class Kraken:
-    """A translator for Kraken's books, trades, and instruments in versions 1 (arrays) and 2 (objects).
+    """A translator for Kraken books, trades, and instruments, in versions 1 (arrays) and 2 (objects).
 
-    `depth` is the subscribed number of levels per side. By default, it is the depth in Kraken's messages. If
-    they contain no depth, it is the smallest depth in `DEPTHS` that all levels of the snapshot fit in.
+    `depth` is the subscribed depth, in levels per side. By default, Kraken's messages determine it. If they
+    do not contain a depth, it is the smallest depth in `DEPTHS` that fits the whole snapshot.
 
     >>> kraken = Kraken()
     >>> snapshot = {"as": [["5541.30000", "2.50700000", "1534614248.123678"]], "bs": []}
@@ -163,9 +163,9 @@ def _depth(text: str | int) -> int:
 
 
 def _plain(text: str, decimals: int) -> str:
-    """Return a number in plain notation, restoring trailing zeros that a recorder may have dropped.
+    """Write a number in plain notation, and restore trailing zeros that a recorder may have dropped.
 
-    A number with a huge exponent is returned unchanged.
+    Numbers with a huge exponent are returned unchanged.
     """
     if "e" in text.lower():
         number = Decimal(text)
@@ -177,7 +177,7 @@ def _plain(text: str, decimals: int) -> str:
 
 
 def _when(text: str, received: int | None) -> int:
-    """Return the time of receipt, or the message's own time: seconds (version 1) or a date (version 2)."""
+    """Return the time of receipt, or else the message's time: seconds (version 1) or a date (version 2)."""
     if received is not None:
         return received
     if "T" in text:

@@ -13,10 +13,10 @@ __all__ = ["LevelOrders"]
 
 
 class LevelOrders:
-    """The orders of one symbol, with one order for each level.
+    """The orders of one symbol, one for each level.
 
-    An order keeps its id as long as its level exists. If someone else traded against or removed the order,
-    the next update of its level restores it.
+    An order keeps its id as long as its level exists. If someone else trades against the order or removes it,
+    the next update to its level restores it.
     """
 
     def __init__(self, om: OrderManagement, symbol: str, new_ids: Iterator[int]) -> None:
@@ -26,9 +26,9 @@ class LevelOrders:
         self._ids: dict[Side, dict[int, int]] = {side: {} for side in Side}  # by price
 
     def update(self, levels: Mapping[Side, Iterable[tuple[int, int]]]) -> None:
-        """Set the amounts of the orders at some prices. The amount 0 removes an order.
+        """Set the order amounts at some prices. An amount of 0 removes the order.
 
-        `levels` contains the (price, amount) pairs of each side. Other threads see all of the changes or
+        `levels` contains (price, amount) pairs for each side. Other threads see either all of the changes or
         none. O(k log n) for k prices and n orders.
         """
         try:

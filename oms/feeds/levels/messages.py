@@ -1,4 +1,4 @@
-"""The exchange-independent messages of level-2 feeds: books, trades, and instruments."""
+"""Messages from level-2 feeds, in the same form for all exchanges: books, trades, and instruments."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ __all__ = [
 ]
 
 Checksums = Literal["verify", "ignore"]
-"""The effect of a wrong checksum: "verify" makes the book stale, and "ignore" only counts the failure."""
+"""What a wrong checksum does: "verify" makes the book stale, and "ignore" only counts the failure."""
 
 LevelFeedName = Literal["bitget", "kraken", "okx"]
 """The supported level-2 feeds."""
 
 Levels: TypeAlias = tuple[tuple[str, str], ...]
-"""The (price, amount) of each level, as strings exactly as the exchange sent them."""
+"""The (price, amount) of each level, as the exact strings that the exchange sent."""
 
 
 class BookMessage(NamedTuple):
-    """A snapshot of a whole book, or an update of some levels. An amount of zero deletes a level.
+    """A snapshot of a whole book, or an update to some levels. An amount of zero deletes a level.
 
-    `row` is the row in the capture, from 1. `time` is in nanoseconds since 1970. `checksum` is the CRC32 of
-    the book after the message. `sequence` is this message's sequence number, and `previous` is that of the
-    message before it. `depth` is the number of levels per side that the exchange publishes. Each of these
-    four is None if the exchange did not send it.
+    `row` is the row number in the capture, starting at 1. `time` is in nanoseconds since 1970. `checksum` is
+    the CRC32 of the book after the message. `sequence` is this message's sequence number, and `previous` is
+    the previous message's. `depth` is the number of levels per side that the exchange publishes. Each of
+    these last four fields is None if it is not known.
     """
 
     row: int
@@ -53,7 +53,7 @@ class BookMessage(NamedTuple):
 
 
 class TradeMessage(NamedTuple):
-    """A trade that the exchange published. `side` is the taker's side, so a BUY trade filled asks."""
+    """A trade that the exchange published. `side` is the taker's side, so a BUY trade fills asks."""
 
     row: int
     time: int
@@ -64,7 +64,7 @@ class TradeMessage(NamedTuple):
 
 
 class InstrumentMessage(NamedTuple):
-    """The tick size and lot size of a symbol, as the exchange published them."""
+    """A symbol's tick size and lot size, as the exchange published them."""
 
     row: int
     time: int
@@ -77,7 +77,7 @@ LevelMessage: TypeAlias = BookMessage | TradeMessage | InstrumentMessage
 
 
 class UnsupportedChannelError(OmsError, ValueError):
-    """The error for a book message on an unsupported `channel`. `supported` is the tuple of supported ones.
+    """A book message came from an unsupported `channel`. `supported` contains the supported channels.
 
     >>> print(UnsupportedChannelError("books-elp", ("books", "books5")))
     channel 'books-elp' is not supported; supported channels: 'books', 'books5'
@@ -95,7 +95,7 @@ class UnsupportedChannelError(OmsError, ValueError):
 
 
 class Translator(Protocol):
-    """A translator from one exchange's JSON to messages. It may depend on earlier messages."""
+    """Converts one exchange's JSON to messages. The result may depend on earlier messages."""
 
     rule: ChecksumRule
 
@@ -103,7 +103,7 @@ class Translator(Protocol):
         """Translate one JSON value, in which all numbers are strings.
 
         `time` is the time of receipt in ns since 1970, or None if it was not recorded. A value that is not a
-        book, a trade, or an instrument yields no messages. Raise UnsupportedChannelError for a book on an
-        unsupported channel, and LookupError, TypeError, or ValueError for a malformed message.
+        book, a trade, or an instrument yields no messages. Raise UnsupportedChannelError if a book comes from
+        an unsupported channel. Raise LookupError, TypeError, or ValueError if the message is malformed.
         """
         ...

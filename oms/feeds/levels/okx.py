@@ -1,8 +1,9 @@
-"""The translator for OKX messages.
+"""Translate OKX messages.
 
 Most book channels send a snapshot and then updates, with sequence numbers, CRC32 checksums, or both. A level
-is an array of the price, the amount, and two more strings. Newer messages contain `seqId` and `prevSeqId`,
-and their checksum is 0, which means no checksum. The channels `books5` and `bbo-tbt` send only snapshots.
+is an array with the price, the amount, and two more strings. Newer messages contain `seqId` and `prevSeqId`.
+Their checksum is 0, which means that there is no checksum. The `books5` and `bbo-tbt` channels send only
+snapshots.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ _SNAPSHOT_CHANNELS = ("books5", "bbo-tbt")
 
 
 class Okx:
-    """A translator for OKX books, trades, and tick and lot sizes (from the channel `instruments`).
+    """A translator for OKX books, trades, and tick and lot sizes (from the `instruments` channel).
 
-    Each channel of an instrument is a separate book. The name of each book after an instrument's first ends
-    with the channel, such as "BTC-USDT (books5)".
+    Each channel of an instrument is a separate book. The first one is named after the instrument. The names
+    of the others end with the channel, such as "BTC-USDT (books5)".
 
     >>> update = {
     ...     "arg": {"channel": "books", "instId": "BTC-USDT"},

@@ -1,4 +1,4 @@
-"""Functions that replay a capture of a level-2 feed into an OrderManagement."""
+"""Replay a level-2 capture into an OrderManagement."""
 
 from __future__ import annotations
 
@@ -30,12 +30,11 @@ def replay_levels(
     on_message: Callable[[OrderManagement, Outcome], object] | None = None,
     checksums: Checksums = "verify",
 ) -> LevelReport:
-    r"""Apply every message of a capture to the books of its symbols, and return a report.
+    r"""Apply every message in a capture to the books of its symbols, and return a report.
 
-    After each message, `on_message` is called with `om` and the outcome of the message. `instruments`,
-    `recorder`, and `checksums` are the same as in `LevelReplay`. Raise the same exceptions as a
-    `LevelReplay`. Each message takes O(k log n + d) for k levels in the message, d levels that the checksum
-    covers, and n levels in the book (up to about 10,000).
+    After each message, `on_message` is called with `om` and the outcome. The other arguments are the same as
+    for `LevelReplay`, and so are the exceptions. Each message takes O(k log n + d) for k levels in the
+    message, d levels covered by the checksum, and n levels in the book (up to about 10,000).
 
     >>> import pathlib, tempfile
     >>> from oms import OrderManagement, Side
@@ -61,12 +60,12 @@ def replay_levels(
 
 
 class LevelReplay:
-    """A replay in which each step of the iteration applies one message.
+    """A replay that you can iterate over. Each step applies one message.
 
     `instruments` maps symbols to Instruments, or is one Instrument for all symbols. By default, the capture
-    is read once in advance, and `find_instruments` determines the instruments. `recorder` samples the books
-    and trades. `checksums` is the same as in `LevelFeed`. During the replay, `feed[symbol]` is the state of a
-    book.
+    is first read once, and `find_instruments` determines the instruments. `recorder` samples the books and
+    trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the state of
+    a book.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class LevelReplay:
         recorder: Recorder | None = None,
         checksums: Checksums = "verify",
     ) -> None:
-        """Read the capture once if `instruments` is None. Raise FeedError if it cannot be read."""
+        """If `instruments` is None, read the capture once. Raise FeedError if it cannot be read."""
         if instruments is None:
             instruments = find_instruments(capture)
         self.feed = LevelFeed(om, capture.rule, instruments, checksums=checksums)
@@ -87,10 +86,10 @@ class LevelReplay:
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Apply one message after another and yield the outcome of each.
+        """Apply the messages one by one, and yield the outcome of each.
 
-        A second loop continues with the next message. Raise FeedError for a capture that cannot be read or
-        contains no book, and InvalidArgumentError for a symbol without an Instrument.
+        A second loop continues where the first one stopped. Raise FeedError if the capture cannot be read or
+        contains no book, and InvalidArgumentError if a symbol has no Instrument.
         """
         return self._steps
 
@@ -110,7 +109,7 @@ class LevelReplay:
 
     def _why_no_book(self) -> str:
         reasons = [f"{reason} (lines: {lines:,})" for reason, lines in self._capture.passed_over.items()]
-        return "; ".join([f"it contains no book of {self._capture.feed}", *reasons])
+        return "; ".join([f"it contains no {self._capture.feed} book", *reasons])
 
     def _record(self, recorder: Recorder, message: LevelMessage) -> None:
         if isinstance(message, InstrumentMessage):
@@ -126,7 +125,7 @@ class LevelReplay:
 
 
 def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
-    """Return, for each symbol, the coarsest decimal tick and lot that fit all of its prices and amounts.
+    """Find the largest decimal tick and lot sizes that fit all prices and amounts of each symbol.
 
     Strings that are not plain decimals are ignored. O(n) time for n levels in all messages, and O(symbols)
     memory.
@@ -152,9 +151,9 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
 
 
 def _most_decimals(texts: Sequence[str], at_least: int) -> int:
-    """Return the largest number of decimal places in the texts, but not less than `at_least`."""
+    """Return the largest number of decimal places in the texts, or `at_least` if that is larger."""
     try:
-        # One search in all texts is much faster than a call for each text.
+        # A single search through all texts is much faster than one call per text.
         if _more_decimals_than(at_least).search(" ".join(texts)) is None:
             return at_least
     except TypeError:  # a value is not text
@@ -164,5 +163,5 @@ def _most_decimals(texts: Sequence[str], at_least: int) -> int:
 
 @cache
 def _more_decimals_than(decimals: int) -> re.Pattern[str]:
-    """Return a pattern that occurs in every number with more decimal places or with an exponent."""
+    """Return a pattern that finds any number with more decimal places or with an exponent."""
     return re.compile(rf"\.\d{{{decimals}}}0*[1-9]|[eE]")

@@ -1,4 +1,4 @@
-"""The counts from the replay of a level-2 feed, for each symbol and in total."""
+"""The counts from replaying a level-2 feed, per symbol and in total."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LevelReport", "LevelTally", "SymbolReport"]
 
 @dataclass(slots=True)
 class LevelTally:
-    """The running counts of one symbol. See `SymbolReport` for their descriptions."""
+    """The running counts for one symbol. `SymbolReport` describes them."""
 
     messages: int = 0
     snapshots: int = 0
@@ -31,22 +31,22 @@ class LevelTally:
 
 @dataclass(frozen=True, slots=True)
 class SymbolReport:
-    """The counts of one symbol.
+    """The counts for one symbol.
 
     messages: the number of snapshots and updates
     snapshots: the number of snapshots
     trades: the number of published trades, including those at invalid prices
-    checksums_ok: the number of messages whose checksum equals that of the book after the message
-    checksums_failed: the number of messages whose checksum differs from that of the book after the message
-    gaps: the number of messages whose sequence number does not follow that of the previous message
+    checksums_ok: the number of messages whose checksum matches the book after the message
+    checksums_failed: the number of messages whose checksum does not match the book after the message
+    gaps: the number of messages whose sequence number does not follow the previous message's
     rejected: the number of messages with an invalid price or amount
     ignored: the number of updates that arrived while the book was stale
     times_stale: the number of times that the book became stale
-    stale: the reason why the book is stale at the end, or None if it is not stale
+    stale: why the book is stale at the end, or None if it is not stale
     crossed: the number of messages after which the best ask was at or below the best bid
-    unknown_deletes: the number of deletions of levels that the book did not contain
+    unknown_deletes: the number of times that a message deleted a level that the book did not contain
     unholdable: the number of changes to levels at price 0, which the checksum covers but no order can have
-    finer_ticks: the number of snapshots after which the book had a smaller tick or lot size than before
+    finer_ticks: the number of snapshots that reduced the tick or lot size of the book
     """
 
     instrument: Instrument
@@ -68,9 +68,10 @@ class SymbolReport:
 
 @dataclass(frozen=True, slots=True)
 class LevelReport:
-    """The counts of each symbol, and the lines of the capture that were skipped.
+    """The counts for each symbol, and the lines in the capture that were skipped.
 
-    For each reason, `passed_over` is the number of skipped lines, and `first_rows` is the first such row.
+    `passed_over` maps each reason to the number of skipped lines, and `first_rows` maps it to the first such
+    row.
     """
 
     symbols: Mapping[str, SymbolReport]
@@ -79,22 +80,22 @@ class LevelReport:
 
     @property
     def messages(self) -> int:
-        """The number of snapshots and updates of all symbols."""
+        """The number of snapshots and updates for all symbols."""
         return sum(symbol.messages for symbol in self.symbols.values())
 
     @property
     def checksums_ok(self) -> int:
-        """The number of messages whose checksum equals that of the book after the message."""
+        """The number of messages whose checksum matches the book after the message."""
         return sum(symbol.checksums_ok for symbol in self.symbols.values())
 
     @property
     def checksums_failed(self) -> int:
-        """The number of messages whose checksum differs from that of the book after the message."""
+        """The number of messages whose checksum does not match the book after the message."""
         return sum(symbol.checksums_failed for symbol in self.symbols.values())
 
     @property
     def gaps(self) -> int:
-        """The number of messages whose sequence number does not follow that of the previous message."""
+        """The number of messages whose sequence number does not follow the previous message's."""
         return sum(symbol.gaps for symbol in self.symbols.values())
 
     @property
@@ -104,12 +105,12 @@ class LevelReport:
 
     @property
     def agrees(self) -> bool:
-        """True if no book became stale or is stale at the end, and every line could be read."""
+        """True if every line could be read, and no book became stale or is stale at the end."""
         return self.followed and not self.unread
 
     @property
     def followed(self) -> bool:
-        """True if no book became stale or is stale at the end, even if some lines could not be read."""
+        """True if no book became stale or is stale at the end. Unreadable lines do not matter."""
         return not any(symbol.stale or symbol.times_stale for symbol in self.symbols.values())
 
     @property
@@ -119,7 +120,7 @@ class LevelReport:
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """A sentence for each symbol whose book was stale, and one for the lines that could not be read."""
+        """A sentence for each symbol whose book was stale, and one for lines that could not be read."""
         problems = tuple(_problems(self.symbols.items()))
         if not self.unread:
             return problems

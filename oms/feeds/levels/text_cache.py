@@ -1,4 +1,4 @@
-"""A cache of conversions from decimal text to integers."""
+"""A cache for converting decimal text to integers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 __all__ = ["CachedConversion"]
 
 MOST_TEXTS = 4096
-"""The largest number of texts in a cache. One more text empties the cache."""
+"""The maximum number of texts in a cache. When it is full, the next text empties it."""
 
 
 class CachedConversion(dict[str, int]):
-    """A cache of the results of a function that converts decimal text to an integer.
+    """A cache for a function that converts decimal text to an integer.
 
     An exchange repeats most prices and many amounts, and a lookup is much faster than a conversion.
 
@@ -27,7 +27,7 @@ class CachedConversion(dict[str, int]):
 
     def __missing__(self, text: str) -> int:
         result = self._function(text)
-        if type(text) is str:  # values of other types can have equal keys, such as 1 and True
+        if type(text) is str:  # keys of other types can be equal, such as 1 and True
             if len(self) >= MOST_TEXTS:
                 self.clear()
             self[text] = result

@@ -1,4 +1,4 @@
-"""Functions that translate JSON structures shared by several exchanges."""
+"""Translate the JSON structures that several exchanges share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TRADE_SIDES", "book_messages", "levels_of", "milliseconds"]
 _PRICE_AND_AMOUNT = itemgetter(0, 1)
 
 TRADE_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-"""The taker's side for each word that the exchanges use."""
+"""Maps the words that the exchanges use to the taker's side."""
 
 
 def book_messages(
@@ -27,11 +27,11 @@ def book_messages(
     *,
     whole: bool = False,
 ) -> Iterator[BookMessage]:
-    """Translate the books of a message.
+    """Convert the order book data in a message.
 
-    If `whole` is True, all books are snapshots. Otherwise, the action of the message is "snapshot" or
-    "update". `numbers` are the names of the fields with the sequence numbers of this message and of the
-    previous one. `sides` are the names of the fields with the asks and the bids.
+    If `whole` is True, all books are snapshots. Otherwise, the message's `action` field says whether it is a
+    "snapshot" or an "update". `numbers` names the two fields that hold this message's sequence number and the
+    previous one. `sides` names the fields that hold the asks and the bids.
     """
     own, previous = numbers
     asks, bids = sides
@@ -51,7 +51,7 @@ def book_messages(
 
 
 def levels_of(rows: Iterable[Sequence[str]]) -> Levels:
-    """Return the price and the amount of each row, which are its first two values."""
+    """Return the price and amount of each row, which are its first two values."""
     return tuple(map(_PRICE_AND_AMOUNT, rows))
 
 
@@ -61,7 +61,7 @@ def milliseconds(text: str) -> int:
 
 
 def _checksum_of(data: dict[str, str], number: str) -> int | None:
-    """Return the checksum, or None if there is none. In a message with a sequence number, 0 means none."""
+    """Return the checksum, or None if there is none. If there is a sequence number, 0 also means none."""
     if "checksum" not in data:
         return None
     checksum = int(data["checksum"])

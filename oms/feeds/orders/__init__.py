@@ -1,3 +1,3 @@
-"""Market data by order: LOBSTER and Bitstamp messages, replayed into an OrderManagement."""
+"""Order-by-order market data: replay LOBSTER and Bitstamp messages into an OrderManagement."""
 
 __all__: list[str] = []

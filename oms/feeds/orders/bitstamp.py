@@ -1,10 +1,10 @@
-"""Readers for Bitstamp trades, and for Bitstamp order events as recorded by the R package obAnalytics.
+"""Read Bitstamp trades, and Bitstamp order events recorded by the `obAnalytics` R package.
 
-An order file has a header. The columns of an order row are id, time of receipt, time at the exchange (both in
-milliseconds since 1970), price (decimal), volume (in units of `lot_size`), action, and direction. Executions
-have no rows of their own. A fill is a row with a smaller volume, or a deletion with volume 0.
+An order file has a header and seven columns: id, time of receipt, exchange time (both in milliseconds since
+1970), price (decimal), volume (in units of `lot_size`), action, and direction. Executions do not have their
+own rows. Instead, a fill appears as a change to a smaller volume, or as a deletion with volume 0.
 
-A trade file contains either trades that obAnalytics inferred or trades that the exchange reported.
+A trade file contains trades that either obAnalytics inferred or the exchange reported.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ _REPORTED = RowFormat(
     Column("side", "buy|sell", "buy or sell"),
 )
 _MILLION = 1_000_000
-_MOST_PRICES = 100_000  # the most prices to store, which bounds the memory
-_EARLIER = 1_000_000_000  # ns; an order's row may be this much earlier than the report of its trade
+_MOST_PRICES = 100_000  # the maximum number of cached prices, to bound the memory
+_EARLIER = 1_000_000_000  # ns; an order's row may precede the report of its trade by up to this much
 
 
 def read(
@@ -79,10 +79,10 @@ def read(
 ) -> Recording:
     r"""Open a file of order events for streaming.
 
-    The file does not contain its symbol, so the default is the file's name up to the first dot. The default
-    tick size is 0.01, or smaller if a price has more decimals. To determine it, `units` reads the file once.
-    `lot_size` is the value of 1 in the volume column, by default 1e-8. Raise InvalidArgumentError for an
-    invalid size. Iterating raises FeedError for a bad file or row. O(1) memory.
+    The file does not contain a symbol, so the default is the file name up to the first dot. The default tick
+    size is 0.01, or smaller if any price has more decimals. To find out, `units` reads the whole file once.
+    `lot_size` is the size of one unit in the volume column, 1e-8 by default. Raise InvalidArgumentError if a
+    size is invalid. Iterating raises FeedError if the file or a row is invalid. O(1) memory.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +105,7 @@ def read(
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Return units whose tick size fits all prices. Leave file errors to the iteration of the messages."""
+    """Return units whose tick size fits all prices. Ignore file errors; reading the messages raises them."""
     most = decimals_of(UNITS.tick_size)
     try:
         with closing(TextFile(path).parsed(_ValidRows())) as blocks:
@@ -122,9 +122,9 @@ def is_header(text: str) -> bool:
 
 
 class _ValidRows:
-    """A reader of the rows that can have a price with more decimals than the default tick size.
+    """Reads only rows whose prices may have more decimals than the default tick size.
 
-    It skips other blocks and invalid rows, so its row numbers are not those of the file.
+    It skips all other blocks and invalid rows, so its row numbers differ from the file's.
     """
 
     def columns(self, block: str) -> TextColumns | None:
@@ -135,7 +135,7 @@ class _ValidRows:
 
 
 class _OrderRows:
-    """A reader of the rows below the header."""
+    """Reads the rows below the header."""
 
     columns = staticmethod(_ORDER.columns)
 
@@ -169,7 +169,7 @@ def _columns(file: TextFile, units: Instrument) -> Generator[Columns]:
 
 
 class _Ticks(dict[str, int]):
-    """The prices read so far, in ticks. Most prices occur many times."""
+    """A cache of prices in ticks. Most prices occur many times."""
 
     def __init__(self, units: Instrument) -> None:
         self._units = units
@@ -199,7 +199,7 @@ def _in_ticks_up_to_the_error(
 
 
 class PublishedTrade(NamedTuple):
-    """A published trade: its time (ns since 1970), its amount (lots), and the id of the maker order."""
+    """A published trade: its time (ns since 1970), its amount (lots), and its maker's order id."""
 
     row: int
     time: int
@@ -208,11 +208,11 @@ class PublishedTrade(NamedTuple):
 
 
 def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[PublishedTrade]:
-    """Stream the trades of a file in order of time.
+    """Stream the trades in a file, in time order.
 
-    The header shows whether obAnalytics inferred the trades or the exchange reported them. The volume of an
-    inferred trade is in lots. The amount of a reported trade is a decimal, its `side` is the taker's side,
-    and its maker is the order on the other side. Raise FeedError for a bad file or row. O(1) memory.
+    The header shows whether obAnalytics inferred the trades or the exchange reported them. Inferred trades
+    have a volume in lots. Reported trades have a decimal amount, and their `side` is the taker's side, so the
+    maker is the order on the other side. Raise FeedError if the file or a row is invalid. O(1) memory.
     """
     file = TextFile(path)
     with closing(file.rows()) as rows:

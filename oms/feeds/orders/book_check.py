@@ -1,22 +1,22 @@
-"""A comparison of the best prices of a replay with those of an order-book file.
+"""Compare a replay's best prices with an order-book file.
 
-A state is the price and amount of the best level of each side. A file may have a row for every message, or
-only for every change. The kind is certain only after the replay and the file have ended, so two comparisons
+A state is the price and amount of the best level on each side. Some files have a row for every message, and
+others have a row only for every change. Which kind it is becomes clear only at the end, so two comparisons
 run at the same time:
 
-- Row by row: each message is compared with one row of the file. This result is used if the file has as many
-  rows as there are messages and at least half of the rows are equal. With fewer equal rows, the number of
-  rows may match only by chance.
+- Row by row: each message is compared with one row of the file. This result is used if the file has exactly
+  one row per message and at least half of the rows match. With fewer matches, the row count may be a
+  coincidence.
 - State by state: consecutive equal states count as one. This comparison works for any file.
 
-An extra state in the replay or the file must not make all later states differ. At each difference, the
-comparison therefore looks ahead:
+One extra state in the replay or the file must not make all later states differ. So at each difference, the
+comparison looks ahead:
 
-1. If skipping one state in the replay or the file makes the next two states equal, that state is skipped.
-2. Otherwise the comparison searches a bounded number of states in both for the nearest run of four equal
-   states, and continues there. Shorter runs are often equal by chance.
-3. The skipped states count as different. If the same number is skipped in both, they are first compared in
-   pairs.
+1. If skipping one state in the replay or the file makes the next two states equal, it skips that state.
+2. Otherwise, it searches a limited number of states on both sides for the nearest run of four equal states,
+   and continues there. Shorter runs often match by chance.
+3. Skipped states count as different. However, if both sides skip the same number of states, they are first
+   compared in pairs.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ _IN_A_ROW = 4
 class StateDifference(NamedTuple):
     """The first difference between a replay and a file.
 
-    `state` is the number of the state, starting at 1. `row` is a row number of the recording, and `replayed`
+    `state` is the state number, starting at 1. `row` is a row number in the recording, and `replayed`
     contains the best levels after that row. Both are None if the replay has ended. `published_row` is a row
-    number of the file, and `published` contains its best levels. Both are None if the file has ended.
+    number in the file, and `published` contains that row's best levels. Both are None if the file has ended.
     """
 
     state: int
@@ -53,7 +53,7 @@ class StateDifference(NamedTuple):
     published: Top | None
 
     def describe(self, units: Instrument) -> str:
-        """Describe the difference, with the number of the state and with prices and amounts in `units`."""
+        """Describe the difference, including the state number, with prices and amounts in `units`."""
         return f"state {self.state:,}: {self.sides(units)}"
 
     def sides(self, units: Instrument) -> str:
@@ -67,9 +67,9 @@ class StateDifference(NamedTuple):
 
 
 class BookCheck:
-    """A comparison of a file with a replay, both row by row and state by state.
+    """A comparison of a replay with a file, both row by row and state by state.
 
-    A state is the price and amount of the best level of each side.
+    A state is the price and amount of the best level on each side.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -79,9 +79,9 @@ class BookCheck:
         self._last: Top | None = None
 
     def see(self, messages: Sequence[Message], between: Sequence[Top], top: Top) -> None:
-        """Compare the states after the messages of an event. Raise FeedError for a bad row of the file.
+        """Compare the states after each message of an event. Raise FeedError if a row in the file is invalid.
 
-        `between` contains the states after the first messages, and `top` is the state after all others.
+        `between` contains the states after the first messages. `top` is the state after each of the others.
         """
         if top is self._last and not between and self._rows.uneven:
             return
@@ -93,7 +93,7 @@ class BookCheck:
                 self._states.see(message.row, state)
 
     def finish(self) -> None:
-        """Compare the remaining states and rows. Raise FeedError for a bad row. O(r) for r remaining rows."""
+        """Compare the remaining states and rows. Raise FeedError if a row is invalid. O(r) for r rows."""
         self._rows.finish()
         self._states.finish()
 
@@ -104,7 +104,7 @@ class BookCheck:
 
     @property
     def equal(self) -> int:
-        """The number of equal states. A state without a counterpart counts as different."""
+        """The number of equal states. States without a counterpart count as different."""
         return self._states.equal
 
     @property
@@ -124,7 +124,7 @@ class BookCheck:
 
 
 class _RowCheck:
-    """A comparison of the n-th message with the n-th row of a file."""
+    """A comparison of each message with the file row at the same position."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published
@@ -137,7 +137,7 @@ class _RowCheck:
 
     @property
     def count(self) -> bool:
-        """True if the file seems to have a row for each message."""
+        """True if the file appears to have a row for each message."""
         return not self.uneven and 2 * self._differences.total() <= self.rows
 
     def differences(self) -> dict[str, int]:
@@ -182,7 +182,7 @@ class _RowCheck:
 
 
 class _StateCheck:
-    """A comparison of two sequences of states that realigns them after each difference."""
+    """A comparison of two sequences of states. It realigns them after each difference."""
 
     def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
         self._published = published
@@ -204,7 +204,7 @@ class _StateCheck:
             self._differ(0, 1)
 
     def _match(self, least: int) -> None:
-        """Compare states until a difference, and skip it once the replay has at least `least` states."""
+        """Compare states up to a difference, and skip it once the replay has at least `least` states."""
         while self._replayed:
             if not self._from_file:
                 self._from_file.extend(islice(self._published, 1))
@@ -220,7 +220,7 @@ class _StateCheck:
                 self._differ(*self._next_common())
 
     def _next_common(self) -> tuple[int, int]:
-        """Return how many states to skip in the replay and in the file to reach a run of equal states."""
+        """Return how many states to skip in the replay and in the file to reach equal states again."""
         replayed, published = (
             [top for _, top in islice(side, _AHEAD + 1)] for side in (self._replayed, self._from_file)
         )

@@ -1,9 +1,9 @@
-"""Functions that restore rows exported by another program to their original form.
+"""Restore rows that another program exported to their original form.
 
-Other programs may add a header, quote fields, number the rows in an extra first column, or write whole
-numbers as `1000000.0` or `1e+06`. These changes are undone only if the original form is certain. A header
-must name the expected columns in the expected order. Row numbers must be consecutive. A number with six
-digits before its exponent may have been rounded, so it stays unchanged and the caller rejects it.
+Other programs may add a header, quote fields, add a first column with row numbers, or write whole numbers as
+`1000000.0` or `1e+06`. These functions undo such changes only if the original form is certain. A header must
+name the expected columns in the expected order. Row numbers must be consecutive. A number with six or more
+digits before a positive exponent may have been rounded, so it stays unchanged and the caller rejects it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def _plain_field(field: str) -> str:
 
 
 def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
-    """Return the row number in the first column and the rest of the row, or None if the number is wrong.
+    """Split a row into the row number in its first column and the rest. Return None if the number is wrong.
 
-    `number` is the expected row number. The first row may have number 0 or 1.
+    `number` is the expected row number. If it is None, this is the first row, whose number may be 0 or 1.
 
     >>> uncounted("0,34200.5,1"), uncounted("8,34200.5,1", 8), uncounted("9,34200.5,1", 8)
     ((0, '34200.5,1'), (8, '34200.5,1'), None)
@@ -62,10 +62,9 @@ def uncounted(text: str, number: int | None = None) -> tuple[int, str] | None:
 
 
 def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
-    """Return True if a row names at least `least` columns that match these patterns in this order.
+    """Return True if a row names at least `least` columns, and the names match these patterns in order.
 
-    An extra first column and columns after the last pattern may have any name. Case and punctuation are
-    ignored.
+    Case and punctuation do not matter. There may be one extra column at the start, and any number at the end.
 
     >>> names_are('"","Time","Order ID"', ("time", "orderid", "price"), least=2)
     True
@@ -79,7 +78,7 @@ def names_are(text: str, names: tuple[str, ...], least: int) -> bool:
 
 
 def is_header(file: TextFile, row: int, text: str, names: tuple[str, ...], least: int) -> bool:
-    """Return True for the header of a file. Raise FeedError for an unexpected header."""
+    """Return True if the row is the file's header. Raise FeedError if it is an unexpected header."""
     if row > 1 or any(_NUMBER.fullmatch(_plain_field(field)) for field in text.split(",")):
         return False
     if names_are(text, names, least):

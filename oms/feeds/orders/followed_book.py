@@ -1,9 +1,9 @@
 """The two books of one symbol, updated from a feed. Each message is applied, or rejected and counted.
 
-Orders that the replay did not submit (your own orders) rest in the same books. Messages never change your
-orders, and comparisons exclude them. `_recorded` contains the recorded orders with their amounts according to
-the messages. You may reduce or remove a recorded order, for example with a trade. Messages can then only
-reduce it further.
+Your own orders (those that the replay did not submit) rest in the same books. Messages never change them, and
+comparisons exclude them. `_recorded` contains the recorded orders, with the amounts that the messages imply.
+You may reduce or remove a recorded order, for example with a trade. After that, messages can only reduce it
+further.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from oms.models import MAX_INT, OrderFill, OrderRow, Side
 
 __all__ = ["FollowedBook"]
 
-_MOST_ABSENT = 100_000  # the maximum number of ids to store; rows out of order arrive soon
+_MOST_ABSENT = 100_000  # the maximum number of ids to store; out-of-order rows are never far apart
 _REMOVED = "the order was already removed"
 _NEVER_ACCEPTED = "the submission of the order was rejected"
 _YOURS = "the id belongs to one of your own orders"
@@ -33,7 +33,7 @@ _YOURS = "the id belongs to one of your own orders"
 class FollowedBook:
     """The two books of one symbol in an OrderManagement, updated by messages.
 
-    `raise_in` is the path to name in an UnknownOrderError. If it is None, unknown orders are only counted.
+    `raise_in` is the path that an UnknownOrderError names. If it is None, unknown orders are only counted.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class FollowedBook:
         self._books = DirectBooks(om, symbol)
         self._recorded: dict[int, OrderRow] = {}
         self._own = OwnOrders(om, symbol, self._recorded)
-        self._absent: dict[int, str] = {}  # by order id, the reason to reject rows; oldest first
+        self._absent: dict[int, str] = {}  # order id: why to reject its rows; oldest first
         self._actions: dict[Kind, Callable[[Message], None]] = {
             Kind.SUBMITTED: self._submit,
             Kind.CREATED: self._create,
@@ -62,13 +62,13 @@ class FollowedBook:
         self._seed(seeds.from_the_start(), 1)
 
     def close(self) -> None:
-        """Stop following the changes of the books."""
+        """Stop watching the books for changes."""
         self._own.close()
 
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
-        """Return the best levels of the BUY and the SELL book, excluding your own orders.
+        """Return the best levels of the BUY and SELL books, excluding your own orders.
 
-        As long as they do not change, return the same object. O(1) if you have no orders in these books.
+        Return the same object until a level changes. O(1) if you have no orders in these books.
         """
         own = self._own
         if self._books.version != own.version:
@@ -85,17 +85,17 @@ class FollowedBook:
         return buy[0] if buy else None, sell[0] if sell else None
 
     def levels(self, side: Side, count: int) -> list[Level]:
-        """Return the best `count` levels of a side, best first, excluding your own orders."""
+        """Return the best `count` levels on a side, best first, excluding your own orders."""
         return self._own.levels_without(side, count)
 
     def recorded(self, order_id: int) -> OrderRow | None:
-        """Return a recorded order with its amount according to the messages, or None if it is not resting."""
+        """Return a recorded order with the amount that the messages imply, or None if it is not resting."""
         return self._recorded.get(order_id)
 
     def heads_its_book(self, order: OrderRow) -> bool:
         """Return True if no recorded order has priority over this one.
 
-        O(1) if the first order of the book is a recorded one. Otherwise O(n) for n resting orders.
+        O(1) if the first order in the book is a recorded one. Otherwise O(n) for n resting orders.
         """
         order_id, _, side, _, _ = order
         first = self._books.best_order(side)
@@ -107,7 +107,10 @@ class FollowedBook:
     # ------------------------------------------------------------------ one message
 
     def apply(self, message: Message) -> None:
-        """Apply a message other than an execution. Raise UnknownOrderError. O(log n) for n resting orders."""
+        """Apply a message other than an execution. O(log n) for n resting orders.
+
+        Raise UnknownOrderError if the order is unknown and `raise_in` is set.
+        """
         if self._books.version != self._own.version:
             self._own.refresh()
         action = self._actions.get(message.kind)
@@ -168,9 +171,8 @@ class FollowedBook:
     def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
         """Return the fills that can be applied to the book, and count the rejected executions.
 
-        The book is not changed.
-
-        Raise UnknownOrderError if an order is unknown and `raise_in` is set.
+        This does not change the amounts of recorded orders. Raise UnknownOrderError if an order is unknown
+        and `raise_in` is set.
         """
         self._own.refresh()
         remaining: dict[int, int] = {}
@@ -192,10 +194,10 @@ class FollowedBook:
     def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept | None:
         """Apply a sweep, and compare its cost and fills with the published ones.
 
-        If the book can apply the `whole` sweep, place a trade. Otherwise a trade would also fill other
-        orders, so reduce only the orders of these fills and return a `Swept` that reports no equality. If
-        something other than the replay has reduced one of these orders, no comparison is possible, so return
-        None. O(k log n) for k fills and n resting orders.
+        If the book can apply the `whole` sweep, place a trade. Otherwise, a trade would also fill other
+        orders. In that case, only reduce the orders in `fills`, and return a `Swept` that reports unequal
+        cost and fills. If something other than the replay has reduced one of these orders, there is nothing
+        to compare with, so return None. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
         untouched = all(map(self._is_untouched, orders.values()))
@@ -215,7 +217,7 @@ class FollowedBook:
     # ------------------------------------------------------------------ resting orders
 
     def _resting(self, message: Message) -> OrderRow | None:
-        """Return a message's recorded order. If there is none, count the message and return None."""
+        """Return the recorded order for a message. If there is none, count the message and return None."""
         order_id = message.order_id
         order = self._recorded.get(order_id)
         if order is None:
@@ -237,7 +239,7 @@ class FollowedBook:
         return None
 
     def _add_unseen(self, message: Message) -> None:
-        """Seed an unknown order, or treat an order that was resting before the replay as a recorded one."""
+        """Seed an unknown order. If it was resting before the replay, treat it as recorded instead."""
         order_id = message.order_id
         if order_id in self._rested_before and order_id in self._own:
             order = self._om.get_order(order_id)
@@ -251,7 +253,7 @@ class FollowedBook:
                 self._seed((seed,), message.row)
 
     def _is_untouched(self, order: OrderRow) -> bool:
-        """Return True if nothing but the replay has reduced or removed a recorded order."""
+        """Return True if only the replay has reduced or removed this recorded order."""
         return self._own.are_alone or self._current_amount(order) == order[3]
 
     def _current_amount(self, order: OrderRow) -> int:
@@ -260,7 +262,7 @@ class FollowedBook:
         return self._om.get_order(order_id).amount if order_id in self._om else 0
 
     def _set_amount(self, order: OrderRow, amount: int) -> None:
-        """Set a recorded order's amount, but never increase it once your trades have reduced it."""
+        """Set a recorded order's amount. If your trades have already reduced it, never increase it."""
         self._note(order, amount)
         if not self._books.set_amount(order, amount):
             self._reduce_to(order[0], min(self._current_amount(order), amount))
@@ -268,14 +270,14 @@ class FollowedBook:
             self._count_change(order[2], order[4])
 
     def _reduce_to(self, order_id: int, amount: int) -> None:
-        """Reduce an order that your trades have reduced before."""
+        """Reduce an order that your trades have already reduced."""
         if amount:
             self._om.amend_order(order_id, amount=amount)
         elif order_id in self._om:
             self._om.remove_order(order_id)
 
     def _note(self, order: OrderRow, amount: int) -> None:
-        """Store a recorded order's amount according to the messages."""
+        """Store the amount that the messages imply for a recorded order."""
         order_id, symbol, side, _, price = order
         if amount:
             self._recorded[order_id] = (order_id, symbol, side, amount, price)
@@ -303,7 +305,7 @@ class FollowedBook:
         if order_id in self._recorded:
             self._reject("an order with this id is already resting", row)
             return False
-        # The order is stored first, so that its event does not make it one of your orders.
+        # Store the order first, so that its event does not count it as one of your own.
         self._recorded[order_id] = order
         try:
             self._om.add_order(*order)
@@ -318,7 +320,7 @@ class FollowedBook:
         return False
 
     def _count_change(self, side: Side, price: int) -> None:
-        """Count a change at this price. It affects the best level unless the best price is better."""
+        """Count a change at this price. It may change the best level unless the best price is better."""
         self._own.version += 2
         if self._is_best_stale:
             return

@@ -1,12 +1,12 @@
-"""Readers for LOBSTER (lobsterdata.com): NASDAQ messages, and the order book after each message.
+"""Read LOBSTER files (lobsterdata.com): NASDAQ messages, and the order book after each message.
 
-The columns of a message row are time (seconds after midnight), type, order id, size, price (USD x 10,000),
-and direction of the resting order. Newer files also have a column for the order's participant, or null. The
-columns of an order-book row are ask price 1, ask size 1, bid price 1, bid size 1, and the same four for each
-deeper level.
+A message row has six columns: time (seconds after midnight), type, order id, size, price (USD x 10,000), and
+the direction of the resting order. Newer files add a column with the order's participant, or null. An
+order-book row has the columns ask price 1, ask size 1, bid price 1, and bid size 1, and the same four columns
+for each deeper level.
 
-Neither file has a header. Files exported by another program are accepted if their meaning is certain. They
-may have a header that names these columns in this order, quoted fields, whole numbers such as `1000000.0` or
+Neither file has a header. Files that another program exported are also accepted, if their meaning is certain.
+They may have a header that names these columns in order, quoted fields, whole numbers such as `1000000.0` or
 `1e+06`, or an extra first column with row numbers.
 """
 
@@ -61,14 +61,14 @@ _NAMES = (
 )
 _BOOK_NAMES = ("askprice1?", "asksize1?", "bidprice1?", "bidsize1?")
 _BOOK_ROW = re.compile(rf"{INTEGER}(?:,{INTEGER}){{3,}}", re.ASCII)
-_NO_LEVEL = 9_999_999_999  # either sign, because the sample files differ from their ReadMe
+_NO_LEVEL = 9_999_999_999  # with either sign, because the sample files do not match their ReadMe
 _TICKER = re.compile(r"([^_]+)_(?:\d{4}-\d{2}-\d{2}_|message[_.])")
 
 
 def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
-    r"""Open a message file for streaming. The default symbol is the ticker in the file's name.
+    r"""Open a message file for streaming. The default symbol is the ticker in the file name.
 
-    Iterating raises FeedError for a bad file or row. O(1) memory.
+    Iterating raises FeedError if the file or a row is invalid. O(1) memory.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str], symbol: str | None = None) -> Recording:
 
 
 def is_message(text: str) -> bool:
-    """Return True if a file's first row has as many columns as a message, or is a header for them."""
+    """Return True if a file's first row looks like a message, or like the header of a message file."""
     if names_are(text, _NAMES, least=6):
         return True
     form, first = _form_of(text)
@@ -94,12 +94,12 @@ def is_message(text: str) -> bool:
 
 
 class _MessageRows:
-    """A reader of message rows. The first row of values determines their format."""
+    """Reads message rows. The first row of values determines the format."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
         self._form: RowFormat | None = None
-        self._number: int | None = None  # the expected row number in the first column, if there is one
+        self._number: int | None = None  # the next row number, if the rows are numbered
 
     def columns(self, block: str) -> TextColumns | None:
         return None if self._form is None or self._number is not None else self._form.columns(block)
@@ -141,7 +141,7 @@ def _columns(file: TextFile, _: Instrument) -> Generator[Columns]:
 
 
 def _form_of(text: str) -> tuple[RowFormat, int | None]:
-    """Return the file format for this first row of values, and the row's own number if it has one."""
+    """Return the format that fits the first row of values, and the row's number if it has one."""
     if _ATTRIBUTED.split(plain(text)):
         return _ATTRIBUTED, None
     number, rest = uncounted(text) or (None, "")
@@ -159,9 +159,10 @@ def _nanoseconds(time: str) -> int:
 
 
 def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
-    """Stream the row number and best level of each side from an order-book file with any number of levels.
+    """Stream an order-book file as (row number, best levels). The file may have any number of levels.
 
-    Consecutive equal rows have the same Top object. Raise FeedError for a bad file or row. O(1) memory.
+    Consecutive equal rows yield the same Top object. Raise FeedError if the file or a row is invalid. O(1)
+    memory.
     """
     file = TextFile(path)
     last: list[str] = []
@@ -179,7 +180,7 @@ def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
 
 
 class _BookRows:
-    """A reader whose only column contains the order-book rows. All rows have the same number of levels."""
+    """Reads order-book rows as one column of whole rows. All rows must have the same number of levels."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file

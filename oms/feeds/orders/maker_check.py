@@ -1,4 +1,4 @@
-"""A check that no recorded order had priority over the maker of a published trade."""
+"""Check that no other recorded order had priority over the maker of a published trade."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from oms.models import OrderRow
 __all__ = ["MakerCheck"]
 
 _WINDOW = 5_000_000_000
-"""The maximum time (ns) from a trade to its maker's row, as in obAnalytics. The longest observed is 35 ms."""
+"""The maximum time (ns) from a trade to its maker's row, as in obAnalytics. We have seen at most 35 ms."""
 
 
 class MakerCheck:
-    """A search for each published trade's maker, and a check of the maker's priority in its book.
+    """Finds the maker of each published trade, and checks whether the maker was first in its book.
 
-    Each trade has two rows in the recording, one for its maker and one for its taker. The time of the trade
-    is that of the earlier row, and its amount is the amount by which the maker is reduced. `trades` is the
-    number of trades read. `found` is the number of trades whose maker was found. `at_head` is the number of
-    those makers that no other recorded order had priority over.
+    Each trade has two rows in the recording, one for the maker and one for the taker. The trade's time is the
+    time of the earlier row, and its amount is how much the maker's amount decreased. `trades` counts the
+    trades read so far, and `found` counts those whose maker was found. `at_head` counts the makers that were
+    first in their book, ignoring your own orders.
     """
 
     def __init__(self, path: str | os.PathLike[str], units: Instrument) -> None:
-        """Open the file. Raise FeedError if its first rows cannot be read."""
+        """Open the file. Raise FeedError if the first rows cannot be read."""
         self.trades = 0
         self.found = 0
         self.at_head = 0
@@ -37,7 +37,7 @@ class MakerCheck:
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
     def before(self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: Message) -> None:
-        """Check a resting order just before a message reduces it. Raise FeedError for a bad row."""
+        """Check a resting order just before a message reduces it. Raise FeedError if a row is invalid."""
         if not self._pending and (self._next is None or self._next.time > message.time):
             return
         self._advance(message.time)
@@ -54,7 +54,7 @@ class MakerCheck:
                 return
 
     def finish(self) -> None:
-        """Count the trades after the end of the recording. Raise FeedError for a bad row of the file."""
+        """Count the trades after the end of the recording. Raise FeedError if a row is invalid."""
         while self._next is not None:
             self._shift()
 

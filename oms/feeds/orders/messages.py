@@ -1,4 +1,4 @@
-"""The message format shared by all order-by-order feeds."""
+"""The message format that all order-by-order feeds share."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Feed = Literal["bitstamp", "lobster"]
 
 
 class Kind(StrEnum):
-    """The kind of a message."""
+    """What a message reports."""
 
     SUBMITTED = "submitted"
     """A new order was added (LOBSTER)."""
     CREATED = "created"
-    """A new order was added (Bitstamp). It is rejected if an earlier row has already removed the order."""
+    """A new order was added (Bitstamp). It is rejected if an earlier row has removed the same order."""
     REDUCED = "reduced"
-    """A part of an order was canceled. `amount` is the canceled part."""
+    """Part of an order was canceled. `amount` is the canceled amount."""
     CHANGED = "changed"
-    """The amount of an order changed. `amount` is the new amount."""
+    """An order's amount changed. `amount` is the new amount."""
     DELETED = "deleted"
     """An order was removed. `amount` is the canceled amount (LOBSTER) or the unfilled amount (Bitstamp)."""
     EXECUTED = "executed"
@@ -47,9 +47,9 @@ class Kind(StrEnum):
 class Message(NamedTuple):
     """One row of a recording, with exact integers.
 
-    `row` is the row number, starting at 1 and counting the header. `time` is in nanoseconds after midnight
-    (LOBSTER) or since 1970 (Bitstamp). `side` is `ASK` (Side.BUY) or `BID` (Side.SELL). `amount` is in lots,
-    and `price` is in ticks.
+    `row` is the row number. It starts at 1 and includes the header. `time` is in nanoseconds, either after
+    midnight (LOBSTER) or since 1970 (Bitstamp). `side` is `ASK` (Side.BUY) or `BID` (Side.SELL). `amount` is
+    in lots, and `price` is in ticks.
     """
 
     row: int
@@ -64,8 +64,8 @@ class Message(NamedTuple):
 class Columns(NamedTuple):
     """The columns of consecutive messages.
 
-    You can iterate over each column once. Most columns convert their values during the iteration, so a column
-    that you do not read takes almost no time.
+    You can iterate over each column only once. Most columns convert their values as you iterate, so a column
+    that you do not read costs almost nothing.
     """
 
     rows: Iterable[int]
@@ -90,8 +90,8 @@ def _messages_of(columns: Columns) -> Iterator[Message]:
 class Recording(Streamed):
     """A file of messages. Each iteration streams the file from the first row.
 
-    `feed` is the name of the feed, `symbol` is the symbol of its orders, and `units` is the tick and lot
-    size. Iterating raises FeedError for a bad file or row.
+    `feed` is the feed's name, `symbol` is the symbol of its orders, and `units` holds the tick size and lot
+    size. Iterating raises FeedError if the file or a row is invalid.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Recording(Streamed):
         symbol: str,
         units: Instrument | Callable[[], Instrument],
     ) -> None:
-        """Set the path and its parser. If `units` is a function, it is called on first use."""
+        """Set the path and the parser. If `units` is a function, it is called on first use."""
         super().__init__(TextFile(path))
         self._parse = parse
         self.feed: Feed = feed
@@ -111,8 +111,9 @@ class Recording(Streamed):
 
     @cached_property
     def units(self) -> Instrument:
-        """The tick and lot size. If they depend on the prices in the file, the first access takes O(m) for m
-        messages.
+        """The tick size and lot size.
+
+        If they depend on the prices in the file, the first access reads the file, in O(m) for m messages.
         """
         return self._units if isinstance(self._units, Instrument) else self._units()
 
@@ -120,7 +121,7 @@ class Recording(Streamed):
         return chain.from_iterable(map(_messages_of, self.columns()))
 
     def columns(self) -> Iterator[Columns]:
-        """Stream the messages as columns of consecutive messages."""
+        """Stream the messages in blocks of columns."""
         return self._parse(self._file, self.units)
 
     def __repr__(self) -> str:
@@ -131,9 +132,9 @@ _BEFORE_THE_DOT = re.compile(r"([^.]+)")
 
 
 def symbol_from_name(path: str | os.PathLike[str], pattern: re.Pattern[str] = _BEFORE_THE_DOT) -> str:
-    r"""Return the symbol in a file's name.
+    r"""Extract the symbol from a file name.
 
-    The symbol is the part that matches the pattern or, without a match, the part before the first dot.
+    The symbol is the part that matches the pattern. If nothing matches, it is the part before the first dot.
     Unprintable characters, such as invalid UTF-8, are replaced.
 
     >>> symbol_from_name("data/XYZ.csv.gz"), symbol_from_name(".csv")

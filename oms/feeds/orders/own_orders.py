@@ -1,17 +1,17 @@
 """Your own orders in a replayed market: all orders that the replay did not submit.
 
-The problem: a recording contains nothing about your orders. To compare the book with the published data, the
-replay needs the book without your orders. Searching all orders after every message would cost O(n) for n
+The problem: a recording knows nothing about your orders. To compare the book with the published data, the
+replay needs the book without them. Searching through all orders after every message would take O(n) for n
 resting orders.
 
-The solution: index the ids of your orders by price. As long as the version of the books shows that only the
-replay has changed them, the index stays valid. After the first other change, subscribe to the events of the
-OrderManagement, and update the index with each event.
+The solution: index the ids of your orders by price. The index stays valid as long as the books' version shows
+that only the replay has changed them. After the first other change, subscribe to the OrderManagement's
+events, and update the index with each event.
 
 1. An order is yours if it is in the symbol's books and its id is not in `recorded`.
-2. The amounts of your orders are read from the book, so events out of order or repeated events do no harm.
-3. No events are published inside an open transaction. The latest sequence number is then larger than that of
-   the latest event received. In this case, the index is rebuilt from the books before each message, in O(n).
+2. The amounts of your orders are read from the book, so repeated or out-of-order events do no harm.
+3. An open transaction does not publish its events. The latest sequence number is then larger than that of
+   the last event received. In this case, the index is rebuilt from the books before each message, in O(n).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _UNKNOWN = -2  # a sequence number that no event follows
 class OwnOrders:
     """The orders of `symbol` whose ids are not in `recorded`.
 
-    As long as only the caller changes the books, `version` is their version. The caller adds 2 after each of
-    its own changes. Before it uses the index, it calls `refresh` if the books have another version.
+    `version` is the version of the books as long as only the caller changes them. The caller adds 2 after
+    each of its own changes. Before using the index, it calls `refresh` if the books have a different version.
     """
 
     def __init__(self, om: OrderManagement, symbol: str, recorded: Container[int]) -> None:
@@ -45,7 +45,7 @@ class OwnOrders:
         self._symbol = symbol
         self._recorded = recorded
         self._sequence = _UNKNOWN  # the sequence number of the latest change in this index
-        self._orders: dict[int, Order] = {}  # as in their latest event; their amounts may have changed since
+        self._orders: dict[int, Order] = {}  # from the latest events; the amounts may be out of date
         self._at: dict[Side, dict[int, set[int]]] = {side: {} for side in Side}
 
         self._unsubscribe: Callable[[], None] | None = None
@@ -56,7 +56,7 @@ class OwnOrders:
         self._rebuild(om.last_sequence)
 
     def refresh(self) -> None:
-        """Bring the index up to date. O(1), or O(n) for n orders if there are unpublished changes."""
+        """Update the index. O(1), or O(n) for n orders if there are unpublished changes."""
         if self.are_alone:
             if self._books.version == self.version:
                 return
@@ -66,7 +66,7 @@ class OwnOrders:
             self._rebuild(sequence)
 
     def close(self) -> None:
-        """Unsubscribe from the events of the OrderManagement."""
+        """Unsubscribe from the OrderManagement's events."""
         if self._unsubscribe is not None:
             self._unsubscribe()
 
@@ -97,13 +97,13 @@ class OwnOrders:
         return bool(self._at[side])
 
     def release(self, order_id: int) -> None:
-        """Drop an order from the index, so that it counts as recorded."""
+        """Drop an order from the index, so that it is treated as part of the recorded market."""
         self._discard((order_id,))
 
     def levels_without(self, side: Side, count: int) -> list[Level]:
         """Return the best `count` levels without your orders, best first.
 
-        O((count + p) log n) for n levels, and p skipped levels that contain only your orders.
+        O((count + p) log n) for n levels, if p levels are skipped because they contain only your orders.
         """
         own, depth = self._at[side], count
         while True:
@@ -125,7 +125,7 @@ class OwnOrders:
 
     def _on_event(self, event: Event) -> None:
         if event.sequence != self._sequence + 1:
-            self._sequence = _UNKNOWN  # some changes were not in sequence, so rebuild the index
+            self._sequence = _UNKNOWN  # events are missing or out of order, so rebuild the index
             return
         match event:
             case OrderAdded(order=order):

@@ -1,4 +1,4 @@
-"""Functions that replay a recording into an OrderManagement."""
+"""Replay a recording into an OrderManagement."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Replay", "Unknown", "replay"]
 _REDUCES = frozenset((Kind.CHANGED, Kind.DELETED))
 
 Unknown = Literal["seed", "skip", "raise"]
-"""The policy for orders that were never submitted but that messages refer to."""
+"""What to do about orders that messages refer to but that were never submitted."""
 
 
 def replay(
@@ -43,12 +43,12 @@ def replay(
     on_event: Callable[[tuple[Message, ...]], object] | None = None,
     recorder: Recorder | None = None,
 ) -> Report:
-    """Apply every message of a recording to the books of `symbol`, and return a report.
+    """Apply every message in a recording to the books of `symbol`, and return a report.
 
-    After each event, `on_event` is called with the event's messages: one message, or all messages of a sweep.
-    `recorder` samples the books after each event and records all executions. The other arguments are the same
-    as in `Replay`. Raise FeedError, UnknownOrderError, and InvalidArgumentError. O(m log n) for m messages
-    and n resting orders.
+    After each event, `on_event` is called with the event's messages: either one message, or all messages of a
+    sweep. `recorder` samples the books after each event and records every execution. The other arguments are
+    the same as for `Replay`, and so are the exceptions: FeedError, UnknownOrderError, and
+    InvalidArgumentError. O(m log n) for m messages and n resting orders.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -83,16 +83,19 @@ def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tupl
 
 
 class Replay:
-    """A replay to iterate over. Each step applies one event and yields its messages.
+    """A replay that you can iterate over. Each step applies one event and yields its messages.
 
-    `unknown` is the policy for orders that were never submitted but that messages refer to. "seed" reads the
-    recording twice before the replay, and adds these orders with the amounts that later messages remove.
-    "skip" ignores their messages. "raise" raises UnknownOrderError. Messages that refer to ids in `ignore`
-    are ignored.
+    `unknown` says what to do when a message refers to an order that was never submitted:
 
-    `book` is an order-book file in LOBSTER format, and the replay compares its best prices. `trades` is a
-    file of Bitstamp trades, and the replay compares their makers. The report counts ignored messages,
-    rejected messages, and all differences. Each event is applied completely or not at all.
+    - "seed" adds the missing order. Its size is the sum of all later fills and cancels of that order. To find
+      these orders, the recording is read once or twice before the replay.
+    - "skip" ignores the message.
+    - "raise" raises UnknownOrderError.
+
+    `ignore` contains order ids, and messages that refer to them are ignored. `book` is an order-book file in
+    LOBSTER format, to compare best prices with. `trades` is a file of Bitstamp trades, to compare makers
+    with. The report counts ignored messages, rejected messages, and all differences. Each event is applied
+    completely or not at all.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -117,7 +120,7 @@ class Replay:
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Open the files to compare. Raise FeedError or InvalidArgumentError if an argument is invalid."""
+        """Open the files to compare with. Raise FeedError or InvalidArgumentError if one is invalid."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
             raise InvalidArgumentError("unknown", unknown, "'seed', 'skip', or 'raise'")
@@ -130,21 +133,23 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._time = 0
+        self._time: int | None = None
         self._best: tuple[BestLevel, BestLevel] = (None, None)
         self._top = Top(None, None)
         self._is_crossed = False
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
-        """Apply one event after another. Raise FeedError, UnknownOrderError, and InvalidArgumentError.
+        """Apply the events one by one. A second loop continues where the first one stopped.
 
-        A new loop continues with the next event.
+        Raise FeedError if a file is invalid, and UnknownOrderError if `unknown` is "raise" and an order was
+        never submitted. Raise InvalidArgumentError if `unknown` is "seed" and the recording does not support
+        it.
         """
         return self._steps
 
     def close(self) -> None:
-        """End the replay after the current event. Further iteration yields nothing."""
+        """Stop the replay after the current event. Iterating again yields nothing."""
         self._steps.close()
 
     def report(self) -> Report:
@@ -158,7 +163,7 @@ class Replay:
                 message = run[0]
                 kind = message.kind
                 tally.kinds[kind] += len(run)
-                if message.time < self._time:
+                if self._time is not None and message.time < self._time:
                     tally.contradictions.add("the time is earlier than in the row above", message.row)
                 self._time = message.time
                 wanted = self._wanted(run) if self._ignore else run
@@ -181,7 +186,7 @@ class Replay:
                 check.finish()
 
     def _wanted(self, run: tuple[Message, ...]) -> Sequence[Message]:
-        """Count the messages to ignore, and return the others."""
+        """Count the ignored messages, and return the others."""
         wanted: list[Message] = []
         for message in run:
             if message.order_id in self._ignore:
@@ -204,7 +209,7 @@ class Replay:
         side, row = executions[0].side, executions[0].row
         fills = followed.fills_of(executions)
         if self._book_check is not None and len(fills) > 1:
-            # The book file has a row for each fill, but this replay applies a sweep in one step.
+            # The book file has a row for each fill, but a replay applies the whole sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
             buy, sell = followed.best_levels()
             during = best_levels_during(levels, fills)

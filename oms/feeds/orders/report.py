@@ -1,4 +1,4 @@
-"""The report of a replay: its counts, and its differences from the published data."""
+"""The replay report: counts, and differences from the published data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class UnequalTrade(NamedTuple):
     """A replayed trade whose cost differs from the published cost.
 
     `row` is the first row of the trade. `total_price` is its cost in the replayed book, or None if the book
-    did not contain the amount. `published` is its cost at the exchange. Both are in ticks times lots.
+    did not have enough liquidity to fill it. `published` is its cost at the exchange. Both are in ticks times
+    lots.
     """
 
     row: int
@@ -29,13 +30,13 @@ class UnequalTrade(NamedTuple):
         """Describe the trade, with prices in these units."""
         published = f"row {self.row:,}: the published cost is {units.show_total(self.published)}"
         if self.total_price is None:
-            return f"{published}, but the replayed book did not contain the amount"
+            return f"{published}, but the replayed book did not have enough liquidity"
         return f"{published}, the replayed cost is {units.show_total(self.total_price)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The counts of a replay. A count is None if nothing was compared.
+    """The counts from a replay. A count is None if there was nothing to compare.
 
     >>> unequal = UnequalTrade(row=7, total_price=400, published=404)
     >>> report = Report(events=9, kinds={}, trades=2, trades_equal_cost=1, first_unequal_trade=unequal)
@@ -51,21 +52,21 @@ class Report:
     kinds: dict[str, int]
     """The number of rows of each kind, in the order of first appearance."""
     units: Instrument = TICKS_AND_LOTS
-    """The units that the sentences use. The fields of this report are in ticks and lots."""
+    """The units for the sentences in this report. All other fields are in ticks and lots."""
     unknown: int = 0
-    """The number of orders that were never submitted but that messages refer to."""
+    """The number of orders that messages refer to but that were never submitted."""
     seeded: int = 0
     """The number of unknown orders that were seeded."""
     ignored: int = 0
     """The number of rows that refer to ids in `ignore`."""
     ignored_in_vain: tuple[int, ...] = ()
-    """The ids in `ignore` to which no row refers."""
+    """The ids in `ignore` that no row refers to."""
     rejected: int = 0
-    """The number of rows and seeded orders that could not be applied to a book."""
+    """The number of rows and seeded orders that could not be applied to the books."""
     rejections: dict[str, int] = field(default_factory=dict)
     """The number of rejected rows for each reason."""
     contradictions: dict[str, int] = field(default_factory=dict)
-    """The number of rows that contradict earlier rows but were applied, for each reason."""
+    """For each reason, the number of rows that were applied even though they contradict earlier rows."""
     first_rows: dict[str, int] = field(default_factory=dict)
     """The first row for each reason in `rejections` and `contradictions`."""
     trades: int = 0
@@ -77,7 +78,7 @@ class Report:
     first_unequal_trade: UnequalTrade | None = None
     """The first trade whose cost differs from the published cost."""
     passed_over: int | None = None
-    """The order that the exchange passed over in most of the trades with a different cost, or None."""
+    """The order that the exchange passed over in most trades with a different cost, or None."""
     times_passed_over: int = 0
     """The number of these trades in which the exchange passed over that order."""
     crossed: int = 0
@@ -85,31 +86,31 @@ class Report:
     own_fills: int = 0
     """The number of fills of your own orders. Only `own_fills` and `own_amount` include your orders."""
     own_amount: int = 0
-    """The total amount of those fills, in lots."""
+    """The total amount of these fills, in lots."""
     taken_from: int = 0
-    """The number of recorded orders that something other than the replay reduced or removed."""
+    """The number of recorded orders that something other than the replay has reduced or removed."""
     states: int | None = None
-    """The number of best-price states compared with the book file."""
+    """The number of best-price states that were compared with the book file."""
     states_equal: int | None = None
     """The number of equal states."""
     first_difference: StateDifference | None = None
     """The first difference between rows or, if the rows were not compared, between states."""
     rows: int | None = None
-    """The number of book-file rows compared, or None if the file does not have a row for each message."""
+    """The number of book-file rows compared, or None if the file does not have one row per message."""
     row_differences: dict[str, int] = field(default_factory=dict)
     """The number of rows that differ, by message kind."""
     makers: int | None = None
     """The number of published trades whose maker was found in the book."""
     makers_at_head: int | None = None
-    """The number of those makers that no other recorded order in their book had priority over."""
+    """The number of these makers that were first in their book, ignoring your own orders."""
     makers_not_found: int | None = None
     """The number of published trades whose maker was not found in the book."""
     first_maker_behind: int | None = None
-    """The row of the first maker that another recorded order in its book had priority over."""
+    """The row of the first maker that was behind another recorded order in its book."""
 
     @property
     def compared(self) -> bool:
-        """True if anything was compared: a trade, a state of the books, or a maker."""
+        """True if anything was compared: a trade, a state of the book, or a maker."""
         return any((self.trades, self.states, self.makers, self.makers_not_found))
 
     @property
@@ -119,18 +120,18 @@ class Report:
 
     @property
     def disagreements(self) -> tuple[str, ...]:
-        """Sentences that describe the differences and their possible causes. Empty if the replay agrees."""
+        """Sentences about the differences and their possible causes. Empty if the replay agrees."""
         differences = self._differences()
         return (*differences, *self._explanations()) if differences else ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Sentences that describe other noteworthy facts, apart from disagreements and reservations."""
+        """Sentences about anything else worth knowing, apart from disagreements and reservations."""
         sentences: list[str] = []
         out_of_priority = self.trades_equal_cost - self.trades_equal_fills
         if out_of_priority and self.agrees:
             trades = _counted(out_of_priority, "trade")
-            sentences.append(f"the exchange executed {trades} out of priority, at equal cost")
+            sentences.append(f"the exchange executed {trades} out of time priority, at equal cost")
         if self.makers_not_found:
             sentences.append(
                 f"{_counted(self.makers_not_found, 'trade')} had a maker that was not found in the book"
@@ -144,7 +145,7 @@ class Report:
         if self.taken_from:
             orders = _counted(self.taken_from, "order")
             sentences.append(
-                f"{orders} of the recording had been changed by something other than the replay; "
+                f"something other than the replay changed {orders} in the recording; "
                 "trades with these orders are not compared"
             )
         if self.ignored_in_vain:
@@ -156,7 +157,7 @@ class Report:
 
     @property
     def reservations(self) -> tuple[str, ...]:
-        """Sentences that describe rejected and contradictory rows, which make agreement less certain."""
+        """Sentences about rejected and contradictory rows, which make agreement less certain."""
         sentences: list[str] = []
         if self.rejections:
             verb = "was" if self.rejected == 1 else "were"
@@ -223,9 +224,9 @@ class Report:
         if self.crossed and self.kinds.get("submitted"):
             sentences.append(
                 f"the book was crossed after {self.crossed:,} of {self.events:,} events, which does not "
-                "happen at an exchange. So the book contains orders whose removal was not recorded. A "
-                "recording of a few price levels omits messages about deeper orders and does not contain "
-                "the full book"
+                "happen at an exchange. So the book contains orders whose removal was not recorded. If a "
+                "recording covers only a few price levels, it omits messages about deeper orders and does "
+                "not contain the full book"
             )
         if self.passed_over is not None:
             unequal = self.trades - self.trades_equal_cost
@@ -238,8 +239,8 @@ class Report:
             were = "was" if self.seeded == 1 else "were"
             sentences.append(
                 f"{_counted(self.seeded, 'order')} {were} never submitted in the recording. Amounts and "
-                "arrival times are estimated from later rows. In a recording of a few price levels, such "
-                "an order may have arrived later or have been larger"
+                "arrival times are estimated from later rows. If a recording covers only a few price levels, "
+                "such an order may have arrived later or have been larger"
             )
         if self.unknown > self.seeded:
             missing = self.unknown - self.seeded
@@ -251,7 +252,7 @@ class Report:
 
 
 def _counted(count: int, noun: str) -> str:
-    """Return a count with its noun in the singular or plural.
+    """Return a count with its noun, in the singular or plural.
 
     >>> _counted(1, "trade"), _counted(1500, "trade")
     ('1 trade', '1,500 trades')

@@ -1,8 +1,8 @@
-"""Seeds: the orders that a recording refers to but never submits, and their estimated amounts.
+"""Seeds: orders that a recording refers to but never submits, with estimated amounts.
 
-The amount of a seed is the sum of the amounts that its messages remove. If its id is below the first
-submitted id, the seed is added at the start of the replay. Otherwise it is added just before the first
-submission with a larger id, or before the first message that refers to it, whichever comes first.
+A seed's amount is the sum of all later fills and cancels of the order. If its id is below the first submitted
+id, the seed is added at the start of the replay. Otherwise, it is added just before the first submission with
+a larger id or the first message that refers to it, whichever comes first.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _WITHOUT_REMOVED_AMOUNT = frozenset((Kind.CREATED, Kind.CHANGED))
 
 
 class Seeds:
-    """The seeds that have not been added yet, in the order of their ids.
+    """The seeds that have not been added yet, in id order.
 
     `first_submitted` is the id of the first submitted order. Seeds with smaller ids are added at the start.
-    If it is None, all seeds are added at the start.
+    If `first_submitted` is None, all seeds are added at the start.
     """
 
     def __init__(self, orders: Iterable[Order], first_submitted: int | None) -> None:
@@ -35,7 +35,7 @@ class Seeds:
         self._first_submitted = first_submitted
 
     def are_due(self, order_id: int) -> bool:
-        """Return True if `before` may yield an order. O(1)."""
+        """Return True if `before(order_id)` may yield an order. O(1)."""
         return self._next is not None and self._next < order_id
 
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class Seeds:
         return self.before(self._first_submitted)
 
     def before(self, order_id: int | None) -> Iterator[Order]:
-        """Remove and yield the orders with ids below `order_id`, or all orders if `order_id` is None."""
+        """Remove and yield the orders with ids below `order_id`, or all orders if it is None."""
         while self._next is not None and (order_id is None or self._next < order_id):
             order = self._waiting.pop(self._next, None)
             self._next = next(self._queue, None)
@@ -54,16 +54,16 @@ class Seeds:
                 yield order
 
     def take(self, order_id: int) -> Order | None:
-        """Remove and return the order with this id, or return None if there is none."""
+        """Remove and return the order with this id. If there is none, return None."""
         return self._waiting.pop(order_id, None)
 
 
 def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int] = ()) -> Seeds:
-    """Return the orders that messages refer to but never submit, in one or two passes over the messages.
+    """Find the orders that messages refer to but never submit, in one or two passes over the messages.
 
-    Raise InvalidArgumentError for messages that cannot be read twice, and for Bitstamp messages, which
-    contain the remaining amount instead of the removed amount. O(m) time for m messages, and O(k) memory for
-    k resting and unseen orders.
+    Raise InvalidArgumentError if the messages cannot be read twice. Also raise it for Bitstamp messages,
+    because they contain remaining amounts instead of removed amounts. O(m) time for m messages, and O(k)
+    memory for k resting and unseen orders.
     """
     if iter(messages) is messages:
         raise InvalidArgumentError(
@@ -71,7 +71,7 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
         )
     unseen, first_submitted, are_certain = _referred_to_unseen(messages, symbol, ignore)
     if not are_certain:
-        # An order that is submitted in any row is not a seed. Its rows contradict each other.
+        # If any row submits the order, it is not a seed. Its rows contradict each other.
         for kind, order_id in _kinds_and_ids(messages):
             if kind is Kind.SUBMITTED and order_id in unseen:
                 del unseen[order_id]
@@ -83,11 +83,11 @@ def _referred_to_unseen(
 ) -> tuple[dict[int, Order | None], int | None, bool]:
     """Return the orders that messages refer to while they are not resting, and the first submitted id.
 
-    An order is None if its messages contradict each other. The third value is True if it is certain that none
-    of these orders is submitted in any row.
+    An order is None if its messages contradict each other. The third value is True if it is certain that no
+    row submits any of these orders.
     """
-    # A set of all submitted ids could fill the memory. So each submitted id only marks the place
-    # `id % _PLACES`. If the place of an order is not marked, no earlier row has submitted the order.
+    # A set of all submitted ids could use up all memory. So each submitted id only marks the place
+    # `id % _PLACES`. If an order's place is not marked, no earlier row has submitted the order.
     marks, are_certain = bytearray(_PLACES), True
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
@@ -124,7 +124,7 @@ def _grown(order: Order | None, side: Side, amount: int, price: int) -> Order | 
     return order._replace(amount=order.amount + amount)
 
 
-# Converting fields takes most of the time of a pass. So both passes convert only the fields that they need.
+# A pass spends most of its time converting fields, so each pass converts only the fields that it needs.
 
 
 def _without_times(messages: Iterable[Message]) -> Iterator[tuple[Kind, int, Side, int, int]]:

@@ -1,12 +1,13 @@
 """A sweep: one incoming order that traded against one or more resting orders.
 
-The replay places a trade of the same amount, and then corrects the recorded orders so that their fills match
-the published ones. Your own orders keep their fills from the trade. In the end, the recorded orders are as
-they would be without yours.
+The replay places a trade for the same amount. It then corrects the recorded orders so that their fills match
+the published ones. Your own orders keep their fills from the trade. In the end, the recorded orders are in
+the same state as if your orders did not exist.
 
-The comparison with the exchange uses the trade as it would be without your orders, which the replay finds
-with quotes. The first quote is for the traded amount. If your orders fill a part of a quote, the next quote
-is larger by that part, until the recorded orders fill the traded amount.
+The comparison with the exchange must also leave out your orders. To find the trade that would have happened
+without them, the replay uses quotes. The first quote is for the traded amount. If your orders fill part of a
+quote, the replay adds that part to the amount and asks for another quote. It stops when recorded orders alone
+fill the traded amount.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ __all__ = ["Swept", "best_levels_during", "runs", "sweep"]
 
 
 class Swept(NamedTuple):
-    """The comparison of a replayed sweep with the published one, without your orders.
+    """A comparison of a replayed sweep with the published one, without your orders.
 
-    `passed_over` contains the ids of orders that the exchange filled less than the replay did. `total_price`
-    is the cost of the replayed trade, or None if the book did not contain the amount. `own_fills` are the
-    fills of your orders.
+    `passed_over` contains the ids of orders that got smaller fills from the exchange than from the replay.
+    `total_price` is the cost of the replayed trade, or None if the book did not have enough liquidity to fill
+    it. `own_fills` contains the fills of your orders.
     """
 
     equal_cost: bool
@@ -42,7 +43,7 @@ class Swept(NamedTuple):
 
 
 def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
-    """Group consecutive executions with the same time and side. Every other message is its own group."""
+    """Group consecutive executions with the same time and side. Any other message forms its own group."""
     run: list[Message] = []
     for message in messages:
         if message.kind is not Kind.EXECUTED:
@@ -63,11 +64,11 @@ def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
 def sweep(
     om: OrderManagement, symbol: str, side: Side, published: Sequence[OrderFill], own: OwnOrders | None = None
 ) -> Swept:
-    """Place the trade of a sweep, and compare its cost and fills with the published ones.
+    """Place the trade for a sweep, and compare its cost and fills with the published ones.
 
     Every published order must be resting with at least the published amount, and must not be in `own`.
-    Afterward, the orders that are not yours have been reduced by exactly the published amounts. The sweep is
-    one transaction, so subscribers are notified at its end. O(k log n) for k fills and n resting orders.
+    Afterward, each recorded order has been reduced by exactly its published amount. The sweep is a single
+    transaction, so subscribers are notified when it ends. O(k log n) for k fills and n resting orders.
 
     >>> om = OrderManagement()
     >>> om.add_order(1, "JPM", Side.BUY, 10, 20)
@@ -97,7 +98,7 @@ def sweep(
 
 
 def _come_first(om: OrderManagement, symbol: str, side: Side, fills: Sequence[OrderFill]) -> bool:
-    """Return True if a trade of their total amount would get these fills."""
+    """Return True if a trade for the total amount would get exactly these fills."""
     if len(fills) > 1:
         return om.quote(symbol, side, sum(fill.amount for fill in fills), allow_partial=True).fills == fills
     order_id, amount, price = fills[-1]
@@ -112,7 +113,7 @@ def _cost(fills: Iterable[OrderFill]) -> int:
 def _without(
     om: OrderManagement, symbol: str, side: Side, amount: int, own: Container[int]
 ) -> tuple[OrderFill, ...]:
-    """Return the fills that a trade would get without your orders."""
+    """Return the fills that a trade would get if your orders did not exist."""
     requested = amount
     while True:
         fills = om.quote(symbol, side, requested).fills
@@ -145,7 +146,7 @@ def _by_order(fills: Iterable[OrderFill]) -> Counter[int]:
 
 
 def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
-    """Join consecutive fills of the same order, as in a Trade."""
+    """Merge consecutive fills of the same order, as in a Trade."""
     groups = groupby(published, key=lambda fill: (fill.order_id, fill.price))
     return tuple(
         OrderFill(order_id, sum(fill.amount for fill in fills), price) for (order_id, price), fills in groups
@@ -164,7 +165,7 @@ def _correct(om: OrderManagement, trade: Trade, published: Iterable[OrderFill], 
         elif surplus and fill.order_id in om:
             om.amend_order(fill.order_id, amount=om.get_order(fill.order_id).amount + surplus)
         elif surplus:
-            # The id determines the priority, so the order returns to its old position.
+            # The id determines the priority, so the order returns to its original position.
             om.add_order(fill.order_id, trade.symbol, trade.side, surplus, fill.price)
     for order_id, amount in expected.items():
         _reduce(om, order_id, amount)
@@ -181,10 +182,11 @@ def _reduce(om: OrderManagement, order_id: int, amount: int) -> None:
 def best_levels_during(
     levels: Iterable[Level | PriceLevel], published: Sequence[OrderFill]
 ) -> Iterator[Level | None]:
-    """Yield the best level of the swept side after each fill except the last.
+    """Yield the best level on the swept side after each fill except the last.
 
-    An exchange publishes its book after every fill, but a trade in `oms` is a single step. `levels` are the
-    levels before the sweep. They must outnumber the fills, unless the book has fewer levels.
+    An exchange publishes its book after every fill, but a trade in `oms` is a single step. `levels` contains
+    the levels before the sweep, best first. Pass more levels than there are fills, or the whole book if it
+    has fewer levels.
     """
     amounts = {level.price: level.amount for level in levels}  # best first, like `levels`
     for fill in published[:-1]:

@@ -1,4 +1,4 @@
-"""The counters of a running replay."""
+"""The counters for a running replay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Reasons", "Tally"]
 
 @dataclass(slots=True)
 class Reasons:
-    """The number of rows for each reason, and the first row of each."""
+    """The number of rows and the first row for each reason."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first_rows: dict[str, int] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Reasons:
 
 @dataclass(slots=True)
 class Tally:
-    """The counters of a running replay."""
+    """The counters for a running replay."""
 
     to_ignore: frozenset[int] = frozenset()
 
@@ -51,7 +51,7 @@ class Tally:
     taken_from: set[int] = field(default_factory=set)
 
     def count_trade(self, row: int, swept: Swept, published: int) -> None:
-        """Count a trade that begins at `row`. `published` is its published cost (ticks times lots)."""
+        """Count a trade that starts at `row`. `published` is its published cost (ticks times lots)."""
         self.trades += 1
         self.trades_equal_cost += swept.equal_cost
         self.trades_equal_fills += swept.equal_fills
@@ -65,7 +65,7 @@ class Tally:
     def report(
         self, units: Instrument, book_check: BookCheck | None, maker_check: MakerCheck | None
     ) -> Report:
-        """Return the current counts as a Report, including the results of the comparisons."""
+        """Return a Report with the current counts and comparison results."""
         passed_over, times = max(self.passed_over.items(), key=lambda item: item[1], default=(None, 0))
         if times < 2 or 2 * times <= self.trades - self.trades_equal_cost:
             passed_over, times = None, 0

@@ -135,7 +135,7 @@ def test_updates_before_the_first_snapshot_are_ignored(om: OrderManagement) -> N
 
 def test_an_instrument_of_the_caller_has_precedence_over_that_of_the_feed(om: OrderManagement) -> None:
     feed = LevelFeed(om, ALTERNATING, {"Y": Instrument("0.5", "1")})
-    with pytest.raises(InvalidArgumentError, match="symbol must be one whose Instrument is known, not 'X'"):
+    with pytest.raises(InvalidArgumentError, match="symbol must be one with a known Instrument, not 'X'"):
         feed.apply(book(snapshot=True))
     feed.apply(InstrumentMessage(1, 0, "X", "0.1", "1"))
     feed.apply(InstrumentMessage(1, 0, "Y", "0.1", "1"))
