@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import nbformat
+import performance_chart
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -57,7 +58,7 @@ def session() -> tuple[OrderManagement, BookHistory]:
 
 
 def plots() -> dict[str, Image.Image]:
-    """Return an image of each plot of `oms.notebook`, by the name of its function."""
+    """Return an image of each plot of `oms.notebook` and of the performance chart, by name."""
     om, history = session()
     unit = history.instrument
     draw: dict[str, Callable[[Axes], Axes]] = {
@@ -67,12 +68,18 @@ def plots() -> dict[str, Image.Image]:
         "heatmap": lambda ax: notebook.heatmap(history, ax=ax),
         "liquidity_bands": lambda ax: notebook.liquidity_bands(history, ax=ax),
     }
-    return {name: _plot(plot) for name, plot in draw.items()}
+    images = {name: _plot(plot) for name, plot in draw.items()}
+    chart = performance_chart.figure(performance_chart.bars(performance_chart.PAGE.read_text()))
+    return {**images, "performance": _image(chart)}
 
 
 def _plot(draw: Callable[[Axes], Axes]) -> Image.Image:
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     draw(figure.add_subplot())
+    return _image(figure)
+
+
+def _image(figure: Figure) -> Image.Image:
     png = io.BytesIO()
     figure.savefig(png)
     return Image.open(png)
