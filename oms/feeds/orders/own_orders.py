@@ -97,7 +97,7 @@ class OwnOrders:
         return bool(self._at[side])
 
     def release(self, order_id: int) -> None:
-        """Drop an order from the index, so that it counts as recorded."""
+        """Drop an order from the index, because it counts as recorded or was filled."""
         self._discard((order_id,))
 
     def levels_without(self, side: Side, count: int) -> list[Level]:
