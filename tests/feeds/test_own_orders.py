@@ -301,6 +301,15 @@ def test_an_order_that_rested_before_the_replay_is_an_own_order() -> None:
     assert (filled, report.own_amount, report.agrees) == ([6], 6, True)
 
 
+def test_the_id_of_a_filled_own_order_may_occur_again_in_the_recording() -> None:
+    om = OrderManagement()
+    om.add_order(900, "X", BUY, 6, 999)
+    again = Message(4, 4, Kind.SUBMITTED, 900, BUY, 5, 999)
+    filled = Message(5, 5, Kind.EXECUTED, 900, BUY, 5, 999)
+    report = replay([NEW, BID, executed(3), again, filled], om, symbol="X")
+    assert (report.own_fills, report.own_amount, report.trades_equal_fills) == (1, 6, 2)
+
+
 def test_the_second_part_of_a_recording_continues_with_the_orders_of_the_first() -> None:
     om = OrderManagement()
     replay([NEW, BID], om, symbol="X")

@@ -205,6 +205,9 @@ class FollowedBook:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
             self._own.version += 2
             self._is_best_stale = True
+            for order_id, _, _ in swept.own_fills:
+                if order_id not in self._om:
+                    self._own.release(order_id)
             for fill in fills:
                 order = self._recorded[fill.order_id]
                 self._note(order, order[3] - fill.amount)

@@ -97,7 +97,7 @@ class OwnOrders:
         return bool(self._at[side])
 
     def release(self, order_id: int) -> None:
-        """Drop an order from the index, so that it is treated as part of the recorded market."""
+        """Drop an order that was filled, or that is now treated as part of the recorded market."""
         self._discard((order_id,))
 
     def levels_without(self, side: Side, count: int) -> list[Level]:
