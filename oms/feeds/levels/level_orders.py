@@ -55,9 +55,20 @@ class LevelOrders:
                     ids[price] = new_id = self._new_id()
                     new.append(new_order((new_id, self._symbol, side, amount, price)))
         if amounts or new:
-            change_orders(self._om, amounts, new)
+            try:
+                change_orders(self._om, amounts, new)
+            except BaseException:
+                self._forget_unless_resting(new)
+                raise
         for ids, price in removed:
             del ids[price]
+
+    def _forget_unless_resting(self, new: Iterable[Order]) -> None:
+        """Forget the ids of new orders that were not added, because the next user of an id may be a bot."""
+        for order in new:
+            order_id, _, side, _, price = order
+            if order_id not in self._om or self._om.get_order(order_id) != order:
+                del self._ids[side][price]
 
     def _new_id(self) -> int:
         new_id = next(self._new_ids)

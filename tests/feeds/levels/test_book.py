@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from oms import Instrument, Order, OrderManagement, Side
+from oms import Instrument, JournalError, Order, OrderManagement, Side
 from oms.feeds import ALTERNATING, LevelFeed, Okx, StaleBookError
 from oms.order_book import OrderBook
 from support.level_feeds import book, translated
@@ -155,6 +155,20 @@ def test_after_an_error_of_the_journal_a_snapshot_corrects_all_orders(*, is_stor
     feed.apply(book(snapshot=True, asks={"1.6": "1"}))
     assert [level[:2] for level in om.depth("X", BUY)] == [(16, 1)]
     om._check()
+
+
+def test_a_bot_may_use_the_id_of_a_level_that_could_not_be_added() -> None:
+    journal = FailingJournal()
+    om = OrderManagement(journal)
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True))
+    journal.error = JournalError("memory", "the disk is full")
+    with pytest.raises(JournalError):
+        feed.apply(book(asks={"1.2": "5", "1.5": "9"}))
+    om.add_order(2, "X", BUY, 7, 99)
+    feed.apply(book(snapshot=True, asks={"1.2": "5", "1.6": "1"}))
+    assert om.get_order(2) == Order(2, "X", BUY, 7, 99)
+    assert [level[:2] for level in om.depth("X", BUY)] == [(12, 5), (16, 1), (99, 7)]
 
 
 @pytest.mark.parametrize("level", [(["1.2"], "5"), ("1.2", {"amount": "5"}), ("1.2", None)])
