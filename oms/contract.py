@@ -28,7 +28,7 @@ Many JSON parsers use floats, which round some larger integers.
 """
 
 MOST_DIGITS = 100
-"""The maximum number of digits of an integer in a query string, or in a body as text."""
+"""The maximum number of digits of an integer in a query string, or in a body as a string."""
 
 LONGEST_PAGE = 1_000
 """The maximum number of orders on one page of `GET /orders`."""
@@ -77,7 +77,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
 
 
 def as_json_integer(value: int) -> int | str:
-    """Return an integer as a request or a response contains it: as text above 2^53-1.
+    """Return an integer as a request or a response contains it: as a string above 2^53-1.
 
     >>> as_json_integer(9007199254740991), as_json_integer(9007199254740992)
     (9007199254740991, '9007199254740992')

@@ -62,7 +62,7 @@ def as_int(field: str, value: object) -> str:
 
 
 def exact_text(value: object) -> str:
-    """Return a number of any type as decimal text, or "" if the value is not a number above 0.
+    """Return a number of any type as a decimal string, or "" if the value is not a number above 0.
 
     A float is written as in its `repr`.
 

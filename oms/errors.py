@@ -129,8 +129,8 @@ class DuplicateOrderError(OmsError, ValueError):
 class OrderNotFoundError(OmsError, LookupError):
     """No resting order has the id `order_id`.
 
-    Either this id was never used, or the order has been filled or removed. In an error from an IdMap,
-    `order_id` may be a key, which may have any type.
+    Either this id was never used, or the order has been filled or removed. If an IdMap raises the error,
+    `order_id` may be one of its keys, which can be of any type.
 
     >>> print(OrderNotFoundError(7))
     no order with id 7 is resting

@@ -20,7 +20,7 @@ MOST_DIGITS = 40
 """The maximum number of digits before the decimal point of a number. The same maximum applies after it."""
 
 ExactNumber: TypeAlias = str | int | Decimal | Fraction
-"""A number as text ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
+"""A number as a string ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
 
 _DIGITS = rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?"
 _PLAIN = re.compile(_DIGITS, re.ASCII)
@@ -78,7 +78,7 @@ class _Unit:
         return units
 
     def text(self, units: int) -> str:
-        """Return the decimal number that equals this many units, as text."""
+        """Return the decimal number that equals this many units, as a string."""
         digits = str(units * self.step).rjust(self.decimals + 1, "0")
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
@@ -115,10 +115,10 @@ def _digits(text: str) -> tuple[str, str] | None:
 
 
 def _plain_text(value: Decimal) -> str:
-    """Return a Decimal as text without an exponent.
+    """Return a Decimal as a string without an exponent.
 
-    If the number is not finite or has too many digits, return text that is not a number, so that the caller
-    rejects it.
+    If the number is not finite or has too many digits, return a string that is not a number, so that the
+    caller rejects it.
     """
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or max(abs(exponent), abs(value.adjusted())) > MOST_DIGITS:
@@ -127,7 +127,7 @@ def _plain_text(value: Decimal) -> str:
 
 
 def _as_size(size: object) -> str:
-    """Return a hint that contains the size as plain decimal text, or "" if it is not a number."""
+    """Return a hint that contains the size as a plain decimal string, or "" if it is not a number."""
     digits = _digits(exact_text(size))
     if digits is None:
         return ""
@@ -142,7 +142,7 @@ def _as_exact(name: str, value: object) -> str:
 
 
 def decimals_of(text: str) -> int:
-    """Return the number of decimal places without trailing zeros, or 0 for text that is not a number.
+    """Return the number of decimal places without trailing zeros, or 0 for a string that is not a number.
 
     >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8"), decimals_of("no number")
     (2, 0, 8, 0)
@@ -227,9 +227,9 @@ class Instrument:
     def to_ticks(self, price: ExactNumber) -> int:
         """Return a price as a number of ticks.
 
-        `price` is decimal text, an int, a Decimal, or a Fraction. Text may have an exponent, as in "1e-3".
-        Raises InvalidArgumentError for a float and for text that is not a number. Also raises it for a number
-        that is negative, infinite, not a multiple of the tick size, or more than 2^63-1 ticks.
+        `price` is a decimal string, an int, a Decimal, or a Fraction. A string may have an exponent, as in
+        "1e-3". Raises InvalidArgumentError for a float and for a string that is not a number. Also raises it
+        for a number that is negative, infinite, not a multiple of the tick size, or more than 2^63-1 ticks.
         """
         return self._price.count("price", price)
 
@@ -238,14 +238,14 @@ class Instrument:
         return self._amount.count("amount", amount)
 
     def price_text(self, ticks: int) -> str:
-        """Return a price in ticks as decimal text, with as many decimal places as the tick size.
+        """Return a price in ticks as a decimal string, with as many decimal places as the tick size.
 
         Raises InvalidArgumentError if `ticks` is not an int of at least 0.
         """
         return self._price.text(_checked("ticks", ticks))
 
     def amount_text(self, lots: int) -> str:
-        """Return an amount in lots as decimal text, with as many decimal places as the lot size.
+        """Return an amount in lots as a decimal string, with as many decimal places as the lot size.
 
         Raises InvalidArgumentError if `lots` is not an int of at least 0.
         """
@@ -307,7 +307,7 @@ def _checked(name: str, value: object) -> int:
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:
-    """Return a quotient as text, rounded half to even, without floats.
+    """Return a quotient as a string, rounded half to even, without floats.
 
     >>> ratio(2, 3, 4), ratio(1, 8, 2), ratio(3, 8, 2)
     ('0.6667', '0.12', '0.38')

@@ -1,6 +1,6 @@
 """Plain-text and HTML representations of an OrderManagement: the best price levels of its first symbols.
 
-They are fast, even if there are many orders.
+Building them is fast, even with many orders.
 """
 
 from __future__ import annotations

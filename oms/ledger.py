@@ -273,7 +273,10 @@ class Ledger:
         return bool(self._open or self.subscribers.callbacks)
 
     def commit_all(self, changes: Sequence[Change]) -> None:
-        """Make validated changes, all or none, without events. Call this only if `needs_events` is False."""
+        """Apply validated changes atomically, without creating events.
+
+        Call this only if `needs_events` is False.
+        """
         sequence, version = self.sequence + len(changes), self.version | 1
         try:
             self._batch_changes, self.busy, self.version = changes, True, version

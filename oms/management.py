@@ -562,7 +562,7 @@ class OrderManagement:
     def calculate_amount(
         self, symbol: str, side: Side, budget: int, *, limit_price: int | None = None
     ) -> int:
-        """Return the amount (lots) that a budget buys, or that must be sold to bring in the budget.
+        """Return the amount (lots) that `budget` can buy, or that must be sold to raise `budget`.
 
         `budget` is in ticks times lots. For BUY, the result is the largest available amount that costs at
         most `budget`. It is 0 if the budget is too small for one lot. For SELL, the result is the smallest

@@ -31,7 +31,7 @@ Filled = tuple[tuple[OrderFill, ...], int, int]
 
 
 def total_prices(book: OrderBook, amounts: Sequence[int]) -> list[int]:
-    """Return the total price of each amount, after reading the book only once.
+    """Return the total price of each amount, in a single pass over the book.
 
     Raises InsufficientLiquidityError for the first of `amounts` that is not available.
     """
@@ -100,7 +100,7 @@ def available_amount(book: OrderBook, limit_price: int | None) -> int:
 
 
 def amount_for(book: OrderBook, budget: int, limit_price: int | None) -> int:
-    """Return the amount that `budget` buys, or that must be sold to bring in `budget`. O(k).
+    """Return the amount that `budget` can buy, or that must be sold to raise `budget`. O(k).
 
     For a BUY book, this is the largest amount that costs at most `budget`. For a SELL book, it is the
     smallest amount that brings in at least `budget`. Raises InsufficientLiquidityError with the unit "money"

@@ -24,7 +24,7 @@ Invariants:
 - The digest covers only the fields that differ from their defaults, sorted by name. So a new optional field
   does not change the digests of old requests, and a retry still matches after an upgrade. For the same
   reason, a default must never change.
-- The digest covers parsed values. So an integer sent as text matches the same integer sent as a JSON integer.
+- The digest covers parsed values. So an integer sent as a string matches the same JSON integer.
 - In older journals, digests cover all field values in a fixed order. Retries are compared with these digests
   too.
 """

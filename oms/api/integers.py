@@ -130,7 +130,7 @@ Integer = TypeAliasType(
         PlainValidator(_read_response_integer),
         WithJsonSchema(
             {
-                "description": "An integer, as text if it is above 2^53-1.",
+                "description": "An integer, sent as a string if it is above 2^53-1.",
                 "anyOf": [
                     {"type": "integer", "minimum": 0, "maximum": LARGEST_JSON_INTEGER},
                     {"type": "string", "pattern": "^[1-9][0-9]{15,}$"},

@@ -65,7 +65,7 @@ class Questions:
         return _of_book(query, **self._om.price_curve(**vars(query)))
 
     def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
-        """Return the amount that a budget buys, or that must be sold to bring in the budget."""
+        """Return the amount that `budget` can buy, or that must be sold to raise `budget`."""
         return _about(query, amount=self._om.calculate_amount(**vars(query)))
 
     def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:

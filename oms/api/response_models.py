@@ -170,7 +170,7 @@ class CurveResponse(BookResponse):
 
 
 class BudgetResponse(BookResponse):
-    """The amount that a budget buys, or that must be sold to bring in the budget."""
+    """The amount that `budget` can buy, or that must be sold to raise `budget`."""
 
     budget: Integer
     limit_price: Integer | None = None

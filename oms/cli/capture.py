@@ -33,7 +33,7 @@ def replay_capture(
 ) -> bool:
     """Replay a capture and print the report.
 
-    Return True if every line could be applied and no book is stale at the end.
+    Return True if every line could be read, and every book had a snapshot and was never stale after it.
     """
     driven = drive_levels(
         capture, tick_size=tick_size, lot_size=lot_size, checksums=checksums, journal=journal

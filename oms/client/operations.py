@@ -215,7 +215,7 @@ def price_curve(symbol: str, side: Side, levels: int | None = None) -> Exchange[
 def calculate_amount(
     symbol: str, side: Side, budget: int, *, limit_price: int | None = None
 ) -> Exchange[int]:
-    """Return the amount that a budget buys, as `OrderManagement.calculate_amount` does.
+    """Return the amount that `budget` can buy, as `OrderManagement.calculate_amount` does.
 
     For SELL, this is the amount that you must sell to raise that much money.
     """
@@ -316,7 +316,7 @@ def state_hash() -> Exchange[str]:
 
 
 def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
-    """Send one request, and return the parsed response. The response must repeat the `echoed` fields."""
+    """Send one request, and return the parsed response. The response must echo the `echoed` fields."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
     return read_response(request, response, parse)

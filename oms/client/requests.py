@@ -1,6 +1,6 @@
 """Client requests, and the limits on their values.
 
-An integer has at most 100 digits. In a request body, an integer above 2^53-1 is text.
+An integer has at most 100 digits. In a request body, an integer above 2^53-1 is sent as a string.
 """
 
 from __future__ import annotations

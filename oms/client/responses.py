@@ -70,7 +70,7 @@ class Fields:
         return value
 
     def integer(self, name: str) -> int:
-        """Return a field that must be an int of any size, or the text of an int above 2^53-1."""
+        """Return an integer field. A value above 2^53-1 may also be a string."""
         value = _read_integer(self._values.get(name))
         if type(value) is not int:
             raise _MalformedError(f"{name} is {_excerpt(value)}, not int")
@@ -81,7 +81,7 @@ class Fields:
         return None if name in self._values and self._values[name] is None else self.integer(name)
 
     def integers(self, name: str) -> list[int]:
-        """Return a field that must be a list of ints. Each may also be text, as in `integer`."""
+        """Return a field that is a list of integers. Each may also be a string, as in `integer`."""
         values = [_read_integer(value) for value in cast("list[object]", self._get(name, list))]
         if not set(map(type, values)) <= {int}:
             raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of int")
@@ -184,7 +184,7 @@ _LARGE = re.compile(r"[1-9][0-9]{15,999}", re.ASCII)
 
 
 def _read_integer(value: object) -> object:
-    """Return the integer in the text of an integer above 2^53-1. Return any other value unchanged."""
+    """Convert a string that contains an integer above 2^53-1. Return any other value unchanged."""
     if type(value) is str and _LARGE.fullmatch(value) and int(value) > LARGEST_JSON_INTEGER:
         return int(value)
     return value

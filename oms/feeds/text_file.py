@@ -90,7 +90,7 @@ class TextFile:
                 yield from enumerate(texts, first)
 
     def parsed(self, reader: RowReader) -> Generator[tuple[int, Columns]]:
-        """Stream the rows in blocks, as (first row number, columns).
+        """Yield the rows in blocks, as (first row number, columns).
 
         Empty rows and file errors are handled as in `rows`. If a row is bad, first yield the rows above it,
         and then raise FeedError.
@@ -139,7 +139,7 @@ class TextFile:
             yield row, text.removesuffix("\r")
 
     def _blocks(self) -> Generator[tuple[int, str]]:
-        """Stream (first row number, text of one or more rows). Every row ends with a newline.
+        """Yield (first row number, text of one or more rows). Every row ends with a newline.
 
         Invalid UTF-8 is decoded to surrogates, so that the rows above it can still be read.
         """
@@ -246,19 +246,19 @@ class RowFormat:
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:
-        """Split a row into its columns. Raise FeedError if the row does not match."""
+        """Split a row into its columns. Raise FeedError if the row does not have the expected format."""
         fields = self.split(text)
         if fields is None:
             raise file.error(row, self.problem(text))
         return fields
 
     def split(self, text: str) -> tuple[str, ...] | None:
-        """Split a row into its columns, or return None if the row does not match."""
+        """Split a row into its columns, or return None if the row does not have the expected format."""
         match = self._pattern.fullmatch(text)
         return None if match is None else match.groups()
 
     def columns(self, block: str) -> Columns | None:
-        r"""Split a block of rows into its columns, or return None if a row does not match.
+        r"""Split a block of rows into its columns, or return None if a row does not have the expected format.
 
         >>> RowFormat(Column("id", INTEGER, "an integer"), Column("side", "bid|ask", "")).columns(
         ...     "7,bid\n8,ask\n"
@@ -282,7 +282,7 @@ class RowFormat:
             raise file.error(row, f"the header must be {self.header}, not {reprlib.repr(text)}")
 
     def problem(self, text: str) -> str:
-        """Explain why a row does not match."""
+        """Explain why a row does not have the expected format."""
         values = text.split(",")
         if len(values) != len(self._columns):
             return f"must have {len(self._columns)} columns, not {len(values)}"

@@ -38,7 +38,10 @@ class Checkpoints:
                 self.make()
 
     def make(self, *, to_close: bool = False) -> None:
-        """Copy the log into the file. If that fails, make the journal read-only and raise JournalError."""
+        """Checkpoint the write-ahead log into the database file.
+
+        If that fails, make the journal read-only and raise JournalError.
+        """
         self._writer.check_writable(thorough=True)
         try:
             copy_log(self._writer.file.connection, to_close=to_close)

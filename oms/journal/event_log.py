@@ -129,7 +129,10 @@ class EventLog:
         return JournalError(f"{self.place}: events, sequence {first}", problem)
 
     def noted(self) -> Iterator[Event]:
-        """Yield the dropped events that have a note, verifying the hash of each."""
+        """Yield the events that a compaction dropped from the log but kept because they have a note.
+
+        Verify the hash of each.
+        """
         head, place = self.head("noted"), f"{self.place}: noted"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()

@@ -26,7 +26,10 @@ def real_path(path: str | os.PathLike[str]) -> Path:
 
 
 def check_name(path: Path) -> None:
-    """Raise JournalError if there cannot be a file at this path. Call this before creating the lock file."""
+    """Raise JournalError if a file cannot be created at this path.
+
+    Call this before creating the lock file.
+    """
     if path.is_symlink():
         raise JournalError(str(path), "it is a symbolic link that leads to itself")
     if path.exists() and not path.is_file():

@@ -115,7 +115,9 @@ class SqliteJournal:
             yield from chunk
 
     def history(self) -> Iterator[Event]:
-        """Yield the dropped events that have a note, then all events in the event log.
+        """Yield the events that a compaction dropped from the log but kept because they have a note.
+
+        Then yield all events in the log.
 
         Raises JournalError if an event is damaged. O(events).
         """

@@ -67,7 +67,7 @@ class Writer:
         return written.rows
 
     def settle(self) -> None:
-        """Roll back an interrupted write if it was not committed, and read the head again."""
+        """Roll back an interrupted write if it was not committed, and read the event log's head again."""
         roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
 

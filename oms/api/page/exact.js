@@ -1,8 +1,8 @@
 // Exact numbers of any size. Every integer in a response becomes a BigInt, and is shown with all its digits. In requests
-// and responses, an integer above 2^53-1 is text.
+// and responses, an integer above 2^53-1 is sent as a string.
 
-const LARGEST = 2n ** 53n - 1n; // the largest integer that is not text
-const LARGE = /^[1-9]\d{15,}$/; // the text of an integer above 2^53-1
+const LARGEST = 2n ** 53n - 1n; // the largest integer that is not sent as a string
+const LARGE = /^[1-9]\d{15,}$/; // a string that may contain an integer above 2^53-1
 
 // The fields that contain integers. The text of other fields, such as a symbol, may look like an integer.
 const INTEGER_FIELDS = new Set([
@@ -29,7 +29,7 @@ function readBySource(text) {
     typeof value === "number" && INTEGER.test(context.source) ? BigInt(context.source) : withIntegers(key, value));
 }
 
-// Returns the value of a field, with the text of each large integer as a BigInt.
+// Returns the value of a field, with each string that contains a large integer as a BigInt.
 function withIntegers(key, value) {
   if (!INTEGER_FIELDS.has(key)) return value;
   if (Array.isArray(value)) return value.map((item) => withIntegers(key, item));

@@ -30,7 +30,7 @@ _TRADE_CHANNELS = ("trade", "publicTrade")
 class Bitget:
     """A translator for Bitget books and trades, in all API versions.
 
-    Markets of different kinds may share a symbol. The first one is named by the symbol alone. The names of
+    Markets of different kinds may share a symbol. The first one is named after the symbol alone. The names of
     the others end with their kind, such as "BTCUSDT (USDT-FUTURES)". Likewise, a market's second channel has
     a name such as "BTCUSDT (books5)".
 

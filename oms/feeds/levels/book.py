@@ -138,7 +138,10 @@ class LevelBook:
         return problem if gap else None
 
     def _change_and_verify(self, message: BookMessage) -> str | None:
-        """Change the levels. If the message or its checksum is wrong, return a description of the problem."""
+        """Apply a message to the levels.
+
+        If the message or its checksum is wrong, return a description of the problem.
+        """
         try:
             self._change_levels(message)
         except InvalidArgumentError as error:
@@ -159,7 +162,7 @@ class LevelBook:
         return f"the checksum of row {message.row} failed{hint}"
 
     def _change_levels(self, message: BookMessage) -> None:
-        """Change the levels. If a snapshot needs a smaller tick or lot size, switch to it first.
+        """Apply a message to the levels. If a snapshot needs a smaller tick or lot size, switch to it first.
 
         If an update needs a smaller size, raise InvalidArgumentError. The next snapshot then switches to it.
         """
@@ -175,7 +178,7 @@ class LevelBook:
             self._change(message, finer)
 
     def _change(self, message: BookMessage, instrument: Instrument) -> None:
-        """Change the levels, or raise InvalidArgumentError before any level has changed."""
+        """Apply a message to the levels, or raise InvalidArgumentError before any level has changed."""
         if self._units.instrument is not instrument:
             self._units = Units(instrument)
         asks, bids = self._units.convert(message.asks), self._units.convert(message.bids)

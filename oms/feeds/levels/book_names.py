@@ -8,9 +8,9 @@ __all__ = ["BookNames"]
 class BookNames:
     """Names for an exchange's markets and books.
 
-    Markets of different kinds may share a symbol, and a market may have several channels. The first market
-    and its first channel are named by the symbol alone. All other names end with the kind or the channel in
-    parentheses.
+    Markets of different kinds may share a symbol, and a market may have several channels. The first market,
+    and the book of its first channel, are named after the symbol alone, for example "BTCUSDT". All other
+    names end with the kind or the channel in parentheses.
 
     >>> names = BookNames()
     >>> names.book("BTCUSDT", "spot", "books"), names.book("BTCUSDT", "spot", "books5")

@@ -17,10 +17,10 @@ from oms.models import Side
 __all__ = ["BookSide", "LevelChange", "Units"]
 
 LevelChange: TypeAlias = tuple[int, int, str, str]
-"""A changed level: its price (ticks), its new amount (lots), and the original text of each."""
+"""A changed level: its price (ticks), its new amount (lots), and the original string of each."""
 
 _StoredLevel: TypeAlias = tuple[int, str]
-"""A level's amount (lots), and its part of the checksum text."""
+"""A level's amount (lots), and its part of the checksum string."""
 
 
 class Units:
@@ -98,14 +98,14 @@ class BookSide:
             changed.add(key)
 
     def truncate(self, depth: int) -> None:
-        """Remove the levels beyond a depth. The exchange does not publish changes to them."""
+        """Remove the levels beyond the given depth. The exchange does not publish changes to them."""
         while len(self._ladder) > depth:
             key = self._ladder.pop()
             del self._levels[key]
             self._changed.add(key)
 
     def checksum_parts(self, instrument: Instrument | None) -> list[str]:
-        """Return the parts of the checksum text, best level first. O(d) for the d levels that it covers.
+        """Return the parts of the checksum string, best level first. O(d) for the d levels that it covers.
 
         If `instrument` is None, the numbers are written as received. Otherwise, they are written with the
         decimals of the instrument's tick and lot sizes.

@@ -11,10 +11,10 @@ __all__ = ["ALTERNATING", "ASKS_THEN_BIDS", "ChecksumRule"]
 
 
 class ChecksumRule(NamedTuple):
-    """A rule for building the text whose CRC32 an exchange publishes with its book.
+    """A rule for building the string whose CRC32 an exchange publishes with its book.
 
-    `levels` is the number of levels per side that the checksum covers. `part` builds the text for one level
-    from its price and amount. `join` combines the parts of the asks and the bids into the whole text.
+    `levels` is the number of levels per side that the checksum covers. `part` builds the string for one level
+    from its price and amount. `join` combines the parts of the asks and the bids into the whole string.
     `fixed_decimals` is True if the exchange writes every price with the tick size's decimals, and every
     amount with the lot size's decimals. If a recorder dropped trailing zeros, they can then be restored.
 

@@ -151,17 +151,20 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
 
 
 def _most_decimals(texts: Sequence[str], at_least: int) -> int:
-    """Return the largest number of decimal places in the texts, or `at_least` if that is larger."""
+    """Return the largest number of decimal places in any of the strings, or `at_least` if that is larger."""
     try:
-        # A single search through all texts is much faster than one call per text.
+        # A single search through all strings is much faster than one call per string.
         if _more_decimals_than(at_least).search(" ".join(texts)) is None:
             return at_least
-    except TypeError:  # a value is not text
+    except TypeError:  # a value is not a string
         pass
     return max(at_least, *map(decimals_of, texts))
 
 
 @cache
 def _more_decimals_than(decimals: int) -> re.Pattern[str]:
-    """Return a pattern that finds any number with more decimal places or with an exponent."""
+    """Return a regex that matches any number with an exponent or with more than `decimals` decimal places.
+
+    Trailing zeros do not count.
+    """
     return re.compile(rf"\.\d{{{decimals}}}0*[1-9]|[eE]")

@@ -105,12 +105,12 @@ class LevelReport:
 
     @property
     def agrees(self) -> bool:
-        """True if every line could be read, and no book became stale or is stale at the end."""
+        """True if every line could be read, and every book had a snapshot and was never stale after it."""
         return self.followed and not self.unread
 
     @property
     def followed(self) -> bool:
-        """True if no book became stale or is stale at the end. Unreadable lines do not matter."""
+        """True if every book had a snapshot and was never stale after it. Ignores unreadable lines."""
         return not any(symbol.stale or symbol.times_stale for symbol in self.symbols.values())
 
     @property

@@ -105,7 +105,10 @@ def read(
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Return units whose tick size fits all prices. Ignore file errors; reading the messages raises them."""
+    """Return a tick size and lot size such that every price is a multiple of the tick size.
+
+    Ignore file errors here. They are raised later, when the messages are read.
+    """
     most = decimals_of(UNITS.tick_size)
     try:
         with closing(TextFile(path).parsed(_ValidRows())) as blocks:
@@ -124,7 +127,7 @@ def is_header(text: str) -> bool:
 class _ValidRows:
     """Reads only rows whose prices may have more decimals than the default tick size.
 
-    It skips all other blocks and invalid rows, so its row numbers differ from the file's.
+    It skips blocks of rows without such a price, and invalid rows, so its row numbers differ from the file's.
     """
 
     def columns(self, block: str) -> TextColumns | None:
@@ -208,7 +211,7 @@ class PublishedTrade(NamedTuple):
 
 
 def trades(path: str | os.PathLike[str], units: Instrument = UNITS) -> Iterator[PublishedTrade]:
-    """Stream the trades in a file, in time order.
+    """Yield the trades in a file, in time order.
 
     The header shows whether obAnalytics inferred the trades or the exchange reported them. Inferred trades
     have a volume in lots. Reported trades have a decimal amount, and their `side` is the taker's side, so the

@@ -15,8 +15,8 @@ comparison looks ahead:
 1. If skipping one state in the replay or the file makes the next two states equal, it skips that state.
 2. Otherwise, it searches a limited number of states on both sides for the nearest run of four equal states,
    and continues there. Shorter runs often match by chance.
-3. Skipped states count as different. However, if both sides skip the same number of states, they are first
-   compared in pairs.
+3. Skipped states count as different. However, if the replay and the file skip equally many states, the
+   skipped states are first compared pairwise.
 """
 
 from __future__ import annotations

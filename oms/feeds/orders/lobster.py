@@ -159,10 +159,10 @@ def _nanoseconds(time: str) -> int:
 
 
 def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
-    """Stream an order-book file as (row number, best levels). The file may have any number of levels.
+    """Yield the rows of an order-book file as (row number, best levels).
 
-    Consecutive equal rows yield the same Top object. Raise FeedError if the file or a row is invalid. O(1)
-    memory.
+    The file may have any number of levels. Consecutive equal rows yield the same Top object. Raise
+    FeedError if the file or a row is invalid. O(1) memory.
     """
     file = TextFile(path)
     last: list[str] = []

@@ -121,7 +121,7 @@ class Recording(Streamed):
         return chain.from_iterable(map(_messages_of, self.columns()))
 
     def columns(self) -> Iterator[Columns]:
-        """Stream the messages in blocks of columns."""
+        """Yield the messages in blocks of columns."""
         return self._parse(self._file, self.units)
 
     def __repr__(self) -> str:

@@ -110,7 +110,7 @@ class Report:
 
     @property
     def compared(self) -> bool:
-        """True if anything was compared: a trade, a state of the book, or a maker."""
+        """True if anything was compared: a trade, a book state, or the maker order of a trade."""
         return any((self.trades, self.states, self.makers, self.makers_not_found))
 
     @property

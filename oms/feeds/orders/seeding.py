@@ -81,10 +81,12 @@ def find_seeds(messages: Iterable[Message], symbol: str, ignore: Collection[int]
 def _referred_to_unseen(
     messages: Iterable[Message], symbol: str, ignore: Collection[int]
 ) -> tuple[dict[int, Order | None], int | None, bool]:
-    """Return the orders that messages refer to while they are not resting, and the first submitted id.
+    """Return `unseen`, `first_submitted`, and `are_certain`.
 
-    An order is None if its messages contradict each other. The third value is True if it is certain that no
-    row submits any of these orders.
+    `unseen` contains, by id, the orders that messages refer to while they are not resting. An order is None
+    if its messages contradict each other. `first_submitted` is the first submitted id, or None.
+    `are_certain` is True if none of these orders is submitted anywhere in the file. It is False if one of
+    them may be.
     """
     # A set of all submitted ids could use up all memory. So each submitted id only marks the place
     # `id % _PLACES`. If an order's place is not marked, no earlier row has submitted the order.
