@@ -33,6 +33,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
     (r"py:class", r"oms\.journal\.connection\.Connection"),  # a protocol like sqlite3.Connection
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
+    (r"py:class", r"oms\.feeds\.orders\.messages\.Columns"),  # an alias for sequences of numbers
+    (r"py:class", r"oms\.id_map\.[KL]"),  # type variables for the keys of an IdMap
 ]
 default_role = "code"  # docstrings write names in single backticks
 autodoc_member_order = "bysource"
