@@ -2,7 +2,7 @@
 
 Each function reads only the price levels or orders that it needs, best first, so its running time does not
 depend on the size of the book. In each docstring, k is the number of levels or orders that the function
-reads.
+reads. The price of a single amount is computed in `oms/price_sums.py`.
 """
 
 from __future__ import annotations

@@ -165,10 +165,11 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
 
 
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
-    fields = dict(body)
+    fields: dict[str, Any] = dict(body)
     remaining = fields.pop("remaining", None)  # missing in bodies of version 3 and earlier
     fills = tuple(OrderFill(**fill) for fill in fields["fills"])
-    trade = Trade(**(fields | {"side": _SIDES[fields["side"]], "fills": fills}))
+    fields |= {"side": _SIDES[fields["side"]], "fills": fills}
+    trade = Trade(**fields)
     _check_ints(trade.trade_id, trade.amount, trade.total_price, *chain.from_iterable(fills))
     if remaining is not None:
         _check_ints(remaining)
