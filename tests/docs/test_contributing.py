@@ -6,6 +6,7 @@ import argparse
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -204,7 +205,9 @@ def test_the_gate_runs_only_the_named_step(tmp_path: Path) -> None:
 def run_with_short_steps(folder: Path, failing: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the whole gate in a folder, where each step only prints that it ran, and one step may fail."""
     shortened = [
-        f"step_{name}() {{ echo {name} ran; {'false' if name == failing else 'true'}; }}" for name in steps()
+        f"step_{name}() {{ sh -c 'kill -INT $$; echo ignored SIGINT' || true; echo {name} ran; "
+        f"{'false' if name == failing else 'true'}; }}"
+        for name in steps()
     ]
     before, _, runner = re.split(r"^# -+ (run them)$", GATE, flags=re.MULTILINE)
     (folder / ".ci").mkdir()
@@ -219,6 +222,11 @@ def test_the_whole_gate_runs_each_step_once(tmp_path: Path) -> None:
     assert process.returncode == 0, process.stdout + process.stderr
     ran = [line.removesuffix(" ran") for line in process.stdout.splitlines() if line.endswith(" ran")]
     assert sorted(ran) == sorted(steps())
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored here")
+def test_no_step_of_the_gate_ignores_sigint(tmp_path: Path) -> None:
+    assert "ignored SIGINT" not in run_with_short_steps(tmp_path).stdout
 
 
 @pytest.mark.parametrize("failing", steps())
