@@ -27,6 +27,8 @@ import pytest
 from oms import OrderManagement, Side, journal
 from workloads import SYMBOL
 
+pytestmark = pytest.mark.long
+
 RESTING = 1_000_000
 BATCH = 1_000
 ROUNDS = 3
