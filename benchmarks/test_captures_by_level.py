@@ -3,7 +3,7 @@
 The reference is the same in every version of the project: it decodes each line with `json`, and stores the
 text of each amount in a dict by the text of its price. It converts, sorts, and verifies nothing.
 
-`earlier` is the ratio of a version that converted every number anew and changed one order after another. It
+`earlier` is the ratio of a version that converted every number again and changed one order after another. It
 was measured with the same code on Python 3.11. The target is half of it, and each test allows for noise and
 other versions of Python. Captures of short messages miss the target, because reading the lines takes half of
 their time.

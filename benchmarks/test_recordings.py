@@ -64,13 +64,13 @@ def bare_replay(rows: Iterable[Row], book: Iterable[tuple[int, ...]] = ()) -> in
             orders[order_id] = side, price, amount
             sides.setdefault(side, SortedList()).add((price, order_id))
         elif order_id in orders:
-            side, price, resting = orders[order_id]  # noqa: PLW2901 - those of the resting order
+            own_side, own_price, resting = orders[order_id]
             remaining = {"reduce": resting - amount, "set": amount, "delete": 0}.get(action, resting)
             if remaining > 0:
-                orders[order_id] = side, price, remaining
+                orders[order_id] = own_side, own_price, remaining
             else:
                 del orders[order_id]
-                sides[side].remove((price, order_id))
+                sides[own_side].remove((own_price, order_id))
         best = {end[0] for queue in sides.values() if queue for end in (queue[0], queue[-1])}
         row = next(published, None)
         equal += row is not None and best.issuperset((row[0], row[2]))

@@ -11,7 +11,7 @@ from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderRow, check_order, new_order
 from oms.order_rows import check_orders
 
-__all__ = ["change_orders"]
+__all__ = ["amount_change", "change_orders"]
 
 BULK = 20
 """Above this number of new orders, a single sort is faster than individual inserts."""
@@ -67,12 +67,22 @@ def _amendments(orders: Mapping[int, OrderRow], amounts: Mapping[int, int]) -> l
             raise OrderNotFoundError(order_id)
         if type(amount) is not int or not 0 <= amount <= MAX_INT:
             raise InvalidOrderError("amounts", amount, f"ints in 0..{MAX_INT}")
-        if not amount:
-            changes.append((OrderRemoved, before))
-        elif amount != before[3]:
-            after = (*before[:3], amount, before[4])
-            changes.append((OrderAmended, (new_order(before), new_order(after))))
+        change = amount_change(before, amount)
+        if change is not None:
+            changes.append(change)
     return changes
+
+
+def amount_change(order: OrderRow, amount: int) -> Change | None:
+    """Return the change that sets the amount of an order, or None if the order already has this amount.
+
+    If the amount is 0, the change removes the order.
+    """
+    if not amount:
+        return OrderRemoved, order
+    if amount == order[3]:
+        return None
+    return OrderAmended, (new_order(order), new_order((*order[:3], amount, order[4])))
 
 
 def _additions(orders: Mapping[int, OrderRow], new_orders: Sequence[Order]) -> list[Change]:

@@ -11,9 +11,9 @@ subscribers, transactions, and recovery work as usual.
 
 from __future__ import annotations
 
-from oms.events import OrderAmended, OrderRemoved
+from oms.batch import amount_change
 from oms.management import OrderManagement
-from oms.models import OrderRow, Side, check_resting, new_order
+from oms.models import OrderRow, Side, check_resting
 
 __all__ = ["BestLevel", "DirectBooks"]
 
@@ -91,9 +91,7 @@ class DirectBooks:
                 self._ledger.admit()
             if self._orders.get(order[0]) != order:
                 return False
-            if not amount:
-                self._ledger.commit(OrderRemoved, order)
-            elif amount != order[3]:
-                after = new_order((*order[:3], amount, order[4]))
-                self._ledger.commit(OrderAmended, (new_order(order), after))
+            change = amount_change(order, amount)
+            if change is not None:
+                self._ledger.commit(*change)
             return True

@@ -197,9 +197,8 @@ def test_a_worker_responds_to_requests_and_reports_errors() -> None:
         assert process.request("memory", orders=1_000)["bytes"] >= 0
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a source distribution has no history")
 def test_an_older_version_comes_from_the_history_and_is_measured_by_the_same_driver(tmp_path: Path) -> None:
-    if not (ROOT / ".git").exists():
-        pytest.skip("this source has no history")
     source = extracted(tmp_path, "HEAD")
     assert source is not None
     (source / "oms" / "__init__.py").write_text("raise ImportError('the older version')")

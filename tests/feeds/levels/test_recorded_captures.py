@@ -1,6 +1,6 @@
 """Captures give the same books and reports as an earlier version of the level feeds.
 
-The earlier version converted every number anew and changed one order after another. The expected values were
+The earlier version converted every number again and changed one order after another. The expected values were
 written down from it. Real recordings are not part of the project, so random captures are replayed, too.
 """
 
