@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from oms.books import Change
 from oms.errors import DuplicateOrderError, InvalidOrderError, OrderNotFoundError
 from oms.events import OrderAdded, OrderAmended, OrderRemoved, OrdersAdded
-from oms.ledger import Change
 from oms.management import OrderManagement
 from oms.models import MAX_INT, Order, OrderRow, check_order, new_order
 from oms.order_rows import check_orders

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
 from oms.errors import DuplicateOrderError
 from oms.events import (
-    Event,
     OrderAdded,
     OrderAmended,
     OrderRemoved,
@@ -22,11 +21,14 @@ from oms.events import (
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "ORDERS_BEFORE", "UNDO", "before_image", "touched"]
+__all__ = ["APPLY", "Books", "Change", "ORDERS_BEFORE", "PARTS", "UNDO", "parts_of"]
 
 
 _ORDER_ID = itemgetter(0)
 BookName = tuple[str, Side]
+
+Change = tuple[type, Any]
+"""The kind and the subject of a change. The kind is the class of its event."""
 
 
 class Books:
@@ -137,12 +139,20 @@ class Books:
 
     # ------------------------------------------------------------------ recovery and checks
 
-    def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
-        """Restore earlier versions of some orders, and rebuild the books in `names`. O(n log n).
+    def restore(self, changes: Sequence[Change]) -> None:
+        """Restore the state before these changes. O(n log n).
 
-        `orders` maps each order id to the earlier order, or to None if the order did not exist. The current
-        state of these orders and books does not matter, so you can repeat an interrupted call.
+        The current state of the changed orders and books does not matter. So the last change may be
+        incomplete, and an interrupted call can be repeated.
         """
+        orders: dict[int, OrderRow | None] = {}
+        names: set[BookName] = set()
+        for kind, subject in reversed(parts_of(changes)):
+            if kind is TradePlaced:
+                self.next_trade_id = subject[0].trade_id
+            for order, rested in ORDERS_BEFORE[kind](subject):
+                orders[order[0]] = order if rested else None
+                names.add(order[1:3])
         for order_id, order in orders.items():
             if order is None:
                 self.orders.pop(order_id, None)
@@ -190,19 +200,20 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
     return groups
 
 
-def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Return the orders that an event changes, by id, as they were before it. New orders map to None."""
-    return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
-
-
-def touched(kind: type[Event], subject: Any) -> set[BookName]:
-    """Return the names of the books that an event changes."""
-    return {order[1:3] for order, _ in ORDERS_BEFORE[kind](subject)}
+def parts_of(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes, with each change that has parts replaced by its parts. O(m) for m parts."""
+    parts: list[Change] = []
+    for kind, subject in changes:
+        if kind in PARTS:
+            parts += PARTS[kind](subject)
+        else:
+            parts.append((kind, subject))
+    return parts
 
 
 Transition = Callable[..., None]
 
-APPLY: dict[type[Event], Transition] = {
+APPLY: dict[type, Transition] = {
     OrderAdded: Books.add,
     OrdersAdded: Books.add_many,
     OrderRemoved: Books.remove,
@@ -218,7 +229,7 @@ def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
     books.amend((after, before))
 
 
-UNDO: dict[type[Event], Transition] = {
+UNDO: dict[type, Transition] = {
     OrderAdded: Books.remove,
     OrdersAdded: Books.remove_many,
     OrderRemoved: Books.add,
@@ -238,7 +249,7 @@ def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, 
     yield (order_id, symbol, side, amount + remaining, price), True
 
 
-ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]]] = {
+ORDERS_BEFORE: dict[type, Callable[[Any], Iterable[tuple[OrderRow, bool]]]] = {
     OrderAdded: lambda order: [(order, False)],
     OrdersAdded: lambda orders: zip(orders, repeat(False), strict=False),
     OrderRemoved: lambda order: [(order, True)],
@@ -251,3 +262,6 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
 The function takes the event's subject. It returns each order as it was before the event, paired with True if
 the order was already in the book, or with False if the event added it.
 """
+
+PARTS: dict[type, Callable[[Any], Iterable[Change]]] = {}
+"""Maps each event type that consists of several changes to a function that returns them, in order."""

@@ -31,22 +31,21 @@ Invariants:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import WeakSet, ref
 
-from oms.books import APPLY, UNDO, Books, before_image, touched
+from oms.books import APPLY, UNDO, Books, Change
 from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
-from oms.events import Event, Snapshot, TradePlaced
-from oms.models import OrderRow
+from oms.events import Event, Snapshot
 from oms.owner import Owner
 from oms.subscribers import Subscribers
 
-__all__ = ["Change", "Ledger", "Savepoint"]
+__all__ = ["Ledger", "MakeChange", "Savepoint"]
 
 LONGEST_WAIT = 30.0
 """The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
@@ -54,11 +53,10 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-_AT_WORK = frozenset({"close", "commit", "commit_all", "settle"})  # the methods of a ledger that set a mark
+MakeChange: TypeAlias = Callable[[type, Any], None]
+"""A function that records a change and applies it. It takes the kind and the subject of the change."""
 
-
-Change = tuple[type[Event], Any]
-"""The kind and the subject of the event that describes a change."""
+_AT_WORK = frozenset({"close", "commit", "commit_all", "commit_steps", "settle"})  # the methods of a ledger that set a mark
 
 
 class Savepoint:
@@ -288,6 +286,43 @@ class Ledger:
             self._settle_at_once()
             raise
 
+    def commit_steps(self, kind: type[Event], verb: Callable[[MakeChange], tuple[Any, ...]]) -> None:
+        """Run a function that makes one change after another, and commit all of them as one event.
+
+        `verb` receives a function that records a change and applies it to the books. It returns the fields of
+        the event's subject that precede the changes. If it makes no change, there is no event.
+        """
+        changes: list[Change] = []
+        books, version = self.books, self.version | 1
+
+        def make(part: type, subject: Any) -> None:
+            changes.append((part, subject))
+            APPLY[part](books, subject)
+
+        try:
+            self._batch_changes, self.busy, self.version = changes, True, version
+            head = verb(make)
+            event = kind.about((*head, tuple(changes)), self.sequence + (len(changes) > 0), self._note)
+            if changes:
+                self._store(event)
+            is_open = len(self._open) > 0
+            self.sequence, self._batch_changes, self.busy, self.version = (
+                event.sequence,
+                (),
+                is_open,
+                version + (not is_open),
+            )
+        except BaseException:
+            self._settle_at_once()
+            raise
+        if changes and not is_open and self.subscribers.callbacks:
+            self.subscribers.publish([event])
+
+    def _store(self, event: Event) -> None:
+        """Store an event whose changes have been applied."""
+        if self._open:
+            self._provisional.append(event)
+
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         event = kind.about(subject, self.sequence + 1, self._note)
         try:
@@ -310,17 +345,13 @@ class Ledger:
 
     def _restore_books(self) -> None:
         """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
-        changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
+        changes: list[Change] = [
+            (type(event), event.subject()) for event in self._provisional[self._count_remaining() :]
+        ]
         changes += self._batch_changes
         if self._kind is not None:
             changes.append((self._kind, self._subject))
-        orders: dict[int, OrderRow | None] = {}
-        for change in reversed(changes):
-            orders.update(before_image(*change))
-        self.books.recover(orders, {name for change in changes for name in touched(*change)})
-        trades = [subject[0] for kind, subject in changes if kind is TradePlaced]
-        if trades:
-            self.books.next_trade_id = trades[0].trade_id
+        self.books.restore(changes)
 
     def _count_remaining(self) -> int:
         """Return the number of provisional events that remain after `_restore`."""

@@ -92,8 +92,10 @@ class OrderManagement:
 
     """
 
+    _books_type: type[Books] = Books
+
     def __init__(self, journal: Journal | None = None) -> None:
-        self._books = Books()
+        self._books = self._books_type()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
         self._lock = self._ledger.lock

@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, cast
 
 from oms import display
 from oms.conversions import as_bool, as_number, as_side, as_text
 from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # for the default; the type checkers contain this module
+
+    Id = TypeVar("Id", default=int)
+else:
+    from typing import TypeVar
+
+    Id = TypeVar("Id")
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
@@ -79,10 +88,13 @@ new_order: Callable[[OrderRow], Order] = partial(
 """Return the Order with these fields. This is twice as fast as calling `Order`."""
 
 
-class OrderFill(NamedTuple):
-    """The part of one order that a trade fills: `amount` lots at `price` ticks."""
+class OrderFill(NamedTuple, Generic[Id]):
+    """The part of one order that a trade fills: `amount` lots at `price` ticks.
 
-    order_id: int
+    `order_id` is an int. In an execution of a MatchingEngine, it is the submitter's own id: an int or a str.
+    """
+
+    order_id: Id
     amount: int
     price: int
 
