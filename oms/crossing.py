@@ -55,20 +55,20 @@ class Crossing:
         queue = deque([(order, filled)])
         first_price = self._books.last_prices.get(order.symbol)
         while queue:
-            execution = self._execute(*queue.popleft())
+            execution = self.execute(*queue.popleft())
             executions.append(execution)
             if execution.fills and self._register.stops:
                 queue.extend(self._trigger(execution))
         prices = [execution.fills[-1].price for execution in executions if execution.fills]
         if prices and prices[-1] != first_price:
-            self._make(LastPriceChanged, (order.symbol, first_price, prices[-1]))
+            self._make((LastPriceChanged, (order.symbol, first_price, prices[-1])))
         return tuple(executions)
 
     def cancel(self, entry: Entry) -> None:
         """Remove an open order."""
         if not entry.waiting:
-            self._make(OrderRemoved, self._books.orders[entry.arrival])
-        self._make(EntryChanged, (entry, None))
+            self._make((OrderRemoved, self._books.orders[entry.arrival]))
+        self._make((EntryChanged, (entry, None)))
 
     def reduce(self, entry: Entry, amount: int) -> Entry:
         """Reduce an order by `amount` lots, which is less than its open amount. Hidden lots go first."""
@@ -77,9 +77,9 @@ class Crossing:
         visible = amount - from_hidden
         if visible and not waiting:
             before = new_order(self._books.orders[arrival])
-            self._make(OrderAmended, (before, before._replace(amount=before.amount - visible)))
+            self._make((OrderAmended, (before, before._replace(amount=before.amount - visible))))
         reduced = Entry(arrival, order, total - amount, hidden - from_hidden, waiting)
-        self._make(EntryChanged, (entry, reduced))
+        self._make((EntryChanged, (entry, reduced)))
         return reduced
 
     # ------------------------------------------------------------------ stops
@@ -90,7 +90,7 @@ class Crossing:
 
     def _wait(self, order: Submission, filled: int) -> Execution:
         entry = Entry(self._books.next_arrival, order, order.amount + filled, waiting=True)
-        self._make(EntryChanged, (None, entry))
+        self._make((EntryChanged, (None, entry)))
         return Execution(
             order.order_id, order.symbol, order.side, order.amount, 0, 0, (), order.amount, 0, None
         )
@@ -100,15 +100,15 @@ class Crossing:
         prices = [fill.price for fill in (execution.fills[0], execution.fills[-1])]
         entries = self._register.triggered(execution.symbol, min(prices), max(prices))
         for entry in entries:
-            self._make(EntryChanged, (entry, None))
+            self._make((EntryChanged, (entry, None)))
         return [(entry.order._replace(amount=entry.total), 0) for entry in entries]
 
     # ------------------------------------------------------------------ one order
 
-    def _execute(self, order: Submission, filled: int) -> Execution:
+    def execute(self, order: Submission, filled: int) -> Execution:
         """Fill what the order can take, and let the rest stay in the book or cancel it."""
         order_id, symbol, side, amount, price, time_in_force, post_only = order[:7]
-        best = self._best_price(order)
+        best = self.best_price(order)
         if best is None:
             fills, canceled, reason = (), 0, None
         elif post_only is not None:
@@ -134,7 +134,7 @@ class Crossing:
             order_id, symbol, side, amount, traded, total, tuple(fills), remaining, canceled, reason
         )
 
-    def _best_price(self, order: Submission) -> int | None:
+    def best_price(self, order: Submission) -> int | None:
         """Return the best price that the order crosses, or None if the order crosses nothing."""
         book = self._books.by_name.get((order.symbol, order.side))
         best = None if book is None else book.best_price()
@@ -144,8 +144,8 @@ class Crossing:
     def _rest(self, order: Submission, price: int, remaining: int, total: int) -> None:
         arrival = self._books.next_arrival
         visible = remaining if order.display is None else min(order.display, remaining)
-        self._make(OrderAdded, (arrival, order.symbol, order.side.opposite, visible, price))
-        self._make(EntryChanged, (None, Entry(arrival, order, total, remaining - visible)))
+        self._make((OrderAdded, (arrival, order.symbol, order.side.opposite, visible, price)))
+        self._make((EntryChanged, (None, Entry(arrival, order, total, remaining - visible))))
 
     def _take(self, order: Submission) -> tuple[list[OrderFill[OrderId]], int, CancelReason | None]:
         """Fill an order up to its price. Return the fills, and how much self-trade prevention canceled.
@@ -198,7 +198,7 @@ class Crossing:
         trade = Trade(books.next_trade_id, order.symbol, order.side, amount, total, fills)
         makers = [entries[fill[0]] for fill in fills]
         left = books.orders[fills[-1][0]][3] - fills[-1][1]
-        self._make(TradePlaced, (trade, left))
+        self._make((TradePlaced, (trade, left)))
         for entry in makers[:-1] if left else makers:
             self._close_or_refill(entry, fills[-1].price)
         return [OrderFill(entry.order.order_id, fill[1], fill[2]) for entry, fill in zip(makers, fills, strict=True)]
@@ -207,12 +207,12 @@ class Crossing:
         """Remove the entry of a filled order. If a part of the order is hidden, show the next tip."""
         _, order, total, hidden, _ = entry
         if not hidden:
-            self._make(EntryChanged, (entry, None))
+            self._make((EntryChanged, (entry, None)))
             return
         assert order.display is not None, "only an iceberg order has a hidden part"
         arrival, visible = self._books.next_arrival, min(order.display, hidden)
-        self._make(EntryChanged, (entry, Entry(arrival, order, total, hidden - visible)))
-        self._make(OrderAdded, (arrival, order.symbol, order.side.opposite, visible, price))
+        self._make((EntryChanged, (entry, Entry(arrival, order, total, hidden - visible))))
+        self._make((OrderAdded, (arrival, order.symbol, order.side.opposite, visible, price)))
 
     # ------------------------------------------------------------------ self-trade prevention, fill or kill
 

@@ -53,8 +53,8 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-MakeChange: TypeAlias = Callable[[type, Any], None]
-"""A function that records a change and applies it. It takes the kind and the subject of the change."""
+MakeChange: TypeAlias = Callable[[Change], object]
+"""A function that records a change. Inside a verb of several steps, it also applies the change."""
 
 _AT_WORK = frozenset({"close", "commit", "commit_all", "commit_steps", "settle"})  # the methods of a ledger that set a mark
 
@@ -295,9 +295,9 @@ class Ledger:
         changes: list[Change] = []
         books, version = self.books, self.version | 1
 
-        def make(part: type, subject: Any) -> None:
-            changes.append((part, subject))
-            APPLY[part](books, subject)
+        def make(change: Change) -> None:
+            changes.append(change)
+            APPLY[change[0]](books, change[1])
 
         try:
             self._batch_changes, self.busy, self.version = changes, True, version

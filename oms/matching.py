@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from oms.books import Change
 from oms.crossing import Crossing
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent, OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
@@ -95,6 +96,13 @@ class MatchingEngine(OrderManagement):
         with self._lock:
             if order_id in self._engine_books().register.arrivals:
                 raise DuplicateOrderError(order_id)
+            changes: list[Change] = []
+            crossing = Crossing(self._books, self._prevention, changes.append)
+            if stop_price is None and crossing.best_price(order) is None:
+                execution = crossing.execute(order, 0)
+                if changes:
+                    self._ledger.commit(OrderSubmitted, ((order,), (execution,), tuple(changes)))
+                return execution
             return self._cross(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
     def replace(
@@ -139,7 +147,12 @@ class MatchingEngine(OrderManagement):
         """Cancel an open order, and return it as it was."""
         check_order_key(order_id)
         with self._lock:
-            return self._cancel([self._entry(order_id)])[0]
+            entry = self._entry(order_id)
+            canceled = self._open_order(entry)
+            changes: list[Change] = []
+            Crossing(self._books, self._prevention, changes.append).cancel(entry)
+            self._ledger.commit(OrdersCanceled, ((entry.order,), (), tuple(changes)))
+            return canceled
 
     def cancel_all(
         self, symbol: str | None = None, side: Side | None = None, owner: str | None = None
