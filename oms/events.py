@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self, cast, runtime_checkable
 
+from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade, new_order
 
 __all__ = [
     "Event",
+    "InstrumentKeeper",
     "Journal",
     "OrderAdded",
     "OrderAmended",
@@ -264,12 +266,13 @@ class Snapshot(NamedTuple):
     """The complete state of an OrderManagement at one moment.
 
     `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
-    `orders` are all resting orders.
+    `orders` are all resting orders. `instruments` are pairs of a symbol and its instrument, sorted by symbol.
     """
 
     sequence: int = 0
     next_trade_id: int = 1
     orders: tuple[Order, ...] = ()
+    instruments: tuple[tuple[str, Instrument], ...] = ()
 
 
 class Journal(Protocol):
@@ -325,4 +328,28 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the storage. A second call does nothing. Raises JournalError."""
+        ...
+
+
+@runtime_checkable
+class InstrumentKeeper(Protocol):
+    """A journal that can also store the instruments of symbols.
+
+    If a journal is not an InstrumentKeeper, setting an instrument raises JournalError. Then pass the
+    instruments to OrderManagement each time you open the journal.
+    """
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the stored instruments by symbol. Raises JournalError.
+
+        They must be correct even after an interrupted `keep_instruments`.
+        """
+        ...
+
+    def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
+        """Store instruments by symbol, and append the batch, or do neither.
+
+        Each new instrument replaces the symbol's earlier one. The batch is empty or as in `append`, and so
+        are the rules for a JournalError.
+        """
         ...

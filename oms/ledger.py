@@ -64,12 +64,13 @@ Change = tuple[type[Event], Any]
 class Savepoint:
     """The state at the start of a transaction or a what-if, to which a rollback returns."""
 
-    __slots__ = ("depth", "ended", "events", "handle", "keep", "outer_note", "sequence")
+    __slots__ = ("depth", "ended", "events", "handle", "instruments", "keep", "outer_note", "sequence")
 
     def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
         self.depth = len(ledger._open)
         self.events = len(ledger._provisional)
         self.sequence = ledger.sequence
+        self.instruments = ledger.books.instruments
         self.outer_note = ledger._note
         self.keep = keep
         self.ended = False  # True once its `__exit__` has begun or can no longer be called
@@ -127,8 +128,8 @@ class Ledger:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Load a snapshot into a new, empty ledger. O(n log n) for n orders."""
-        self.sequence, self.books.next_trade_id, orders = snapshot
-        self.books.add_many(orders)
+        self.sequence = snapshot.sequence
+        self.books.restore(snapshot)
 
     @property
     def is_open(self) -> bool:
@@ -389,7 +390,7 @@ class Ledger:
             event = provisional[-1]
             UNDO[type(event)](self.books, event.subject())
             provisional.pop()
-        self.sequence, self._target = savepoint.sequence, None
+        self.sequence, self.books.instruments, self._target = savepoint.sequence, savepoint.instruments, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
         """End the transaction that began at the savepoint, and return the events that it commits."""

@@ -22,6 +22,7 @@ from oms.events import (
     Snapshot,
     TradePlaced,
 )
+from oms.instrument import Instrument
 from oms.ledger import Ledger
 from oms.locked import Locked
 from oms.models import (
@@ -47,6 +48,7 @@ from oms.models import (
 )
 from oms.order_book import OrderBook
 from oms.order_rows import as_rows
+from oms.reference_data import ReferenceData
 from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
@@ -54,7 +56,7 @@ __all__ = ["OrderManagement"]
 _COPYING = "copying, pickling, or taking a snapshot"
 
 
-class OrderManagement:
+class OrderManagement(ReferenceData):
     """The order books of many symbols, with exact prices and trades.
 
     Each symbol has two books. The BUY book contains the asks. BUY trades fill them from the lowest price
@@ -92,12 +94,15 @@ class OrderManagement:
 
     """
 
-    def __init__(self, journal: Journal | None = None) -> None:
+    def __init__(
+        self, journal: Journal | None = None, *, instruments: Mapping[str, Instrument] | None = None
+    ) -> None:
         self._books = Books()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
         self._lock = self._ledger.lock
         self._orders, self._by_name = self._books.orders, self._books.by_name
+        self._start(journal, instruments)
 
     # ------------------------------------------------------------------ the four basic methods
 
@@ -644,12 +649,13 @@ class OrderManagement:
         >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
         >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
         Snapshot(sequence=1, next_trade_id=1,
-            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),))
+            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),),
+            instruments=())
 
         """
         with self.locked():
             self._ledger.check_closed(_COPYING)
-            return Snapshot(self._ledger.sequence, self._books.next_trade_id, self._list(None, None))
+            return state.snapshot_of(self._ledger)
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
@@ -686,8 +692,7 @@ class OrderManagement:
         OrderManagement.__init__(other)
         with self.locked():
             self._ledger.check_closed(_COPYING)
-            state.copy_books(self._books, other._books)
-            other._ledger.sequence = self._ledger.sequence
+            state.copy_state(self._ledger, other._ledger)
         vars(other).update(self._own())
         return other
 
@@ -699,11 +704,11 @@ class OrderManagement:
     def __getstate__(self) -> dict[str, Any]:
         with self.locked():
             self._ledger.check_closed(_COPYING)
-            return {"books": state.pack(self._books, self._ledger.sequence), "own": self._own()}
+            return {"books": state.pack(self._ledger), "own": self._own()}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         OrderManagement.__init__(self)
-        self._ledger.sequence = state.unpack(values, self._books)
+        state.unpack(values, self._ledger)
         vars(self).update(values["own"])
 
     def _own(self) -> dict[str, Any]:

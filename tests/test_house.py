@@ -51,6 +51,7 @@ LAYERS = {
         "state",
         "transaction",
         "locked",
+        "reference_data",
     },
     "facade": {"batch", "direct_books", "id_map", "management", "__init__"},
 }

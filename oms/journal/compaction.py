@@ -85,7 +85,7 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
 
 def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[object, ...]]]:
     """Return the head and the rows of the orders as they were before event `first`."""
-    sequence, next_trade_id, resting = state_after(event_log, first - 1).snapshot()
+    sequence, next_trade_id, resting, _ = state_after(event_log, first - 1).snapshot()
     orders: list[tuple[object, ...]] = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
     head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
     return head, orders

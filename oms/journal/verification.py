@@ -64,7 +64,7 @@ def verify_event_log(event_log: EventLog) -> Verification:
         om = replayed(event_log, end.sequence, trades.check)
         trades.check_end()
     orders = event_log.orders("orders", end)
-    sequence, next_trade_id, resting = om.snapshot()
+    sequence, next_trade_id, resting, _ = om.snapshot()
     result = sequence, next_trade_id, sorted(resting)
     if result != (end.sequence, end.next_trade_id, sorted(orders)):
         raise JournalError(f"{event_log.place}: orders", "they do not match the events")

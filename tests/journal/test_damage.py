@@ -94,7 +94,7 @@ def state_of(file: Path) -> State | None:
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:
-    sequence, next_trade_id, _ = om.snapshot()
+    sequence, next_trade_id, *_ = om.snapshot()
     return next_trade_id, sequence
 
 

@@ -94,5 +94,5 @@ def states(commands: list[Command]) -> list[State]:
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:
-    sequence, next_trade_id, _ = om.snapshot()
+    sequence, next_trade_id, *_ = om.snapshot()
     return next_trade_id, sequence
