@@ -37,6 +37,7 @@ LAYERS = {
         "order_rows",
         "events",
         "instrument",
+        "size",
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing"},

@@ -323,12 +323,12 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "state must be an undamaged state that this version of oms pickled, not {} (dict)",
     ),
     (
-        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[call-overload] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
-        "convert with to_ticks('12.5')",
+        "convert with to_ticks('12.5'), or pass off_tick='raise'",
     ),
     (
-        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[call-overload] # the mistake
         "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not np.int8(5) (int8); "
         "convert with int(amount), or a whole array with .tolist()",
     ),
@@ -350,6 +350,47 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         lambda: Instrument().price_text(np.int64(5)),  # type: ignore[arg-type] # the mistake
         "ticks must be an int >= 0, not np.int64(5) (int64); convert with int(ticks), or a whole array with "
         ".tolist()",
+    ),
+    (
+        lambda: Instrument("0.01", "0.5").to_lots(1.5),  # type: ignore[call-overload] # the mistake
+        "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not 1.5 (float); "
+        "convert with to_lots('1.5'), or pass off_lot='raise'",
+    ),
+    (
+        lambda: Instrument("0.01", "1").to_ticks(20.256, off_tick="raise"),
+        "price must be a multiple of 0.01, such as 20.25 or 20.26, not 20.256 (float); "
+        "round with off_tick='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument("0.01", "10").to_lots("25", off_lot="raise"),
+        "amount must be a multiple of 10, such as 20 or 30, not '25' (str); "
+        "round with off_lot='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument().to_ticks(float("nan"), off_tick="nearest"),
+        "price must be a finite number >= 0, not nan (float)",
+    ),
+    (lambda: Instrument().to_ticks(-0.5, off_tick="up"), "price must be 0 or more, not -0.5 (float)"),
+    (
+        lambda: Instrument().to_ticks("1", off_tick="floor"),  # type: ignore[call-overload] # the mistake
+        "off_tick must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
+        lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
+        "total must be an int, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument(currency=""),
+        "currency must be a non-empty str of valid Unicode, or None, not '' (str)",
+    ),
+    (
+        lambda: Instrument(name=b"JPM"),  # type: ignore[arg-type] # the mistake
+        "name must be a non-empty str of valid Unicode, or None, not b'JPM' (bytes); "
+        "convert with name.decode()",
+    ),
+    (
+        lambda: Instrument("0.01", price_decimals=1),
+        "price_decimals must be an int in 2..40, or None, not 1 (int)",
     ),
     (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
