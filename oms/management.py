@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from oms import ladder, pricing, state
 from oms.books import Books
+from oms.clock import Clock, checked_clock
 from oms.durability import DurableLedger
 from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import (
@@ -74,6 +75,11 @@ class OrderManagement:
     JournalError. A new OrderManagement loads its state from the journal. This takes O(n log n) for n
     stored orders and events.
 
+    With a `clock`, each event has the time at which its change was made. The clock is a function without
+    arguments that returns an integer from 0 to 2^63-1, in nanoseconds since 1970, such as `time.time_ns`.
+    Times never affect a result, so they can also go back. Copies, pickles, and snapshots do not contain the
+    clock.
+
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
     >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
@@ -92,11 +98,12 @@ class OrderManagement:
 
     """
 
-    def __init__(self, journal: Journal | None = None) -> None:
+    def __init__(self, journal: Journal | None = None, *, clock: Clock | None = None) -> None:
         self._books = Books()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
         self._lock = self._ledger.lock
+        self._ledger.clock = checked_clock(clock)
         self._orders, self._by_name = self._books.orders, self._books.by_name
 
     # ------------------------------------------------------------------ the four basic methods
@@ -403,6 +410,34 @@ class OrderManagement:
         with self.locked():
             return self._ledger.subscribers.subscribe(callback)
 
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that gives events their time, or None if events have no time.
+
+        You can set it at any time, also inside a transaction. Each event has the time at which its method
+        was called. The clock is called once for each event, with the lock held, and only if a subscriber, a
+        journal, or a transaction needs the event. It cannot use these books, and is not called in a what-if.
+        If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method raises
+        that exception or InvalidArgumentError, and nothing changes.
+
+        Setting a clock raises InvalidArgumentError unless it is None or callable. O(1).
+
+        >>> om = OrderManagement(clock=lambda: 1_792_998_000_000_000_000)
+        >>> unsubscribe = om.subscribe(lambda event: print(event.time))
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        1792998000000000000
+        >>> om.clock = None
+        >>> om.remove_order(1)
+        None
+
+        """
+        return self._ledger.clock
+
+    @clock.setter
+    def clock(self, clock: Clock | None) -> None:
+        with self.locked():
+            self._ledger.clock = checked_clock(clock)
+
     # ------------------------------------------------------------------ queries
 
     def get_order(self, order_id: int) -> Order:
@@ -653,7 +688,7 @@ class OrderManagement:
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement restored from a snapshot. It has no journal and no subscribers.
+        """Return a new OrderManagement restored from a snapshot, without a journal, subscribers, or a clock.
 
         Raises InvalidOrderError if the snapshot contains an invalid order or number, and
         DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
@@ -669,7 +704,7 @@ class OrderManagement:
         return om
 
     def copy(self) -> Self:
-        """Return an independent copy with the same state. It has no journal and no subscribers.
+        """Return an independent copy with the same state. It has no journal, no subscribers, and no clock.
 
         Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
@@ -763,8 +798,7 @@ class OrderManagement:
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
-        books = self._admitted().select(symbol, side)
-        return tuple(chain.from_iterable(book.orders() for book in books))
+        return tuple(chain.from_iterable(book.orders() for book in self._admitted().select(symbol, side)))
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """Return a book. If the book has no orders, return a new empty book without storing it."""
