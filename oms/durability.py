@@ -56,7 +56,7 @@ class DurableLedger(Ledger):
         """True, because the journal needs every event."""
         return True
 
-    def commit(self, kind: type[Event], subject: Any) -> None:
+    def commit(self, kind: type[Event], subject: Any, event: Event | None = None) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 
         Inside a transaction, nothing is appended until the outermost transaction ends. Raises JournalError.
@@ -64,17 +64,18 @@ class DurableLedger(Ledger):
         if self._open:
             super().commit(kind, subject)
             return
-        event, version = kind.about(subject, self.sequence + 1, None), self.version | 1
+        version = self.version | 1
         try:
             self._subject = subject
             self._kind, self.busy, self.version = kind, True, version
+            event = event or kind.about(subject, self.sequence + 1, None, self._now())
             self._journal.append((event,))
         except BaseException as error:
-            if isinstance(error, JournalError):
+            if event is None or isinstance(error, JournalError):  # the event is not in the journal
                 self._kind, self.busy, self.version = None, False, version + 1
             self._settle_at_once()
             raise
-        super().commit(kind, subject)
+        super().commit(kind, subject, event)
 
     def settle(self) -> None:
         """Finish interrupted changes that are in the journal, and roll back all others.

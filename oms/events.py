@@ -29,7 +29,8 @@ class Event:
     """One change to the books.
 
     The sequence number `sequence` is 1 for the first event, 2 for the second, and so on. `note` is the text
-    that was passed to the event's transaction, or None. An event contains all data that is needed to replay
+    that was passed to the event's transaction, or None. `time` is the time of the change in nanoseconds since
+    1970, or None if the OrderManagement had no clock. An event contains all data that is needed to replay
     the change. Two events are equal if they have the same class and the same fields.
 
     A subclass must define `symbol` and `rows`.
@@ -39,7 +40,7 @@ class Event:
     >>> unsubscribe = om.subscribe(print)
     >>> om.add_order(1, "JPM", Side.BUY, 20, 20)  # doctest: +NORMALIZE_WHITESPACE
     OrderAdded(order=Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),
-        sequence=1, note=None)
+        sequence=1, note=None, time=None)
 
     """
 
@@ -47,12 +48,13 @@ class Event:
 
     sequence: int
     note: str | None
+    time: int | None
 
     @classmethod
-    def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
+    def about(cls, subject: Any, sequence: int, note: str | None, time: int | None) -> Self:
         """Create an event from its subject (see the method `subject`)."""
         make = cast("Callable[..., Self]", cls)  # each class has its own first field
-        return make(subject, sequence, note)
+        return make(subject, sequence, note, time)
 
     def subject(self) -> Any:
         """Return what the event is about: an order, a tuple of orders, or a pair.
@@ -110,12 +112,14 @@ class _OfOrder(NamedTuple):
     order: Order
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfOrders(NamedTuple):
     orders: tuple[Order, ...]
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfTwo(NamedTuple):
@@ -123,6 +127,7 @@ class _OfTwo(NamedTuple):
     after: Order
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfTrade(NamedTuple):
@@ -130,15 +135,16 @@ class _OfTrade(NamedTuple):
     remaining: int | None
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OrderEvent(Event, _OfOrder):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
+    def about(cls, subject: OrderRow, sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about an order. See Event."""
-        return cls(new_order(subject), sequence, note)
+        return cls(new_order(subject), sequence, note, time)
 
     @property
     def symbol(self) -> str:
@@ -150,10 +156,10 @@ class _OrdersEvent(Event, _OfOrders):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None) -> Self:
+    def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about orders, which are all Orders or all rows. See Event."""
         orders = subject if type(subject[0]) is Order else tuple(map(new_order, subject))
-        return super().about(orders, sequence, note)
+        return super().about(orders, sequence, note, time)
 
     @property
     def symbol(self) -> None:
@@ -207,9 +213,9 @@ class OrderAmended(Event, _OfTwo):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
+    def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about an amendment: the old order and the amended order. See Event."""
-        return cls(*subject, sequence, note)
+        return cls(*subject, sequence, note, time)
 
     def subject(self) -> tuple[Order, Order]:
         """Return the old order and the amended order."""
@@ -236,9 +242,11 @@ class TradePlaced(Event, _OfTrade):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: tuple[Trade, int | None], sequence: int, note: str | None) -> Self:
+    def about(
+        cls, subject: tuple[Trade, int | None], sequence: int, note: str | None, time: int | None
+    ) -> Self:
         """Return an event about a trade and the remaining amount. See Event."""
-        return cls(*subject, sequence, note)
+        return cls(*subject, sequence, note, time)
 
     def subject(self) -> tuple[Trade, int | None]:
         """Return the trade and the remaining amount of the last order filled."""

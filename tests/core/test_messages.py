@@ -295,6 +295,12 @@ def journaled_ids() -> OrderManagement:
     return om
 
 
+def add_with_a_clock_of_seconds() -> None:
+    om = OrderManagement(clock=lambda: 1.5)  # type: ignore[arg-type, return-value] # the mistake
+    om.subscribe(bool)
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+
+
 CENT = Instrument("0.01", "1")
 
 
@@ -413,6 +419,14 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().transaction(b"why"),  # type: ignore[arg-type] # the mistake
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
+    ),
+    (
+        lambda: OrderManagement(clock=5),  # type: ignore[arg-type] # the mistake
+        "clock must be None or a callable, not 5 (int); pass time.time_ns",
+    ),
+    (
+        add_with_a_clock_of_seconds,
+        f"the result of clock() must be {IDS}, not 1.5 (float); use time.time_ns, which returns nanoseconds",
     ),
     (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
