@@ -59,6 +59,7 @@ def verify_event_log(event_log: EventLog) -> Verification:
     for _ in event_log.noted():
         pass
     event_log.replies()
+    event_log.instruments()
     read_state(event_log.connection, event_log.place)
     with closing(_Trades(event_log)) as trades:
         om = replayed(event_log, end.sequence, trades.check)
