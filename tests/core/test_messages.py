@@ -33,6 +33,7 @@ from oms import (
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
+    JournalError,
     OpenTransactionError,
     Order,
     OrderFill,
@@ -294,6 +295,22 @@ def journaled_ids() -> OrderManagement:
     return om
 
 
+def add_with_a_clock_of_seconds() -> None:
+    om = OrderManagement(clock=lambda: 1.5)  # type: ignore[arg-type, return-value] # the mistake
+    om.subscribe(bool)
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+
+
+CENT = Instrument("0.01", "1")
+
+
+def with_instrument() -> OrderManagement:
+    """Return an OrderManagement with an instrument and an order of 20 lots at 2005 ticks."""
+    om = OrderManagement(instruments={"JPM": CENT})
+    om.add_order(1, "JPM", Side.BUY, 20, 2005)
+    return om
+
+
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: IdMap().new([]),  # type: ignore[arg-type] # the mistake
@@ -404,6 +421,14 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
     ),
     (
+        lambda: OrderManagement(clock=5),  # type: ignore[arg-type] # the mistake
+        "clock must be None or a callable, not 5 (int); pass time.time_ns",
+    ),
+    (
+        add_with_a_clock_of_seconds,
+        f"the result of clock() must be {IDS}, not 1.5 (float); use time.time_ns, which returns nanoseconds",
+    ),
+    (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
         "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
     ),
@@ -437,6 +462,41 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
+    (
+        lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, "
+        "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
+    ),
+    (
+        lambda: OrderManagement().set_instrument("JPM", "0.01"),  # type: ignore[arg-type] # the mistake
+        "instrument must be an Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: with_instrument().set_instrument("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with 1 tick = 0.01, 1 lot = 1 while orders of 'JPM' are resting, "
+        "not Instrument(ti... lot_size='1') (Instrument); "
+        "convert them with convert_orders('JPM', instrument)",
+    ),
+    (
+        lambda: OrderManagement().convert_orders("JPM", CENT),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); call set_instrument('JPM', instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument); "
+        "use om.instrument('JPM').finer(instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument(f"0.{'0' * 18}1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(instruments={"JPM": CENT})),  # type: ignore[arg-type] # the mistake
+        "instruments must be a tuple of pairs of a symbol and an Instrument, sorted by symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); write tuple(sorted(instruments.items()))",
+    ),
 ]
 
 
@@ -751,6 +811,11 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         read_keys_with_another_parse,
         InvalidArgumentError,
         "key must be text that parse converts to a hashable key, not '8f2c-77' (str); pass another parse",
+    ),
+    (
+        lambda: OrderManagement(MemoryJournal()).set_instrument("JPM", CENT),
+        JournalError,
+        "MemoryJournal: it cannot store instruments; pass them to OrderManagement(journal, instruments=...)",
     ),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),
