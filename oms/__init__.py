@@ -27,6 +27,7 @@ from oms.errors import (
 )
 from oms.events import (
     Event,
+    InstrumentKeeper,
     Journal,
     OrderAdded,
     OrderAmended,
@@ -46,6 +47,7 @@ __all__ = [
     "Event",
     "IdMap",
     "Instrument",
+    "InstrumentKeeper",
     "InsufficientLiquidityError",
     "InvalidArgumentError",
     "InvalidOrderError",

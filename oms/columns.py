@@ -13,7 +13,7 @@ __all__ = ["EVENT_COLUMNS", "event_rows", "to_columns"]
 
 Row = tuple[Any, ...]
 
-EVENT_COLUMNS = ("sequence", "event", "note", "order_id", "symbol", "side", "price", "change")
+EVENT_COLUMNS = ("sequence", "event", "note", "time", "order_id", "symbol", "side", "price", "change")
 
 
 class _Shape(NamedTuple):
@@ -33,7 +33,8 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 
     An Event produces one row for each changed amount. The column `change` is positive for an added amount and
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
-    amendment produces two rows. The first removes the old order, and the second adds the amended order.
+    amendment produces two rows. The first removes the old order, and the second adds the amended order. The
+    column `time` is in nanoseconds since 1970, or None for an event without a time.
 
     If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
 
@@ -110,7 +111,7 @@ def _trade(trade: Trade) -> Iterator[Row]:
 
 def event_rows(event: Event) -> Iterator[Row]:
     """Yield one row for each amount that an event changes. EVENT_COLUMNS contains the column names."""
-    head = event.sequence, type(event).__name__, event.note
+    head = event.sequence, type(event).__name__, event.note, event.time
     for order_id, symbol, side, price, change in event.rows():
         yield *head, order_id, symbol, side.value, price, change
 

@@ -26,7 +26,15 @@ from oms.events import OrderAdded, OrderAmended, OrderRemoved, TradePlaced
 from oms.ledger import MakeChange
 from oms.models import MAX_INT, OrderFill, OrderRow, Trade, new_order
 from oms.register import Entry
-from oms.submission import CancelReason, Execution, OrderId, PostOnly, SelfTradePrevention, Submission, TimeInForce
+from oms.submission import (
+    CancelReason,
+    Execution,
+    OrderId,
+    PostOnly,
+    SelfTradePrevention,
+    Submission,
+    TimeInForce,
+)
 
 __all__ = ["Crossing"]
 
@@ -85,7 +93,11 @@ class Crossing:
     # ------------------------------------------------------------------ stops
 
     def _is_triggered(self, order: Submission) -> bool:
-        last_price, stop_price, sign = self._books.last_prices.get(order.symbol), order.stop_price, order.side.sign
+        last_price, stop_price, sign = (
+            self._books.last_prices.get(order.symbol),
+            order.stop_price,
+            order.side.sign,
+        )
         return last_price is not None and stop_price is not None and sign * last_price >= sign * stop_price
 
     def _wait(self, order: Submission, filled: int) -> Execution:
@@ -201,7 +213,10 @@ class Crossing:
         self._make((TradePlaced, (trade, left)))
         for entry in makers[:-1] if left else makers:
             self._close_or_refill(entry, fills[-1].price)
-        return [OrderFill(entry.order.order_id, fill[1], fill[2]) for entry, fill in zip(makers, fills, strict=True)]
+        return [
+            OrderFill(entry.order.order_id, fill[1], fill[2])
+            for entry, fill in zip(makers, fills, strict=True)
+        ]
 
     def _close_or_refill(self, entry: Entry, price: int) -> None:
         """Remove the entry of a filled order. If a part of the order is hidden, show the next tip."""

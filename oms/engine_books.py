@@ -124,7 +124,9 @@ class EngineBooks(Books):
         self.register._check()
         resting = {arrival for arrival, entry in self.register.entries.items() if not entry.waiting}
         assert resting == self.orders.keys(), "an entry that does not wait is resting, and the reverse"
-        assert all(arrival < self.next_arrival for arrival in self.register.entries), "arrivals are not reused"
+        assert all(arrival < self.next_arrival for arrival in self.register.entries), (
+            "arrivals are not reused"
+        )
 
 
 def _apply(books: EngineBooks, subject: EngineSubject) -> None:

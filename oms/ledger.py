@@ -30,18 +30,19 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic, sleep
 from typing import Any, TypeAlias
-from weakref import WeakSet, ref
+from weakref import ref
 
 from oms.books import APPLY, UNDO, Books, Change
 from oms.call_stack import callers
+from oms.clock import Clock, checked_time
 from oms.errors import OmsError, OpenTransactionError
 from oms.events import Event, Snapshot
+from oms.fork import reset_in_forks
 from oms.owner import Owner
 from oms.subscribers import Subscribers
 
@@ -56,18 +57,21 @@ _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 MakeChange: TypeAlias = Callable[[Change], object]
 """A function that records a change. Inside a verb of several steps, it also applies the change."""
 
-_AT_WORK = frozenset({"close", "commit", "commit_all", "commit_steps", "settle"})  # the methods of a ledger that set a mark
+_AT_WORK = frozenset(
+    {"close", "commit", "commit_all", "commit_steps", "settle"}
+)  # the methods of a ledger that set a mark
 
 
 class Savepoint:
     """The state at the start of a transaction or a what-if, to which a rollback returns."""
 
-    __slots__ = ("depth", "ended", "events", "handle", "keep", "outer_note", "sequence")
+    __slots__ = ("depth", "ended", "events", "handle", "instruments", "keep", "outer_note", "sequence")
 
     def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
         self.depth = len(ledger._open)
         self.events = len(ledger._provisional)
         self.sequence = ledger.sequence
+        self.instruments = ledger.books.instruments
         self.outer_note = ledger._note
         self.keep = keep
         self.ended = False  # True once its `__exit__` has begun or can no longer be called
@@ -96,6 +100,7 @@ class Ledger:
         "_waiting",
         "books",
         "busy",
+        "clock",
         "lock",
         "sequence",
         "subscribers",
@@ -106,6 +111,7 @@ class Ledger:
         self.lock = RLock()
         self.books = books
         self.subscribers = Subscribers(self.lock)
+        self.clock: Clock | None = None  # gives events their time; None gives them no time
         self.sequence = 0  # the sequence number of the last event
         self.version: int = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
@@ -121,12 +127,12 @@ class Ledger:
         self._provisional: list[Event] = []
         self._waiting = Condition(self.lock)  # notified when a transaction ends
         self._waiters = 0  # may be too high after an interrupt
-        _ledgers.add(self)
+        reset_in_forks(self)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Load a snapshot into a new, empty ledger. O(n log n) for n orders."""
-        self.sequence, self.books.next_trade_id, orders = snapshot
-        self.books.add_many(orders)
+        self.sequence = snapshot.sequence
+        self.books.load(snapshot)
 
     @property
     def is_open(self) -> bool:
@@ -247,8 +253,11 @@ class Ledger:
 
     # ------------------------------------------------------------------ changes
 
-    def commit(self, kind: type[Event], subject: Any) -> None:
-        """Make a validated change. Outside a transaction, also publish its event."""
+    def commit(self, kind: type[Event], subject: Any, event: Event | None = None) -> None:
+        """Make a validated change. Outside a transaction, also publish its event.
+
+        `event` is the event of the change if the caller has already created it.
+        """
         sequence, version = self.sequence + 1, self.version | 1
         if self._open:
             self._commit_provisionally(kind, subject)
@@ -256,14 +265,26 @@ class Ledger:
         try:
             self._subject = subject
             self._kind, self.busy, self.version = kind, True, version
+            if event is None and self.subscribers.callbacks:
+                event = kind.about(subject, sequence, None, None if self.clock is None else self._now())
             APPLY[kind](self.books, subject)
             self.sequence, self._kind, self.version = sequence, None, version + 1
             self.busy = False
         except BaseException:
             self._settle_at_once()
             raise
-        if self.subscribers.callbacks:
-            self.subscribers.publish([kind.about(subject, sequence, None)])
+        if event is not None:
+            self.subscribers.publish([event])
+
+    def _now(self) -> int | None:
+        """Return the time of the event that is being made, or None if it has no time. Set the mark first.
+
+        A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
+        the methods of these books.
+        """
+        if self.clock is None or not all(savepoint.keep for savepoint in self._open):
+            return None
+        return checked_time(self.clock())
 
     @property
     def needs_events(self) -> bool:
@@ -299,34 +320,33 @@ class Ledger:
             changes.append(change)
             APPLY[change[0]](books, change[1])
 
+        event, sequence, is_open = None, self.sequence, len(self._open) > 0
         try:
             self._batch_changes, self.busy, self.version = changes, True, version
             head = verb(make)
-            event = kind.about((*head, tuple(changes)), self.sequence + (len(changes) > 0), self._note)
-            if changes:
+            sequence += len(changes) > 0
+            if changes and self.needs_events:
+                event = kind.about((*head, tuple(changes)), sequence, self._note, self._now())
                 self._store(event)
-            is_open = len(self._open) > 0
-            self.sequence, self._batch_changes, self.busy, self.version = (
-                event.sequence,
-                (),
-                is_open,
-                version + (not is_open),
-            )
+            if not is_open:
+                version += 1
+            self.sequence, self._batch_changes, self.busy, self.version = sequence, (), is_open, version
         except BaseException:
             self._settle_at_once()
             raise
-        if changes and not is_open and self.subscribers.callbacks:
+        if event is not None and not is_open:
             self.subscribers.publish([event])
 
     def _store(self, event: Event) -> None:
-        """Store an event whose changes have been applied."""
+        """Store an event whose changes have been applied, but are not committed yet."""
         if self._open:
             self._provisional.append(event)
 
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
-        event = kind.about(subject, self.sequence + 1, self._note)
         try:
             self._kind, self._subject = kind, subject
+            time = None if self.clock is None else self._now()
+            event = kind.about(subject, self.sequence + 1, self._note, time)
             APPLY[kind](self.books, subject)
             self._provisional.append(event)
             self.sequence, self._kind = event.sequence, None
@@ -348,10 +368,11 @@ class Ledger:
         changes: list[Change] = [
             (type(event), event.subject()) for event in self._provisional[self._count_remaining() :]
         ]
-        changes += self._batch_changes
-        if self._kind is not None:
-            changes.append((self._kind, self._subject))
-        self.books.restore(changes)
+        self.books.restore(changes + self._marked_changes())
+
+    def _marked_changes(self) -> list[Change]:
+        """Return the changes that are being made or were interrupted."""
+        return [*self._batch_changes] if self._kind is None else [(self._kind, self._subject)]
 
     def _count_remaining(self) -> int:
         """Return the number of provisional events that remain after `_restore`."""
@@ -420,7 +441,7 @@ class Ledger:
             event = provisional[-1]
             UNDO[type(event)](self.books, event.subject())
             provisional.pop()
-        self.sequence, self._target = savepoint.sequence, None
+        self.sequence, self.books.instruments, self._target = savepoint.sequence, savepoint.instruments, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
         """End the transaction that began at the savepoint, and return the events that it commits."""
@@ -455,15 +476,3 @@ class Ledger:
             # The owner's thread does not exist in this process, but `has_ended` may still return False.
             for savepoint in self._open:
                 savepoint.ended = True
-
-
-_ledgers: WeakSet[Ledger] = WeakSet()
-
-
-def _reset_after_fork() -> None:
-    for ledger in list(_ledgers):
-        ledger.reset_after_fork()
-
-
-if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows has no fork
-    os.register_at_fork(after_in_child=_reset_after_fork)

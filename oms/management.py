@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import Any, Self
+from typing import Self
 
-from oms import ladder, pricing, state
+from oms import ladder, pricing
 from oms.books import Books
+from oms.clock import Clock, checked_clock
+from oms.copies import Copyable
 from oms.durability import DurableLedger
 from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import (
@@ -19,9 +21,9 @@ from oms.events import (
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
-    Snapshot,
     TradePlaced,
 )
+from oms.instrument import Instrument
 from oms.ledger import Ledger
 from oms.locked import Locked
 from oms.models import (
@@ -47,14 +49,13 @@ from oms.models import (
 )
 from oms.order_book import OrderBook
 from oms.order_rows import as_rows
+from oms.reference_data import ReferenceData
 from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
 
-_COPYING = "copying, pickling, or taking a snapshot"
 
-
-class OrderManagement:
+class OrderManagement(ReferenceData, Copyable):
     """The order books of many symbols, with exact prices and trades.
 
     Each symbol has two books. The BUY book contains the asks. BUY trades fill them from the lowest price
@@ -73,6 +74,11 @@ class OrderManagement:
     all of its changes together when it ends. If the journal cannot store a change, the call raises
     JournalError. A new OrderManagement loads its state from the journal. This takes O(n log n) for n
     stored orders and events.
+
+    With a `clock`, each event has the time at which its change was made. The clock is a function without
+    arguments that returns an integer from 0 to 2^63-1, in nanoseconds since 1970, such as `time.time_ns`.
+    Times never affect a result, so they can also go back. Copies, pickles, and snapshots do not contain the
+    clock.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -94,12 +100,23 @@ class OrderManagement:
 
     _books_type: type[Books] = Books
 
-    def __init__(self, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal | None = None,
+        *,
+        instruments: Mapping[str, Instrument] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._books = self._books_type()
         self._journal = journal
         self._ledger = Ledger(self._books) if journal is None else DurableLedger(self._books, journal)
         self._lock = self._ledger.lock
+        self._ledger.clock = checked_clock(clock)
         self._orders, self._by_name = self._books.orders, self._books.by_name
+        self._start(journal, instruments)
+
+    def _begin(self) -> None:
+        OrderManagement.__init__(self)
 
     # ------------------------------------------------------------------ the four basic methods
 
@@ -405,6 +422,34 @@ class OrderManagement:
         with self.locked():
             return self._ledger.subscribers.subscribe(callback)
 
+    @property
+    def clock(self) -> Clock | None:
+        """The clock that gives events their time, or None if events have no time.
+
+        You can set it at any time, also inside a transaction. Each event has the time at which its method
+        was called. The clock is called once for each event, with the lock held, and only if a subscriber, a
+        journal, or a transaction needs the event. It cannot use these books, and is not called in a what-if.
+        If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method raises
+        that exception or InvalidArgumentError, and nothing changes.
+
+        Setting a clock raises InvalidArgumentError unless it is None or callable. O(1).
+
+        >>> om = OrderManagement(clock=lambda: 1_792_998_000_000_000_000)
+        >>> unsubscribe = om.subscribe(lambda event: print(event.time))
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        1792998000000000000
+        >>> om.clock = None
+        >>> om.remove_order(1)
+        None
+
+        """
+        return self._ledger.clock
+
+    @clock.setter
+    def clock(self, clock: Clock | None) -> None:
+        with self.locked():
+            self._ledger.clock = checked_clock(clock)
+
     # ------------------------------------------------------------------ queries
 
     def get_order(self, order_id: int) -> Order:
@@ -636,82 +681,6 @@ class OrderManagement:
         with self.locked():
             return self._books.canonical_hash(self._ledger.sequence + 1)
 
-    def snapshot(self) -> Snapshot:
-        """Return the whole state: all resting orders, the last sequence number, and the next trade id.
-
-        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
-        provisional. O(n) for n resting orders.
-
-        >>> om = OrderManagement()
-        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
-        >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
-        Snapshot(sequence=1, next_trade_id=1,
-            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),))
-
-        """
-        with self.locked():
-            self._ledger.check_closed(_COPYING)
-            return Snapshot(self._ledger.sequence, self._books.next_trade_id, self._list(None, None))
-
-    @classmethod
-    def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement restored from a snapshot. It has no journal and no subscribers.
-
-        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
-        DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
-
-        >>> om = OrderManagement()
-        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
-        >>> OrderManagement.from_snapshot(om.snapshot()).state_hash() == om.state_hash()
-        True
-
-        """
-        om = cls()
-        om._ledger.restore(state.checked_snapshot(snapshot))
-        return om
-
-    def copy(self) -> Self:
-        """Return an independent copy with the same state. It has no journal and no subscribers.
-
-        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
-        provisional. O(n) for n resting orders.
-
-        >>> om = OrderManagement()
-        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
-        >>> other = om.copy()
-        >>> other.remove_order(1)
-        >>> 1 in om
-        True
-
-        """
-        other = type(self).__new__(type(self))
-        OrderManagement.__init__(other)
-        with self.locked():
-            self._ledger.check_closed(_COPYING)
-            state.copy_books(self._books, other._books)
-            other._ledger.sequence = self._ledger.sequence
-        vars(other).update(self._own())
-        return other
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()  # orders are immutable, so no deeper copy is needed
-
-    def __getstate__(self) -> dict[str, Any]:
-        with self.locked():
-            self._ledger.check_closed(_COPYING)
-            return {"books": state.pack(self._books, self._ledger.sequence), "own": self._own()}
-
-    def __setstate__(self, values: dict[str, Any]) -> None:
-        OrderManagement.__init__(self)
-        self._ledger.sequence = state.unpack(values, self._books)
-        vars(self).update(values["own"])
-
-    def _own(self) -> dict[str, Any]:
-        """Return the attributes that a subclass has added."""
-        return {name: value for name, value in vars(self).items() if name not in _BASE_ATTRIBUTES}
-
     # ------------------------------------------------------------------ the journal
 
     @property
@@ -765,8 +734,7 @@ class OrderManagement:
         return pricing.fill(book, amount, limit_price, allow_partial=allow_partial)
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
-        books = self._admitted().select(symbol, side)
-        return tuple(chain.from_iterable(book.orders() for book in books))
+        return tuple(chain.from_iterable(book.orders() for book in self._admitted().select(symbol, side)))
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """Return a book. If the book has no orders, return a new empty book without storing it."""
@@ -784,6 +752,3 @@ class OrderManagement:
         """Assert every invariant, for tests and debugging. O(n log n) for n orders."""
         with self.locked():
             self._books._check()
-
-
-_BASE_ATTRIBUTES = frozenset(vars(OrderManagement()))

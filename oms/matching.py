@@ -105,9 +105,7 @@ class MatchingEngine(OrderManagement):
                 return execution
             return self._cross(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
-    def replace(
-        self, order_id: OrderId, *, amount: int | None = None, price: int | None = None
-    ) -> Execution:
+    def replace(self, order_id: OrderId, *, amount: int | None = None, price: int | None = None) -> Execution:
         """Cancel an open order and submit it again with a new open amount (lots), a new price (ticks), or both."""
         check_order_key(order_id)
         check_amendment(amount, price)
@@ -133,7 +131,10 @@ class MatchingEngine(OrderManagement):
             remaining = self._books.open_amount(entry)
             if amount >= remaining:
                 raise InvalidOrderError(
-                    "amount", amount, f"less than the open amount {remaining}", "use cancel to remove the order"
+                    "amount",
+                    amount,
+                    f"less than the open amount {remaining}",
+                    "use cancel to remove the order",
                 )
 
             def verb(make: MakeChange) -> tuple[Any, ...]:

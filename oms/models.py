@@ -277,10 +277,15 @@ def check_book(symbol: object, side: object) -> None:
 
 def check_symbol(symbol: object) -> None:
     """Raise InvalidOrderError unless the symbol is a non-empty string that UTF-8 can encode."""
-    if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
+    if not is_text(symbol):
         raise InvalidOrderError(
             "symbol", symbol, "a non-empty str of valid Unicode", as_text("symbol", symbol)
         )
+
+
+def is_text(value: object) -> bool:
+    """Return True if the value is a non-empty string that UTF-8 can encode."""
+    return type(value) is str and bool(value) and (value.isascii() or _encodes(value))
 
 
 def check_side(side: object) -> None:

@@ -12,7 +12,9 @@ __all__ = ["check_order_key", "check_owner", "check_submission"]
 
 def check_submission(order: Submission) -> None:
     """Raise InvalidOrderError for the first term that is not allowed, or that contradicts another term."""
-    order_id, symbol, side, amount, price, time_in_force, post_only, owner, display, stop_price, expires = order
+    order_id, symbol, side, amount, price, time_in_force, post_only, owner, display, stop_price, expires = (
+        order
+    )
     check_order_key(order_id)
     check_book(symbol, side)
     check_resting("amount", amount)
@@ -54,7 +56,9 @@ def _check_post_only(order: Submission) -> None:
         raise InvalidOrderError("post_only", post_only, "a member of PostOnly, or None")
     if order.price is None or order.stop_price is not None or not _may_rest(order):
         raise InvalidOrderError(
-            "post_only", post_only, "None for an order without a price, with a stop price, or that may not rest"
+            "post_only",
+            post_only,
+            "None for an order without a price, with a stop price, or that may not rest",
         )
 
 

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from time import time_ns
 
+from oms.clock import Clock
 from oms.errors import JournalError
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
@@ -55,13 +57,16 @@ def open(  # noqa: A001  # `journal.open` is the best name
     verify: bool = False,
     group_size: int = 256,
     group_seconds: float = 0.05,
+    clock: Clock | None = time_ns,
 ) -> OrderManagement:
     """Open or create the journal at `path`, and return an OrderManagement with its latest state.
 
-    SqliteJournal describes the arguments. Close the result, or use it in a `with` statement. The
-    `oms.journal` logger logs a warning if the file seems to have been copied without its write-ahead log.
-    Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
-    newer version, or is open for writing elsewhere. O(orders), or O(events) if `verify` is True.
+    SqliteJournal describes the other arguments. By default, `clock` is `time.time_ns`, so the events have the
+    time at which they happened. Pass another clock, or None for events without a time. Close the result, or
+    use it in a `with` statement. The `oms.journal` logger logs a warning if the file seems to have been
+    copied without its write-ahead log. Raises InvalidArgumentError if an argument is invalid. Raises
+    JournalError if the file is damaged, has a newer version, or is open for writing elsewhere. O(orders), or
+    O(events) if `verify` is True.
     """
     journal = SqliteJournal(
         path,
@@ -71,7 +76,7 @@ def open(  # noqa: A001  # `journal.open` is the best name
         group_seconds=group_seconds,
     )
     try:
-        return OrderManagement(journal)
+        return OrderManagement(journal, clock=clock)
     except BaseException:
         with suppress(JournalError):  # raise the original error, not this one
             journal.close()

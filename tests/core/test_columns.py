@@ -30,10 +30,10 @@ from oms import (
     to_columns,
 )
 from support import strategies as our
-from support.sessions import session
+from support.sessions import noon, session
 
 BUY, SELL = Side
-EVENT_COLUMNS = ["sequence", "event", "note", "order_id", "symbol", "side", "price", "change"]
+EVENT_COLUMNS = ["sequence", "event", "note", "time", "order_id", "symbol", "side", "price", "change"]
 NAMES: dict[type, list[str]] = {
     Order: ["order_id", "symbol", "side", "amount", "price"],
     OrderFill: ["order_id", "amount", "price"],
@@ -48,7 +48,7 @@ NAMES: dict[type, list[str]] = {
 
 
 def values_of_every_kind() -> dict[type, list[Any]]:
-    om = OrderManagement()
+    om = OrderManagement(clock=noon)
     events: list[Event] = []
     om.subscribe(events.append)
     om.add_orders([Order(1, "JPM", BUY, 20, 20), Order(4, "JPM", BUY, 10, 21), Order(2, "JPM", SELL, 9, 19)])
@@ -161,9 +161,18 @@ def test_an_amendment_has_one_row_for_the_old_amount_and_one_for_the_new_amount(
     om.amend_order(1, amount=5)
     rows = list(zip(*to_columns(events).values(), strict=True))
     assert rows == [
-        (2, "OrderAmended", None, 1, "JPM", "BUY", 20, -20),
-        (2, "OrderAmended", None, 1, "JPM", "BUY", 20, 5),
+        (2, "OrderAmended", None, None, 1, "JPM", "BUY", 20, -20),
+        (2, "OrderAmended", None, None, 1, "JPM", "BUY", 20, 5),
     ]
+
+
+def test_times_are_exact_next_to_missing_times_if_pandas_gets_an_integer_type() -> None:
+    first, last = OrdersAdded((VALUES[Order][0],), 1, time=noon() + 1), OrdersAdded((VALUES[Order][0],), 2)
+    times = to_columns([first, last])["time"]
+    assert times == [noon() + 1, None]
+    assert pd.Series(times, dtype="Int64").tolist() == [noon() + 1, pd.NA]
+    assert pl.Series(times).to_list() == pa.array(times).to_pylist() == times
+    assert pd.to_datetime(pd.Series(times, dtype="Int64"), utc=True)[0].value == noon() + 1
 
 
 HUGE = [Trade(1, "JPM", BUY, 1, 1, ()), Trade(2, "JPM", BUY, 2**63 - 1, 2**63, ())]

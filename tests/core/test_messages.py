@@ -33,6 +33,7 @@ from oms import (
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
+    JournalError,
     OpenTransactionError,
     Order,
     OrderFill,
@@ -294,6 +295,22 @@ def journaled_ids() -> OrderManagement:
     return om
 
 
+def add_with_a_clock_of_seconds() -> None:
+    om = OrderManagement(clock=lambda: 1.5)  # type: ignore[arg-type, return-value] # the mistake
+    om.subscribe(bool)
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+
+
+CENT = Instrument("0.01", "1")
+
+
+def with_instrument() -> OrderManagement:
+    """Return an OrderManagement with an instrument and an order of 20 lots at 2005 ticks."""
+    om = OrderManagement(instruments={"JPM": CENT})
+    om.add_order(1, "JPM", Side.BUY, 20, 2005)
+    return om
+
+
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: IdMap().new([]),  # type: ignore[arg-type] # the mistake
@@ -312,12 +329,12 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "state must be an undamaged state that this version of oms pickled, not {} (dict)",
     ),
     (
-        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[call-overload] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
-        "convert with to_ticks('12.5')",
+        "convert with to_ticks('12.5'), or pass off_tick='raise'",
     ),
     (
-        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[call-overload] # the mistake
         "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not np.int8(5) (int8); "
         "convert with int(amount), or a whole array with .tolist()",
     ),
@@ -341,6 +358,47 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         ".tolist()",
     ),
     (
+        lambda: Instrument("0.01", "0.5").to_lots(1.5),  # type: ignore[call-overload] # the mistake
+        "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not 1.5 (float); "
+        "convert with to_lots('1.5'), or pass off_lot='raise'",
+    ),
+    (
+        lambda: Instrument("0.01", "1").to_ticks(20.256, off_tick="raise"),
+        "price must be a multiple of 0.01, such as 20.25 or 20.26, not 20.256 (float); "
+        "round with off_tick='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument("0.01", "10").to_lots("25", off_lot="raise"),
+        "amount must be a multiple of 10, such as 20 or 30, not '25' (str); "
+        "round with off_lot='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument().to_ticks(float("nan"), off_tick="nearest"),
+        "price must be a finite number >= 0, not nan (float)",
+    ),
+    (lambda: Instrument().to_ticks(-0.5, off_tick="up"), "price must be 0 or more, not -0.5 (float)"),
+    (
+        lambda: Instrument().to_ticks("1", off_tick="floor"),  # type: ignore[call-overload] # the mistake
+        "off_tick must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
+        lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
+        "total must be an int, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument(currency=""),
+        "currency must be a non-empty str of valid Unicode, or None, not '' (str)",
+    ),
+    (
+        lambda: Instrument(name=b"JPM"),  # type: ignore[arg-type] # the mistake
+        "name must be a non-empty str of valid Unicode, or None, not b'JPM' (bytes); "
+        "convert with name.decode()",
+    ),
+    (
+        lambda: Instrument("0.01", price_decimals=1),
+        "price_decimals must be an int in 2..40, or None, not 1 (int)",
+    ),
+    (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
         "symbol must be one with a known Instrument, not 'X' (str); "
         "pass instruments={'X': Instrument(tick_size, lot_size)}",
@@ -361,6 +419,14 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().transaction(b"why"),  # type: ignore[arg-type] # the mistake
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
+    ),
+    (
+        lambda: OrderManagement(clock=5),  # type: ignore[arg-type] # the mistake
+        "clock must be None or a callable, not 5 (int); pass time.time_ns",
+    ),
+    (
+        add_with_a_clock_of_seconds,
+        f"the result of clock() must be {IDS}, not 1.5 (float); use time.time_ns, which returns nanoseconds",
     ),
     (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
@@ -396,6 +462,41 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
+    (
+        lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, "
+        "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
+    ),
+    (
+        lambda: OrderManagement().set_instrument("JPM", "0.01"),  # type: ignore[arg-type] # the mistake
+        "instrument must be an Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: with_instrument().set_instrument("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with 1 tick = 0.01, 1 lot = 1 while orders of 'JPM' are resting, "
+        "not Instrument(ti... lot_size='1') (Instrument); "
+        "convert them with convert_orders('JPM', instrument)",
+    ),
+    (
+        lambda: OrderManagement().convert_orders("JPM", CENT),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); call set_instrument('JPM', instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument); "
+        "use om.instrument('JPM').finer(instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument(f"0.{'0' * 18}1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(instruments={"JPM": CENT})),  # type: ignore[arg-type] # the mistake
+        "instruments must be a tuple of pairs of a symbol and an Instrument, sorted by symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); write tuple(sorted(instruments.items()))",
+    ),
 ]
 
 
@@ -710,6 +811,11 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         read_keys_with_another_parse,
         InvalidArgumentError,
         "key must be text that parse converts to a hashable key, not '8f2c-77' (str); pass another parse",
+    ),
+    (
+        lambda: OrderManagement(MemoryJournal()).set_instrument("JPM", CENT),
+        JournalError,
+        "MemoryJournal: it cannot store instruments; pass them to OrderManagement(journal, instruments=...)",
     ),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),

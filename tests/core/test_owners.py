@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import oms.fork
 import oms.ledger
 import oms.owner
 from oms import JournalError, OmsError, OpenTransactionError, Order, OrderManagement, Side, journal
@@ -413,16 +414,16 @@ def test_the_fork_handler_rolls_back_the_transaction_of_a_thread_that_does_not_e
     thread = threading.Thread(target=feed)
     thread.start()
     has_entered.wait()
-    oms.ledger._reset_after_fork()
+    oms.fork._reset_all()
     assert om.state_hash() == before
     may_leave.set()
     thread.join()
     assert "already ended" in str(errors[0])
     with om.transaction():
-        oms.ledger._reset_after_fork()
+        oms.fork._reset_all()
         om.remove_order(4)
         with om._lock:
-            oms.ledger._reset_after_fork()
+            oms.fork._reset_all()
     assert len(om) == 1
 
 

@@ -126,7 +126,7 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
     assert at > 1 or operation == "sync", "only a batched journal has something to sync"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no_effect(
     version: int, tmp_path: Path
 ) -> None:

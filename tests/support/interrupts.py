@@ -15,7 +15,15 @@ import oms
 __all__ = ["INTERRUPTED_FILES", "LEDGER_FILES", "Interrupt", "interrupted_at_line"]
 
 BOOK_FILES = ("batch.py", "books.py", "level.py", "order_book.py", "price_sums.py")
-LEDGER_FILES = ("durability.py", "ledger.py", "locked.py", "owner.py", "subscribers.py", "transaction.py")
+LEDGER_FILES = (
+    "durability.py",
+    "ledger.py",
+    "locked.py",
+    "owner.py",
+    "reference_data.py",
+    "subscribers.py",
+    "transaction.py",
+)
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INTERRUPTED_FILES = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
 

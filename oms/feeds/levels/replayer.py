@@ -15,8 +15,9 @@ from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
 from oms.feeds.recorder import Recorder
-from oms.instrument import Instrument, decimals_of
+from oms.instrument import Instrument
 from oms.management import OrderManagement
+from oms.size import decimals_of
 
 __all__ = ["LevelReplay", "find_instruments", "replay_levels"]
 
