@@ -1,9 +1,10 @@
-"""A state machine that calls every verb of a MatchingEngine at random, and the same verb of the naive engine."""
+"""A state machine that calls every verb of a MatchingEngine and of the naive engine at random."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -24,37 +25,38 @@ from oms.submission import (
 )
 from support.naive_engine import NaiveEngine, State
 
-__all__ = ["EngineMachine", "submissions"]
+__all__ = ["EngineMachine", "random_step", "submissions"]
 
 BUY, SELL = Side.BUY, Side.SELL
 SYMBOLS = ("AAPL", "JPM")
 NEVER_REST = (TimeInForce.IOC, TimeInForce.FOK)
 
-order_ids: st.SearchStrategy[OrderId] = st.sampled_from([*range(-1, 9), "1", "a", "b", "c"])
-symbols = st.sampled_from([SYMBOLS[0], SYMBOLS[1], SYMBOLS[1]])
+symbols = st.sampled_from(["JPM", "JPM", "JPM", "AAPL"])
 sides = st.sampled_from(Side)
 amounts = st.integers(1, 12)
-prices = st.integers(1, 8) | st.sampled_from([1, 2**63 - 1])
+prices = st.integers(1, 90).map(lambda n: 2**63 - 1 if n == 90 else n % 6 + 1)
 owners = st.sampled_from([None, "x", "y"])
-times = st.integers(1, 5)
+times = st.integers(1, 9)
+places = st.integers(0, 40)
+"""The place of an open order in the list of the naive engine. From 38 on, it means an id that is not open."""
 
 
 @st.composite
 def submissions(draw: st.DrawFn) -> Submission:
-    """Draw an order whose terms do not contradict each other."""
-    price = draw(st.none() | prices | prices | prices)
-    time_in_force = draw(st.sampled_from(TimeInForce))
+    """Draw an order without an id, whose terms do not contradict each other."""
+    price = draw(st.none() | prices | prices | prices | prices)
+    time_in_force = draw(st.sampled_from([*TimeInForce, TimeInForce.GTC, TimeInForce.DAY]))
     stop_price = draw(st.none() | st.none() | prices)
     may_rest = price is not None and time_in_force not in NEVER_REST
     posts = may_rest and stop_price is None
     return Submission(
-        draw(order_ids),
+        0,
         draw(symbols),
         draw(sides),
         draw(amounts),
         price,
         time_in_force,
-        draw(st.none() | st.none() | st.sampled_from(PostOnly)) if posts else None,
+        draw(st.sampled_from([None, None, *PostOnly])) if posts else None,
         draw(owners),
         draw(st.none() | st.integers(1, 4)) if may_rest else None,
         stop_price,
@@ -105,7 +107,7 @@ class EngineMachine(RuleBasedStateMachine):
     def both(
         self, engine_call: Callable[[], object], naive_call: Callable[[], object], *, trades: bool = False
     ) -> Any:
-        """Make a call of both engines, and check that the outcomes are equal and that an error changed nothing."""
+        """Make a call of both engines. Check that the outcomes are equal, and that an error changes nothing."""
         before = self.engine.state_hash()
         actual, expected = outcome(engine_call), outcome(naive_call)
         assert actual == expected
@@ -114,14 +116,24 @@ class EngineMachine(RuleBasedStateMachine):
             self.expected.append(tuple(self.naive.executions) if trades else ())
         return actual[1] if actual[0] == "returned" else None
 
+    def id_at(self, place: int) -> OrderId:
+        """Return the id of the open order at a place, or an id that is not open."""
+        ids: list[OrderId] = [each.order_id for each in self.naive.open]
+        return ids[place % len(ids)] if ids and place < 38 else "never"
+
     # ---- verbs
 
-    @rule(order=submissions())
-    def submit(self, order: Submission) -> None:
+    @rule(order=submissions(), place=places)
+    def submit(self, order: Submission, place: int) -> None:
+        """Submit an order under a new id, under the id of an earlier order, or under an id that is in use."""
+        ids: list[OrderId] = [*range(-2, 10), *"0123456789abcdefghijklmnopqrstuvwxyz"]
+        in_use = {each.order_id for each in self.naive.open}
+        free = [each for each in ids if each not in in_use]
+        order_id = free[place % len(free)] if free and place < 38 else self.id_at(0)
+        order = order._replace(order_id=order_id)
         owners = {each.order_id: each.order.owner for each in self.naive.open}
-        terms = order._asdict()
         execution: Execution | None = self.both(
-            lambda: self.engine.submit(**terms), lambda: self.naive.submit(order), trades=True
+            lambda: self.engine.submit(**order._asdict()), lambda: self.naive.submit(order), trades=True
         )
         if execution is None:
             return
@@ -129,46 +141,56 @@ class EngineMachine(RuleBasedStateMachine):
         if order.owner is not None and self.naive.prevention is not SelfTradePrevention.NONE:
             assert order.owner not in {owners[fill.order_id] for fill in execution.fills}
 
-    @rule(order_id=order_ids, amount=st.none() | amounts, price=st.none() | prices)
-    def replace(self, order_id: OrderId, amount: int | None, price: int | None) -> None:
-        if amount is None and price is None:
-            amount = 1
-        terms = {"amount": amount, "price": price}
-        execution = self.both(
-            lambda: self.engine.replace(order_id, **terms),
-            lambda: self.naive.replace(order_id, **terms),
+    @rule(symbol=symbols, side=sides, amount=amounts, price=prices, place=places, owner=owners)
+    def submit_limit(
+        self, symbol: str, side: Side, amount: int, price: int, place: int, owner: str | None
+    ) -> None:
+        self.submit(Submission(0, symbol, side, amount, price, owner=owner), place)
+
+    @rule(symbol=symbols, side=sides, stop_price=prices, place=places, limit=st.none() | prices)
+    def submit_stop(self, symbol: str, side: Side, stop_price: int, place: int, limit: int | None) -> None:
+        self.submit(Submission(0, symbol, side, 3, limit, stop_price=stop_price), place)
+
+    @rule(place=places, amount=st.none() | amounts, price=st.none() | prices)
+    def replace(self, place: int, amount: int | None, price: int | None) -> None:
+        order_id, amount = self.id_at(place), 1 if amount is price is None else amount
+        execution: Execution | None = self.both(
+            lambda: self.engine.replace(order_id, amount=amount, price=price),
+            lambda: self.naive.replace(order_id, amount=amount, price=price),
             trades=True,
         )
-        if execution is not None and (amount is not None and execution.resting):
-            assert self.engine.order(order_id).remaining == execution.resting
+        if execution is not None:
+            assert execution.requested == execution.amount + execution.resting + execution.canceled
+            assert amount in (None, execution.requested)
 
-    @rule(order_id=order_ids, amount=amounts)
-    def reduce(self, order_id: OrderId, amount: int) -> None:
+    @rule(place=places, amount=st.integers(1, 4))
+    def reduce(self, place: int, amount: int) -> None:
+        order_id = self.id_at(place)
         self.both(lambda: self.engine.reduce(order_id, amount), lambda: self.naive.reduce(order_id, amount))
 
-    @rule(order_id=order_ids)
-    def cancel(self, order_id: OrderId) -> None:
+    @rule(place=places)
+    def cancel(self, place: int) -> None:
+        order_id = self.id_at(place)
         self.both(lambda: self.engine.cancel(order_id), lambda: self.naive.cancel(order_id))
 
-    @rule(symbol=st.none() | symbols, side=st.none() | sides, owner=owners)
-    def cancel_all(self, symbol: str | None, side: Side | None, owner: str | None) -> None:
-        self.both(
-            lambda: self.engine.cancel_all(symbol, side, owner),
-            lambda: self.naive.cancel_all(symbol, side, owner),
+    @rule(
+        verb=st.one_of(
+            st.tuples(st.just("cancel_all"), st.none() | symbols, st.none() | sides, owners),
+            st.tuples(st.just("expire"), times),
+            st.tuples(st.just("end_day"), st.none() | symbols),
         )
-
-    @rule(now=times)
-    def expire(self, now: int) -> None:
-        self.both(lambda: self.engine.expire(now), lambda: self.naive.expire(now))
-
-    @rule(symbol=st.none() | symbols)
-    def end_day(self, symbol: str | None) -> None:
-        self.both(lambda: self.engine.end_day(symbol), lambda: self.naive.end_day(symbol))
+    )
+    def cancel_many(self, verb: tuple[Any, ...]) -> None:
+        name, *arguments = verb
+        self.both(
+            lambda: getattr(self.engine, name)(*arguments), lambda: getattr(self.naive, name)(*arguments)
+        )
 
     # ---- questions
 
-    @rule(order_id=order_ids)
-    def ask(self, order_id: OrderId) -> None:
+    @rule(place=places)
+    def ask(self, place: int) -> None:
+        order_id = self.id_at(place)
         self.both(lambda: self.engine.order(order_id), lambda: self.naive.order(order_id))
         self.both(lambda: self.engine.queue_ahead(order_id), lambda: self.naive.queue_ahead(order_id))
 
@@ -179,9 +201,7 @@ class EngineMachine(RuleBasedStateMachine):
     def open(self, commits: bool) -> None:
         context = self.engine.transaction("why") if commits else self.engine.what_if()
         self.opened.append(
-            OpenTransaction(
-                context, commits, self.engine.state_hash(), self.naive.save(), len(self.expected)
-            )
+            OpenTransaction(context, commits, self.engine.state_hash(), self.naive.save(), len(self.expected))
         )
         assert context.__enter__() is self.engine
 
@@ -270,3 +290,48 @@ class EngineMachine(RuleBasedStateMachine):
 def is_best_first(side: Side, fills: tuple[OrderFill[OrderId], ...]) -> bool:
     ranks = [side.sign * fill.price for fill in fills]
     return ranks == sorted(ranks)
+
+
+def random_submission(random: Random) -> Submission:
+    """Return an order without an id, whose terms do not contradict each other."""
+    price = random.choice([None, *range(1, 8), *range(1, 8)])
+    time_in_force = random.choice([*TimeInForce, TimeInForce.GTC, TimeInForce.DAY])
+    stop_price = random.choice([None, None, None, random.randint(1, 7)])
+    may_rest = price is not None and time_in_force not in NEVER_REST
+    return Submission(
+        0,
+        random.choice(["AAPL", "JPM", "JPM", "JPM"]),
+        random.choice(list(Side)),
+        random.randint(1, 12),
+        price,
+        time_in_force,
+        random.choice([None, None, *PostOnly]) if may_rest and stop_price is None else None,
+        random.choice([None, "x", "y", "z"]),
+        random.choice([None, 1, 2, 5]) if may_rest else None,
+        stop_price,
+        random.randint(1, 9) if time_in_force is TimeInForce.GTD else None,
+    )
+
+
+def random_step(machine: EngineMachine, random: Random) -> None:
+    """Make one step of the machine. Most steps submit an order."""
+    place = random.randint(0, 40)
+    optional = [None, random.randint(1, 12)]
+    match random.randint(0, 39):
+        case 0 | 1 | 2:
+            machine.replace(place, random.choice(optional), random.choice([None, *range(1, 8)]))
+        case 3 | 4:
+            machine.reduce(place, random.randint(1, 6))
+        case 5 | 6 | 7:
+            machine.cancel(place)
+        case 8 | 9:
+            machine.ask(place)
+        case 10 if len(machine.opened) < 3:
+            machine.open(random.choice([True, False]))
+        case 11 | 12 if machine.opened:
+            machine.close(random.choice([True, False, False]))
+        case 13:
+            many = [("expire", random.randint(1, 3)), ("end_day", "AAPL"), ("cancel_all", None, None, "x")]
+            machine.cancel_many(random.choice(many))
+        case _:
+            machine.submit(random_submission(random), place)

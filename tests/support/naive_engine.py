@@ -70,9 +70,7 @@ class NaiveEngine:
             raise DuplicateOrderError(order.order_id)
         return self._arrive(order, 0)
 
-    def replace(
-        self, order_id: OrderId, *, amount: int | None = None, price: int | None = None
-    ) -> Execution:
+    def replace(self, order_id: OrderId, *, amount: int | None = None, price: int | None = None) -> Execution:
         """Cancel an order and submit it again. A stop order that was triggered is not a stop order now."""
         old = self._find(order_id)
         order = old.order._replace(amount=amount or old.remaining, price=price or old.order.price)
@@ -129,14 +127,18 @@ class NaiveEngine:
         order = self._find(order_id)
         if not order.shown:
             raise InvalidOrderError("order_id", order_id, "resting")
-        queue = [each for each in self.queue(order.order.symbol, order.order.side) if each.price == order.price]
+        queue = [
+            each for each in self.queue(order.order.symbol, order.order.side) if each.price == order.price
+        ]
         ahead = [each.shown for each in queue[: queue.index(order)]]
         return QueueAhead(len(ahead), sum(ahead))
 
     def queue(self, symbol: str, side: Side) -> list[NaiveOrder]:
         """Return the resting orders of a submitter's side, in the order in which they are filled."""
         resting = [
-            each for each in self.open if each.shown and (each.order.symbol, each.order.side) == (symbol, side)
+            each
+            for each in self.open
+            if each.shown and (each.order.symbol, each.order.side) == (symbol, side)
         ]
         return sorted(resting, key=lambda each: -(each.price or 0) if side is BUY else (each.price or 0))
 
@@ -159,7 +161,8 @@ class NaiveEngine:
                 ):
                     self.open.remove(waiting)
                     arriving.append((waiting.order._replace(amount=waiting.remaining), waiting.filled))
-            self.last_prices.update({order.symbol: price for price in prices[-1:]})
+            if prices:
+                self.last_prices[order.symbol] = prices[-1]
         self.executions = executions
         return executions[0]
 
@@ -180,9 +183,7 @@ class NaiveEngine:
             return result(order, [], canceled=order.amount, reason=CancelReason.FILL_OR_KILL)
         reason = CancelReason.SELF_TRADE if prevented else None
         if remaining and (price is None or order.time_in_force in IMMEDIATE):
-            return result(
-                order, fills, canceled=prevented + remaining, reason=CancelReason.NO_LIQUIDITY
-            )
+            return result(order, fills, canceled=prevented + remaining, reason=CancelReason.NO_LIQUIDITY)
         if remaining:
             self._rest(order, remaining, price, filled + order.amount - prevented - remaining)
         return result(order, fills, resting=remaining, canceled=prevented, reason=reason)
@@ -193,8 +194,10 @@ class NaiveEngine:
         remaining, prevented = order.amount, 0
         while remaining and (makers := self._makers(order)):
             maker = makers[0]
-            if self.prevention is SelfTradePrevention.NONE or order.owner in (None, "") or (
-                maker.order.owner != order.owner
+            if (
+                self.prevention is SelfTradePrevention.NONE
+                or order.owner in (None, "")
+                or (maker.order.owner != order.owner)
             ):
                 amount = min(remaining, maker.shown)
                 fills.append(OrderFill(maker.order_id, amount, maker.price or 0))
