@@ -23,6 +23,7 @@ from oms.submission import (
     Submission,
     TimeInForce,
 )
+from support.engine_queue import queue
 from support.naive_engine import NaiveEngine, State
 
 __all__ = ["EngineMachine", "random_step", "submissions"]
@@ -107,7 +108,7 @@ class EngineMachine(RuleBasedStateMachine):
     def both(
         self, engine_call: Callable[[], object], naive_call: Callable[[], object], *, trades: bool = False
     ) -> Any:
-        """Make a call of both engines. Check that the outcomes are equal, and that an error changes nothing."""
+        """Call both engines. Check that the outcomes are equal, and that an error changes nothing."""
         before = self.engine.state_hash()
         actual, expected = outcome(engine_call), outcome(naive_call)
         assert actual == expected
@@ -256,11 +257,7 @@ class EngineMachine(RuleBasedStateMachine):
     def the_queues_agree(self) -> None:
         for symbol in SYMBOLS:
             for side in Side:
-                rows = [
-                    (self.engine._books.register.entries[row.order_id].order.order_id, row.amount, row.price)
-                    for row in self.engine.orders(symbol, side.opposite)
-                ]
-                assert rows == [
+                assert queue(self.engine, symbol, side) == [
                     (each.order_id, each.shown, each.price) for each in self.naive.queue(symbol, side)
                 ]
 
