@@ -50,6 +50,7 @@ from oms.models import (
 from oms.order_book import OrderBook
 from oms.order_rows import as_rows
 from oms.reference_data import ReferenceData
+from oms.submission import QueueAhead
 from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
@@ -461,6 +462,25 @@ class OrderManagement(ReferenceData, Copyable):
         check_order_id(order_id)
         with self._lock:
             return self._find(order_id)
+
+    def queue_ahead(self, order_id: int) -> QueueAhead:
+        """Return how many orders are filled before an order at its price, and their total amount in lots.
+
+        Raises InvalidOrderError if `order_id` is not an integer from 0 to 2^63-1, and OrderNotFoundError
+        if no resting order has this id. O(k) for k orders ahead.
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(2, "JPM", Side.BUY, 5, 20)
+        >>> om.add_order(3, "JPM", Side.BUY, 10, 20)
+        >>> om.queue_ahead(3)
+        QueueAhead(orders=2, amount=25)
+
+        """
+        check_order_id(order_id)
+        with self._lock:
+            order = self._find(order_id)
+            return QueueAhead(*self._by_name[order.symbol, order.side].queue_ahead(order))
 
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         """Return the resting orders, optionally filtered by symbol, side, or both.

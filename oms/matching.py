@@ -114,6 +114,8 @@ class MatchingEngine(OrderManagement):
             remaining = self._books.open_amount(entry)
             filled = entry.total - remaining
             order = entry.order._replace(amount=amount or remaining, price=price or entry.order.price)
+            if not entry.waiting:
+                order = order._replace(stop_price=None)  # the order was triggered, and does not wait again
             check_submission(order)
 
             def run(crossing: Crossing) -> tuple[Execution, ...]:
@@ -201,6 +203,10 @@ class MatchingEngine(OrderManagement):
         check_order_key(order_id)
         with self._lock:
             entry = self._entry(order_id)
+            if entry.waiting:
+                raise InvalidOrderError(
+                    "order_id", order_id, "the id of an order in the book", "this order waits for its stop price"
+                )
             return super().queue_ahead(entry.arrival)
 
     # ------------------------------------------------------------------ helpers

@@ -195,6 +195,7 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
     "orders": OrderManagement.orders,
     "place_trade": lambda om: om.place_trade("A", BUY, 1),
     "price_curve": lambda om: om.price_curve("A", BUY),
+    "queue_ahead": lambda om: om.queue_ahead(1),
     "quote": lambda om: om.quote("A", BUY, 1),
     "remove_order": lambda om: om.remove_order(1),
     "remove_orders": OrderManagement.remove_orders,

@@ -236,6 +236,7 @@ class Machine(RuleBasedStateMachine):
     def get_order(self, order_id: int) -> None:
         order = self.both("get_order", order_id)
         assert (order_id in self.om) is (order is not None)
+        self.both("queue_ahead", order_id)
 
     # ---- invariants
 

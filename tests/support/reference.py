@@ -156,6 +156,15 @@ class Reference:
                 return order
         raise OrderNotFoundError(order_id)
 
+    def queue_ahead(self, order_id: int) -> tuple[int, int]:
+        order = self.get_order(order_id)
+        ahead = [
+            other.amount
+            for other in self.orders(order.symbol, order.side)
+            if other.price == order.price and other.order_id < order_id
+        ]
+        return len(ahead), sum(ahead)
+
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         return tuple(
             sorted(

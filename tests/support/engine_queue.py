@@ -1,0 +1,28 @@
+"""A helper that lists the orders of a MatchingEngine's book under the ids of their submitters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oms import Side
+from oms.matching import MatchingEngine
+from oms.submission import OrderId
+
+__all__ = ["Queued", "queue"]
+
+
+class Queued(NamedTuple):
+    """An order in the book, with its visible amount."""
+
+    order_id: OrderId
+    amount: int
+    price: int
+
+
+def queue(engine: MatchingEngine, symbol: str, side: Side) -> list[Queued]:
+    """Return the orders of a submitter's side, in the order in which they are filled."""
+    entries = engine._books.register.entries
+    return [
+        Queued(entries[row.order_id].order.order_id, row.amount, row.price)
+        for row in engine.orders(symbol, side.opposite)
+    ]
