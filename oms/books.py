@@ -147,6 +147,20 @@ class Books:
         self.add_many(snapshot.orders)
         self.next_trade_id, self.instruments = snapshot.next_trade_id, dict(snapshot.instruments)
 
+    def copy_to(self, target: Books) -> None:
+        """Copy all orders, levels, counters, and instruments to empty books. O(n) for n orders."""
+        target.orders.update(self.orders)
+        for name, book in self.by_name.items():
+            target.by_name[name] = book.copy(target.orders)
+        target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
+
+    def extra(self) -> tuple[Any, ...]:
+        """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""
+        return ()
+
+    def load_extra(self, extra: tuple[Any, ...]) -> None:
+        """Load what `extra` has returned."""
+
     def restore(self, changes: Sequence[Change]) -> None:
         """Restore the state before these changes. O(n log n).
 
@@ -161,11 +175,11 @@ class Books:
             for order, rested in ORDERS_BEFORE[kind](subject):
                 orders[order[0]] = order if rested else None
                 names.add(order[1:3])
-        for order_id, order in orders.items():
-            if order is None:
+        for order_id, before in orders.items():
+            if before is None:
                 self.orders.pop(order_id, None)
             else:
-                self.orders[order_id] = order
+                self.orders[order_id] = before
         for name in names:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])

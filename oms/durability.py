@@ -82,28 +82,16 @@ class DurableLedger(Ledger):
 
         Raises JournalError if the journal's last sequence number cannot be read.
         """
-        sequence, changes = self.sequence, self._marked_changes()
-        if changes and not self._open and self._journal.last_sequence > sequence:
+        kind, sequence = self._kind, self.sequence
+        if kind is not None and not self._open and self._journal.last_sequence > sequence:
             self._restore_books()
-            for kind, subject in changes:
-                APPLY[kind](self.books, subject)
+            APPLY[kind](self.books, self._subject)
             version = (self.version | 1) + 1
-            self.sequence, self._kind, self._batch_changes, self.busy, self.version = (
-                sequence + 1,
-                None,
-                (),
-                False,
-                version,
-            )
+            self.sequence, self._kind, self.busy, self.version = sequence + 1, None, False, version
         elif not self.is_marked and self._is_appended():
             self._leave(self._open[0])
         else:
             super().settle()
-
-    def _store(self, event: Event) -> None:
-        super()._store(event)
-        if not self._open:
-            self._journal.append((event,))
 
     def _is_appended(self) -> bool:
         """Return True if the open transaction's batch is in the journal."""
