@@ -493,7 +493,7 @@ def use_before_a_failing_rollback() -> None:
             raise MemoryError
 
         patch.setattr(OrderBook, "_drop_level", fail)
-        patch.setattr(Books, "recover", fail)
+        patch.setattr(Books, "restore", fail)
         with suppress(MemoryError):
             om.remove_order(4)
         om.symbols()
