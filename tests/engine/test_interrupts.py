@@ -1,4 +1,7 @@
-"""An interrupt at any line of a verb leaves the engine as before the verb, or completely after it."""
+"""An interrupt at any line of a verb leaves the engine as before the verb, or completely after it.
+
+The books of the engine, `oms.engine_books`, are restored from the elementary changes of the verb.
+"""
 
 from __future__ import annotations
 
