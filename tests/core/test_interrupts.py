@@ -213,7 +213,7 @@ def test_while_a_rollback_keeps_failing_every_call_raises_an_error(
 
     with monkeypatch.context() as patch:
         patch.setattr(OrderBook, "_resize_level", fail)
-        patch.setattr(Books, "recover", fail)
+        patch.setattr(Books, "restore", fail)
         with suppress(Interrupt, error), om.transaction():
             with pytest.raises(error):
                 om.place_trade("JPM", BUY, 20)

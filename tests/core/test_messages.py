@@ -48,7 +48,9 @@ from oms import (
 from oms.batch import change_orders
 from oms.books import Books
 from oms.feeds import LevelFeed, Okx, Recorder
+from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
+from oms.submission import PostOnly, TimeInForce
 from support import strategies as our
 from support.memory_journal import MemoryJournal
 from support.threads import in_a_thread
@@ -594,7 +596,7 @@ def use_before_a_failing_rollback() -> None:
             raise MemoryError
 
         patch.setattr(OrderBook, "_drop_level", fail)
-        patch.setattr(Books, "recover", fail)
+        patch.setattr(Books, "restore", fail)
         with suppress(MemoryError):
             om.remove_order(4)
         om.symbols()
@@ -865,6 +867,90 @@ def test_the_suggested_tick_size_has_every_decimal_of_a_long_price() -> None:
     assert caught.value.remedy == f"convert with Instrument('0.{'0' * 34}1', '1').to_ticks('{text}')"
 
 
+# ---------------------------------------------------------------------- a matching engine
+
+
+def submit(**terms: Any) -> Callable[[], object]:
+    """Return a call that submits an order with these terms to an engine."""
+    defaults: dict[str, Any] = {"order_id": "x", "symbol": "JPM", "side": Side.BUY, "amount": 1}
+    return lambda: engine().submit(**defaults | terms)
+
+
+def engine() -> MatchingEngine:
+    """Return an engine with a resting order and a waiting stop order."""
+    engine = MatchingEngine()
+    engine.submit("a", "JPM", Side.SELL, 5, 101)
+    engine.submit("stop", "JPM", Side.BUY, 5, stop_price=110)
+    return engine
+
+
+KEY = "order_id must be an int or a non-empty str of valid Unicode"
+OWNER = "owner must be a non-empty str of valid Unicode, or None"
+EXPIRES = "expires must be a time for GTD orders, and None for all others"
+ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
+    (
+        lambda: MatchingEngine(self_trade_prevention="NONE"),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "self_trade_prevention must be a member of SelfTradePrevention, not 'NONE' (str)",
+    ),
+    (submit(order_id="a"), DuplicateOrderError, "order id 'a' is already taken"),
+    (lambda: engine().cancel("b"), OrderNotFoundError, "no order with id 'b' is resting"),
+    (submit(order_id=1.5), InvalidOrderError, f"{KEY}, not 1.5 (float)"),
+    (submit(order_id="\ud800"), InvalidOrderError, f"{KEY}, not '\\ud800' (str)"),
+    (submit(order_id=b"a"), InvalidOrderError, f"{KEY}, not b'a' (bytes); convert with order_id.decode()"),
+    (submit(owner=7), InvalidOrderError, f"{OWNER}, not 7 (int)"),
+    (submit(owner="\ud800"), InvalidOrderError, f"{OWNER}, not '\\ud800' (str)"),
+    (
+        submit(time_in_force="GTC"),
+        InvalidOrderError,
+        "time_in_force must be a member of TimeInForce, not 'GTC' (str)",
+    ),
+    (
+        submit(price=1, post_only=True),
+        InvalidOrderError,
+        "post_only must be a member of PostOnly, or None, not True (bool)",
+    ),
+    (
+        submit(post_only=PostOnly.SLIDE),
+        InvalidOrderError,
+        "post_only must be None for an order without a price, with a stop price, or that may not rest, "
+        "not <PostOnly.SLIDE: 'SLIDE'> (PostOnly)",
+    ),
+    (
+        submit(display=3),
+        InvalidOrderError,
+        "display must be None for an order without a price, or that may not rest, not 3 (int)",
+    ),
+    (submit(price=1, expires=3), InvalidOrderError, f"{EXPIRES}, not 3 (int)"),
+    (
+        submit(price=1, time_in_force=TimeInForce.GTD),
+        InvalidOrderError,
+        f"{EXPIRES}, not None (NoneType)",
+    ),
+    (
+        lambda: engine().reduce("a", 5),
+        InvalidOrderError,
+        "amount must be less than the open amount 5, not 5 (int); use cancel to remove the order",
+    ),
+    (
+        lambda: engine().queue_ahead("stop"),
+        InvalidOrderError,
+        "order_id must be the id of an order in the book, not 'stop' (str); "
+        "this order waits for its stop price",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), ENGINE)
+def test_a_matching_engine_says_what_is_allowed(
+    call: Callable[[], object], kind: type[BaseException], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
+
+
 # ---------------------------------------------------------------------- completeness
 
 CORE = Path(oms.__file__).parent
@@ -895,6 +981,7 @@ def origins_of(call: Callable[[], object]) -> set[tuple[str, int]]:
 def test_this_file_contains_a_message_of_every_raise_statement_in_the_core() -> None:
     statements = raise_statements()
     calls: list[Callable[[], object]] = [partial(row[0], OrderManagement(), row[2]) for row in CALLS]
-    calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS] + [row[0] for row in OTHERS]
+    calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS]
+    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE]
     origins = {statements.get(origin) for call in calls for origin in origins_of(call)}
     assert set(statements.values()) - origins == set()

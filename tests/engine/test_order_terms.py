@@ -1,4 +1,7 @@
-"""The terms of an order: time in force, post-only, stops, icebergs, owners, and groups of cancels."""
+"""The terms of an order: time in force, post-only, stops, icebergs, owners, and groups of cancels.
+
+The tests cover `oms.submission_checks`, `oms.crossing`, and `oms.matching`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A helper that interrupts a call at a chosen line of the books and the ledgers."""
+"""A helper that interrupts a call at a chosen line of the books, the ledgers, and the matching engine."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ LEDGER_FILES = (
     "subscribers.py",
     "transaction.py",
 )
+ENGINE_FILES = ("crossing.py", "engine_books.py", "engine_events.py", "matching.py", "register.py")
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
-INTERRUPTED_FILES = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
+INTERRUPTED_FILES = {
+    str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES, *ENGINE_FILES)
+}
 
 
 class Interrupt(BaseException):
@@ -38,7 +41,7 @@ def interrupted_at_line(
     error: type[BaseException] = Interrupt,
     *expected: type[BaseException],
 ) -> bool:
-    """Make a call, and raise `error` at its n-th line inside the books and ledgers, where n is `line`.
+    """Make a call, and raise `error` at its n-th line inside these files, where n is `line`.
 
     Return True if the call reached that line. Lines on which a `with` statement acquires or releases the lock
     do not count, because Python does not check for signals there. `expected` lists other errors that the call
