@@ -73,7 +73,7 @@ class Savepoint:
         self.sequence = ledger.sequence
         self.outer_note = ledger._note
         self.keep = keep
-        self.in_what_if = not keep or (self.depth > 0 and ledger._open[-1].in_what_if)
+        self.in_what_if: bool = not keep or (self.depth > 0 and ledger._open[-1].in_what_if)
         self.ended = False  # True once its `__exit__` has begun or can no longer be called
         self.handle = ref(handle)  # the object that will end the transaction
 
