@@ -102,13 +102,13 @@ def _instrument_of_each(columns: dict[str, list[Any]], rows: int, instruments: o
     """Return the instrument of each row."""
     if type(instruments) is Instrument:
         return [instruments] * rows
+    by_symbol = cast("Mapping[object, object]", instruments)
     if not isinstance(instruments, Mapping):
         allowed = "a mapping of symbols to Instruments, or one Instrument"
         raise InvalidArgumentError("instruments", instruments, allowed)
     if "symbol" not in columns:
         allowed = "one Instrument for values without a symbol"
-        raise InvalidArgumentError("instruments", instruments, allowed, "pass instruments[symbol]")
-    by_symbol = cast("Mapping[object, object]", instruments)
+        raise InvalidArgumentError("instruments", by_symbol, allowed, "pass instruments[symbol]")
     found = [by_symbol.get(symbol) for symbol in columns["symbol"]]
     for symbol, instrument in zip(columns["symbol"], found, strict=True):
         if type(instrument) is not Instrument:

@@ -477,6 +477,10 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
     ),
     (
+        lambda: with_instrument().in_decimals(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
+        "value must be a Quote or a Trade, not Order(order_i...nt=1, price=1) (Order)",
+    ),
+    (
         lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
         "instruments must be a mapping of symbols to Instruments, "
         "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
