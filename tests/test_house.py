@@ -38,6 +38,7 @@ LAYERS = {
         "events",
         "instrument",
         "size",
+        "shown",
         "clock",
         "columns",
     },

@@ -444,7 +444,7 @@ def test_instruments_are_compared_with_their_hash(damage: str, tmp_path: Path) -
     journal.verify(file)
     journal.rebuild(file)
     with opened_to_read(file) as event_log:
-        assert event_log.instruments() == dict(INSTRUMENTS)
+        assert event_log.instrument_bodies() == dict(INSTRUMENTS)
     execute_sql(file, damage)
     for verify in (lambda: journal.open(file, verify=True), lambda: journal.rebuild(file)):
         with pytest.raises(JournalError) as caught:
