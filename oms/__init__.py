@@ -41,6 +41,7 @@ from oms.id_map import IdMap
 from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
+from oms.sides import SUBMITTER_SIDES
 
 __all__ = [
     "DuplicateOrderError",
@@ -67,6 +68,7 @@ __all__ = [
     "PriceBoundError",
     "PriceLevel",
     "Quote",
+    "SUBMITTER_SIDES",
     "Side",
     "Snapshot",
     "Trade",
