@@ -43,6 +43,7 @@ from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
+from oms.sides import SUBMITTER_SIDES
 from oms.submission import (
     CancelReason,
     Execution,
@@ -89,6 +90,7 @@ __all__ = [
     "PriceLevel",
     "QueueAhead",
     "Quote",
+    "SUBMITTER_SIDES",
     "SelfTradePrevention",
     "Side",
     "Snapshot",

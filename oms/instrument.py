@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 from oms import display
 from oms.conversions import as_int, as_text
+from oms.decimal_orders import decimal_orders
 from oms.errors import InvalidArgumentError
-from oms.models import is_text
+from oms.frames import Frame
+from oms.models import Order, Side, is_text
+from oms.sides import SUBMITTER_SIDES
 from oms.size import MOST_DIGITS, ExactNumber, Rounding, Size, common_size, exact_decimal
 
 __all__ = ["Instrument", "TICKS_AND_LOTS", "ratio"]
@@ -146,7 +150,8 @@ class Instrument:
         [2040, 2040, 2041]
 
         """
-        return self._price.count(price) if off_tick is None else self._price.rounded(price, off_tick)
+        size = self._price
+        return size.count(price) if off_tick is None else size.rounded(price, off_tick, size.keyword)
 
     @overload
     def to_lots(self, amount: ExactNumber) -> int: ...
@@ -161,7 +166,8 @@ class Instrument:
         1234
 
         """
-        return self._amount.count(amount) if off_lot is None else self._amount.rounded(amount, off_lot)
+        size = self._amount
+        return size.count(amount) if off_lot is None else size.rounded(amount, off_lot, size.keyword)
 
     def to_price(self, ticks: int) -> Decimal:
         """Return a price in ticks, or a price difference, as an exact Decimal.
@@ -199,6 +205,41 @@ class Instrument:
         Raises InvalidArgumentError if `lots` is not an int of at least 0.
         """
         return self._amount.text(_checked("lots", lots))
+
+    def orders(
+        self,
+        columns: Mapping[str, object] | Frame,
+        *,
+        symbol: str | None = None,
+        side: Side | str | int | None = None,
+        rounding: Rounding = "raise",
+        sides: Mapping[Any, Side] = SUBMITTER_SIDES,
+    ) -> tuple[Order, ...]:
+        """Return orders from columns with decimal prices and amounts, for `OrderManagement.add_orders`.
+
+        `columns` is a mapping of columns, a pandas or polars data frame, or an Arrow table. Its columns have
+        the names of the fields of Order. If all orders have the same symbol or side, pass `symbol` or `side`
+        instead of a column. Prices and amounts are floats, text, or exact numbers. `rounding` says what to do
+        with a number between two ticks or two lots, as `off_tick` does in `to_ticks`.
+
+        `sides` maps the sides in the data to Side. The default, `oms.SUBMITTER_SIDES`, is for the data of a
+        market, in which "buy" is a resting order to buy. This is a bid, so its Side is SELL. A Side in the
+        data stands for itself, and so does the name of a Side with `sides=Side.__members__`.
+
+        Raises InvalidOrderError for the first invalid or missing value, with its column and its row, counted
+        from 0. Raises InvalidArgumentError if `rounding` or `sides` is invalid. O(m) for m orders.
+
+        >>> share = Instrument("0.01", "1")
+        >>> columns = {"order_id": [1, 2], "side": ["ask", "bid"]}
+        >>> columns |= {"amount": [20, 15], "price": [20.01, 19.98]}
+        >>> for order in share.orders(columns, symbol="JPM"):
+        ...     print(order)
+        Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=2001)
+        Order(order_id=2, symbol='JPM', side=<Side.SELL: 'SELL'>, amount=15, price=1998)
+
+        """
+        sizes, constants = (self._amount, self._price), {"symbol": symbol, "side": side}
+        return decimal_orders(sizes, columns, constants, rounding, sides)
 
     # ------------------------------------------------------------------ text for display
 

@@ -65,7 +65,17 @@ _AT_WORK = frozenset(
 class Savepoint:
     """The state at the start of a transaction or a what-if, to which a rollback returns."""
 
-    __slots__ = ("depth", "ended", "events", "handle", "instruments", "keep", "outer_note", "sequence")
+    __slots__ = (
+        "depth",
+        "ended",
+        "events",
+        "handle",
+        "in_what_if",
+        "instruments",
+        "keep",
+        "outer_note",
+        "sequence",
+    )
 
     def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
         self.depth = len(ledger._open)
@@ -74,6 +84,7 @@ class Savepoint:
         self.instruments = ledger.books.instruments
         self.outer_note = ledger._note
         self.keep = keep
+        self.in_what_if: bool = not keep or (self.depth > 0 and ledger._open[-1].in_what_if)
         self.ended = False  # True once its `__exit__` has begun or can no longer be called
         self.handle = ref(handle)  # the object that will end the transaction
 
@@ -282,7 +293,7 @@ class Ledger:
         A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
         the methods of these books.
         """
-        if self.clock is None or not all(savepoint.keep for savepoint in self._open):
+        if self.clock is None or (self._open and self._open[-1].in_what_if):
             return None
         return checked_time(self.clock())
 

@@ -15,6 +15,7 @@ from oms.events import (
     OrdersRemoved,
     TradePlaced,
 )
+from oms.frames import Frame
 from oms.models import (
     Order,
     Side,
@@ -199,15 +200,17 @@ class OrderManagement(Queries, Snapshottable):
                 self._ledger.commit(OrderAmended, (before, after))
             return after
 
-    def add_orders(self, orders: Iterable[Order] | Mapping[str, object]) -> None:
+    def add_orders(self, orders: Iterable[Order] | Mapping[str, object] | Frame) -> None:
         """Add many orders at once. Either all of them are added, or none.
 
-        `orders` is an iterable of Order, or a mapping of columns. This method is faster than calling
-        `add_order` for each order, because it updates each book only once.
+        `orders` is an iterable of Order, a mapping of columns, a pandas or polars data frame, or an Arrow
+        table. This method is faster than calling `add_order` for each order, because it updates each book
+        only once.
 
-        Each column is a list, a tuple, or a one-dimensional array. Its key is the name of an Order field.
-        Sides can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, you can
-        pass a single value instead of a column.
+        Each column is a list, a tuple, or a one-dimensional array. Its name is that of an Order field. A
+        column of ids, amounts, or prices may contain the integers of another library, such as numpy. Sides
+        can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, a mapping can
+        contain a single value instead of a column. For columns of decimal numbers, see `Instrument.orders`.
 
         Raises InvalidOrderError if an order is not valid, and DuplicateOrderError if an id occurs twice or
         belongs to a resting order. If you pass columns, the error names the row, counted from 0. Takes

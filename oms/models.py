@@ -223,12 +223,7 @@ class Trade(NamedTuple):
 
 def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequence[OrderFill]) -> str:
     rows = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
-    hidden = len(fills) - len(rows)
-    remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
-    return (
-        f"<div>{display.table(caption, ('', ''), figures)}"
-        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), rows)}{remark}</div>"
-    )
+    return display.tables(caption, figures, ("", "amount (lots)", "price (ticks)"), rows, len(fills))
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 from oms.display import counted
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
+from oms.instrument import Instrument
 from oms.journal.connection import Connection, reported
 from oms.journal.record import (
     EMPTY,
     Head,
     digest,
     event_of,
+    instrument_of,
     instruments_hash,
     link,
     reply_link,
@@ -172,8 +174,19 @@ class EventLog:
             raise JournalError(place, _mismatch(len(rows), head))
         return [reply for _, reply, _ in rows]
 
-    def instruments(self) -> dict[str, str]:
-        """Return the body of each symbol's instrument, after verifying the hash of all of them."""
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instruments by symbol, sorted, after verifying the hash of all of them."""
+        instruments: dict[str, Instrument] = {}
+        for symbol, body in self.instrument_bodies().items():
+            try:
+                instruments[symbol] = instrument_of(body)
+            except (TypeError, ValueError) as error:
+                place = f"{self.place}: instruments, symbol {symbol!r}"
+                raise JournalError(place, f"its content is not an instrument: {error}") from error
+        return instruments
+
+    def instrument_bodies(self) -> dict[str, str]:
+        """Return the JSON of each symbol's instrument, after verifying the hash of all of them."""
         head, place = self.head("instruments"), f"{self.place}: instruments"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_INSTRUMENTS).fetchall()

@@ -465,6 +465,24 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
     (
+        lambda: to_columns(with_instrument(), instruments="0.01"),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, or one Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: to_columns(with_instrument(), instruments={"IBM": CENT}),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); "
+        "add it to instruments, or call set_instrument(symbol, instrument)",
+    ),
+    (
+        lambda: to_columns(with_instrument().depth("JPM", Side.BUY), instruments={"JPM": CENT}),
+        "instruments must be one Instrument for values without a symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
+    ),
+    (
+        lambda: with_instrument().in_decimals(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
+        "value must be a Quote or a Trade, not Order(order_i...nt=1, price=1) (Order)",
+    ),
+    (
         lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
         "instruments must be a mapping of symbols to Instruments, "
         "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
