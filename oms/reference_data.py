@@ -4,7 +4,7 @@ An instrument never changes a price, an amount, or a sequence number, and settin
 what the integers in a symbol's books mean. So once it has been set, its sizes cannot change while orders rest
 in these books. `convert_orders` changes the sizes and the orders together.
 
-A transaction that sets an instrument also rolls it back. See `Savepoint` in ledger.py.
+A transaction that sets an instrument also rolls it back. See savepoint.py.
 """
 
 from __future__ import annotations

@@ -638,7 +638,7 @@ def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_resp
 def test_a_request_during_a_long_transaction_gets_503_and_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.0)
     om = books()
     client = client_of(om)
     with om.transaction():

@@ -590,7 +590,7 @@ def use_in_another_context() -> None:
 def use_in_another_thread() -> None:
     om = worked_example()
     with pytest.MonkeyPatch.context() as patch, om.transaction():
-        patch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+        patch.setattr("oms.admission.LONGEST_WAIT", 0.01)
         in_a_thread(om.symbols)
 
 

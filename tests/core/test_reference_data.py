@@ -187,7 +187,7 @@ def test_a_transaction_commits_orders_and_instruments_together() -> None:
 def test_another_thread_never_sees_an_instrument_of_an_open_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     om = books()
     with om.transaction():
         om.set_instrument("IBM", DIME)

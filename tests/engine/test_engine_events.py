@@ -150,7 +150,7 @@ def test_a_failed_transaction_and_a_what_if_leave_no_event_and_the_same_state(en
 def test_a_verb_of_another_thread_waits_until_the_transaction_ends(
     engine: MatchingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     with engine.transaction():
         engine.submit("x", "JPM", BUY, 1, 101)
         with pytest.raises(OpenTransactionError):

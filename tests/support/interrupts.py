@@ -16,6 +16,7 @@ __all__ = ["INTERRUPTED_FILES", "LEDGER_FILES", "Interrupt", "interrupted_at_lin
 
 BOOK_FILES = ("batch.py", "books.py", "level.py", "order_book.py", "price_sums.py")
 LEDGER_FILES = (
+    "admission.py",
     "durability.py",
     "ledger.py",
     "locked.py",
