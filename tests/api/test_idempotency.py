@@ -230,16 +230,18 @@ def test_every_response_has_the_time_of_its_event_also_when_it_is_replayed_after
     requests = [*HISTORY[:2], *UNCHANGING, *HISTORY[2:]]
     bodies: list[list[Any]] = []
     times: dict[int, int | None] = {}
+    opened: list[OrderManagement] = []
 
     def see(event: Event) -> None:
         times[event.sequence] = event.time
         if event.note:  # this change is made and published before the response is sent
-            om.add_order(70 + event.sequence, "IBM", Side.BUY, 1, 1)
+            opened[-1].add_order(70 + event.sequence, "IBM", Side.BUY, 1, 1)
 
     for _ in range(3):
-        with journal.open(tmp_path / "book.db", clock=lambda: next(ticks)) as om:
-            client = client_of(om)
-            om.subscribe(see)
+        with journal.open(tmp_path / "book.db", clock=lambda: next(ticks)) as durable:
+            opened.append(durable)
+            client = client_of(durable)
+            durable.subscribe(see)
             responses = [
                 client.request(method, path, json=body, headers=keyed(f"k{number}"))
                 for number, (method, path, body) in enumerate(requests)
