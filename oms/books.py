@@ -140,10 +140,12 @@ class Books:
 
     # ------------------------------------------------------------------ recovery and checks
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Load a snapshot into empty books. O(n log n) for n orders."""
-        self.add_many(snapshot.orders)
-        self.next_trade_id, self.instruments = snapshot.next_trade_id, dict(snapshot.instruments)
+    def restore(self, snapshot: Snapshot) -> int:
+        """Load a snapshot into empty books, and return its sequence number. O(n log n) for n orders."""
+        sequence, self.next_trade_id, orders, instruments = snapshot
+        self.add_many(orders)
+        self.instruments = dict(instruments)
+        return sequence
 
     def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
         """Restore earlier versions of some orders, and rebuild the books in `names`. O(n log n).

@@ -104,7 +104,7 @@ class DurableLedger(Ledger):
 
     def _new_instruments(self) -> Mapping[str, Instrument]:
         """Return the instruments that the open transaction has set."""
-        before, after = self._open[0].instruments, self.books.instruments
+        before, after = self._open[0].units, self.books.instruments
         return {
             symbol: each
             for symbol, each in after.items()

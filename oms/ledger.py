@@ -65,15 +65,16 @@ Change = tuple[type[Event], Any]
 class Savepoint:
     """The state at the start of a transaction or a what-if, to which a rollback returns."""
 
-    __slots__ = ("depth", "ended", "events", "handle", "instruments", "keep", "outer_note", "sequence")
+    __slots__ = ("depth", "ended", "events", "handle", "in_what_if", "keep", "note", "sequence", "units")
 
     def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
         self.depth = len(ledger._open)
         self.events = len(ledger._provisional)
         self.sequence = ledger.sequence
-        self.instruments = ledger.books.instruments
-        self.outer_note = ledger._note
+        self.units = ledger.books.instruments
+        self.note = ledger._note  # of the enclosing transaction
         self.keep = keep
+        self.in_what_if: bool = not keep or (self.depth > 0 and ledger._open[-1].in_what_if)
         self.ended = False  # True once its `__exit__` has begun or can no longer be called
         self.handle = ref(handle)  # the object that will end the transaction
 
@@ -131,8 +132,7 @@ class Ledger:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Load a snapshot into a new, empty ledger. O(n log n) for n orders."""
-        self.sequence = snapshot.sequence
-        self.books.restore(snapshot)
+        self.sequence = self.books.restore(snapshot)
 
     @property
     def is_open(self) -> bool:
@@ -282,7 +282,7 @@ class Ledger:
         A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
         the methods of these books.
         """
-        if self.clock is None or not all(savepoint.keep for savepoint in self._open):
+        if self.clock is None or (self._open and self._open[-1].in_what_if):
             return None
         return checked_time(self.clock())
 
@@ -409,12 +409,12 @@ class Ledger:
             event = provisional[-1]
             UNDO[type(event)](self.books, event.subject())
             provisional.pop()
-        self.sequence, self.books.instruments, self._target = savepoint.sequence, savepoint.instruments, None
+        self.sequence, self.books.instruments, self._target = savepoint.sequence, savepoint.units, None
 
     def _leave(self, savepoint: Savepoint) -> list[Event]:
         """End the transaction that began at the savepoint, and return the events that it commits."""
         if savepoint.depth:
-            self._open, self._note = self._open[: savepoint.depth], savepoint.outer_note
+            self._open, self._note = self._open[: savepoint.depth], savepoint.note
             return []
         batch = self._provisional
         assert self._owner is not None, "an open transaction has an owner"

@@ -100,9 +100,9 @@ def link(
 
     An event without a time has the hash that it had in version 4, in which no event had a time.
     """
+    timed = "" if time is None else f"@{time}\n"
     noted = "-" if note is None else f"+{note}"  # the note is last, because it can contain any characters
-    timed = noted if time is None else f"@{time}\n{noted}"  # no note begins with @
-    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{timed}".encode()).digest()
+    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{timed}{noted}".encode()).digest()
 
 
 def reply_link(before: bytes, number: int, text: bytes) -> bytes:
