@@ -45,7 +45,8 @@ class OrderManagement(Queries, Snapshottable):
 
     All numbers are exact integers. Amounts are in lots and prices in ticks. A total price is what a whole
     trade costs or brings in, in ticks times lots. Use `Instrument` to convert decimals to and from these
-    units.
+    units. If you set the instrument of a symbol, with the argument `instruments` or with `set_instrument`,
+    notebooks and plots show its prices and amounts in decimals.
 
     If a method raises an `oms` error, nothing has changed. This does not apply to errors raised by
     subscribers, which are called after the change. An OrderManagement is thread-safe.
