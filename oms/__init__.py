@@ -41,6 +41,7 @@ from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 from oms.sides import SUBMITTER_SIDES
+from oms.top_of_book import TopOfBook
 
 __all__ = [
     "DuplicateOrderError",
@@ -69,6 +70,7 @@ __all__ = [
     "SUBMITTER_SIDES",
     "Side",
     "Snapshot",
+    "TopOfBook",
     "Trade",
     "TradePlaced",
     "to_columns",

@@ -41,6 +41,7 @@ LAYERS = {
         "sides",
         "frames",
         "decimal_orders",
+        "top_of_book",
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing"},
@@ -225,7 +226,7 @@ def test_the_all_list_of_a_module_is_sorted_and_names_only_what_exists(path: Pat
 def test_the_oms_package_exports_every_value_class_and_every_error_class() -> None:
     names = {*columns.__all__, *errors.__all__, *events.__all__, *models.__all__}
     public = names - {"EVENT_COLUMNS", "MAX_INT", "event_rows"} | {"IdMap", "Instrument", "OrderManagement"}
-    public |= {"SUBMITTER_SIDES"}
+    public |= {"SUBMITTER_SIDES", "TopOfBook"}
     assert public == set(oms.__all__)
 
 
