@@ -424,7 +424,12 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
-        "total must be an int, not 1.5 (float)",
+        "total must be an int or a Fraction, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument().to_price(Fraction(1, 3)),
+        "ticks must be a number with finitely many decimal places, not Fraction(1, 3) (Fraction); "
+        "round it with round(ticks)",
     ),
     (
         lambda: Instrument(currency=""),
