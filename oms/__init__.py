@@ -54,6 +54,7 @@ from oms.submission import (
     Submission,
     TimeInForce,
 )
+from oms.top_of_book import TopOfBook
 
 __all__ = [
     "CancelReason",
@@ -96,6 +97,7 @@ __all__ = [
     "Snapshot",
     "Submission",
     "TimeInForce",
+    "TopOfBook",
     "Trade",
     "TradePlaced",
     "to_columns",

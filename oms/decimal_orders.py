@@ -88,9 +88,10 @@ def _units_of_kind(size: Size, kind: type, values: list[Any], rounding: object) 
     if units is not None:
         return units
     try:
-        return [_positive(size, value, rounding) for value in values]
+        units = [size.rounded(value, rounding) for value in values]
     except InvalidArgumentError:
         return None
+    return units if min(units) > 0 else None
 
 
 def _units_of_near_floats(size: Size, floats: list[float]) -> list[int] | None:
@@ -129,15 +130,11 @@ def _units_of_aligned_texts(size: Size, texts: list[str]) -> list[int] | None:
 
 
 def _unit_in_row(row: int, size: Size, value: object, rounding: object) -> int:
+    field = f"{size.field} in row {row}"
     try:
-        return _positive(size, value, rounding)
+        units = size.rounded(value, rounding)
     except InvalidArgumentError as error:
-        field = f"{error.field} in row {row}"
         raise InvalidOrderError(field, error.value, error.allowed, error.remedy) from None
-
-
-def _positive(size: Size, value: object, rounding: object) -> int:
-    units = size.rounded(value, rounding)
     if not units:
-        raise InvalidArgumentError(size.field, value, f"at least {size.size}")
+        raise InvalidOrderError(field, value, f"at least {size.size}")
     return units

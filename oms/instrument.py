@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, overload
 
@@ -30,7 +31,6 @@ class Instrument:
     InvalidArgumentError for any other value, and if prices need more decimal places than `price_decimals`.
     Each method takes O(d) for d digits.
 
-    >>> from fractions import Fraction
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
     (41, 1500)
@@ -169,28 +169,30 @@ class Instrument:
         size = self._amount
         return size.count(amount) if off_lot is None else size.rounded(amount, off_lot, size.keyword)
 
-    def to_price(self, ticks: int) -> Decimal:
+    def to_price(self, ticks: int | Fraction) -> Decimal:
         """Return a price in ticks, or a price difference, as an exact Decimal.
 
-        Like `to_amount` and `to_money`, this method accepts any int, and raises InvalidArgumentError for any
-        other value. The result does not depend on the decimal context.
+        `ticks` may be negative, and may be a Fraction, such as a mid price. The result does not depend on the
+        decimal context. Raises InvalidArgumentError for any other type, and for a Fraction such as 1/3, which
+        has no exact Decimal. The same applies to `to_amount` and `to_money`.
 
         >>> share = Instrument("0.01", "10")
-        >>> share.to_price(2040), share.to_price(-5), share.to_amount(30), share.to_money(2040 * 30)
-        (Decimal('20.40'), Decimal('-0.05'), Decimal('300'), Decimal('6120.00'))
+        >>> share.to_price(2040), share.to_price(Fraction(4081, 2)), share.to_price(-5)
+        (Decimal('20.40'), Decimal('20.405'), Decimal('-0.05'))
+        >>> share.to_amount(30), share.to_money(2040 * 30)
+        (Decimal('300'), Decimal('6120.00'))
 
         """
-        return exact_decimal(_any_int("ticks", ticks) * self._price.step, self._price.decimals)
+        return _as_decimal("ticks", ticks, self._price.step, self._price.decimals)
 
-    def to_amount(self, lots: int) -> Decimal:
+    def to_amount(self, lots: int | Fraction) -> Decimal:
         """Return an amount in lots, or a difference of amounts, as an exact Decimal."""
-        return exact_decimal(_any_int("lots", lots) * self._amount.step, self._amount.decimals)
+        return _as_decimal("lots", lots, self._amount.step, self._amount.decimals)
 
-    def to_money(self, total: int) -> Decimal:
+    def to_money(self, total: int | Fraction) -> Decimal:
         """Return a total price (ticks times lots), a slippage, or a profit as an exact Decimal."""
         price, amount = self._price, self._amount
-        value = _any_int("total", total) * price.step * amount.step
-        return exact_decimal(value, price.decimals + amount.decimals)
+        return _as_decimal("total", total, price.step * amount.step, price.decimals + amount.decimals)
 
     def price_text(self, ticks: int) -> str:
         """Return a price in ticks as a decimal string, with as many decimal places as the tick size.
@@ -315,10 +317,16 @@ def _checked(name: str, value: object) -> int:
     return value
 
 
-def _any_int(name: str, value: object) -> int:
-    if type(value) is not int:
-        raise InvalidArgumentError(name, value, "an int", as_int(name, value))
-    return value
+def _as_decimal(name: str, value: object, step: int, decimals: int) -> Decimal:
+    """Return value * step / 10^decimals. A Fraction adds as few decimal places as possible."""
+    if type(value) is not int and type(value) is not Fraction:
+        raise InvalidArgumentError(name, value, "an int or a Fraction", as_int(name, value))
+    denominator = value.denominator
+    places = next((n for n in range(denominator.bit_length()) if 10**n % denominator == 0), None)
+    if places is None:
+        allowed = "a number with finitely many decimal places"
+        raise InvalidArgumentError(name, value, allowed, f"round it with round({name})")
+    return exact_decimal(value.numerator * (10**places // denominator) * step, decimals + places)
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:

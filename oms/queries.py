@@ -17,6 +17,7 @@ from oms.models import (
     check_positive,
     check_slippage,
 )
+from oms.top_of_book import TopOfBook
 
 __all__ = ["Queries"]
 
@@ -119,6 +120,25 @@ class Queries(Facade):
         check_book(symbol, side)
         with self._lock:
             return self._find_book(symbol, side).best_price()
+
+    def top(self, symbol: str) -> TopOfBook:
+        """Return the best bid and the best ask, with the amount at each, the spread, and the mid price.
+
+        Raises InvalidOrderError if the symbol is invalid. O(1).
+
+        >>> from oms import OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(2, "JPM", Side.SELL, 15, 17)
+        >>> top = om.top("JPM")
+        >>> top
+        TopOfBook(symbol='JPM', bid=17, ask=20, bid_amount=15, ask_amount=20)
+        >>> top.spread, top.mid
+        (3, Fraction(37, 2))
+
+        """
+        with self._lock:
+            return pricing.top(*(self._find_book(symbol, side) for side in Side))
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """Return the best `levels` price levels of a book, best first, or all of them if `levels` is None.

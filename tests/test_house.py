@@ -47,6 +47,7 @@ LAYERS = {
         "submission",
         "submission_checks",
         "engine_events",
+        "top_of_book",
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing", "register"},
@@ -246,7 +247,7 @@ def test_the_oms_package_exports_every_value_class_and_every_error_class() -> No
     modules = columns, errors, events, models, submission
     names = {name for module in modules for name in module.__all__}
     public = names - {"EVENT_COLUMNS", "MAX_INT", "OrderId", "event_rows"}
-    public |= {"IdMap", "Instrument", "MatchingEngine", "OrderManagement", "SUBMITTER_SIDES"}
+    public |= {"IdMap", "Instrument", "MatchingEngine", "OrderManagement", "SUBMITTER_SIDES", "TopOfBook"}
     public |= {kind.__name__ for kind in ENGINE_KINDS}
     assert public == set(oms.__all__)
 
