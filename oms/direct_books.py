@@ -4,25 +4,36 @@ The problem: a replay reads the best levels after each change. It also changes o
 looked up. Every OrderManagement method checks its arguments, looks up the order, and acquires the lock, which
 is slow when repeated for each message.
 
-The solution: one method returns both best levels. Another method takes an order that the caller has already
-looked up, and changes it only if it is still the same. All changes go through the ledger, so the journal,
-subscribers, transactions, and recovery work as usual.
+The solution: one method returns both best levels. It reads them again only after a change at the best price
+or at a better one. Another method takes an order that the caller has already looked up, and changes it only
+if it is still the same. All changes go through the ledger, so the journal, subscribers, transactions, and
+recovery work as usual.
+
+Invariant: if `_best_version` is the ledger's version, `_best` contains the best levels. This version is
+always even, so it is never the version during a transaction.
 """
 
 from __future__ import annotations
 
 from oms.batch import amount_change
+from oms.errors import DuplicateOrderError
+from oms.events import OrderAdded
 from oms.management import OrderManagement
-from oms.models import OrderRow, Side, check_resting
+from oms.models import OrderRow, Side, check_order, check_resting
 
 __all__ = ["BestLevel", "DirectBooks"]
 
 BestLevel = tuple[int, int] | None
 """The price (ticks) and total amount (lots) of a book's best level, or None for an empty book."""
 
+_NEVER = -2
+_BUY, _SELL = Side.BUY, Side.SELL  # a global variable is read faster than a member of an enum
+
 
 class DirectBooks:
     """The two books of one symbol in an OrderManagement.
+
+    `expected_version` is the version of the books if only this object has changed them since it was created.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -36,9 +47,12 @@ class DirectBooks:
 
     def __init__(self, om: OrderManagement, symbol: str) -> None:
         self._ledger = om._ledger
-        self._lock = om._ledger.lock
+        self._lock, self._commit = om._ledger.lock, om._ledger.commit
         self._orders, self._by_name = om._books.orders, om._books.by_name
         self._buy, self._sell = (symbol, Side.BUY), (symbol, Side.SELL)
+        self._best: tuple[BestLevel, BestLevel] = (None, None)
+        self._best_version = _NEVER
+        self.expected_version = om._ledger.version
 
     @property
     def version(self) -> int:
@@ -49,24 +63,59 @@ class DirectBooks:
         """
         return self._ledger.version
 
+    def have_changed(self) -> bool:
+        """Return True if anything else may have changed the books of any symbol. O(1)."""
+        return self._ledger.version != self.expected_version
+
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
-        """Return the best level of the BUY book and of the SELL book. O(1)."""
+        """Return the best level of the BUY book and of the SELL book. O(1).
+
+        Return the same object until a best level changes.
+        """
+        if self._ledger.version == self._best_version:
+            return self._best
         with self._lock:
             if self._ledger.busy:
                 self._ledger.admit()
             buy, sell = self._by_name.get(self._buy), self._by_name.get(self._sell)
-            return (
+            best = (
                 None if buy is None else buy.best_level(),
                 None if sell is None else sell.best_level(),
             )
+            if best != self._best:
+                self._best = best
+            self._best_version = _NEVER if self._ledger.busy else self._ledger.version
+            return self._best
 
     def best_order(self, side: Side) -> OrderRow | None:
         """Return the order that the next trade on this side fills first, or None if there is none. O(1)."""
         with self._lock:
             if self._ledger.busy:
                 self._ledger.admit()
-            book = self._by_name.get(self._buy if side is Side.BUY else self._sell)
+            book = self._by_name.get(self._buy if side is _BUY else self._sell)
             return None if book is None else book.best_order()
+
+    def add(self, order: OrderRow) -> None:
+        """Add an order of this symbol. O(log n) for n orders in the book.
+
+        Raise InvalidOrderError if a field is invalid, and DuplicateOrderError if a resting order has this id.
+
+        >>> from oms import OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> DirectBooks(om, "JPM").add((1, "JPM", Side.BUY, 20, 20))
+        >>> om.get_order(1).amount
+        20
+
+        """
+        order_id, symbol, side, amount, price = order
+        check_order(order_id, symbol, side, amount, price)
+        with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            if order_id in self._orders:
+                raise DuplicateOrderError(order_id)
+            self._commit(OrderAdded, order)
+            self._count_change(side, price)
 
     def set_amount(self, order: OrderRow, amount: int) -> bool:
         """Set the amount of a resting order, in lots. If the amount is 0, remove the order.
@@ -86,12 +135,23 @@ class DirectBooks:
         """
         if amount:
             check_resting("amount", amount)
+        order_id, _, side, _, price = order
         with self._lock:
             if self._ledger.busy:
                 self._ledger.admit()
-            if self._orders.get(order[0]) != order:
+            if self._orders.get(order_id) != order:
                 return False
             change = amount_change(order, amount)
             if change is not None:
-                self._ledger.commit(*change)
+                self._commit(*change)
+                self._count_change(side, price)
             return True
+
+    def _count_change(self, side: Side, price: int) -> None:
+        """Count a change at this price. The best levels stay known if the best price is better."""
+        self.expected_version += 2
+        best = self._best[side is _SELL]
+        if best is not None and (price > best[0] if side is _BUY else price < best[0]):
+            before = self._best_version
+            if self._ledger.version == before + 2:
+                self._best_version = before + 2

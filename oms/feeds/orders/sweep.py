@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from oms.direct_books import DirectBooks
-from oms.feeds.orders.messages import Kind, Message
+from oms.feeds.orders.messages import Kind, MessageRow
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
@@ -42,21 +42,22 @@ class Swept(NamedTuple):
     own_fills: tuple[OrderFill, ...] = ()
 
 
-def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
+def runs(messages: Iterable[MessageRow]) -> Iterator[tuple[MessageRow, ...]]:
     """Group consecutive executions with the same time and side. Any other message forms its own group."""
-    run: list[Message] = []
+    run: list[MessageRow] = []
+    executed = Kind.EXECUTED
     for message in messages:
-        if message.kind is not Kind.EXECUTED:
+        if message[2] is not executed:
             if run:
                 yield tuple(run)
                 run = []
             yield (message,)
-        elif run and (message.time, message.side) == (run[0].time, run[0].side):
-            run.append(message)
-        else:
-            if run:
-                yield tuple(run)
-            run = [message]
+            continue
+        _, time, _, _, side, _, _ = message
+        if run and (time, side) != (run[0][1], run[0][4]):
+            yield tuple(run)
+            run = []
+        run.append(message)
     if run:
         yield tuple(run)
 
