@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from oms.batch import amount_change
 from oms.errors import DuplicateOrderError
-from oms.events import OrderAdded
+from oms.events import OrderAdded, TradePlaced
 from oms.management import OrderManagement
-from oms.models import OrderRow, Side, check_order, check_resting
+from oms.models import MAX_INT, OrderFill, OrderRow, Side, Trade, check_order, check_resting
 
 __all__ = ["BestLevel", "DirectBooks"]
 
@@ -27,7 +27,8 @@ BestLevel = tuple[int, int] | None
 """The price (ticks) and total amount (lots) of a book's best level, or None for an empty book."""
 
 _NEVER = -2
-_BUY, _SELL = Side.BUY, Side.SELL  # a global variable is read faster than a member of an enum
+_WORST_BUY, _WORST_SELL = MAX_INT, 0  # no price is worse
+_BUY = Side.BUY  # a global variable is read faster than a member of an enum
 
 
 class DirectBooks:
@@ -48,10 +49,12 @@ class DirectBooks:
     def __init__(self, om: OrderManagement, symbol: str) -> None:
         self._ledger = om._ledger
         self._lock, self._commit = om._ledger.lock, om._ledger.commit
-        self._orders, self._by_name = om._books.orders, om._books.by_name
+        self._books, self._orders, self._by_name = om._books, om._books.orders, om._books.by_name
+        self._symbol = symbol
         self._buy, self._sell = (symbol, Side.BUY), (symbol, Side.SELL)
         self._best: tuple[BestLevel, BestLevel] = (None, None)
         self._best_version = _NEVER
+        self._best_buy, self._best_sell = _WORST_BUY, _WORST_SELL  # the best prices
         self.expected_version = om._ledger.version
 
     @property
@@ -84,6 +87,8 @@ class DirectBooks:
             )
             if best != self._best:
                 self._best = best
+                self._best_buy = best[0][0] if best[0] else _WORST_BUY
+                self._best_sell = best[1][0] if best[1] else _WORST_SELL
             self._best_version = _NEVER if self._ledger.busy else self._ledger.version
             return self._best
 
@@ -147,11 +152,36 @@ class DirectBooks:
                 self._count_change(side, price)
             return True
 
+    def fill_best_order(self, side: Side, fill: OrderFill) -> bool:
+        """Place a trade with exactly this fill, if the order is the best in its book.
+
+        Otherwise, or if the fill exceeds the order's amount or has another price, do nothing and return
+        False. Raise InvalidOrderError if the amount is invalid. O(log n) for n orders in the book.
+
+        >>> from oms import OrderFill, OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> DirectBooks(om, "JPM").fill_best_order(Side.BUY, OrderFill(1, 5, 20))
+        True
+        >>> om.get_order(1).amount
+        15
+
+        """
+        order_id, amount, price = fill
+        check_resting("amount", amount)
+        with self._lock:
+            best = self.best_order(side)
+            if best is None or best[0] != order_id or best[4] != price or best[3] < amount:
+                return False
+            trade = Trade(self._books.next_trade_id, self._symbol, side, amount, amount * price, (fill,))
+            self._commit(TradePlaced, (trade, best[3] - amount))
+            self.expected_version += 2
+            return True
+
     def _count_change(self, side: Side, price: int) -> None:
         """Count a change at this price. The best levels stay known if the best price is better."""
         self.expected_version += 2
-        best = self._best[side is _SELL]
-        if best is not None and (price > best[0] if side is _BUY else price < best[0]):
+        if price > self._best_buy if side is _BUY else price < self._best_sell:
             before = self._best_version
             if self._ledger.version == before + 2:
                 self._best_version = before + 2

@@ -195,10 +195,9 @@ class FollowedBook:
         to compare with, so return None. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
-        untouched = all(map(self._is_untouched, orders.values()))
+        untouched = self._own.are_alone or all(map(self._is_untouched, orders.values()))
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
-            self._books.expected_version += 2
             for order_id, _, _ in swept.own_fills:
                 if order_id not in self._om:
                     self._own.release(order_id)

@@ -40,7 +40,7 @@ _KINDS = {
 }
 _SIDES = {"1": BID, "-1": ASK}
 _COLUMNS = (
-    Column("time", r"\d{1,9}(?:\.\d{1,15})?", "seconds with at most 15 decimals"),
+    Column("time", r"\d{1,9}+(?:\.\d{1,15}+)?+", "seconds with at most 15 decimals"),
     Column("type", "[1-7]", "a message type in 1..7"),
     Column("order id", INTEGER, "an integer"),
     Column("size", INTEGER, "an integer"),

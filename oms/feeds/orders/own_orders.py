@@ -43,7 +43,7 @@ class OwnOrders:
         self, om: OrderManagement, symbol: str, books: DirectBooks, recorded: Container[int]
     ) -> None:
         self._om = om
-        self._books = books
+        self.books = books
         self._symbol = symbol
         self._recorded = recorded
         self._sequence = _UNKNOWN  # the sequence number of the latest change in this index
@@ -59,7 +59,7 @@ class OwnOrders:
     def refresh(self) -> None:
         """Update the index. O(1), or O(n) for n orders if there are unpublished changes."""
         if self.are_alone:
-            if not self._books.have_changed():
+            if not self.books.have_changed():
                 return
             self._listen()
         sequence = self._om.last_sequence

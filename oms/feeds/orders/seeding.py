@@ -91,14 +91,11 @@ def _referred_to_unseen(
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
     first_submitted: int | None = None
+    submitted, deleted = Kind.SUBMITTED, Kind.DELETED
     for kind, order_id, side, amount, price in _without_times(messages):
-        if kind in _WITHOUT_REMOVED_AMOUNT:
-            raise InvalidArgumentError(
-                "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
-            )
-        if order_id in ignore:
+        if order_id in ignore and kind not in _WITHOUT_REMOVED_AMOUNT:
             continue
-        if kind is Kind.SUBMITTED:
+        if kind is submitted:
             resting.setdefault(order_id, amount)
             marks[order_id % _PLACES] = 1
             are_certain = are_certain and order_id not in unseen
@@ -110,10 +107,14 @@ def _referred_to_unseen(
                 are_certain = are_certain and not marks[order_id % _PLACES]
                 order = unseen.get(order_id, Order(order_id, symbol, side, 0, price))
                 unseen[order_id] = _grown(order, side, amount, price)
-            elif kind is Kind.DELETED or remaining <= amount:
+            elif kind is deleted or remaining <= amount:
                 del resting[order_id]
             else:
                 resting[order_id] = remaining - amount
+        elif kind in _WITHOUT_REMOVED_AMOUNT:
+            raise InvalidArgumentError(
+                "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
+            )
     return unseen, first_submitted, are_certain
 
 
