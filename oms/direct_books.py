@@ -47,7 +47,7 @@ class DirectBooks:
     """
 
     def __init__(self, om: OrderManagement, symbol: str) -> None:
-        self._ledger = om._ledger
+        self.ledger = om._ledger
         self._lock, self._commit = om._ledger.lock, om._ledger.commit
         self._books, self._orders, self._by_name = om._books, om._books.orders, om._books.by_name
         self._symbol = symbol
@@ -64,22 +64,18 @@ class DirectBooks:
         Each change adds 2. A whole transaction also adds 2, even if it is rolled back. During a transaction,
         the version is odd and does not change.
         """
-        return self._ledger.version
-
-    def have_changed(self) -> bool:
-        """Return True if anything else may have changed the books of any symbol. O(1)."""
-        return self._ledger.version != self.expected_version
+        return self.ledger.version
 
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
         """Return the best level of the BUY book and of the SELL book. O(1).
 
         Return the same object until a best level changes.
         """
-        if self._ledger.version == self._best_version:
+        if self.ledger.version == self._best_version:
             return self._best
         with self._lock:
-            if self._ledger.busy:
-                self._ledger.admit()
+            if self.ledger.busy:
+                self.ledger.admit()
             buy, sell = self._by_name.get(self._buy), self._by_name.get(self._sell)
             best = (
                 None if buy is None else buy.best_level(),
@@ -89,14 +85,14 @@ class DirectBooks:
                 self._best = best
                 self._best_buy = best[0][0] if best[0] else _WORST_BUY
                 self._best_sell = best[1][0] if best[1] else _WORST_SELL
-            self._best_version = _NEVER if self._ledger.busy else self._ledger.version
+            self._best_version = _NEVER if self.ledger.busy else self.ledger.version
             return self._best
 
     def best_order(self, side: Side) -> OrderRow | None:
         """Return the order that the next trade on this side fills first, or None if there is none. O(1)."""
         with self._lock:
-            if self._ledger.busy:
-                self._ledger.admit()
+            if self.ledger.busy:
+                self.ledger.admit()
             book = self._by_name.get(self._buy if side is _BUY else self._sell)
             return None if book is None else book.best_order()
 
@@ -115,8 +111,8 @@ class DirectBooks:
         order_id, symbol, side, amount, price = order
         check_order(order_id, symbol, side, amount, price)
         with self._lock:
-            if self._ledger.busy:
-                self._ledger.admit()
+            if self.ledger.busy:
+                self.ledger.admit()
             if order_id in self._orders:
                 raise DuplicateOrderError(order_id)
             self._commit(OrderAdded, order)
@@ -142,8 +138,8 @@ class DirectBooks:
             check_resting("amount", amount)
         order_id, _, side, _, price = order
         with self._lock:
-            if self._ledger.busy:
-                self._ledger.admit()
+            if self.ledger.busy:
+                self.ledger.admit()
             if self._orders.get(order_id) != order:
                 return False
             change = amount_change(order, amount)
@@ -183,5 +179,5 @@ class DirectBooks:
         self.expected_version += 2
         if price > self._best_buy if side is _BUY else price < self._best_sell:
             before = self._best_version
-            if self._ledger.version == before + 2:
+            if self.ledger.version == before + 2:
                 self._best_version = before + 2

@@ -46,6 +46,7 @@ class FollowedBook:
         self._tally = tally
         self._raise_in = raise_in
         self._books = DirectBooks(om, symbol)
+        self._ledger = self._books.ledger
         self._recorded: dict[int, OrderRow] = {}
         self._own = OwnOrders(om, symbol, self._books, self._recorded)
         self._absent: dict[int, str] = {}  # order id: why to reject its rows; oldest first
@@ -69,10 +70,11 @@ class FollowedBook:
 
         If you have no orders in these books, return the same object until a level changes.
         """
-        if self._books.have_changed():
-            self._own.refresh()
-        if not self._own.orders:
-            return self._books.best_levels()
+        books, own = self._books, self._own
+        if self._ledger.version != books.expected_version:
+            own.refresh()
+        if not own.orders:
+            return books.best_levels()
         buy, sell = (self._own.levels_without(side, 1) for side in (ASK, BID))
         return buy[0] if buy else None, sell[0] if sell else None
 
@@ -103,7 +105,7 @@ class FollowedBook:
 
         Raise UnknownOrderError if the order is unknown and `raise_in` is set.
         """
-        if self._books.have_changed():
+        if self._ledger.version != self._books.expected_version:
             self._own.refresh()
         action = self._actions.get(message[2])
         if action is not None:
@@ -114,7 +116,8 @@ class FollowedBook:
         if order_id > self._seeds.next_id:
             self._seed(self._seeds.before(order_id), row)
         if self._add((order_id, self._symbol, side, amount, price), row):
-            self._absent.pop(order_id, None)
+            if order_id in self._absent:
+                del self._absent[order_id]
         elif order_id not in self._om:
             self._add_absent(order_id, _NEVER_ACCEPTED)
         elif order_id in self._own:

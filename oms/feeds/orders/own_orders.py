@@ -59,7 +59,7 @@ class OwnOrders:
     def refresh(self) -> None:
         """Update the index. O(1), or O(n) for n orders if there are unpublished changes."""
         if self.are_alone:
-            if not self.books.have_changed():
+            if self.books.version == self.books.expected_version:
                 return
             self._listen()
         sequence = self._om.last_sequence
