@@ -74,8 +74,8 @@ class BookCheck:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file. Raise FeedError if its first row cannot be read."""
-        self._rows = _RowCheck(lobster.tops(path))
-        self._states = _StateCheck(_distinct(lobster.tops(path)))
+        self._rows = _RowCheck(lobster.best_levels(path))
+        self._states = _StateCheck(_distinct(lobster.best_levels(path)))
         self._last: Best | None = None
 
     def see(self, messages: Sequence[MessageRow], between: Sequence[Best], best: Best) -> None:
@@ -160,8 +160,7 @@ class _RowCheck:
             self.uneven = True
             return
         self.rows += 1
-        published_row, published_best = published
-        if published_best != best:
+        if published[1] != best:
             self._pending = message
             if self.first_difference is None:
                 self.first_difference = _difference(self.rows, (message[0], best), published)
@@ -174,8 +173,10 @@ class _RowCheck:
 
     def _explain(self, message: MessageRow, following: MessageRow | None) -> None:
         _, time, kind, _, _, _, _ = message
-        same_time = following is not None and following[1] == time
-        self._differences[kind, following[2] if same_time else None] += 1
+        if following is not None and following[1] == time:
+            self._differences[kind, following[2]] += 1
+        else:
+            self._differences[kind, None] += 1
 
 
 class _StateCheck:

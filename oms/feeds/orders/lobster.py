@@ -21,7 +21,7 @@ from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounte
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
 from oms.feeds.text_file import Columns as TextColumns
-from oms.feeds.top_of_book import ASK, BID, Best
+from oms.feeds.top_of_book import ASK, BID, Best, Top, top_of
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -158,11 +158,25 @@ def _nanoseconds(time: str) -> int:
     return (scaled(time, 15) + 500_000) // 1_000_000
 
 
-def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Best]]:
+def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
     """Yield the rows of an order-book file as (row number, best levels).
 
-    The file may have any number of levels. Consecutive equal rows yield the same object. Raise FeedError if
-    the file or a row is invalid. O(1) memory.
+    The file may have any number of levels. Consecutive equal rows yield the same Top object. Raise
+    FeedError if the file or a row is invalid. O(1) memory.
+    """
+    last: Best | None = None
+    top = Top(None, None)
+    with closing(best_levels(path)) as rows:
+        for row, best in rows:
+            if best is not last:
+                last, top = best, top_of(best)
+            yield row, top
+
+
+def best_levels(path: str | os.PathLike[str]) -> Generator[tuple[int, Best]]:
+    """Yield the rows of an order-book file like `tops`, but as plain tuples.
+
+    Consecutive equal rows yield the same object.
     """
     file = TextFile(path)
     last: list[str] = []

@@ -36,7 +36,9 @@ class MakerCheck:
         self._next = next(self._published, None)
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
-    def before(self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: MessageRow) -> None:
+    def before(
+        self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: MessageRow
+    ) -> None:
         """Check a resting order just before a message reduces it. Raise FeedError if a row is invalid."""
         row, time, _, _, _, remaining, _ = message
         if not self._pending and (self._next is None or self._next.time > time):

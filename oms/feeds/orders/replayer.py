@@ -69,7 +69,7 @@ def replay(
         recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
     with closing(run):
         if recorder is None and on_event is None:
-            run.finish()
+            deque(run._steps, maxlen=0)  # creates no Message objects
         for messages in run:
             if recorder is not None:
                 _record(recorder, om, symbol, messages)
@@ -153,13 +153,6 @@ class Replay:
         """
         return map(_messages_in, self._steps)
 
-    def finish(self) -> None:
-        """Apply all remaining events. This is faster than a loop, because it creates no messages.
-
-        Raise the same exceptions as a loop.
-        """
-        deque(self._steps, maxlen=0)
-
     def close(self) -> None:
         """Stop the replay after the current event. Iterating again yields nothing."""
         self._steps.close()
@@ -197,7 +190,10 @@ class Replay:
                 if book_check is not None:
                     book_check.see(run, between, best)
                 yield run
-        for check in (book_check, maker_check):
+        self._finish_checks()
+
+    def _finish_checks(self) -> None:
+        for check in (self._book_check, self._maker_check):
             if check is not None:
                 check.finish()
 
