@@ -35,6 +35,7 @@ class DirectBooks:
     """The two books of one symbol in an OrderManagement.
 
     `expected_version` is the version of the books if only this object has changed them since it was created.
+    Compare it with `version` or, faster, with the version of `ledger`.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
