@@ -91,7 +91,6 @@ class DirectBooks:
                 self._ledger.admit()
             if self._orders.get(order[0]) != order:
                 return False
-            change = amount_change(order, amount)
-            if change is not None:
-                self._ledger.commit(*change)
+            if amount != order[3]:
+                self._ledger.commit(*amount_change(order, amount))
             return True

@@ -55,7 +55,11 @@ class _Unit:
         """Convert a number to a whole number of units. Raises InvalidArgumentError."""
         match = _PLAIN.fullmatch(value) if type(value) is str else None
         if match is not None:
-            whole, fraction = match[1], match[2] or ""
+            whole, fraction = match.groups("")
+            if self.step == 1 and len(fraction) <= self.decimals:  # the usual case, without the steps below
+                units = int(whole + fraction.ljust(self.decimals, "0"))
+                if units <= MAX_INT:
+                    return units
         elif type(value) is int or type(value) is Fraction:
             return self._whole(
                 name, value, value.numerator * 10**self.decimals, value.denominator * self.step

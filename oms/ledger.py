@@ -31,14 +31,13 @@ Invariants:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from threading import Condition, RLock
 from time import monotonic, sleep
 from typing import Any
 from weakref import WeakSet, ref
 
-from oms.books import APPLY, UNDO, Books, before_image, touched
+from oms.books import APPLY, UNDO, Batch, Books, before_image, touched
 from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
 from oms.events import Event, Snapshot, TradePlaced
@@ -54,7 +53,7 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-_AT_WORK = frozenset({"close", "commit", "commit_all", "settle"})  # the methods of a ledger that set a mark
+_AT_WORK = frozenset({"close", "commit", "commit_batch", "settle"})  # the methods of a ledger that set a mark
 
 
 Change = tuple[type[Event], Any]
@@ -86,8 +85,8 @@ class Ledger:
 
     __slots__ = (
         "__weakref__",
-        "_batch_changes",
         "_kind",
+        "_marked_batch",
         "_note",
         "_open",
         "_owner",
@@ -111,11 +110,11 @@ class Ledger:
         self.sequence = 0  # the sequence number of the last event
         self.version: int = 0  # odd during a change or an open transaction, then the next even number
         self.busy = False  # True while `version` is odd
-        # The mark. During a change, it is the kind and the subject of the change, or a list of both for many
-        # changes. During a rollback, it is the savepoint to which the rollback returns.
+        # The mark. During a change, it is the kind and the subject of the change, or a batch of many changes.
+        # During a rollback, it is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
-        self._batch_changes: Sequence[Change] = ()
+        self._marked_batch: Batch | None = None
         self._target: Savepoint | None = None
         self._note: str | None = None
         self._open: list[Savepoint] = []
@@ -145,7 +144,7 @@ class Ledger:
     @property
     def is_marked(self) -> bool:
         """True if a change is being made or rolled back, or was interrupted."""
-        return self._kind is not None or self._target is not None or len(self._batch_changes) > 0
+        return self._kind is not None or self._target is not None or self._marked_batch is not None
 
     # ------------------------------------------------------------------ access
 
@@ -272,17 +271,16 @@ class Ledger:
         """True if events are needed: for subscribers, a journal, or the rollback of an open transaction."""
         return bool(self._open or self.subscribers.callbacks)
 
-    def commit_all(self, changes: Sequence[Change]) -> None:
+    def commit_batch(self, batch: Batch) -> None:
         """Apply validated changes atomically, without creating events.
 
         Call this only if `needs_events` is False.
         """
-        sequence, version = self.sequence + len(changes), self.version | 1
+        sequence, version = self.sequence + batch.events, self.version | 1
         try:
-            self._batch_changes, self.busy, self.version = changes, True, version
-            for kind, subject in changes:
-                APPLY[kind](self.books, subject)
-            self.sequence, self._batch_changes, self.version = sequence, (), version + 1
+            self._marked_batch, self.busy, self.version = batch, True, version
+            self.books.apply(batch)
+            self.sequence, self._marked_batch, self.version = sequence, None, version + 1
             self.busy = False
         except BaseException:
             self._settle_at_once()
@@ -305,13 +303,14 @@ class Ledger:
         target, version = self._target, (self.version | 1) + (not self._open)
         del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
-        self._kind, self._batch_changes, self._target, self.sequence = None, (), None, sequence
+        self._kind, self._marked_batch, self._target, self.sequence = None, None, None, sequence
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
         """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
         changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
-        changes += self._batch_changes
+        if self._marked_batch is not None:
+            changes += self._marked_batch.changes()
         if self._kind is not None:
             changes.append((self._kind, self._subject))
         orders: dict[int, OrderRow | None] = {}

@@ -16,7 +16,7 @@ from oms.display import counted
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
-__all__ = ["as_rows", "check_orders"]
+__all__ = ["as_rows", "check_orders", "check_rows"]
 
 _SIDES = {side.value: side for side in Side}
 
@@ -47,6 +47,13 @@ def check_orders(orders: Sequence[object]) -> None:
         if type(order) is not Order:
             raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
         check_order(*order)
+
+
+def check_rows(rows: Sequence[OrderRow]) -> None:
+    """Raise InvalidOrderError for the first row that does not contain the fields of a valid Order."""
+    if not _are_sound(*zip(*rows, strict=True)):
+        for row in rows:
+            check_order(*row)
 
 
 def _are_sound(

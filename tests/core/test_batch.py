@@ -22,7 +22,8 @@ from oms import (
     OrdersAdded,
     Side,
 )
-from oms.batch import BULK, change_orders
+from oms.batch import change_orders
+from oms.books import BULK
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
