@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse, islice
 
 from oms.books import BULK, Batch
 from oms.errors import InvalidOrderError, OrderNotFoundError
@@ -12,7 +13,7 @@ from oms.management import OrderManagement
 from oms.models import MAX_INT, OrderRow, new_order
 from oms.order_rows import check_rows
 
-__all__ = ["amount_change", "change_orders"]
+__all__ = ["amount_change", "change_orders", "unused_ids"]
 
 
 def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: Sequence[OrderRow]) -> None:
@@ -94,3 +95,20 @@ def amount_change(order: OrderRow, amount: int) -> Change:
     if not amount:
         return OrderRemoved, order
     return OrderAmended, (new_order(order), new_order((*order[:3], amount, order[4])))
+
+
+def unused_ids(om: OrderManagement, ids: Iterator[int], number: int) -> list[int]:
+    """Return the next `number` ids of an iterator that no resting order has. O(1) for each id.
+
+    >>> from itertools import count
+    >>> from oms import OrderManagement, Side
+    >>> om = OrderManagement()
+    >>> om.add_order(2, "JPM", Side.BUY, 20, 20)
+    >>> unused_ids(om, count(1), 3)
+    [1, 3, 4]
+
+    """
+    with om._ledger.lock:
+        if om._ledger.busy:
+            om._ledger.admit()
+        return list(islice(filterfalse(om._books.orders.__contains__, ids), number))

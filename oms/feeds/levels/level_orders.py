@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from oms.batch import change_orders
+from oms.batch import change_orders, unused_ids
 from oms.errors import OrderNotFoundError
 from oms.management import OrderManagement
 from oms.models import OrderRow, Side
@@ -45,6 +45,7 @@ class LevelOrders:
         new: list[OrderRow] = []
         for side, changes in levels.items():
             ids, sign = self._ids[side], side.sign
+            new_keys: list[int] = []
             for key in sorted(changes):
                 amount = changes[key]
                 order_id = ids.get(key)
@@ -53,8 +54,10 @@ class LevelOrders:
                     if not amount:
                         removed.append((ids, key))
                 elif amount and key:  # no order can have the price 0
-                    ids[key] = new_id = self._new_id()
-                    new.append((new_id, self._symbol, side, amount, sign * key))
+                    new_keys.append(key)
+            new_ids = unused_ids(self._om, self._new_ids, len(new_keys))
+            ids.update(zip(new_keys, new_ids, strict=True))
+            new += [(ids[key], self._symbol, side, changes[key], sign * key) for key in new_keys]
         if amounts or new:
             try:
                 change_orders(self._om, amounts, new)
@@ -70,9 +73,3 @@ class LevelOrders:
             order_id, _, side, _, price = order
             if order_id not in self._om or self._om.get_order(order_id) != order:
                 del self._ids[side][side.sign * price]
-
-    def _new_id(self) -> int:
-        new_id = next(self._new_ids)
-        while new_id in self._om:
-            new_id = next(self._new_ids)
-        return new_id

@@ -15,10 +15,14 @@ from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
 from oms.feeds.recorder import Recorder
-from oms.instrument import Instrument, decimals_of
+from oms.instrument import MOST_DIGITS, Instrument, decimals_of
 from oms.management import OrderManagement
 
 __all__ = ["LevelReplay", "find_instruments", "replay_levels"]
+
+_NUMBER = rf"\d{{1,{MOST_DIGITS}}}(?:\.\d{{1,{MOST_DIGITS}}})?"
+_PLAIN = re.compile(rf"{_NUMBER}(?: {_NUMBER})*+", re.ASCII)
+_DECIMALS = re.compile(r"\.(\d*[1-9])")  # without trailing zeros
 
 
 def replay_levels(
@@ -151,12 +155,16 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
 
 
 def _most_decimals(texts: Sequence[str], at_least: int) -> int:
-    """Return the largest number of decimal places in any of the strings, or `at_least` if that is larger."""
+    """Return the largest number of decimal places in any of the strings, or `at_least` if that is larger.
+
+    Trailing zeros do not count. Searching all strings together is much faster than one call per string.
+    """
     try:
-        # A few searches through all strings are much faster than one call per string.
         joined = " ".join(texts)
         if not ("e" in joined or "E" in joined or _more_decimals_than(at_least).search(joined)):
             return at_least
+        if joined.count(" ") < len(texts) and _PLAIN.fullmatch(joined):
+            return max(map(len, _DECIMALS.findall(joined)))
     except TypeError:  # a value is not a string
         pass
     return max(at_least, *map(decimals_of, texts))
