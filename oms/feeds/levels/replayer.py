@@ -67,9 +67,10 @@ class LevelReplay:
     """A replay that you can iterate over. Each step applies one message.
 
     `instruments` maps symbols to Instruments, or is one Instrument for all symbols. By default, the capture
-    is first read once, and `find_instruments` determines the instruments. `recorder` samples the books and
-    trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the state of
-    a book.
+    is first read once, and `find_instruments` determines the instruments. The messages of a capture of up to
+    two million characters are kept in memory. A larger capture is read twice. `recorder` samples the books
+    and trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the
+    state of a book.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class LevelReplay:
         checksums: Checksums = "verify",
     ) -> None:
         """If `instruments` is None, read the capture once. Raise FeedError if it cannot be read."""
+        self._messages: Iterable[LevelMessage] = capture
         if instruments is None:
-            instruments = find_instruments(capture)
+            found, self._messages = capture.read_ahead(find_instruments)
+            instruments = found
         self.feed = LevelFeed(om, capture.rule, instruments, checksums=checksums)
         self._capture = capture
         self._recorder = recorder
@@ -103,7 +106,7 @@ class LevelReplay:
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
     def _run(self) -> Iterator[Outcome]:
-        for message in self._capture:
+        for message in self._messages:
             outcome = self.feed.apply(message)
             if self._recorder is not None:
                 self._record(self._recorder, message)
