@@ -28,8 +28,8 @@ class Units:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self._ticks = CachedConversion(instrument.to_ticks)
-        self._lots = CachedConversion(instrument.to_lots)
+        self._ticks = CachedConversion(instrument.to_ticks, instrument.tick_size)
+        self._lots = CachedConversion(instrument.to_lots, instrument.lot_size)
 
     def convert(self, levels: Levels) -> Columns:
         """Convert the levels in a message. Raise InvalidArgumentError for the first invalid number."""
