@@ -453,6 +453,11 @@ def test_the_instrument_of_a_capture_has_the_most_decimals_of_any_price_and_any_
     assert find_instruments(messages) == expected
 
 
+def test_a_text_with_two_numbers_does_not_count_as_a_number_with_decimals() -> None:
+    message = BookMessage(1, 0, "X", True, (("1.25 3", "1.5"), ("1", "2")), ())
+    assert find_instruments([message]) == {"X": Instrument("1", "0.1")}
+
+
 def test_a_value_that_is_not_text_does_not_count_as_a_number_with_decimals() -> None:
     levels = (("1.5", None), (["1.2345"], "2.25"))
     message = BookMessage(1, 0, "X", True, levels, ())  # type: ignore[arg-type] # not text
