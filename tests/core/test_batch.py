@@ -123,6 +123,12 @@ def test_new_orders_may_be_plain_tuples_but_events_contain_orders() -> None:
     ]
 
 
+def test_a_symbol_of_a_new_order_may_have_letters_outside_ascii() -> None:
+    om = book()
+    change_orders(om, {}, [Order(10, "\u00d1U", BUY, 7, 20)])
+    assert om.get_order(10).symbol == "\u00d1U"
+
+
 def test_unused_ids_skip_the_ids_of_resting_orders() -> None:
     om, ids = book(), count(3)
     assert unused_ids(om, ids, 0) == []
