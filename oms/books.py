@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from oms.errors import DuplicateOrderError
 from oms.events import (
@@ -23,14 +23,57 @@ from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "Change", "ORDERS_BEFORE", "PARTS", "UNDO", "parts_of"]
+__all__ = [
+    "APPLY",
+    "BULK",
+    "Batch",
+    "Books",
+    "Change",
+    "ORDERS_BEFORE",
+    "PARTS",
+    "Steps",
+    "UNDO",
+    "parts_of",
+]
 
+
+BULK = 20
+"""Above this number of new orders, a single sort is faster than individual inserts."""
 
 _ORDER_ID = itemgetter(0)
 BookName = tuple[str, Side]
 
 Change = tuple[type, Any]
 """The kind and the subject of a change. The kind is the class of its event."""
+
+
+class Batch(NamedTuple):
+    """Changes of many orders that are made together, without events.
+
+    `changed` contains resting orders with their new amounts. An amount of 0 removes the order. `added`
+    contains new orders. `events` is the number of events that describe these changes.
+    """
+
+    changed: Sequence[tuple[OrderRow, int]]
+    added: Sequence[OrderRow]
+    events: int
+
+    def changes(self) -> list[Change]:
+        """Return changes of the same orders, for `Books.restore`."""
+        return [(OrdersRemoved, [order for order, _ in self.changed]), (OrdersAdded, self.added)]
+
+
+class Steps:
+    """Changes that are made one after another, because each depends on the books after the one before."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        """Return the changes so far. The last one may be incomplete."""
+        return self.made
 
 
 class Books:
@@ -124,6 +167,21 @@ class Books:
         else:
             book.remove(before)
             book.add(after)
+
+    def apply(self, batch: Batch) -> None:
+        """Make the changes of a batch. O(m log n)."""
+        changed, added, _ = batch
+        by_name = self.by_name
+        for order, amount in changed:
+            if amount:
+                by_name[order[1:3]].resize(order, amount)
+            else:
+                self.remove(order)
+        if len(added) > BULK:
+            self.add_many(added)
+        else:
+            for order in added:
+                self.add(order)
 
     def trade(self, change: tuple[Trade, int | None]) -> None:
         """Remove a trade's filled amounts from its book. O(k log n)."""

@@ -143,9 +143,8 @@ class DirectBooks:
                 self.ledger.admit()
             if self._orders.get(order_id) != order:
                 return False
-            change = amount_change(order, amount)
-            if change is not None:
-                self._commit(*change)
+            if amount != order[3]:
+                self._commit(*amount_change(order, amount))
                 self._count_change(side, price)
             return True
 

@@ -30,13 +30,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
 from weakref import ref
 
 from oms.admission import Admission
-from oms.books import APPLY, UNDO, Books, Change
+from oms.books import APPLY, UNDO, Batch, Books, Change, Steps
 from oms.clock import Clock, checked_time
 from oms.errors import OpenTransactionError
 from oms.events import Event, Snapshot
@@ -58,8 +58,8 @@ class Ledger(Admission):
     """
 
     __slots__ = (
-        "_batch_changes",
         "_kind",
+        "_marked_batch",
         "_note",
         "_provisional",
         "_subject",
@@ -74,11 +74,11 @@ class Ledger(Admission):
         self.books = books
         self.clock: Clock | None = None  # gives events their time; None gives them no time
         self.sequence = 0  # the sequence number of the last event
-        # The mark. During a change, it is the kind and the subject of the change, or a list of both for many
-        # changes. During a rollback, it is the savepoint to which the rollback returns.
+        # The mark. During a change, it is the kind and the subject of the change, or a batch of many changes.
+        # During a rollback, it is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
-        self._batch_changes: Sequence[Change] = ()
+        self._marked_batch: Batch | Steps | None = None
         self._target: Savepoint | None = None
         self._note: str | None = None
         self._provisional: list[Event] = []
@@ -91,7 +91,7 @@ class Ledger(Admission):
     @property
     def is_marked(self) -> bool:
         """True if a change is being made or rolled back, or was interrupted."""
-        return self._kind is not None or self._target is not None or len(self._batch_changes) > 0
+        return self._kind is not None or self._target is not None or self._marked_batch is not None
 
     def settle(self) -> None:
         """Finish or roll back an interrupted change, and roll back an abandoned transaction.
@@ -153,17 +153,16 @@ class Ledger(Admission):
         """True if events are needed: for subscribers, a journal, or the rollback of an open transaction."""
         return bool(self._open or self.subscribers.callbacks)
 
-    def commit_all(self, changes: Sequence[Change]) -> None:
+    def commit_batch(self, batch: Batch) -> None:
         """Apply validated changes atomically, without creating events.
 
         Call this only if `needs_events` is False.
         """
-        sequence, version = self.sequence + len(changes), self.version | 1
+        sequence, version = self.sequence + batch.events, self.version | 1
         try:
-            self._batch_changes, self.busy, self.version = changes, True, version
-            for kind, subject in changes:
-                APPLY[kind](self.books, subject)
-            self.sequence, self._batch_changes, self.version = sequence, (), version + 1
+            self._marked_batch, self.busy, self.version = batch, True, version
+            self.books.apply(batch)
+            self.sequence, self._marked_batch, self.version = sequence, None, version + 1
             self.busy = False
         except BaseException:
             self._settle_at_once()
@@ -175,8 +174,8 @@ class Ledger(Admission):
         `verb` receives a function that records a change and applies it to the books. It returns the fields of
         the event's subject that precede the changes. If it makes no change, there is no event.
         """
-        changes: list[Change] = []
-        books, version = self.books, self.version | 1
+        steps = Steps()
+        changes, books, version = steps.made, self.books, self.version | 1
 
         def make(change: Change) -> None:
             changes.append(change)
@@ -184,7 +183,7 @@ class Ledger(Admission):
 
         event, sequence, is_open = None, self.sequence, len(self._open) > 0
         try:
-            self._batch_changes, self.busy, self.version = changes, True, version
+            self._marked_batch, self.busy, self.version = steps, True, version
             head = verb(make)
             sequence += len(changes) > 0
             if changes and self.needs_events:
@@ -192,7 +191,7 @@ class Ledger(Admission):
                 self._store(event)
             if not is_open:
                 version += 1
-            self.sequence, self._batch_changes, self.busy, self.version = sequence, (), is_open, version
+            self.sequence, self._marked_batch, self.busy, self.version = sequence, None, is_open, version
         except BaseException:
             self._settle_at_once()
             raise
@@ -222,7 +221,7 @@ class Ledger(Admission):
         target, version = self._target, (self.version | 1) + (not self._open)
         del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
-        self._kind, self._batch_changes, self._target, self.sequence = None, (), None, sequence
+        self._kind, self._marked_batch, self._target, self.sequence = None, None, None, sequence
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
@@ -234,7 +233,9 @@ class Ledger(Admission):
 
     def _marked_changes(self) -> list[Change]:
         """Return the changes that are being made or were interrupted."""
-        return [*self._batch_changes] if self._kind is None else [(self._kind, self._subject)]
+        if self._kind is not None:
+            return [(self._kind, self._subject)]
+        return [] if self._marked_batch is None else self._marked_batch.changes()
 
     def _count_remaining(self) -> int:
         """Return the number of provisional events that remain after `_restore`."""

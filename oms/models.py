@@ -342,7 +342,7 @@ def as_amounts(amounts: object) -> list[int]:
         remedy = "" if amounts is None else "write [amount]"
         raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
     values = list(cast("Iterable[int]", amounts))
-    if set(map(type, values)) != {int} or min(values) < 1:
+    if list(map(type, values)).count(int) < len(values) or min(values, default=1) < 1:
         for amount in values:
             check_positive("amounts", amount)
     return values

@@ -17,7 +17,7 @@ from oms.errors import InvalidOrderError
 from oms.frames import as_columns, as_integers, as_list, check_present
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
-__all__ = ["as_lists", "as_rows", "check_orders", "rows_of"]
+__all__ = ["as_lists", "as_rows", "check_orders", "check_rows", "rows_of"]
 
 _SIDES = {side.value: side for side in Side}
 _INTEGERS = 0, 3, 4  # order_id, amount, price
@@ -50,6 +50,13 @@ def check_orders(orders: Sequence[object]) -> None:
         if type(order) is not Order:
             raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
         check_order(*order)
+
+
+def check_rows(rows: Sequence[OrderRow]) -> None:
+    """Raise InvalidOrderError for the first row that does not contain the fields of a valid Order."""
+    if not _are_sound(*zip(*rows, strict=True)):
+        for row in rows:
+            check_order(*row)
 
 
 def _are_sound(

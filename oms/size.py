@@ -86,6 +86,11 @@ class Size:
 
     def count(self, value: object) -> int:
         """Convert an exact number to a whole number of units. Raises InvalidArgumentError."""
+        if self.step == 1 and type(value) is str:  # the usual case, without the steps below
+            match = _PLAIN.fullmatch(value)
+            if match is not None and len(match[2] or "") <= self.decimals:
+                whole, fraction = match.groups("")
+                return self._checked(value, int(whole + fraction.ljust(self.decimals, "0")))
         numerator, denominator = self._units(value)
         units, rest = divmod(numerator, denominator)
         if rest:

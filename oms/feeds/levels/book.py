@@ -186,8 +186,8 @@ class LevelBook:
         if message.snapshot:
             self._asks.clear()
             self._bids.clear()
-        self._asks.change(asks, self.tally)
-        self._bids.change(bids, self.tally)
+        self._asks.change(asks, message.asks, self.tally)
+        self._bids.change(bids, message.bids, self.tally)
         self.instrument = instrument
 
     def _matches(self, checksum: int) -> bool:
@@ -196,7 +196,7 @@ class LevelBook:
         latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
             instrument = self.instrument if with_zeros else None
-            asks, bids = (side.checksum_parts(instrument) for side in (self._asks, self._bids))
+            asks, bids = (side.best_texts(instrument) for side in (self._asks, self._bids))
             if rule.crc32(asks, bids) == checksum:
                 self._restores_zeros = with_zeros
                 return True
@@ -213,9 +213,9 @@ class LevelBook:
     def _update_orders(self) -> None:
         """Update the orders to match the changed levels."""
         asks, bids = self._asks, self._bids
-        self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
-        asks.forget_changes()
-        bids.forget_changes()
+        self._orders.update({ASK: asks.changed, BID: bids.changed})
+        asks.changed.clear()
+        bids.changed.clear()
 
     def _count_crossed(self) -> None:
         ask, bid = self._asks.best_price(), self._bids.best_price()
