@@ -12,11 +12,14 @@ from functools import partial
 
 import pytest
 
-from oms import Event, Side
+from oms import Event, OpenTransactionError, Side
+from oms.engine_books import EngineBooks
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
+from oms.order_book import OrderBook
 from oms.submission import PostOnly, SelfTradePrevention, TimeInForce
 from support.interrupts import Interrupt, interrupted_at_line
+from support.threads import prevent_new_threads
 
 BUY, SELL = Side.BUY, Side.SELL
 Verb = Callable[[MatchingEngine], object]
@@ -43,6 +46,12 @@ VERBS: dict[str, Verb] = {
     "expire": lambda engine: engine.expire(9),
     "end_day": lambda engine: engine.end_day(),
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_new_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevent new threads from starting, because recovery must not need one."""
+    prevent_new_threads(monkeypatch)
 
 
 def small_engine(prevention: SelfTradePrevention = SelfTradePrevention.DECREMENT) -> MatchingEngine:
@@ -175,6 +184,33 @@ def lines_of(verb: str) -> int:
     while interrupted_at_line(line, partial(VERBS[verb], small_engine())):
         line += 1
     return line - 1
+
+
+def fail(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+QUESTIONS_AND_VERBS: list[Verb] = [
+    lambda engine: engine.order("day"),
+    lambda engine: engine.queue_ahead("day"),
+    MatchingEngine.state_hash,
+    *VERBS.values(),
+]
+
+
+def test_while_a_rollback_keeps_failing_every_call_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine()
+    before = engine.state_hash()
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderBook, "remove_fills", fail)
+        patch.setattr(EngineBooks, "restore", fail)
+        with pytest.raises(MemoryError):
+            engine.submit("x", "JPM", BUY, 4, 101)
+        for call in QUESTIONS_AND_VERBS:
+            with pytest.raises(OpenTransactionError, match="MemoryError"):
+                call(engine)
+    assert engine.state_hash() == before
+    engine._check()
 
 
 @pytest.mark.parametrize("verb", VERBS)
