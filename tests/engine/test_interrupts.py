@@ -17,6 +17,7 @@ from oms.engine_books import EngineBooks
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
+from oms.register import Register
 from oms.submission import PostOnly, SelfTradePrevention, TimeInForce
 from support.interrupts import Interrupt, interrupted_at_line
 from support.threads import prevent_new_threads
@@ -209,6 +210,24 @@ def test_while_a_rollback_keeps_failing_every_call_raises_an_error(monkeypatch: 
         for call in QUESTIONS_AND_VERBS:
             with pytest.raises(OpenTransactionError, match="MemoryError"):
                 call(engine)
+    assert engine.state_hash() == before
+    engine._check()
+
+
+@pytest.mark.parametrize("verb", ["submit, rests", "submit, several prices", "cancel"])
+def test_a_call_in_the_middle_of_a_verb_raises_an_error(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a signal handler or a finalizer can make such a call."""
+    engine = small_engine()
+    before = engine.state_hash()
+
+    def call(*_: object) -> None:
+        engine.order("day")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Register, "add", call)
+        patch.setattr(Register, "remove", call)
+        with pytest.raises(OpenTransactionError, match="in the middle of another change"):
+            VERBS[verb](engine)
     assert engine.state_hash() == before
     engine._check()
 
