@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import Any
@@ -16,8 +16,10 @@ from oms.events import (
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
+    Snapshot,
     TradePlaced,
 )
+from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
@@ -32,9 +34,9 @@ Change = tuple[type, Any]
 
 
 class Books:
-    """All orders by id, all books by symbol and side, and the next trade id.
+    """All orders by id, all books by symbol and side, the next trade id, and the instruments.
 
-    Each method that changes the books applies or undoes one event. Its argument is the event's subject, such
+    Each method that changes the orders applies or undoes one event. Its argument is the event's subject, such
     as the order to add. The subject is already validated, so only an interruption such as Ctrl-C or a
     MemoryError can make the method fail. Undoing an event restores the exact state before it. Empty books are
     deleted, so equal orders always mean equal books.
@@ -43,12 +45,13 @@ class Books:
     is the number of fills.
     """
 
-    __slots__ = ("by_name", "next_trade_id", "orders")
+    __slots__ = ("by_name", "instruments", "next_trade_id", "orders")
 
     def __init__(self) -> None:
         self.orders: dict[int, OrderRow] = {}
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
         self.next_trade_id = 1
+        self.instruments: Mapping[str, Instrument] = {}  # replaced, never changed
 
     # ------------------------------------------------------------------ queries
 
@@ -139,6 +142,25 @@ class Books:
 
     # ------------------------------------------------------------------ recovery and checks
 
+    def load(self, snapshot: Snapshot) -> None:
+        """Load a snapshot into empty books. O(n log n) for n orders."""
+        self.add_many(snapshot.orders)
+        self.next_trade_id, self.instruments = snapshot.next_trade_id, dict(snapshot.instruments)
+
+    def copy_to(self, target: Books) -> None:
+        """Copy all orders, levels, counters, and instruments to empty books. O(n) for n orders."""
+        target.orders.update(self.orders)
+        for name, book in self.by_name.items():
+            target.by_name[name] = book.copy(target.orders)
+        target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
+
+    def extra(self) -> tuple[Any, ...]:
+        """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""
+        return ()
+
+    def load_extra(self, extra: tuple[Any, ...]) -> None:
+        """Load what `extra` has returned."""
+
     def restore(self, changes: Sequence[Change]) -> None:
         """Restore the state before these changes. O(n log n).
 
@@ -153,11 +175,11 @@ class Books:
             for order, rested in ORDERS_BEFORE[kind](subject):
                 orders[order[0]] = order if rested else None
                 names.add(order[1:3])
-        for order_id, order in orders.items():
-            if order is None:
+        for order_id, before in orders.items():
+            if before is None:
                 self.orders.pop(order_id, None)
             else:
-                self.orders[order_id] = order
+                self.orders[order_id] = before
         for name in names:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])

@@ -1,17 +1,17 @@
 """How an incoming order crosses the book: trades, self-trade prevention, icebergs, and triggered stops.
 
-The problem: each step depends on the books after the step before it. A refilled iceberg order goes to the back
-of its price, and is then filled by the same incoming order. A trade triggers a stop order, whose trades trigger
-further stop orders.
+The problem: each step depends on the books after the step before. A refilled iceberg order goes to the back
+of the queue at its price, and the same incoming order may fill it again. A trade triggers a stop order, whose
+trades trigger further stop orders.
 
-The solution: `Crossing` makes one elementary change at a time, and each change is applied before the next step.
-The ledger records the changes, and commits them as one event or undoes them all.
+The solution: `Crossing` makes one elementary change at a time, and each change is applied before the next
+step. The ledger records the changes, and commits them as one event or undoes them all.
 
 Invariants:
 
-- A stop order is removed from the register before it is executed. So each one is triggered at most once, and a
-  cascade ends.
-- Stops triggered by the same order are executed in order of arrival, after the stops triggered before them.
+- A stop order is removed from the register before it is executed. So each one is triggered at most once, and
+  a cascade ends.
+- Stop orders that one order triggers are executed in order of arrival, after those triggered before them.
 - After each order, the best bid is below the best ask.
 """
 
@@ -26,7 +26,15 @@ from oms.events import OrderAdded, OrderAmended, OrderRemoved, TradePlaced
 from oms.ledger import MakeChange
 from oms.models import MAX_INT, OrderFill, OrderRow, Trade, new_order
 from oms.register import Entry
-from oms.submission import CancelReason, Execution, OrderId, PostOnly, SelfTradePrevention, Submission, TimeInForce
+from oms.submission import (
+    CancelReason,
+    Execution,
+    OrderId,
+    PostOnly,
+    SelfTradePrevention,
+    Submission,
+    TimeInForce,
+)
 
 __all__ = ["Crossing"]
 
@@ -36,10 +44,10 @@ _MAY_REST = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
 class Crossing:
     """One verb of a matching engine that may trade. `make` records and applies an elementary change."""
 
-    def __init__(self, books: EngineBooks, prevention: SelfTradePrevention, make: MakeChange) -> None:
+    def __init__(self, books: EngineBooks, make: MakeChange) -> None:
         self._books = books
         self._register = books.register
-        self._prevention = prevention
+        self._prevention = books.prevention
         self._make = make
 
     # ------------------------------------------------------------------ orders
@@ -85,7 +93,11 @@ class Crossing:
     # ------------------------------------------------------------------ stops
 
     def _is_triggered(self, order: Submission) -> bool:
-        last_price, stop_price, sign = self._books.last_prices.get(order.symbol), order.stop_price, order.side.sign
+        last_price, stop_price, sign = (
+            self._books.last_prices.get(order.symbol),
+            order.stop_price,
+            order.side.sign,
+        )
         return last_price is not None and stop_price is not None and sign * last_price >= sign * stop_price
 
     def _wait(self, order: Submission, filled: int) -> Execution:
@@ -109,15 +121,16 @@ class Crossing:
         """Fill what the order can take, and let the rest stay in the book or cancel it."""
         order_id, symbol, side, amount, price, time_in_force, post_only = order[:7]
         best = self.best_price(order)
+        fills: list[OrderFill[OrderId]] = []
+        canceled, reason = 0, None
         if best is None:
-            fills, canceled, reason = (), 0, None
+            pass
         elif post_only is not None:
-            fills, canceled, reason = (), 0, None
             price = best - side.sign
             if post_only is PostOnly.REJECT or not 1 <= price <= MAX_INT:
                 canceled, reason = amount, CancelReason.POST_ONLY
         elif time_in_force is TimeInForce.FOK and not self._is_fillable(order):
-            fills, canceled, reason = (), amount, CancelReason.FILL_OR_KILL
+            canceled, reason = amount, CancelReason.FILL_OR_KILL
         else:
             fills, canceled, reason = self._take(order)
         traded = sum([fill[1] for fill in fills])
@@ -201,7 +214,10 @@ class Crossing:
         self._make((TradePlaced, (trade, left)))
         for entry in makers[:-1] if left else makers:
             self._close_or_refill(entry, fills[-1].price)
-        return [OrderFill(entry.order.order_id, fill[1], fill[2]) for entry, fill in zip(makers, fills, strict=True)]
+        return [
+            OrderFill(entry.order.order_id, fill[1], fill[2])
+            for entry, fill in zip(makers, fills, strict=True)
+        ]
 
     def _close_or_refill(self, entry: Entry, price: int) -> None:
         """Remove the entry of a filled order. If a part of the order is hidden, show the next tip."""
@@ -217,7 +233,10 @@ class Crossing:
     # ------------------------------------------------------------------ self-trade prevention, fill or kill
 
     def _prevent(self, own: Entry, remaining: int) -> int:
-        """Apply self-trade prevention to an order of the same owner. Return how much of the incoming order it cancels."""
+        """Apply self-trade prevention to an order of the same owner.
+
+        Return how many lots of the incoming order are canceled.
+        """
         open_amount = self._books.open_amount(own)
         if self._prevention is SelfTradePrevention.DECREMENT and open_amount > remaining:
             self.reduce(own, remaining)

@@ -5,9 +5,10 @@ journal but not yet in memory.
 
 The solution: outside a transaction, each change is first marked as pending, then appended to the journal, and
 then applied to the books. Inside a transaction, the books change first. When the outermost transaction ends,
-the ledger stores its events as the pending batch, and then appends that batch to the journal. After an
-interrupt, `settle` reads the journal's last sequence number. If the pending events are in the journal,
-`settle` finishes the change. Otherwise, it rolls the change back.
+the ledger marks its events as the pending batch, and then appends that batch to the journal. The
+journal stores the instruments that the transaction has set together with that batch. After an interrupt,
+`settle` reads the journal's last sequence number, or its instruments if the batch has no events. If the
+pending batch is in the journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
 Invariants:
 
@@ -20,12 +21,15 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from oms.books import APPLY, Books
 from oms.errors import JournalError
-from oms.events import Event, Journal
-from oms.ledger import Ledger, Savepoint
+from oms.events import Event, InstrumentKeeper, Journal
+from oms.instrument import Instrument
+from oms.ledger import Ledger
+from oms.savepoint import Savepoint
 
 __all__ = ["DurableLedger"]
 
@@ -33,7 +37,7 @@ __all__ = ["DurableLedger"]
 class DurableLedger(Ledger):
     """A ledger that loads its initial state from a journal and appends every change to it."""
 
-    __slots__ = ("_batch", "_journal")
+    __slots__ = ("_appended", "_journal", "_keeper")
 
     def __init__(self, books: Books, journal: Journal) -> None:
         super().__init__(books)
@@ -42,15 +46,18 @@ class DurableLedger(Ledger):
         for event in journal.read(self.sequence + 1):
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence
-        # The open transaction's events, from the moment when they may be in the journal
-        self._batch: tuple[Event, ...] = ()
+        self._keeper = journal if isinstance(journal, InstrumentKeeper) else None
+        if self._keeper is not None:
+            books.instruments = dict(self._keeper.instruments())
+        # The outermost transaction, from the moment when its batch may be in the journal
+        self._appended: Savepoint | None = None
 
     @property
     def needs_events(self) -> bool:
         """True, because the journal needs every event."""
         return True
 
-    def commit(self, kind: type[Event], subject: Any) -> None:
+    def commit(self, kind: type[Event], subject: Any, event: Event | None = None) -> None:
         """Append a validated change to the journal, make the change, and publish its event.
 
         Inside a transaction, nothing is appended until the outermost transaction ends. Raises JournalError.
@@ -58,17 +65,18 @@ class DurableLedger(Ledger):
         if self._open:
             super().commit(kind, subject)
             return
-        event, version = kind.about(subject, self.sequence + 1, None), self.version | 1
+        version = self.version | 1
         try:
             self._subject = subject
             self._kind, self.busy, self.version = kind, True, version
+            event = event or kind.about(subject, self.sequence + 1, None, self._now())
             self._journal.append((event,))
         except BaseException as error:
-            if isinstance(error, JournalError):
+            if event is None or isinstance(error, JournalError):  # the event is not in the journal
                 self._kind, self.busy, self.version = None, False, version + 1
             self._settle_at_once()
             raise
-        super().commit(kind, subject)
+        super().commit(kind, subject, event)
 
     def settle(self) -> None:
         """Finish interrupted changes that are in the journal, and roll back all others.
@@ -88,18 +96,40 @@ class DurableLedger(Ledger):
 
     def _is_appended(self) -> bool:
         """Return True if the open transaction's batch is in the journal."""
-        batch = self._batch
-        if not (batch and self._provisional and batch[0] is self._provisional[0]):
+        if not self._open or self._open[0] is not self._appended:
             return False
-        return self._journal.last_sequence >= batch[-1].sequence
+        if self._provisional:
+            return self._journal.last_sequence >= self._provisional[-1].sequence
+        new = self._new_instruments()
+        return self._keeper is not None and bool(new) and new.items() <= self._keeper.instruments().items()
+
+    def _new_instruments(self) -> Mapping[str, Instrument]:
+        """Return the instruments that the open transaction has set."""
+        before, after = self._open[0].instruments, self.books.instruments
+        return {
+            symbol: each
+            for symbol, each in after.items()
+            if after is not before and before.get(symbol) != each
+        }
 
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
-        if keep and self._provisional and not savepoint.depth:
-            self._batch = tuple(self._provisional)
+        if keep and not savepoint.depth and (self._provisional or self._new_instruments()):
+            self._appended = savepoint
             try:
-                self._journal.append(self._batch)
+                self._append()
             except JournalError:
-                self._batch = ()
+                self._appended = None
                 raise
         super()._end(savepoint, keep=keep)
-        self._batch = ()
+        self._appended = None
+
+    def _append(self) -> None:
+        """Store the open transaction's events and instruments together."""
+        batch, new = tuple(self._provisional), self._new_instruments()
+        if not new:
+            self._journal.append(batch)
+        elif self._keeper is not None:
+            self._keeper.keep_instruments(new, batch)
+        else:
+            problem = "it cannot store instruments; pass them to OrderManagement(journal, instruments=...)"
+            raise JournalError(type(self._journal).__name__, problem)

@@ -19,11 +19,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from oms.books import APPLY, ORDERS_BEFORE, PARTS, UNDO, Books, Change, parts_of
 from oms.engine_events import ENGINE_KINDS, EngineSubject
 from oms.register import Entry, Register
+from oms.submission import SelfTradePrevention
 
 __all__ = ["EngineBooks", "EntryChange", "EntryChanged", "LastPrice", "LastPriceChanged"]
 
@@ -45,13 +46,14 @@ class LastPriceChanged:
 class EngineBooks(Books):
     """The order books of a matching engine, with its register and the last price of each symbol."""
 
-    __slots__ = ("last_prices", "next_arrival", "register")
+    __slots__ = ("last_prices", "next_arrival", "prevention", "register")
 
     def __init__(self) -> None:
         super().__init__()
         self.register = Register()
         self.next_arrival = 1
         self.last_prices: dict[str, int] = {}
+        self.prevention = SelfTradePrevention.NONE
 
     def change_entry(self, change: EntryChange) -> None:
         """Replace an entry. O(1), or O(log n) for an entry with a stop price or an expiry."""
@@ -94,6 +96,25 @@ class EngineBooks(Books):
         """Return how many lots of an order are open, hidden or not. O(1)."""
         return entry.total if entry.waiting else self.orders[entry.arrival][3] + entry.hidden
 
+    def copy_to(self, target: Books) -> None:
+        """Copy the whole state to empty books. O(n) for n orders."""
+        super().copy_to(target)
+        target.load_extra(self.extra())
+
+    def extra(self) -> tuple[Any, ...]:
+        """Return the register, the next arrival number, the last prices, and the prevention. O(n)."""
+        return (
+            tuple(self.register.entries.values()),
+            self.next_arrival,
+            dict(self.last_prices),
+            self.prevention,
+        )
+
+    def load_extra(self, extra: tuple[Any, ...]) -> None:
+        """Load what `extra` has returned. O(n log n) for n orders."""
+        entries, self.next_arrival, last_prices, self.prevention = extra
+        self.register, self.last_prices = Register(entries), dict(last_prices)
+
     def canonical_hash(self, next_sequence: int) -> str:
         """Return the SHA-256 hash (hex) of the counters, all orders, the register, and the last prices."""
         digest = hashlib.sha256(super().canonical_hash(next_sequence).encode())
@@ -124,7 +145,9 @@ class EngineBooks(Books):
         self.register._check()
         resting = {arrival for arrival, entry in self.register.entries.items() if not entry.waiting}
         assert resting == self.orders.keys(), "an entry that does not wait is resting, and the reverse"
-        assert all(arrival < self.next_arrival for arrival in self.register.entries), "arrivals are not reused"
+        assert all(arrival < self.next_arrival for arrival in self.register.entries), (
+            "arrivals are not reused"
+        )
 
 
 def _apply(books: EngineBooks, subject: EngineSubject) -> None:
@@ -137,14 +160,10 @@ def _undo(books: EngineBooks, subject: EngineSubject) -> None:
         UNDO[kind](books, part)
 
 
-APPLY |= {
-    EntryChanged: EngineBooks.change_entry,
-    LastPriceChanged: EngineBooks.change_last_price,
-    **dict.fromkeys(ENGINE_KINDS, _apply),
-}
-UNDO |= {
-    EntryChanged: EngineBooks.undo_change_entry,
-    LastPriceChanged: EngineBooks.undo_change_last_price,
-    **dict.fromkeys(ENGINE_KINDS, _undo),
-}
-PARTS |= dict.fromkeys(ENGINE_KINDS, itemgetter(2))
+APPLY.update({EntryChanged: EngineBooks.change_entry, LastPriceChanged: EngineBooks.change_last_price})
+APPLY.update(dict.fromkeys(ENGINE_KINDS, _apply))
+UNDO.update(
+    {EntryChanged: EngineBooks.undo_change_entry, LastPriceChanged: EngineBooks.undo_change_last_price}
+)
+UNDO.update(dict.fromkeys(ENGINE_KINDS, _undo))
+PARTS.update(dict.fromkeys(ENGINE_KINDS, itemgetter(2)))

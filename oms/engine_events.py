@@ -41,7 +41,7 @@ class EngineEvent(Event, _OfEngine):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: EngineSubject, sequence: int, note: str | None, time: int | None = None) -> Self:
+    def about(cls, subject: EngineSubject, sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about orders, executions, and changes. See Event."""
         return cls(*subject, sequence, note, time)
 
@@ -59,7 +59,7 @@ class EngineEvent(Event, _OfEngine):
         """Yield the changed amounts in the order books. See Event."""
         for kind, subject in self.changes:
             if issubclass(kind, Event):
-                yield from kind.about(subject, self.sequence, None).rows()
+                yield from kind.about(subject, self.sequence, None, None).rows()
 
 
 class OrderSubmitted(EngineEvent):

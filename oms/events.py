@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self, cast, runtime_checkable
 
+from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade, new_order
 
 __all__ = [
     "Event",
+    "InstrumentKeeper",
     "Journal",
     "OrderAdded",
     "OrderAmended",
@@ -27,7 +29,8 @@ class Event:
     """One change to the books.
 
     The sequence number `sequence` is 1 for the first event, 2 for the second, and so on. `note` is the text
-    that was passed to the event's transaction, or None. An event contains all data that is needed to replay
+    that was passed to the event's transaction, or None. `time` is the time of the change in nanoseconds since
+    1970, or None if the OrderManagement had no clock. An event contains all data that is needed to replay
     the change. Two events are equal if they have the same class and the same fields.
 
     A subclass must define `symbol` and `rows`.
@@ -37,7 +40,7 @@ class Event:
     >>> unsubscribe = om.subscribe(print)
     >>> om.add_order(1, "JPM", Side.BUY, 20, 20)  # doctest: +NORMALIZE_WHITESPACE
     OrderAdded(order=Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),
-        sequence=1, note=None)
+        sequence=1, note=None, time=None)
 
     """
 
@@ -45,12 +48,13 @@ class Event:
 
     sequence: int
     note: str | None
+    time: int | None
 
     @classmethod
-    def about(cls, subject: Any, sequence: int, note: str | None) -> Self:
+    def about(cls, subject: Any, sequence: int, note: str | None, time: int | None) -> Self:
         """Create an event from its subject (see the method `subject`)."""
         make = cast("Callable[..., Self]", cls)  # each class has its own first field
-        return make(subject, sequence, note)
+        return make(subject, sequence, note, time)
 
     def subject(self) -> Any:
         """Return what the event is about: an order, a tuple of orders, or a pair.
@@ -108,12 +112,14 @@ class _OfOrder(NamedTuple):
     order: Order
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfOrders(NamedTuple):
     orders: tuple[Order, ...]
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfTwo(NamedTuple):
@@ -121,6 +127,7 @@ class _OfTwo(NamedTuple):
     after: Order
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OfTrade(NamedTuple):
@@ -128,15 +135,16 @@ class _OfTrade(NamedTuple):
     remaining: int | None
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class _OrderEvent(Event, _OfOrder):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: OrderRow, sequence: int, note: str | None) -> Self:
+    def about(cls, subject: OrderRow, sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about an order. See Event."""
-        return cls(new_order(subject), sequence, note)
+        return cls(new_order(subject), sequence, note, time)
 
     @property
     def symbol(self) -> str:
@@ -148,10 +156,10 @@ class _OrdersEvent(Event, _OfOrders):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None) -> Self:
+    def about(cls, subject: Sequence[OrderRow], sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about orders, which are all Orders or all rows. See Event."""
         orders = subject if type(subject[0]) is Order else tuple(map(new_order, subject))
-        return super().about(orders, sequence, note)
+        return super().about(orders, sequence, note, time)
 
     @property
     def symbol(self) -> None:
@@ -205,9 +213,9 @@ class OrderAmended(Event, _OfTwo):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None) -> Self:
+    def about(cls, subject: tuple[Order, Order], sequence: int, note: str | None, time: int | None) -> Self:
         """Return an event about an amendment: the old order and the amended order. See Event."""
-        return cls(*subject, sequence, note)
+        return cls(*subject, sequence, note, time)
 
     def subject(self) -> tuple[Order, Order]:
         """Return the old order and the amended order."""
@@ -234,9 +242,11 @@ class TradePlaced(Event, _OfTrade):
     __slots__ = ()
 
     @classmethod
-    def about(cls, subject: tuple[Trade, int | None], sequence: int, note: str | None) -> Self:
+    def about(
+        cls, subject: tuple[Trade, int | None], sequence: int, note: str | None, time: int | None
+    ) -> Self:
         """Return an event about a trade and the remaining amount. See Event."""
-        return cls(*subject, sequence, note)
+        return cls(*subject, sequence, note, time)
 
     def subject(self) -> tuple[Trade, int | None]:
         """Return the trade and the remaining amount of the last order filled."""
@@ -264,12 +274,13 @@ class Snapshot(NamedTuple):
     """The complete state of an OrderManagement at one moment.
 
     `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
-    `orders` are all resting orders.
+    `orders` are all resting orders. `instruments` are pairs of a symbol and its instrument, sorted by symbol.
     """
 
     sequence: int = 0
     next_trade_id: int = 1
     orders: tuple[Order, ...] = ()
+    instruments: tuple[tuple[str, Instrument], ...] = ()
 
 
 class Journal(Protocol):
@@ -325,4 +336,28 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Release the storage. A second call does nothing. Raises JournalError."""
+        ...
+
+
+@runtime_checkable
+class InstrumentKeeper(Protocol):
+    """A journal that can also store the instruments of symbols.
+
+    If a journal is not an InstrumentKeeper, setting an instrument raises JournalError. Then pass the
+    instruments to OrderManagement each time you open the journal.
+    """
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the stored instruments by symbol. Raises JournalError.
+
+        They must be correct even after an interrupted `keep_instruments`.
+        """
+        ...
+
+    def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
+        """Store instruments by symbol, and append the batch, or do neither.
+
+        Each new instrument replaces the symbol's earlier one. The batch is empty or as in `append`, and so
+        are the rules for a JournalError.
+        """
         ...

@@ -2,154 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from math import gcd
-from typing import TypeAlias
+from typing import Any, overload
 
-from oms.conversions import as_int, exact_text
+from oms import display
+from oms.conversions import as_int, as_text
+from oms.decimal_orders import decimal_orders
 from oms.errors import InvalidArgumentError
-from oms.models import MAX_INT
+from oms.frames import Frame
+from oms.models import Order, Side, is_text
+from oms.sides import SUBMITTER_SIDES
+from oms.size import MOST_DIGITS, ExactNumber, Rounding, Size, common_size, exact_decimal
 
-__all__ = ["ExactNumber", "Instrument", "MOST_DIGITS", "TICKS_AND_LOTS", "decimals_of", "ratio"]
-
-MOST_DIGITS = 40
-"""The maximum number of digits before the decimal point of a number. The same maximum applies after it."""
-
-ExactNumber: TypeAlias = str | int | Decimal | Fraction
-"""A number as a string ("12.5", "1e-3"), an int, a Decimal, or a Fraction. A float is not exact."""
-
-_DIGITS = rf"(\d{{1,{MOST_DIGITS}}})(?:\.(\d{{1,{MOST_DIGITS}}}))?"
-_PLAIN = re.compile(_DIGITS, re.ASCII)
-_DECIMAL = re.compile(_DIGITS + r"(?:[eE]([+-]?\d{1,3}))?", re.ASCII)
-_SIZE = "decimal text above 0, such as '0.01'"
-_TEXT = (
-    f"a decimal >= 0 such as '12.5' or '1e-3', with at most {MOST_DIGITS} digits before and after its point"
-)
-_EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
-
-
-class _Unit:
-    """A tick size or a lot size, stored as an integer `step` with a number of `decimals`.
-
-    For example, 0.05 has the step 5 and 2 decimals.
-    """
-
-    __slots__ = ("decimals", "size", "step")
-
-    def __init__(self, name: str, size: object) -> None:
-        match = _PLAIN.fullmatch(size) if type(size) is str else None
-        if match is None:
-            raise InvalidArgumentError(name, size, _SIZE, _as_size(size))
-        whole, fraction = match[1], match[2] or ""
-        self.size = match[0]
-        self.step = int(whole + fraction)
-        self.decimals = len(fraction)
-        if not self.step:
-            raise InvalidArgumentError(name, size, _SIZE)
-
-    def count(self, name: str, value: object) -> int:
-        """Convert a number to a whole number of units. Raises InvalidArgumentError."""
-        match = _PLAIN.fullmatch(value) if type(value) is str else None
-        if match is not None:
-            whole, fraction = match[1], match[2] or ""
-        elif type(value) is int or type(value) is Fraction:
-            return self._whole(
-                name, value, value.numerator * 10**self.decimals, value.denominator * self.step
-            )
-        else:
-            whole, fraction = _split(name, value)
-        step, surplus = self.step, len(fraction) - self.decimals
-        if surplus > 0:
-            fraction = fraction.rstrip("0")
-            step *= 10 ** max(0, len(fraction) - self.decimals)
-        return self._whole(name, value, int(whole + fraction.ljust(self.decimals, "0")), step)
-
-    def _whole(self, name: str, value: object, numerator: int, denominator: int) -> int:
-        units, rest = divmod(numerator, denominator)
-        if rest:
-            raise InvalidArgumentError(name, value, f"a multiple of {self.size}")
-        if not 0 <= units <= MAX_INT:
-            allowed = f"at most {self.text(MAX_INT)}" if units > 0 else "0 or more"
-            raise InvalidArgumentError(name, value, allowed)
-        return units
-
-    def text(self, units: int) -> str:
-        """Return the decimal number that equals this many units, as a string."""
-        digits = str(units * self.step).rjust(self.decimals + 1, "0")
-        return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
-
-
-def _split(name: str, value: object) -> tuple[str, str]:
-    """Return the digits before and after the decimal point. Raises InvalidArgumentError."""
-    text = _plain_text(value) if type(value) is Decimal else value
-    if type(text) is not str:
-        raise InvalidArgumentError(name, value, _EXACT, _as_exact(name, value))
-    digits = _digits(text)
-    if digits is None:
-        raise InvalidArgumentError(name, value, _TEXT)
-    return digits
-
-
-def _digits(text: str) -> tuple[str, str] | None:
-    """Return the digits before and after the decimal point, or None if the text is not a decimal number.
-
-    Any exponent is applied first. If the number has too many digits, the result is also None.
-    """
-    match = _DECIMAL.fullmatch(text)
-    if match is None:
-        return None
-    whole, fraction = match[1], match[2] or ""
-    if match[3]:  # an exponent has at most three digits, so the result cannot fill the memory
-        point = len(whole) + int(match[3])
-        digits = (whole + fraction).rjust(len(whole + fraction) + max(0, 1 - point), "0")
-        point = max(1, point)
-        whole = digits.ljust(point, "0")[:point].lstrip("0") or "0"
-        fraction = digits[point:].rstrip("0")
-        if max(len(whole), len(fraction)) > MOST_DIGITS:
-            return None
-    return whole, fraction
-
-
-def _plain_text(value: Decimal) -> str:
-    """Return a Decimal as a string without an exponent.
-
-    If the number is not finite or has too many digits, return a string that is not a number, so that the
-    caller rejects it.
-    """
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or max(abs(exponent), abs(value.adjusted())) > MOST_DIGITS:
-        return f"{type(value).__name__} out of range"
-    return f"{value:f}"
-
-
-def _as_size(size: object) -> str:
-    """Return a hint that contains the size as a plain decimal string, or "" if it is not a number."""
-    digits = _digits(exact_text(size))
-    if digits is None:
-        return ""
-    text = ".".join(part for part in digits if part)
-    return f"write {text!r}"
-
-
-def _as_exact(name: str, value: object) -> str:
-    text = exact_text(value)
-    call = "to_ticks" if name == "price" else "to_lots"
-    return as_int(name, value) or (f"convert with {call}({text!r})" if text else "")
-
-
-def decimals_of(text: str) -> int:
-    """Return the number of decimal places without trailing zeros, or 0 for a string that is not a number.
-
-    >>> decimals_of("5.1500"), decimals_of("7"), decimals_of("1e-8"), decimals_of("no number")
-    (2, 0, 8, 0)
-
-    """
-    digits = _digits(text) if type(text) is str else None
-    return len(digits[1].rstrip("0")) if digits else 0
+__all__ = ["Instrument", "TICKS_AND_LOTS", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -157,8 +26,10 @@ class Instrument:
     """The tick size and the lot size of a symbol, with exact conversions to and from ticks and lots.
 
     `tick_size` is the price of one tick, and `lot_size` is the amount of one lot. Both are positive decimal
-    strings, and "1" by default. Raises InvalidArgumentError for any other value. Each method takes O(d) for d
-    digits.
+    strings, and "1" by default. `name` and `currency` (such as "USD") are text to show. `price_decimals` is
+    the number of decimal places that prices are shown with. By default, it is that of the tick size. Raises
+    InvalidArgumentError for any other value, and if prices need more decimal places than `price_decimals`.
+    Each method takes O(d) for d digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
@@ -171,22 +42,47 @@ class Instrument:
     Traceback (most recent call last):
         ...
     oms.errors.InvalidArgumentError: price must be a multiple of 0.5, not '20.75' (str)
+    >>> share = Instrument("0.01", name="JPM", currency="USD")
+    >>> share.show_money(41_156_639)
+    '411,566.39 USD'
 
     """
 
     tick_size: str = "1"
     lot_size: str = "1"
+    name: str | None = field(default=None, kw_only=True)
+    currency: str | None = field(default=None, kw_only=True)
+    price_decimals: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         _ = self._price, self._amount  # raise the error for an invalid size now, not at the first use
+        for argument, value in (("name", self.name), ("currency", self.currency)):
+            if value is not None and not is_text(value):
+                allowed = "a non-empty str of valid Unicode, or None"
+                raise InvalidArgumentError(argument, value, allowed, as_text(argument, value))
+        decimals, least = self.price_decimals, self._price.decimals
+        if decimals is not None and not (type(decimals) is int and least <= decimals <= MOST_DIGITS):
+            allowed = f"an int in {least}..{MOST_DIGITS}, or None"
+            raise InvalidArgumentError(
+                "price_decimals", decimals, allowed, as_int("price_decimals", decimals)
+            )
+
+    def __repr__(self) -> str:
+        sizes = [("tick_size", self.tick_size), ("lot_size", self.lot_size)]
+        texts = [(name, getattr(self, name)) for name in ("name", "currency", "price_decimals")]
+        return display.as_text(type(self).__name__, sizes + [each for each in texts if each[1] is not None])
 
     @cached_property
-    def _price(self) -> _Unit:
-        return _Unit("tick_size", self.tick_size)
+    def _price(self) -> Size:
+        return Size("tick_size", self.tick_size)
 
     @cached_property
-    def _amount(self) -> _Unit:
-        return _Unit("lot_size", self.lot_size)
+    def _amount(self) -> Size:
+        return Size("lot_size", self.lot_size)
+
+    @cached_property
+    def _decimals(self) -> int:
+        return self._price.decimals if self.price_decimals is None else self.price_decimals
 
     @classmethod
     def of_decimals(cls, price: int, amount: int) -> Instrument:
@@ -201,7 +97,8 @@ class Instrument:
     def finer(self, other: Instrument) -> Instrument:
         """Return the instrument with the largest sizes that can express all prices and amounts of both.
 
-        If this instrument can already express all of them, it is the result.
+        If this instrument can already express all of them, it is the result. Otherwise, the result has the
+        name and the currency of this instrument. Its `price_decimals` grow if a tick needs more of them.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -209,8 +106,13 @@ class Instrument:
         '0.01'
 
         """
-        tick, lot = _common(self._price, other._price), _common(self._amount, other._amount)
-        return self if (tick, lot) == (self.tick_size, self.lot_size) else Instrument(tick, lot)
+        tick, lot = common_size(self._price, other._price), common_size(self._amount, other._amount)
+        if (tick, lot) == (self.tick_size, self.lot_size):
+            return self
+        decimals = self.price_decimals
+        if decimals is not None:
+            decimals = max(decimals, Size("tick_size", tick).decimals)
+        return replace(self, tick_size=tick, lot_size=lot, price_decimals=decimals)
 
     @property
     def tick(self) -> Decimal:
@@ -224,18 +126,73 @@ class Instrument:
 
     # ------------------------------------------------------------------ exact conversions
 
-    def to_ticks(self, price: ExactNumber) -> int:
+    @overload
+    def to_ticks(self, price: ExactNumber) -> int: ...
+    @overload
+    def to_ticks(self, price: ExactNumber | float, *, off_tick: Rounding) -> int: ...
+    def to_ticks(self, price: ExactNumber | float, *, off_tick: Rounding | None = None) -> int:
         """Return a price as a number of ticks.
 
         `price` is a decimal string, an int, a Decimal, or a Fraction. A string may have an exponent, as in
-        "1e-3". Raises InvalidArgumentError for a float and for a string that is not a number. Also raises it
-        for a number that is negative, infinite, not a multiple of the tick size, or more than 2^63-1 ticks.
-        """
-        return self._price.count("price", price)
+        "1e-3". With `off_tick`, the price may also be a float, and `off_tick` says what to do with a price
+        between two ticks: "raise" an error, or round to the "nearest" tick (half to even), "down", or "up". A
+        float that differs from a tick by at most 1e-9 of itself, and by at most 1 % of the tick size, is this
+        tick. Any other float stands for its exact binary value.
 
-    def to_lots(self, amount: ExactNumber) -> int:
-        """Return an amount as a number of lots. The rules and errors are those of `to_ticks`."""
-        return self._amount.count("amount", amount)
+        Raises InvalidArgumentError for a string that is not a number, and for a number that is negative, not
+        finite, or more than 2^63-1 ticks. Without `off_tick`, it also raises it for a float. Without
+        `off_tick`, or with "raise", it also raises it for a number that is not a multiple of the tick size.
+
+        >>> share = Instrument("0.01")
+        >>> int(20.40 * 100), share.to_ticks(20.40, off_tick="raise")
+        (2039, 2040)
+        >>> [share.to_ticks("20.405", off_tick=way) for way in ("nearest", "down", "up")]
+        [2040, 2040, 2041]
+
+        """
+        size = self._price
+        return size.count(price) if off_tick is None else size.rounded(price, off_tick, size.keyword)
+
+    @overload
+    def to_lots(self, amount: ExactNumber) -> int: ...
+    @overload
+    def to_lots(self, amount: ExactNumber | float, *, off_lot: Rounding) -> int: ...
+    def to_lots(self, amount: ExactNumber | float, *, off_lot: Rounding | None = None) -> int:
+        """Return an amount as a number of lots.
+
+        The rules and errors are those of `to_ticks`, and `off_lot` is the counterpart of `off_tick`.
+
+        >>> Instrument("0.01", "0.001").to_lots(1.2345, off_lot="down")
+        1234
+
+        """
+        size = self._amount
+        return size.count(amount) if off_lot is None else size.rounded(amount, off_lot, size.keyword)
+
+    def to_price(self, ticks: int | Fraction) -> Decimal:
+        """Return a price in ticks, or a price difference, as an exact Decimal.
+
+        `ticks` may be negative, and may be a Fraction, such as a mid price. The result does not depend on the
+        decimal context. Raises InvalidArgumentError for any other type, and for a Fraction such as 1/3, which
+        has no exact Decimal. The same applies to `to_amount` and `to_money`.
+
+        >>> share = Instrument("0.01", "10")
+        >>> share.to_price(2040), share.to_price(Fraction(4081, 2)), share.to_price(-5)
+        (Decimal('20.40'), Decimal('20.405'), Decimal('-0.05'))
+        >>> share.to_amount(30), share.to_money(2040 * 30)
+        (Decimal('300'), Decimal('6120.00'))
+
+        """
+        return _as_decimal("ticks", ticks, self._price.step, self._price.decimals)
+
+    def to_amount(self, lots: int | Fraction) -> Decimal:
+        """Return an amount in lots, or a difference of amounts, as an exact Decimal."""
+        return _as_decimal("lots", lots, self._amount.step, self._amount.decimals)
+
+    def to_money(self, total: int | Fraction) -> Decimal:
+        """Return a total price (ticks times lots), a slippage, or a profit as an exact Decimal."""
+        price, amount = self._price, self._amount
+        return _as_decimal("total", total, price.step * amount.step, price.decimals + amount.decimals)
 
     def price_text(self, ticks: int) -> str:
         """Return a price in ticks as a decimal string, with as many decimal places as the tick size.
@@ -251,11 +208,51 @@ class Instrument:
         """
         return self._amount.text(_checked("lots", lots))
 
+    def orders(
+        self,
+        columns: Mapping[str, object] | Frame,
+        *,
+        symbol: str | None = None,
+        side: Side | str | int | None = None,
+        rounding: Rounding = "raise",
+        sides: Mapping[Any, Side] = SUBMITTER_SIDES,
+    ) -> tuple[Order, ...]:
+        """Return orders from columns with decimal prices and amounts, for `OrderManagement.add_orders`.
+
+        `columns` is a mapping of columns, a pandas or polars data frame, or an Arrow table. Its columns have
+        the names of the fields of Order. If all orders have the same symbol or side, pass `symbol` or `side`
+        instead of a column. Prices and amounts are floats, text, or exact numbers. `rounding` says what to do
+        with a number between two ticks or two lots, as `off_tick` does in `to_ticks`.
+
+        `sides` maps the sides in the data to Side. The default, `oms.SUBMITTER_SIDES`, is for the data of a
+        market, in which "buy" is a resting order to buy. This is a bid, so its Side is SELL. A Side in the
+        data stands for itself, and so does the name of a Side with `sides=Side.__members__`.
+
+        Raises InvalidOrderError for the first invalid or missing value, with its column and its row, counted
+        from 0. Raises InvalidArgumentError if `rounding` or `sides` is invalid. O(m) for m orders.
+
+        >>> share = Instrument("0.01", "1")
+        >>> columns = {"order_id": [1, 2], "side": ["ask", "bid"]}
+        >>> columns |= {"amount": [20, 15], "price": [20.01, 19.98]}
+        >>> for order in share.orders(columns, symbol="JPM"):
+        ...     print(order)
+        Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=2001)
+        Order(order_id=2, symbol='JPM', side=<Side.SELL: 'SELL'>, amount=15, price=1998)
+
+        """
+        sizes, constants = (self._amount, self._price), {"symbol": symbol, "side": side}
+        return decimal_orders(sizes, columns, constants, rounding, sides)
+
     # ------------------------------------------------------------------ text for display
 
     def show_price(self, ticks: int) -> str:
-        """Return a price or a price difference in ticks as text with thousands separators."""
-        return _grouped(ticks * self._price.step, self._price.decimals)
+        """Return a price or a price difference in ticks as text with thousands separators.
+
+        The text has `price_decimals` decimal places.
+        """
+        return _grouped(
+            ticks * self._price.step * 10 ** (self._decimals - self._price.decimals), self._decimals
+        )
 
     def show_amount(self, lots: int) -> str:
         """Return an amount in lots as text with thousands separators."""
@@ -264,46 +261,72 @@ class Instrument:
     def show_total(self, total: int) -> str:
         """Return a total price (ticks times lots) as text with thousands separators.
 
+        All totals have the same number of decimal places, which is that of a price plus that of an amount.
+
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'
 
         """
-        price, amount = self._price, self._amount
-        return _grouped(total * price.step * amount.step, price.decimals + amount.decimals)
+        value = total * self._price.step * self._amount.step * 10 ** (self._decimals - self._price.decimals)
+        return _grouped(value, self._decimals + self._amount.decimals)
+
+    def show_money(self, total: int) -> str:
+        """Return a total price (ticks times lots) as exact text with thousands separators and the currency.
+
+        The text has as many decimal places as a price, and more only if the total needs them.
+
+        >>> Instrument("0.01", "0.001", currency="USD").show_money(2_040_000)
+        '20.40 USD'
+        >>> Instrument("0.01", "0.001").show_money(2_040_001)
+        '20.40001'
+
+        """
+        text = self.show_total(total)
+        surplus = self._amount.decimals
+        digits = text[len(text) - surplus :].rstrip("0")
+        text = (text[: len(text) - surplus] + digits).removesuffix(".")
+        return text if self.currency is None else f"{text} {self.currency}"
 
     def show_average(self, total: int, lots: int) -> str:
         """Return the average price of `lots` lots that cost `total` (ticks times lots), as text.
 
-        The text has two more decimal places than the tick size.
+        The text has two more decimal places than a price.
         """
         price = self._price
-        return ratio(total * price.step, lots * 10**price.decimals, price.decimals + 2)
+        return ratio(total * price.step, lots * 10**price.decimals, self._decimals + 2)
 
     def describe(self) -> str:
-        """Return the two sizes as text, such as "1 tick = 0.01, 1 lot = 1"."""
-        return f"1 tick = {self.tick_size}, 1 lot = {self.lot_size}"
+        """Return the name, the two sizes, and the currency as text.
+
+        >>> Instrument("0.01").describe(), Instrument("0.01", name="JPM", currency="USD").describe()
+        ('1 tick = 0.01, 1 lot = 1', 'JPM: 1 tick = 0.01 USD, 1 lot = 1')
+
+        """
+        name = "" if self.name is None else f"{self.name}: "
+        currency = "" if self.currency is None else f" {self.currency}"
+        return f"{name}1 tick = {self.tick_size}{currency}, 1 lot = {self.lot_size}"
 
 
 TICKS_AND_LOTS = Instrument()
 """The default instrument, with a tick size and a lot size of 1."""
 
 
-def _common(one: _Unit, other: _Unit) -> str:
-    """Return the greatest common divisor of the two sizes."""
-    decimals = max(one.decimals, other.decimals)
-    steps = [unit.step * 10 ** (decimals - unit.decimals) for unit in (one, other)]
-    step = gcd(*steps)
-    for unit, unit_step in zip((one, other), steps, strict=True):
-        if unit_step == step:
-            return unit.size  # keep the text as it is, with any trailing zeros
-    digits = str(step).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
-
-
 def _checked(name: str, value: object) -> int:
     if type(value) is not int or value < 0:
         raise InvalidArgumentError(name, value, "an int >= 0", as_int(name, value))
     return value
+
+
+def _as_decimal(name: str, value: object, step: int, decimals: int) -> Decimal:
+    """Return value * step / 10^decimals. A Fraction adds as few decimal places as possible."""
+    if type(value) is not int and type(value) is not Fraction:
+        raise InvalidArgumentError(name, value, "an int or a Fraction", as_int(name, value))
+    denominator = value.denominator
+    places = next((n for n in range(denominator.bit_length()) if 10**n % denominator == 0), None)
+    if places is None:
+        allowed = "a number with finitely many decimal places"
+        raise InvalidArgumentError(name, value, allowed, f"round it with round({name})")
+    return exact_decimal(value.numerator * (10**places // denominator) * step, decimals + places)
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:

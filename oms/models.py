@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, cast
 
 from oms import display
-from oms.conversions import as_bool, as_number, as_side, as_text
+from oms.conversions import as_bool, as_int, as_number, as_side, as_text
 from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
 
 if TYPE_CHECKING:
@@ -165,6 +166,28 @@ class Quote(NamedTuple):
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
+    def slippage_against(self, reference: int | Fraction) -> Fraction:
+        """Return the exact slippage against a reference price, in ticks times lots.
+
+        `reference` is a price in ticks, such as the mid price `om.top(symbol).mid`. The slippage is the
+        difference between `total_price` and what the whole amount would cost at this price. A positive
+        slippage is always bad for the trade, and a negative one is good. With `best_price` as the reference,
+        it is equal to `slippage`.
+
+        Raises InvalidOrderError if the reference is neither an int nor a Fraction. O(1).
+
+        >>> fills = (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+        >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, fills)
+        >>> quote.slippage_against(quote.best_price), quote.slippage_against(Fraction(39, 2))
+        (Fraction(2, 1), Fraction(13, 1))
+
+        """
+        if type(reference) is not int and type(reference) is not Fraction:
+            raise InvalidOrderError(
+                "reference", reference, "an int or a Fraction", as_int("reference", reference)
+            )
+        return self.side.sign * (self.total_price - self.amount * Fraction(reference))
+
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         return display.bounded_fields(self._fields, self)
 
@@ -223,12 +246,7 @@ class Trade(NamedTuple):
 
 def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequence[OrderFill]) -> str:
     rows = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
-    hidden = len(fills) - len(rows)
-    remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
-    return (
-        f"<div>{display.table(caption, ('', ''), figures)}"
-        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), rows)}{remark}</div>"
-    )
+    return display.tables(caption, figures, ("", "amount (lots)", "price (ticks)"), rows, len(fills))
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
@@ -277,10 +295,15 @@ def check_book(symbol: object, side: object) -> None:
 
 def check_symbol(symbol: object) -> None:
     """Raise InvalidOrderError unless the symbol is a non-empty string that UTF-8 can encode."""
-    if type(symbol) is not str or not symbol or not (symbol.isascii() or _encodes(symbol)):
+    if not is_text(symbol):
         raise InvalidOrderError(
             "symbol", symbol, "a non-empty str of valid Unicode", as_text("symbol", symbol)
         )
+
+
+def is_text(value: object) -> bool:
+    """Return True if the value is a non-empty string that UTF-8 can encode."""
+    return type(value) is str and bool(value) and (value.isascii() or _encodes(value))
 
 
 def check_side(side: object) -> None:

@@ -1,4 +1,4 @@
-"""Copy the state of all books, pack it for a pickle, and check a snapshot.
+"""Copy the state of a ledger and its books, pack it for a pickle, and check a snapshot.
 
 The problem: pickling a million orders as objects takes seconds, because pickle handles each object and each
 field separately.
@@ -9,8 +9,8 @@ first, so books can be rebuilt without sorting or searching.
 
 Invariants:
 
-- The digest is a hash of the counters, symbols, sides, and columns. If it matches, the state is exactly what
-  was pickled, and no other check is needed.
+- The digest is a hash of the counters, symbols, sides, columns, and instruments. If it matches, the state is
+  exactly what was pickled, and no other check is needed.
 - A copy and its original share only the order rows, which are immutable.
 """
 
@@ -19,57 +19,73 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from oms.books import Books
 from oms.errors import InvalidArgumentError
 from oms.events import Snapshot
+from oms.instrument import Instrument
+from oms.ledger import Ledger
 from oms.models import Side, check_positive
 from oms.order_rows import check_orders
+from oms.reference_data import check_instruments
 
-__all__ = ["checked_snapshot", "copy_books", "pack", "unpack"]
+__all__ = ["checked_snapshot", "copy_state", "pack", "snapshot_of", "unpack"]
 
 PackedBook = tuple[str, str, tuple[bytes, ...]]
 """The symbol, the side as a string, and the four columns of `OrderBook.columns` as bytes."""
 
-PackedBooks = tuple[int, int, tuple[PackedBook, ...], bytes]
-"""The last sequence number, the next trade id, the books, and a digest of these three."""
+PackedInstruments = tuple[tuple[str, dict[str, Any]], ...]
+"""The symbol and the fields of each instrument."""
+
+PackedState = tuple[Any, ...]
+"""The last sequence number, the next trade id, the books, the instruments, the extra, and a digest of these.
+
+The extra is what `Books.extra` returns. In a pickle of an earlier version, the instruments are missing.
+"""
 
 
-def pack(books: Books, sequence: int) -> PackedBooks:
-    """Pack the state of all books. `sequence` is the last sequence number. O(n) for n orders."""
+def pack(ledger: Ledger) -> PackedState:
+    """Pack the state of a ledger and its books. O(n) for n orders."""
+    books = ledger.books
     packed = tuple(
         (symbol, side.value, tuple(map(_to_bytes, book.columns())))
         for (symbol, side), book in books.by_name.items()
     )
-    return sequence, books.next_trade_id, packed, _digest(sequence, books.next_trade_id, packed)
+    instruments = tuple((symbol, asdict(each)) for symbol, each in books.instruments.items())
+    values = ledger.sequence, books.next_trade_id, packed, instruments, *books.extra()
+    return *values, _digest(*values)
 
 
-def unpack(state: Any, books: Books) -> int:
-    """Load `state["books"]` into empty books, and return the last sequence number. O(n) for n orders.
+def unpack(state: Any, ledger: Ledger) -> None:
+    """Load `state["books"]` into a ledger with empty books. O(n) for n orders.
 
     Raises InvalidArgumentError if `pack` did not return this value. The books are then still empty.
     """
     if not _is_intact(state):
         raise InvalidArgumentError("state", state, "an undamaged state that this version of oms pickled")
-    sequence, next_trade_id, packed_books, _ = state["books"]
+    ledger.sequence, ledger.books.next_trade_id, packed_books, *others, _ = state["books"]
     for symbol, side, columns in packed_books:
-        books.open(symbol, Side(side)).load(*map(_from_bytes, columns))
-    books.next_trade_id = next_trade_id
-    return cast("int", sequence)
+        ledger.books.open(symbol, Side(side)).load(*map(_from_bytes, columns))
+    for each in others[:1]:
+        ledger.books.instruments = {symbol: Instrument(**fields) for symbol, fields in each}
+    ledger.books.load_extra(tuple(others[1:]))
 
 
 def _is_intact(state: Any) -> bool:
     try:
-        sequence, next_trade_id, packed_books, digest = state["books"]
-        return bool(digest == _digest(sequence, next_trade_id, packed_books))
+        *values, digest = state["books"]
+        return bool(digest == _digest(*values))
     except (KeyError, TypeError, ValueError):  # not a dict with a tuple of these values
         return False
 
 
-def _digest(sequence: int, next_trade_id: int, packed_books: tuple[PackedBook, ...]) -> bytes:
+def _digest(
+    sequence: int, next_trade_id: int, packed_books: tuple[PackedBook, ...], *others: object
+) -> bytes:
     sizes = [(symbol, side, list(map(len, columns))) for symbol, side, columns in packed_books]
-    digest = hashlib.sha256(repr((sequence, next_trade_id, sizes)).encode())
+    digest = hashlib.sha256(repr((sequence, next_trade_id, sizes, *others)).encode())
     for _, _, columns in packed_books:
         for column in columns:
             digest.update(column)
@@ -84,15 +100,10 @@ def _from_bytes(column: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(column) // 8}q", column)
 
 
-def copy_books(source: Books, target: Books) -> None:
-    """Copy all orders, levels, and counters from `source` to `target`, which must be empty.
-
-    O(n) for n orders.
-    """
-    target.orders.update(source.orders)
-    for name, book in source.by_name.items():
-        target.by_name[name] = book.copy(target.orders)
-    target.next_trade_id = source.next_trade_id
+def copy_state(source: Ledger, target: Ledger) -> None:
+    """Copy the whole state to `target`, which must be empty. O(n) for n orders."""
+    source.books.copy_to(target.books)
+    target.sequence = source.sequence
 
 
 def checked_snapshot(snapshot: Snapshot) -> Snapshot:
@@ -104,7 +115,7 @@ def checked_snapshot(snapshot: Snapshot) -> Snapshot:
         raise InvalidArgumentError(
             "snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()"
         )
-    sequence, next_trade_id, orders = snapshot
+    sequence, next_trade_id, orders, instruments = snapshot
     if type(sequence) is not int or sequence < 0:
         raise InvalidArgumentError("sequence", sequence, "an int >= 0")
     check_positive("next_trade_id", next_trade_id, InvalidArgumentError)
@@ -112,4 +123,25 @@ def checked_snapshot(snapshot: Snapshot) -> Snapshot:
         raise InvalidArgumentError("orders", orders, "a tuple of Order", "convert with tuple(orders)")
     check_orders(orders)
     Books().check_new(orders)
+    _check_pairs(instruments)
     return snapshot
+
+
+def snapshot_of(ledger: Ledger) -> Snapshot:
+    """Return the state of a ledger and its books. O(n) for n orders."""
+    books = ledger.books
+    orders = tuple(order for book in books.select(None, None) for order in book.orders())
+    return Snapshot(ledger.sequence, books.next_trade_id, orders, tuple(books.instruments.items()))
+
+
+def _check_pairs(instruments: tuple[tuple[str, Instrument], ...]) -> None:
+    """Raise InvalidArgumentError unless the value is a tuple of pairs as in a Snapshot."""
+    if type(instruments) is tuple and all(type(pair) is tuple and len(pair) == 2 for pair in instruments):
+        by_symbol = dict(instruments)
+        check_instruments(by_symbol)
+        if sorted(by_symbol) == [symbol for symbol, _ in instruments]:
+            return
+    allowed = "a tuple of pairs of a symbol and an Instrument, sorted by symbol"
+    raise InvalidArgumentError(
+        "instruments", instruments, allowed, "write tuple(sorted(instruments.items()))"
+    )

@@ -1,4 +1,4 @@
-"""The values that a MatchingEngine accepts and returns: submissions, executions, and the state of open orders."""
+"""The values that a MatchingEngine accepts and returns: submissions, executions, and open orders."""
 
 from __future__ import annotations
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from oms.conversions import as_text
 from oms.errors import InvalidOrderError
-from oms.models import check_book, check_resting
+from oms.models import Side, check_book, check_resting, is_text
 from oms.submission import PostOnly, Submission, TimeInForce
 
 __all__ = ["check_order_key", "check_owner", "check_submission"]
 
+_DEFAULTS = Submission(0, "", Side.BUY, 0)[5:]
+
 
 def check_submission(order: Submission) -> None:
     """Raise InvalidOrderError for the first term that is not allowed, or that contradicts another term."""
-    order_id, symbol, side, amount, price, time_in_force, post_only, owner, display, stop_price, expires = order
+    order_id, symbol, side, amount, price, time_in_force = order[:6]
+    owner, stop_price = order.owner, order.stop_price
     check_order_key(order_id)
     check_book(symbol, side)
     check_resting("amount", amount)
@@ -20,8 +23,8 @@ def check_submission(order: Submission) -> None:
         check_resting("price", price)
     if type(time_in_force) is not TimeInForce:
         raise InvalidOrderError("time_in_force", time_in_force, "a member of TimeInForce")
-    if post_only is owner is display is stop_price is expires and time_in_force is TimeInForce.GTC:
-        return  # all of them are None
+    if order[5:] == _DEFAULTS:
+        return
     check_owner(owner)
     _check_post_only(order)
     _check_display(order)
@@ -32,7 +35,7 @@ def check_submission(order: Submission) -> None:
 
 def check_order_key(order_id: object) -> None:
     """Raise InvalidOrderError unless the value is an int or a non-empty str."""
-    if type(order_id) is not int and not (type(order_id) is str and order_id and _encodes(order_id)):
+    if type(order_id) is not int and not is_text(order_id):
         raise InvalidOrderError(
             "order_id", order_id, "an int or a non-empty str of valid Unicode", as_text("order_id", order_id)
         )
@@ -40,7 +43,7 @@ def check_order_key(order_id: object) -> None:
 
 def check_owner(owner: object) -> None:
     """Raise InvalidOrderError unless the value is None or a non-empty str."""
-    if owner is not None and not (type(owner) is str and owner and _encodes(owner)):
+    if owner is not None and not is_text(owner):
         raise InvalidOrderError(
             "owner", owner, "a non-empty str of valid Unicode, or None", as_text("owner", owner)
         )
@@ -54,7 +57,9 @@ def _check_post_only(order: Submission) -> None:
         raise InvalidOrderError("post_only", post_only, "a member of PostOnly, or None")
     if order.price is None or order.stop_price is not None or not _may_rest(order):
         raise InvalidOrderError(
-            "post_only", post_only, "None for an order without a price, with a stop price, or that may not rest"
+            "post_only",
+            post_only,
+            "None for an order without a price, with a stop price, or that may not rest",
         )
 
 
@@ -77,11 +82,3 @@ def _check_expiry(order: Submission) -> None:
 
 def _may_rest(order: Submission) -> bool:
     return order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

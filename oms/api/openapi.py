@@ -78,7 +78,8 @@ _UNREADABLE: Final = ("body_too_large", "request_timeout")
 _BODY: Final = ("malformed_json", *_UNREADABLE, "unsupported_media_type")
 _CHANGE: Final = ("idempotency_key_reused", "journal_failed")
 _SHORT: Final = ("insufficient_liquidity",)
-_CHANGED: Final = {"sequence": 2, **_ORDER}
+_TIME: Final = "1792998000000000000"
+_CHANGED: Final = {"sequence": 2, "time": _TIME, **_ORDER}
 
 ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
 PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
@@ -87,7 +88,7 @@ AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, 
 REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_UNREADABLE, *_CHANGE))
 TRADE_PLACED = Description(
     TradeResponse,
-    {"sequence": 3, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
+    {"sequence": 3, "time": _TIME, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
     (*_SHORT, "price_bound", *_BODY, *_CHANGE),
     201,
 )

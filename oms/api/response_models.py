@@ -7,7 +7,7 @@ model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,6 +65,10 @@ def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, 
 
 _STRICT = ConfigDict(extra="forbid")
 
+Time = Annotated[
+    Integer | None, Field(description="The event's time in nanoseconds since 1970, or null without a clock.")
+]
+
 
 class OrderResponse(BaseModel):
     """A resting order: `amount` lots at `price` ticks."""
@@ -78,9 +82,10 @@ class OrderResponse(BaseModel):
 
 
 class ChangedOrder(OrderResponse):
-    """The added, amended, or removed order, with the event's sequence number."""
+    """The added, amended, or removed order, with the event's sequence number and time."""
 
     sequence: Integer
+    time: Time
 
 
 class OrdersPage(BaseModel):
@@ -116,6 +121,7 @@ class TradeResponse(BaseModel):
 
     model_config = _STRICT
     sequence: Integer
+    time: Time
     trade_id: Integer
     symbol: str
     side: Side

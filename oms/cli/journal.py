@@ -16,6 +16,7 @@ import typer
 from oms.cli.exit_codes import ExitCode
 from oms.cli.options import Json
 from oms.cli.style import new_console, new_table
+from oms.clock import as_iso
 from oms.columns import EVENT_COLUMNS
 from oms.errors import JournalError
 from oms.events import Event, TradePlaced
@@ -149,13 +150,12 @@ def show(
     table = new_table()
     for header in ("event", "kind", "content", "note"):
         table.add_column(header, overflow="fold")
+    if any(event.time is not None for event in events):
+        table.add_column("time (UTC)", overflow="fold")
     for event in events:
-        table.add_row(
-            str(event.sequence),
-            type(event).__name__,
-            _described(event),
-            repr(event.note)[1:-1] if event.note else "",
-        )
+        note = repr(event.note)[1:-1] if event.note else ""
+        time = [] if event.time is None else [as_iso(event.time)]
+        table.add_row(str(event.sequence), type(event).__name__, _described(event), note, *time)
     new_console().print(table)
 
 
@@ -265,6 +265,5 @@ def _described(event: Event) -> str:
 
 def _as_json(event: Event) -> str:
     body: object = json.loads(body_of(event))
-    return json.dumps(
-        {"kind": type(event).__name__, "sequence": event.sequence, "note": event.note, "body": body}
-    )
+    kind, sequence, note, time = type(event).__name__, event.sequence, event.note, event.time
+    return json.dumps({"kind": kind, "sequence": sequence, "note": note, "time": time, "body": body})

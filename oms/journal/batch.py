@@ -18,7 +18,7 @@ from oms.models import MAX_INT, Order, Trade
 
 __all__ = ["Batch", "CHANGES", "trade_rows"]
 
-_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
+_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
 _FILL = "INSERT INTO fills VALUES (?, ?, ?, ?, ?)"
 _ADD = "INSERT INTO orders VALUES (?, ?, ?, ?, ?)"
@@ -56,8 +56,9 @@ class Batch:
             bodies = list(map(write_body, same_kind))
             digests = list(map(digest, bodies))
             for event, body, body_digest in zip(same_kind, bodies, digests, strict=True):
-                last_hash = link(last_hash, event.sequence, first, name, event.note, body_digest)
-                rows.append((event.sequence, first, name, event.note, body, last_hash))
+                sequence, note, time = event.sequence, event.note, event.time
+                last_hash = link(last_hash, sequence, first, name, note, time, body_digest)
+                rows.append((sequence, first, name, note, body, last_hash, time))
             CHANGES[kind](self, same_kind, digests)
         self._write(_EVENT, rows)
         head = Head(

@@ -16,7 +16,7 @@ from oms.journal.verification import state_after, verify_event_log
 __all__ = ["Droppable", "drop_before", "droppable_before"]
 
 _NOTED = (
-    "SELECT sequence, kind, note, body FROM events "
+    "SELECT sequence, kind, note, time, body FROM events "
     "WHERE sequence > ? AND sequence < ? AND note IS NOT NULL ORDER BY sequence"
 )
 
@@ -72,7 +72,7 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
     connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
     connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
     connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
-    connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?)", rows)
+    connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?, ?)", rows)
     connection.execute("DELETE FROM snapshot")
     if orders is None:  # all events are dropped, and the table has just been verified
         connection.execute("INSERT INTO snapshot SELECT * FROM orders")
@@ -85,7 +85,7 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
 
 def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[object, ...]]]:
     """Return the head and the rows of the orders as they were before event `first`."""
-    sequence, next_trade_id, resting = state_after(event_log, first - 1).snapshot()
+    sequence, next_trade_id, resting, _ = state_after(event_log, first - 1).snapshot()
     orders: list[tuple[object, ...]] = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
     head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
     return head, orders
@@ -97,8 +97,8 @@ def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tupl
     last, count, before = head.sequence, head.orders, head.last_hash
     rows: list[tuple[Any, ...]] = []
     found = event_log.connection.execute(_NOTED, (start, first)).fetchall()  # verified by the caller
-    for sequence, kind, note, body in found:
-        before = link(before, sequence, 0, kind, note, digest(body))
-        rows.append((sequence, kind, note, body, before))
+    for sequence, kind, note, time, body in found:
+        before = link(before, sequence, 0, kind, note, time, digest(body))
+        rows.append((sequence, kind, note, body, before, time))
         last, count = sequence, count + 1
     return head._replace(sequence=last, orders=count, last_hash=before), rows

@@ -12,8 +12,19 @@ from typing import Any
 from oms.display import counted
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
+from oms.instrument import Instrument
 from oms.journal.connection import Connection, reported
-from oms.journal.record import EMPTY, Head, digest, event_of, link, reply_link, sum_of
+from oms.journal.record import (
+    EMPTY,
+    Head,
+    digest,
+    event_of,
+    instrument_of,
+    instruments_hash,
+    link,
+    reply_link,
+    sum_of,
+)
 from oms.models import Order, Side, new_order
 from oms.order_rows import check_orders
 
@@ -22,10 +33,12 @@ __all__ = ["EventLog"]
 _CHUNK_SIZE = 1000  # rows
 _SIDES = {side.value: side for side in Side}
 _EVENTS = (
-    "SELECT sequence, batch, kind, note, body, hash FROM events WHERE sequence >= ? ORDER BY sequence LIMIT ?"
+    "SELECT sequence, batch, kind, note, time, body, hash FROM events "
+    "WHERE sequence >= ? ORDER BY sequence LIMIT ?"
 )
 _REPLIES = "SELECT number, reply, hash FROM replies ORDER BY number"
-_NOTED = "SELECT sequence, kind, note, body, hash FROM noted ORDER BY sequence"
+_NOTED = "SELECT sequence, kind, note, time, body, hash FROM noted ORDER BY sequence"
+_INSTRUMENTS = "SELECT symbol, body FROM instruments ORDER BY symbol"
 _WRONG_HASH = "its hash does not match its content and the hash before it"
 
 
@@ -37,7 +50,7 @@ class EventLog:
         self.place = place
 
     def head(self, name: str) -> Head:
-        """Return the head with this name: "now", "snapshot", "noted", or "replies".
+        """Return the head with this name: "now", "snapshot", "noted", "replies", or "instruments".
 
         The "snapshot" head describes the state before the first event in the event log.
         """
@@ -94,9 +107,9 @@ class EventLog:
 
     def event(self, row: tuple[Any, ...]) -> Event:
         """Convert a row of the `events` table to an event."""
-        sequence, _, kind, note, body, _ = row
+        sequence, _, kind, note, time, body, _ = row
         try:
-            return event_of(sequence, kind, note, body)
+            return event_of(sequence, kind, note, time, body)
         except (LookupError, TypeError, ValueError) as error:
             place = f"{self.place}: events, sequence {sequence}"
             raise JournalError(place, f"its content is not an event: {error}") from error
@@ -108,12 +121,12 @@ class EventLog:
             return
         while chunk := self._chunk(first):
             for row in chunk:
-                sequence, batch, kind, note, body, last_hash = row
+                sequence, batch, kind, note, time, body, last_hash = row
                 if sequence != first:
                     raise self._missing(first, f"it is missing; the next event is {sequence}")
                 if (
                     type(body) is not str
-                    or link(before, sequence, batch, kind, note, digest(body)) != last_hash
+                    or link(before, sequence, batch, kind, note, time, digest(body)) != last_hash
                 ):
                     raise JournalError(f"{self.place}: events, sequence {first}", _WRONG_HASH)
                 yield row
@@ -137,11 +150,12 @@ class EventLog:
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_NOTED).fetchall()
         before = EMPTY.last_hash
-        for sequence, kind, note, body, last_hash in rows:
-            if type(body) is not str or link(before, sequence, 0, kind, note, digest(body)) != last_hash:
+        for sequence, kind, note, time, body, last_hash in rows:
+            is_text = type(body) is str
+            if not is_text or link(before, sequence, 0, kind, note, time, digest(body)) != last_hash:
                 raise JournalError(f"{place}, sequence {sequence}", _WRONG_HASH)
             before = last_hash
-            yield self.event((sequence, 0, kind, note, body, last_hash))
+            yield self.event((sequence, 0, kind, note, time, body, last_hash))
         if (len(rows), before) != (head.orders, head.last_hash):
             raise JournalError(place, _mismatch(len(rows), head))
 
@@ -159,6 +173,27 @@ class EventLog:
         if (len(rows), before) != (head.orders, head.last_hash):
             raise JournalError(place, _mismatch(len(rows), head))
         return [reply for _, reply, _ in rows]
+
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instruments by symbol, sorted, after verifying the hash of all of them."""
+        instruments: dict[str, Instrument] = {}
+        for symbol, body in self.instrument_bodies().items():
+            try:
+                instruments[symbol] = instrument_of(body)
+            except (TypeError, ValueError) as error:
+                place = f"{self.place}: instruments, symbol {symbol!r}"
+                raise JournalError(place, f"its content is not an instrument: {error}") from error
+        return instruments
+
+    def instrument_bodies(self) -> dict[str, str]:
+        """Return the JSON of each symbol's instrument, after verifying the hash of all of them."""
+        head, place = self.head("instruments"), f"{self.place}: instruments"
+        with reported(place, "it cannot be read"):
+            rows = self.connection.execute(_INSTRUMENTS).fetchall()
+        is_text = all(type(value) is str for row in rows for value in row)
+        if not is_text or (len(rows), instruments_hash(rows)) != (head.orders, head.last_hash):
+            raise JournalError(place, _mismatch(len(rows), head))
+        return dict(rows)
 
     def hash_of(self, sequence: int) -> bytes:
         """Return an event's hash."""

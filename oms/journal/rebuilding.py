@@ -30,7 +30,7 @@ from oms.journal.writer_lock import WriterLock
 
 __all__ = ["rebuild"]
 
-_ORIGINAL = ("snapshot", "noted", "replies", "heads", "events", "log")
+_ORIGINAL = ("snapshot", "noted", "replies", "instruments", "heads", "events", "log")
 """The tables that cannot be derived, including the events themselves."""
 _CHUNK_SIZE = 1000  # rows
 
@@ -77,6 +77,7 @@ def _fill(source: Connection, target: Connection, place: str) -> None:
     event_log.check_end(end)
     list(event_log.noted())
     event_log.replies()
+    event_log.instruments()
     target.execute("PRAGMA synchronous=EXTRA")
     target.execute("BEGIN IMMEDIATE")
     for table in _ORIGINAL:

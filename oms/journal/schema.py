@@ -13,7 +13,7 @@ from oms.journal.record import EMPTY, literals
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 4
+VERSION = 5
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -23,17 +23,38 @@ _ORDER_COLUMNS = """(
     price INTEGER NOT NULL
 )"""
 
-TABLES = {
-    # The event log. Events are appended and never changed. Events that are committed together form a batch.
-    # The `batch` column contains the sequence number of the first event in the batch.
-    "events": """CREATE TABLE events (
+_EVENTS = """CREATE TABLE events (
     sequence INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL,
     kind TEXT NOT NULL,
     note TEXT,
     body TEXT NOT NULL,
     hash BLOB NOT NULL
-)""",
+)"""
+
+_NOTED = """CREATE TABLE noted (
+    sequence INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    note TEXT NOT NULL,
+    body TEXT NOT NULL,
+    hash BLOB NOT NULL
+)"""
+
+
+def _add_time(table: str) -> str:
+    """Return the statement that adds the column of times, which are nanoseconds since 1970 or NULL."""
+    return f"ALTER TABLE {table} ADD COLUMN time INTEGER"
+
+
+def _with_time(definition: str) -> str:
+    """Return the definition that SQLite stores for a table after `_add_time`."""
+    return f"{definition.removesuffix(')')}, time INTEGER)"
+
+
+TABLES = {
+    # The event log. Events are appended and never changed. Events that are committed together form a batch.
+    # The `batch` column contains the sequence number of the first event in the batch.
+    "events": _with_time(_EVENTS),
     # The resting orders. Like the trades and the fills, they are derived from the event log.
     "orders": f"CREATE TABLE orders {_ORDER_COLUMNS}",
     # The amount and total_price columns have no type, because integers of more than 64 bits are stored as
@@ -58,19 +79,18 @@ TABLES = {
     # empty.
     "snapshot": f"CREATE TABLE snapshot {_ORDER_COLUMNS}",
     # The dropped events that have a note. A note may contain an idempotency key.
-    "noted": """CREATE TABLE noted (
-    sequence INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    note TEXT NOT NULL,
-    body TEXT NOT NULL,
-    hash BLOB NOT NULL
-)""",
+    "noted": _with_time(_NOTED),
     # Replies to requests that changed nothing. See replies.py.
     "replies": """CREATE TABLE replies (
     number INTEGER PRIMARY KEY,
     reply TEXT NOT NULL,
     hash BLOB NOT NULL
 )""",
+    # The instrument of each symbol that has one, as JSON.
+    "instruments": """CREATE TABLE instruments (
+    symbol TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+) WITHOUT ROWID""",
     # One row with the state of the write-ahead log. See log_state.py.
     "log": """CREATE TABLE log (
     state TEXT NOT NULL
@@ -96,9 +116,10 @@ def _first_head(name: str) -> str:
 
 
 MIGRATIONS: Mapping[int, tuple[str, ...]] = {
-    1: (TABLES["noted"], _first_head("noted")),
+    1: (_NOTED, _first_head("noted")),
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
     3: (),  # trade events have one more field, which an older program cannot read
+    4: (_add_time("events"), _add_time("noted"), TABLES["instruments"], _first_head("instruments")),
 }
 """For each older version, the statements that migrate a file to the next version."""
 
@@ -124,7 +145,7 @@ def create(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES.values():
             connection.execute(table)
-        for name in ("snapshot", "noted", "replies", "now"):
+        for name in ("snapshot", "noted", "replies", "instruments", "now"):
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)

@@ -34,7 +34,7 @@ def columns(
     number if lots were removed. The sum of all changes at a price is the resting amount. If the journal has
     been compacted, the sum does not include the orders that were resting when it was compacted. The `event`,
     `note`, `symbol`, and `side` columns contain strings. All other columns contain integers of at most 64
-    bits.
+    bits. The `time` is in nanoseconds since 1970. The `note` and the `time` of an event can be None.
 
     All chunks come from one consistent snapshot, taken when the first chunk is read. Raises
     InvalidArgumentError if an argument is invalid, and JournalError if the file is damaged. O(rows).

@@ -59,12 +59,13 @@ def verify_event_log(event_log: EventLog) -> Verification:
     for _ in event_log.noted():
         pass
     event_log.replies()
+    event_log.instruments()
     read_state(event_log.connection, event_log.place)
     with closing(_Trades(event_log)) as trades:
         om = replayed(event_log, end.sequence, trades.check)
         trades.check_end()
     orders = event_log.orders("orders", end)
-    sequence, next_trade_id, resting = om.snapshot()
+    sequence, next_trade_id, resting, _ = om.snapshot()
     result = sequence, next_trade_id, sorted(resting)
     if result != (end.sequence, end.next_trade_id, sorted(orders)):
         raise JournalError(f"{event_log.place}: orders", "they do not match the events")

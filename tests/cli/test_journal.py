@@ -12,6 +12,7 @@ import pytest
 
 from oms import Order, Side, journal
 from oms.cli import run
+from support.sessions import noon
 
 SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,4,7,4,1000000,-1\n"
 
@@ -19,10 +20,11 @@ SESSION = "34200.1,1,7,10,1000000,-1\n34200.2,1,8,10,1000100,-1\n34200.3,4,7,4,1
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "book.db"
-    with journal.open(path) as om:
+    with journal.open(path, clock=noon) as om:
         om.add_orders([Order(1, "JPM", Side.BUY, 20, 20), Order(2, "IBM", Side.SELL, 5, 90)])
         with om.transaction("a\x1b[31m note"):
             om.place_trade("JPM", Side.BUY, 15)
+        om.clock = None
         om.amend_order(2, amount=4)
         om.remove_order(2)
     return str(path)
@@ -90,13 +92,13 @@ def test_a_csv_export_has_a_row_for_each_order_that_an_event_changes(
     assert out(capsys, "journal", "export", file, "--output", str(target)) == ""
     assert target.read_bytes().decode() == shown
     assert shown.splitlines() == [
-        "sequence,event,note,order_id,symbol,side,price,change",
-        "1,OrdersAdded,,1,JPM,BUY,20,20",
-        "1,OrdersAdded,,2,IBM,SELL,90,5",
-        "2,TradePlaced,a\x1b[31m note,1,JPM,BUY,20,-15",
-        "3,OrderAmended,,2,IBM,SELL,90,-5",
-        "3,OrderAmended,,2,IBM,SELL,90,4",
-        "4,OrderRemoved,,2,IBM,SELL,90,-4",
+        "sequence,event,note,time,order_id,symbol,side,price,change",
+        f"1,OrdersAdded,,{noon()},1,JPM,BUY,20,20",
+        f"1,OrdersAdded,,{noon()},2,IBM,SELL,90,5",
+        f"2,TradePlaced,a\x1b[31m note,{noon()},1,JPM,BUY,20,-15",
+        "3,OrderAmended,,,2,IBM,SELL,90,-5",
+        "3,OrderAmended,,,2,IBM,SELL,90,4",
+        "4,OrderRemoved,,,2,IBM,SELL,90,-4",
     ]
 
 
@@ -104,6 +106,17 @@ def test_a_jsonl_export_has_whole_events(file: str, capsys: pytest.CaptureFixtur
     lines = out(capsys, "journal", "export", file, "--format", "jsonl")
     assert lines == out(capsys, "journal", "show", file, "--json")
     assert json.loads(lines.splitlines()[1])["body"]["total_price"] == 300
+    assert [json.loads(line)["time"] for line in lines.splitlines()] == [noon(), noon(), None, None]
+
+
+def test_show_prints_the_times_in_utc_and_no_column_of_times_without_them(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = out(capsys, "journal", "show", file)
+    assert "time (UTC)" in shown
+    assert shown.count("2026-10-26T07:00:00.000000000Z") == 2
+    assert "time" not in out(capsys, "journal", "show", file, "--from", "3")
 
 
 @pytest.mark.parametrize("suffix", ["", "-lock"])

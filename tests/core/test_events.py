@@ -57,6 +57,7 @@ class _Halted(NamedTuple):
     symbol_of_halt: str
     sequence: int
     note: str | None = None
+    time: int | None = None
 
 
 class TradingHalted(Event, _Halted):
@@ -73,7 +74,7 @@ class TradingHalted(Event, _Halted):
         lambda event: list(event_rows(event)),
         lambda event: to_columns([event]),
         record.body_of,
-        lambda event: record.event_of(1, "TradingHalted", None, "{}"),
+        lambda event: record.event_of(1, "TradingHalted", None, None, "{}"),
         lambda event: stream.MESSAGES[type(event)](event, None),
         first_responses.FirstResponses(),
         lambda event: APPLY[type(event)],

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from decimal import Decimal, localcontext
+from collections.abc import Callable
+from decimal import Context, Decimal, Inexact, Overflow, Rounded, localcontext
 from fractions import Fraction
-from math import gcd
+from functools import partial
+from math import ceil, floor, gcd, inf, nextafter
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,8 +16,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError
-from oms.instrument import ExactNumber
 from oms.models import MAX_INT
+from oms.size import ExactNumber, Rounding
 from support.strategies import NOT_INTS
 
 sizes = st.builds(
@@ -116,10 +119,191 @@ def test_a_value_of_an_inexact_type_is_rejected(value: str) -> None:
 def test_the_message_about_a_float_names_a_call_that_converts_it_exactly(value: float) -> None:
     instrument = Instrument("0.00001")
     with pytest.raises(InvalidArgumentError) as caught:
-        instrument.to_ticks(value)  # type: ignore[arg-type] # the mistake
-    call = caught.value.remedy.removeprefix("convert with ")
+        instrument.to_ticks(value)  # type: ignore[call-overload] # the mistake
+    call, _, keyword = caught.value.remedy.removeprefix("convert with ").partition(", or pass ")
     ticks = eval(f"instrument.{call}", {"instrument": instrument})  # noqa: S307 - our own message
     assert ticks == Fraction(str(value)) * 10**5
+    assert keyword == "off_tick='raise'"
+    assert instrument.to_ticks(value, off_tick="raise") == ticks
+
+
+WAYS: dict[Rounding, Callable[[Fraction], int]] = {"nearest": round, "down": floor, "up": ceil}
+"""The exact roundings. `round` rounds a half to the even integer."""
+
+
+def expected(value: float, size: str, way: Rounding) -> int | None:
+    """Return the units of a float by the documented rule, or None if it must be rejected."""
+    exact = Fraction(value) / Fraction(size)
+    difference = abs(exact - round(exact))
+    if difference <= exact / 10**9 and difference <= Fraction(1, 100):
+        return round(exact)
+    return None if way == "raise" else WAYS[way](exact)
+
+
+near_ticks = st.builds(
+    lambda ticks, size, ulps: (size, nudged(ticks * float(size), ulps)),
+    st.integers(0, 10**12),
+    sizes,
+    st.integers(-20, 20),
+)
+
+
+def nudged(value: float, ulps: int) -> float:
+    """Return the float that is this many steps above (or below) a value, and at least 0."""
+    for _ in range(abs(ulps)):
+        value = nextafter(value, inf if ulps > 0 else 0)
+    return value
+
+
+@given(near_ticks | st.tuples(sizes, st.floats(0, 1e15)), st.sampled_from(get_args(Rounding)))
+def test_a_float_is_converted_as_its_exact_value_says(case: tuple[str, float], way: Rounding) -> None:
+    size, value = case
+    instrument, units = Instrument(size, size), expected(value, size, way)
+    assume(units is None or units <= MAX_INT)
+    if units is not None:
+        assert instrument.to_ticks(value, off_tick=way) == units
+        assert instrument.to_lots(value, off_lot=way) == units
+        return
+    below = floor(Fraction(value) / Fraction(size))
+    assume(below < MAX_INT)
+    neighbors = f"{instrument.price_text(below)} or {instrument.price_text(below + 1)}"
+    with pytest.raises(InvalidArgumentError, match=rf"a multiple of {size}, such as {neighbors}, not"):
+        instrument.to_ticks(value, off_tick="raise")
+
+
+@given(sizes, st.integers(0, 10**13))
+def test_the_float_that_is_nearest_to_a_tick_is_this_tick_with_every_rounding(size: str, ticks: int) -> None:
+    instrument = Instrument(size)
+    value = float(instrument.price_text(ticks))
+    assert {instrument.to_ticks(value, off_tick=way) for way in get_args(Rounding)} == {ticks}
+
+
+def test_a_float_does_not_lose_a_tick_as_truncation_does() -> None:
+    share = Instrument("0.01")
+    assert int(20.40 * 100) == 2039
+    assert {share.to_ticks(20.40, off_tick=way) for way in get_args(Rounding)} == {2040}
+    assert {share.to_ticks(0.1 + 0.2, off_tick=way) for way in get_args(Rounding)} == {30}
+
+
+def test_a_large_float_that_is_half_way_between_two_lots_is_not_mistaken_for_a_whole_number() -> None:
+    with pytest.raises(InvalidArgumentError, match="such as 1234567890 or 1234567891"):
+        Instrument().to_lots(1234567890.5, off_lot="raise")
+
+
+@given(sizes, st.fractions(0, 10**6), st.sampled_from(["nearest", "down", "up"]))
+def test_an_exact_number_is_rounded_as_requested(size: str, number: Fraction, way: Rounding) -> None:
+    units = WAYS[way](number / Fraction(size))
+    assume(units <= MAX_INT)
+    assert Instrument(size).to_ticks(number, off_tick=way) == units
+    assert Instrument("1", size).to_lots(number, off_lot=way) == units
+
+
+@given(sizes, st.decimals("0", "1e6", places=8))
+def test_every_exact_form_of_a_number_is_rounded_to_the_same_ticks(size: str, number: Decimal) -> None:
+    for way, rounding in WAYS.items():
+        ticks = rounding(Fraction(number) / Fraction(size))
+        forms: list[ExactNumber] = [number, f"{number:f}", str(number), Fraction(number)]
+        for form in forms:
+            assert Instrument(size).to_ticks(form, off_tick=way) == ticks
+
+
+@given(sizes, counts)
+def test_a_multiple_of_the_size_is_not_changed_by_any_rounding(size: str, ticks: int) -> None:
+    instrument = Instrument(size)
+    text = instrument.price_text(ticks)
+    assert {instrument.to_ticks(text, off_tick=way) for way in get_args(Rounding)} == {ticks}
+
+
+def test_halves_are_rounded_to_the_even_tick() -> None:
+    halves: list[str | float] = ["0.005", "0.015", "0.025", 0.125, 0.375]
+    assert [Instrument("0.01").to_ticks(half, off_tick="nearest") for half in halves] == [0, 2, 2, 12, 38]
+
+
+@pytest.mark.parametrize("way", get_args(Rounding))
+@pytest.mark.parametrize(
+    "value", [float("nan"), inf, -inf, -1.0, -1e-300, np.float32("nan"), "-1", -1, Fraction(-1, 10**9)]
+)
+def test_a_number_that_is_negative_or_not_finite_is_rejected_with_every_rounding(
+    value: float | Fraction | str, way: Rounding
+) -> None:
+    for convert in (partial(Instrument().to_ticks, off_tick=way), partial(Instrument().to_lots, off_lot=way)):
+        with pytest.raises(InvalidArgumentError, match=r"finite number >= 0|0 or more|a decimal >= 0"):
+            convert(value)
+
+
+@pytest.mark.parametrize("value", [True, None, b"1", [1], 1j, np.int64(1), np.bool_(True), np.array([1.0])])
+def test_a_value_that_is_not_a_number_is_rejected_with_a_rounding_too(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="an int, a Decimal, or a Fraction"):
+        Instrument().to_ticks(value, off_tick="nearest")
+
+
+def test_floats_of_numpy_are_converted_as_their_exact_value_says() -> None:
+    share = Instrument("0.01")
+    assert share.to_ticks(np.float64(20.4), off_tick="raise") == 2040
+    assert share.to_ticks(np.float32(20.4), off_tick="nearest") == 2040  # type: ignore[call-overload] # a scalar
+    with pytest.raises(InvalidArgumentError, match=r"such as 20\.39 or 20\.40, not np\.float32\(20\.4\)"):
+        share.to_ticks(np.float32(20.4), off_tick="raise")  # type: ignore[call-overload] # a scalar
+
+
+def test_rounding_up_past_the_largest_integer_of_a_book_is_rejected() -> None:
+    with pytest.raises(InvalidArgumentError, match="price must be at most"):
+        Instrument().to_ticks(f"{MAX_INT}.5", off_tick="up")
+
+
+@pytest.mark.parametrize("rounding", ["floor", "", True, 1, [], np.array(["up", "down"])])
+def test_an_unknown_rounding_is_rejected(rounding: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="off_tick must be 'raise', 'nearest', 'down', or 'up'"):
+        Instrument().to_ticks("1", off_tick=rounding)
+    with pytest.raises(InvalidArgumentError, match="off_lot must be"):
+        Instrument().to_lots("1", off_lot=rounding)
+
+
+@given(sizes, sizes, st.integers(-(10**60), 10**60))
+def test_decimals_made_of_ticks_lots_and_totals_are_exact_in_any_decimal_context(
+    tick: str, lot: str, number: int
+) -> None:
+    instrument = Instrument(tick, lot)
+    with localcontext(Context(prec=1, Emax=1, Emin=-1, traps=[Inexact, Rounded, Overflow])):
+        price, amount, money = (
+            convert(number) for convert in (instrument.to_price, instrument.to_amount, instrument.to_money)
+        )
+    assert Fraction(price) == number * Fraction(tick)
+    assert Fraction(amount) == number * Fraction(lot)
+    assert Fraction(money) == number * Fraction(tick) * Fraction(lot)
+
+
+@given(sizes, st.integers(-(10**20), 10**20), st.integers(0, 12), st.integers(0, 12))
+def test_a_fraction_is_converted_to_an_exact_decimal_if_there_is_one(
+    size: str, numerator: int, twos: int, fives: int
+) -> None:
+    number = Fraction(numerator, 2**twos * 5**fives)
+    instrument = Instrument(size, "0.25")
+    assert Fraction(instrument.to_price(number)) == number * Fraction(size)
+    assert Fraction(instrument.to_money(number)) == number * Fraction(size) / 4
+    if number.denominator == 1:
+        assert str(instrument.to_price(number)) == str(instrument.to_price(int(number)))
+    with pytest.raises(InvalidArgumentError, match="lots must be a number with finitely many decimal places"):
+        instrument.to_amount(number + Fraction(1, 3))
+
+
+def test_half_a_tick_adds_one_decimal_place() -> None:
+    assert str(Instrument("0.01").to_price(Fraction(3999, 2))) == "19.995"
+    assert str(Instrument("0.01").to_price(Fraction(1, 8))) == "0.00125"
+
+
+@given(sizes, counts)
+def test_a_price_converted_to_a_decimal_and_back_is_unchanged(size: str, ticks: int) -> None:
+    instrument = Instrument(size, size)
+    assert instrument.to_ticks(instrument.to_price(ticks)) == ticks
+    assert instrument.to_lots(instrument.to_amount(ticks)) == ticks
+    assert str(instrument.to_price(ticks)) == str(Decimal(instrument.price_text(ticks)))
+
+
+@pytest.mark.parametrize("value", [value for value in NOT_INTS if type(value) is not Fraction])
+def test_only_integers_and_fractions_are_converted_to_decimals(value: int) -> None:
+    for convert in (Instrument().to_price, Instrument().to_amount, Instrument().to_money):
+        with pytest.raises(InvalidArgumentError, match="must be an int or a Fraction, not"):
+            convert(value)
 
 
 @given(sizes, st.decimals("0", "1e6", places=8), st.integers(-6, 6))
@@ -157,6 +341,16 @@ def test_the_finer_instrument_is_the_coarsest_one_in_which_both_tick_sizes_are_w
     assert [ratio.denominator for ratio in ratios] == [1, 1]
     assert gcd(*(ratio.numerator for ratio in ratios)) == 1
     assert finer.lot_size == finer.tick_size
+
+
+def test_a_finer_instrument_keeps_the_name_the_currency_and_enough_decimals() -> None:
+    share = Instrument("0.01", "1", name="JPM", currency="USD", price_decimals=3)
+    finer = share.finer(Instrument("0.0001", "1"))
+    assert finer == Instrument("0.0001", "1", name="JPM", currency="USD", price_decimals=4)
+    assert share.finer(Instrument("1", "0.5")).price_decimals == 3
+    assert Instrument("0.01", currency="USD").finer(Instrument("0.001")) == Instrument(
+        "0.001", currency="USD"
+    )
 
 
 def test_a_price_above_the_largest_integer_of_a_book_is_rejected() -> None:
@@ -213,3 +407,69 @@ def test_instruments_are_compared_by_value_and_can_be_pickled() -> None:
 
 def test_the_description_of_an_instrument_shows_its_sizes_as_they_were_passed() -> None:
     assert Instrument("0.50", "0.001").describe() == "1 tick = 0.50, 1 lot = 0.001"
+
+
+def test_the_repr_shows_the_name_the_currency_and_the_decimals_only_if_they_were_passed() -> None:
+    full = Instrument("0.01", "1", name="JPM", currency="USD", price_decimals=4)
+    assert repr(Instrument("0.01")) == "Instrument(tick_size='0.01', lot_size='1')"
+    assert repr(full) == (
+        "Instrument(tick_size='0.01', lot_size='1', name='JPM', currency='USD', price_decimals=4)"
+    )
+    for instrument in (Instrument("0.01"), full, Instrument(currency="EUR")):
+        assert eval(repr(instrument)) == instrument  # noqa: S307 - our own repr
+
+
+def test_instruments_with_different_names_or_currencies_are_different() -> None:
+    one, others = Instrument("0.01"), [Instrument("0.01", name="JPM"), Instrument("0.01", currency="USD")]
+    assert one not in others
+    assert len({one, *others, Instrument("0.01", price_decimals=2)}) == 4
+    assert all(pickle.loads(pickle.dumps(each)) == each for each in others)  # noqa: S301 - our own
+
+
+def test_prices_and_totals_are_shown_with_the_decimals_of_prices() -> None:
+    bond = Instrument("0.5", "10", price_decimals=3, currency="EUR")
+    assert (bond.show_price(2469), bond.show_price(-1)) == ("1,234.500", "-0.500")
+    assert (bond.show_total(2469), bond.show_average(2469, 2)) == ("12,345.000", "617.25000")
+    assert bond.price_text(2469) == "1234.5"
+
+
+@pytest.mark.parametrize(
+    ("tick", "lot", "decimals", "total", "text"),
+    [
+        ("0.01", "1", None, 41_156_639, "411,566.39"),
+        ("0.01", "0.001", None, 2_040_001, "20.40001"),
+        ("0.01", "0.001", None, -2_040_000, "-20.40"),
+        ("1", "1", None, 1200, "1,200"),
+        ("1", "0.01", None, 120_000, "1,200"),
+        ("100", "0.1", None, 5, "50"),
+        ("1", "1", 2, 0, "0.00"),
+    ],
+)
+def test_money_is_shown_exactly_with_no_more_decimals_than_it_needs(
+    tick: str, lot: str, decimals: int | None, total: int, text: str
+) -> None:
+    assert Instrument(tick, lot, price_decimals=decimals).show_money(total) == text
+    assert Instrument(tick, lot, price_decimals=decimals, currency="USD").show_money(total) == f"{text} USD"
+
+
+@given(sizes, sizes, st.integers(-(10**20), 10**20))
+def test_money_as_text_and_as_a_decimal_are_equal(tick: str, lot: str, total: int) -> None:
+    instrument = Instrument(tick, lot)
+    assert Decimal(instrument.show_money(total).replace(",", "")) == instrument.to_money(total)
+
+
+def test_the_description_contains_the_name_and_the_currency() -> None:
+    assert Instrument("0.01", name="JPM", currency="USD").describe() == "JPM: 1 tick = 0.01 USD, 1 lot = 1"
+
+
+@pytest.mark.parametrize("value", ["", "\ud800", b"USD", 7, np.str_("USD")])
+def test_an_invalid_name_or_currency_is_rejected(value: Any) -> None:
+    for argument in ("name", "currency"):
+        with pytest.raises(InvalidArgumentError, match=f"{argument} must be a non-empty str"):
+            Instrument(**{argument: value})
+
+
+@pytest.mark.parametrize("value", [1, -1, 41, True, 2.0, "2", np.int64(2)])
+def test_the_decimals_of_prices_are_an_integer_that_is_large_enough_for_every_tick(value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"price_decimals must be an int in 2\.\.40, or None"):
+        Instrument("0.05", price_decimals=value)

@@ -17,8 +17,9 @@ import oms
 from oms import Event, OpenTransactionError, Order, OrderManagement, Side, TradePlaced
 from oms.batch import change_orders
 from oms.books import Books
-from oms.ledger import Ledger, Savepoint
+from oms.ledger import Ledger
 from oms.order_book import OrderBook
+from oms.savepoint import Savepoint
 from support.interrupts import INTERRUPTED_FILES, LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
 from support.threads import prevent_new_threads

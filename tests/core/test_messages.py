@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import oms
@@ -33,6 +34,7 @@ from oms import (
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
+    JournalError,
     OpenTransactionError,
     Order,
     OrderFill,
@@ -226,6 +228,17 @@ def worked_example() -> OrderManagement:
     return om
 
 
+class LazyFrame(pd.DataFrame):
+    """A frame with the methods that a lazy frame of polars has."""
+
+    collect = collect_schema = None
+
+    def __repr__(self) -> str:
+        return "LazyFrame()"
+
+
+SHARE = Instrument("0.01", "1")
+DECIMALS = {"order_id": [1], "symbol": "JPM", "side": "ask", "amount": [20], "price": [20.25]}
 COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "price": [20]}
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
@@ -257,6 +270,44 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
         lambda: OrderManagement().add_orders(COLUMNS | {"price": [20.25]}),
         f"price in row 0 must be {RESTING}, not 20.25 (float); "
         "convert with Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"price": [float("nan")]}),
+        "price in row 0 must be present, not nan (float); fill in the missing value, or drop its row",
+    ),
+    (
+        lambda: OrderManagement().add_orders(pd.DataFrame([[1, 2]], columns=["price", "price"])),
+        "columns must be columns with different names, not ['price', 'price'] (list)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(LazyFrame()),
+        "columns must be columns in memory, not LazyFrame() (LazyFrame); convert with frame.collect()",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": [20.016]}),
+        "price in row 0 must be a multiple of 0.01, such as 20.01 or 20.02, not 20.016 (float); "
+        "round with rounding='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": ["0.00"]}),
+        "price in row 0 must be at least 0.01, not '0.00' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"side": ["hold"]}, sides={"buy": Side.SELL, 1: Side.SELL}),
+        "side in row 0 must be a Side or a key of sides ('buy', 1), not 'hold' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, symbol="JPM"),
+        "symbol must be None, because columns contains it, not 'JPM' (str)",
+    ),
+    (
+        lambda: SHARE.orders([1]),  # type: ignore[arg-type] # the mistake
+        "columns must be a mapping of columns, a data frame, or an Arrow table, not [1] (list)",
+    ),
+    (
+        lambda: worked_example().quote("JPM", Side.BUY, 5).slippage_against(np.int64(20)),  # type: ignore[arg-type] # the mistake
+        "reference must be an int or a Fraction, not np.int64(20) (int64); "
+        "convert with int(reference), or a whole array with .tolist()",
     ),
     (
         lambda: OrderManagement().add_orders([5]),  # type: ignore[list-item] # the mistake
@@ -296,6 +347,22 @@ def journaled_ids() -> OrderManagement:
     return om
 
 
+def add_with_a_clock_of_seconds() -> None:
+    om = OrderManagement(clock=lambda: 1.5)  # type: ignore[arg-type, return-value] # the mistake
+    om.subscribe(bool)
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+
+
+CENT = Instrument("0.01", "1")
+
+
+def with_instrument() -> OrderManagement:
+    """Return an OrderManagement with an instrument and an order of 20 lots at 2005 ticks."""
+    om = OrderManagement(instruments={"JPM": CENT})
+    om.add_order(1, "JPM", Side.BUY, 20, 2005)
+    return om
+
+
 ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: IdMap().new([]),  # type: ignore[arg-type] # the mistake
@@ -314,12 +381,12 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "state must be an undamaged state that this version of oms pickled, not {} (dict)",
     ),
     (
-        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_ticks(12.5),  # type: ignore[call-overload] # the mistake
         "price must be text such as '12.5', an int, a Decimal, or a Fraction, not 12.5 (float); "
-        "convert with to_ticks('12.5')",
+        "convert with to_ticks('12.5'), or pass off_tick='raise'",
     ),
     (
-        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[arg-type] # the mistake
+        lambda: Instrument("0.01", "1").to_lots(np.int8(5)),  # type: ignore[call-overload] # the mistake
         "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not np.int8(5) (int8); "
         "convert with int(amount), or a whole array with .tolist()",
     ),
@@ -343,6 +410,60 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         ".tolist()",
     ),
     (
+        lambda: Instrument("0.01", "0.5").to_lots(1.5),  # type: ignore[call-overload] # the mistake
+        "amount must be text such as '12.5', an int, a Decimal, or a Fraction, not 1.5 (float); "
+        "convert with to_lots('1.5'), or pass off_lot='raise'",
+    ),
+    (
+        lambda: Instrument("0.01", "1").to_ticks(20.256, off_tick="raise"),
+        "price must be a multiple of 0.01, such as 20.25 or 20.26, not 20.256 (float); "
+        "round with off_tick='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument("0.01", "10").to_lots("25", off_lot="raise"),
+        "amount must be a multiple of 10, such as 20 or 30, not '25' (str); "
+        "round with off_lot='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: Instrument().to_ticks(float("nan"), off_tick="nearest"),
+        "price must be a finite number >= 0, not nan (float)",
+    ),
+    (lambda: Instrument().to_ticks(-0.5, off_tick="up"), "price must be 0 or more, not -0.5 (float)"),
+    (
+        lambda: Instrument().to_ticks("1", off_tick="floor"),  # type: ignore[call-overload] # the mistake
+        "off_tick must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, sides={"ask": "BUY"}),  # type: ignore[dict-item] # the mistake
+        "sides must be a mapping to Side.BUY and Side.SELL, not {'ask': 'BUY'} (dict)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, rounding="floor"),  # type: ignore[arg-type] # the mistake
+        "rounding must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
+        lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
+        "total must be an int or a Fraction, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument().to_price(Fraction(1, 3)),
+        "ticks must be a number with finitely many decimal places, not Fraction(1, 3) (Fraction); "
+        "round it with round(ticks)",
+    ),
+    (
+        lambda: Instrument(currency=""),
+        "currency must be a non-empty str of valid Unicode, or None, not '' (str)",
+    ),
+    (
+        lambda: Instrument(name=b"JPM"),  # type: ignore[arg-type] # the mistake
+        "name must be a non-empty str of valid Unicode, or None, not b'JPM' (bytes); "
+        "convert with name.decode()",
+    ),
+    (
+        lambda: Instrument("0.01", price_decimals=1),
+        "price_decimals must be an int in 2..40, or None, not 1 (int)",
+    ),
+    (
         lambda: LevelFeed(OrderManagement(), Okx.rule, {}).instrument("X"),
         "symbol must be one with a known Instrument, not 'X' (str); "
         "pass instruments={'X': Instrument(tick_size, lot_size)}",
@@ -363,6 +484,14 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement().transaction(b"why"),  # type: ignore[arg-type] # the mistake
         "note must be a str of valid Unicode, or None, not b'why' (bytes); convert with note.decode()",
+    ),
+    (
+        lambda: OrderManagement(clock=5),  # type: ignore[arg-type] # the mistake
+        "clock must be None or a callable, not 5 (int); pass time.time_ns",
+    ),
+    (
+        add_with_a_clock_of_seconds,
+        f"the result of clock() must be {IDS}, not 1.5 (float); use time.time_ns, which returns nanoseconds",
     ),
     (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
@@ -398,6 +527,59 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
+    (
+        lambda: to_columns(with_instrument(), instruments="0.01"),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, or one Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: to_columns(with_instrument(), instruments={"IBM": CENT}),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); "
+        "add it to instruments, or call set_instrument(symbol, instrument)",
+    ),
+    (
+        lambda: to_columns(with_instrument().depth("JPM", Side.BUY), instruments={"JPM": CENT}),
+        "instruments must be one Instrument for values without a symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
+    ),
+    (
+        lambda: with_instrument().in_decimals(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
+        "value must be a Quote or a Trade, not Order(order_i...nt=1, price=1) (Order)",
+    ),
+    (
+        lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, "
+        "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
+    ),
+    (
+        lambda: OrderManagement().set_instrument("JPM", "0.01"),  # type: ignore[arg-type] # the mistake
+        "instrument must be an Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: with_instrument().set_instrument("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with 1 tick = 0.01, 1 lot = 1 while orders of 'JPM' are resting, "
+        "not Instrument(ti... lot_size='1') (Instrument); "
+        "convert them with convert_orders('JPM', instrument)",
+    ),
+    (
+        lambda: OrderManagement().convert_orders("JPM", CENT),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); call set_instrument('JPM', instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument("0.1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument); "
+        "use om.instrument('JPM').finer(instrument)",
+    ),
+    (
+        lambda: with_instrument().convert_orders("JPM", Instrument(f"0.{'0' * 18}1")),
+        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
+        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument)",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(Snapshot(instruments={"JPM": CENT})),  # type: ignore[arg-type] # the mistake
+        "instruments must be a tuple of pairs of a symbol and an Instrument, sorted by symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); write tuple(sorted(instruments.items()))",
+    ),
 ]
 
 
@@ -471,7 +653,7 @@ def use_in_another_context() -> None:
 def use_in_another_thread() -> None:
     om = worked_example()
     with pytest.MonkeyPatch.context() as patch, om.transaction():
-        patch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+        patch.setattr("oms.admission.LONGEST_WAIT", 0.01)
         in_a_thread(om.symbols)
 
 
@@ -712,6 +894,11 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         read_keys_with_another_parse,
         InvalidArgumentError,
         "key must be text that parse converts to a hashable key, not '8f2c-77' (str); pass another parse",
+    ),
+    (
+        lambda: OrderManagement(MemoryJournal()).set_instrument("JPM", CENT),
+        JournalError,
+        "MemoryJournal: it cannot store instruments; pass them to OrderManagement(journal, instruments=...)",
     ),
     (lambda: NewEvent(1).symbol, NotImplementedError, "NewEvent does not define symbol"),
     (lambda: NewEvent(1).rows(), NotImplementedError, "NewEvent does not define rows"),

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import oms.fork
 import oms.ledger
 import oms.owner
 from oms import JournalError, OmsError, OpenTransactionError, Order, OrderManagement, Side, journal
@@ -208,7 +209,7 @@ def test_a_call_waits_for_the_transaction_of_another_thread(om: OrderManagement)
 def test_a_call_that_waits_too_long_for_the_transaction_of_another_thread_raises_an_error(
     om: OrderManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     with om.transaction():
         om.remove_order(4)
         with pytest.raises(OpenTransactionError, match="another thread's transaction"):
@@ -413,16 +414,16 @@ def test_the_fork_handler_rolls_back_the_transaction_of_a_thread_that_does_not_e
     thread = threading.Thread(target=feed)
     thread.start()
     has_entered.wait()
-    oms.ledger._reset_after_fork()
+    oms.fork._reset_all()
     assert om.state_hash() == before
     may_leave.set()
     thread.join()
     assert "already ended" in str(errors[0])
     with om.transaction():
-        oms.ledger._reset_after_fork()
+        oms.fork._reset_all()
         om.remove_order(4)
         with om._lock:
-            oms.ledger._reset_after_fork()
+            oms.fork._reset_all()
     assert len(om) == 1
 
 

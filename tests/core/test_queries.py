@@ -270,6 +270,26 @@ def test_calculate_amount_and_amount_within_agree_with_a_linear_search(
         assert om.calculate_amount(symbol, side, budget, limit_price=limit) == expected
 
 
+@given(
+    st.lists(st.tuples(st.integers(10_000, 60_000), st.integers(1, 10**9)), min_size=2, max_size=6),
+    our.sides,
+    st.integers(0, 500),
+)
+def test_one_more_lot_than_amount_within_returns_is_beyond_the_slippage(
+    levels: list[tuple[int, int]], side: Side, bps: int
+) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(n, "JPM", side, amount, price) for n, (price, amount) in enumerate(levels))
+    largest = om.amount_within("JPM", side, bps)
+    assert _is_within(om, side, largest, bps)
+    assert largest == om.available_amount("JPM", side) or not _is_within(om, side, largest + 1, bps)
+
+
+def _is_within(om: OrderManagement, side: Side, amount: int, bps: int) -> bool:
+    quote = om.quote("JPM", side, amount)
+    return 10_000 * quote.slippage <= bps * quote.best_price * amount
+
+
 # ---------------------------------------------------------------------- trades with a price bound
 
 

@@ -187,20 +187,26 @@ def test_an_invalid_snapshot_is_rejected(snapshot: Snapshot, message: str) -> No
 def damaged_states() -> Iterator[tuple[str, object]]:
     """Yield the states of damaged pickles and of pickles of other versions, each with a name."""
     whole = make(ONE, TWO, Order(3, "IBM", SELL, 5, 5)).__getstate__()
-    sequence, next_trade_id, books, digest = whole["books"]
+    sequence, next_trade_id, books, instruments, digest = whole["books"]
     assert books[0][:2] == ("JPM", "BUY")
     yield "no state", None
     yield "an empty state", {}
     yield "a snapshot", {"snapshot": make(ONE).snapshot(), "own": {}}
     yield "a value is missing", whole | {"books": whole["books"][1:]}
-    yield "another sequence number", whole | {"books": (sequence + 1, next_trade_id, books, digest)}
-    yield "another trade id", whole | {"books": (sequence, next_trade_id + 1, books, digest)}
-    yield "another digest", whole | {"books": (sequence, next_trade_id, books, bytes(32))}
-    yield "a book is missing", whole | {"books": (sequence, next_trade_id, books[1:], digest)}
-    yield "books in another order", whole | {"books": (sequence, next_trade_id, books[::-1], digest)}
+    yield (
+        "another sequence number",
+        whole | {"books": (sequence + 1, next_trade_id, books, instruments, digest)},
+    )
+    yield "another trade id", whole | {"books": (sequence, next_trade_id + 1, books, instruments, digest)}
+    yield "another digest", whole | {"books": (sequence, next_trade_id, books, instruments, bytes(32))}
+    yield "a book is missing", whole | {"books": (sequence, next_trade_id, books[1:], instruments, digest)}
+    yield (
+        "books in another order",
+        whole | {"books": (sequence, next_trade_id, books[::-1], instruments, digest)},
+    )
 
     def first_book(*book: object) -> dict[str, object]:
-        return whole | {"books": (sequence, next_trade_id, (book, *books[1:]), digest)}
+        return whole | {"books": (sequence, next_trade_id, (book, *books[1:]), instruments, digest)}
 
     symbol, side, columns = books[0]
     yield "another symbol", first_book("JPX", side, columns)
@@ -209,7 +215,7 @@ def damaged_states() -> Iterator[tuple[str, object]]:
     yield "text for bytes", first_book(symbol, side, ("text", *columns[1:]))
     yield "a number for bytes", first_book(symbol, side, (7, *columns[1:]))
     yield "columns that were swapped", first_book(symbol, side, columns[::-1])
-    yield "a book that is a number", whole | {"books": (sequence, next_trade_id, (7,), digest)}
+    yield "a book that is a number", whole | {"books": (sequence, next_trade_id, (7,), instruments, digest)}
     for at in range(4):
         for damaged in (columns[at][:-8], columns[at] + columns[at][-8:], bytes(8) + columns[at][8:]):
             yield f"column {at}", first_book(symbol, side, (*columns[:at], damaged, *columns[at + 1 :]))

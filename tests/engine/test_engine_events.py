@@ -110,7 +110,8 @@ def test_the_rows_of_the_events_add_up_to_the_orders_in_the_books(policy: SelfTr
         for *order, change in event.rows():
             key = tuple(order)
             amounts[key] = amounts.get(key, 0) + change
-    resting = {(each.order_id, each.symbol, each.side, each.price): each.amount for each in machine.engine}
+    rows = machine.engine._books.orders.values()
+    resting = {(order_id, symbol, side, price): amount for order_id, symbol, side, amount, price in rows}
     assert {key: amount for key, amount in amounts.items() if amount} == resting
 
 
@@ -149,7 +150,7 @@ def test_a_failed_transaction_and_a_what_if_leave_no_event_and_the_same_state(en
 def test_a_verb_of_another_thread_waits_until_the_transaction_ends(
     engine: MatchingEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     with engine.transaction():
         engine.submit("x", "JPM", BUY, 1, 101)
         with pytest.raises(OpenTransactionError):
@@ -187,4 +188,4 @@ def test_threads_that_submit_at_the_same_time_lose_no_lot() -> None:
     assert [event.sequence for event in events] == list(range(1, 601))
     bought = sum(each.requested for each in executions if each.side is BUY)
     traded = sum(each.amount for each in executions)
-    assert bought == traded + sum(order.amount for order in engine.orders("JPM", SELL))
+    assert bought == traded + sum(order.remaining for order in engine.orders("JPM", BUY))

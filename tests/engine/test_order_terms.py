@@ -169,7 +169,7 @@ def test_a_stop_order_waits_outside_the_book_until_a_trade_reaches_its_price(eng
     assert engine.submit("stop", "JPM", BUY, 2, stop_price=102).resting == 2
     state = engine.order("stop")
     assert (state.waiting, state.displayed, state.remaining, state.price) == (True, 0, 2, None)
-    assert len(engine) == 4
+    assert len(engine) == 5
     engine.submit("x", "JPM", BUY, 1, 101)
     assert engine.order("stop").waiting
     executions = recorded(engine)

@@ -30,7 +30,7 @@ from oms.feeds import (
     replay_levels,
 )
 from oms.feeds.levels.capture import sent_in
-from oms.instrument import decimals_of
+from oms.size import decimals_of
 from support.naive_exchange import FORMATS, Format, NaiveExchange
 from support.recordings import BITGET, OKX, needs_recordings
 

@@ -31,9 +31,10 @@ from oms import (
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.event_log import EventLog
-from oms.journal.record import digest, link
+from oms.journal.reading import opened_to_read
+from oms.journal.record import EMPTY, digest, instruments_hash, link
 from support.faulty_disk import connections_made_by
-from support.sessions import State, execute, session, state
+from support.sessions import State, execute, noon, session, state
 
 LENGTH = 12
 
@@ -48,7 +49,7 @@ def small_pages(uri: str) -> Connection:
 def write_journal(file: Path) -> tuple[OrderManagement, list[State]]:
     """Return a journal that is still open, and all states that it has had."""
     with connections_made_by(small_pages):
-        om = journal.open(file)
+        om = journal.open(file, clock=noon)
     past = [state(om)]
     for command in session(8, LENGTH):
         execute(command, om)
@@ -94,7 +95,7 @@ def state_of(file: Path) -> State | None:
 
 
 def _counters(om: OrderManagement) -> tuple[int, int]:
-    sequence, next_trade_id, _ = om.snapshot()
+    sequence, next_trade_id, *_ = om.snapshot()
     return next_trade_id, sequence
 
 
@@ -197,10 +198,14 @@ def test_a_file_with_the_log_of_another_journal_opens_with_a_state_of_one_of_the
 DAMAGE: dict[str, tuple[str, str]] = {
     "a note changed": ("UPDATE events SET note = 'x' WHERE sequence = 3", "events, sequence 3"),
     "a body changed": ("UPDATE events SET body = replace(body, '20', '21')", "events, sequence 1"),
+    "a time changed": ("UPDATE events SET time = time + 1 WHERE sequence = 3", "events, sequence 3"),
+    "a time removed": ("UPDATE events SET time = NULL WHERE sequence = 3", "events, sequence 3"),
+    "a time added": ("UPDATE events SET time = 5 WHERE sequence = 4", "events, sequence 4"),
+    "a time of another type": ("UPDATE events SET time = 'x' WHERE sequence = 3", "events, sequence 3"),
     "a missing event": ("DELETE FROM events WHERE sequence = 2", "events, sequence 2"),
     "a missing last event": ("DELETE FROM events WHERE sequence = 4", "events, sequence 4"),
     "an extra event": (
-        "INSERT INTO events SELECT 5, 5, kind, note, body, hash FROM events LIMIT 1",
+        "INSERT INTO events SELECT 5, 5, kind, note, body, hash, time FROM events LIMIT 1",
         "sequence 4",
     ),
     "a body of another type": ("UPDATE events SET body = x'00' WHERE sequence = 1", "events, sequence 1"),
@@ -212,6 +217,9 @@ DAMAGE: dict[str, tuple[str, str]] = {
     "an extra trade": ("INSERT INTO trades VALUES (2, 4, 'JPM', 'BUY', 1, 1)", "trades"),
     "a missing trade": ("DELETE FROM trades", "fills, trade 1"),
     "a missing fill": ("DELETE FROM fills WHERE position = 0", "trades, trade 1"),
+    "an extra instrument": ("INSERT INTO instruments VALUES ('JPM', '{}')", "instruments"),
+    "an instrument of another type": ("INSERT INTO instruments VALUES (x'00', '{}')", "instruments"),
+    "a missing head of the instruments": ("DELETE FROM heads WHERE name = 'instruments'", "instruments"),
     "an extra fill": ("INSERT INTO fills VALUES (7, 0, 1, 1, 1)", "fills, trade 7"),
     "a counter changed": ("UPDATE heads SET next_trade_id = 9 WHERE name = 'now'", "heads, now"),
     "a missing head": ("DELETE FROM heads WHERE name = 'snapshot'", "heads, snapshot"),
@@ -237,6 +245,7 @@ def write_four_events(file: Path) -> None:
         om.add_order(2, "JPM", Side.BUY, 20, 21)
         with om.transaction("why"):
             om.place_trade("JPM", Side.BUY, 25)
+            om.clock = None
             om.add_order(3, "JPM", Side.BUY, 1, 1)
 
 
@@ -257,9 +266,11 @@ def test_a_change_made_with_sql_raises_an_error_with_its_place(damage: str, tmp_
     {
         "UPDATE noted SET note = 'x' WHERE sequence = 3": "noted, sequence 3",
         "UPDATE noted SET body = x'00' WHERE sequence = 4": "noted, sequence 4",
+        "UPDATE noted SET time = time - 1 WHERE sequence = 3": "noted, sequence 3",
+        "UPDATE noted SET time = 5 WHERE sequence = 4": "noted, sequence 4",
         "DELETE FROM noted WHERE sequence = 3": "noted, sequence 4",
         "DELETE FROM noted WHERE sequence = 4": "noted",
-        "INSERT INTO noted SELECT 5, kind, note, body, hash FROM noted LIMIT 1": "noted, sequence 5",
+        "INSERT INTO noted SELECT 5, kind, note, body, hash, time FROM noted LIMIT 1": "noted, sequence 5",
         "DELETE FROM heads WHERE name = 'noted'": "heads, noted",
     }.items(),
 )
@@ -400,6 +411,47 @@ def test_an_event_whose_content_is_not_exact_is_rejected_despite_its_right_hash(
     assert caught.value.place.endswith("events, sequence 2")
 
 
+def test_a_negative_time_is_rejected_despite_its_right_hash(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    journal.open(file).close()
+    append_event(file, "OrderAdded", AN_ORDER, batch=1, time=-1)
+    with pytest.raises(JournalError, match="its content is not an event: its time is not an integer"):
+        journal.verify(file)
+
+
+INSTRUMENTS = [("IBM", "{}"), ("JPM", '{"tick_size":"0.01"}'), ("日経", "{}")]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    {
+        "UPDATE instruments SET body = '[]' WHERE symbol = 'JPM'",
+        "UPDATE instruments SET symbol = 'A' WHERE symbol = 'IBM'",
+        "UPDATE instruments SET body = x'7b7d' WHERE symbol = 'IBM'",
+        "DELETE FROM instruments WHERE symbol = '日経'",
+        "DELETE FROM instruments",
+        "INSERT INTO instruments VALUES ('X', '{}')",
+        "UPDATE heads SET orders = 2 WHERE name = 'instruments'",
+    },
+)
+def test_instruments_are_compared_with_their_hash(damage: str, tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    write_four_events(file)
+    head = EMPTY._replace(orders=len(INSTRUMENTS), last_hash=instruments_hash(INSTRUMENTS))
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany("INSERT INTO instruments VALUES (?, ?)", reversed(INSTRUMENTS))
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("instruments"))
+    journal.verify(file)
+    journal.rebuild(file)
+    with opened_to_read(file) as event_log:
+        assert event_log.instrument_bodies() == dict(INSTRUMENTS)
+    execute_sql(file, damage)
+    for verify in (lambda: journal.open(file, verify=True), lambda: journal.rebuild(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert caught.value.place.endswith("instruments")
+
+
 def test_the_first_event_begins_its_own_batch(tmp_path: Path) -> None:
     file = tmp_path / "book.db"
     journal.open(file).close()
@@ -408,15 +460,16 @@ def test_the_first_event_begins_its_own_batch(tmp_path: Path) -> None:
         journal.verify(file)
 
 
-def append_event(file: Path, kind: str, body: str, batch: int) -> None:
+def append_event(file: Path, kind: str, body: str, batch: int, time: int | None = None) -> None:
     """Append an event with the right hash to a closed journal, without changing the orders."""
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         now = EventLog(connection, str(file)).head("now")
         sequence = now.sequence + 1
-        last_hash = link(now.last_hash, sequence, batch, kind, None, digest(body))
+        last_hash = link(now.last_hash, sequence, batch, kind, None, time, digest(body))
         head = now._replace(sequence=sequence, last_hash=last_hash)
         connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?, NULL, ?, ?)", (sequence, batch, kind, body, last_hash)
+            "INSERT INTO events VALUES (?, ?, ?, NULL, ?, ?, ?)",
+            (sequence, batch, kind, body, last_hash, time),
         )
         connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("now"))
 
@@ -424,7 +477,7 @@ def append_event(file: Path, kind: str, body: str, batch: int) -> None:
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 4; upgrade oms"),
+        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 5; upgrade oms"),
         (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
         (["PRAGMA application_id=1"], "not an oms journal"),
     ],

@@ -16,7 +16,7 @@ from oms.journal import Durability, checkpoints
 from oms.journal.log_state import is_without_its_log
 from oms.journal.reading import opened_to_read
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import Command, State, execute, session, state, states
+from support.sessions import Command, State, execute, noon, session, state, states
 
 LENGTH = 14
 GROUP = 4
@@ -29,7 +29,7 @@ def _checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def open_on(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
     with connections_made_by(disk.connect):
-        return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600)
+        return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600, clock=noon)
 
 
 def play(disk: Disk, file: Path, commands: list[Command], durability: Durability) -> int:

@@ -11,16 +11,17 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from time import time_ns
 from typing import Any, get_args
 
 import pytest
 
-from oms import InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
+from oms import Event, InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import execute, session, state, states
+from support.sessions import execute, noon, session, state, states
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -44,7 +45,7 @@ def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
     commands = session(seed, 40)
     expected = states(commands)
     for number, command in enumerate(commands):
-        with journal.open(file, durability=durability) as om:
+        with journal.open(file, durability=durability, clock=noon) as om:
             assert state(om) == expected[number]
             execute(command, om)
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
@@ -372,7 +373,7 @@ def test_an_overflow_of_the_count_of_changed_rows_is_not_damage(remaining: int, 
     commands = session(5, 10)
     with (
         connections_made_by(lambda uri: OldConnection(connect_by_sqlite3(uri), remaining)),
-        journal.open(file) as om,
+        journal.open(file, clock=noon) as om,
     ):
         for command in commands:
             execute(command, om)
@@ -505,9 +506,10 @@ def dump(file: Path) -> str:
 
 def write_fixture(file: Path) -> None:
     """Write the journal of which the fixture is a dump. Run this module to create the fixture."""
-    with journal.open(file) as om:
+    with journal.open(file, clock=None) as om:
         om.add_order(1, "JPM", BUY, 20, 20)
         om.add_orders([Order(4, "JPM", BUY, 10, 21), Order(5, "日経", Side.SELL, 2**63 - 1, 2**63 - 1)])
+        om.clock = noon
         with om.transaction("a 'note'"):
             om.place_trade("JPM", BUY, 22)
             om.place_trade("日経", Side.SELL, 2**62)
@@ -526,7 +528,8 @@ def write_fixture(file: Path) -> None:
 def test_a_file_of_every_released_version_opens(fixture: Path, file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript(fixture.read_text(encoding="utf-8"))
-    with journal.open(file, verify=True) as om:
+    has_times = fixture.stem[-1] >= "5"
+    with journal.open(file, verify=True, clock=lambda: 7) as om:
         assert om.orders() == (Order(4, "JPM", BUY, 8, 22),)
         assert [event.sequence for event in sqlite_journal(om).read(2)] == [2, 3, 4, 5, 6, 7, 8]
         assert {event.note for event in sqlite_journal(om).read(3)} == {"a 'note'", None}
@@ -536,7 +539,86 @@ def test_a_file_of_every_released_version_opens(fixture: Path, file: Path) -> No
         )
         om.add_order(7, "JPM", BUY, 1, 1)
         sqlite_journal(om).keep_reply("another")
-    assert journal.verify(file).last == 9
+        with om.transaction("a later note"):
+            om.remove_order(7)
+        times = {event.sequence: event.time for event in sqlite_journal(om).read(2)}
+        assert times == {2: None, **dict.fromkeys(range(3, 9), noon() if has_times else None), 9: 7, 10: 7}
+    assert journal.verify(file).last == 10
+    with journal.open(file, verify=True) as om:
+        sqlite_journal(om).compact()
+        dropped = [(event.sequence, event.time) for event in sqlite_journal(om).history()]
+        assert dropped == [(3, times[3]), (4, times[4]), (10, 7)]
+    assert journal.verify(file).last == 10
+
+
+def test_an_event_without_a_time_has_the_hash_of_version_4(file: Path) -> None:
+    columns = "sequence, batch, kind, note, body, hash"
+    fixture = FIXTURES / "journal_version_4.sql"
+    write_fixture(file)
+    rows = []
+    for path in (file.with_name("four.db"), file):
+        with closing(sqlite3.connect(path)) as connection:
+            if path != file:
+                connection.executescript(fixture.read_text(encoding="utf-8"))
+            rows.append(connection.execute(f"SELECT {columns} FROM events").fetchall())  # noqa: S608  # constants
+    with_hashes = [row[-1] for row in rows[0]], [row[-1] for row in rows[1]]
+    assert [row[:-1] for row in rows[0]] == [row[:-1] for row in rows[1]]
+    assert with_hashes[0][0] == with_hashes[1][0]  # the only event of both files without a time
+    assert set(with_hashes[0][1:]).isdisjoint(with_hashes[1][1:])
+
+
+@pytest.mark.parametrize("durability", ["full", "batched"])
+def test_events_have_their_times_after_reopening_compaction_copying_and_rebuilding(
+    durability: Durability, file: Path
+) -> None:
+    ticks = iter([5, 0, 2**63 - 1, 4, 4])
+    with journal.open(file, durability=durability, clock=lambda: next(ticks)) as om:
+        om.add_order(1, "JPM", BUY, 20, 20)
+        with om.transaction("why"):
+            om.place_trade("JPM", BUY, 2)
+            om.amend_order(1, price=9)
+        om.clock = None
+        om.add_order(2, "JPM", BUY, 20, 20)
+        om.clock = lambda: next(ticks)
+        om.remove_orders()
+    copy = file.with_name("copy.db")
+    journal.backup(file, copy)
+    journal.rebuild(file)
+    for path in (file, copy):
+        with journal.open(path, verify=True) as om:
+            store = sqlite_journal(om)
+            assert [event.time for event in store.read()] == [5, 0, 2**63 - 1, None, 4]
+            assert [event.time for event in store.history()] == [5, 0, 2**63 - 1, None, 4]
+            store.compact(4)
+            assert [event.time for event in store.history()] == [0, 2**63 - 1, None, 4]
+            store.compact()
+        assert [event.time for event in store_history(path)] == [0, 2**63 - 1]
+
+
+def store_history(path: Path) -> list[Event]:
+    """Return the events of a file, verified, with those that a compaction has dropped."""
+    with journal.open(path, verify=True) as om:
+        return list(sqlite_journal(om).history())
+
+
+def test_open_uses_the_real_clock_unless_you_pass_another_or_none(file: Path) -> None:
+    before = time_ns()
+    for number, clock in enumerate((time_ns, lambda: 7, None)):
+        with journal.open(file, clock=clock) as om:
+            assert om.clock is clock
+            om.add_order(number, "JPM", BUY, 1, 1)
+    with journal.open(file) as om:
+        assert om.clock is time_ns
+        first, *others = [event.time for event in sqlite_journal(om).read()]
+    assert first is not None
+    assert before <= first <= time_ns()
+    assert others == [7, None]
+
+
+def test_a_clock_that_is_not_callable_is_rejected_and_the_file_is_closed(file: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="clock must be None or a callable"):
+        journal.open(file, clock=5)  # type: ignore[arg-type]  # the mistake
+    journal.open(file).close()
 
 
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])

@@ -43,7 +43,7 @@ def write_journal(file: Path) -> State:
 
 
 def state_without_history(om: OrderManagement) -> State:
-    sequence, next_trade_id, orders = om.snapshot()
+    sequence, next_trade_id, orders, _ = om.snapshot()
     events = tuple(sqlite_journal(om).history())
     return State(orders, (next_trade_id, sequence), om.state_hash(), events)
 
@@ -134,7 +134,10 @@ ORIGINAL = [
     "UPDATE heads SET next_trade_id = 9 WHERE name = 'now'",
     "DELETE FROM heads WHERE name = 'snapshot'",
     "UPDATE snapshot SET amount = amount + 1",
+    "UPDATE events SET time = NULL WHERE sequence = 30",
     "UPDATE replies SET reply = 'x'",
+    "DELETE FROM heads WHERE name = 'instruments'",
+    "INSERT INTO instruments VALUES ('JPM', '{}')",
     "UPDATE noted SET note = 'x'",
     "DELETE FROM log",
     "DROP TABLE noted",

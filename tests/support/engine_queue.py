@@ -21,8 +21,9 @@ class Queued(NamedTuple):
 
 def queue(engine: MatchingEngine, symbol: str, side: Side) -> list[Queued]:
     """Return the orders of a submitter's side, in the order in which they are filled."""
-    entries = engine._books.register.entries
-    return [
-        Queued(entries[row.order_id].order.order_id, row.amount, row.price)
-        for row in engine.orders(symbol, side.opposite)
+    resting = [
+        Queued(each.order.order_id, each.displayed, each.price)
+        for each in engine.orders(symbol, side)
+        if each.price is not None and not each.waiting
     ]
+    return sorted(resting, key=lambda each: -side.sign * each.price)  # in order of arrival at each price

@@ -15,7 +15,16 @@ import oms
 __all__ = ["INTERRUPTED_FILES", "LEDGER_FILES", "Interrupt", "interrupted_at_line"]
 
 BOOK_FILES = ("batch.py", "books.py", "level.py", "order_book.py", "price_sums.py")
-LEDGER_FILES = ("durability.py", "ledger.py", "locked.py", "owner.py", "subscribers.py", "transaction.py")
+LEDGER_FILES = (
+    "admission.py",
+    "durability.py",
+    "ledger.py",
+    "locked.py",
+    "owner.py",
+    "reference_data.py",
+    "subscribers.py",
+    "transaction.py",
+)
 ENGINE_FILES = ("crossing.py", "engine_books.py", "engine_events.py", "matching.py", "register.py")
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INTERRUPTED_FILES = {

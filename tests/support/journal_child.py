@@ -10,7 +10,7 @@ import sys
 
 from oms import OrderManagement, journal
 from oms.journal import SqliteJournal, checkpoints, schema
-from support.sessions import execute, session
+from support.sessions import execute, noon, session
 
 LENGTH = 400
 
@@ -21,7 +21,7 @@ def main(file: str, durability: str, seed: str, finished: str, scenario: str) ->
     if scenario == "checkpoints":
         checkpoints.APPENDS_TO_CHECKPOINT = 2
     print("started", flush=True)
-    om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
+    om = journal.open(file, durability=durability, clock=noon)  # type: ignore[arg-type]  # one of the three
     if scenario in ("start", "migration"):
         return
     for number, command in enumerate(session(int(seed), LENGTH)[int(finished) :], int(finished) + 1):
@@ -31,7 +31,7 @@ def main(file: str, durability: str, seed: str, finished: str, scenario: str) ->
             compact(om)
         if scenario == "reopening" and not number % 3:
             om.close()
-            om = journal.open(file, durability=durability)  # type: ignore[arg-type]  # one of the three
+            om = journal.open(file, durability=durability, clock=noon)  # type: ignore[arg-type]  # one of the three
 
 
 def use_a_newer_version() -> None:

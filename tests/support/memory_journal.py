@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from oms import Event, JournalError, Snapshot
+from oms import Event, Instrument, JournalError, Snapshot
 
 
 class MemoryJournal:
@@ -73,3 +73,32 @@ class FailingJournal(MemoryJournal):
         if error is not None:
             self.before_raising()
             raise error
+
+
+class KeepingJournal(FailingJournal):
+    """A journal that also stores instruments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored_instruments: dict[str, Instrument] = {}
+        self.unreadable = False
+
+    def instruments(self) -> dict[str, Instrument]:
+        self.check_readable()
+        return dict(self.stored_instruments)
+
+    def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
+        self.check_writable()
+        error, self.error = self.error, None
+        if error is None or self.stores_batch:
+            if batch:
+                super().append(batch)
+            self.stored_instruments.update(instruments)
+        if error is not None:
+            self.before_raising()
+            raise error
+
+    def check_readable(self) -> None:
+        """Raise JournalError if a test has made the journal unreadable."""
+        if self.unreadable:
+            raise JournalError("memory", "unreadable")

@@ -40,9 +40,10 @@ from oms.feeds.levels.level_orders import LevelOrders
 from oms.feeds.levels.messages import BookMessage
 from oms.feeds.levels.report import LevelTally
 from oms.feeds.top_of_book import ASK, BID, Level
-from oms.instrument import Instrument, decimals_of
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Side
+from oms.size import decimals_of
 
 __all__ = ["LevelBook", "NO_SNAPSHOT"]
 

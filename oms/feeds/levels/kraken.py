@@ -23,8 +23,8 @@ from oms.feeds.levels.messages import (
     UnsupportedChannelError,
 )
 from oms.feeds.levels.translation import TRADE_SIDES, levels_of
-from oms.instrument import MOST_DIGITS
 from oms.models import Side
+from oms.size import MOST_DIGITS
 
 __all__ = ["DEPTHS", "Kraken"]
 

@@ -22,7 +22,8 @@ from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
 from oms.feeds.text_file import Columns as TextColumns
 from oms.feeds.top_of_book import ASK, BID
-from oms.instrument import Instrument, decimals_of
+from oms.instrument import Instrument
+from oms.size import decimals_of
 
 __all__ = ["PublishedTrade", "UNITS", "is_header", "read", "trades"]
 

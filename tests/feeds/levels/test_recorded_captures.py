@@ -34,7 +34,10 @@ def replayed(path: Path, feed: LevelFeedName) -> tuple[str, str, str]:
     om = OrderManagement()
     report = replay_levels(open_capture(path, feed), om, on_message=record_state)
     om._check()
-    symbols = [(name, *astuple(symbol)) for name, symbol in report.symbols.items()]
+    symbols = [
+        (name, astuple(symbol.instrument)[:2], *astuple(symbol)[1:])  # the earlier version had only two sizes
+        for name, symbol in report.symbols.items()
+    ]
     return digest(states), digest([symbols, report.passed_over, report.first_rows]), om.state_hash()[:12]
 
 

@@ -1,0 +1,202 @@
+"""The instruments of an OrderManagement: what a tick and a lot of each symbol are worth.
+
+An instrument never changes a price, an amount, or a sequence number, and setting one is not an event. It says
+what the integers in a symbol's books mean. So once it has been set, its sizes cannot change while orders rest
+in these books. `convert_orders` changes the sizes and the orders together.
+
+A transaction that sets an instrument also rolls it back. See savepoint.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
+from typing import cast
+
+from oms.books import Books
+from oms.errors import InvalidArgumentError
+from oms.events import InstrumentKeeper, Journal, OrdersAdded, OrdersRemoved
+from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.ledger import Ledger
+from oms.models import MAX_INT, Order, Quote, Trade, check_note, check_symbol, new_order
+from oms.shown import Shown
+from oms.transaction import Transaction
+
+__all__ = ["ReferenceData", "check_instruments"]
+
+
+class ReferenceData:
+    """The methods of OrderManagement that set and return instruments."""
+
+    _ledger: Ledger
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return the symbol's instrument. If none was set, its tick size and lot size are 1.
+
+        Raises InvalidOrderError if `symbol` is not a symbol. O(1).
+
+        >>> from oms import Instrument, OrderManagement
+        >>> om = OrderManagement(instruments={"JPM": Instrument("0.01", "1")})
+        >>> om.instrument("JPM").tick_size, om.instrument("IBM").tick_size
+        ('0.01', '1')
+
+        """
+        check_symbol(symbol)
+        return self.instruments.get(symbol, TICKS_AND_LOTS)
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The instruments that were set, by symbol, as a read-only snapshot sorted by symbol."""
+        with self._ledger.lock:
+            if self._ledger.busy:
+                self._ledger.admit()
+            return MappingProxyType(self._ledger.books.instruments)
+
+    def in_decimals(self, value: Quote | Trade) -> Shown:
+        """Return an object that shows a quote or a trade in decimals, with the symbol's instrument.
+
+        A notebook shows it as a table. The quote or trade itself is shown in ticks and lots.
+
+        Raises InvalidArgumentError unless the value is a Quote or a Trade. O(1).
+
+        >>> from oms import Instrument, OrderManagement, Side
+        >>> om = OrderManagement(instruments={"JPM": Instrument("0.01", "1", currency="USD")})
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 2005)
+        >>> om.in_decimals(om.place_trade("JPM", Side.BUY, 10))
+        <Trade 1: BUY JPM, amount 10, total price 200.50 USD, average price 20.0500>
+
+        """
+        if type(value) is not Quote and type(value) is not Trade:
+            raise InvalidArgumentError("value", value, "a Quote or a Trade")
+        return Shown(value, self.instrument(value.symbol))
+
+    def set_instrument(self, symbol: str, instrument: Instrument) -> None:
+        """Set the instrument of a symbol.
+
+        This changes no order and creates no event. With a journal, the instrument is stored when the method
+        returns. Inside a transaction or a what-if, it is rolled back together with the other changes.
+
+        The first instrument of a symbol can be set at any time. After that, its tick size and lot size cannot
+        change while orders of the symbol are resting, because their prices and amounts would change too. Use
+        `convert_orders` instead.
+
+        Raises InvalidArgumentError if an argument is invalid, or if a size would change while orders are
+        resting. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments.
+
+        >>> from oms import Instrument, OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.set_instrument("JPM", Instrument("0.01", "1"))
+        >>> om.add_order(1, "JPM", Side.BUY, 20, om.instrument("JPM").to_ticks("20.05"))
+        >>> om.get_order(1).price
+        2005
+
+        """
+        _check(symbol, instrument)
+        self._declare({symbol: instrument})
+
+    def convert_orders(self, symbol: str, instrument: Instrument, *, note: str | None = None) -> None:
+        """Change the tick size and the lot size of a symbol, and convert its resting orders exactly.
+
+        Each order keeps its id, its decimal price, and its decimal amount. So the order of the queue does not
+        change. If orders are resting and a size changes, this is a transaction of two events with the note
+        `note`: OrdersRemoved with all orders of the symbol, and OrdersAdded with the converted orders. With a
+        journal, the orders and the instrument are stored together.
+
+        Raises InvalidArgumentError if an argument is invalid, if the symbol has no instrument yet, or if a
+        price or an amount is not a whole number of the new ticks or lots from 1 to 2^63-1. Raises
+        JournalError if the journal cannot store instruments. O(n log n) for n orders of the symbol.
+
+        >>> from oms import Instrument, OrderManagement, Side
+        >>> om = OrderManagement(instruments={"JPM": Instrument("0.01", "1")})
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 2005)
+        >>> om.convert_orders("JPM", Instrument("0.001", "1"))
+        >>> om.get_order(1).price, om.instrument("JPM").price_text(om.get_order(1).price)
+        (20050, '20.050')
+
+        """
+        _check(symbol, instrument)
+        check_note(note)
+        ledger = self._ledger
+        with ledger.lock:
+            if ledger.busy:
+                ledger.admit()
+            before = ledger.books.instruments.get(symbol)
+            if before is None:
+                remedy = f"call set_instrument({symbol!r}, instrument)"
+                raise InvalidArgumentError("symbol", symbol, "a symbol with an instrument", remedy)
+            orders = _resting(ledger.books, symbol) if _resizes(before, instrument) else ()
+            converted = _converted(orders, before, instrument)
+            with Transaction(None, ledger, keep=True, note=note):
+                if orders:
+                    ledger.commit(OrdersRemoved, orders)
+                    ledger.commit(OrdersAdded, converted)
+                ledger.books.instruments = _sorted({**ledger.books.instruments, symbol: instrument})
+
+    def _start(self, journal: Journal | None, instruments: Mapping[str, Instrument] | None) -> None:
+        """Set the instruments that were passed to a new OrderManagement. Store them if the journal can."""
+        if instruments is not None:
+            check_instruments(instruments)
+            self._declare(instruments, is_stored=isinstance(journal, InstrumentKeeper))
+
+    def _declare(self, instruments: Mapping[str, Instrument], *, is_stored: bool = True) -> None:
+        """Set instruments, all of them or none."""
+        ledger = self._ledger
+        with ledger.lock:
+            if ledger.busy:
+                ledger.admit()
+            for symbol, instrument in instruments.items():
+                before = ledger.books.instruments.get(symbol)
+                if before is not None and _resizes(before, instrument) and _resting(ledger.books, symbol):
+                    allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
+                    remedy = f"convert them with convert_orders({symbol!r}, instrument)"
+                    raise InvalidArgumentError("instrument", instrument, allowed, remedy)
+            changed = _sorted({**ledger.books.instruments, **instruments})
+            if not is_stored:
+                ledger.books.instruments = changed
+            elif changed != ledger.books.instruments:
+                with Transaction(None, ledger, keep=True, note=None):
+                    ledger.books.instruments = changed
+
+
+def check_instruments(instruments: object) -> None:
+    """Raise InvalidArgumentError unless the value is a mapping of symbols to instruments."""
+    if not isinstance(instruments, Mapping):
+        raise InvalidArgumentError("instruments", instruments, "a mapping of symbols to Instruments")
+    for symbol, instrument in cast("Mapping[object, object]", instruments).items():
+        _check(symbol, instrument)
+
+
+def _check(symbol: object, instrument: object) -> None:
+    check_symbol(symbol)
+    if type(instrument) is not Instrument:
+        raise InvalidArgumentError("instrument", instrument, "an Instrument")
+
+
+def _sorted(instruments: Mapping[str, Instrument]) -> dict[str, Instrument]:
+    return dict(sorted(instruments.items(), key=lambda item: item[0]))
+
+
+def _resizes(before: Instrument, after: Instrument) -> bool:
+    """Return True if the tick or the lot has another value. "0.10" and "0.1" are the same value."""
+    return (before.tick, before.lot) != (after.tick, after.lot)
+
+
+def _resting(books: Books, symbol: str) -> tuple[Order, ...]:
+    return tuple(order for book in books.select(symbol, None) for order in book.orders())
+
+
+def _converted(orders: Sequence[Order], before: Instrument, after: Instrument) -> tuple[Order, ...]:
+    """Return the orders in the ticks and lots of another instrument. Raises InvalidArgumentError."""
+    ticks, lots = Fraction(before.tick) / Fraction(after.tick), Fraction(before.lot) / Fraction(after.lot)
+    converted: list[Order] = []
+    for order_id, symbol, side, amount, price in orders:
+        new_amount, lot_rest = divmod(amount * lots.numerator, lots.denominator)
+        new_price, tick_rest = divmod(price * ticks.numerator, ticks.denominator)
+        if lot_rest or tick_rest or max(new_amount, new_price) > MAX_INT:
+            shown = f"price {before.price_text(price)}, amount {before.amount_text(amount)}"
+            allowed = f"an Instrument with at most 2^63-1 whole ticks and lots for order {order_id} ({shown})"
+            remedy = f"use om.instrument({symbol!r}).finer(instrument)" if lot_rest or tick_rest else ""
+            raise InvalidArgumentError("instrument", after, allowed, remedy)
+        converted.append(new_order((order_id, symbol, side, new_amount, new_price)))
+    return tuple(converted)
