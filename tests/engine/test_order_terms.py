@@ -197,7 +197,7 @@ def test_a_triggered_stop_limit_order_rests_at_its_limit_and_does_not_wait_again
     assert engine.order("stop")[1:] == (4, 5, 5, 101)
     assert engine.replace("stop", price=98).resting == 5
     engine.submit("y", "JPM", SELL, 2, 99)
-    assert engine._books.last_prices == {"JPM": 99}
+    assert engine.last_price("JPM") == 99
     assert engine.replace("stop", price=97).resting == 5
     assert not engine.order("stop").waiting, "the last price is below the stop price, but it was triggered"
     assert queue(engine, "JPM", BUY)[-1] == ("stop", 5, 97)
