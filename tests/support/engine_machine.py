@@ -68,7 +68,7 @@ def submissions(draw: st.DrawFn) -> Submission:
 
 def pickled(engine: MatchingEngine) -> MatchingEngine:
     """Return a copy that was pickled."""
-    copy = pickle.loads(pickle.dumps(engine))  # noqa: S301  # our own pickle
+    copy = pickle.loads(pickle.dumps(engine))  # noqa: S301 - our own data
     assert isinstance(copy, MatchingEngine)
     return copy
 
@@ -355,7 +355,9 @@ def random_step(machine: EngineMachine, random: Random) -> None:
             machine.cancel(place)
         case 8 | 9:
             machine.ask(place)
-            machine.ask_about_a_symbol("JPM", random.choice(list(Side)), place, random.choice([None, "x"]))
+            machine.ask_about_a_symbol(
+                "JPM", random.choice(list(Side)), place + 1, random.choice([None, "x"])
+            )
         case 10 if len(machine.opened) < 3:
             machine.open(random.choice([True, False]))
         case 11 | 12 if machine.opened:
