@@ -48,6 +48,7 @@ from oms import (
 )
 from oms.batch import change_orders
 from oms.books import Books
+from oms.direct_books import DirectBooks
 from oms.feeds import LevelFeed, Okx, Recorder
 from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
@@ -765,6 +766,11 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         lambda: worked_example().add_orders([Order(9, "IBM", Side.BUY, 1, 1)] * 2),
         DuplicateOrderError,
         "order id 9 is already taken",
+    ),
+    (
+        lambda: DirectBooks(worked_example(), "IBM").add((1, "IBM", Side.BUY, 1, 1)),
+        DuplicateOrderError,
+        "order id 1 is already taken",
     ),
     (lambda: worked_example().remove_order(9), OrderNotFoundError, "no order with id 9 is resting"),
     (
