@@ -14,10 +14,11 @@ import pytest
 
 from oms import Event, OpenTransactionError, Side
 from oms.engine_books import EngineBooks
+from oms.engine_events import EngineEvent
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
-from oms.register import Register
+from oms.register import Entry, Register
 from oms.submission import PostOnly, SelfTradePrevention, TimeInForce
 from support.interrupts import Interrupt, interrupted_at_line
 from support.threads import prevent_new_threads
@@ -185,6 +186,50 @@ def lines_of(verb: str) -> int:
     while interrupted_at_line(line, partial(VERBS[verb], small_engine())):
         line += 1
     return line - 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_whose_event_cannot_be_made_is_rolled_back(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine()
+    before, expected = engine.state_hash(), after(verb)
+    failed = False
+
+    def fail_to_make(*_: object) -> None:
+        nonlocal failed
+        failed = True
+        raise MemoryError
+
+    with monkeypatch.context() as patch, suppress(MemoryError):
+        patch.setattr(EngineEvent, "about", fail_to_make)
+        VERBS[verb](engine)
+    assert engine.state_hash() == (before if failed else expected), "some verbs need no event"
+    engine._check()
+
+
+@pytest.mark.parametrize("method", ["add", "remove"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_whose_change_of_the_register_fails_is_rolled_back(
+    verb: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, failed, original = 0, True, getattr(Register, method)
+    while failed:
+        engine, failed = small_engine(), False
+        before, remaining = engine.state_hash(), calls
+
+        def fail_later(self: Register, entry: Entry) -> None:
+            nonlocal remaining, failed
+            remaining -= 1
+            if remaining == -1:
+                failed = True
+                raise MemoryError
+            original(self, entry)
+
+        with monkeypatch.context() as patch, suppress(MemoryError):
+            patch.setattr(Register, method, fail_later)
+            VERBS[verb](engine)
+        assert engine.state_hash() == (before if failed else after(verb))
+        engine._check()
+        calls += 1
 
 
 def fail(*_: object, **__: object) -> None:

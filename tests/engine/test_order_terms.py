@@ -414,6 +414,23 @@ def test_cancel_all_cancels_the_orders_of_a_symbol_a_side_and_an_owner_in_the_or
     assert len(engine) == 0
 
 
+def test_an_engine_counts_and_contains_its_open_orders_and_lists_them_in_the_order_of_arrival(
+    engine: MatchingEngine,
+) -> None:
+    engine.submit("stop", "JPM", BUY, 2, stop_price=110)
+    engine.reduce("b1", 1)
+    engine.replace("a1", price=103)
+    assert [each.order.order_id for each in engine] == ["a2", "b1", "b2", "stop", "a1"]
+    assert tuple(engine) == engine.orders()
+    assert [each.remaining for each in engine.orders("JPM", BUY)] == [4, 5, 2]
+    assert len(engine) == 5
+    assert "stop" in engine
+    assert "gone" not in engine
+    assert 1 not in engine
+    assert ["stop"] not in engine
+    assert (engine.last_price("JPM"), engine.last_price("IBM")) == (None, None)
+
+
 def test_the_queue_ahead_of_an_order_counts_the_visible_lots_at_its_price() -> None:
     engine = MatchingEngine()
     engine.submit("better", "JPM", BUY, 50, 102)
