@@ -12,11 +12,16 @@ from functools import partial
 
 import pytest
 
-from oms import Event, Side
+from oms import Event, OpenTransactionError, Side
+from oms.engine_books import EngineBooks
+from oms.engine_events import EngineEvent
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
+from oms.order_book import OrderBook
+from oms.register import Entry, Register
 from oms.submission import PostOnly, SelfTradePrevention, TimeInForce
 from support.interrupts import Interrupt, interrupted_at_line
+from support.threads import prevent_new_threads
 
 BUY, SELL = Side.BUY, Side.SELL
 Verb = Callable[[MatchingEngine], object]
@@ -43,6 +48,12 @@ VERBS: dict[str, Verb] = {
     "expire": lambda engine: engine.expire(9),
     "end_day": lambda engine: engine.end_day(),
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_new_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevent new threads from starting, because recovery must not need one."""
+    prevent_new_threads(monkeypatch)
 
 
 def small_engine(prevention: SelfTradePrevention = SelfTradePrevention.DECREMENT) -> MatchingEngine:
@@ -175,6 +186,95 @@ def lines_of(verb: str) -> int:
     while interrupted_at_line(line, partial(VERBS[verb], small_engine())):
         line += 1
     return line - 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_whose_event_cannot_be_made_is_rolled_back(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine()
+    before, expected = engine.state_hash(), after(verb)
+    failed = False
+
+    def fail_to_make(*_: object) -> None:
+        nonlocal failed
+        failed = True
+        raise MemoryError
+
+    with monkeypatch.context() as patch, suppress(MemoryError):
+        patch.setattr(EngineEvent, "about", fail_to_make)
+        VERBS[verb](engine)
+    assert engine.state_hash() == (before if failed else expected), "some verbs need no event"
+    engine._check()
+
+
+@pytest.mark.parametrize("method", ["add", "remove"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_whose_change_of_the_register_fails_is_rolled_back(
+    verb: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, failed, original = 0, True, getattr(Register, method)
+    while failed:
+        engine, failed = small_engine(), False
+        before, remaining = engine.state_hash(), calls
+
+        def fail_later(self: Register, entry: Entry) -> None:
+            nonlocal remaining, failed
+            remaining -= 1
+            if remaining == -1:
+                failed = True
+                raise MemoryError
+            original(self, entry)
+
+        with monkeypatch.context() as patch, suppress(MemoryError):
+            patch.setattr(Register, method, fail_later)
+            VERBS[verb](engine)
+        assert engine.state_hash() == (before if failed else after(verb))
+        engine._check()
+        calls += 1
+
+
+def fail(*_: object, **__: object) -> None:
+    raise MemoryError
+
+
+QUESTIONS_AND_VERBS: list[Verb] = [
+    lambda engine: engine.order("day"),
+    lambda engine: engine.queue_ahead("day"),
+    MatchingEngine.state_hash,
+    *VERBS.values(),
+]
+
+
+def test_while_a_rollback_keeps_failing_every_call_raises_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = small_engine()
+    before = engine.state_hash()
+    with monkeypatch.context() as patch:
+        patch.setattr(OrderBook, "remove_fills", fail)
+        patch.setattr(EngineBooks, "restore", fail)
+        with pytest.raises(MemoryError):
+            engine.submit("x", "JPM", BUY, 4, 101)
+        for call in QUESTIONS_AND_VERBS:
+            with pytest.raises(OpenTransactionError, match="MemoryError"):
+                call(engine)
+    assert engine.state_hash() == before
+    engine._check()
+
+
+@pytest.mark.parametrize("verb", ["submit, rests", "submit, several prices", "cancel"])
+def test_a_call_in_the_middle_of_a_verb_raises_an_error(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a signal handler or a finalizer can make such a call."""
+    engine = small_engine()
+    before = engine.state_hash()
+
+    def call(*_: object) -> None:
+        engine.order("day")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Register, "add", call)
+        patch.setattr(Register, "remove", call)
+        with pytest.raises(OpenTransactionError, match="in the middle of another change"):
+            VERBS[verb](engine)
+    assert engine.state_hash() == before
+    engine._check()
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -197,7 +197,7 @@ def test_a_triggered_stop_limit_order_rests_at_its_limit_and_does_not_wait_again
     assert engine.order("stop")[1:] == (4, 5, 5, 101)
     assert engine.replace("stop", price=98).resting == 5
     engine.submit("y", "JPM", SELL, 2, 99)
-    assert engine._books.last_prices == {"JPM": 99}
+    assert engine.last_price("JPM") == 99
     assert engine.replace("stop", price=97).resting == 5
     assert not engine.order("stop").waiting, "the last price is below the stop price, but it was triggered"
     assert queue(engine, "JPM", BUY)[-1] == ("stop", 5, 97)
@@ -412,6 +412,23 @@ def test_cancel_all_cancels_the_orders_of_a_symbol_a_side_and_an_owner_in_the_or
     engine.cancel_all()
     engine._check()
     assert len(engine) == 0
+
+
+def test_an_engine_counts_and_contains_its_open_orders_and_lists_them_in_the_order_of_arrival(
+    engine: MatchingEngine,
+) -> None:
+    engine.submit("stop", "JPM", BUY, 2, stop_price=110)
+    engine.reduce("b1", 1)
+    engine.replace("a1", price=103)
+    assert [each.order.order_id for each in engine] == ["a2", "b1", "b2", "stop", "a1"]
+    assert tuple(engine) == engine.orders()
+    assert [each.remaining for each in engine.orders("JPM", BUY)] == [4, 5, 2]
+    assert len(engine) == 5
+    assert "stop" in engine
+    assert "gone" not in engine
+    assert 1 not in engine
+    assert ["stop"] not in engine
+    assert (engine.last_price("JPM"), engine.last_price("IBM")) == (None, None)
 
 
 def test_the_queue_ahead_of_an_order_counts_the_visible_lots_at_its_price() -> None:

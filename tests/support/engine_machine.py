@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from random import Random
@@ -63,6 +64,16 @@ def submissions(draw: st.DrawFn) -> Submission:
         stop_price,
         draw(times) if time_in_force is TimeInForce.GTD else None,
     )
+
+
+def pickled(engine: MatchingEngine) -> MatchingEngine:
+    """Return a copy that was pickled."""
+    copy = pickle.loads(pickle.dumps(engine))  # noqa: S301 - our own data
+    assert isinstance(copy, MatchingEngine)
+    return copy
+
+
+COPIES = (MatchingEngine.copy, pickled)
 
 
 class OpenTransaction(NamedTuple):
@@ -195,6 +206,29 @@ class EngineMachine(RuleBasedStateMachine):
         self.both(lambda: self.engine.order(order_id), lambda: self.naive.order(order_id))
         self.both(lambda: self.engine.queue_ahead(order_id), lambda: self.naive.queue_ahead(order_id))
 
+    @rule(symbol=symbols, side=sides, amount=st.integers(1, 30), owner=owners)
+    def ask_about_a_symbol(self, symbol: str, side: Side, amount: int, owner: str | None) -> None:
+        self.both(
+            lambda: self.engine.orders(symbol, side, owner), lambda: self.naive.orders(symbol, side, owner)
+        )
+        self.both(
+            lambda: self.engine.calculate_price(symbol, side, amount),
+            lambda: self.naive.calculate_price(symbol, side, amount),
+        )
+
+    # ---- copies
+
+    @precondition(lambda self: not self.opened)
+    @rule(copy=st.sampled_from(COPIES))
+    def continue_with_a_copy(self, copy: Callable[[MatchingEngine], MatchingEngine]) -> None:
+        original, before = self.engine, self.engine.state_hash()
+        self.engine = copy(original)
+        assert self.engine.state_hash() == before
+        events = list(self.events)
+        original.cancel_all()  # the copy is independent
+        self.events[:] = events
+        self.engine.subscribe(self.events.append)
+
     # ---- transactions
 
     @precondition(lambda self: len(self.opened) < 3)
@@ -245,13 +279,11 @@ class EngineMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_open_orders_agree(self) -> None:
-        register = self.engine._books.register
-        assert list(register.arrivals) != [] or self.naive.open == []
-        by_arrival = [entry.order.order_id for _, entry in sorted(register.entries.items())]
-        assert by_arrival == [each.order_id for each in self.naive.open]
-        for each in self.naive.open:
-            assert self.engine.order(each.order_id) == each.as_open_order()
-        assert self.engine._books.last_prices == self.naive.last_prices
+        assert self.engine.orders() == tuple(each.as_open_order() for each in self.naive.open)
+        assert len(self.engine) == len(self.naive.open)
+        assert all(each.order_id in self.engine for each in self.naive.open)
+        for symbol in SYMBOLS:
+            assert self.engine.last_price(symbol) == self.naive.last_prices.get(symbol)
 
     @invariant()
     def the_queues_agree(self) -> None:
@@ -323,11 +355,16 @@ def random_step(machine: EngineMachine, random: Random) -> None:
             machine.cancel(place)
         case 8 | 9:
             machine.ask(place)
+            machine.ask_about_a_symbol(
+                "JPM", random.choice(list(Side)), place + 1, random.choice([None, "x"])
+            )
         case 10 if len(machine.opened) < 3:
             machine.open(random.choice([True, False]))
         case 11 | 12 if machine.opened:
             machine.close(random.choice([True, False, False]))
-        case 13:
+        case 13 if random.randint(0, 3) == 0 and not machine.opened:
+            machine.continue_with_a_copy(random.choice(COPIES))
+        case 14:
             many = [("expire", random.randint(1, 3)), ("end_day", "AAPL"), ("cancel_all", None, None, "x")]
             machine.cancel_many(random.choice(many))
         case _:

@@ -20,10 +20,7 @@ class Queued(NamedTuple):
 
 
 def queue(engine: MatchingEngine, symbol: str, side: Side) -> list[Queued]:
-    """Return the orders of a submitter's side, in the order in which they are filled."""
-    resting = [
-        Queued(each.order.order_id, each.displayed, each.price)
-        for each in engine.orders(symbol, side)
-        if each.price is not None and not each.waiting
-    ]
-    return sorted(resting, key=lambda each: -side.sign * each.price)  # in order of arrival at each price
+    """Return the orders of a submitter's side, in the order in which the book fills them."""
+    entries, book = engine._books.register.entries, engine._books.by_name.get((symbol, side.opposite))
+    rows = [] if book is None else book.rows()
+    return [Queued(entries[arrival].order.order_id, amount, price) for arrival, _, _, amount, price in rows]

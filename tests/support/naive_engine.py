@@ -8,7 +8,14 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass
 
-from oms import DuplicateOrderError, InvalidOrderError, OrderFill, OrderNotFoundError, Side
+from oms import (
+    DuplicateOrderError,
+    InsufficientLiquidityError,
+    InvalidOrderError,
+    OrderFill,
+    OrderNotFoundError,
+    Side,
+)
 from oms.submission import (
     CancelReason,
     Execution,
@@ -132,6 +139,20 @@ class NaiveEngine:
         ]
         ahead = [each.shown for each in queue[: queue.index(order)]]
         return QueueAhead(len(ahead), sum(ahead))
+
+    def orders(self, symbol: str, side: Side, owner: str | None) -> tuple[OpenOrder, ...]:
+        return tuple(
+            each.as_open_order()
+            for each in self.open
+            if each.order[1:3] == (symbol, side) and owner in (None, each.order.owner)
+        )
+
+    def calculate_price(self, symbol: str, side: Side, amount: int) -> int:
+        """Return the price of visible lots."""
+        prices = [each.price or 0 for each in self.queue(symbol, side.opposite) for _ in range(each.shown)]
+        if len(prices) < amount:
+            raise InsufficientLiquidityError(symbol, side, amount, len(prices))
+        return sum(prices[:amount])
 
     def queue(self, symbol: str, side: Side) -> list[NaiveOrder]:
         """Return the resting orders of a submitter's side, in the order in which they are filled."""
