@@ -15,6 +15,7 @@ from oms.api.response_models import (
     CountResponse,
     CurveResponse,
     DepthResponse,
+    EventsPage,
     HealthResponse,
     OrderResponse,
     OrdersPage,
@@ -26,6 +27,7 @@ from oms.api.response_models import (
     StateResponse,
     SymbolsResponse,
     TradeResponse,
+    TradesPage,
     WithinResponse,
 )
 from oms.contract import (
@@ -47,7 +49,9 @@ __all__ = [
     "HEALTH",
     "ONE_ORDER",
     "ORDER_ADDED",
+    "PAGE_OF_EVENTS",
     "PAGE_OF_ORDERS",
+    "PAGE_OF_TRADES",
     "PRICE",
     "PRICES",
     "QUOTE",
@@ -91,6 +95,17 @@ TRADE_PLACED = Description(
     {"sequence": 3, "time": _TIME, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
     (*_SHORT, "price_bound", *_BODY, *_CHANGE),
     201,
+)
+_PAST: Final = ("no_longer_available",)
+PAGE_OF_TRADES = Description(TradesPage, {"first": 1, "trades": [TRADE_PLACED.example], "next": None}, _PAST)
+PAGE_OF_EVENTS = Description(
+    EventsPage,
+    {
+        "first": 1,
+        "events": [{"type": "OrderAdded", "previous": 0, "sequence": 1, "time": _TIME, "order": _ORDER}],
+        "next": 1,
+    },
+    _PAST,
 )
 PRICE = Description(PriceResponse, {**_JPM, "amount": 22, "total_price": 442}, _SHORT)
 PRICES = Description(PricesResponse, {**_JPM, "amounts": [22, 10], "total_prices": [442, 200]}, _SHORT)
