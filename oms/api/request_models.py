@@ -23,6 +23,7 @@ __all__ = [
     "NewTrade",
     "OrderId",
     "OrdersQuery",
+    "PastQuery",
     "PriceQuery",
     "PricesQuery",
     "QuoteQuery",
@@ -258,6 +259,13 @@ class OrdersQuery(BaseModel):
 
     symbol: _OptionalSymbol = None
     side: _OptionalSide = None
+    after: _OptionalQueryIntFromZero = None
+    limit: _PageLength = 100
+
+
+class PastQuery(BaseModel):
+    """A page of past events or trades: the first `limit` items with a number or id above `after`."""
+
     after: _OptionalQueryIntFromZero = None
     limit: _PageLength = 100
 

@@ -182,7 +182,7 @@ def _new_books(path: Path | None) -> OrderManagement:
         raise JournalError(
             str(path), "the file exists already, but a replay needs a new journal; choose another name"
         )
-    return open_journal(path, durability="batched")
+    return open_journal(path, durability="batched", clock=None)  # the replay sets the times
 
 
 @contextmanager

@@ -7,12 +7,14 @@ import re
 import sys
 from contextlib import closing
 from pathlib import Path
+from time import time_ns
 from typing import Annotated
 
 import typer
 
 from oms import OrderManagement, Side, extras, journal
 from oms.cli.exit_codes import ExitCode
+from oms.clock import Clock
 
 __all__ = ["serve"]
 
@@ -37,6 +39,7 @@ NoJournal = Annotated[
     bool,
     typer.Option("--no-journal", help="Keep the books only in memory. They are lost when the process ends."),
 ]
+NoClock = Annotated[bool, typer.Option("--no-clock", help="Give events no time.")]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -77,6 +80,7 @@ def serve(
     demo: Demo = False,
     journal_file: JournalFile = None,
     no_journal: NoJournal = False,
+    no_clock: NoClock = False,
     api_key_file: KeyFile = None,
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
@@ -109,7 +113,8 @@ def serve(
             " --api-key-file FILE, or listen on 127.0.0.1"
         )
     file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
-    with server.listen(host, port) as listening, closing(_open_books(file, demo=demo)) as om:
+    clock = None if no_clock else time_ns
+    with server.listen(host, port) as listening, closing(_open_books(file, clock, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         if root_path:
@@ -146,8 +151,8 @@ def _journal_file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | 
     return None if demo or no_journal else file or _DEFAULT_FILE
 
 
-def _open_books(file: Path | None, *, demo: bool) -> OrderManagement:
-    om = OrderManagement() if file is None else journal.open(file)
+def _open_books(file: Path | None, clock: Clock | None, *, demo: bool) -> OrderManagement:
+    om = OrderManagement(clock=clock) if file is None else journal.open(file, clock=clock)
     if demo:
         om.add_order(1, "JPM", Side.BUY, 20, 20)
         om.add_order(4, "JPM", Side.BUY, 10, 21)

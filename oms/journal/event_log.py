@@ -100,9 +100,12 @@ class EventLog:
         if answer != "ok":
             raise JournalError(f"{self.place}: {table}", answer)
 
-    def events(self, first: int) -> Iterator[Event]:
-        """Yield the events from sequence number `first` onward, verifying the hash of each."""
-        for row in self.rows(first):
+    def events(self, first: int, at_once: int = _CHUNK_SIZE) -> Iterator[Event]:
+        """Yield the events from sequence number `first` onward, verifying the hash of each.
+
+        The events are read in chunks of `at_once` rows.
+        """
+        for row in self.rows(first, at_once):
             yield self.event(row)
 
     def event(self, row: tuple[Any, ...]) -> Event:
@@ -114,12 +117,12 @@ class EventLog:
             place = f"{self.place}: events, sequence {sequence}"
             raise JournalError(place, f"its content is not an event: {error}") from error
 
-    def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
+    def rows(self, first: int, at_once: int = _CHUNK_SIZE) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `events` from sequence number `first` onward, verifying the hash of each."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return
-        while chunk := self._chunk(first):
+        while chunk := self._chunk(first, at_once):
             for row in chunk:
                 sequence, batch, kind, note, time, body, last_hash = row
                 if sequence != first:

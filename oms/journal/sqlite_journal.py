@@ -21,6 +21,7 @@ from oms.journal.connection import reported
 from oms.journal.group_commit import GroupCommit
 from oms.journal.instruments import write_instruments
 from oms.journal.open_file import OpenFile, Synchronous
+from oms.journal.pages import EventPage, TradePage, page_of_events, page_of_trades
 from oms.journal.place import real_path
 from oms.journal.record import Head
 from oms.journal.replies import ROWS, check_reply, write_reply
@@ -140,6 +141,29 @@ class SqliteJournal:
             noted, start = list(event_log.noted()), event_log.head("snapshot").sequence
         yield from noted
         yield from self.read(start + 1)
+
+    def page_of_events(self, after: int | None, limit: int) -> EventPage:
+        """Return a page of events, after verifying the hash of each. O(limit).
+
+        The page begins after event number `after`, or with the first event in the log if `after` is None. It
+        has at most `limit` events. Raises InvalidArgumentError if an argument is invalid. Raises JournalError
+        if an event is damaged.
+        """
+        _check_page(after, limit)
+        with self._own_lock():
+            self._get_ready()
+            return page_of_events(self._file.event_log, after, limit)
+
+    def page_of_trades(self, after: int | None, limit: int) -> TradePage:
+        """Return a page of trades, after verifying the hash of each event. O(limit log n) for n events.
+
+        The page begins after the trade with the id `after`, or with the first trade in the log. See
+        `page_of_events`.
+        """
+        _check_page(after, limit)
+        with self._own_lock():
+            self._get_ready()
+            return page_of_trades(self._file.event_log, after, limit)
 
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, after verifying the hash of each.
@@ -341,6 +365,12 @@ class SqliteJournal:
         unsynced = self._group.unsynced
         changes = {0: "its changes", 1: "its last change"}.get(unsynced, f"its last {unsynced:,} changes")
         return f"it is closed, but {changes} may not be on the disk: {self._writer.problem}"
+
+
+def _check_page(after: object, limit: object) -> None:
+    if after is not None and (type(after) is not int or after < 0):
+        raise InvalidArgumentError("after", after, "an int >= 0, or None")
+    check_positive("limit", limit, InvalidArgumentError)
 
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:

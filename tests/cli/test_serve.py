@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Timer
+from time import time_ns
 
 import httpx
 import pytest
@@ -173,4 +174,21 @@ def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
                 check=True,
                 env={**os.environ, "no_proxy": "*"},
             )
-            assert ended.stdout.strip() == expected
+            assert without_time(ended.stdout.strip()) == without_time(expected)
+
+
+def without_time(response: str) -> str:
+    return re.sub(r'"time":"[0-9]{19}"', '"time":"..."', response)
+
+
+@pytest.mark.parametrize(("options", "has_times"), [([], True), (["--no-clock"], False)])
+@pytest.mark.parametrize("durable", [False, True], ids=["memory", "journal"])
+def test_serve_uses_the_real_clock_unless_it_is_turned_off(
+    options: list[str], has_times: bool, durable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks: list[object] = []
+    monkeypatch.setattr("oms.api.create_app", lambda om, _: clocks.append(om.clock))
+    monkeypatch.setattr(server, "run", lambda *_: None)
+    books = ["--journal", str(tmp_path / "book.db")] if durable else ["--no-journal"]
+    assert run(["serve", "--port", "0", *books, *options]) == 0
+    assert clocks == [time_ns if has_times else None]

@@ -8,7 +8,7 @@ const LARGE = /^[1-9]\d{15,}$/; // a string that may contain an integer above 2^
 const INTEGER_FIELDS = new Set([
   "amount", "amounts", "available", "best_price", "bound", "budget", "count", "cumulative_amount", "cumulative_price",
   "levels", "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "requested", "sequence",
-  "shortfall", "slippage", "total", "total_price", "total_prices", "trade_id", "worst_price",
+  "shortfall", "slippage", "time", "total", "total_price", "total_prices", "trade_id", "worst_price",
 ]);
 
 const hasSource = (() => {

@@ -15,6 +15,7 @@ from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
 from oms.feeds.recorder import Recorder
+from oms.feeds.replay_clock import ReplayClock
 from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.size import decimals_of
@@ -66,7 +67,7 @@ class LevelReplay:
     `instruments` maps symbols to Instruments, or is one Instrument for all symbols. By default, the capture
     is first read once, and `find_instruments` determines the instruments. `recorder` samples the books and
     trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the state of
-    a book.
+    a book, and the clock of `om` shows the time of the capture (see ReplayClock).
     """
 
     def __init__(
@@ -100,11 +101,13 @@ class LevelReplay:
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
     def _run(self) -> Iterator[Outcome]:
-        for message in self._capture:
-            outcome = self.feed.apply(message)
-            if self._recorder is not None:
-                self._record(self._recorder, message)
-            yield outcome
+        with ReplayClock.of(self.feed.om) as clock:
+            for message in self._capture:
+                clock.time = message.time or clock.time  # 0 if the message has no time
+                outcome = self.feed.apply(message)
+                if self._recorder is not None:
+                    self._record(self._recorder, message)
+                yield outcome
         if not self.feed.symbols:
             raise FeedError(self._capture.path, None, self._why_no_book())
 

@@ -18,10 +18,11 @@ from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
+from oms.feeds.replay_clock import ReplayClock
 from oms.feeds.top_of_book import Top, new_level, new_top
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
-from oms.models import Side, check_symbol
+from oms.models import MAX_INT, Side, check_symbol
 
 __all__ = ["Replay", "Unknown", "replay"]
 
@@ -40,6 +41,7 @@ def replay(
     ignore: Iterable[int] = (),
     book: str | os.PathLike[str] | None = None,
     trades: str | os.PathLike[str] | None = None,
+    midnight: int = 0,
     on_event: Callable[[tuple[Message, ...]], object] | None = None,
     recorder: Recorder | None = None,
 ) -> Report:
@@ -63,7 +65,16 @@ def replay(
     (5, 3, 1, True)
 
     """
-    run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
+    run = Replay(
+        recording,
+        om,
+        symbol=symbol,
+        unknown=unknown,
+        ignore=ignore,
+        book=book,
+        trades=trades,
+        midnight=midnight,
+    )
     if recorder is not None:
         recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
     with closing(run):
@@ -97,6 +108,10 @@ class Replay:
     with. The report counts ignored messages, rejected messages, and all differences. Each event is applied
     completely or not at all.
 
+    During the replay, the clock of `om` shows the time of the recording (see ReplayClock), plus `midnight`. A
+    LOBSTER file contains times since midnight but no date, so pass the time of that midnight in nanoseconds
+    since 1970. Orders that rest before the first message have the time of the earlier clock, or no time.
+
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
     >>> om = OrderManagement()
@@ -119,11 +134,14 @@ class Replay:
         ignore: Iterable[int] = (),
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
+        midnight: int = 0,
     ) -> None:
         """Open the files to compare with. Raise FeedError or InvalidArgumentError if one is invalid."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
             raise InvalidArgumentError("unknown", unknown, "'seed', 'skip', or 'raise'")
+        if type(midnight) is not int or not 0 <= midnight <= MAX_INT:
+            raise InvalidArgumentError("midnight", midnight, f"an int in 0..{MAX_INT}, in nanoseconds")
         self._recording = recording
         self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._om = om
@@ -133,6 +151,7 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
+        self._midnight = midnight
         self._time: int | None = None
         self._best: tuple[BestLevel, BestLevel] = (None, None)
         self._top = Top(None, None)
@@ -158,7 +177,8 @@ class Replay:
 
     def _run(self) -> Generator[tuple[Message, ...]]:
         tally, book_check, maker_check = self._tally, self._book_check, self._maker_check
-        with closing(self._follow()) as followed:
+        midnight = self._midnight
+        with closing(self._follow()) as followed, ReplayClock.of(self._om) as clock:
             for run in runs(self._recording):
                 message = run[0]
                 kind = message.kind
@@ -166,6 +186,7 @@ class Replay:
                 if self._time is not None and message.time < self._time:
                     tally.contradictions.add("the time is earlier than in the row above", message.row)
                 self._time = message.time
+                clock.time = midnight + message.time
                 wanted = self._wanted(run) if self._ignore else run
                 between: Sequence[Top] = ()
                 if wanted and kind is Kind.EXECUTED:
