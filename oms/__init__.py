@@ -41,6 +41,8 @@ from oms.id_map import IdMap
 from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
+from oms.sides import SUBMITTER_SIDES
+from oms.top_of_book import TopOfBook
 
 __all__ = [
     "DuplicateOrderError",
@@ -67,8 +69,10 @@ __all__ = [
     "PriceBoundError",
     "PriceLevel",
     "Quote",
+    "SUBMITTER_SIDES",
     "Side",
     "Snapshot",
+    "TopOfBook",
     "Trade",
     "TradePlaced",
     "to_columns",

@@ -23,6 +23,7 @@ from oms.events import (
     OrdersRemoved,
     TradePlaced,
 )
+from oms.frames import Frame
 from oms.instrument import Instrument
 from oms.ledger import Ledger
 from oms.locked import Locked
@@ -50,6 +51,7 @@ from oms.models import (
 from oms.order_book import OrderBook
 from oms.order_rows import as_rows
 from oms.reference_data import ReferenceData
+from oms.top_of_book import TopOfBook
 from oms.transaction import Transaction
 
 __all__ = ["OrderManagement"]
@@ -269,15 +271,17 @@ class OrderManagement(ReferenceData, Copyable):
                 self._ledger.commit(OrderAmended, (before, after))
             return after
 
-    def add_orders(self, orders: Iterable[Order] | Mapping[str, object]) -> None:
+    def add_orders(self, orders: Iterable[Order] | Mapping[str, object] | Frame) -> None:
         """Add many orders at once. Either all of them are added, or none.
 
-        `orders` is an iterable of Order, or a mapping of columns. This method is faster than calling
-        `add_order` for each order, because it updates each book only once.
+        `orders` is an iterable of Order, a mapping of columns, a pandas or polars data frame, or an Arrow
+        table. This method is faster than calling `add_order` for each order, because it updates each book
+        only once.
 
-        Each column is a list, a tuple, or a one-dimensional array. Its key is the name of an Order field.
-        Sides can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, you can
-        pass a single value instead of a column.
+        Each column is a list, a tuple, or a one-dimensional array. Its name is that of an Order field. A
+        column of ids, amounts, or prices may contain the integers of another library, such as numpy. Sides
+        can also be the strings "BUY" and "SELL". If all orders have the same symbol or side, a mapping can
+        contain a single value instead of a column. For columns of decimal numbers, see `Instrument.orders`.
 
         Raises InvalidOrderError if an order is not valid, and DuplicateOrderError if an id occurs twice or
         belongs to a resting order. If you pass columns, the error names the row, counted from 0. Takes
@@ -489,6 +493,24 @@ class OrderManagement(ReferenceData, Copyable):
         check_book(symbol, side)
         with self._lock:
             return self._find_book(symbol, side).best_price()
+
+    def top(self, symbol: str) -> TopOfBook:
+        """Return the best bid and the best ask, with the amount at each, the spread, and the mid price.
+
+        Raises InvalidOrderError if the symbol is invalid. O(1).
+
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.add_order(2, "JPM", Side.SELL, 15, 17)
+        >>> top = om.top("JPM")
+        >>> top
+        TopOfBook(symbol='JPM', bid=17, ask=20, bid_amount=15, ask_amount=20)
+        >>> top.spread, top.mid
+        (3, Fraction(37, 2))
+
+        """
+        with self._lock:
+            return pricing.top(*(self._find_book(symbol, side) for side in Side))
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """Return the best `levels` price levels of a book, best first, or all of them if `levels` is None.

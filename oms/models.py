@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from fractions import Fraction
 from functools import partial
 from typing import NamedTuple, cast
 
 from oms import display
-from oms.conversions import as_bool, as_number, as_side, as_text
+from oms.conversions import as_bool, as_int, as_number, as_side, as_text
 from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
@@ -152,6 +153,28 @@ class Quote(NamedTuple):
         It is relative to what the whole amount would cost at the best price.
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
+
+    def slippage_against(self, reference: int | Fraction) -> Fraction:
+        """Return the exact slippage against a reference price, in ticks times lots.
+
+        `reference` is a price in ticks, such as the mid price `om.top(symbol).mid`. The slippage is the
+        difference between `total_price` and what the whole amount would cost at this price. A positive
+        slippage is always bad for the trade, and a negative one is good. With `best_price` as the reference,
+        it is equal to `slippage`.
+
+        Raises InvalidOrderError if the reference is neither an int nor a Fraction. O(1).
+
+        >>> fills = (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+        >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, fills)
+        >>> quote.slippage_against(quote.best_price), quote.slippage_against(Fraction(39, 2))
+        (Fraction(2, 1), Fraction(13, 1))
+
+        """
+        if type(reference) is not int and type(reference) is not Fraction:
+            raise InvalidOrderError(
+                "reference", reference, "an int or a Fraction", as_int("reference", reference)
+            )
+        return self.side.sign * (self.total_price - self.amount * Fraction(reference))
 
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         return display.bounded_fields(self._fields, self)

@@ -25,7 +25,16 @@ from oms.conversions import as_int, exact_text
 from oms.errors import InvalidArgumentError
 from oms.models import MAX_INT
 
-__all__ = ["ExactNumber", "MOST_DIGITS", "Rounding", "Size", "common_size", "decimals_of", "exact_decimal"]
+__all__ = [
+    "ExactNumber",
+    "MOST_DIGITS",
+    "Rounding",
+    "Size",
+    "check_rounding",
+    "common_size",
+    "decimals_of",
+    "exact_decimal",
+]
 
 MOST_DIGITS = 40
 """The maximum number of digits before the decimal point of a number. The same maximum applies after it."""
@@ -44,6 +53,7 @@ _TEXT = (
     f"a decimal >= 0 such as '12.5' or '1e-3', with at most {MOST_DIGITS} digits before and after its point"
 )
 _EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
+_ROUNDINGS = get_args(Rounding)
 _RELATIVE = 10**9  # a float is a tick if it differs by at most 1/_RELATIVE of itself,
 _OF_A_TICK = 100  # and by at most 1/_OF_A_TICK of the tick
 # The context of the caller may round, and may raise errors. This one computes exactly.
@@ -82,11 +92,11 @@ class Size:
             raise InvalidArgumentError(self.field, value, f"a multiple of {self.size}")
         return self._checked(value, units)
 
-    def rounded(self, value: object, rounding: object) -> int:
+    def rounded(self, value: object, rounding: object, keyword: str = "rounding") -> int:
         """Convert a number, which may be a float, to a whole number of units. Raises InvalidArgumentError.
 
         "nearest" rounds half to even. A float that is nearly a whole number of units is this number, with
-        every rounding.
+        every rounding. `keyword` is the argument that messages name.
 
         >>> tick = Size("tick_size", "0.01")
         >>> [tick.rounded(price, "down") for price in (20.40, 20.409, "20.409")]
@@ -95,25 +105,25 @@ class Size:
         [2040, 2042, 2041]
 
         """
-        if type(rounding) is not str or rounding not in get_args(Rounding):
-            raise InvalidArgumentError(self.keyword, rounding, "'raise', 'nearest', 'down', or 'up'")
+        check_rounding(keyword, rounding)
         is_float = _is_float(value)
         numerator, denominator = self._units_of_a_float(value) if is_float else self._units(value)
-        if numerator < 0:
-            return self._checked(value, -1)
         down, rest = divmod(numerator, denominator)
-        up = down + (rest > 0)
+        if not rest or numerator < 0:
+            return self._checked(value, down)
         is_upper_half = 2 * rest > denominator or (2 * rest == denominator and down % 2 == 1)
-        nearest = up if is_upper_half else down
+        nearest = down + is_upper_half
         if is_float:
             difference = abs(numerator - nearest * denominator)
             if difference * _RELATIVE <= numerator and difference * _OF_A_TICK <= denominator:
                 return self._checked(value, nearest)
-        if rounding == "raise" and rest:
-            allowed = f"a multiple of {self.size}, such as {self.text(down)} or {self.text(up)}"
-            remedy = f"round with {self.keyword}='nearest', 'down', or 'up'"
+        if rounding == "raise":
+            allowed = f"a multiple of {self.size}, such as {self.text(down)} or {self.text(down + 1)}"
+            remedy = f"round with {keyword}='nearest', 'down', or 'up'"
             raise InvalidArgumentError(self.field, value, allowed, remedy)
-        return self._checked(value, {"raise": down, "nearest": nearest, "down": down, "up": up}[rounding])
+        if rounding == "nearest":
+            return self._checked(value, nearest)
+        return self._checked(value, down if rounding == "down" else down + 1)
 
     def _units(self, value: object) -> tuple[int, int]:
         """Return an exact number as a numerator and a denominator, in units. Raises InvalidArgumentError."""
@@ -166,6 +176,12 @@ class Size:
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
 
 
+def check_rounding(keyword: str, rounding: object) -> None:
+    """Raise InvalidArgumentError unless the value is a Rounding."""
+    if type(rounding) is not str or rounding not in _ROUNDINGS:
+        raise InvalidArgumentError(keyword, rounding, "'raise', 'nearest', 'down', or 'up'")
+
+
 def exact_decimal(value: int, decimals: int) -> Decimal:
     """Return value / 10^decimals as a Decimal, exactly, whatever the caller's decimal context is.
 
@@ -201,7 +217,9 @@ def decimals_of(text: str) -> int:
 
 def _is_float(value: object) -> bool:
     """Return True for a binary floating-point number of any library."""
-    return hasattr(type(value), "as_integer_ratio") and not isinstance(value, int | Decimal | Fraction)
+    return isinstance(value, float) or (
+        hasattr(type(value), "as_integer_ratio") and not isinstance(value, int | Decimal | Fraction)
+    )
 
 
 def _digits(text: str) -> tuple[str, str] | None:

@@ -40,6 +40,10 @@ LAYERS = {
         "size",
         "shown",
         "clock",
+        "sides",
+        "frames",
+        "decimal_orders",
+        "top_of_book",
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing"},
@@ -228,6 +232,7 @@ def test_the_all_list_of_a_module_is_sorted_and_names_only_what_exists(path: Pat
 def test_the_oms_package_exports_every_value_class_and_every_error_class() -> None:
     names = {*columns.__all__, *errors.__all__, *events.__all__, *models.__all__}
     public = names - {"EVENT_COLUMNS", "MAX_INT", "event_rows"} | {"IdMap", "Instrument", "OrderManagement"}
+    public |= {"SUBMITTER_SIDES", "TopOfBook"}
     assert public == set(oms.__all__)
 
 

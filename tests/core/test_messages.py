@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import oms
@@ -225,6 +226,17 @@ def worked_example() -> OrderManagement:
     return om
 
 
+class LazyFrame(pd.DataFrame):
+    """A frame with the methods that a lazy frame of polars has."""
+
+    collect = collect_schema = None
+
+    def __repr__(self) -> str:
+        return "LazyFrame()"
+
+
+SHARE = Instrument("0.01", "1")
+DECIMALS = {"order_id": [1], "symbol": "JPM", "side": "ask", "amount": [20], "price": [20.25]}
 COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "price": [20]}
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
@@ -256,6 +268,44 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
         lambda: OrderManagement().add_orders(COLUMNS | {"price": [20.25]}),
         f"price in row 0 must be {RESTING}, not 20.25 (float); "
         "convert with Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"price": [float("nan")]}),
+        "price in row 0 must be present, not nan (float); fill in the missing value, or drop its row",
+    ),
+    (
+        lambda: OrderManagement().add_orders(pd.DataFrame([[1, 2]], columns=["price", "price"])),
+        "columns must be columns with different names, not ['price', 'price'] (list)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(LazyFrame()),
+        "columns must be columns in memory, not LazyFrame() (LazyFrame); convert with frame.collect()",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": [20.016]}),
+        "price in row 0 must be a multiple of 0.01, such as 20.01 or 20.02, not 20.016 (float); "
+        "round with rounding='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": ["0.00"]}),
+        "price in row 0 must be at least 0.01, not '0.00' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"side": ["hold"]}, sides={"buy": Side.SELL, 1: Side.SELL}),
+        "side in row 0 must be a Side or a key of sides ('buy', 1), not 'hold' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, symbol="JPM"),
+        "symbol must be None, because columns contains it, not 'JPM' (str)",
+    ),
+    (
+        lambda: SHARE.orders([1]),  # type: ignore[arg-type] # the mistake
+        "columns must be a mapping of columns, a data frame, or an Arrow table, not [1] (list)",
+    ),
+    (
+        lambda: worked_example().quote("JPM", Side.BUY, 5).slippage_against(np.int64(20)),  # type: ignore[arg-type] # the mistake
+        "reference must be an int or a Fraction, not np.int64(20) (int64); "
+        "convert with int(reference), or a whole array with .tolist()",
     ),
     (
         lambda: OrderManagement().add_orders([5]),  # type: ignore[list-item] # the mistake
@@ -382,8 +432,21 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "off_tick must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
     ),
     (
+        lambda: SHARE.orders(DECIMALS, sides={"ask": "BUY"}),  # type: ignore[dict-item] # the mistake
+        "sides must be a mapping to Side.BUY and Side.SELL, not {'ask': 'BUY'} (dict)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, rounding="floor"),  # type: ignore[arg-type] # the mistake
+        "rounding must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
         lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
-        "total must be an int, not 1.5 (float)",
+        "total must be an int or a Fraction, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument().to_price(Fraction(1, 3)),
+        "ticks must be a number with finitely many decimal places, not Fraction(1, 3) (Fraction); "
+        "round it with round(ticks)",
     ),
     (
         lambda: Instrument(currency=""),

@@ -202,6 +202,7 @@ LOCKED: dict[str, Callable[[OrderManagement], object]] = {
     "state_hash": OrderManagement.state_hash,
     "subscribe": lambda om: om.subscribe(print),
     "symbols": OrderManagement.symbols,
+    "top": lambda om: om.top("A"),
     "transaction": lambda om: om.transaction().__enter__(),
     "what_if": lambda om: om.what_if().__enter__(),
     "__contains__": lambda om: 1 in om,

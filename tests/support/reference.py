@@ -14,6 +14,7 @@ from oms import (
     PriceLevel,
     Quote,
     Side,
+    TopOfBook,
     Trade,
 )
 
@@ -174,6 +175,12 @@ class Reference:
     def best_price(self, symbol: str, side: Side) -> int | None:
         orders = self.orders(symbol, side)
         return orders[0].price if orders else None
+
+    def top(self, symbol: str) -> TopOfBook:
+        asks, bids = (self.depth(symbol, side, 1) for side in (Side.BUY, Side.SELL))
+        bid, bid_amount = (bids[0].price, bids[0].amount) if bids else (None, 0)
+        ask, ask_amount = (asks[0].price, asks[0].amount) if asks else (None, 0)
+        return TopOfBook(symbol, bid, ask, bid_amount, ask_amount)
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         orders = self.orders(symbol, side)
