@@ -38,6 +38,7 @@ nitpick_ignore_regex = [
     (r"py:class", "Id"),  # a type variable for the id in an OrderFill
     (r"py:class", r"oms\.frames\.Frame"),  # a protocol for data frames
     (r"py:class", r"oms\.id_map\.[KL]"),  # type variables for the keys of an IdMap
+    (r"py:class", r"oms\.frames\.Frame"),  # a protocol of data frames and Arrow tables
 ]
 default_role = "code"  # docstrings write names in single backticks
 autodoc_member_order = "bysource"
