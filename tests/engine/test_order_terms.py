@@ -97,7 +97,7 @@ def test_a_fok_order_counts_the_hidden_lots_of_icebergs() -> None:
     assert engine.submit("x", "JPM", BUY, 10, 101, time_in_force=FOK).amount == 10
 
 
-def test_a_market_order_takes_the_available_amount_at_any_price_and_never_rests(engine: MatchingEngine) -> None:
+def test_a_market_order_takes_the_available_amount_and_never_rests(engine: MatchingEngine) -> None:
     execution = engine.submit("x", "JPM", SELL, 12)
     assert execution.fills == (("b1", 5, 99), ("b2", 5, 98))
     assert (execution.total_price, execution.average_price) == (985, 98.5)
