@@ -97,7 +97,7 @@ def test_a_fok_order_counts_the_hidden_lots_of_icebergs() -> None:
     assert engine.submit("x", "JPM", BUY, 10, 101, time_in_force=FOK).amount == 10
 
 
-def test_a_market_order_takes_what_there_is_at_any_price_and_never_rests(engine: MatchingEngine) -> None:
+def test_a_market_order_takes_the_available_amount_and_never_rests(engine: MatchingEngine) -> None:
     execution = engine.submit("x", "JPM", SELL, 12)
     assert execution.fills == (("b1", 5, 99), ("b2", 5, 98))
     assert (execution.total_price, execution.average_price) == (985, 98.5)
@@ -247,7 +247,7 @@ def test_a_cascade_of_stops_ends_and_triggers_each_order_once() -> None:
     assert engine._books.register.entries == {}
 
 
-def test_two_stops_that_would_trigger_each_other_for_ever_are_both_executed_once(
+def test_two_stops_that_would_trigger_each_other_again_and_again_are_executed_once(
     engine: MatchingEngine,
 ) -> None:
     engine.submit("up", "JPM", BUY, 1, stop_price=1)
@@ -425,7 +425,7 @@ def test_an_engine_counts_and_contains_its_open_orders_and_lists_them_in_the_ord
     assert [each.remaining for each in engine.orders("JPM", BUY)] == [4, 5, 2]
     assert len(engine) == 5
     assert "stop" in engine
-    assert "gone" not in engine
+    assert "filled" not in engine
     assert 1 not in engine
     assert ["stop"] not in engine
     assert (engine.last_price("JPM"), engine.last_price("IBM")) == (None, None)
