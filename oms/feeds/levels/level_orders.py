@@ -42,7 +42,7 @@ class LevelOrders:
             self._update(levels)
 
     def update_to(self, levels: Mapping[Side, Iterable[tuple[int, int]]], instrument: Instrument) -> None:
-        """Set the order amounts at the prices of a snapshot, which are in the ticks and lots of an instrument.
+        """Set the order amounts at the prices of a snapshot, in the ticks and lots of an instrument.
 
         If the books know another size for the symbol, replace all orders of the feed, and convert those of
         others, in one transaction. The symbol keeps its name and its currency. Raises InvalidArgumentError if
