@@ -147,7 +147,8 @@ class ReferenceData:
                 ledger.admit()
             for symbol, instrument in instruments.items():
                 before = ledger.books.instruments.get(symbol)
-                if before is not None and _resizes(before, instrument) and _resting(ledger.books, symbol):
+                book = next(ledger.books.select(symbol, None), None)  # an empty book does not exist
+                if book is not None and before is not None and _resizes(before, instrument):
                     allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
                     remedy = f"convert them with convert_orders({symbol!r}, instrument)"
                     raise InvalidArgumentError("instrument", instrument, allowed, remedy)

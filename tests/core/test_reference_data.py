@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -194,6 +195,30 @@ def test_another_thread_never_sees_an_instrument_of_an_open_transaction(
         with pytest.raises(OpenTransactionError):
             in_a_thread(lambda: om.instruments)
     assert in_a_thread(lambda: om.instrument("IBM")) == DIME
+
+
+def test_other_threads_see_the_orders_and_the_instrument_of_the_same_moment() -> None:
+    om = books()
+    different: list[tuple[Instrument, int]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            with om.locked():
+                unit, price = om.instrument("JPM"), om.get_order(1).price
+            if unit.to_price(price) != Decimal("20.05"):
+                different.append((unit, price))
+
+    watchers = [threading.Thread(target=watch) for _ in range(3)]
+    for watcher in watchers:
+        watcher.start()
+    for _ in range(30):
+        om.convert_orders("JPM", MILL)
+        om.convert_orders("JPM", CENT)
+    done.set()
+    for watcher in watchers:
+        watcher.join()
+    assert different == []
 
 
 # ---------------------------------------------------------------------- converting orders

@@ -118,7 +118,7 @@ class LevelBook:
             self._next_instrument = self.instrument
         # If changing the orders fails, this stays the reason why the book is stale.
         self.why_stale = f"the orders could not be changed by row {message.row}"
-        self._update_orders()
+        self._update_orders(self.instrument if message.snapshot else None)
         self.why_stale = None
         self._sequence = message.sequence
         self.last = message
@@ -210,10 +210,14 @@ class LevelBook:
         self._bids.clear()
         self._update_orders()
 
-    def _update_orders(self) -> None:
-        """Update the orders to match the changed levels."""
+    def _update_orders(self, instrument: Instrument | None = None) -> None:
+        """Update the orders to match the changed levels. After a snapshot, pass the instrument."""
         asks, bids = self._asks, self._bids
-        self._orders.update({ASK: asks.changed, BID: bids.changed})
+        levels = {ASK: asks.changed, BID: bids.changed}
+        if instrument is None:
+            self._orders.update(levels)
+        else:
+            self._orders.update_to(levels, instrument)
         asks.changed.clear()
         bids.changed.clear()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from oms.batch import change_orders, unused_ids
 from oms.errors import OrderNotFoundError
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import OrderRow, Side
 
@@ -38,6 +40,33 @@ class LevelOrders:
                 for key in [key for key, order_id in ids.items() if order_id not in self._om]:
                     del ids[key]
             self._update(levels)
+
+    def update_to(self, levels: Mapping[Side, Mapping[int, int]], instrument: Instrument) -> None:
+        """Set the order amounts at the prices of a snapshot, in the ticks and lots of an instrument.
+
+        If the books know another size for the symbol, replace all orders of the feed, and convert those of
+        others, in one transaction. The symbol keeps its name and its currency. Raises InvalidArgumentError if
+        an order cannot be converted exactly. O(n log n) for n orders of the symbol.
+        """
+        known = self._om.instruments.get(self._symbol)
+        if known is None or (known.tick, known.lot) == (instrument.tick, instrument.lot):
+            self.update(levels)
+            return
+        sizes = {"tick_size": instrument.tick_size, "lot_size": instrument.lot_size}
+        resized = replace(known, **sizes, price_decimals=None)
+        before = {side: dict(ids) for side, ids in self._ids.items()}
+        try:
+            with self._om.transaction():
+                self.update({side: dict.fromkeys(ids, 0) for side, ids in before.items()})
+                self._om.convert_orders(self._symbol, resized)
+                self.update(levels)
+        except BaseException:
+            # A failed subscriber does not roll the transaction back, so look which orders are resting.
+            keys = {order.order_id: order.side.sign * order.price for order in self._om.orders(self._symbol)}
+            for side, ids in self._ids.items():
+                both = [*before[side].items(), *ids.items()]
+                self._ids[side] = {key: each for key, each in both if keys.get(each) == key}
+            raise
 
     def _update(self, levels: Mapping[Side, Mapping[int, int]]) -> None:
         amounts: dict[int, int] = {}  # by order id
