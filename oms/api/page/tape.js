@@ -14,13 +14,18 @@ function create(trade) {
   return make(
     "tr",
     {},
-    write(make("th", { scope: "row", data: { name: "Trade" } }), grouped(trade.trade_id)),
+    make("th", { scope: "row", data: { name: "Trade" } }, named(trade)),
     make("td", { data: { name: "Side" } }, make("span", { className: "side", data: { side: trade.side } }, trade.side)),
     write(make("td", { data: { name: "Amount" } }), grouped(trade.amount)),
     write(make("td", { className: "average", data: { name: "Average" } }), divided(trade.total_price, trade.amount, 2)),
     write(make("td", { data: { name: "Total" } }), grouped(trade.total_price)),
-    trade.time === null ? make("td") : make("td", { data: { name: "Time" } }, clockTime(trade.time)),
   );
+}
+
+// Returns an element with the id of a trade, and its time of day if the trade has a time.
+function named({ trade_id, time }) {
+  const id = write(make("span"), grouped(trade_id));
+  return make("div", {}, id, ...(time === null ? [] : [clockTime(time)]));
 }
 
 const SECOND = 1_000_000_000n; // nanoseconds
