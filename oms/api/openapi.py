@@ -97,7 +97,7 @@ TRADE_PLACED = Description(
     201,
 )
 _PAST: Final = ("no_longer_available",)
-PAGE_OF_TRADES = Description(TradesPage, {"first": 1, "trades": [TRADE_PLACED.example], "next": None}, _PAST)
+PAGE_OF_TRADES = Description(TradesPage, {"first": 1, "trades": [TRADE_PLACED.example], "next": 1}, _PAST)
 PAGE_OF_EVENTS = Description(
     EventsPage,
     {

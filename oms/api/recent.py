@@ -67,9 +67,9 @@ class _Latest(Generic[E]):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._size = 0
+        self._size: int = 0
         self._events: deque[tuple[E, int]] = deque()
-        self._first = 1
+        self._first: int = 1
 
     def append(self, number: int, event: E, size: int) -> None:
         self.continue_at(number)

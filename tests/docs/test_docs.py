@@ -125,7 +125,9 @@ def test_the_reference_shows_the_argument_and_result_types_of_a_client_s_methods
         signature = inspect.signature(getattr(client, name), eval_str=True)
         text = reference[f"oms.client.{client.__name__}.{name}"]
         returned = inspect.formatannotation(signature.return_annotation or NoneType)
-        returned = returned.replace("oms.models.", "").replace("NoneType", "None")
+        for module in ("oms.models.", "oms.events."):
+            returned = returned.replace(module, "")
+        returned = returned.replace("NoneType", "None")
         assert text.removesuffix("¶").endswith(f"→ {returned}"), text
         assert text.startswith("async ") is (client is AsyncClient), text
         for parameter in list(signature.parameters.values())[1:]:
