@@ -17,7 +17,7 @@ from oms.errors import InvalidOrderError
 from oms.frames import as_columns, as_integers, as_list, check_present
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
-__all__ = ["as_lists", "as_rows", "check_orders", "rows_of"]
+__all__ = ["as_lists", "as_rows", "check_orders", "sound_lists"]
 
 _SIDES = {side.value: side for side in Side}
 _INTEGERS = 0, 3, 4  # order_id, amount, price
@@ -30,7 +30,7 @@ def as_rows(orders: object) -> Sequence[OrderRow]:
     """
     columns = as_columns(orders)
     if columns is not None:
-        return rows_of(columns)
+        return tuple(cast("Iterable[OrderRow]", zip(*sound_lists(columns), strict=True)))
     if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
         raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
     new_orders = tuple(cast("Iterable[Order]", orders))
@@ -74,8 +74,8 @@ def _are_sound(
 # ---------------------------------------------------------------------- columns
 
 
-def rows_of(columns: Mapping[Any, object]) -> Sequence[OrderRow]:
-    """Return the rows in a mapping of columns.
+def sound_lists(columns: Mapping[Any, object]) -> list[list[Any]]:
+    """Return the five columns as lists that contain valid orders.
 
     Raises InvalidOrderError if the columns do not form valid orders. If a single value is invalid, the
     message names its column and row.
@@ -90,7 +90,7 @@ def rows_of(columns: Mapping[Any, object]) -> Sequence[OrderRow]:
             check_present(field, values)
         for row, order in enumerate(zip(*table, strict=True)):
             _check_row(row, order)
-    return tuple(cast("Iterable[OrderRow]", zip(*table, strict=True)))
+    return table
 
 
 def as_lists(columns: Mapping[Any, object]) -> dict[str, list[Any]]:

@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
-from math import gcd, isfinite
-from typing import Literal, TypeAlias, cast, get_args
+from math import gcd
+from typing import Literal, TypeAlias, get_args
 
 from oms.conversions import as_int, exact_text
 from oms.errors import InvalidArgumentError
@@ -63,12 +63,12 @@ _ANY_SIZE = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 class Size:
     """A tick size or a lot size, stored as an integer `step` with a number of `decimals`.
 
-    For example, 0.05 has the step 5 and 2 decimals. `field` and `call` are for messages: what the size
-    measures, and the method of Instrument that converts it. `keyword` is the argument of this method that
-    says how to round.
+    For example, 0.05 has the step 5 and 2 decimals. `scale` is 10^decimals. `field` and `call` are for
+    messages: what the size measures, and the method of Instrument that converts it. `keyword` is the argument
+    of this method that says how to round.
     """
 
-    __slots__ = ("call", "decimals", "field", "keyword", "size", "step")
+    __slots__ = ("call", "decimals", "field", "keyword", "scale", "size", "step")
 
     def __init__(self, name: Literal["tick_size", "lot_size"], size: object) -> None:
         match = _PLAIN.fullmatch(size) if type(size) is str else None
@@ -78,6 +78,7 @@ class Size:
         self.size = match[0]
         self.step = int(whole + fraction)
         self.decimals = len(fraction)
+        self.scale = 10**self.decimals
         if not self.step:
             raise InvalidArgumentError(name, size, _SIZE)
         is_tick = name == "tick_size"
@@ -131,7 +132,7 @@ class Size:
         if match is not None:
             whole, fraction = match[1], match[2] or ""
         elif type(value) is int or type(value) is Fraction:
-            return value.numerator * 10**self.decimals, value.denominator * self.step
+            return value.numerator * self.scale, value.denominator * self.step
         else:
             whole, fraction = self._split(value)
         step, surplus = self.step, len(fraction) - self.decimals
@@ -141,11 +142,12 @@ class Size:
         return int(whole + fraction.ljust(self.decimals, "0")), step
 
     def _units_of_a_float(self, value: object) -> tuple[int, int]:
-        number = cast("float", value)
-        if not isfinite(number):
-            raise InvalidArgumentError(self.field, value, "a finite number >= 0")
-        numerator, denominator = number.as_integer_ratio()
-        return int(numerator) * 10**self.decimals, int(denominator) * self.step
+        number: float = value  # type: ignore[assignment]  # a float of any library
+        try:
+            numerator, denominator = number.as_integer_ratio()
+        except (ValueError, OverflowError):  # NaN, or infinite
+            raise InvalidArgumentError(self.field, value, "a finite number >= 0") from None
+        return int(numerator) * self.scale, int(denominator) * self.step
 
     def _checked(self, value: object, units: int) -> int:
         if not 0 <= units <= MAX_INT:

@@ -211,6 +211,17 @@ def test_the_message_about_a_price_between_two_ticks_names_the_argument_that_rou
     assert caught.value.remedy == "round with rounding='nearest', 'down', or 'up'"
 
 
+def test_text_that_is_not_a_multiple_of_a_tick_of_several_units_is_rejected_or_rounded() -> None:
+    nickel = Instrument("0.05", "1")
+    assert [order.price for order in nickel.orders(rows(price=["20.05", "20.10"]))] == [401, 402]
+    with pytest.raises(
+        InvalidOrderError, match=r"price in row 1 must be a multiple of 0\.05, such as 20\.05 or"
+    ):
+        nickel.orders(rows(price=["20.05", "20.07"]))
+    rounded = nickel.orders(rows(price=["20.05", "20.07"]), rounding="up")
+    assert [order.price for order in rounded] == [401, 402]
+
+
 def test_a_symbol_or_side_that_is_both_a_column_and_an_argument_is_rejected() -> None:
     with pytest.raises(
         InvalidOrderError, match="symbol must be None, because columns contains it, not 'JPM'"
