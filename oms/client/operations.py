@@ -17,6 +17,7 @@ from oms.client.responses import (
     Fields,
     Response,
     parse_depth,
+    parse_instruments,
     parse_order,
     parse_quote,
     parse_trade,
@@ -25,6 +26,7 @@ from oms.client.responses import (
 )
 from oms.client.retries import Exchange
 from oms.errors import DuplicateOrderError, OmsError, OrderNotFoundError
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import (
     MAX_INT,
@@ -44,6 +46,7 @@ from oms.models import (
     check_positive,
     check_selection,
     check_slippage,
+    check_symbol,
 )
 
 __all__ = [
@@ -59,6 +62,8 @@ __all__ = [
     "count",
     "depth",
     "get_order",
+    "instrument",
+    "instruments",
     "orders",
     "place_trade",
     "price_curve",
@@ -243,6 +248,28 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[in
     check_slippage(max_slippage_bps)
     request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
     return _send(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
+
+
+# ---------------------------------------------------------------------- instruments
+
+
+def instruments() -> Exchange[Mapping[str, Instrument]]:
+    """Return the instruments that were set, by symbol, like `OrderManagement.instruments`."""
+    return _send(query_request("/instruments"), parse_instruments)
+
+
+def instrument(symbol: str) -> Exchange[Instrument]:
+    """Return the symbol's instrument, as `OrderManagement.instrument` does.
+
+    If none was set, its tick size and lot size are 1. Each call sends a request, so keep the result.
+    """
+    check_symbol(symbol)
+
+    def parse(fields: Fields) -> Instrument:
+        fields.check_all_equal("instruments", "symbol", symbol)
+        return parse_instruments(fields).get(symbol, TICKS_AND_LOTS)
+
+    return _send(query_request("/instruments", symbol=symbol), parse)
 
 
 # ---------------------------------------------------------------------- resting orders
