@@ -19,11 +19,13 @@ By default, every acknowledged change survives a power failure. `SqliteJournal` 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from time import time_ns
 
 from oms.clock import Clock
 from oms.errors import JournalError
+from oms.instrument import Instrument
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
@@ -57,16 +59,20 @@ def open(  # noqa: A001  # `journal.open` is the best name
     verify: bool = False,
     group_size: int = 256,
     group_seconds: float = 0.05,
+    instruments: Mapping[str, Instrument] | None = None,
     clock: Clock | None = time_ns,
 ) -> OrderManagement:
     """Open or create the journal at `path`, and return an OrderManagement with its latest state.
 
-    SqliteJournal describes the other arguments. By default, `clock` is `time.time_ns`, so the events have the
-    time at which they happened. Pass another clock, or None for events without a time. Close the result, or
-    use it in a `with` statement. The `oms.journal` logger logs a warning if the file seems to have been
-    copied without its write-ahead log. Raises InvalidArgumentError if an argument is invalid. Raises
-    JournalError if the file is damaged, has a newer version, or is open for writing elsewhere. O(orders), or
-    O(events) if `verify` is True.
+    SqliteJournal describes the first arguments. `instruments` maps symbols to instruments, which are added to
+    those in the file, as by `set_instrument`. By default, `clock` is `time.time_ns`, so the
+    events have the time at which they happened. Pass another clock, or None for events without a time. Close
+    the result, or use it in a `with` statement. The `oms.journal` logger logs a warning if the file seems to
+    have been copied without its write-ahead log.
+
+    Raises InvalidArgumentError if an argument is invalid, or if an instrument would change a size while
+    orders are resting. Raises JournalError if the file is damaged, has a newer version, or is open for
+    writing elsewhere. O(orders), or O(events) if `verify` is True.
     """
     journal = SqliteJournal(
         path,
@@ -76,7 +82,7 @@ def open(  # noqa: A001  # `journal.open` is the best name
         group_seconds=group_seconds,
     )
     try:
-        return OrderManagement(journal, clock=clock)
+        return OrderManagement(journal, instruments=instruments, clock=clock)
     except BaseException:
         with suppress(JournalError):  # raise the original error, not this one
             journal.close()
