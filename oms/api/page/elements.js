@@ -33,6 +33,11 @@ export function write(element, text) {
   return element;
 }
 
+// Returns a label with its unit, if it has one.
+export function labeled(name, unit) {
+  return unit ? `${name} (${unit})` : name;
+}
+
 // Makes the children of `parent` match the items, in order. Existing elements are reused, because one of them may have
 // the focus.
 export function arrange(parent, items, keyOf, create, update) {

@@ -68,14 +68,29 @@ export function parsed(text) {
   return TYPED.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
 }
 
+const TYPED_DECIMAL = /^(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,40}))?$/;
+
+// Returns the digits and the number of decimal places of the number that a user typed, or null for any other text.
+export function parsedDecimal(text) {
+  const match = TYPED_DECIMAL.exec(text.trim());
+  if (!match) return null;
+  const [, whole, fraction = ""] = match;
+  return { digits: BigInt(whole.replaceAll(",", "") + fraction), places: fraction.length };
+}
+
 export function grouped(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+// Returns value / 10^decimals with this number of decimals.
+export function fixed(value, decimals) {
+  const scale = 10n ** BigInt(decimals);
+  const whole = grouped(value / scale);
+  return decimals ? `${whole}.${String(value % scale).padStart(decimals, "0")}` : whole;
 }
 
 // Returns a quotient with this number of decimals. Halves are rounded up.
 export function divided(dividend, divisor, decimals) {
   const scale = 10n ** BigInt(decimals);
-  const rounded = (2n * dividend * scale + divisor) / (2n * divisor);
-  const whole = grouped(rounded / scale);
-  return decimals ? `${whole}.${String(rounded % scale).padStart(decimals, "0")}` : whole;
+  return fixed((2n * dividend * scale + divisor) / (2n * divisor), decimals);
 }
