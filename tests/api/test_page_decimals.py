@@ -285,7 +285,7 @@ def test_the_page_shows_the_same_decimals_as_the_library(
         price, amount, money, average, ticks, read_lots = shown
         assert price == instrument.show_price(number)
         assert amount == instrument.show_amount(number)
-        assert money.replace("\N{NO-BREAK SPACE}", " ") == instrument.show_money(number)
+        assert money == instrument.show_money(number)
         places = len(instrument.show_price(0).partition(".")[2]) + 2
         exact = Fraction(instrument.tick) * number / lots
         assert Fraction(average.replace(",", "")) == Fraction(
@@ -357,9 +357,7 @@ def test_hostile_texts_of_an_instrument_are_shown_as_text(page: Page, om: OrderM
     text = "<img src=x onerror=alert(1)>"
     om.set_instrument("JPM", Instrument("0.01", "0.001", name=text, currency=text))
     page.reload()
-    expect(page.locator("#units-description")).to_have_text(
-        f"{text}: 1 tick = 0.01 <img src=x o…, 1 lot = 0.001"
-    )
+    expect(page.locator("#units-description")).to_have_text(f"{text}: 1 tick = 0.01 <img src…, 1 lot = 0.001")
     page.fill("#trade-amount", "22")
-    expect(page.locator("#quote dd").first).to_have_text(re.compile(r"^445\.52.<img src=x o…$"))
+    expect(page.locator("#quote dd").first).to_have_text(re.compile(r"^445\.52.<img src…$"))
     assert page.locator("img").count() == 1

@@ -3,7 +3,7 @@
 import { divided, fixed, grouped, parsed, parsedDecimal } from "./exact.js";
 
 export const MOST = 2n ** 63n - 1n; // of the amount and the price of an order
-const LONGEST_CURRENCY = 12; // letters
+const LONGEST_CURRENCY = 8; // letters
 
 // Shows and reads whole numbers of ticks and lots, for a symbol without an instrument.
 export class TicksAndLots {
@@ -63,9 +63,9 @@ export class Decimals {
     return (text.slice(0, end) + text.slice(end).replace(/0+$/, "")).replace(/\.$/, "");
   }
 
-  // Returns a total with the currency, after a space at which the line does not break.
+  // Returns a total with the currency.
   money(total) {
-    return this.currency ? `${this.total(total)}\u00a0${this.currency}` : this.total(total);
+    return this.currency ? `${this.total(total)} ${this.currency}` : this.total(total);
   }
 
   average(total, lots) {
