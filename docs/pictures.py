@@ -149,7 +149,8 @@ def command_ladder() -> str:
 @contextmanager
 def served() -> Generator[str]:
     """Run `oms serve` with a book of JPM and a few trades, and yield its address."""
-    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0"]
+    share = ["--instrument", "JPM=0.01:1:USD"]
+    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0", *share]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         try:
             assert process.stdout is not None

@@ -122,6 +122,7 @@ TESTED_THROUGH = {
     "oms.api.settings": "api/test_server.py",
     "oms.cli.capture": "cli/test_captures.py",
     "oms.cli.exit_codes": "cli/test_cli.py",
+    "oms.cli.instruments": "cli/test_serve.py",
     "oms.cli.replay": "cli/test_cli.py",
     "oms.cli.summary": "cli/test_cli.py",
 }

@@ -17,6 +17,7 @@ from oms.api.response_models import (
     DepthResponse,
     EventsPage,
     HealthResponse,
+    InstrumentsResponse,
     OrderResponse,
     OrdersPage,
     PriceResponse,
@@ -47,6 +48,7 @@ __all__ = [
     "CURVE",
     "DEPTH",
     "HEALTH",
+    "INSTRUMENTS",
     "ONE_ORDER",
     "ORDER_ADDED",
     "PAGE_OF_EVENTS",
@@ -142,6 +144,21 @@ BEST_PRICE = Description(BestPriceResponse, {**_JPM, "price": 20})
 DEPTH = Description(DepthResponse, {**_JPM, "levels": [{"price": 20, "amount": 20, "orders": 1}]})
 COUNT = Description(CountResponse, {"count": 2})
 SYMBOLS = Description(SymbolsResponse, {"symbols": ["IBM", "JPM"]})
+INSTRUMENTS = Description(
+    InstrumentsResponse,
+    {
+        "instruments": [
+            {
+                "symbol": "JPM",
+                "tick_size": "0.01",
+                "lot_size": "1",
+                "name": "JPMorgan Chase",
+                "currency": "USD",
+                "price_decimals": 2,
+            }
+        ]
+    },
+)
 HEALTH = Description(HealthResponse, {"alive": True})
 READY = Description(
     ReadyResponse, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import nsmallest
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from oms.api import openapi
+from oms.api.decimals import responding
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
-from oms.api.request_models import Amendment, IdempotencyKey, NewOrder, NewTrade, OrderId, OrdersQuery
+from oms.api.request_models import (
+    Amendment,
+    DecimalsQuery,
+    IdempotencyKey,
+    NewOrder,
+    NewTrade,
+    OrderId,
+    OrdersQuery,
+)
 from oms.api.response_models import json_response, to_json
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.management import OrderManagement
@@ -40,8 +49,8 @@ class Orders:
         """Add the endpoints to a router."""
         for path, endpoint, method, description in (
             ("/orders", self.add_order, "POST", openapi.ORDER_ADDED),
-            ("/orders", self.orders, "GET", openapi.PAGE_OF_ORDERS),
-            ("/orders/{order_id}", self.get_order, "GET", openapi.ONE_ORDER),
+            ("/orders", responding(self._om, self.orders), "GET", openapi.PAGE_OF_ORDERS),
+            ("/orders/{order_id}", responding(self._om, self.get_order), "GET", openapi.ONE_ORDER),
             ("/orders/{order_id}", self.amend_order, "PATCH", openapi.AMENDED_ORDER),
             ("/orders/{order_id}", self.remove_order, "DELETE", openapi.REMOVED_ORDER),
             ("/trades", self.place_trade, "POST", openapi.TRADE_PLACED),
@@ -60,7 +69,7 @@ class Orders:
             headers[IDEMPOTENCY_KEY_HEADER] = key
         return _changed(change, 200 if change.replayed else 201, headers)
 
-    def orders(self, query: Annotated[OrdersQuery, Query()]) -> Response:
+    def orders(self, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
         """Return one page of resting orders, sorted by order id. O(m) for m selected orders."""
         with self._om.locked():  # so that the sequence number and the orders are consistent
             sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
@@ -69,11 +78,12 @@ class Orders:
         page = nsmallest(query.limit + 1, remaining)  # one extra order reveals whether there is a next page
         following = page[query.limit - 1].order_id if len(page) > query.limit else None
         shown = [to_json(order) for order in page[: query.limit]]
-        return json_response({"sequence": sequence, "total": len(orders), "orders": shown, "next": following})
+        return {"sequence": sequence, "total": len(orders), "orders": shown, "next": following}
 
-    def get_order(self, order_id: _OrderId) -> Response:
+    def get_order(self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()]) -> dict[str, Any]:
         """Return a resting order. O(1)."""
-        return json_response(to_json(self._om.get_order(order_id)))
+        del query  # only the response depends on it
+        return to_json(self._om.get_order(order_id))
 
     def amend_order(self, order_id: _OrderId, amendment: Amendment, key: _Key = None) -> Response:
         """Amend a resting order's amount, price, or both."""

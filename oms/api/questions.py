@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from oms.api import openapi
+from oms.api.decimals import responding
 from oms.api.openapi import documented
 from oms.api.request_models import (
     AmountQuery,
     AvailableQuery,
     BookQuery,
+    InstrumentsQuery,
     LevelsQuery,
     PriceQuery,
     PricesQuery,
     QuoteQuery,
     WithinQuery,
 )
-from oms.api.response_models import json_response, to_json
+from oms.api.response_models import to_json
 from oms.management import OrderManagement
 
 __all__ = ["Questions"]
@@ -43,62 +46,70 @@ class Questions:
             ("/best-price", self.best_price, openapi.BEST_PRICE),
             ("/depth", self.depth, openapi.DEPTH),
             ("/symbols", self.symbols, openapi.SYMBOLS),
+            ("/instruments", self.instruments, openapi.INSTRUMENTS),
             ("/count", self.count, openapi.COUNT),
         ):
-            router.add_api_route(path, endpoint, methods=["GET"], **documented(description, endpoint))
+            respond = responding(self._om, endpoint)
+            router.add_api_route(path, respond, methods=["GET"], **documented(description, respond))
 
-    def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> Response:
+    def calculate_price(self, query: Annotated[PriceQuery, Query()]) -> dict[str, Any]:
         """Return the total price of a trade: the cost of a BUY, or the proceeds of a SELL."""
-        return _about(query, total_price=self._om.calculate_price(**vars(query)))
+        return _about(query, total_price=self._om.calculate_price(**query.arguments()))
 
-    def quote(self, query: Annotated[QuoteQuery, Query()]) -> Response:
+    def quote(self, query: Annotated[QuoteQuery, Query()]) -> dict[str, Any]:
         """Return the fills and the total price of a trade without placing it."""
-        quote = self._om.quote(**vars(query))
-        return json_response({**to_json(quote), "slippage": quote.slippage})
+        quote = self._om.quote(**query.arguments())
+        return {**to_json(quote), "slippage": quote.slippage}
 
-    def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> Response:
+    def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> dict[str, Any]:
         """Return the total price of each amount. All prices are based on the same state of the book."""
-        return _about(query, total_prices=self._om.calculate_prices(**vars(query)))
+        return _about(query, total_prices=self._om.calculate_prices(**query.arguments()))
 
-    def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> Response:
+    def price_curve(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels with their cumulative amounts and prices."""
-        return _of_book(query, **self._om.price_curve(**vars(query)))
+        return _of_book(query, **self._om.price_curve(**query.arguments()))
 
-    def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> Response:
+    def calculate_amount(self, query: Annotated[AmountQuery, Query()]) -> dict[str, Any]:
         """Return the amount that `budget` can buy, or that must be sold to raise `budget`."""
-        return _about(query, amount=self._om.calculate_amount(**vars(query)))
+        return _about(query, amount=self._om.calculate_amount(**query.arguments()))
 
-    def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> Response:
+    def available_amount(self, query: Annotated[AvailableQuery, Query()]) -> dict[str, Any]:
         """Return the amount available at the limit price or better. Without a limit, count the whole book."""
-        return _about(query, amount=self._om.available_amount(**vars(query)))
+        return _about(query, amount=self._om.available_amount(**query.arguments()))
 
-    def amount_within(self, query: Annotated[WithinQuery, Query()]) -> Response:
+    def amount_within(self, query: Annotated[WithinQuery, Query()]) -> dict[str, Any]:
         """Return the largest amount that can be traded within a slippage limit, in basis points."""
-        return _about(query, amount=self._om.amount_within(**vars(query)))
+        return _about(query, amount=self._om.amount_within(**query.arguments()))
 
-    def best_price(self, query: Annotated[BookQuery, Query()]) -> Response:
+    def best_price(self, query: Annotated[BookQuery, Query()]) -> dict[str, Any]:
         """Return the best price, or null if the book is empty."""
-        return _about(query, price=self._om.best_price(**vars(query)))
+        return _about(query, price=self._om.best_price(**query.arguments()))
 
-    def depth(self, query: Annotated[LevelsQuery, Query()]) -> Response:
+    def depth(self, query: Annotated[LevelsQuery, Query()]) -> dict[str, Any]:
         """Return the best price levels, best first."""
-        return _of_book(query, levels=[to_json(level) for level in self._om.depth(**vars(query))])
+        return _of_book(query, levels=[to_json(level) for level in self._om.depth(**query.arguments())])
 
-    def symbols(self) -> Response:
+    def symbols(self) -> dict[str, Any]:
         """Return the sorted symbols that have resting orders."""
-        return json_response({"symbols": self._om.symbols()})
+        return {"symbols": self._om.symbols()}
 
-    def count(self) -> Response:
+    def instruments(self, query: Annotated[InstrumentsQuery, Query()]) -> dict[str, Any]:
+        """Return the instruments that were set, sorted by symbol, or only that of `symbol`."""
+        instruments = self._om.instruments
+        shown = instruments if query.symbol is None else instruments.keys() & {query.symbol}
+        return {"instruments": [{"symbol": symbol, **asdict(instruments[symbol])} for symbol in shown]}
+
+    def count(self) -> dict[str, Any]:
         """Return the number of resting orders. O(1)."""
-        return json_response({"count": len(self._om)})
+        return {"count": len(self._om)}
 
 
-def _about(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the query parameters and the results."""
-    parameters = {name: value for name, value in vars(query).items() if value is not None}
-    return json_response({**parameters, **results})
+def _about(query: BookQuery, **results: Any) -> dict[str, Any]:
+    """Return the query parameters and the results."""
+    parameters = {name: value for name, value in query.arguments().items() if value is not None}
+    return {**parameters, **results}
 
 
-def _of_book(query: BookQuery, **results: Any) -> Response:
-    """Return a response with the query's symbol and side, and the results."""
-    return json_response({"symbol": query.symbol, "side": query.side, **results})
+def _of_book(query: BookQuery, **results: Any) -> dict[str, Any]:
+    """Return the query's symbol and side, and the results."""
+    return {"symbol": query.symbol, "side": query.side, **results}

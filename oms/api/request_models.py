@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from oms.api.integers import body_integer, body_integer_schema, query_integer, reject
 from oms.contract import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY, LONGEST_PAGE
@@ -17,7 +17,9 @@ __all__ = [
     "AmountQuery",
     "AvailableQuery",
     "BookQuery",
+    "DecimalsQuery",
     "IdempotencyKey",
+    "InstrumentsQuery",
     "LevelsQuery",
     "NewOrder",
     "NewTrade",
@@ -203,7 +205,21 @@ IdempotencyKey = Annotated[
 ]
 
 
-class BookQuery(BaseModel):
+class DecimalsQuery(BaseModel):
+    """The choice of decimals in the response."""
+
+    decimals: _QueryFlag = Field(
+        default=False,
+        description="If true, each object with prices, amounts, or totals also contains `decimals`, an object"
+        " with the same fields as exact decimal strings.",
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """Return all parameters except `decimals`."""
+        return {name: value for name, value in vars(self).items() if name != "decimals"}
+
+
+class BookQuery(DecimalsQuery):
     """The parameters that identify one book."""
 
     symbol: _Symbol
@@ -254,7 +270,7 @@ class WithinQuery(BookQuery):
     max_slippage_bps: _QueryIntFromZero
 
 
-class OrdersQuery(BaseModel):
+class OrdersQuery(DecimalsQuery):
     """A request for one page of orders: the first `limit` orders with an id above `after`, sorted by id."""
 
     symbol: _OptionalSymbol = None
@@ -268,6 +284,12 @@ class PastQuery(BaseModel):
 
     after: _OptionalQueryIntFromZero = None
     limit: _PageLength = 100
+
+
+class InstrumentsQuery(BaseModel):
+    """The symbol whose instrument to return, by default all symbols."""
+
+    symbol: _OptionalSymbol = None
 
 
 class StreamQuery(BaseModel):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from oms.api.integers import Integer, json_text
 from oms.contract import PROBLEMS
@@ -31,6 +32,8 @@ __all__ = [
     "EventsPage",
     "FillResponse",
     "HealthResponse",
+    "InstrumentResponse",
+    "InstrumentsResponse",
     "LevelResponse",
     "OrderResponse",
     "OrdersPage",
@@ -74,10 +77,92 @@ Time = Annotated[
     Integer | None, Field(description="The event's time in nanoseconds since 1970, or null without a clock.")
 ]
 
+DecimalText = TypeAliasType(
+    "DecimalText",
+    Annotated[str, Field(description="An exact decimal number.", pattern=r"^[0-9]+(\.[0-9]+)?$")],
+)
+"""A decimal number in a response. Like Integer, it is one schema in the OpenAPI document."""
 
-class OrderResponse(BaseModel):
-    """A resting order: `amount` lots at `price` ticks."""
 
+class LotDecimals(BaseModel):
+    """The decimal values of an order, a fill, or a price level."""
+
+    model_config = _STRICT
+    amount: DecimalText
+    price: DecimalText
+
+
+class PriceDecimals(BaseModel):
+    """The decimal values of a total price."""
+
+    model_config = _STRICT
+    amount: DecimalText
+    total_price: DecimalText
+
+
+class PricesDecimals(BaseModel):
+    """The decimal values of several total prices."""
+
+    model_config = _STRICT
+    amounts: list[DecimalText]
+    total_prices: list[DecimalText]
+
+
+class QuoteDecimals(BaseModel):
+    """The decimal values of a quote."""
+
+    model_config = _STRICT
+    requested: DecimalText
+    amount: DecimalText
+    shortfall: DecimalText
+    total_price: DecimalText
+    best_price: DecimalText
+    worst_price: DecimalText
+    slippage: DecimalText
+
+
+class CurveDecimals(BaseModel):
+    """The decimal values of a price curve."""
+
+    model_config = _STRICT
+    price: list[DecimalText]
+    amount: list[DecimalText]
+    cumulative_amount: list[DecimalText]
+    cumulative_price: list[DecimalText]
+
+
+class BudgetDecimals(BaseModel):
+    """The decimal values of a budget and its amount."""
+
+    model_config = _STRICT
+    budget: DecimalText
+    limit_price: DecimalText | None = None
+    amount: DecimalText
+
+
+class AvailableDecimals(BaseModel):
+    """The decimal values of an available amount."""
+
+    model_config = _STRICT
+    limit_price: DecimalText | None = None
+    amount: DecimalText
+
+
+class WithinDecimals(BaseModel):
+    """The decimal value of an amount."""
+
+    model_config = _STRICT
+    amount: DecimalText
+
+
+class BestPriceDecimals(BaseModel):
+    """The decimal value of the best price."""
+
+    model_config = _STRICT
+    price: DecimalText | None
+
+
+class _Order(BaseModel):
     model_config = _STRICT
     order_id: Integer
     symbol: str
@@ -86,7 +171,13 @@ class OrderResponse(BaseModel):
     price: Integer
 
 
-class ChangedOrder(OrderResponse):
+class OrderResponse(_Order):
+    """A resting order: `amount` lots at `price` ticks."""
+
+    decimals: LotDecimals | None = None
+
+
+class ChangedOrder(_Order):
     """The added, amended, or removed order, with the event's sequence number and time."""
 
     sequence: Integer
@@ -119,6 +210,7 @@ class FillResponse(BaseModel):
     order_id: Integer
     amount: Integer
     price: Integer
+    decimals: LotDecimals | None = None
 
 
 class TradeResponse(BaseModel):
@@ -193,6 +285,7 @@ class PriceResponse(BookResponse):
 
     amount: Integer
     total_price: Integer
+    decimals: PriceDecimals | None = None
 
 
 class PricesResponse(BookResponse):
@@ -200,6 +293,7 @@ class PricesResponse(BookResponse):
 
     amounts: list[Integer]
     total_prices: list[Integer]
+    decimals: PricesDecimals | None = None
 
 
 class QuoteResponse(BookResponse):
@@ -214,6 +308,7 @@ class QuoteResponse(BookResponse):
     levels: Integer
     fills: list[FillResponse]
     slippage: Integer
+    decimals: QuoteDecimals | None = None
 
 
 class CurveResponse(BookResponse):
@@ -223,6 +318,7 @@ class CurveResponse(BookResponse):
     amount: list[Integer]
     cumulative_amount: list[Integer]
     cumulative_price: list[Integer]
+    decimals: CurveDecimals | None = None
 
 
 class BudgetResponse(BookResponse):
@@ -231,6 +327,7 @@ class BudgetResponse(BookResponse):
     budget: Integer
     limit_price: Integer | None = None
     amount: Integer
+    decimals: BudgetDecimals | None = None
 
 
 class AvailableResponse(BookResponse):
@@ -238,6 +335,7 @@ class AvailableResponse(BookResponse):
 
     limit_price: Integer | None = None
     amount: Integer
+    decimals: AvailableDecimals | None = None
 
 
 class WithinResponse(BookResponse):
@@ -245,12 +343,14 @@ class WithinResponse(BookResponse):
 
     max_slippage_bps: Integer
     amount: Integer
+    decimals: WithinDecimals | None = None
 
 
 class BestPriceResponse(BookResponse):
     """The best price, or null if the book is empty."""
 
     price: Integer | None
+    decimals: BestPriceDecimals | None = None
 
 
 class LevelResponse(BaseModel):
@@ -260,6 +360,7 @@ class LevelResponse(BaseModel):
     price: Integer
     amount: Integer
     orders: Integer
+    decimals: LotDecimals | None = None
 
 
 class DepthResponse(BookResponse):
@@ -273,6 +374,27 @@ class SymbolsResponse(BaseModel):
 
     model_config = _STRICT
     symbols: list[str]
+
+
+class InstrumentResponse(BaseModel):
+    """The instrument of a symbol: the price of one tick, the amount of one lot, and texts to show."""
+
+    model_config = _STRICT
+    symbol: str
+    tick_size: DecimalText
+    lot_size: DecimalText
+    name: str | None
+    currency: str | None
+    price_decimals: Integer | None = Field(
+        description="The decimal places that prices are shown with, by default those of the tick size."
+    )
+
+
+class InstrumentsResponse(BaseModel):
+    """The instruments that were set, sorted by symbol. Any other symbol has ticks and lots of 1."""
+
+    model_config = _STRICT
+    instruments: list[InstrumentResponse]
 
 
 class HealthResponse(BaseModel):

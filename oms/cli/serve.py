@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from time import time_ns
@@ -12,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from oms import OrderManagement, Side, extras, journal
+from oms import Instrument, InvalidArgumentError, OrderManagement, Side, extras, journal
 from oms.cli.exit_codes import ExitCode
+from oms.cli.instruments import read_instruments
 from oms.clock import Clock
 
 __all__ = ["serve"]
@@ -40,6 +42,25 @@ NoJournal = Annotated[
     typer.Option("--no-journal", help="Keep the books only in memory. They are lost when the process ends."),
 ]
 NoClock = Annotated[bool, typer.Option("--no-clock", help="Give events no time.")]
+InstrumentTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--instrument",
+        metavar="SYMBOL=TICK:LOT[:CURRENCY]",
+        help="The tick size, the lot size, and the currency of a symbol, such as AAPL=0.01:1:USD. Can be"
+        " repeated.",
+    ),
+]
+InstrumentsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--instruments",
+        metavar="FILE",
+        help="A JSON file with instruments, in the form of the response to GET /instruments.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -81,6 +102,8 @@ def serve(
     journal_file: JournalFile = None,
     no_journal: NoJournal = False,
     no_clock: NoClock = False,
+    instrument: InstrumentTexts = None,
+    instruments: InstrumentsFile = None,
     api_key_file: KeyFile = None,
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
@@ -113,10 +136,13 @@ def serve(
             " --api-key-file FILE, or listen on 127.0.0.1"
         )
     file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
+    declared = read_instruments(instrument or (), instruments)
     clock = None if no_clock else time_ns
-    with server.listen(host, port) as listening, closing(_open_books(file, clock, demo=demo)) as om:
+    with server.listen(host, port) as listening, closing(_open_books(file, declared, clock, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
+        if om.instruments:
+            print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path:
             print(f"root path: {root_path}/, which the proxy removes", flush=True)
         server.run(app, listening, root_path)
@@ -151,8 +177,18 @@ def _journal_file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | 
     return None if demo or no_journal else file or _DEFAULT_FILE
 
 
-def _open_books(file: Path | None, clock: Clock | None, *, demo: bool) -> OrderManagement:
-    om = OrderManagement(clock=clock) if file is None else journal.open(file, clock=clock)
+def _open_books(
+    file: Path | None, instruments: Mapping[str, Instrument], clock: Clock | None, *, demo: bool
+) -> OrderManagement:
+    if file is None:
+        om = OrderManagement(instruments=instruments, clock=clock)
+    else:
+        try:
+            om = journal.open(file, instruments=instruments, clock=clock)
+        except InvalidArgumentError as error:
+            if error.field != "instrument":
+                raise
+            raise typer.BadParameter(f"--instrument does not match the journal {file}: {error}") from None
     if demo:
         om.add_order(1, "JPM", Side.BUY, 20, 20)
         om.add_order(4, "JPM", Side.BUY, 10, 21)

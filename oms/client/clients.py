@@ -15,6 +15,7 @@ from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, R
 from oms.client.requests import Request
 from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
 from oms.contract import IDEMPOTENCY_KEY_HEADER
+from oms.instrument import Instrument
 from oms.models import Order
 
 __all__ = ["AsyncClient", "Client"]
@@ -130,6 +131,7 @@ class Client:
     calculate_amount = _method(operations.calculate_amount)
     available_amount = _method(operations.available_amount)
     amount_within = _method(operations.amount_within)
+    instrument = _method(operations.instrument)
     get_order = _method(operations.get_order)
     orders = _method(operations.orders)
     symbols = _method(operations.symbols)
@@ -140,6 +142,14 @@ class Client:
     trades = _method(operations.trades)
     __contains__ = _method(operations.contains, "__contains__")
     __len__ = _method(operations.count, "__len__")
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The instruments that were set, by symbol, as a read-only snapshot sorted by symbol.
+
+        Each access sends a request.
+        """
+        return self._run(operations.instruments())
 
     def __iter__(self) -> Iterator[Order]:
         """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
@@ -187,8 +197,9 @@ class Client:
 class AsyncClient:
     """The asyncio version of `Client`. Its methods are coroutines.
 
-    Operators cannot be awaited, so two methods replace them: `await om.contains(1)` for `1 in om`, and
-    `await om.count()` for `len(om)`. Use `async for order in om`, `async with`, and `await om.aclose()`.
+    Operators and properties cannot be awaited, so methods replace them: `await om.contains(1)` for
+    `1 in om`, `await om.count()` for `len(om)`, and `await om.instruments()` for `om.instruments`. Use
+    `async for order in om`, `async with`, and `await om.aclose()`.
 
     >>> import asyncio, httpx
     >>> from oms import OrderManagement, Side
@@ -234,6 +245,8 @@ class AsyncClient:
     calculate_amount = _async_method(operations.calculate_amount)
     available_amount = _async_method(operations.available_amount)
     amount_within = _async_method(operations.amount_within)
+    instrument = _async_method(operations.instrument)
+    instruments = _async_method(operations.instruments)
     get_order = _async_method(operations.get_order)
     orders = _async_method(operations.orders)
     symbols = _async_method(operations.symbols)

@@ -19,6 +19,7 @@ from oms.client.responses import (
     Fields,
     Response,
     parse_depth,
+    parse_instruments,
     parse_order,
     parse_quote,
     parse_trade,
@@ -28,6 +29,7 @@ from oms.client.responses import (
 from oms.client.retries import Exchange
 from oms.errors import DuplicateOrderError, InvalidArgumentError, OmsError, OrderNotFoundError
 from oms.events import Event, TradePlaced
+from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import (
     MAX_INT,
@@ -47,6 +49,7 @@ from oms.models import (
     check_positive,
     check_selection,
     check_slippage,
+    check_symbol,
 )
 
 __all__ = [
@@ -63,6 +66,8 @@ __all__ = [
     "depth",
     "events",
     "get_order",
+    "instrument",
+    "instruments",
     "orders",
     "place_trade",
     "price_curve",
@@ -249,6 +254,28 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[in
     check_slippage(max_slippage_bps)
     request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
     return _send(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
+
+
+# ---------------------------------------------------------------------- instruments
+
+
+def instruments() -> Exchange[Mapping[str, Instrument]]:
+    """Return the instruments that were set, by symbol, like `OrderManagement.instruments`."""
+    return _send(query_request("/instruments"), parse_instruments)
+
+
+def instrument(symbol: str) -> Exchange[Instrument]:
+    """Return the symbol's instrument, as `OrderManagement.instrument` does.
+
+    If none was set, its tick size and lot size are 1. Each call sends a request, so keep the result.
+    """
+    check_symbol(symbol)
+
+    def parse(fields: Fields) -> Instrument:
+        fields.check_all_equal("instruments", "symbol", symbol)
+        return parse_instruments(fields).get(symbol, TICKS_AND_LOTS)
+
+    return _send(query_request("/instruments", symbol=symbol), parse)
 
 
 # ---------------------------------------------------------------------- resting orders

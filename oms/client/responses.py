@@ -6,6 +6,7 @@ import json
 import re
 import reprlib
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.client.errors import RequestRejectedError, UnexpectedResponseError
@@ -14,12 +15,14 @@ from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
+    InvalidArgumentError,
     InvalidOrderError,
     JournalError,
     OmsError,
     OrderNotFoundError,
     PriceBoundError,
 )
+from oms.instrument import Instrument
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "MalformedError",
     "Response",
     "parse_depth",
+    "parse_instruments",
     "parse_order",
     "parse_quote",
     "parse_trade",
@@ -106,6 +110,10 @@ class Fields:
         except ValueError:
             raise MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
+    def string_or_null(self, name: str) -> str | None:
+        """Return a field that must be null or a string. A missing field is an error."""
+        return None if name in self._values and self._values[name] is None else self.string(name)
+
     def unit(self, name: str) -> Literal["amount", "money"]:
         """Return a field that must be "amount" or "money" (a unit)."""
         match self.string(name):
@@ -128,6 +136,12 @@ class Fields:
             actual = self._values.get(name)
             if not _is_echo(actual, value):
                 raise MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
+
+    def check_all_equal(self, name: str, field: str, expected: str) -> None:
+        """Raise an error unless this field of every object in a list has the expected value."""
+        for value in self.objects(name, lambda item: item.string(field)):
+            if value != expected:
+                raise MalformedError(f"{field} is {_excerpt(value)}, but {_excerpt(expected)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
         """Raise an error unless a field is an int in 1..most."""
@@ -255,6 +269,29 @@ def parse_quote(fields: Fields) -> Quote:
 def parse_depth(fields: Fields) -> tuple[PriceLevel, ...]:
     """Parse a book's price levels, best price first."""
     return tuple(fields.objects("levels", _parse_level))
+
+
+def parse_instruments(fields: Fields) -> Mapping[str, Instrument]:
+    """Parse the instruments, and return them by symbol."""
+    pairs = fields.objects("instruments", _parse_instrument)
+    instruments = dict(pairs)
+    if list(instruments) != sorted(symbol for symbol, _ in pairs):
+        raise MalformedError("the symbols of the instruments do not increase")
+    return MappingProxyType(instruments)
+
+
+def _parse_instrument(fields: Fields) -> tuple[str, Instrument]:
+    try:
+        instrument = Instrument(
+            fields.string("tick_size"),
+            fields.string("lot_size"),
+            name=fields.string_or_null("name"),
+            currency=fields.string_or_null("currency"),
+            price_decimals=fields.integer_or_null("price_decimals"),
+        )
+    except InvalidArgumentError as error:
+        raise MalformedError(str(error)) from None
+    return fields.string("symbol"), instrument
 
 
 def _parse_fill(fields: Fields) -> OrderFill:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Page, expect
 
 from oms import Order, OrderManagement, Side
@@ -15,7 +14,7 @@ from oms.api import Settings, create_app
 from support import ladder_page
 from support.api_server import Address, serving
 from support.chromium import visiting
-from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, shows
+from support.ladder_page import DESK, HUGE, KEY, PHONE, add, review, serious_faults, shows
 
 browser = ladder_page.browser
 om = ladder_page.om
@@ -74,16 +73,6 @@ def visit_in(browser: Browser, address: Address, scheme: str, size: dict[str, in
     ) as page:
         shows(page, "BUY", ("20", "20"), ("21", "10"))
         yield page
-
-
-def serious_faults(page: Page) -> list[tuple[str, str]]:
-    violations = Axe().run(page).response["violations"]
-    return [
-        (fault["id"], node["html"])
-        for fault in violations
-        for node in fault["nodes"]
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Page, expect
 
-from oms import Order, OrderManagement, Side
+from oms import Instrument, Order, OrderManagement, Side
 from support import ladder_page
 from support.api_server import Address
 from support.chromium import visiting
@@ -84,6 +84,36 @@ def test_no_number_is_cut_off_and_nothing_overflows(
         expect(page.locator("#order .outcome")).not_to_be_empty()
         check_layout(page, width, longest=33)
         page.get_by_role("button", name="Remove order").first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        check_layout(page, width, longest=33)
+
+
+@widths
+@pytest.mark.parametrize(
+    "instrument",
+    [Instrument("0.01", "0.001", currency="USD"), Instrument("0.00000001", "0.00000001", currency="W" * 99)],
+    ids=["few decimals", "many decimals"],
+)
+def test_no_decimal_number_is_cut_off_and_nothing_overflows(
+    browser: Browser, address: Address, om: OrderManagement, instrument: Instrument, width: int
+) -> None:
+    om.remove_orders()
+    om.set_instrument("XYZ", instrument)
+    om.add_orders(Order(HUGE - n, "XYZ", Side.BUY, HUGE - n, HUGE - n) for n in range(3))
+    om.add_orders(Order(HUGE - 9 - n, "XYZ", Side.SELL, HUGE - n, HUGE - 9 - n) for n in range(14))
+    size = {"width": width, "height": 844}
+    with visiting(browser, address.http, "/#/XYZ", viewport=size) as page:
+        expect(page.locator("#levels-BUY .amount").last).to_have_text(instrument.show_amount(HUGE))
+        for side in (Side.BUY, Side.SELL):
+            om.place_trade("XYZ", side, HUGE - 5)
+        page.fill("#trade-amount", instrument.show_amount(HUGE))
+        expect(page.locator("#quote dd")).to_have_count(4)
+        expect(page.locator("#trades tr").first).to_be_visible()
+        check_layout(page, width, longest=33)
+        page.fill("#order-price", "0.000000005")
+        page.get_by_role("button", name="Add the order").click()
+        expect(page.locator("#order-problem")).not_to_be_empty()
+        page.get_by_role("button", name="Review the trade").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         check_layout(page, width, longest=33)
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import uvicorn
 
-from oms import journal
+from oms import Instrument, OrderManagement, Side, journal
 from oms.api import Settings, create_app, server
 from oms.api.server import requested_workers
 from oms.cli import run
@@ -87,6 +87,119 @@ def test_the_worker_count_of_another_server_is_recognized(
 
 def test_a_journal_cannot_be_combined_with_no_journal(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--no-journal" in error_of(capsys, "--journal", "x.db")
+
+
+ALLOWED = "must be SYMBOL=TICK:LOT or SYMBOL=TICK:LOT:CURRENCY, such as AAPL=0.01:1:USD: "
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("AAPL", "symbol must be"),
+        ("=0.01:1", "symbol must be"),
+        ("AAPL=0.01", "lot_size must be decimal text above 0, such as '0.01', not '' (str)"),
+        ("AAPL=1e-2:1", "tick_size must be decimal text above 0, such as '0.01', not '1e-2' (str)"),
+        ("AAPL=0.01:0", "lot_size must be decimal text above 0"),
+        ("AAPL=0.01:1:", "currency must be a non-empty str"),
+    ],
+)
+def test_an_invalid_instrument_is_named_with_the_allowed_form(
+    text: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"--instrument {text} {ALLOWED}{reason}" in error_of(capsys, "--instrument", text)
+
+
+AAPL = '{"symbol": "AAPL", "tick_size": "0.01", "lot_size": "1"}'
+
+
+def file_of(*items: str) -> str:
+    return f'{{"instruments": [{", ".join(items)}]}}'
+
+
+FILES = {
+    "{": "Expecting property name",
+    "[]": "it is not an object with only the list instruments",
+    '{"instruments": {}}': "it is not an object with only the list instruments",
+    '{"instruments": [], "extra": 1}': "it is not an object with only the list instruments",
+    '{"instruments": [1]}': "1 is not an object",
+    '{"instruments": [{"symbol": "AAPL", "tick_size": "0.01"}]}': "an instrument has no lot_size",
+    file_of(AAPL.replace("lot_size", "lots")): "an instrument has no lot_size",
+    file_of(AAPL.replace("}", ', "tick": "1"}')): "an instrument has the unknown field 'tick'",
+    file_of(AAPL.replace('"0.01"', "0.01")): "not 0.01 (float); write '0.01'",
+    file_of(AAPL.replace('"AAPL"', '""')): "symbol must be",
+    file_of(AAPL.replace('"lot_size"', '"tick_size": "1", "lot_size"')): "a key is repeated",
+    "[" * 100_000: "recursion",
+}
+
+
+@pytest.mark.parametrize("number", range(len(FILES)))
+def test_an_invalid_file_of_instruments_is_named_with_the_allowed_form(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, reason = list(FILES.items())[number]
+    file = tmp_path / "mine.json"
+    file.write_text(content)
+    output = error_of(capsys, "--instruments", str(file))
+    assert "--instruments mine.json must be JSON in the form of GET /instruments, such as" in output
+    assert reason in output
+
+
+def test_a_file_of_instruments_that_is_not_utf_8_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.json"
+    file.write_bytes(b"\xff")
+    assert "can't decode byte" in error_of(capsys, "--instruments", str(file))
+
+
+def test_a_symbol_with_two_instruments_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = "the instrument of 'AAPL' is given twice; pass it once"
+    option = ("--instrument", "AAPL=0.01:1")
+    assert expected in error_of(capsys, *option, *option)
+    file = tmp_path / "mine.json"
+    file.write_text(file_of(AAPL, AAPL))
+    assert expected in error_of(capsys, "--instruments", str(file))
+    file.write_text(file_of(AAPL))
+    assert expected in error_of(capsys, *option, "--instruments", str(file))
+
+
+def test_the_service_starts_with_the_declared_instruments(tmp_path: Path) -> None:
+    first = ("--instrument", "A=B=0.01:1", "--instrument", "BTC=0.5:0.001:USD")
+    with oms_serve("--no-journal", *first) as (process, url):
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert lines[-1] == "instruments: 2\n"
+        response = httpx.get(f"{url}/instruments")
+    with_currency = {"symbol": "BTC", "tick_size": "0.5", "lot_size": "0.001", "currency": "USD"}
+    others = {"name": None, "price_decimals": None}
+    without = {"symbol": "A=B", "tick_size": "0.01", "lot_size": "1", "currency": None}
+    assert response.json() == {"instruments": [without | others, with_currency | others]}
+    file = tmp_path / "mine.json"
+    file.write_text(response.text)  # a response is also a file of instruments
+    journal_file = tmp_path / "book.db"
+    with oms_serve("--journal", str(journal_file), "--instruments", str(file)) as (_, url):
+        assert httpx.get(f"{url}/instruments").json() == response.json()
+
+
+def test_an_instrument_that_does_not_match_the_journal_is_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    books = OrderManagement(instruments={"AAPL": Instrument("0.01")})
+    books.add_order(1, "AAPL", Side.BUY, 20, 2025)
+
+    def open_books(_file: Path, *, instruments: dict[str, Instrument]) -> OrderManagement:
+        for symbol, instrument in instruments.items():
+            books.set_instrument(symbol, instrument)
+        return books
+
+    monkeypatch.setattr(journal, "open", open_books)
+    command = ["serve", "--port", "0", "--journal", str(tmp_path / "b.db"), "--instrument", "AAPL=0.001:1"]
+    assert run(command) == 2
+    output = capsys.readouterr().err
+    assert "--instrument does not match the journal" in output
+    assert "while orders of 'AAPL' are resting" in output
 
 
 def test_an_occupied_port_is_reported_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from oms import (
     DuplicateOrderError,
+    Instrument,
     InsufficientLiquidityError,
     InvalidOrderError,
     JournalError,
@@ -68,9 +69,9 @@ def outcome(call: Callable[[], object]) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_every_method_of_a_client_has_the_signature_of_the_library_s_method(client: type) -> None:
-    shared = vars(client).keys() & vars(OrderManagement).keys()
-    names = {name for name in shared if not name.startswith("_") and name != "close"}
-    assert len(names) == 17, names
+    shared = vars(client).keys() & set(dir(OrderManagement))
+    names = {name for name in shared if not name.startswith("_")} - {"close", "instruments"}
+    assert len(names) == 18, names
     for name in names:
         expected = inspect.signature(getattr(OrderManagement, name), eval_str=True)
         signature = inspect.signature(getattr(client, name))
@@ -94,7 +95,7 @@ def methods_of(client: type) -> dict[str, Callable[..., object]]:
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_every_method_of_a_client_shows_its_argument_and_result_types(client: type) -> None:
     methods = methods_of(client)
-    assert len(methods) == 22
+    assert len(methods) == (24 if client is AsyncClient else 23)
     for name, method in methods.items():
         hints = get_type_hints(method)
         signature = inspect.signature(method, eval_str=True)
@@ -195,6 +196,26 @@ def test_every_query_returns_the_library_s_result(om: Backend) -> None:
     assert om.depth("JPM", BUY) == (PriceLevel(20, 20, 1), PriceLevel(21, 10, 1))
     assert om.depth("JPM", BUY, 1) == (PriceLevel(20, 20, 1),)
     assert om.depth("IBM", BUY) == ()
+
+
+def test_the_instruments_are_those_of_the_books(om: Backend, books: OrderManagement) -> None:
+    assert dict(om.instruments) == {}
+    share = Instrument("0.010", "5", name="J. P. Morgan", currency="USD", price_decimals=4)
+    books.set_instrument("JPM", share)
+    books.set_instrument("AAPL", Instrument("0.01"))
+    assert list(om.instruments.items()) == [("AAPL", Instrument("0.01")), ("JPM", share)]
+    assert om.instrument("JPM") == share
+    assert om.instrument("JPM").show_money(om.calculate_price("JPM", BUY, 22)) == "22.1000 USD"
+    assert om.instrument("IBM") == Instrument()
+    assert type(om.instrument("JPM")) is Instrument
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        om.instruments["JPM"] = Instrument()  # type: ignore[index]  # the test is about this error
+
+
+@pytest.mark.parametrize("symbol", ["", 1, None, "\ud800"])
+def test_an_instrument_belongs_to_a_symbol(om: Backend, symbol: Any) -> None:
+    with pytest.raises(InvalidOrderError, match="symbol must be"):
+        om.instrument(symbol)
 
 
 def test_a_trade_can_have_a_price_bound_a_limit_price_and_a_partial_amount(om: Backend) -> None:

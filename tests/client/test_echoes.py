@@ -191,6 +191,41 @@ def test_a_limit_price_that_was_not_requested_is_rejected_in_a_response(
         call(altered(service_response(call), limit_price=20))
 
 
+SHARE = {
+    "symbol": "JPM",
+    "tick_size": "0.01",
+    "lot_size": "1",
+    "name": None,
+    "currency": "USD",
+    "price_decimals": 2,
+}
+NO_INSTRUMENTS: dict[str, tuple[object, str]] = {
+    "not a list": (SHARE, "instruments is {.*}, not list"),
+    "not an object": (["JPM"], "'JPM' is not a JSON object"),
+    "a size that is not text": ([{**SHARE, "tick_size": 1}], "tick_size is 1, not str"),
+    "a size that is not a number": ([{**SHARE, "lot_size": "x"}], "lot_size must be decimal text above 0"),
+    "a name that is not text": ([{**SHARE, "name": 1}], "name is 1, not str"),
+    "no currency": ([{name: SHARE[name] for name in SHARE if name != "currency"}], "currency is None"),
+    "too few decimals": ([{**SHARE, "price_decimals": 1}], r"price_decimals must be an int in 2\.\."),
+    "a repeated symbol": ([SHARE, SHARE], "the symbols of the instruments do not increase"),
+    "descending symbols": ([SHARE, {**SHARE, "symbol": "IBM"}], "the symbols of the instruments"),
+}
+
+
+@pytest.mark.parametrize("name", NO_INSTRUMENTS)
+def test_a_response_without_valid_instruments_is_an_error(name: str) -> None:
+    instruments, reason = NO_INSTRUMENTS[name]
+    with pytest.raises(UnexpectedResponseError, match=reason):
+        _ = responding(json.dumps({"instruments": instruments})).instruments
+
+
+def test_a_response_with_the_instrument_of_another_symbol_is_an_error() -> None:
+    client = responding(json.dumps({"instruments": [SHARE]}))
+    assert client.instrument("JPM").currency == "USD"
+    with pytest.raises(UnexpectedResponseError, match="symbol is 'JPM', but 'IBM' was requested"):
+        client.instrument("IBM")
+
+
 ONE, FOUR = ({"order_id": n, "symbol": "JPM", "side": "BUY", "amount": 1, "price": 1} for n in (1, 4))
 PAGES: dict[str, dict[str, object]] = {
     "another symbol": {"orders": [ONE, {**FOUR, "symbol": "IBM"}]},

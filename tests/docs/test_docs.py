@@ -124,17 +124,17 @@ def test_the_reference_shows_the_argument_and_result_types_of_a_client_s_methods
     for name in names:
         signature = inspect.signature(getattr(client, name), eval_str=True)
         text = reference[f"oms.client.{client.__name__}.{name}"]
-        returned = inspect.formatannotation(signature.return_annotation or NoneType)
-        for module in ("oms.models.", "oms.events."):
-            returned = returned.replace(module, "")
-        returned = returned.replace("NoneType", "None")
+        returned = short_annotation(signature.return_annotation or NoneType).replace("NoneType", "None")
         assert text.removesuffix("¶").endswith(f"→ {returned}"), text
         assert text.startswith("async ") is (client is AsyncClient), text
         for parameter in list(signature.parameters.values())[1:]:
-            annotation = inspect.formatannotation(parameter.annotation).replace("oms.models.", "")
-            annotation = annotation.replace("collections.abc.", "")
-            assert f"{parameter.name}: {annotation}" in text, text
+            assert f"{parameter.name}: {short_annotation(parameter.annotation)}" in text, text
     assert "Generator[" not in " ".join(reference.values())
+
+
+def short_annotation(annotation: object) -> str:
+    """Return an annotation as text, without the names of modules."""
+    return re.sub(r"\b(oms\.\w+|collections\.abc)\.", "", inspect.formatannotation(annotation))
 
 
 def commands(command: Any, name: str = "oms") -> Iterator[tuple[str, Any]]:

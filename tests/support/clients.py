@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import httpx
 
-from oms import Order, OrderManagement
+from oms import Instrument, Order, OrderManagement
 from oms.api import Settings, create_app
 from oms.client import AsyncClient, Client, InProcess
 from support.api_server import serving
@@ -68,6 +68,10 @@ class BlockingClient:
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         return lambda *args, **options: self._runner.run(getattr(self._client, method)(*args, **options))
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        return self._runner.run(self._client.instruments())
 
     def __contains__(self, order_id: object) -> bool:
         return self._runner.run(self._client.contains(order_id))

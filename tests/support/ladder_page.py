@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from oms import OrderManagement, Side
@@ -56,6 +57,17 @@ def page(browser: Browser, address: Address) -> Iterator[Page]:
 def ladder(browser: Browser, address: Address) -> Iterator[Page]:
     with visiting(browser, address.http, "/#/JPM") as page:
         yield page
+
+
+def serious_faults(page: Page) -> list[tuple[str, str]]:
+    """Return the serious accessibility faults of a page that was opened with `bypass_csp`."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        (fault["id"], node["html"])
+        for fault in violations
+        for node in fault["nodes"]
+        if fault["impact"] in ("serious", "critical")
+    ]
 
 
 def rows(page: Page, side: str) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ const LONGER = /[\d,.]{18}/; // longer than 9,999,999,999,999
 const LONGEST = /[\d,.]{34}/; // longer than the largest amount with decimals, such as a product of two large numbers
 
 // Writes a number into an element, in a smaller font if the number is long. Only the longest numbers may break into
-// several lines, and only after a comma.
+// several lines, and only after a comma or before the currency.
 export function write(element, text) {
   const longest = LONGEST.test(text);
   const groups = longest ? text.split(/(?<=,)/) : [text];
@@ -31,6 +31,11 @@ export function write(element, text) {
   element.classList.toggle("longer", LONGER.test(text));
   element.classList.toggle("longest", longest);
   return element;
+}
+
+// Returns a label with its unit, if it has one.
+export function labeled(name, unit) {
+  return unit ? `${name} (${unit})` : name;
 }
 
 // Makes the children of `parent` match the items, in order. Existing elements are reused, because one of them may have

@@ -7,8 +7,9 @@ const LARGE = /^[1-9]\d{15,}$/; // a string that may contain an integer above 2^
 // The fields that contain integers. The text of other fields, such as a symbol, may look like an integer.
 const INTEGER_FIELDS = new Set([
   "amount", "amounts", "available", "best_price", "bound", "budget", "count", "cumulative_amount", "cumulative_price",
-  "first", "levels", "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "requested",
-  "sequence", "shortfall", "slippage", "time", "total", "total_price", "total_prices", "trade_id", "worst_price",
+  "first", "levels", "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price",
+  "price_decimals", "requested", "sequence", "shortfall", "slippage", "time", "total", "total_price", "total_prices",
+  "trade_id", "worst_price",
 ]);
 
 const hasSource = (() => {
@@ -68,14 +69,29 @@ export function parsed(text) {
   return TYPED.test(trimmed) ? BigInt(trimmed.replaceAll(",", "")) : null;
 }
 
+const TYPED_DECIMAL = /^(\d+|\d{1,3}(?:,\d{3})+)(?:\.(\d{1,40}))?$/;
+
+// Returns the digits and the number of decimal places of the number that a user typed, or null for any other text.
+export function parsedDecimal(text) {
+  const match = TYPED_DECIMAL.exec(text.trim());
+  if (!match) return null;
+  const [, whole, fraction = ""] = match;
+  return { digits: BigInt(whole.replaceAll(",", "") + fraction), places: fraction.length };
+}
+
 export function grouped(number) {
   return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+// Returns value / 10^decimals with this number of decimals.
+export function fixed(value, decimals) {
+  const scale = 10n ** BigInt(decimals);
+  const whole = grouped(value / scale);
+  return decimals ? `${whole}.${String(value % scale).padStart(decimals, "0")}` : whole;
 }
 
 // Returns a quotient with this number of decimals. Halves are rounded up.
 export function divided(dividend, divisor, decimals) {
   const scale = 10n ** BigInt(decimals);
-  const rounded = (2n * dividend * scale + divisor) / (2n * divisor);
-  const whole = grouped(rounded / scale);
-  return decimals ? `${whole}.${String(rounded % scale).padStart(decimals, "0")}` : whole;
+  return fixed((2n * dividend * scale + divisor) / (2n * divisor), decimals);
 }

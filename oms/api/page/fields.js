@@ -1,5 +1,6 @@
 // A form: its fields, the message after a success, and the message after a problem.
 
+import { labeled } from "./elements.js";
 import { parsed } from "./exact.js";
 import { Rejected } from "./server.js";
 
@@ -20,6 +21,13 @@ export class Form {
     const number = parsed(this.text(name));
     if (number === null) this.showProblem(`${label} must be a whole number, such as 1,200.`, name);
     return number;
+  }
+
+  // Shows the unit of a field in its label, and offers a keyboard for decimals if the field may contain them.
+  showUnit(name, label, unit, hasDecimals) {
+    const field = this.element.elements[name];
+    field.labels[0].textContent = labeled(label, unit);
+    field.inputMode = hasDecimals ? "decimal" : "numeric";
   }
 
   showOutcome(text) {

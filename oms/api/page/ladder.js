@@ -2,6 +2,7 @@
 
 import { arrange, find, make, write } from "./elements.js";
 import { grouped } from "./exact.js";
+import { unitsOf } from "./units.js";
 
 const ROWS_AT_FIRST = 12;
 const MORE_ROWS = 50;
@@ -27,6 +28,12 @@ export class Ladder {
     drawSpread(null, null);
   }
 
+  // Draws all rows again, in other units.
+  redraw() {
+    for (const side of ["BUY", "SELL"]) find(`levels-${side}`).replaceChildren();
+    if (this.#book) this.draw(this.#book);
+  }
+
   // Marks the levels that the quoted trade would fill.
   mark(quote) {
     this.#quote = quote;
@@ -44,7 +51,7 @@ export class Ladder {
     const shown = Object.values(sides).flatMap((levels) => levels.slice(0, this.#shown));
     const largest = shown.reduce((largest, { amount }) => (amount > largest ? amount : largest), 1n);
     for (const [side, levels] of Object.entries(sides)) this.#drawSide(side, levels, largest);
-    drawSpread(sides.BUY[0]?.price ?? null, sides.SELL[0]?.price ?? null);
+    drawSpread(sides.BUY[0]?.price ?? null, sides.SELL[0]?.price ?? null, unitsOf(book.symbol));
   }
 
   #drawSide(side, levels, largest) {
@@ -63,7 +70,7 @@ export class Ladder {
   }
 
   #create({ side, price }) {
-    const choose = write(make("button", { type: "button", className: "choose" }), grouped(price));
+    const choose = write(make("button", { type: "button", className: "choose" }), unitsOf(this.#book.symbol).price(price));
     choose.title = "Show the orders at this price";
     choose.addEventListener("click", () => this.onChoose({ side, price }));
     const cells = [
@@ -77,12 +84,13 @@ export class Ladder {
     row.style.setProperty("--share", `${level.share}%`);
     const amount = row.querySelector(".amount");
     const before = amount.textContent;
-    const now = grouped(level.amount);
+    const units = unitsOf(this.#book.symbol);
+    const now = units.amount(level.amount);
     if (before !== now) {
       write(amount, now);
       if (before) flash(row);
     }
-    write(row.querySelector(".total"), grouped(level.total));
+    write(row.querySelector(".total"), units.amount(level.total));
     row.querySelector(".orders").textContent = grouped(level.orders.size);
     row.classList.toggle("filled", this.#isFilled(level));
     const chosen = this.#chosen?.side === level.side && this.#chosen.price === level.price;
@@ -95,12 +103,12 @@ export class Ladder {
   }
 }
 
-function drawSpread(ask, bid) {
-  write(find("best-BUY"), ask === null ? "–" : grouped(ask));
-  write(find("best-SELL"), bid === null ? "–" : grouped(bid));
+function drawSpread(ask, bid, units) {
+  write(find("best-BUY"), ask === null ? "–" : units.price(ask));
+  write(find("best-SELL"), bid === null ? "–" : units.price(bid));
   const both = ask !== null && bid !== null;
   find("spread-name").textContent = both && ask < bid ? "Crossed by" : "Spread";
-  write(find("spread"), both ? grouped(ask < bid ? bid - ask : ask - bid) : "–");
+  write(find("spread"), both ? units.price(ask < bid ? bid - ask : ask - bid) : "–");
 }
 
 function flash(row) {

@@ -1,6 +1,6 @@
 // The page, which connects the stream, the ladder, the lists, and the forms.
 
-import { find } from "./elements.js";
+import { find, labeled } from "./elements.js";
 import { grouped } from "./exact.js";
 import { askForKey, showSignOut, onSignOut } from "./key.js";
 import { Ladder } from "./ladder.js";
@@ -9,6 +9,7 @@ import { Stream } from "./stream.js";
 import { chosenSymbol, drawSymbols, hashOf } from "./symbols.js";
 import { drawTape } from "./tape.js";
 import { TradeForm } from "./trade.js";
+import { instrumentOf, labelsOf, showsTicks, toggleTicks } from "./units.js";
 
 const STATES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", rejected: "Not connected", locked: "Locked" };
 
@@ -30,6 +31,8 @@ find("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the part of the URL after # is the symbol, so the link must not change it
   find("trade-amount").focus();
 });
+find("units-switch").addEventListener("click", switchUnits);
+document.addEventListener("oms:units", () => showUnits());
 addEventListener("hashchange", follow);
 document.addEventListener("oms:locked", () => { if (stream.state === "live") stream.open(chosen); });
 enter();
@@ -55,8 +58,31 @@ function choose(symbol) {
   drawSymbols(symbols, chosen);
   trade.use(symbol);
   if (symbol !== null) order.use(symbol);
+  showUnits();
   find("book").setAttribute("aria-busy", "true");
   stream.open(symbol);
+}
+
+// Shows all numbers in the other units. The numbers that the user has typed stay the same prices and amounts.
+function switchUnits() {
+  const amount = trade.amount;
+  const numbers = order.numbers;
+  toggleTicks();
+  trade.showUnits(amount);
+  order.showUnits(numbers);
+}
+
+function showUnits() {
+  const instrument = chosen === null ? null : instrumentOf(chosen);
+  find("units").hidden = !instrument;
+  find("units-description").textContent = instrument?.description ?? "";
+  find("units-switch").textContent = showsTicks() ? "Show decimals" : "Show ticks and lots";
+  find("total-name").textContent = labeled("Total", labelsOf(chosen).money);
+  find("trades").replaceChildren();
+  trade.showUnits();
+  order.showUnits();
+  ladder.redraw();
+  if (book) draw();
 }
 
 function follow() {

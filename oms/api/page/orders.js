@@ -1,13 +1,14 @@
 // The form that adds an order, and the list of resting orders, each with a button to remove it.
 
 import { confirmed } from "./confirm.js";
+import { MOST } from "./decimals.js";
 import { BOOK_OF, ORDER_OF, arrange, find, make, symbolName, write } from "./elements.js";
 import { grouped } from "./exact.js";
 import { Form } from "./fields.js";
 import { fit } from "./lists.js";
-import { NoResponse, get, newKey, sendChange } from "./server.js";
+import { NoResponse, checkInstrument, get, loadInstrument, newKey, sendChange } from "./server.js";
+import { instrumentOf, labelsOf, unitsOf } from "./units.js";
 
-const LARGEST_ID = 2n ** 63n - 1n;
 const ROWS_AT_FIRST = 12;
 const MORE_ROWS = 50;
 
@@ -23,6 +24,7 @@ export class OrderForm {
   constructor(onAdded) {
     this.onAdded = onAdded;
     this.#id.addEventListener("input", () => { this.#typed = true; });
+    find("order-symbol").addEventListener("input", () => this.#changeSymbol());
     find("order").addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     find("order").addEventListener("focusin", () => this.#skipResting());
     this.#showNext();
@@ -31,6 +33,39 @@ export class OrderForm {
   use(symbol) {
     find("order-symbol").value = symbol;
     this.#checked = null;
+    this.showUnits();
+  }
+
+  // Shows the amount, the price, and their labels in the units of the symbol in the form. `typed` contains the numbers that
+  // the user has typed before a change of the units, or is left out to keep the text.
+  showUnits(typed = {}) {
+    const symbol = this.#form.text("symbol");
+    const units = unitsOf(symbol);
+    const labels = labelsOf(symbol);
+    this.#form.showUnit("amount", "Amount", labels.amount, units.hasDecimals);
+    this.#form.showUnit("price", "Price", labels.price, units.hasDecimals);
+    if (typed.amount !== undefined) find("order-amount").value = units.amount(typed.amount);
+    if (typed.price !== undefined) find("order-price").value = units.price(typed.price);
+  }
+
+  // Returns the numbers of lots and ticks that the user has typed. A number is undefined for any other text.
+  get numbers() {
+    const units = unitsOf(this.#form.text("symbol"));
+    return {
+      amount: units.readAmount(this.#form.text("amount"), MOST).number,
+      price: units.readPrice(this.#form.text("price")).number,
+    };
+  }
+
+  async #changeSymbol() {
+    const symbol = this.#form.text("symbol");
+    this.showUnits();
+    if (symbol === "" || instrumentOf(symbol) !== undefined) return;
+    try {
+      await loadInstrument(symbol);
+    } catch {
+      // Without a response, #add requests the instrument again.
+    }
   }
 
   // Suggests an id that is greater than a used id.
@@ -41,7 +76,7 @@ export class OrderForm {
   }
 
   #showNext() {
-    if (!this.#typed) this.#id.value = this.#next > LARGEST_ID ? "" : String(this.#next);
+    if (!this.#typed) this.#id.value = this.#next > MOST ? "" : String(this.#next);
   }
 
   // Skips the ids of resting orders of other symbols. The stream does not contain them, so the page requests each id.
@@ -56,7 +91,7 @@ export class OrderForm {
           this.#next += step;
           step *= 2n;
         }
-      } while (this.#checked !== this.#next && this.#next <= LARGEST_ID);
+      } while (this.#checked !== this.#next && this.#next <= MOST);
     } catch {
       // Without a response, the suggestion stays as it is. If its id is used, #postWithFreeId finds another one.
     } finally {
@@ -82,9 +117,17 @@ export class OrderForm {
     if (order.order_id === null) return;
     order.symbol = form.text("symbol");
     order.side = form.text("side");
-    for (const [name, label] of [["amount", "Amount"], ["price", "Price"]]) {
-      order[name] = form.number(name, label);
-      if (order[name] === null) return;
+    try {
+      if (order.symbol !== "") await checkInstrument(order.symbol);
+    } catch (error) {
+      return form.showError(error);
+    }
+    const units = unitsOf(order.symbol);
+    for (const [name, { number, problem }] of [
+      ["amount", units.readAmount(form.text("amount"), MOST)], ["price", units.readPrice(form.text("price"))],
+    ]) {
+      if (problem) return form.showProblem(problem, name);
+      order[name] = number;
     }
     try {
       const { isFirst } = await (this.#typed ? post(order) : this.#postWithFreeId(order));
@@ -134,8 +177,9 @@ function post(order) {
   return sendChange("POST", "orders", order, newKey());
 }
 
-function summary({ order_id, side, amount, price }) {
-  return `Added order ${order_id}: ${ORDER_OF[side]} of ${grouped(amount)} at ${grouped(price)}.`;
+function summary({ order_id, symbol, side, amount, price }) {
+  const units = unitsOf(symbol);
+  return `Added order ${order_id}: ${ORDER_OF[side]} of ${units.amount(amount)} at ${units.price(price)}.`;
 }
 
 export class RestingOrders {
@@ -166,7 +210,7 @@ export class RestingOrders {
     const orders = book.resting(level, this.#shown);
     this.#book = book;
     const total = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
-    find("orders-title").textContent = level ? `${titled(BOOK_OF[level.side])} at ${grouped(level.price)}` : "Resting orders";
+    find("orders-title").textContent = level ? `${titled(BOOK_OF[level.side])} at ${unitsOf(book.symbol).price(level.price)}` : "Resting orders";
     find("all-orders").hidden = !level;
     find("no-orders").hidden = orders.length > 0;
     const hidden = grouped(total - orders.length);
@@ -189,20 +233,21 @@ export class RestingOrders {
 
   async #remove(order) {
     const key = newKey();
+    const units = unitsOf(order.symbol);
     const removed = await confirmed({
       title: [`Remove order ${order.order_id}`],
       pairs: [
         ["Symbol", symbolName(order.symbol)],
         ["Side", `${order.side} (${ORDER_OF[order.side]})`],
-        ["Amount", grouped(order.amount)],
-        ["Price", grouped(order.price)],
+        ["Amount", units.amount(order.amount)],
+        ["Price", units.price(order.price)],
       ],
       note: "The id of a removed order cannot be used again.",
       label: "Remove",
       send: () => sendChange("DELETE", `orders/${order.order_id}`, null, key),
     });
     if (removed === null) return;
-    this.#outcome.textContent = `Removed order ${removed.order_id} with its remaining amount of ${grouped(removed.amount)}.`;
+    this.#outcome.textContent = `Removed order ${removed.order_id} with its remaining amount of ${unitsOf(removed.symbol).amount(removed.amount)}.`;
     find("orders-title").focus();
   }
 }
@@ -216,6 +261,7 @@ function update(row, order) {
   row.querySelector(".of-book").replaceChildren(
     make("span", { className: "side", data: { side: order.side } }, BOOK_OF[order.side]),
   );
-  write(row.querySelector(".of-amount"), grouped(order.amount));
-  write(row.querySelector(".of-price"), grouped(order.price));
+  const units = unitsOf(order.symbol);
+  write(row.querySelector(".of-amount"), units.amount(order.amount));
+  write(row.querySelector(".of-price"), units.price(order.price));
 }

@@ -1,14 +1,15 @@
 // Requests to the server of this page, and the messages for its problems.
 
-import { grouped, read, write } from "./exact.js";
+import { read, write } from "./exact.js";
+import { instrumentOf, setInstrument, unitsOf } from "./units.js";
 
 const TIMEOUT = 5_000; // milliseconds for one response
 export const NO_ACCESS = [401, 403, 421];
 const PAUSES = [200, 600, 1_800]; // milliseconds before each retry
 
 export class Rejected extends Error {
-  constructor(status, problem) {
-    super(messageOf(problem));
+  constructor(status, problem, symbol) {
+    super(messageOf({ symbol, ...problem }));
     this.status = status;
     this.problem = problem;
   }
@@ -30,6 +31,25 @@ export async function get(path, query) {
   return send(address(path, query), {});
 }
 
+// Requests the instrument of a symbol.
+export async function loadInstrument(symbol) {
+  const { instruments } = await get("instruments", { symbol });
+  setInstrument(symbol, instruments[0] ?? null);
+}
+
+// Requests the instrument of a symbol again. Throws an error if it has changed, because the numbers on the page then mean
+// other prices and amounts.
+export async function checkInstrument(symbol, instrument = instrumentOf(symbol)) {
+  await loadInstrument(symbol);
+  if (instrument !== undefined && instrumentOf(symbol) !== instrument) throw new InstrumentChanged(symbol);
+}
+
+class InstrumentChanged extends Error {
+  constructor(symbol) {
+    super(`The tick size or the lot size of ${symbol} has changed. Check all numbers, and then try again.`);
+  }
+}
+
 // Sends a change with an idempotency key. Without a response, sends the change again, because the server makes it only
 // once. `isFirst` is true if a request with this key added the order, and false if an earlier equal request added it.
 export async function sendChange(method, path, fields, key) {
@@ -40,7 +60,7 @@ export async function sendChange(method, path, fields, key) {
   }
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const response = await send(address(path), options);
+      const response = await send(address(path), options, fields?.symbol);
       return { ...response, isFirst: response.key === key };
     } catch (error) {
       if (!(error instanceof NoResponse) || attempt === PAUSES.length) throw error;
@@ -72,7 +92,7 @@ export async function checkStream() {
   }
 }
 
-async function send(url, options) {
+async function send(url, options, symbol) {
   let response;
   let text;
   try {
@@ -84,7 +104,7 @@ async function send(url, options) {
   const body = text ? parseBody(text) : null;
   if (!response.ok) {
     if (response.status === 401) document.dispatchEvent(new Event("oms:locked"));
-    throw new Rejected(response.status, body ?? {});
+    throw new Rejected(response.status, body ?? {}, symbol);
   }
   return { ...body, key: response.headers.get("Idempotency-Key") };
 }
@@ -100,12 +120,12 @@ function parseBody(text) {
 const bookOf = (side) => (side === "BUY" ? "asks" : "bids");
 
 const MESSAGES = {
-  insufficient_liquidity: ({ side, requested, available }) =>
+  insufficient_liquidity: ({ symbol, side, requested, available }) =>
     available > 0n
-      ? `Only ${grouped(available)} of ${grouped(requested)} are available in the ${bookOf(side)}.`
+      ? `Only ${unitsOf(symbol).amount(available)} of ${unitsOf(symbol).amount(requested)} are available in the ${bookOf(side)}.`
       : `There are no ${bookOf(side)}.`,
-  price_bound: ({ bound, total_price }) =>
-    `The total has changed from ${grouped(bound)} to ${grouped(total_price)}. Nothing was traded.`,
+  price_bound: ({ symbol, bound, total_price }) =>
+    `The total has changed from ${unitsOf(symbol).money(bound)} to ${unitsOf(symbol).money(total_price)}. Nothing was traded.`,
   duplicate_order: ({ order_id }) => `Order id ${order_id} has been used already. Choose another one.`,
   order_not_found: ({ order_id }) => `Order ${order_id} is no longer in the book. It was filled or removed.`,
   invalid_order: ({ field, allowed }) => `${FIELDS[field] ?? field} must be ${allowed}.`,

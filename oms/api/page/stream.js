@@ -2,7 +2,7 @@
 
 import { Book, Gap } from "./book.js";
 import { read } from "./exact.js";
-import { NO_ACCESS, Rejected, address, checkStream, get } from "./server.js";
+import { NO_ACCESS, Rejected, address, checkStream, get, loadInstrument } from "./server.js";
 
 const FIRST_PAUSE = 250; // milliseconds
 const LONGEST_PAUSE = 10_000;
@@ -37,7 +37,7 @@ export class Stream {
     const turn = this.#begin(symbol);
     this.callbacks.onState("connecting");
     try {
-      const { symbols } = await get("symbols");
+      const symbols = await this.#load();
       if (turn !== this.#turn) return;
       this.callbacks.onSymbols(symbols);
     } catch (error) {
@@ -48,12 +48,19 @@ export class Stream {
     else this.#listen(turn);
   }
 
+  // Requests the symbols, and the instrument of the symbol of the stream.
+  async #load() {
+    const instrument = this.#symbol === null ? null : loadInstrument(this.#symbol);
+    const [{ symbols }] = await Promise.all([get("symbols"), instrument]);
+    return symbols;
+  }
+
   // Requests the symbols. Without a response, the connection is lost, even if the WebSocket does not report it.
   async refresh() {
     if (document.hidden || this.state !== "live") return;
     const turn = this.#turn;
     try {
-      const { symbols } = await get("symbols");
+      const symbols = await this.#load();
       if (turn !== this.#turn) return;
       this.#failures = 0; // not earlier, so that a connection that breaks at once gets longer and longer pauses
       this.callbacks.onSymbols(symbols);
@@ -87,8 +94,9 @@ export class Stream {
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       if (turn !== this.#turn) return null;
+      let message;
       try {
-        const message = read(data);
+        message = read(data);
         if (book === null) book = new Book(message);
         else book.apply(message);
       } catch (error) {
@@ -97,6 +105,7 @@ export class Stream {
         throw error;
       }
       this.#live();
+      if (message.type === "OrdersRemoved") this.refresh(); // perhaps the orders were converted to another instrument
       return this.callbacks.onBook(book);
     };
     socket.onclose = () => {

@@ -1,8 +1,9 @@
 // The list of the latest trades, newest first.
 
-import { arrange, find, make, write } from "./elements.js";
-import { divided, grouped } from "./exact.js";
+import { arrange, find, labeled, make, write } from "./elements.js";
+import { grouped } from "./exact.js";
 import { fit } from "./lists.js";
+import { labelsOf, unitsOf } from "./units.js";
 
 export function drawTape(trades) {
   arrange(find("trades"), trades, ({ trade_id }) => String(trade_id), create, () => {});
@@ -11,14 +12,15 @@ export function drawTape(trades) {
 }
 
 function create(trade) {
+  const units = unitsOf(trade.symbol);
   return make(
     "tr",
     {},
     make("th", { scope: "row", data: { name: "Trade" } }, named(trade)),
     make("td", { data: { name: "Side" } }, make("span", { className: "side", data: { side: trade.side } }, trade.side)),
-    write(make("td", { data: { name: "Amount" } }), grouped(trade.amount)),
-    write(make("td", { className: "average", data: { name: "Average" } }), divided(trade.total_price, trade.amount, 2)),
-    write(make("td", { data: { name: "Total" } }), grouped(trade.total_price)),
+    write(make("td", { data: { name: "Amount" } }), units.amount(trade.amount)),
+    write(make("td", { className: "average", data: { name: "Average" } }), units.average(trade.total_price, trade.amount, 2)),
+    write(make("td", { data: { name: labeled("Total", labelsOf(trade.symbol).money) } }), units.total(trade.total_price)),
   );
 }
 

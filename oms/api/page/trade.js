@@ -2,9 +2,10 @@
 
 import { confirmed, details } from "./confirm.js";
 import { find, symbolName } from "./elements.js";
-import { divided, grouped, parsed } from "./exact.js";
+import { divided } from "./exact.js";
 import { Form } from "./fields.js";
-import { get, newKey, sendChange } from "./server.js";
+import { checkInstrument, get, newKey, sendChange } from "./server.js";
+import { instrumentOf, labelsOf, unitsOf } from "./units.js";
 
 export class TradeForm {
   #form = new Form(find("trade"));
@@ -26,6 +27,20 @@ export class TradeForm {
     this.requote();
   }
 
+  // Shows the amount, its label, and the quote in the units of the symbol. `amount` is the number of lots that the user has
+  // typed before a change of the units, or undefined to keep the text.
+  showUnits(amount) {
+    const units = unitsOf(this.#symbol);
+    this.#form.showUnit("amount", "Amount", labelsOf(this.#symbol).amount, units.hasDecimals);
+    if (amount !== undefined) find("trade-amount").value = units.amount(amount);
+    this.requote();
+  }
+
+  // Returns the number of lots that the user has typed, or undefined for any other text.
+  get amount() {
+    return unitsOf(this.#symbol).readAmount(this.#form.text("amount")).number;
+  }
+
   // Requests a new quote. There is at most one request at a time, and the last request is for the latest input.
   async requote() {
     this.#pending = true;
@@ -39,7 +54,7 @@ export class TradeForm {
 
   async #quote() {
     const query = this.#query();
-    if (!query) return this.#show(null, "");
+    if (!query) return this.#show(null, this.#offLot());
     try {
       const quote = await get("quote", query);
       if (query.symbol === this.#symbol) this.#show(quote, "");
@@ -49,8 +64,15 @@ export class TradeForm {
   }
 
   #query() {
-    const amount = parsed(this.#form.text("amount"));
-    return amount && this.#symbol !== null ? { symbol: this.#symbol, side: this.#form.text("side"), amount } : null;
+    const { amount } = this;
+    const isKnown = instrumentOf(this.#symbol) !== undefined; // if not, the units of the amount are unknown too
+    return amount && isKnown ? { symbol: this.#symbol, side: this.#form.text("side"), amount } : null;
+  }
+
+  // Returns the problem of an amount between two lots. Other text may still become an amount while the user types.
+  #offLot() {
+    const { problem = "" } = unitsOf(this.#symbol).readAmount(this.#form.text("amount"));
+    return problem.includes("between") ? problem : "";
   }
 
   #show(quote, problem) {
@@ -68,34 +90,52 @@ export class TradeForm {
     this.#form.showOutcome("");
   }
 
+  // Returns true if the instrument is still the same. Otherwise, shows the problem.
+  async #isUnchanged(symbol, instrument) {
+    try {
+      await checkInstrument(symbol, instrument);
+      return true;
+    } catch (error) {
+      this.#form.showProblem(error.message, "amount");
+      return false;
+    }
+  }
+
   async #review() {
     const form = this.#form;
-    if (this.#symbol === null) return form.showProblem("There is no symbol yet. Add an order first.");
-    if (!form.number("amount", "Amount")) return form.showProblem("Amount must be a whole number of at least 1.", "amount");
+    const symbol = this.#symbol;
+    if (symbol === null) return form.showProblem("There is no symbol yet. Add an order first.");
+    if (!(await this.#isUnchanged(symbol))) return null;
+    const instrument = instrumentOf(symbol);
+    const units = unitsOf(symbol);
+    const { number: amount, problem } = units.readAmount(form.text("amount"));
+    if (!amount) return form.showProblem(units.hasDecimals ? problem : "Amount must be a whole number of at least 1.", "amount");
     let quote;
     try {
-      quote = await get("quote", this.#query());
+      quote = await get("quote", { symbol, side: form.text("side"), amount });
     } catch (error) {
       form.showProblem(error.message, "amount");
       this.#rejected = true;
       return this.#show(null, error.message);
     }
-    const trade = await confirmed(dialogOf(quote));
+    if (!(await this.#isUnchanged(symbol, instrument))) return null;
+    const trade = await confirmed(dialogOf(quote, instrument));
     if (trade === null) return null;
     find("trade-amount").value = "";
     await this.requote();
-    form.showOutcome(`${pastOf(trade.side)} ${grouped(trade.amount)} for ${grouped(trade.total_price)} (trade ${trade.trade_id}).`);
+    form.showOutcome(summary(trade));
     return find("trade-amount").focus();
   }
 }
 
 function pairsOf(quote) {
-  const { side, amount, total_price, worst_price, best_price, slippage } = quote;
+  const { symbol, side, amount, total_price, worst_price, best_price, slippage } = quote;
+  const units = unitsOf(symbol);
   return [
-    [side === "BUY" ? "You pay" : "You receive", grouped(total_price)],
-    ["Average price", divided(total_price, amount, 4)],
-    ["Worst price", grouped(worst_price)],
-    ["Slippage", `${grouped(slippage)} (${basisPoints(slippage, best_price * amount)} bp)`],
+    [side === "BUY" ? "You pay" : "You receive", units.money(total_price)],
+    ["Average price", units.average(total_price, amount, 4)],
+    ["Worst price", units.price(worst_price)],
+    ["Slippage", `${units.money(slippage)} (${basisPoints(slippage, best_price * amount)} bp)`],
   ];
 }
 
@@ -104,21 +144,26 @@ function basisPoints(slippage, atBest) {
   return isTiny ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
 }
 
-function dialogOf(quote) {
+function dialogOf(quote, instrument) {
   const { symbol, side, amount, total_price } = quote;
   const bound = side === "BUY" ? "max_total_price" : "min_total_price";
   const fields = { symbol, side, amount, [bound]: total_price };
   const key = newKey();
+  const units = unitsOf(symbol);
   const action = side === "BUY" ? "Buy" : "Sell";
   return {
-    title: [`${action} ${grouped(amount)} `, symbolName(symbol)],
+    title: [`${action} ${units.amount(amount)} `, symbolName(symbol)],
     pairs: pairsOf(quote),
     note: "You trade at this total or a better one. If the book has moved against you, nothing is traded.",
-    label: `${action} for ${grouped(total_price)}`,
-    send: () => sendChange("POST", "trades", fields, key),
+    label: `${action} for ${units.money(total_price)}`,
+    send: async () => {
+      await checkInstrument(symbol, instrument);
+      return sendChange("POST", "trades", fields, key);
+    },
   };
 }
 
-function pastOf(side) {
-  return side === "BUY" ? "Bought" : "Sold";
+function summary({ symbol, side, amount, total_price, trade_id }) {
+  const units = unitsOf(symbol);
+  return `${side === "BUY" ? "Bought" : "Sold"} ${units.amount(amount)} for ${units.money(total_price)} (trade ${trade_id}).`;
 }
