@@ -38,7 +38,7 @@ class Past:
             page = self._archive.page_of_events(query.after, query.limit)
         except JournalError as error:
             raise _not_readable(error) from None
-        _check_available(page, query.after, "events", "open a stream, whose snapshot contains all orders")
+        _check_available(page, query.after, "event", "open a stream, whose snapshot contains all orders")
         messages = [message_of(event, event.sequence - 1) for event in page.events]
         following = page.events[-1].sequence if page.more else None
         return json_response({"first": page.first, "events": messages, "next": following})
@@ -50,7 +50,7 @@ class Past:
         except JournalError as error:
             raise _not_readable(error) from None
         _check_available(
-            page, query.after, "trades", "leave out after to begin with the first available trade"
+            page, query.after, "trade", "leave out after to begin with the first available trade"
         )
         following = page.events[-1].trade.trade_id if page.more else None
         return json_response(
@@ -61,7 +61,9 @@ class Past:
 def _check_available(page: EventPage | TradePage, after: int | None, name: str, remedy: str) -> None:
     """Raise ProblemError if events or trades after `after` are no longer available."""
     if after is not None and after + 1 < page.first:
-        detail = f"the {name} {after + 1} to {page.first - 1} are no longer available; {remedy}"
+        first, last = after + 1, page.first - 1
+        which = f"{name} {first} is" if first == last else f"{name}s {first} to {last} are"
+        detail = f"{which} no longer available; {remedy}"
         raise ProblemError("no_longer_available", detail, {"first": page.first})
 
 

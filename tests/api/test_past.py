@@ -82,7 +82,7 @@ def test_dropped_events_are_a_problem_if_they_are_requested(tmp_path: Path) -> N
         rejection = problem(client.get("/events?after=3"))
         assert (rejection["status"], rejection["code"]) == (410, "no_longer_available")
         assert rejection["first"] == first
-        assert f"the events 4 to {first - 1} are no longer available" in rejection["detail"]
+        assert f"events 4 to {first - 1} are no longer available" in rejection["detail"]
         page = client.get("/events?limit=1").json()
         assert (page["first"], page["events"][0]["sequence"]) == (first, first)
         assert client.get(f"/events?after={first - 1}").json()["events"][0]["sequence"] == first

@@ -257,7 +257,7 @@ MESSAGES = [
     Message(
         "no_longer_available",
         sent("GET", "/events?after=0"),
-        "the events 1 to 2 are no longer available",
+        "events 1 to 2 are no longer available",
         "",
         "open a stream, whose snapshot contains all orders",
     ),

@@ -229,5 +229,11 @@ def test_a_replay_writes_only_to_a_new_journal(tmp_path: Path, capsys: pytest.Ca
     printed = json.loads(out(capsys, "replay", str(recording), "--journal", file, "--json"))
     with journal.open(file, verify=True) as om:
         assert len(om) == printed["resting_orders"] == 2
+        assert om.journal is not None
+        assert [event.time for event in om.journal.read()] == [
+            34_200_100_000_000,
+            34_200_200_000_000,
+            34_200_300_000_000,
+        ]
     assert run(["replay", str(recording), "--journal", file]) == 2
     assert "exists already" in capsys.readouterr().err

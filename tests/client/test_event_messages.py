@@ -73,7 +73,7 @@ def test_events_that_are_no_longer_available_raise_an_error() -> None:
     with Client(URL, transport=InProcess(create_app(om, Settings()))) as client:
         om.remove_orders()
         assert [event.sequence for event in client.events()] == [2]
-        with pytest.raises(RequestRejectedError, match="the events 1 to 1 are no longer available") as caught:
+        with pytest.raises(RequestRejectedError, match="event 1 is no longer available") as caught:
             client.events(after=0)
         assert (caught.value.code, caught.value.outcome_unknown) == ("no_longer_available", False)
 
