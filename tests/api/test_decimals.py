@@ -226,7 +226,7 @@ def test_the_integers_and_the_decimals_come_from_the_same_state() -> None:
     thread.start()
     try:
         with TestClient(app) as client:
-            for _ in range(50):
+            for _ in range(20):
                 for path in ("/orders/1", "/depth?symbol=JPM&side=BUY", "/orders"):
                     content = client.get(f"{path}{'&' if '?' in path else '?'}decimals=true").json()
                     (level,) = content.get("levels", content.get("orders", [content]))

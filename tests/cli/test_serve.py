@@ -164,6 +164,7 @@ def test_a_symbol_with_two_instruments_is_an_error(
     assert expected in error_of(capsys, *option, "--instruments", str(file))
 
 
+@pytest.mark.slow
 def test_the_service_starts_with_the_declared_instruments(tmp_path: Path) -> None:
     first = ("--instrument", "A=B=0.01:1", "--instrument", "BTC=0.5:0.001:USD")
     with oms_serve("--no-journal", *first) as (process, url):
