@@ -81,11 +81,11 @@ def open_journal(file: Path) -> None:
 def plain_hashes(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA integrity_check").fetchall()
     last, total = bytes(32), 0
-    for row in connection.execute("SELECT sequence, batch, kind, note, body FROM events ORDER BY sequence"):
-        sequence, batch, kind, _, body = row
+    for row in connection.execute("SELECT sequence, batch, kind, time, body FROM events ORDER BY sequence"):
+        sequence, batch, kind, time, body = row
         json.loads(body)
         hashed = sha256(b"text\n" + body.encode()).digest()
-        last = sha256(last + hashed + f"event\n{sequence}\n{batch}\n{kind}\n-".encode()).digest()
+        last = sha256(last + hashed + f"event\n{sequence}\n{batch}\n{kind}\n@{time}\n-".encode()).digest()
     for order_id, symbol, side, amount, price in plain_rows(connection):
         text = (
             f'{{"order_id":{order_id},"symbol":"{symbol}","side":"{side}","amount":{amount},"price":{price}}}'

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 from oms import Order, OrderAdded, OrderManagement, Side, journal
@@ -25,7 +26,7 @@ class Bare:
         for statement in (
             "PRAGMA journal_mode=WAL",
             "PRAGMA synchronous=FULL",
-            "CREATE TABLE events (sequence INTEGER PRIMARY KEY, batch, kind, note, body, hash)",
+            "CREATE TABLE events (sequence INTEGER PRIMARY KEY, batch, kind, note, body, hash, time)",
             "CREATE TABLE orders (order_id INTEGER PRIMARY KEY, symbol, side, amount, price)",
             "CREATE TABLE heads (name TEXT PRIMARY KEY, sequence, trade, orders, sum, hash, seal, syncs)",
         ):
@@ -36,10 +37,10 @@ class Bare:
         run = self.connection.execute
         run("BEGIN")
         if len(events) == 1:
-            run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", events[0])
+            run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", events[0])
             run("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", orders[0])
         else:
-            self.connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", events)
+            self.connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", events)
             self.connection.executemany("INSERT INTO orders VALUES (?, ?, ?, ?, ?)", orders)
         last = events[-1][0]
         head = ("now", last, 1, last, bytes(32), bytes(32), bytes(32), 0)
@@ -48,7 +49,10 @@ class Bare:
 
 
 def rows(numbers: Iterable[int]) -> list[tuple[tuple[Any, ...], ...]]:
-    return [((n, n, "OrderAdded", None, BODY % n, bytes(32)), (n, SYMBOL, "BUY", 20, 2000)) for n in numbers]
+    return [
+        ((n, n, "OrderAdded", None, BODY % n, bytes(32), time_ns()), (n, SYMBOL, "BUY", 20, 2000))
+        for n in numbers
+    ]
 
 
 def best_of(turns: int, calls: dict[str, Callable[[int], object]]) -> dict[str, float]:
@@ -92,7 +96,7 @@ def test_a_durable_batch_takes_at_most_twice_as_long_as_a_plain_executemany(tmp_
 
     sql_rows = {turn: rows(numbers(turn)) for turn in range(40)}
     events = {
-        turn: [OrderAdded(Order(n, SYMBOL, Side.BUY, 20, 2000), sequence=n) for n in numbers(turn)]
+        turn: [OrderAdded(Order(n, SYMBOL, Side.BUY, 20, 2000), n, time=time_ns()) for n in numbers(turn)]
         for turn in range(40)
     }
 

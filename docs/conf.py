@@ -34,7 +34,11 @@ nitpick_ignore_regex = [
     (r"py:class", r"oms\.journal\.connection\.Connection"),  # a protocol like sqlite3.Connection
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
     (r"py:class", r"oms\.feeds\.orders\.messages\.Columns"),  # an alias for sequences of numbers
+    (r"py:class", "OrderId"),  # an alias for int or str
+    (r"py:class", "Id"),  # a type variable for the id in an OrderFill
+    (r"py:class", r"oms\.frames\.Frame"),  # a protocol for data frames
     (r"py:class", r"oms\.id_map\.[KL]"),  # type variables for the keys of an IdMap
+    (r"py:class", r"oms\.frames\.Frame"),  # a protocol of data frames and Arrow tables
 ]
 default_role = "code"  # docstrings write names in single backticks
 autodoc_member_order = "bysource"

@@ -14,6 +14,7 @@
 from typing import TYPE_CHECKING
 
 from oms.columns import to_columns
+from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -40,11 +41,26 @@ from oms.events import (
 from oms.id_map import IdMap
 from oms.instrument import Instrument
 from oms.management import OrderManagement
+from oms.matching import MatchingEngine
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
+from oms.sides import SUBMITTER_SIDES
+from oms.submission import (
+    CancelReason,
+    Execution,
+    OpenOrder,
+    PostOnly,
+    QueueAhead,
+    SelfTradePrevention,
+    Submission,
+    TimeInForce,
+)
+from oms.top_of_book import TopOfBook
 
 __all__ = [
+    "CancelReason",
     "DuplicateOrderError",
     "Event",
+    "Execution",
     "IdMap",
     "Instrument",
     "InstrumentKeeper",
@@ -53,7 +69,9 @@ __all__ = [
     "InvalidOrderError",
     "Journal",
     "JournalError",
+    "MatchingEngine",
     "OmsError",
+    "OpenOrder",
     "OpenTransactionError",
     "Order",
     "OrderAdded",
@@ -61,14 +79,25 @@ __all__ = [
     "OrderFill",
     "OrderManagement",
     "OrderNotFoundError",
+    "OrderReduced",
     "OrderRemoved",
+    "OrderReplaced",
+    "OrderSubmitted",
     "OrdersAdded",
+    "OrdersCanceled",
     "OrdersRemoved",
+    "PostOnly",
     "PriceBoundError",
     "PriceLevel",
+    "QueueAhead",
     "Quote",
+    "SUBMITTER_SIDES",
+    "SelfTradePrevention",
     "Side",
     "Snapshot",
+    "Submission",
+    "TimeInForce",
+    "TopOfBook",
     "Trade",
     "TradePlaced",
     "to_columns",

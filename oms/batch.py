@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import filterfalse, islice
 
-from oms.errors import DuplicateOrderError, InvalidOrderError, OrderNotFoundError
+from oms.books import BULK, Batch, Change
+from oms.errors import InvalidOrderError, OrderNotFoundError
 from oms.events import OrderAdded, OrderAmended, OrderRemoved, OrdersAdded
-from oms.ledger import Change
 from oms.management import OrderManagement
-from oms.models import MAX_INT, Order, OrderRow, check_order, new_order
-from oms.order_rows import check_orders
+from oms.models import MAX_INT, OrderRow, new_order
+from oms.order_rows import check_rows
 
-__all__ = ["amount_change", "change_orders"]
-
-BULK = 20
-"""Above this number of new orders, a single sort is faster than individual inserts."""
+__all__ = ["amount_change", "change_orders", "unused_ids"]
 
 
-def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: Sequence[Order]) -> None:
+def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: Sequence[OrderRow]) -> None:
     """Set the amounts of resting orders and add new orders. Either all changes are made, or none.
 
-    `amounts` maps order ids to new amounts, in lots. An amount of 0 removes the order. The result is the same
+    `amounts` maps order ids to new amounts, in lots. An amount of 0 removes the order. `new_orders` contains
+    Orders, or plain tuples of their fields. The result is the same
     as calling `amend_order`, `remove_order`, and `add_order` in a transaction. More than 20 new orders are
     added with a single `add_orders`. This function is faster than those calls. It acquires the lock only
     once, and it creates events only if there is a subscriber, a journal, or an open transaction.
@@ -42,54 +41,73 @@ def change_orders(om: OrderManagement, amounts: Mapping[int, int], new_orders: S
     with ledger.lock:
         if ledger.busy:
             ledger.admit()
-        changes = _amendments(books.orders, amounts)
-        if len(new_orders) > BULK:
-            check_orders(new_orders)
+        changed = _changed(books.orders, amounts)
+        if new_orders:
+            check_rows(new_orders)
             books.check_new(new_orders)
-            changes.append((OrdersAdded, tuple(new_orders)))
+        if ledger.needs_events:
+            _commit_with_events(om, changed, new_orders)
         else:
-            changes += _additions(books.orders, new_orders)
-        if len(changes) == 1:
-            ledger.commit(*changes[0])
-        elif not ledger.needs_events:
-            ledger.commit_all(changes)
-        else:
-            with om.transaction():
-                for kind, subject in changes:
-                    ledger.commit(kind, subject)
+            added = 1 if len(new_orders) > BULK else len(new_orders)
+            ledger.commit_batch(Batch(changed, new_orders, len(changed) + added))
 
 
-def _amendments(orders: Mapping[int, OrderRow], amounts: Mapping[int, int]) -> list[Change]:
-    changes: list[Change] = []
-    for order_id, amount in amounts.items():
-        before = orders.get(order_id)
-        if before is None:
+def _changed(orders: Mapping[int, OrderRow], amounts: Mapping[int, int]) -> list[tuple[OrderRow, int]]:
+    """Return each order whose amount changes, and its new amount. Check all ids and amounts."""
+    values = amounts.values()
+    if not (amounts.keys() <= orders.keys() and _are_valid(values)):
+        order_id, amount = next(
+            (order_id, amount)
+            for order_id, amount in amounts.items()
+            if order_id not in orders or not _are_valid([amount])
+        )
+        if order_id not in orders:
             raise OrderNotFoundError(order_id)
-        if type(amount) is not int or not 0 <= amount <= MAX_INT:
-            raise InvalidOrderError("amounts", amount, f"ints in 0..{MAX_INT}")
-        change = amount_change(before, amount)
-        if change is not None:
-            changes.append(change)
-    return changes
+        raise InvalidOrderError("amounts", amount, f"ints in 0..{MAX_INT}")
+    rows = map(orders.__getitem__, amounts)
+    return [(row, amount) for row, amount in zip(rows, values, strict=True) if amount != row[3]]
 
 
-def amount_change(order: OrderRow, amount: int) -> Change | None:
-    """Return the change that sets the amount of an order, or None if the order already has this amount.
+def _are_valid(amounts: Collection[int]) -> bool:
+    kinds = set(map(type, amounts))
+    return not kinds or (kinds == {int} and 0 <= min(amounts) <= max(amounts) <= MAX_INT)
 
-    If the amount is 0, the change removes the order.
-    """
+
+def _commit_with_events(
+    om: OrderManagement, changed: Iterable[tuple[OrderRow, int]], new_orders: Sequence[OrderRow]
+) -> None:
+    changes = [amount_change(order, amount) for order, amount in changed]
+    if len(new_orders) > BULK:
+        changes.append((OrdersAdded, tuple(map(new_order, new_orders))))
+    else:
+        changes += [(OrderAdded, new_order(order)) for order in new_orders]
+    if len(changes) == 1:
+        om._ledger.commit(*changes[0])
+        return
+    with om.transaction():
+        for kind, subject in changes:
+            om._ledger.commit(kind, subject)
+
+
+def amount_change(order: OrderRow, amount: int) -> Change:
+    """Return the change that sets the amount of an order, or that removes the order if the amount is 0."""
     if not amount:
         return OrderRemoved, order
-    if amount == order[3]:
-        return None
     return OrderAmended, (new_order(order), new_order((*order[:3], amount, order[4])))
 
 
-def _additions(orders: Mapping[int, OrderRow], new_orders: Sequence[Order]) -> list[Change]:
-    new_ids: set[int] = set()
-    for order in new_orders:
-        check_order(*order)
-        if order.order_id in orders or order.order_id in new_ids:
-            raise DuplicateOrderError(order.order_id)
-        new_ids.add(order.order_id)
-    return [(OrderAdded, order) for order in new_orders]
+def unused_ids(om: OrderManagement, ids: Iterator[int], number: int) -> list[int]:
+    """Return the next `number` ids of an iterator that no resting order has. O(1) for each id.
+
+    >>> from itertools import count
+    >>> from oms import OrderManagement, Side
+    >>> om = OrderManagement()
+    >>> om.add_order(2, "JPM", Side.BUY, 20, 20)
+    >>> unused_ids(om, count(1), 3)
+    [1, 3, 4]
+
+    """
+    with om._ledger.lock:
+        if om._ledger.busy:
+            om._ledger.admit()
+        return list(islice(filterfalse(om._books.orders.__contains__, ids), number))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from oms.errors import DuplicateOrderError
 from oms.events import (
-    Event,
     OrderAdded,
     OrderAmended,
     OrderRemoved,
@@ -24,11 +23,57 @@ from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
 
-__all__ = ["APPLY", "Books", "ORDERS_BEFORE", "UNDO", "before_image", "touched"]
+__all__ = [
+    "APPLY",
+    "BULK",
+    "Batch",
+    "Books",
+    "Change",
+    "ORDERS_BEFORE",
+    "PARTS",
+    "Steps",
+    "UNDO",
+    "parts_of",
+]
 
+
+BULK = 20
+"""Above this number of new orders, a single sort is faster than individual inserts."""
 
 _ORDER_ID = itemgetter(0)
 BookName = tuple[str, Side]
+
+Change = tuple[type, Any]
+"""The kind and the subject of a change. The kind is the class of its event."""
+
+
+class Batch(NamedTuple):
+    """Changes of many orders that are made together, without events.
+
+    `changed` contains resting orders with their new amounts. An amount of 0 removes the order. `added`
+    contains new orders. `events` is the number of events that describe these changes.
+    """
+
+    changed: Sequence[tuple[OrderRow, int]]
+    added: Sequence[OrderRow]
+    events: int
+
+    def changes(self) -> list[Change]:
+        """Return changes of the same orders, for `Books.restore`."""
+        return [(OrdersRemoved, [order for order, _ in self.changed]), (OrdersAdded, self.added)]
+
+
+class Steps:
+    """Changes that are made one after another, because each depends on the books after the one before."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: list[Change] = []
+
+    def changes(self) -> list[Change]:
+        """Return the changes so far. The last one may be incomplete."""
+        return self.made
 
 
 class Books:
@@ -123,6 +168,21 @@ class Books:
             book.remove(before)
             book.add(after)
 
+    def apply(self, batch: Batch) -> None:
+        """Make the changes of a batch. O(m log n)."""
+        changed, added, _ = batch
+        by_name = self.by_name
+        for order, amount in changed:
+            if amount:
+                by_name[order[1:3]].resize(order, amount)
+            else:
+                self.remove(order)
+        if len(added) > BULK:
+            self.add_many(added)
+        else:
+            for order in added:
+                self.add(order)
+
     def trade(self, change: tuple[Trade, int | None]) -> None:
         """Remove a trade's filled amounts from its book. O(k log n)."""
         trade, _ = change
@@ -140,22 +200,44 @@ class Books:
 
     # ------------------------------------------------------------------ recovery and checks
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def load(self, snapshot: Snapshot) -> None:
         """Load a snapshot into empty books. O(n log n) for n orders."""
         self.add_many(snapshot.orders)
         self.next_trade_id, self.instruments = snapshot.next_trade_id, dict(snapshot.instruments)
 
-    def recover(self, orders: dict[int, OrderRow | None], names: Collection[BookName]) -> None:
-        """Restore earlier versions of some orders, and rebuild the books in `names`. O(n log n).
+    def copy_to(self, target: Books) -> None:
+        """Copy all orders, levels, counters, and instruments to empty books. O(n) for n orders."""
+        target.orders.update(self.orders)
+        for name, book in self.by_name.items():
+            target.by_name[name] = book.copy(target.orders)
+        target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
 
-        `orders` maps each order id to the earlier order, or to None if the order did not exist. The current
-        state of these orders and books does not matter, so you can repeat an interrupted call.
+    def extra(self) -> tuple[Any, ...]:
+        """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""
+        return ()
+
+    def load_extra(self, extra: tuple[Any, ...]) -> None:
+        """Load what `extra` has returned."""
+
+    def restore(self, changes: Sequence[Change]) -> None:
+        """Restore the state before these changes. O(n log n).
+
+        The current state of the changed orders and books does not matter. So the last change may be
+        incomplete, and an interrupted call can be repeated.
         """
-        for order_id, order in orders.items():
-            if order is None:
+        orders: dict[int, OrderRow | None] = {}
+        names: set[BookName] = set()
+        for kind, subject in reversed(parts_of(changes)):
+            if kind is TradePlaced:
+                self.next_trade_id = subject[0].trade_id
+            for order, rested in ORDERS_BEFORE[kind](subject):
+                orders[order[0]] = order if rested else None
+                names.add(order[1:3])
+        for order_id, before in orders.items():
+            if before is None:
                 self.orders.pop(order_id, None)
             else:
-                self.orders[order_id] = order
+                self.orders[order_id] = before
         for name in names:
             self.by_name.pop(name, None)
         self.add_many([order for order in self.orders.values() if order[1:3] in names])
@@ -198,19 +280,20 @@ def _grouped(orders: Iterable[OrderRow]) -> dict[tuple[str, Side], list[OrderRow
     return groups
 
 
-def before_image(kind: type[Event], subject: Any) -> dict[int, OrderRow | None]:
-    """Return the orders that an event changes, by id, as they were before it. New orders map to None."""
-    return {order[0]: order if rested else None for order, rested in ORDERS_BEFORE[kind](subject)}
-
-
-def touched(kind: type[Event], subject: Any) -> set[BookName]:
-    """Return the names of the books that an event changes."""
-    return {order[1:3] for order, _ in ORDERS_BEFORE[kind](subject)}
+def parts_of(changes: Iterable[Change]) -> list[Change]:
+    """Return the changes, with each change that has parts replaced by its parts. O(m) for m parts."""
+    parts: list[Change] = []
+    for kind, subject in changes:
+        if kind in PARTS:
+            parts += PARTS[kind](subject)
+        else:
+            parts.append((kind, subject))
+    return parts
 
 
 Transition = Callable[..., None]
 
-APPLY: dict[type[Event], Transition] = {
+APPLY: dict[type, Transition] = {
     OrderAdded: Books.add,
     OrdersAdded: Books.add_many,
     OrderRemoved: Books.remove,
@@ -226,7 +309,7 @@ def _undo_amend(books: Books, change: tuple[Order, Order]) -> None:
     books.amend((after, before))
 
 
-UNDO: dict[type[Event], Transition] = {
+UNDO: dict[type, Transition] = {
     OrderAdded: Books.remove,
     OrdersAdded: Books.remove_many,
     OrderRemoved: Books.add,
@@ -246,7 +329,7 @@ def _before_trade(change: tuple[Trade, int | None]) -> Iterator[tuple[OrderRow, 
     yield (order_id, symbol, side, amount + remaining, price), True
 
 
-ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]]] = {
+ORDERS_BEFORE: dict[type, Callable[[Any], Iterable[tuple[OrderRow, bool]]]] = {
     OrderAdded: lambda order: [(order, False)],
     OrdersAdded: lambda orders: zip(orders, repeat(False), strict=False),
     OrderRemoved: lambda order: [(order, True)],
@@ -259,3 +342,6 @@ ORDERS_BEFORE: dict[type[Event], Callable[[Any], Iterable[tuple[OrderRow, bool]]
 The function takes the event's subject. It returns each order as it was before the event, paired with True if
 the order was already in the book, or with False if the event added it.
 """
+
+PARTS: dict[type, Callable[[Any], Iterable[Change]]] = {}
+"""Maps each event type that consists of several changes to a function that returns them, in order."""

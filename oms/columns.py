@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple, cast
 
 from oms.errors import InvalidArgumentError
 from oms.events import KINDS, Event
+from oms.instrument import Instrument
 from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
 
 __all__ = ["EVENT_COLUMNS", "event_rows", "to_columns"]
@@ -23,7 +25,16 @@ class _Shape(NamedTuple):
     rows: Callable[[Any], Iterable[Row]]
 
 
-def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[str, list[Any]]:
+_PRICES = frozenset({"price", "best_price", "worst_price"})
+_AMOUNTS = frozenset({"requested", "amount", "shortfall", "change"})
+_TOTALS = frozenset({"total_price", "slippage"})
+
+Instruments = Mapping[str, Instrument] | Instrument
+
+
+def to_columns(
+    values: Iterable[object], *, kind: type | None = None, instruments: Instruments | None = None
+) -> dict[str, list[Any]]:
     """Convert values of one kind to a dict of columns, which you can pass to a data frame.
 
     The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side becomes the string "BUY" or
@@ -38,8 +49,14 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
 
     If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
 
-    Raises InvalidArgumentError if the values are not all of one of these kinds, or if there are no values and
-    `kind` is None.
+    With `instruments`, prices, amounts, and total prices are exact Decimals, and an average price is a float
+    in the same unit. `instruments` maps symbols to Instruments, as `OrderManagement.instruments` does, or is
+    one Instrument for all values. For an OrderFill or a PriceLevel, which have no symbol, it must be one
+    Instrument. If orders have been converted to other sizes, the events before the conversion are in the old
+    ticks and lots. Convert them with the old instrument.
+
+    Raises InvalidArgumentError if the values are not all of one of these kinds, if there are no values and
+    `kind` is None, or if a value has no instrument in `instruments`.
 
     >>> from oms import OrderManagement, Side
     >>> om = OrderManagement()
@@ -56,6 +73,8 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
     {'order_id': [1, 4], 'amount': [20, 2], 'price': [20, 21]}
     >>> to_columns([], kind=PriceLevel)
     {'price': [], 'amount': [], 'orders': []}
+    >>> to_columns(om.depth("JPM", Side.BUY), instruments=Instrument("0.01"))
+    {'price': [Decimal('0.21')], 'amount': [Decimal('8')], 'orders': [1]}
 
     """
     if not isinstance(values, Iterable):
@@ -72,8 +91,44 @@ def to_columns(values: Iterable[object], *, kind: type | None = None) -> dict[st
             raise InvalidArgumentError("values", value, f"all of one kind, {kind.__name__}")
     names, rows = _SHAPES[kind]
     table = [row for value in items for row in rows(value)]
-    columns = zip(*table, strict=True)
-    return dict(zip(names, map(list, columns), strict=True)) if table else {name: [] for name in names}
+    lists: Iterable[list[Any]] = map(list, zip(*table, strict=True)) if table else ([] for _ in names)
+    columns = dict(zip(names, lists, strict=True))
+    if instruments is not None:
+        _use_decimals(columns, _instrument_of_each(columns, len(table), instruments))
+    return columns
+
+
+def _instrument_of_each(columns: dict[str, list[Any]], rows: int, instruments: object) -> list[Instrument]:
+    """Return the instrument of each row."""
+    if type(instruments) is Instrument:
+        return [instruments] * rows
+    by_symbol = cast("Mapping[object, object]", instruments)
+    if not isinstance(instruments, Mapping):
+        allowed = "a mapping of symbols to Instruments, or one Instrument"
+        raise InvalidArgumentError("instruments", instruments, allowed)
+    if "symbol" not in columns:
+        allowed = "one Instrument for values without a symbol"
+        raise InvalidArgumentError("instruments", by_symbol, allowed, "pass instruments[symbol]")
+    found = [by_symbol.get(symbol) for symbol in columns["symbol"]]
+    for symbol, instrument in zip(columns["symbol"], found, strict=True):
+        if type(instrument) is not Instrument:
+            remedy = "add it to instruments, or call set_instrument(symbol, instrument)"
+            raise InvalidArgumentError("symbol", symbol, "a symbol with an instrument", remedy)
+    return cast("list[Instrument]", found)
+
+
+def _use_decimals(columns: dict[str, list[Any]], instruments: list[Instrument]) -> None:
+    """Replace ticks and lots with Decimals."""
+    for names, convert in (
+        (_PRICES, Instrument.to_price),
+        (_AMOUNTS, Instrument.to_amount),
+        (_TOTALS, Instrument.to_money),
+    ):
+        for name in names & columns.keys():
+            columns[name] = list(map(convert, instruments, columns[name]))
+    if "average_price" in columns:
+        both = zip(columns["total_price"], columns["amount"], strict=True)
+        columns["average_price"] = [float(Fraction(total) / Fraction(amount)) for total, amount in both]
 
 
 def _kind_of(value: object) -> type:

@@ -31,7 +31,7 @@ MOST_DIGITS = 100
 """The maximum number of digits of an integer in a query string, or in a body as a string."""
 
 LONGEST_PAGE = 1_000
-"""The maximum number of orders on one page of `GET /orders`."""
+"""The maximum number of items on one page of `GET /orders`, `GET /events`, or `GET /trades`."""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
@@ -59,6 +59,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "insufficient_liquidity": ProblemKind(409, "The available liquidity is too small"),
     "price_bound": ProblemKind(409, "The total price is worse than the bound"),
     "order_not_found": ProblemKind(404, "No resting order has the id"),
+    "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),

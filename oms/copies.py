@@ -10,52 +10,15 @@ from oms.events import Snapshot
 from oms.ledger import Ledger
 from oms.locked import Locked
 
-__all__ = ["Copyable"]
+__all__ = ["Copyable", "Snapshottable"]
 
 _COPYING = "copying, pickling, or taking a snapshot"
 
 
 class Copyable:
-    """The methods of OrderManagement that copy it or take a snapshot."""
+    """The methods that copy and pickle books."""
 
     _ledger: Ledger
-
-    def snapshot(self) -> Snapshot:
-        """Return the whole state: all resting orders, the last sequence number, and the next trade id.
-
-        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
-        provisional. O(n) for n resting orders.
-
-        >>> from oms import OrderManagement, Side
-        >>> om = OrderManagement()
-        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
-        >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
-        Snapshot(sequence=1, next_trade_id=1,
-            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),),
-            instruments=())
-
-        """
-        with Locked(self, self._ledger):
-            self._ledger.check_closed(_COPYING)
-            return state.snapshot_of(self._ledger)
-
-    @classmethod
-    def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement restored from a snapshot, without a journal, subscribers, or a clock.
-
-        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
-        DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
-
-        >>> from oms import OrderManagement, Side
-        >>> om = OrderManagement()
-        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
-        >>> OrderManagement.from_snapshot(om.snapshot()).state_hash() == om.state_hash()
-        True
-
-        """
-        om = cls()
-        om._ledger.restore(state.checked_snapshot(snapshot))
-        return om
 
     def copy(self) -> Self:
         """Return an independent copy with the same state. It has no journal, no subscribers, and no clock.
@@ -106,3 +69,44 @@ class Copyable:
     def _own(self, blank: Self) -> dict[str, Any]:
         """Return the attributes that a subclass has added."""
         return {name: value for name, value in vars(self).items() if name not in vars(blank)}
+
+
+class Snapshottable(Copyable):
+    """The methods of OrderManagement that take and restore a snapshot."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state: all resting orders, the last sequence number, and the next trade id.
+
+        Raises OpenTransactionError inside a transaction or a what-if, where changes are still
+        provisional. O(n) for n resting orders.
+
+        >>> from oms import OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
+        Snapshot(sequence=1, next_trade_id=1,
+            orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),),
+            instruments=())
+
+        """
+        with Locked(self, self._ledger):
+            self._ledger.check_closed(_COPYING)
+            return state.snapshot_of(self._ledger)
+
+    @classmethod
+    def from_snapshot(cls, snapshot: Snapshot) -> Self:
+        """Return a new OrderManagement restored from a snapshot, without a journal, subscribers, or a clock.
+
+        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
+        DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
+
+        >>> from oms import OrderManagement, Side
+        >>> om = OrderManagement()
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 20)
+        >>> OrderManagement.from_snapshot(om.snapshot()).state_hash() == om.state_hash()
+        True
+
+        """
+        om = cls()
+        om._ledger.restore(state.checked_snapshot(snapshot))
+        return om

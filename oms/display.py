@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, cast
 
-__all__ = ["Aside", "Bar", "Cell", "SHOWN", "as_text", "bounded", "bounded_fields", "counted", "table"]
+__all__ = [
+    "Aside",
+    "Bar",
+    "Cell",
+    "SHOWN",
+    "as_text",
+    "bounded",
+    "bounded_fields",
+    "counted",
+    "shortened",
+    "table",
+    "tables",
+]
 
 SHOWN = 10
 """The maximum number of fills to show, and of price levels per side."""
@@ -56,6 +68,16 @@ def bounded(value: object) -> object:
     return value
 
 
+def shortened(text: str) -> str:
+    """Return the text, or its beginning if it is too long to show.
+
+    >>> shortened("JPM"), len(shortened("J" * 1000))
+    ('JPM', 61)
+
+    """
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the singular or plural.
 
@@ -104,6 +126,19 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
     return f"<table><caption>{_escaped(caption)}</caption>{_row('th', header)}{lines}</table>"
 
 
+def tables(
+    caption: str,
+    figures: Sequence[tuple[str, str | int]],
+    header: Sequence[str],
+    fills: Sequence[Sequence[Cell]],
+    count: int,
+) -> str:
+    """Return an HTML table of figures and one of fills. `count` is the number of fills, shown or not."""
+    hidden = count - len(fills)
+    remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
+    return f"<div>{table(caption, ('', ''), figures)}{table('Fills', header, fills)}{remark}</div>"
+
+
 def _row(tag: str, cells: Sequence[Cell]) -> str:
     alignments = ["left", *["right"] * (len(cells) - 1)]
     elements = (
@@ -124,4 +159,4 @@ def _content(cell: Cell) -> str:
 
 
 def _escaped(text: str) -> str:
-    return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…").translate(_ESCAPES)
+    return shortened(text).translate(_ESCAPES)

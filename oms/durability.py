@@ -28,7 +28,8 @@ from oms.books import APPLY, Books
 from oms.errors import JournalError
 from oms.events import Event, InstrumentKeeper, Journal
 from oms.instrument import Instrument
-from oms.ledger import Ledger, Savepoint
+from oms.ledger import Ledger
+from oms.savepoint import Savepoint
 
 __all__ = ["DurableLedger"]
 

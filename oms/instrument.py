@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 from oms import display
 from oms.conversions import as_int, as_text
+from oms.decimal_orders import decimal_orders
 from oms.errors import InvalidArgumentError
-from oms.models import is_text
+from oms.frames import Frame
+from oms.models import Order, Side, is_text
+from oms.sides import SUBMITTER_SIDES
 from oms.size import MOST_DIGITS, ExactNumber, Rounding, Size, common_size, exact_decimal
 
 __all__ = ["Instrument", "TICKS_AND_LOTS", "ratio"]
@@ -26,7 +31,6 @@ class Instrument:
     InvalidArgumentError for any other value, and if prices need more decimal places than `price_decimals`.
     Each method takes O(d) for d digits.
 
-    >>> from fractions import Fraction
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
     (41, 1500)
@@ -146,7 +150,8 @@ class Instrument:
         [2040, 2040, 2041]
 
         """
-        return self._price.count(price) if off_tick is None else self._price.rounded(price, off_tick)
+        size = self._price
+        return size.count(price) if off_tick is None else size.rounded(price, off_tick, size.keyword)
 
     @overload
     def to_lots(self, amount: ExactNumber) -> int: ...
@@ -161,30 +166,33 @@ class Instrument:
         1234
 
         """
-        return self._amount.count(amount) if off_lot is None else self._amount.rounded(amount, off_lot)
+        size = self._amount
+        return size.count(amount) if off_lot is None else size.rounded(amount, off_lot, size.keyword)
 
-    def to_price(self, ticks: int) -> Decimal:
+    def to_price(self, ticks: int | Fraction) -> Decimal:
         """Return a price in ticks, or a price difference, as an exact Decimal.
 
-        Like `to_amount` and `to_money`, this method accepts any int, and raises InvalidArgumentError for any
-        other value. The result does not depend on the decimal context.
+        `ticks` may be negative, and may be a Fraction, such as a mid price. The result does not depend on the
+        decimal context. Raises InvalidArgumentError for any other type, and for a Fraction such as 1/3, which
+        has no exact Decimal. The same applies to `to_amount` and `to_money`.
 
         >>> share = Instrument("0.01", "10")
-        >>> share.to_price(2040), share.to_price(-5), share.to_amount(30), share.to_money(2040 * 30)
-        (Decimal('20.40'), Decimal('-0.05'), Decimal('300'), Decimal('6120.00'))
+        >>> share.to_price(2040), share.to_price(Fraction(4081, 2)), share.to_price(-5)
+        (Decimal('20.40'), Decimal('20.405'), Decimal('-0.05'))
+        >>> share.to_amount(30), share.to_money(2040 * 30)
+        (Decimal('300'), Decimal('6120.00'))
 
         """
-        return exact_decimal(_any_int("ticks", ticks) * self._price.step, self._price.decimals)
+        return _as_decimal("ticks", ticks, self._price.step, self._price.decimals)
 
-    def to_amount(self, lots: int) -> Decimal:
+    def to_amount(self, lots: int | Fraction) -> Decimal:
         """Return an amount in lots, or a difference of amounts, as an exact Decimal."""
-        return exact_decimal(_any_int("lots", lots) * self._amount.step, self._amount.decimals)
+        return _as_decimal("lots", lots, self._amount.step, self._amount.decimals)
 
-    def to_money(self, total: int) -> Decimal:
+    def to_money(self, total: int | Fraction) -> Decimal:
         """Return a total price (ticks times lots), a slippage, or a profit as an exact Decimal."""
         price, amount = self._price, self._amount
-        value = _any_int("total", total) * price.step * amount.step
-        return exact_decimal(value, price.decimals + amount.decimals)
+        return _as_decimal("total", total, price.step * amount.step, price.decimals + amount.decimals)
 
     def price_text(self, ticks: int) -> str:
         """Return a price in ticks as a decimal string, with as many decimal places as the tick size.
@@ -199,6 +207,41 @@ class Instrument:
         Raises InvalidArgumentError if `lots` is not an int of at least 0.
         """
         return self._amount.text(_checked("lots", lots))
+
+    def orders(
+        self,
+        columns: Mapping[str, object] | Frame,
+        *,
+        symbol: str | None = None,
+        side: Side | str | int | None = None,
+        rounding: Rounding = "raise",
+        sides: Mapping[Any, Side] = SUBMITTER_SIDES,
+    ) -> tuple[Order, ...]:
+        """Return orders from columns with decimal prices and amounts, for `OrderManagement.add_orders`.
+
+        `columns` is a mapping of columns, a pandas or polars data frame, or an Arrow table. Its columns have
+        the names of the fields of Order. If all orders have the same symbol or side, pass `symbol` or `side`
+        instead of a column. Prices and amounts are floats, text, or exact numbers. `rounding` says what to do
+        with a number between two ticks or two lots, as `off_tick` does in `to_ticks`.
+
+        `sides` maps the sides in the data to Side. The default, `oms.SUBMITTER_SIDES`, is for the data of a
+        market, in which "buy" is a resting order to buy. This is a bid, so its Side is SELL. A Side in the
+        data stands for itself, and so does the name of a Side with `sides=Side.__members__`.
+
+        Raises InvalidOrderError for the first invalid or missing value, with its column and its row, counted
+        from 0. Raises InvalidArgumentError if `rounding` or `sides` is invalid. O(m) for m orders.
+
+        >>> share = Instrument("0.01", "1")
+        >>> columns = {"order_id": [1, 2], "side": ["ask", "bid"]}
+        >>> columns |= {"amount": [20, 15], "price": [20.01, 19.98]}
+        >>> for order in share.orders(columns, symbol="JPM"):
+        ...     print(order)
+        Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=2001)
+        Order(order_id=2, symbol='JPM', side=<Side.SELL: 'SELL'>, amount=15, price=1998)
+
+        """
+        sizes, constants = (self._amount, self._price), {"symbol": symbol, "side": side}
+        return decimal_orders(sizes, columns, constants, rounding, sides)
 
     # ------------------------------------------------------------------ text for display
 
@@ -274,10 +317,16 @@ def _checked(name: str, value: object) -> int:
     return value
 
 
-def _any_int(name: str, value: object) -> int:
-    if type(value) is not int:
-        raise InvalidArgumentError(name, value, "an int", as_int(name, value))
-    return value
+def _as_decimal(name: str, value: object, step: int, decimals: int) -> Decimal:
+    """Return value * step / 10^decimals. A Fraction adds as few decimal places as possible."""
+    if type(value) is not int and type(value) is not Fraction:
+        raise InvalidArgumentError(name, value, "an int or a Fraction", as_int(name, value))
+    denominator = value.denominator
+    places = next((n for n in range(denominator.bit_length()) if 10**n % denominator == 0), None)
+    if places is None:
+        allowed = "a number with finitely many decimal places"
+        raise InvalidArgumentError(name, value, allowed, f"round it with round({name})")
+    return exact_decimal(value.numerator * (10**places // denominator) * step, decimals + places)
 
 
 def ratio(numerator: int, denominator: int, decimals: int) -> str:

@@ -12,9 +12,11 @@ from typing import Protocol
 
 from oms.books import Books
 from oms.display import SHOWN, Bar, Cell, bounded, counted, table
+from oms.instrument import Instrument
 from oms.models import PriceLevel, Side
 from oms.order_book import OrderBook
 from oms.palette import SHADES_OF, name_of
+from oms.shown import price_label
 
 __all__ = ["as_fields", "as_html", "as_text"]
 
@@ -36,28 +38,37 @@ def as_text(om: _Holder) -> str:
         return f"<{type(om).__name__}: {_count(om._books)}>"
 
 
-def as_fields(om: _Holder) -> Iterator[tuple[str, object]]:
-    """Return the fields for rich: the counts, and the best prices (ticks) of the first symbols. O(1)."""
+def as_fields(om: _Holder, *, ticks: bool = False) -> Iterator[tuple[str, object]]:
+    """Return the fields for rich: the counts, and the best prices of the first symbols. O(1).
+
+    If a symbol has an instrument, its prices are Decimals, unless `ticks` is True.
+    """
     with om.locked():
         books = om._books
         best = {
-            bounded(symbol): {str(book.side): book.best_price() for book in books.select(symbol, None)}
+            bounded(symbol): {
+                str(book.side): _best_price(book, None if ticks else books.instruments.get(symbol))
+                for book in books.select(symbol, None)
+            }
             for symbol in _first_symbols(books)
         }
         fields = {"orders": len(books.orders), "books": len(books.by_name), "best_prices": best}
     return iter(fields.items())
 
 
-def as_html(om: _Holder) -> str:
+def as_html(om: _Holder, *, ticks: bool = False) -> str:
     """Return HTML for a notebook, with a ladder for each of the first symbols. O(log n) for n orders.
 
+    If a symbol has an instrument, its prices and amounts are decimals, unless `ticks` is True.
     The first symbols are those whose books were created first. Sorting all symbols would be too slow.
     """
     with om.locked():
         books = om._books
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)
-        ladders = "".join(_ladder(books, symbol) for symbol in symbols)
+        ladders = "".join(
+            _ladder(books, symbol, None if ticks else books.instruments.get(symbol)) for symbol in symbols
+        )
         hidden = len(books.by_name) - shown
         remark = f"<p>Not shown: {counted(hidden, 'more book')}.</p>" if hidden else ""
         return f"<div><p>{type(om).__name__}: {_count(books)}</p>{ladders}{remark}</div>"
@@ -73,28 +84,41 @@ def _first_symbols(books: Books) -> list[str]:
     return sorted(islice(names, _SYMBOLS))
 
 
-def _ladder(books: Books, symbol: str) -> str:
+def _best_price(book: OrderBook, instrument: Instrument | None) -> object:
+    price = book.best_price()
+    return price if instrument is None or price is None else instrument.to_price(price)
+
+
+def _ladder(books: Books, symbol: str, instrument: Instrument | None) -> str:
     """Return a table of the asks, the spread, and the bids of a symbol. The highest price is at the top."""
     by_side = {book.side: book for book in books.select(symbol, None)}
     depth = {side: book.depth(SHOWN) for side, book in by_side.items()}
     widest = max(level.amount for levels in depth.values() for level in levels)
     rows: dict[Side, list[list[Cell]]] = {
-        side: [_row(side, level, widest) for level in levels] for side, levels in depth.items()
+        side: [_row(side, level, widest, instrument) for level in levels] for side, levels in depth.items()
     }
     for side, book in by_side.items():
         hidden = len(book.levels) - len(depth[side])
         if hidden:
             rows[side].append([counted(hidden, "more level"), "", "", "", ""])
-    spread: list[Cell] = ["spread", _spread(by_side), "", "", ""]
+    spread: list[Cell] = ["spread", _spread(by_side, instrument), "", "", ""]
     lines = [*rows.get(Side.BUY, [])[::-1], spread, *rows.get(Side.SELL, [])]
-    return table(symbol, ["book", "price (ticks)", "orders", "amount (lots)", ""], lines)
+    price, amount = (
+        ("price (ticks)", "amount (lots)") if instrument is None else (price_label(instrument), "amount")
+    )
+    return table(symbol, ["book", price, "orders", amount, ""], lines)
 
 
-def _row(side: Side, level: PriceLevel, widest: int) -> list[Cell]:
+def _row(side: Side, level: PriceLevel, widest: int, instrument: Instrument | None) -> list[Cell]:
     bar = Bar(level.amount, widest, SHADES_OF[side].on_any)
-    return [name_of(side), level.price, level.orders, level.amount, bar]
+    if instrument is None:
+        return [name_of(side), level.price, level.orders, level.amount, bar]
+    price, amount = instrument.show_price(level.price), instrument.show_amount(level.amount)
+    return [name_of(side), price, level.orders, amount, bar]
 
 
-def _spread(by_side: dict[Side, OrderBook]) -> str | int:
+def _spread(by_side: dict[Side, OrderBook], instrument: Instrument | None) -> str | int:
     ask, bid = (by_side[side].best_price() if side in by_side else None for side in Side)
-    return "none" if ask is None or bid is None else ask - bid
+    if ask is None or bid is None:
+        return "none"
+    return ask - bid if instrument is None else instrument.show_price(ask - bid)

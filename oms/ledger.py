@@ -30,55 +30,26 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from threading import Condition, RLock
-from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeAlias
 from weakref import ref
 
-from oms.books import APPLY, UNDO, Books, before_image, touched
-from oms.call_stack import callers
+from oms.admission import Admission
+from oms.books import APPLY, UNDO, Batch, Books, Change, Steps
 from oms.clock import Clock, checked_time
-from oms.errors import OmsError, OpenTransactionError
-from oms.events import Event, Snapshot, TradePlaced
-from oms.fork import reset_in_forks
-from oms.models import OrderRow
+from oms.errors import OpenTransactionError
+from oms.events import Event, Snapshot
 from oms.owner import Owner
-from oms.subscribers import Subscribers
+from oms.savepoint import Savepoint
 
-__all__ = ["Change", "Ledger", "Savepoint"]
+__all__ = ["Ledger", "MakeChange"]
 
-LONGEST_WAIT = 30.0
-"""The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
-
-_POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
-_PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
-
-_AT_WORK = frozenset({"close", "commit", "commit_all", "settle"})  # the methods of a ledger that set a mark
+MakeChange: TypeAlias = Callable[[Change], object]
+"""A function that records a change. Inside a verb of several steps, it also applies the change."""
 
 
-Change = tuple[type[Event], Any]
-"""The kind and the subject of the event that describes a change."""
-
-
-class Savepoint:
-    """The state at the start of a transaction or a what-if, to which a rollback returns."""
-
-    __slots__ = ("depth", "ended", "events", "handle", "instruments", "keep", "outer_note", "sequence")
-
-    def __init__(self, ledger: Ledger, handle: object, *, keep: bool) -> None:
-        self.depth = len(ledger._open)
-        self.events = len(ledger._provisional)
-        self.sequence = ledger.sequence
-        self.instruments = ledger.books.instruments
-        self.outer_note = ledger._note
-        self.keep = keep
-        self.ended = False  # True once its `__exit__` has begun or can no longer be called
-        self.handle = ref(handle)  # the object that will end the transaction
-
-
-class Ledger:
+class Ledger(Admission):
     """The sequence numbers, the open transaction, and the lock of one OrderManagement.
 
     Before you call a method, acquire `lock`, and call `admit` if the ledger is `busy`. While a transaction or
@@ -87,149 +58,40 @@ class Ledger:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_batch_changes",
         "_kind",
+        "_marked_batch",
         "_note",
-        "_open",
-        "_owner",
         "_provisional",
         "_subject",
         "_target",
-        "_waiters",
-        "_waiting",
         "books",
-        "busy",
         "clock",
-        "lock",
         "sequence",
-        "subscribers",
-        "version",
     )
 
     def __init__(self, books: Books) -> None:
-        self.lock = RLock()
+        super().__init__()
         self.books = books
-        self.subscribers = Subscribers(self.lock)
         self.clock: Clock | None = None  # gives events their time; None gives them no time
         self.sequence = 0  # the sequence number of the last event
-        self.version: int = 0  # odd during a change or an open transaction, then the next even number
-        self.busy = False  # True while `version` is odd
-        # The mark. During a change, it is the kind and the subject of the change, or a list of both for many
-        # changes. During a rollback, it is the savepoint to which the rollback returns.
+        # The mark. During a change, it is the kind and the subject of the change, or a batch of many changes.
+        # During a rollback, it is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None
         self._subject: Any = None
-        self._batch_changes: Sequence[Change] = ()
+        self._marked_batch: Batch | Steps | None = None
         self._target: Savepoint | None = None
         self._note: str | None = None
-        self._open: list[Savepoint] = []
-        self._owner: Owner | None = None  # the owner of the open transaction
         self._provisional: list[Event] = []
-        self._waiting = Condition(self.lock)  # notified when a transaction ends
-        self._waiters = 0  # may be too high after an interrupt
-        reset_in_forks(self)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Load a snapshot into a new, empty ledger. O(n log n) for n orders."""
         self.sequence = snapshot.sequence
-        self.books.restore(snapshot)
-
-    @property
-    def is_open(self) -> bool:
-        """True while a transaction or a what-if is open."""
-        return bool(self._open)
-
-    def check_closed(self, action: str) -> None:
-        """Raise OpenTransactionError while a transaction or a what-if is open."""
-        if self._open:
-            raise OpenTransactionError(
-                f"{action} is not possible inside a transaction or a what-if", "end it first"
-            )
+        self.books.load(snapshot)
 
     @property
     def is_marked(self) -> bool:
         """True if a change is being made or rolled back, or was interrupted."""
-        return self._kind is not None or self._target is not None or len(self._batch_changes) > 0
-
-    # ------------------------------------------------------------------ access
-
-    def admit(self) -> None:
-        """Settle interrupted changes, and wait until no other thread has a transaction open.
-
-        If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
-        caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
-        """
-        deadline = None
-        while self.busy:
-            owner = self._owner
-            if owner is None or self.is_marked or self._first_abandoned() is not None:
-                self._settle_or_raise()
-                continue
-            if owner.is_current():
-                return
-            if owner.is_this_thread() or owner.is_inherited():
-                raise OpenTransactionError(
-                    "another task, context, or thread has a transaction open in these books",
-                    "call this after the transaction has ended, or where it was opened",
-                )
-            deadline = deadline or monotonic() + LONGEST_WAIT
-            if monotonic() >= deadline:
-                raise OpenTransactionError(
-                    f"another thread's transaction was still open after {LONGEST_WAIT:g} seconds",
-                    "end the transaction, or try again later",
-                )
-            self._waiters += 1
-            try:
-                self._waiting.wait(_POLL_INTERVAL)
-            finally:
-                self._waiters -= 1
-
-    def give_way(self) -> None:
-        """Pause if other threads wait for the end of a transaction. Call this before acquiring the lock.
-
-        Without the pause, a thread that opens one transaction after another would always acquire the lock
-        before a waiting thread wakes up.
-        """
-        if self._waiters and not self._open:
-            sleep(_PAUSE)
-
-    def _first_abandoned(self) -> Savepoint | None:
-        for savepoint in self._open:
-            if savepoint.ended or savepoint.handle() is None:
-                return savepoint
-        if self._owner is not None and self._owner.has_ended():
-            return self._open[0]
-        return None
-
-    def _settle_or_raise(self) -> None:
-        in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
-        if in_progress and self._is_at_work():
-            raise OpenTransactionError(
-                "this thread is in the middle of another change of these books",
-                "in a signal handler or a finalizer, set a flag instead of calling a method",
-            )
-        try:
-            self.settle()
-        except OmsError:
-            raise
-        except Exception as error:
-            raise OpenTransactionError(
-                f"an interrupted change could not be rolled back: {error!r}", "the next call tries again"
-            ) from error
-
-    def _is_at_work(self) -> bool:
-        """Return True if a function in the call stack is in the middle of a change.
-
-        Only that function can finish the change. No other thread can be in the middle of a change, because
-        this thread holds the lock. Calls from a subscriber are allowed, because subscribers are notified
-        after the change.
-        """
-        for name, owner in callers():
-            if owner is self.subscribers and name == "publish":
-                return False
-            if owner is self and name in _AT_WORK:
-                return True
-        return False
+        return self._kind is not None or self._target is not None or self._marked_batch is not None
 
     def settle(self) -> None:
         """Finish or roll back an interrupted change, and roll back an abandoned transaction.
@@ -282,7 +144,7 @@ class Ledger:
         A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
         the methods of these books.
         """
-        if self.clock is None or not all(savepoint.keep for savepoint in self._open):
+        if self.clock is None or (self._open and self._open[-1].in_what_if):
             return None
         return checked_time(self.clock())
 
@@ -291,21 +153,55 @@ class Ledger:
         """True if events are needed: for subscribers, a journal, or the rollback of an open transaction."""
         return bool(self._open or self.subscribers.callbacks)
 
-    def commit_all(self, changes: Sequence[Change]) -> None:
+    def commit_batch(self, batch: Batch) -> None:
         """Apply validated changes atomically, without creating events.
 
         Call this only if `needs_events` is False.
         """
-        sequence, version = self.sequence + len(changes), self.version | 1
+        sequence, version = self.sequence + batch.events, self.version | 1
         try:
-            self._batch_changes, self.busy, self.version = changes, True, version
-            for kind, subject in changes:
-                APPLY[kind](self.books, subject)
-            self.sequence, self._batch_changes, self.version = sequence, (), version + 1
+            self._marked_batch, self.busy, self.version = batch, True, version
+            self.books.apply(batch)
+            self.sequence, self._marked_batch, self.version = sequence, None, version + 1
             self.busy = False
         except BaseException:
             self._settle_at_once()
             raise
+
+    def commit_steps(self, kind: type[Event], verb: Callable[[MakeChange], tuple[Any, ...]]) -> None:
+        """Run a function that makes one change after another, and commit all of them as one event.
+
+        `verb` receives a function that records a change and applies it to the books. It returns the fields of
+        the event's subject that precede the changes. If it makes no change, there is no event.
+        """
+        steps = Steps()
+        changes, books, version = steps.made, self.books, self.version | 1
+
+        def make(change: Change) -> None:
+            changes.append(change)
+            APPLY[change[0]](books, change[1])
+
+        event, sequence, is_open = None, self.sequence, len(self._open) > 0
+        try:
+            self._marked_batch, self.busy, self.version = steps, True, version
+            head = verb(make)
+            sequence += len(changes) > 0
+            if changes and self.needs_events:
+                event = kind.about((*head, tuple(changes)), sequence, self._note, self._now())
+                self._store(event)
+            if not is_open:
+                version += 1
+            self.sequence, self._marked_batch, self.busy, self.version = sequence, None, is_open, version
+        except BaseException:
+            self._settle_at_once()
+            raise
+        if event is not None and not is_open:
+            self.subscribers.publish([event])
+
+    def _store(self, event: Event) -> None:
+        """Store an event whose changes have been applied, but are not committed yet."""
+        if self._open:
+            self._provisional.append(event)
 
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         try:
@@ -325,22 +221,21 @@ class Ledger:
         target, version = self._target, (self.version | 1) + (not self._open)
         del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
-        self._kind, self._batch_changes, self._target, self.sequence = None, (), None, sequence
+        self._kind, self._marked_batch, self._target, self.sequence = None, None, None, sequence
         self.busy, self.version = version & 1 == 1, version
 
     def _restore_books(self) -> None:
         """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
-        changes = [(type(event), event.subject()) for event in self._provisional[self._count_remaining() :]]
-        changes += self._batch_changes
+        changes: list[Change] = [
+            (type(event), event.subject()) for event in self._provisional[self._count_remaining() :]
+        ]
+        self.books.restore(changes + self._marked_changes())
+
+    def _marked_changes(self) -> list[Change]:
+        """Return the changes that are being made or were interrupted."""
         if self._kind is not None:
-            changes.append((self._kind, self._subject))
-        orders: dict[int, OrderRow | None] = {}
-        for change in reversed(changes):
-            orders.update(before_image(*change))
-        self.books.recover(orders, {name for change in changes for name in touched(*change)})
-        trades = [subject[0] for kind, subject in changes if kind is TradePlaced]
-        if trades:
-            self.books.next_trade_id = trades[0].trade_id
+            return [(self._kind, self._subject)]
+        return [] if self._marked_batch is None else self._marked_batch.changes()
 
     def _count_remaining(self) -> int:
         """Return the number of provisional events that remain after `_restore`."""
@@ -349,6 +244,13 @@ class Ledger:
         return sum(event.sequence <= self.sequence for event in self._provisional)
 
     # ------------------------------------------------------------------ transactions
+
+    def savepoint(self, handle: object, *, keep: bool) -> Savepoint:
+        """Return the present state, for a transaction that `handle` will end."""
+        depth = len(self._open)
+        in_what_if = not keep or (depth > 0 and self._open[-1].in_what_if)
+        events, instruments = len(self._provisional), self.books.instruments
+        return Savepoint(depth, events, self.sequence, instruments, self._note, keep, in_what_if, ref(handle))
 
     def open(self, savepoint: Savepoint, note: str | None) -> None:
         """Start a transaction. Later changes are provisional until `close`.
@@ -430,17 +332,3 @@ class Ledger:
             (self.version | 1) + 1,
         )
         return batch
-
-    # ------------------------------------------------------------------ a forked process
-
-    def reset_after_fork(self) -> None:
-        """Release a lock or a transaction of a thread that does not exist in this forked process."""
-        lock: Any = self.lock
-        if not lock._is_owned():
-            lock._at_fork_reinit()  # the standard library resets its own locks in the same way
-            self.subscribers.stop_publishing()
-            self._waiting = Condition(self.lock)
-        if self._owner is not None and not self._owner.is_this_thread():
-            # The owner's thread does not exist in this process, but `has_ended` may still return False.
-            for savepoint in self._open:
-                savepoint.ended = True

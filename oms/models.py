@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from fractions import Fraction
 from functools import partial
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, cast
 
 from oms import display
-from oms.conversions import as_bool, as_number, as_side, as_text
+from oms.conversions import as_bool, as_int, as_number, as_side, as_text
 from oms.errors import InvalidArgumentError, InvalidOrderError, PriceBoundError
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # for the default; the type checkers contain this module
+
+    Id = TypeVar("Id", default=int)
+else:
+    from typing import TypeVar
+
+    Id = TypeVar("Id")
 
 __all__ = ["MAX_INT", "Order", "OrderFill", "PriceLevel", "Quote", "Side", "Trade"]
 
@@ -79,10 +89,13 @@ new_order: Callable[[OrderRow], Order] = partial(
 """Return the Order with these fields. This is twice as fast as calling `Order`."""
 
 
-class OrderFill(NamedTuple):
-    """The part of one order that a trade fills: `amount` lots at `price` ticks."""
+class OrderFill(NamedTuple, Generic[Id]):
+    """The part of one order that a trade fills: `amount` lots at `price` ticks.
 
-    order_id: int
+    `order_id` is an int. In an execution of a MatchingEngine, it is the submitter's own id: an int or a str.
+    """
+
+    order_id: Id
     amount: int
     price: int
 
@@ -153,6 +166,28 @@ class Quote(NamedTuple):
         """
         return 10_000 * self.slippage / (self.amount * self.best_price)
 
+    def slippage_against(self, reference: int | Fraction) -> Fraction:
+        """Return the exact slippage against a reference price, in ticks times lots.
+
+        `reference` is a price in ticks, such as the mid price `om.top(symbol).mid`. The slippage is the
+        difference between `total_price` and what the whole amount would cost at this price. A positive
+        slippage is always bad for the trade, and a negative one is good. With `best_price` as the reference,
+        it is equal to `slippage`.
+
+        Raises InvalidOrderError if the reference is neither an int nor a Fraction. O(1).
+
+        >>> fills = (OrderFill(1, 20, 20), OrderFill(4, 2, 21))
+        >>> quote = Quote("JPM", Side.BUY, 22, 22, 0, 442, 20, 21, 2, fills)
+        >>> quote.slippage_against(quote.best_price), quote.slippage_against(Fraction(39, 2))
+        (Fraction(2, 1), Fraction(13, 1))
+
+        """
+        if type(reference) is not int and type(reference) is not Fraction:
+            raise InvalidOrderError(
+                "reference", reference, "an int or a Fraction", as_int("reference", reference)
+            )
+        return self.side.sign * (self.total_price - self.amount * Fraction(reference))
+
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         return display.bounded_fields(self._fields, self)
 
@@ -211,12 +246,7 @@ class Trade(NamedTuple):
 
 def _as_html(caption: str, figures: Sequence[tuple[str, str | int]], fills: Sequence[OrderFill]) -> str:
     rows = [(f"order {order_id}", amount, price) for order_id, amount, price in fills[: display.SHOWN]]
-    hidden = len(fills) - len(rows)
-    remark = f"<p>{hidden:,} more fills are not shown.</p>" if hidden else ""
-    return (
-        f"<div>{display.table(caption, ('', ''), figures)}"
-        f"{display.table('Fills', ('', 'amount (lots)', 'price (ticks)'), rows)}{remark}</div>"
-    )
+    return display.tables(caption, figures, ("", "amount (lots)", "price (ticks)"), rows, len(fills))
 
 
 def check_order(order_id: object, symbol: object, side: object, amount: object, price: object) -> None:
@@ -312,7 +342,7 @@ def as_amounts(amounts: object) -> list[int]:
         remedy = "" if amounts is None else "write [amount]"
         raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
     values = list(cast("Iterable[int]", amounts))
-    if set(map(type, values)) != {int} or min(values) < 1:
+    if list(map(type, values)).count(int) < len(values) or min(values, default=1) < 1:
         for amount in values:
             check_positive("amounts", amount)
     return values

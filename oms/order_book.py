@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, islice, repeat, takewhile
 from operator import attrgetter, itemgetter, neg
 
 from sortedcontainers import SortedList
@@ -102,6 +102,15 @@ class OrderBook:
         if not self.levels:
             return None
         return self._orders[self.levels[self._ladder[0]].ids[0]]
+
+    def queue_ahead(self, order: OrderRow) -> tuple[int, int]:
+        """Return the number and the total amount of the orders that are filled before an order at its price.
+
+        O(k) for k orders ahead.
+        """
+        ids = self.levels[self._sign * order[4]].ids
+        amounts = [self._orders[order_id][3] for order_id in takewhile(order[0].__ne__, ids)]
+        return len(amounts), sum(amounts)
 
     def depth(self, levels: int | None = None) -> tuple[PriceLevel, ...]:
         """Return the best `levels` price levels, or all of them if `levels` is None. O(levels)."""

@@ -14,20 +14,23 @@ from typing import Any, cast
 from oms.conversions import as_order
 from oms.display import counted
 from oms.errors import InvalidOrderError
+from oms.frames import as_columns, as_integers, as_list, check_present
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
-__all__ = ["as_rows", "check_orders"]
+__all__ = ["as_lists", "as_rows", "check_orders", "check_rows", "sound_lists"]
 
 _SIDES = {side.value: side for side in Side}
+_INTEGERS = 0, 3, 4  # order_id, amount, price
 
 
 def as_rows(orders: object) -> Sequence[OrderRow]:
-    """Return the orders in an iterable, or the rows in a mapping of columns.
+    """Return the orders in an iterable, or the rows in a mapping or a frame of columns.
 
     Raises InvalidOrderError if an order or a row is invalid.
     """
-    if isinstance(orders, Mapping):
-        return _rows_of(cast("Mapping[object, object]", orders))
+    columns = as_columns(orders)
+    if columns is not None:
+        return tuple(cast("Iterable[OrderRow]", zip(*sound_lists(columns), strict=True)))
     if not isinstance(orders, Iterable) or isinstance(orders, Order):  # an Order is iterable, too
         raise InvalidOrderError("orders", orders, "an iterable of Order", as_order(orders))
     new_orders = tuple(cast("Iterable[Order]", orders))
@@ -47,6 +50,13 @@ def check_orders(orders: Sequence[object]) -> None:
         if type(order) is not Order:
             raise InvalidOrderError("orders", order, "an iterable of Order", as_order(order))
         check_order(*order)
+
+
+def check_rows(rows: Sequence[OrderRow]) -> None:
+    """Raise InvalidOrderError for the first row that does not contain the fields of a valid Order."""
+    if not _are_sound(*zip(*rows, strict=True)):
+        for row in rows:
+            check_order(*row)
 
 
 def _are_sound(
@@ -71,37 +81,42 @@ def _are_sound(
 # ---------------------------------------------------------------------- columns
 
 
-def _rows_of(columns: Mapping[object, object]) -> Sequence[OrderRow]:
-    """Return the rows in a mapping of columns.
+def sound_lists(columns: Mapping[Any, object]) -> list[list[Any]]:
+    """Return the five columns as lists that contain valid orders.
 
     Raises InvalidOrderError if the columns do not form valid orders. If a single value is invalid, the
     message names its column and row.
     """
-    if set(columns) != set(Order._fields):
-        raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))
-    table: list[list[Any]] = []
-    for field in Order._fields:
-        column = columns[field]
-        single = field in {"symbol", "side"} and isinstance(column, str)
-        values = [column] * len(table[0]) if single else _as_list(field, column)
-        table.append(values)
-        if len(values) != len(table[0]):
-            allowed = f"a column of {counted(len(table[0]), 'row')}, as many as order_id has"
-            raise InvalidOrderError(field, values, allowed)
+    table = list(as_lists(columns).values())
+    for n in _INTEGERS:
+        table[n] = as_integers(table[n])
     if str in set(map(type, table[2])):
         table[2] = [_SIDES.get(side, side) if type(side) is str else side for side in table[2]]
     if table[0] and not _are_sound(*table):
+        for field, values in zip(Order._fields, table, strict=True):
+            check_present(field, values)
         for row, order in enumerate(zip(*table, strict=True)):
             _check_row(row, order)
-    return tuple(cast("Iterable[OrderRow]", zip(*table, strict=True)))
+    return table
 
 
-def _as_list(field: str, column: object) -> list[Any]:
-    values: object = cast("Any", column).tolist() if hasattr(column, "tolist") else column
-    is_time = getattr(getattr(column, "dtype", None), "kind", "") in {"M", "m"}  # its tolist() returns ints
-    if is_time or not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray):
-        raise InvalidOrderError(field, column, "a column: a list, a tuple, or an array of one dimension")
-    return list(cast("Iterable[Any]", values))
+def as_lists(columns: Mapping[Any, object]) -> dict[str, list[Any]]:
+    """Return the five columns as lists of equal length. A single symbol or side is repeated in each row.
+
+    Raises InvalidOrderError if the columns are not those of orders, or if their lengths differ.
+    """
+    if set(columns) != set(Order._fields):
+        raise InvalidOrderError("columns", list(columns), ", ".join(Order._fields))
+    table: dict[str, list[Any]] = {}
+    for field in Order._fields:
+        column = columns[field]
+        single = field in {"symbol", "side"} and (type(column) is int or isinstance(column, str))
+        values = [column] * len(table["order_id"]) if single else as_list(field, column)
+        table[field] = values
+        if len(values) != len(table["order_id"]):
+            allowed = f"a column of {counted(len(table['order_id']), 'row')}, as many as order_id has"
+            raise InvalidOrderError(field, values, allowed)
+    return table
 
 
 def _check_row(row: int, order: tuple[object, ...]) -> None:

@@ -113,13 +113,17 @@ class PriceSums:
         for last_row, rank, change, total in (*corrections, (len(ranks) - 1, 0, 0, 0)):
             better = reach[last_row] + moved  # the amount of all levels before the changed level
             stop = bisect_right(amounts, better, start)
-            for amount in amounts[start:stop]:
-                end = amount - moved  # where the amount ends in the rows
+            ends = amounts[start:stop]  # where the amounts end in the rows
+            if moved:
+                ends = [amount - moved for amount in ends]
+            for end in ends:
                 if reach[row] < end:
                     row += 1  # usually right, and faster than a bisection
                     if reach[row] < end:
                         row = bisect_left(reach, end, row)
-                totals.append(offsets[row] + cost + end * ranks[row])
+                totals.append(offsets[row] + end * ranks[row])
+            if cost:
+                totals[start:] = [total + cost for total in totals[start:]]
             start = bisect_right(amounts, better + total, stop)
             offset = offsets[last_row] + reach[last_row] * ranks[last_row] + cost - better * rank
             totals += [offset + amount * rank for amount in amounts[stop:start]]

@@ -14,6 +14,7 @@ from itertools import islice
 from oms.errors import InsufficientLiquidityError
 from oms.models import OrderFill, Quote, Side, new_fill
 from oms.order_book import OrderBook
+from oms.top_of_book import TopOfBook
 
 __all__ = [
     "Filled",
@@ -23,6 +24,7 @@ __all__ = [
     "fill",
     "price_curve",
     "quote",
+    "top",
     "total_prices",
 ]
 
@@ -138,3 +140,15 @@ def amount_within(levels: Iterable[tuple[int, int]], max_slippage_bps: int) -> i
         amount += available
         slippage += worse * available
     return amount
+
+
+def top(asks: OrderBook, bids: OrderBook) -> TopOfBook:
+    """Return the best level of each of a symbol's two books. O(1)."""
+    ask, ask_amount = _best(asks)
+    bid, bid_amount = _best(bids)
+    return TopOfBook(asks.symbol, bid, ask, bid_amount, ask_amount)
+
+
+def _best(book: OrderBook) -> tuple[int | None, int]:
+    level = next(iter(book.depth(1)), None)
+    return (None, 0) if level is None else (level.price, level.amount)

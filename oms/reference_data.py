@@ -4,7 +4,7 @@ An instrument never changes a price, an amount, or a sequence number, and settin
 what the integers in a symbol's books mean. So once it has been set, its sizes cannot change while orders rest
 in these books. `convert_orders` changes the sizes and the orders together.
 
-A transaction that sets an instrument also rolls it back. See `Savepoint` in ledger.py.
+A transaction that sets an instrument also rolls it back. See savepoint.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from oms.errors import InvalidArgumentError
 from oms.events import InstrumentKeeper, Journal, OrdersAdded, OrdersRemoved
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.ledger import Ledger
-from oms.models import MAX_INT, Order, check_note, check_symbol, new_order
+from oms.models import MAX_INT, Order, Quote, Trade, check_note, check_symbol, new_order
+from oms.shown import Shown
 from oms.transaction import Transaction
 
 __all__ = ["ReferenceData", "check_instruments"]
@@ -51,6 +52,24 @@ class ReferenceData:
             if self._ledger.busy:
                 self._ledger.admit()
             return MappingProxyType(self._ledger.books.instruments)
+
+    def in_decimals(self, value: Quote | Trade) -> Shown:
+        """Return an object that shows a quote or a trade in decimals, with the symbol's instrument.
+
+        A notebook shows it as a table. The quote or trade itself is shown in ticks and lots.
+
+        Raises InvalidArgumentError unless the value is a Quote or a Trade. O(1).
+
+        >>> from oms import Instrument, OrderManagement, Side
+        >>> om = OrderManagement(instruments={"JPM": Instrument("0.01", "1", currency="USD")})
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 2005)
+        >>> om.in_decimals(om.place_trade("JPM", Side.BUY, 10))
+        <Trade 1: BUY JPM, amount 10, total price 200.50 USD, average price 20.0500>
+
+        """
+        if type(value) is not Quote and type(value) is not Trade:
+            raise InvalidArgumentError("value", value, "a Quote or a Trade")
+        return Shown(value, self.instrument(value.symbol))
 
     def set_instrument(self, symbol: str, instrument: Instrument) -> None:
         """Set the instrument of a symbol.
@@ -128,7 +147,8 @@ class ReferenceData:
                 ledger.admit()
             for symbol, instrument in instruments.items():
                 before = ledger.books.instruments.get(symbol)
-                if before is not None and _resizes(before, instrument) and _resting(ledger.books, symbol):
+                book = next(ledger.books.select(symbol, None), None)  # an empty book does not exist
+                if book is not None and before is not None and _resizes(before, instrument):
                     allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
                     remedy = f"convert them with convert_orders({symbol!r}, instrument)"
                     raise InvalidArgumentError("instrument", instrument, allowed, remedy)

@@ -18,14 +18,23 @@ from __future__ import annotations
 import re
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
-from math import gcd, isfinite
-from typing import Literal, TypeAlias, cast, get_args
+from math import gcd
+from typing import Literal, TypeAlias, get_args
 
 from oms.conversions import as_int, exact_text
 from oms.errors import InvalidArgumentError
 from oms.models import MAX_INT
 
-__all__ = ["ExactNumber", "MOST_DIGITS", "Rounding", "Size", "common_size", "decimals_of", "exact_decimal"]
+__all__ = [
+    "ExactNumber",
+    "MOST_DIGITS",
+    "Rounding",
+    "Size",
+    "check_rounding",
+    "common_size",
+    "decimals_of",
+    "exact_decimal",
+]
 
 MOST_DIGITS = 40
 """The maximum number of digits before the decimal point of a number. The same maximum applies after it."""
@@ -44,6 +53,7 @@ _TEXT = (
     f"a decimal >= 0 such as '12.5' or '1e-3', with at most {MOST_DIGITS} digits before and after its point"
 )
 _EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
+_ROUNDINGS = get_args(Rounding)
 _RELATIVE = 10**9  # a float is a tick if it differs by at most 1/_RELATIVE of itself,
 _OF_A_TICK = 100  # and by at most 1/_OF_A_TICK of the tick
 # The context of the caller may round, and may raise errors. This one computes exactly.
@@ -53,12 +63,12 @@ _ANY_SIZE = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 class Size:
     """A tick size or a lot size, stored as an integer `step` with a number of `decimals`.
 
-    For example, 0.05 has the step 5 and 2 decimals. `field` and `call` are for messages: what the size
-    measures, and the method of Instrument that converts it. `keyword` is the argument of this method that
-    says how to round.
+    For example, 0.05 has the step 5 and 2 decimals. `scale` is 10^decimals. `field` and `call` are for
+    messages: what the size measures, and the method of Instrument that converts it. `keyword` is the argument
+    of this method that says how to round.
     """
 
-    __slots__ = ("call", "decimals", "field", "keyword", "size", "step")
+    __slots__ = ("call", "decimals", "field", "keyword", "scale", "size", "step")
 
     def __init__(self, name: Literal["tick_size", "lot_size"], size: object) -> None:
         match = _PLAIN.fullmatch(size) if type(size) is str else None
@@ -68,6 +78,7 @@ class Size:
         self.size = match[0]
         self.step = int(whole + fraction)
         self.decimals = len(fraction)
+        self.scale = 10**self.decimals
         if not self.step:
             raise InvalidArgumentError(name, size, _SIZE)
         is_tick = name == "tick_size"
@@ -76,17 +87,22 @@ class Size:
 
     def count(self, value: object) -> int:
         """Convert an exact number to a whole number of units. Raises InvalidArgumentError."""
+        if self.step == 1 and type(value) is str:  # the usual case, without the steps below
+            match = _PLAIN.fullmatch(value)
+            if match is not None and len(match[2] or "") <= self.decimals:
+                whole, fraction = match.groups("")
+                return self._checked(value, int(whole + fraction.ljust(self.decimals, "0")))
         numerator, denominator = self._units(value)
         units, rest = divmod(numerator, denominator)
         if rest:
             raise InvalidArgumentError(self.field, value, f"a multiple of {self.size}")
         return self._checked(value, units)
 
-    def rounded(self, value: object, rounding: object) -> int:
+    def rounded(self, value: object, rounding: object, keyword: str = "rounding") -> int:
         """Convert a number, which may be a float, to a whole number of units. Raises InvalidArgumentError.
 
         "nearest" rounds half to even. A float that is nearly a whole number of units is this number, with
-        every rounding.
+        every rounding. `keyword` is the argument that messages name.
 
         >>> tick = Size("tick_size", "0.01")
         >>> [tick.rounded(price, "down") for price in (20.40, 20.409, "20.409")]
@@ -95,25 +111,25 @@ class Size:
         [2040, 2042, 2041]
 
         """
-        if type(rounding) is not str or rounding not in get_args(Rounding):
-            raise InvalidArgumentError(self.keyword, rounding, "'raise', 'nearest', 'down', or 'up'")
+        check_rounding(keyword, rounding)
         is_float = _is_float(value)
         numerator, denominator = self._units_of_a_float(value) if is_float else self._units(value)
-        if numerator < 0:
-            return self._checked(value, -1)
         down, rest = divmod(numerator, denominator)
-        up = down + (rest > 0)
+        if not rest or numerator < 0:
+            return self._checked(value, down)
         is_upper_half = 2 * rest > denominator or (2 * rest == denominator and down % 2 == 1)
-        nearest = up if is_upper_half else down
+        nearest = down + is_upper_half
         if is_float:
             difference = abs(numerator - nearest * denominator)
             if difference * _RELATIVE <= numerator and difference * _OF_A_TICK <= denominator:
                 return self._checked(value, nearest)
-        if rounding == "raise" and rest:
-            allowed = f"a multiple of {self.size}, such as {self.text(down)} or {self.text(up)}"
-            remedy = f"round with {self.keyword}='nearest', 'down', or 'up'"
+        if rounding == "raise":
+            allowed = f"a multiple of {self.size}, such as {self.text(down)} or {self.text(down + 1)}"
+            remedy = f"round with {keyword}='nearest', 'down', or 'up'"
             raise InvalidArgumentError(self.field, value, allowed, remedy)
-        return self._checked(value, {"raise": down, "nearest": nearest, "down": down, "up": up}[rounding])
+        if rounding == "nearest":
+            return self._checked(value, nearest)
+        return self._checked(value, down if rounding == "down" else down + 1)
 
     def _units(self, value: object) -> tuple[int, int]:
         """Return an exact number as a numerator and a denominator, in units. Raises InvalidArgumentError."""
@@ -121,7 +137,7 @@ class Size:
         if match is not None:
             whole, fraction = match[1], match[2] or ""
         elif type(value) is int or type(value) is Fraction:
-            return value.numerator * 10**self.decimals, value.denominator * self.step
+            return value.numerator * self.scale, value.denominator * self.step
         else:
             whole, fraction = self._split(value)
         step, surplus = self.step, len(fraction) - self.decimals
@@ -131,11 +147,12 @@ class Size:
         return int(whole + fraction.ljust(self.decimals, "0")), step
 
     def _units_of_a_float(self, value: object) -> tuple[int, int]:
-        number = cast("float", value)
-        if not isfinite(number):
-            raise InvalidArgumentError(self.field, value, "a finite number >= 0")
-        numerator, denominator = number.as_integer_ratio()
-        return int(numerator) * 10**self.decimals, int(denominator) * self.step
+        number: float = value  # type: ignore[assignment]  # a float of any library
+        try:
+            numerator, denominator = number.as_integer_ratio()
+        except (ValueError, OverflowError):  # NaN, or infinite
+            raise InvalidArgumentError(self.field, value, "a finite number >= 0") from None
+        return int(numerator) * self.scale, int(denominator) * self.step
 
     def _checked(self, value: object, units: int) -> int:
         if not 0 <= units <= MAX_INT:
@@ -164,6 +181,12 @@ class Size:
         """Return the decimal number that equals this many units, as a string."""
         digits = str(units * self.step).rjust(self.decimals + 1, "0")
         return f"{digits[: -self.decimals]}.{digits[-self.decimals :]}" if self.decimals else digits
+
+
+def check_rounding(keyword: str, rounding: object) -> None:
+    """Raise InvalidArgumentError unless the value is a Rounding."""
+    if type(rounding) is not str or rounding not in _ROUNDINGS:
+        raise InvalidArgumentError(keyword, rounding, "'raise', 'nearest', 'down', or 'up'")
 
 
 def exact_decimal(value: int, decimals: int) -> Decimal:
@@ -201,7 +224,9 @@ def decimals_of(text: str) -> int:
 
 def _is_float(value: object) -> bool:
     """Return True for a binary floating-point number of any library."""
-    return hasattr(type(value), "as_integer_ratio") and not isinstance(value, int | Decimal | Fraction)
+    return isinstance(value, float) or (
+        hasattr(type(value), "as_integer_ratio") and not isinstance(value, int | Decimal | Fraction)
+    )
 
 
 def _digits(text: str) -> tuple[str, str] | None:

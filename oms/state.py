@@ -39,10 +39,10 @@ PackedBook = tuple[str, str, tuple[bytes, ...]]
 PackedInstruments = tuple[tuple[str, dict[str, Any]], ...]
 """The symbol and the fields of each instrument."""
 
-PackedState = tuple[int, int, tuple[PackedBook, ...], PackedInstruments, bytes]
-"""The last sequence number, the next trade id, the books, the instruments, and a digest of these four.
+PackedState = tuple[Any, ...]
+"""The last sequence number, the next trade id, the books, the instruments, the extra, and a digest of these.
 
-In a pickle of an earlier version, the instruments are missing.
+The extra is what `Books.extra` returns. In a pickle of an earlier version, the instruments are missing.
 """
 
 
@@ -54,7 +54,7 @@ def pack(ledger: Ledger) -> PackedState:
         for (symbol, side), book in books.by_name.items()
     )
     instruments = tuple((symbol, asdict(each)) for symbol, each in books.instruments.items())
-    values = ledger.sequence, books.next_trade_id, packed, instruments
+    values = ledger.sequence, books.next_trade_id, packed, instruments, *books.extra()
     return *values, _digest(*values)
 
 
@@ -65,11 +65,12 @@ def unpack(state: Any, ledger: Ledger) -> None:
     """
     if not _is_intact(state):
         raise InvalidArgumentError("state", state, "an undamaged state that this version of oms pickled")
-    ledger.sequence, ledger.books.next_trade_id, packed_books, *instruments, _ = state["books"]
+    ledger.sequence, ledger.books.next_trade_id, packed_books, *others, _ = state["books"]
     for symbol, side, columns in packed_books:
         ledger.books.open(symbol, Side(side)).load(*map(_from_bytes, columns))
-    for each in instruments:
+    for each in others[:1]:
         ledger.books.instruments = {symbol: Instrument(**fields) for symbol, fields in each}
+    ledger.books.load_extra(tuple(others[1:]))
 
 
 def _is_intact(state: Any) -> bool:
@@ -81,10 +82,10 @@ def _is_intact(state: Any) -> bool:
 
 
 def _digest(
-    sequence: int, next_trade_id: int, packed_books: tuple[PackedBook, ...], *instruments: PackedInstruments
+    sequence: int, next_trade_id: int, packed_books: tuple[PackedBook, ...], *others: object
 ) -> bytes:
     sizes = [(symbol, side, list(map(len, columns))) for symbol, side, columns in packed_books]
-    digest = hashlib.sha256(repr((sequence, next_trade_id, sizes, *instruments)).encode())
+    digest = hashlib.sha256(repr((sequence, next_trade_id, sizes, *others)).encode())
     for _, _, columns in packed_books:
         for column in columns:
             digest.update(column)
@@ -100,15 +101,8 @@ def _from_bytes(column: bytes) -> tuple[int, ...]:
 
 
 def copy_state(source: Ledger, target: Ledger) -> None:
-    """Copy all orders, levels, counters, and instruments to `target`, which must be empty.
-
-    O(n) for n orders.
-    """
-    books, copied = source.books, target.books
-    copied.orders.update(books.orders)
-    for name, book in books.by_name.items():
-        copied.by_name[name] = book.copy(copied.orders)
-    copied.next_trade_id, copied.instruments = books.next_trade_id, books.instruments
+    """Copy the whole state to `target`, which must be empty. O(n) for n orders."""
+    source.books.copy_to(target.books)
     target.sequence = source.sequence
 
 

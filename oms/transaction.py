@@ -39,8 +39,9 @@ from typing import Any, TypeVar
 from weakref import ref
 
 from oms.errors import OpenTransactionError
-from oms.ledger import Ledger, Savepoint
+from oms.ledger import Ledger
 from oms.locked import bound_by
+from oms.savepoint import Savepoint
 
 __all__ = ["Transaction"]
 
@@ -114,7 +115,7 @@ class Transaction(AbstractContextManager[T]):
             with ledger.lock:
                 if ledger.busy:
                     ledger.admit()
-                block.savepoint = Savepoint(ledger, handle or self, keep=self._keep)
+                block.savepoint = ledger.savepoint(handle or self, keep=self._keep)
                 ledger.open(block.savepoint, self._note)
             return self._subject  # noqa: TRY300  # an interrupt here must also end the transaction
         except BaseException:

@@ -18,13 +18,16 @@ from oms.api.openapi import completed
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.page.documentation import Documentation
+from oms.api.past import Past
 from oms.api.problems import ProblemError, problem_response
 from oms.api.questions import Questions
+from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import Streams, Tape
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
+from oms.journal import Archive
 from oms.management import OrderManagement
 
 __all__ = ["create_app", "create_router"]
@@ -40,13 +43,27 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
     responses, tape = FirstResponses(), Tape()
-    restore(om, responses, tape)
+    archive = _restored(om, responses, tape, settings)
     Orders(om, IdempotentChanges(om, responses)).add_to(router)
     Questions(om).add_to(router)
+    Past(archive).add_to(router)
     Health(om).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, tape, settings).stream)
     add_head_routes(router)
     return router
+
+
+def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settings: Settings) -> Archive:
+    """Restore the responses and the tape. Return the journal, or else a memory, to read past events from."""
+    if isinstance(om.journal, Archive):
+        restore(om, responses, tape)
+        return om.journal
+    recent = RecentEvents(settings.recent_changes)
+    with om.locked():
+        restore(om, responses, tape, recent)
+        sequence, next_trade_id, _, _ = om.snapshot()
+        recent.continue_at(sequence + 1, next_trade_id)
+    return recent
 
 
 def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:

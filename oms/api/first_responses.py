@@ -30,7 +30,7 @@ _REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
 class FirstResponse(NamedTuple):
     """The content of the original response to a change request.
 
-    `sequence` is the event's sequence number. `subject` is the order or trade in the response. `digest` is
+    `sequence` and `time` are those of the event. `subject` is the order or trade in the response. `digest` is
     the request's digest, or None if the request had no key. `made_change` is False if the request repeated an
     earlier `POST /orders` with a new key.
     """
@@ -39,6 +39,7 @@ class FirstResponse(NamedTuple):
     subject: Order | Trade
     digest: str | None = None
     made_change: bool = True
+    time: int | None = None
 
 
 def to_note(key: str | None, digest: str) -> str:
@@ -57,6 +58,7 @@ def to_reply(key: str, response: FirstResponse) -> str:
         "key": key,
         "request": response.digest,
         "sequence": response.sequence,
+        "time": response.time,
         "own": response.made_change,
         "order": {**response.subject._asdict(), "side": response.subject.side.value},
     }
@@ -99,6 +101,8 @@ class FirstResponses:
 
     def __init__(self) -> None:
         self.sequence = 0
+        self._last: tuple[int, int | None] = (0, None)  # the sequence number and the time of an event
+        self._last_request: tuple[int, int | None] = (0, None)
         self._by_order_id: dict[int, FirstResponse | None] = {}
         self._by_key: dict[str, FirstResponse] = {}
 
@@ -106,15 +110,26 @@ class FirstResponses:
         """Record an event. O(1), or O(m) for an event that adds m orders."""
         note = _from_note(event.note)
         if isinstance(event, OrderAdded):
-            response = FirstResponse(event.sequence, event.order) if note else None
+            response = FirstResponse(event.sequence, event.order, time=event.time) if note else None
             self._by_order_id.setdefault(event.order.order_id, response)
         elif isinstance(event, OrdersAdded):
             for order in event.orders:
                 self._by_order_id.setdefault(order.order_id, None)
         key, subject = note.get("key"), RESPONSE_SUBJECTS[type(event)](event)
         if isinstance(key, str) and subject is not None:
-            self.record(key, FirstResponse(event.sequence, subject, note.get("request")))
+            first = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
+            self.record(key, first)
         self.sequence = event.sequence
+        self._last = event.sequence, event.time
+        if note:
+            self._last_request = self._last
+
+    def time_of(self, sequence: int) -> int | None:
+        """Return the time of the last event, or of the last event that a request created, by its number.
+
+        Return None if neither of them has this number. The two differ if a subscriber made another change.
+        """
+        return dict([self._last_request, self._last]).get(sequence)
 
     def catch_up(self, om: OrderManagement) -> None:
         """Record missed events from the journal. Call this at the start of a transaction.
@@ -137,7 +152,8 @@ class FirstResponses:
         fields = _from_note(reply)
         if fields.keys() >= _REPLY_FIELDS:
             order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
-            response = FirstResponse(fields["sequence"], order, fields["request"], fields["own"])
+            values = fields["sequence"], order, fields["request"], fields["own"], fields.get("time")
+            response = FirstResponse(*values)
             self.record(fields["key"], response)
 
     def with_key(self, key: str) -> FirstResponse | None:

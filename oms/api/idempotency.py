@@ -61,8 +61,8 @@ _FORMER_TRADE_FIELDS = (
 class Change(NamedTuple):
     """The result of a change request.
 
-    `sequence` is the event's sequence number, and `subject` is the order or trade. `replayed` is True if an
-    earlier request made the change. `made_change` is True if the change was made by this request, or by an
+    `sequence` and `time` are those of the event, and `subject` is the order or trade. `replayed` is True if
+    an earlier request made the change. `made_change` is True if the change was made by this request, or by an
     earlier one with the same key.
     """
 
@@ -70,6 +70,7 @@ class Change(NamedTuple):
     subject: Order | Trade
     replayed: bool = False
     made_change: bool = True
+    time: int | None = None
 
 
 class IdempotentChanges:
@@ -137,9 +138,12 @@ class IdempotentChanges:
         """
         change: Change | None = None
         try:
-            with self._om.transaction(to_note(key, digest)):
-                self._responses.catch_up(self._om)
-                change = self._replay(key, digest, former) or self._make(key, digest, make)
+            with self._om.locked():  # until the time of the event is known
+                with self._om.transaction(to_note(key, digest)):
+                    self._responses.catch_up(self._om)
+                    change = self._replay(key, digest, former) or self._make(key, digest, make)
+                if not change.replayed:
+                    change = change._replace(time=self._responses.time_of(change.sequence))
         except OmsError as error:
             if change is None or isinstance(error, JournalError):
                 raise
@@ -155,7 +159,7 @@ class IdempotentChanges:
                 "idempotency_key_reused",
                 f"another request has used this {IDEMPOTENCY_KEY_HEADER}; use a new key for each request",
             )
-        return Change(first.sequence, first.subject, replayed=True, made_change=first.made_change)
+        return Change(first.sequence, first.subject, True, first.made_change, first.time)
 
     def _make(
         self, key: str | None, digest: str, make: Callable[[], Order | Trade | FirstResponse]
@@ -164,11 +168,12 @@ class IdempotentChanges:
         made = make()
         after = self._om.last_sequence
         if isinstance(made, FirstResponse):
-            change = Change(made.sequence, made.subject, replayed=True, made_change=False)
+            change = Change(made.sequence, made.subject, replayed=True, made_change=False, time=made.time)
         else:
-            change = Change(after, made)
+            change = Change(after, made, time=self._responses.time_of(after))
         if key is not None and after == before:  # there is no event, so no note can contain the key
-            self._store(key, FirstResponse(change.sequence, change.subject, digest, change.made_change))
+            sequence, subject, _, made_change, time = change
+            self._store(key, FirstResponse(sequence, subject, digest, made_change, time))
         return change
 
     def _store(self, key: str, response: FirstResponse) -> None:

@@ -15,6 +15,7 @@ from oms.api.response_models import (
     CountResponse,
     CurveResponse,
     DepthResponse,
+    EventsPage,
     HealthResponse,
     InstrumentsResponse,
     OrderResponse,
@@ -27,6 +28,7 @@ from oms.api.response_models import (
     StateResponse,
     SymbolsResponse,
     TradeResponse,
+    TradesPage,
     WithinResponse,
 )
 from oms.contract import (
@@ -49,7 +51,9 @@ __all__ = [
     "INSTRUMENTS",
     "ONE_ORDER",
     "ORDER_ADDED",
+    "PAGE_OF_EVENTS",
     "PAGE_OF_ORDERS",
+    "PAGE_OF_TRADES",
     "PRICE",
     "PRICES",
     "QUOTE",
@@ -80,7 +84,8 @@ _UNREADABLE: Final = ("body_too_large", "request_timeout")
 _BODY: Final = ("malformed_json", *_UNREADABLE, "unsupported_media_type")
 _CHANGE: Final = ("idempotency_key_reused", "journal_failed")
 _SHORT: Final = ("insufficient_liquidity",)
-_CHANGED: Final = {"sequence": 2, **_ORDER}
+_TIME: Final = "1792998000000000000"
+_CHANGED: Final = {"sequence": 2, "time": _TIME, **_ORDER}
 
 ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
 PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
@@ -89,9 +94,20 @@ AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, 
 REMOVED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_UNREADABLE, *_CHANGE))
 TRADE_PLACED = Description(
     TradeResponse,
-    {"sequence": 3, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
+    {"sequence": 3, "time": _TIME, "trade_id": 1, **_JPM, "amount": 22, "total_price": 442, "fills": _FILLS},
     (*_SHORT, "price_bound", *_BODY, *_CHANGE),
     201,
+)
+_PAST: Final = ("no_longer_available",)
+PAGE_OF_TRADES = Description(TradesPage, {"first": 1, "trades": [TRADE_PLACED.example], "next": 1}, _PAST)
+PAGE_OF_EVENTS = Description(
+    EventsPage,
+    {
+        "first": 1,
+        "events": [{"type": "OrderAdded", "previous": 0, "sequence": 1, "time": _TIME, "order": _ORDER}],
+        "next": 1,
+    },
+    _PAST,
 )
 PRICE = Description(PriceResponse, {**_JPM, "amount": 22, "total_price": 442}, _SHORT)
 PRICES = Description(PricesResponse, {**_JPM, "amounts": [22, 10], "total_prices": [442, 200]}, _SHORT)

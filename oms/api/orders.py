@@ -101,5 +101,5 @@ class Orders:
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return the response to a change. A replayed response gets an extra header."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
-    content = {"sequence": change.sequence, **to_json(change.subject)}
+    content = {"sequence": change.sequence, "time": change.time, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

@@ -25,6 +25,7 @@ __all__ = [
     "NewTrade",
     "OrderId",
     "OrdersQuery",
+    "PastQuery",
     "PriceQuery",
     "PricesQuery",
     "QuoteQuery",
@@ -282,6 +283,13 @@ class InstrumentsQuery(BaseModel):
     """The symbol whose instrument to return, by default all symbols."""
 
     symbol: _OptionalSymbol = None
+
+
+class PastQuery(BaseModel):
+    """A page of past events or trades: the first `limit` items with a number or id above `after`."""
+
+    after: _OptionalQueryIntFromZero = None
+    limit: _PageLength = 100
 
 
 class StreamQuery(BaseModel):

@@ -15,6 +15,7 @@ from typing_extensions import TypeAliasType
 
 from oms.api.integers import Integer, json_text
 from oms.contract import PROBLEMS
+from oms.events import KINDS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
@@ -26,6 +27,9 @@ __all__ = [
     "CountResponse",
     "CurveResponse",
     "DepthResponse",
+    "EventResponse",
+    "EventTrade",
+    "EventsPage",
     "FillResponse",
     "HealthResponse",
     "InstrumentResponse",
@@ -41,6 +45,7 @@ __all__ = [
     "StateResponse",
     "SymbolsResponse",
     "TradeResponse",
+    "TradesPage",
     "WithinResponse",
     "json_response",
     "to_json",
@@ -67,6 +72,10 @@ def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, 
 # ---------------------------------------------------------------------- models
 
 _STRICT = ConfigDict(extra="forbid")
+
+Time = Annotated[
+    Integer | None, Field(description="The event's time in nanoseconds since 1970, or null without a clock.")
+]
 
 DecimalText = TypeAliasType(
     "DecimalText",
@@ -169,9 +178,10 @@ class OrderResponse(_Order):
 
 
 class ChangedOrder(_Order):
-    """The added, amended, or removed order, with the event's sequence number."""
+    """The added, amended, or removed order, with the event's sequence number and time."""
 
     sequence: Integer
+    time: Time
 
 
 class OrdersPage(BaseModel):
@@ -208,12 +218,58 @@ class TradeResponse(BaseModel):
 
     model_config = _STRICT
     sequence: Integer
+    time: Time
     trade_id: Integer
     symbol: str
     side: Side
     amount: Integer
     total_price: Integer
     fills: list[FillResponse]
+
+
+class TradesPage(BaseModel):
+    """Past trades, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
+
+    model_config = _STRICT
+    first: Integer = Field(description="The id of the first trade that is available, or that will be.")
+    trades: list[TradeResponse]
+    next: Integer | None
+
+
+class EventTrade(BaseModel):
+    """A trade in a message."""
+
+    model_config = _STRICT
+    trade_id: Integer
+    symbol: str
+    side: Side
+    amount: Integer
+    total_price: Integer
+    fills: list[FillResponse]
+
+
+class EventResponse(BaseModel):
+    """A message about one event. The fields after `time` depend on `type`."""
+
+    model_config = _STRICT
+    type: Literal[tuple(sorted(kind.__name__ for kind in KINDS))]  # type: ignore[valid-type]  # all event types
+    previous: Integer
+    sequence: Integer
+    time: Time
+    order: OrderResponse | None = Field(default=None, description="OrderAdded, OrderRemoved.")
+    orders: list[OrderResponse] | None = Field(default=None, description="OrdersAdded, OrdersRemoved.")
+    before: OrderResponse | None = Field(default=None, description="OrderAmended.")
+    after: OrderResponse | None = Field(default=None, description="OrderAmended.")
+    trade: EventTrade | None = Field(default=None, description="TradePlaced.")
+
+
+class EventsPage(BaseModel):
+    """Past events, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
+
+    model_config = _STRICT
+    first: Integer = Field(description="The number of the first event that is available, or that will be.")
+    events: list[EventResponse]
+    next: Integer | None
 
 
 class BookResponse(BaseModel):
@@ -386,6 +442,7 @@ class Problem(BaseModel):
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
     bound: Integer = Field(default=0, description="price_bound.")
     total_price: Integer = Field(default=0, description="price_bound.")
+    first: Integer = Field(default=0, description="no_longer_available: the first available number or id.")
     place: str = Field(default="", description="journal_failed: the file.")
     problem: str = Field(default="", description="journal_failed: the reason.")
     reason: str = Field(default="", description="not_ready: the reason.")

@@ -30,6 +30,8 @@ class Settings:
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
     - `most_streams`: the maximum number of open streams.
+    - `recent_changes`: how many orders and fills the past events and trades may contain that the service can
+      return if it has no journal.
 
     Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
 
@@ -46,6 +48,7 @@ class Settings:
     body_seconds: float = 30.0
     stream_backlog: int = 1_000
     most_streams: int = 100
+    recent_changes: int = 10_000
 
     def __post_init__(self) -> None:
         key = self.api_key

@@ -33,9 +33,8 @@ from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.management import OrderManagement
-from oms.models import Trade
 
-__all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape"]
+__all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape", "message_of", "trade_json"]
 
 READER_SENT_DATA = 1003
 """The close code for a client that sent a message, which is not allowed."""
@@ -150,13 +149,13 @@ class Tape:
     """The last 20 trades of each symbol. A tape subscribes to the books."""
 
     def __init__(self) -> None:
-        self._trades: dict[str, deque[tuple[int, Trade]]] = {}
+        self._trades: dict[str, deque[TradePlaced]] = {}
 
     def __call__(self, event: Event) -> None:
         """Record a trade and ignore other events. O(1)."""
         if isinstance(event, TradePlaced):
             trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=_TAPE_LENGTH))
-            trades.append((event.sequence, event.trade))
+            trades.append(event)
 
     def last(self, symbol: str | None) -> list[dict[str, Any]]:
         """Return a symbol's last 20 trades as JSON objects, oldest first.
@@ -164,20 +163,20 @@ class Tape:
         If `symbol` is None, return the last 20 trades across all symbols.
         """
         if symbol is None:
-            trades = sorted(pair for each in self._trades.values() for pair in each)[-_TAPE_LENGTH:]
+            every = (event for each in self._trades.values() for event in each)
+            trades = sorted(every, key=lambda event: event.sequence)[-_TAPE_LENGTH:]
         else:
             trades = list(self._trades.get(symbol, ()))
-        return [{"sequence": sequence, **to_json(trade)} for sequence, trade in trades]
+        return list(map(trade_json, trades))
 
 
 async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot: str) -> None:
     await websocket.send_text(snapshot)
     while True:
         event = await backlog.next()
-        change = MESSAGES[type(event)](event, backlog.symbol)
-        if change is not None:
-            header = {"type": type(event).__name__, "previous": sequence, "sequence": event.sequence}
-            await websocket.send_text(json_text(header | change))
+        message = message_of(event, sequence, backlog.symbol)
+        if message is not None:
+            await websocket.send_text(json_text(message))
             sequence = event.sequence
 
 
@@ -197,6 +196,29 @@ def _read_symbol(websocket: WebSocket) -> str | None:
         return StreamQuery.model_validate(dict(websocket.query_params)).symbol
     except ValidationError as error:
         raise first_problem(error.errors()) from None
+
+
+def message_of(event: Event, previous: int, symbol: str | None = None) -> dict[str, object] | None:
+    """Return the message about an event, or None if the event does not concern the symbol.
+
+    `previous` is the sequence number of the message before it. Without a symbol, every event has a message.
+    """
+    change = MESSAGES[type(event)](event, symbol)
+    if change is None:
+        return None
+    sequence, time = event.sequence, event.time
+    return {
+        "type": type(event).__name__,
+        "previous": previous,
+        "sequence": sequence,
+        "time": time,
+        **change,
+    }
+
+
+def trade_json(event: TradePlaced) -> dict[str, Any]:
+    """Return a trade as a JSON object, with the sequence number and the time of its event."""
+    return {"sequence": event.sequence, "time": event.time, **to_json(event.trade)}
 
 
 def _order(event: OrderAdded | OrderRemoved, _: str | None) -> dict[str, object]:

@@ -17,6 +17,7 @@ from oms.cli.style import STYLE_OF, heading, new_console, new_table
 from oms.cli.summary import points
 from oms.display import counted
 from oms.feeds import Capture, Checksums, SymbolReport
+from oms.instrument import TICKS_AND_LOTS
 
 __all__ = ["replay_capture"]
 
@@ -29,6 +30,7 @@ def replay_capture(
     checksums: Checksums,
     quote: Sequence[int],
     journal: Path | None,
+    ticks: bool,
     as_object: bool,
 ) -> bool:
     """Replay a capture and print the report.
@@ -41,7 +43,7 @@ def replay_capture(
     if as_object:
         print(json.dumps(_as_json(capture, driven, quote)))
     else:
-        _show(capture, driven, quote)
+        _show(capture, driven, quote, ticks=ticks)
     return driven.report.agrees
 
 
@@ -85,13 +87,14 @@ def _symbol_as_json(
     }
 
 
-def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
+def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int], *, ticks: bool) -> None:
     console, report = new_console(), driven.report
     console.print(heading(f"{counted(len(report.symbols), 'symbol')}, captured from {capture.feed}"))
-    console.print(_table(driven))
+    console.print(_table(driven, ticks=ticks))
     for symbol, symbol_report in report.symbols.items() if quote else ():
         console.print(heading(f"{symbol} ({symbol_report.instrument.describe()})"))
-        console.print(cost_table(costs(driven.om, symbol, quote), symbol_report.instrument))
+        units = TICKS_AND_LOTS if ticks else symbol_report.instrument
+        console.print(cost_table(costs(driven.om, symbol, quote), units))
     for reason, lines in report.passed_over.items():
         row = report.first_rows[reason]
         console.print(Text(f" lines skipped: {lines:,}, {reason}, first in row {row:,}", "dim"))
@@ -103,7 +106,7 @@ def _show(capture: Capture, driven: DrivenLevels, quote: Sequence[int]) -> None:
     console.print(*points(report.disagreements), sep="\n", end="")
 
 
-def _table(driven: DrivenLevels) -> Table:
+def _table(driven: DrivenLevels, *, ticks: bool) -> Table:
     table = new_table()
     table.add_column("symbol", overflow="fold")
     for header in ("messages", "checksums", "failed", "gaps", "crossed", "best ask", "best bid"):
@@ -121,15 +124,16 @@ def _table(driven: DrivenLevels) -> Table:
                 )
             ),
             f"{symbol_report.crossed:,}",
-            *_best(driven.om, symbol, symbol_report),
+            *_best(driven.om, symbol, symbol_report, ticks=ticks),
         )
     return table
 
 
-def _best(om: OrderManagement, symbol: str, symbol_report: SymbolReport) -> Iterator[Text]:
+def _best(om: OrderManagement, symbol: str, symbol_report: SymbolReport, *, ticks: bool) -> Iterator[Text]:
+    units = TICKS_AND_LOTS if ticks else symbol_report.instrument
     for side in Side:
         price = om.best_price(symbol, side)
-        shown = "none" if price is None else symbol_report.instrument.show_price(price)
+        shown = "none" if price is None else units.show_price(price)
         yield Text(
             "stale" if symbol_report.stale else shown, "bold red" if symbol_report.stale else STYLE_OF[side]
         )

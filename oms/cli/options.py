@@ -31,6 +31,7 @@ __all__ = [
     "RecordingFile",
     "Symbol",
     "TickSize",
+    "Ticks",
     "TradesFile",
     "UnknownOrders",
     "spread",
@@ -147,6 +148,9 @@ JournalFile = Annotated[
         metavar="FILE",
         help="Also write all events to a new journal (see oms journal --help).",
     ),
+]
+Ticks = Annotated[
+    bool, typer.Option("--ticks", help="Show prices in ticks and amounts in lots, not in decimals.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON, in ticks and lots.")]
 

@@ -99,7 +99,8 @@ def drive(
 ) -> Driven:
     """Replay a recording into new books. The arguments are the same as for `Replay`.
 
-    Shows a progress bar if stderr is a terminal. Raises FeedError and InvalidArgumentError.
+    At the end, the books know the instrument of the recording. Shows a progress bar if stderr is a terminal.
+    Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
@@ -119,6 +120,7 @@ def drive(
         for _ in steps:
             pass
         seconds = perf_counter() - start
+        om.set_instrument(recording.symbol, recording.units)
     return Driven(run.report(), om, recording.symbol, seconds)
 
 
@@ -132,7 +134,8 @@ def drive_levels(
 ) -> DrivenLevels:
     """Replay a capture into new books. If a size is None, it is inferred from the capture.
 
-    Shows a progress bar if stderr is a terminal. Raises FeedError and InvalidArgumentError.
+    At the end, the books know the instrument of each symbol. Shows a progress bar if stderr is a terminal.
+    Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
         start = perf_counter()
@@ -148,8 +151,11 @@ def drive_levels(
         )
         for _ in _counted(capture, run, progress, "replaying"):
             pass
-        seconds = perf_counter() - start
-    return DrivenLevels(run.report(), om, seconds)
+        report, seconds = run.report(), perf_counter() - start
+        # A feed changes to smaller sizes when it must, so the instruments are certain only at the end.
+        for symbol, symbol_report in report.symbols.items():
+            om.set_instrument(symbol, symbol_report.instrument)
+    return DrivenLevels(report, om, seconds)
 
 
 def _counted(capture: Capture, steps: Iterable[T], progress: Progress, what: str) -> Iterator[T]:
@@ -176,7 +182,7 @@ def _new_books(path: Path | None) -> OrderManagement:
         raise JournalError(
             str(path), "the file exists already, but a replay needs a new journal; choose another name"
         )
-    return open_journal(path, durability="batched")
+    return open_journal(path, durability="batched", clock=None)  # the replay sets the times
 
 
 @contextmanager

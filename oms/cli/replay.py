@@ -25,6 +25,7 @@ from oms.cli.options import (
     Quoted,
     RecordingFile,
     Symbol,
+    Ticks,
     TickSize,
     TradesFile,
     UnknownOrders,
@@ -35,6 +36,7 @@ from oms.cli.summary import as_json, summary, verdict
 from oms.feeds import FeedError, Recording, Unknown, UnknownFeedError, feed_of, open_capture, open_recording
 from oms.feeds.formats import DEFAULT_UNKNOWN, AnyFeed
 from oms.feeds.levels.messages import LevelFeedName
+from oms.instrument import TICKS_AND_LOTS
 
 __all__ = ["replay"]
 
@@ -54,6 +56,7 @@ def replay(
     lot: LotSize = None,
     checksums: ChecksumPolicy = None,
     journal: JournalFile = None,
+    ticks: Ticks = False,
     as_object: Json = False,
 ) -> None:
     """Replay a recording, show the final books, and compare them with the published data.
@@ -79,6 +82,7 @@ def replay(
             checksums=checksums or "verify",
             quote=quote or (),
             journal=journal,
+            ticks=ticks,
             as_object=as_object,
         ):
             raise typer.Exit(ExitCode.DISAGREES)
@@ -92,7 +96,7 @@ def replay(
     if as_object:
         print(json.dumps(as_json(recording, driven, quotes)))
     else:
-        _show(recording, driven, quotes)
+        _show(recording, driven, quotes, ticks=ticks)
     if not driven.report.agrees:
         raise typer.Exit(ExitCode.DISAGREES)
 
@@ -132,9 +136,9 @@ def _reject_options_of_other_feeds(
         raise typer.BadParameter(problem, param_hint="'--unknown'")
 
 
-def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...]) -> None:
-    console, units = new_console(), recording.units
-    console.print(heading(f"{driven.symbol}, recorded by {recording.feed} ({units.describe()})"))
+def _show(recording: Recording, driven: Driven, quotes: tuple[Cost, ...], *, ticks: bool) -> None:
+    console, units = new_console(), TICKS_AND_LOTS if ticks else recording.units
+    console.print(heading(f"{driven.symbol}, recorded by {recording.feed} ({recording.units.describe()})"))
     console.print(ladder(driven.om, driven.symbol, units))
     if quotes:
         console.print(cost_table(quotes, units))

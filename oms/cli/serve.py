@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from time import time_ns
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ import typer
 from oms import Instrument, InvalidArgumentError, OrderManagement, Side, extras, journal
 from oms.cli.exit_codes import ExitCode
 from oms.cli.instruments import read_instruments
+from oms.clock import Clock
 
 __all__ = ["serve"]
 
@@ -39,6 +41,7 @@ NoJournal = Annotated[
     bool,
     typer.Option("--no-journal", help="Keep the books only in memory. They are lost when the process ends."),
 ]
+NoClock = Annotated[bool, typer.Option("--no-clock", help="Give events no time.")]
 InstrumentTexts = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,6 +101,7 @@ def serve(
     demo: Demo = False,
     journal_file: JournalFile = None,
     no_journal: NoJournal = False,
+    no_clock: NoClock = False,
     instrument: InstrumentTexts = None,
     instruments: InstrumentsFile = None,
     api_key_file: KeyFile = None,
@@ -133,7 +137,8 @@ def serve(
         )
     file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
     declared = read_instruments(instrument or (), instruments)
-    with server.listen(host, port) as listening, closing(_open_books(file, declared, demo=demo)) as om:
+    clock = None if no_clock else time_ns
+    with server.listen(host, port) as listening, closing(_open_books(file, declared, clock, demo=demo)) as om:
         app = create_app(om, settings)
         _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
         if om.instruments:
@@ -172,12 +177,14 @@ def _journal_file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | 
     return None if demo or no_journal else file or _DEFAULT_FILE
 
 
-def _open_books(file: Path | None, instruments: Mapping[str, Instrument], *, demo: bool) -> OrderManagement:
+def _open_books(
+    file: Path | None, instruments: Mapping[str, Instrument], clock: Clock | None, *, demo: bool
+) -> OrderManagement:
     if file is None:
-        om = OrderManagement(instruments=instruments)
+        om = OrderManagement(instruments=instruments, clock=clock)
     else:
         try:
-            om = journal.open(file, instruments=instruments)
+            om = journal.open(file, instruments=instruments, clock=clock)
         except InvalidArgumentError as error:
             if error.field != "instrument":
                 raise

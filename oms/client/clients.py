@@ -138,6 +138,8 @@ class Client:
     best_price = _method(operations.best_price)
     depth = _method(operations.depth)
     state_hash = _method(operations.state_hash)
+    events = _method(operations.events)
+    trades = _method(operations.trades)
     __contains__ = _method(operations.contains, "__contains__")
     __len__ = _method(operations.count, "__len__")
 
@@ -251,6 +253,8 @@ class AsyncClient:
     best_price = _async_method(operations.best_price)
     depth = _async_method(operations.depth)
     state_hash = _async_method(operations.state_hash)
+    events = _async_method(operations.events)
+    trades = _async_method(operations.trades)
     contains = _async_method(operations.contains)
     count = _async_method(operations.count)
 

@@ -1,8 +1,9 @@
 """OrderManagement's methods as exchanges: generators that yield requests and receive responses.
 
-Each function takes the same arguments as the OrderManagement method of the same name. Before it sends a
-request, it rejects all values that OrderManagement would reject, and integers of more than 100 digits.
-`Client` and `AsyncClient` turn each function into a method, so `help()` shows these docstrings to users.
+Each function takes the same arguments as the OrderManagement method of the same name. `events` and `trades`
+have no such method. Before it sends a request, it rejects all values that OrderManagement would reject, and
+integers of more than 100 digits. `Client` and `AsyncClient` turn each function into a method, so `help()`
+shows these docstrings to users.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from oms.client.errors import UnsteadyBooksError
+from oms.client.event_messages import parse_event, parse_trade_event
 from oms.client.requests import Request, change_request, query_request
 from oms.client.responses import (
     Fields,
@@ -25,7 +27,8 @@ from oms.client.responses import (
     unexpected,
 )
 from oms.client.retries import Exchange
-from oms.errors import DuplicateOrderError, OmsError, OrderNotFoundError
+from oms.errors import DuplicateOrderError, InvalidArgumentError, OmsError, OrderNotFoundError
+from oms.events import Event, TradePlaced
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
 from oms.models import (
@@ -61,6 +64,7 @@ __all__ = [
     "contains",
     "count",
     "depth",
+    "events",
     "get_order",
     "instrument",
     "instruments",
@@ -71,11 +75,13 @@ __all__ = [
     "remove_order",
     "state_hash",
     "symbols",
+    "trades",
 ]
 
+E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 
-_PAGE_SIZE = 1_000  # orders
+_PAGE_SIZE = 1_000  # orders, events, or trades
 _MAX_READS = 10
 
 # ---------------------------------------------------------------------- changes
@@ -337,6 +343,69 @@ def count() -> Exchange[int]:
 def state_hash() -> Exchange[str]:
     """Return a SHA-256 hash (hex) of the whole state, as `OrderManagement.state_hash` does."""
     return _send(query_request("/state-hash"), lambda fields: fields.string("state_hash"))
+
+
+# ---------------------------------------------------------------------- past events and trades
+
+
+def events(after: int | None = None, limit: int | None = None) -> Exchange[tuple[Event, ...]]:
+    """Return the events after event number `after`, oldest first, but at most `limit` events.
+
+    Without `after`, begin with the first event that is available. Without `limit`, return all events up to
+    the latest one. The service sends at most 1,000 events per page. An event has no `note`, and a TradePlaced
+    event has no `remaining` amount. `to_columns` converts the result to columns.
+
+    Raises RequestRejectedError with the code "no_longer_available" if the service no longer has some of the
+    events. Raises InvalidArgumentError if an argument is invalid.
+    """
+    return _read_past("/events", "events", parse_event, lambda event: event.sequence, after, limit)
+
+
+def trades(after: int | None = None, limit: int | None = None) -> Exchange[tuple[TradePlaced, ...]]:
+    """Return the trades after the trade with the id `after`, oldest first, but at most `limit` trades.
+
+    Each trade is a TradePlaced event, with the `trade`, the `sequence`, and the `time`. The arguments and
+    errors are the same as for `events`.
+    """
+    return _read_past(
+        "/trades", "trades", parse_trade_event, lambda event: event.trade.trade_id, after, limit
+    )
+
+
+def _read_past(
+    path: str,
+    name: str,
+    parse: Callable[[Fields], E],
+    number_of: Callable[[E], int],
+    after: int | None,
+    limit: int | None,
+) -> Exchange[tuple[E, ...]]:
+    if after is not None and (type(after) is not int or after < 0):
+        raise InvalidArgumentError("after", after, "an int >= 0, or None")
+    if limit is not None:
+        check_positive("limit", limit, InvalidArgumentError)
+
+    def parse_page(fields: Fields) -> tuple[list[E], int | None]:
+        return fields.objects(name, parse), fields.integer_or_null("next")
+
+    def exchange() -> Exchange[tuple[E, ...]]:
+        result: list[E] = []
+        last, more = after, True
+        while more and (limit is None or len(result) < limit):
+            size = _PAGE_SIZE if limit is None else min(_PAGE_SIZE, limit - len(result))
+            request = query_request(path, after=last, limit=size)
+            response = yield request
+            page, following = read_response(request, response, parse_page)
+            numbers = [*([] if last is None else [last]), *map(number_of, page)]
+            if any(higher != lower + 1 for lower, higher in pairwise(numbers)) or len(page) > size:
+                raise unexpected(request, response, f"the numbers of the {name} are not consecutive")
+            if following is not None and (not page or following != numbers[-1]):
+                raise unexpected(request, response, f"next is {following}, not the last number on the page")
+            result += page
+            last, more = following, following is not None
+        return tuple(result)
+
+    return exchange()
 
 
 # ---------------------------------------------------------------------- requests and checks

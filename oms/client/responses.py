@@ -27,6 +27,7 @@ from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 
 __all__ = [
     "Fields",
+    "MalformedError",
     "Response",
     "parse_depth",
     "parse_instruments",
@@ -55,7 +56,7 @@ class Response(NamedTuple):
     earlier_may_have_arrived: bool = False
 
 
-class _MalformedError(Exception):
+class MalformedError(Exception):
     """A response, or one of its fields, that violates the API contract."""
 
 
@@ -64,20 +65,20 @@ class Fields:
 
     def __init__(self, value: object) -> None:
         if not isinstance(value, dict):
-            raise _MalformedError(f"{_excerpt(value)} is not a JSON object")
+            raise MalformedError(f"{_excerpt(value)} is not a JSON object")
         self._values = cast("dict[str, Any]", value)
 
     def _get(self, name: str, kind: type[T]) -> T:
         value = self._values.get(name)
         if type(value) is not kind:  # true and 1.0 are not integers
-            raise _MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
+            raise MalformedError(f"{name} is {_excerpt(value)}, not {kind.__name__}")
         return value
 
     def integer(self, name: str) -> int:
         """Return an integer field. A value above 2^53-1 may also be a string."""
         value = _read_integer(self._values.get(name))
         if type(value) is not int:
-            raise _MalformedError(f"{name} is {_excerpt(value)}, not int")
+            raise MalformedError(f"{name} is {_excerpt(value)}, not int")
         return value
 
     def integer_or_null(self, name: str) -> int | None:
@@ -88,7 +89,7 @@ class Fields:
         """Return a field that is a list of integers. Each may also be a string, as in `integer`."""
         values = [_read_integer(value) for value in cast("list[object]", self._get(name, list))]
         if not set(map(type, values)) <= {int}:
-            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of int")
+            raise MalformedError(f"{name} is {_excerpt(values)}, not a list of int")
         return cast("list[int]", values)
 
     def string(self, name: str) -> str:
@@ -99,7 +100,7 @@ class Fields:
         """Return a field that must be a list of strings."""
         values = cast("list[str]", self._get(name, list))
         if not set(map(type, values)) <= {str}:
-            raise _MalformedError(f"{name} is {_excerpt(values)}, not a list of str")
+            raise MalformedError(f"{name} is {_excerpt(values)}, not a list of str")
         return values
 
     def side(self, name: str) -> Side:
@@ -107,7 +108,7 @@ class Fields:
         try:
             return Side(self.string(name))
         except ValueError:
-            raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
+            raise MalformedError(f"{name} is {_excerpt(self._values[name])}, not 'BUY' or 'SELL'") from None
 
     def string_or_null(self, name: str) -> str | None:
         """Return a field that must be null or a string. A missing field is an error."""
@@ -119,7 +120,11 @@ class Fields:
             case "amount" | "money" as unit:
                 return unit
             case other:
-                raise _MalformedError(f"{name} is {_excerpt(other)}, not 'amount' or 'money'")
+                raise MalformedError(f"{name} is {_excerpt(other)}, not 'amount' or 'money'")
+
+    def nested(self, name: str, parse: Callable[[Fields], T]) -> T:
+        """Return a field that must be a JSON object, parsed by `parse`."""
+        return parse(Fields(self._values.get(name)))
 
     def objects(self, name: str, parse: Callable[[Fields], T]) -> list[T]:
         """Return a field that must be a list of JSON objects, each parsed by `parse`."""
@@ -130,24 +135,24 @@ class Fields:
         for name, value in expected.items():
             actual = self._values.get(name)
             if not _is_echo(actual, value):
-                raise _MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
+                raise MalformedError(f"{name} is {_excerpt(actual)}, but {_excerpt(value)} was requested")
 
     def check_all_equal(self, name: str, field: str, expected: str) -> None:
         """Raise an error unless this field of every object in a list has the expected value."""
         for value in self.objects(name, lambda item: item.string(field)):
             if value != expected:
-                raise _MalformedError(f"{field} is {_excerpt(value)}, but {_excerpt(expected)} was requested")
+                raise MalformedError(f"{field} is {_excerpt(value)}, but {_excerpt(expected)} was requested")
 
     def check_at_most(self, name: str, most: int) -> None:
         """Raise an error unless a field is an int in 1..most."""
         if not 1 <= self.integer(name) <= most:
-            raise _MalformedError(f"{name} is {_excerpt(self._values[name])}, but {most} was requested")
+            raise MalformedError(f"{name} is {_excerpt(self._values[name])}, but {most} was requested")
 
     def check_length(self, name: str, length: int) -> None:
         """Raise an error unless a field is a list of `length` items."""
         size = len(cast("list[object]", self._get(name, list)))
         if size != length:
-            raise _MalformedError(f"the length of {name} is {size}, not {length}")
+            raise MalformedError(f"the length of {name} is {size}, not {length}")
 
     def get(self, name: str) -> object:
         """Return a field of any type, or None if the field is missing."""
@@ -165,7 +170,7 @@ def read_response(request: Request, response: Response, parse: Callable[[Fields]
         fields = _fields(response, "application/json")
         fields.check_echoed(request.echoed)
         return parse(fields)
-    except _MalformedError as error:
+    except MalformedError as error:
         raise unexpected(request, response, str(error)) from None
 
 
@@ -180,18 +185,18 @@ def problem_code(response: Response) -> str | None:
     """Return the API's error code, or None if the response is not an error from the service."""
     try:
         code = _fields(response, PROBLEM_MEDIA_TYPE).string("code")
-    except _MalformedError:
+    except MalformedError:
         return None
     return code if code in PROBLEMS else None
 
 
 def _fields(response: Response, media_type: str) -> Fields:
     if response.media_type != media_type:
-        raise _MalformedError(f"its content type is {response.media_type or 'missing'}, not {media_type}")
+        raise MalformedError(f"its content type is {response.media_type or 'missing'}, not {media_type}")
     try:
         return Fields(json.loads(response.content))
     except (ValueError, RecursionError):
-        raise _MalformedError(f"{_excerpt(response.content)} is not JSON") from None
+        raise MalformedError(f"{_excerpt(response.content)} is not JSON") from None
 
 
 _LARGE = re.compile(r"[1-9][0-9]{15,999}", re.ASCII)
@@ -271,7 +276,7 @@ def parse_instruments(fields: Fields) -> Mapping[str, Instrument]:
     pairs = fields.objects("instruments", _parse_instrument)
     instruments = dict(pairs)
     if list(instruments) != sorted(symbol for symbol, _ in pairs):
-        raise _MalformedError("the symbols of the instruments do not increase")
+        raise MalformedError("the symbols of the instruments do not increase")
     return MappingProxyType(instruments)
 
 
@@ -285,7 +290,7 @@ def _parse_instrument(fields: Fields) -> tuple[str, Instrument]:
             price_decimals=fields.integer_or_null("price_decimals"),
         )
     except InvalidArgumentError as error:
-        raise _MalformedError(str(error)) from None
+        raise MalformedError(str(error)) from None
     return fields.string("symbol"), instrument
 
 
@@ -303,7 +308,7 @@ def _parse_level(fields: Fields) -> PriceLevel:
 def _exception(request: Request, response: Response) -> OmsError:
     code = problem_code(response)
     if code is None:
-        raise _MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
+        raise MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())

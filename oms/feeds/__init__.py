@@ -40,6 +40,7 @@ from oms.feeds.orders.messages import Kind, Message, Recording
 from oms.feeds.orders.replayer import Replay, Unknown, replay
 from oms.feeds.orders.report import Report, UnequalTrade
 from oms.feeds.recorder import Recorder
+from oms.feeds.replay_clock import ReplayClock
 from oms.feeds.top_of_book import ASK, BID, Level, Top
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Recorder",
     "Recording",
     "Replay",
+    "ReplayClock",
     "Report",
     "StaleBookError",
     "StateDifference",

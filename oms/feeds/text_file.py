@@ -15,11 +15,11 @@ from oms.feeds.errors import FeedError
 
 __all__ = ["Column", "Columns", "INTEGER", "RowFormat", "RowReader", "Streamed", "TextFile", "scaled"]
 
-INTEGER = r"-?\d{1,19}"
+INTEGER = r"-?\d{1,19}+"
 """Matches integers that are short enough to parse quickly. The order book checks their range."""
 
 _LONGEST_ROW = 1 << 16  # bytes; without a limit, a binary file without newlines could use up all memory
-_CHUNK = 1 << 13  # bytes to read at once; a larger chunk is not faster
+_CHUNK = 1 << 13  # bytes to read at once; the fields of a larger chunk do not fit into the CPU cache
 _UNDECODED = re.compile("[\udc80-\udcff]")
 
 Columns = Sequence[Sequence[str]]
@@ -32,7 +32,8 @@ class RowReader(Protocol):
     def columns(self, block: str, /) -> Columns | None:
         """Return a block's columns, or None if its rows must be read one by one.
 
-        Each row ends with a newline.
+        Each row ends with a newline. Return None if any row is empty or invalid. Where a block ends depends
+        on how the file was read, so the result must not depend on which rows are in the same block.
         """
         ...
 
@@ -96,7 +97,7 @@ class TextFile:
         and then raise FeedError.
         """
         empty = 0  # the first empty row after the latest row with fields, or 0
-        with closing(self._blocks()) as blocks:
+        with closing(self.blocks()) as blocks:
             for first, block in blocks:
                 columns = None if empty else reader.columns(block)
                 if columns is not None:
@@ -128,7 +129,7 @@ class TextFile:
 
         Raise FeedError if the file is missing, blank, unreadable, damaged, or not text.
         """
-        with closing(self._blocks()) as blocks:
+        with closing(self.blocks()) as blocks:
             for first, block in blocks:
                 yield from self._split(first, block)
 
@@ -138,36 +139,36 @@ class TextFile:
                 raise self.error(row, "must be UTF-8 text")
             yield row, text.removesuffix("\r")
 
-    def _blocks(self) -> Generator[tuple[int, str]]:
+    def blocks(self) -> Generator[tuple[int, str]]:
         """Yield (first row number, text of one or more rows). Every row ends with a newline.
 
-        Invalid UTF-8 is decoded to surrogates, so that the rows above it can still be read.
+        Invalid UTF-8 is decoded to surrogates, so that the rows above it can still be read. Raise FeedError
+        if the file is missing, blank, unreadable, or damaged.
         """
-        row, blank = 1, True
+        blank = True
         with self._open() as stream:
-            for raw in self._raw_blocks(stream):
+            for row, raw in self._raw_blocks(stream):
                 block = raw.decode(errors="surrogateescape")
                 if row == 1:
                     block = block.removeprefix("\ufeff")  # the byte-order mark that some editors add
                 blank = blank and block.isspace()
                 yield row, block
-                row += raw.count(b"\n")
         if blank:
             raise self.error(None, "the file is empty")
 
-    def _raw_blocks(self, stream: BufferedReader) -> Generator[bytes]:
+    def _raw_blocks(self, stream: BufferedReader) -> Generator[tuple[int, bytes]]:
         row = 1
         pieces: list[bytes] = []  # of an incomplete row
         while chunk := self._read(stream, row):
             end = chunk.rfind(b"\n") + 1
             self._check_length(row, pieces, chunk)
             if end:
-                yield b"".join((*pieces, chunk[:end]))
+                yield row, b"".join((*pieces, chunk[:end]))
                 row += chunk.count(b"\n")
                 pieces = []
             pieces.append(chunk[end:])
         if any(pieces):
-            yield b"".join((*pieces, b"\n"))
+            yield row, b"".join((*pieces, b"\n"))
 
     def _check_length(self, row: int, pieces: list[bytes], chunk: bytes) -> None:
         """Raise FeedError if the row that begins with these pieces is too long.
@@ -241,8 +242,8 @@ class RowFormat:
     def __init__(self, *columns: Column) -> None:
         self._columns = columns
         self._pattern = re.compile(",".join(f"({column.pattern})" for column in columns), re.ASCII)
-        row = ",".join(f"(?:{column.pattern})" for column in columns)  # much faster than with groups
-        self._rows = re.compile(rf"(?:{row}\r?\n)*+", re.ASCII)
+        row = ",".join(f"(?>{column.pattern})" for column in columns)  # much faster than with groups
+        self._rows = re.compile(rf"(?:{row}\r?+\n)*+", re.ASCII)
         self.header = ",".join(column.name for column in columns)
 
     def read(self, file: TextFile, row: int, text: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from oms.instrument import Instrument
 from oms.journal.compaction import Droppable
 from oms.journal.copying import backup
 from oms.journal.log_state import warning_about
+from oms.journal.pages import Archive, EventPage, TradePage
 from oms.journal.place import real_path
 from oms.journal.reading import opened_to_read
 from oms.journal.rebuilding import rebuild
@@ -39,10 +40,13 @@ from oms.journal.verification import Verification, verify_event_log
 from oms.management import OrderManagement
 
 __all__ = [
+    "Archive",
     "Droppable",
     "Durability",
+    "EventPage",
     "ReplyKeeper",
     "SqliteJournal",
+    "TradePage",
     "Verification",
     "backup",
     "columns",

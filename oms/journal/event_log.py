@@ -12,12 +12,14 @@ from typing import Any
 from oms.display import counted
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
+from oms.instrument import Instrument
 from oms.journal.connection import Connection, reported
 from oms.journal.record import (
     EMPTY,
     Head,
     digest,
     event_of,
+    instrument_of,
     instruments_hash,
     link,
     reply_link,
@@ -98,9 +100,12 @@ class EventLog:
         if answer != "ok":
             raise JournalError(f"{self.place}: {table}", answer)
 
-    def events(self, first: int) -> Iterator[Event]:
-        """Yield the events from sequence number `first` onward, verifying the hash of each."""
-        for row in self.rows(first):
+    def events(self, first: int, at_once: int = _CHUNK_SIZE) -> Iterator[Event]:
+        """Yield the events from sequence number `first` onward, verifying the hash of each.
+
+        The events are read in chunks of `at_once` rows.
+        """
+        for row in self.rows(first, at_once):
             yield self.event(row)
 
     def event(self, row: tuple[Any, ...]) -> Event:
@@ -112,12 +117,12 @@ class EventLog:
             place = f"{self.place}: events, sequence {sequence}"
             raise JournalError(place, f"its content is not an event: {error}") from error
 
-    def rows(self, first: int) -> Iterator[tuple[Any, ...]]:
+    def rows(self, first: int, at_once: int = _CHUNK_SIZE) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of `events` from sequence number `first` onward, verifying the hash of each."""
         before, end = self._hash_before(first), self.head("now").sequence
         if first > end:
             return
-        while chunk := self._chunk(first):
+        while chunk := self._chunk(first, at_once):
             for row in chunk:
                 sequence, batch, kind, note, time, body, last_hash = row
                 if sequence != first:
@@ -172,8 +177,19 @@ class EventLog:
             raise JournalError(place, _mismatch(len(rows), head))
         return [reply for _, reply, _ in rows]
 
-    def instruments(self) -> dict[str, str]:
-        """Return the body of each symbol's instrument, after verifying the hash of all of them."""
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instruments by symbol, sorted, after verifying the hash of all of them."""
+        instruments: dict[str, Instrument] = {}
+        for symbol, body in self.instrument_bodies().items():
+            try:
+                instruments[symbol] = instrument_of(body)
+            except (TypeError, ValueError) as error:
+                place = f"{self.place}: instruments, symbol {symbol!r}"
+                raise JournalError(place, f"its content is not an instrument: {error}") from error
+        return instruments
+
+    def instrument_bodies(self) -> dict[str, str]:
+        """Return the JSON of each symbol's instrument, after verifying the hash of all of them."""
         head, place = self.head("instruments"), f"{self.place}: instruments"
         with reported(place, "it cannot be read"):
             rows = self.connection.execute(_INSTRUMENTS).fetchall()

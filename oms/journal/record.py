@@ -1,4 +1,4 @@
-"""How events and orders are serialized in the file, and how they are hashed to detect damage.
+"""How events, orders, and instruments are serialized in the file, and how they are hashed to detect damage.
 
 An event's body is its order, orders, or trade as JSON. A digest is the hash of an order, a body, or a reply.
 The hash of an event or reply also covers the previous hash, so the hashes form a chain.
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from hashlib import sha256
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, cast
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.instrument import Instrument
 from oms.models import Order, OrderFill, Side, Trade, new_order
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "body_of",
     "digest",
     "event_of",
+    "instrument_body",
+    "instrument_of",
     "instruments_hash",
     "link",
     "literals",
@@ -96,9 +100,9 @@ def link(
 
     An event without a time has the hash that it had in version 4, in which no event had a time.
     """
+    timed = "" if time is None else f"@{time}\n"
     noted = "-" if note is None else f"+{note}"  # the note is last, because it can contain any characters
-    timed = noted if time is None else f"@{time}\n{noted}"  # no note begins with @
-    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{timed}".encode()).digest()
+    return sha256(before + body + f"event\n{sequence}\n{batch}\n{kind}\n{timed}{noted}".encode()).digest()
 
 
 def reply_link(before: bytes, number: int, text: bytes) -> bytes:
@@ -139,6 +143,24 @@ def order_text(order: Order) -> str:
         f'{{"order_id":{order_id},"symbol":{quoted(symbol)},"side":"{side._value_}",'
         f'"amount":{amount},"price":{price}}}'
     )
+
+
+def instrument_body(instrument: Instrument) -> str:
+    """Return an instrument as JSON, without the fields that are None.
+
+    >>> instrument_body(Instrument("0.01", currency="USD"))
+    '{"tick_size":"0.01","lot_size":"1","currency":"USD"}'
+
+    """
+    values = {each.name: getattr(instrument, each.name) for each in fields(instrument)}
+    return json.dumps(
+        {name: value for name, value in values.items() if value is not None}, separators=(",", ":")
+    )
+
+
+def instrument_of(body: str) -> Instrument:
+    """Build an instrument from its JSON. Raises TypeError or ValueError if a field is invalid."""
+    return Instrument(**_content(body))
 
 
 def _orders(orders: Iterable[Order]) -> str:
@@ -221,10 +243,15 @@ def event_of(sequence: int, kind: str, note: str | None, time: int | None, body:
         raise ValueError("its time is not an integer of at least 0")
     make = _KINDS[kind]
     _, read = FORMATS[make]
+    return cast("Callable[..., Event]", make)(*read(_content(body)), sequence, note, time)
+
+
+def _content(body: str) -> Any:
+    """Return the content of a JSON string. Raises ValueError."""
     try:
         content, end = _decode(body)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if end != len(body):
         raise ValueError("it has more than one JSON value")
-    return cast("Callable[..., Event]", make)(*read(content), sequence, note, time)
+    return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from threading import RLock
@@ -13,18 +13,22 @@ from typing import Literal, cast, get_args
 from oms.call_stack import callers
 from oms.errors import InvalidArgumentError, JournalError
 from oms.events import Event, Snapshot
+from oms.instrument import Instrument
 from oms.journal.batch import Batch
 from oms.journal.checkpoints import Checkpoints
 from oms.journal.compaction import Droppable, drop_before, droppable_before
 from oms.journal.connection import reported
 from oms.journal.group_commit import GroupCommit
+from oms.journal.instruments import write_instruments
 from oms.journal.open_file import OpenFile, Synchronous
+from oms.journal.pages import EventPage, TradePage, page_of_events, page_of_trades
 from oms.journal.place import real_path
 from oms.journal.record import Head
 from oms.journal.replies import ROWS, check_reply, write_reply
 from oms.journal.verification import Verification, verify_event_log
 from oms.journal.writer import Write, Writer, Written
 from oms.models import check_positive
+from oms.reference_data import check_instruments
 
 __all__ = ["Durability", "SqliteJournal"]
 
@@ -86,15 +90,25 @@ class SqliteJournal:
             return self._writer.head.sequence
 
     def snapshot(self) -> Snapshot:
-        """Return the resting orders and the counters, after verifying the hash of the orders. O(orders).
+        """Return the orders, the counters, and the instruments, after verifying their hashes. O(orders).
 
-        Raises JournalError if an order is damaged.
+        Raises JournalError if an order or an instrument is damaged.
         """
         with self._own_lock():
             self._get_ready()
             head = self._writer.head
             orders = self._file.event_log.orders("orders", head)
-            return Snapshot(head.sequence, head.next_trade_id, orders)
+            instruments = tuple(self._file.event_log.instruments().items())
+            return Snapshot(head.sequence, head.next_trade_id, orders, instruments)
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        """Return the stored instruments by symbol, after verifying their hash.
+
+        Raises JournalError if an instrument is damaged. O(instruments).
+        """
+        with self._own_lock():
+            self._get_ready()
+            return self._file.event_log.instruments()
 
     def read(self, first: int = 1) -> Iterator[Event]:
         """Yield the events from sequence number `first` onward, verifying the hash of each.
@@ -128,6 +142,29 @@ class SqliteJournal:
         yield from noted
         yield from self.read(start + 1)
 
+    def page_of_events(self, after: int | None, limit: int) -> EventPage:
+        """Return a page of events, after verifying the hash of each. O(limit).
+
+        The page begins after event number `after`, or with the first event in the log if `after` is None. It
+        has at most `limit` events. Raises InvalidArgumentError if an argument is invalid. Raises JournalError
+        if an event is damaged.
+        """
+        _check_page(after, limit)
+        with self._own_lock():
+            self._get_ready()
+            return page_of_events(self._file.event_log, after, limit)
+
+    def page_of_trades(self, after: int | None, limit: int) -> TradePage:
+        """Return a page of trades, after verifying the hash of each event. O(limit log n) for n events.
+
+        The page begins after the trade with the id `after`, or with the first trade in the log. See
+        `page_of_events`.
+        """
+        _check_page(after, limit)
+        with self._own_lock():
+            self._get_ready()
+            return page_of_trades(self._file.event_log, after, limit)
+
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, after verifying the hash of each.
 
@@ -154,6 +191,18 @@ class SqliteJournal:
         A batch contains all events of a transaction, or the only event of a change outside a transaction.
         Raises JournalError if the batch cannot be written. O(events and orders in the batch).
         """
+        self._append({}, batch)
+
+    def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
+        """Store instruments by symbol, and append a batch, or do neither. They are as durable as an event.
+
+        Raises InvalidArgumentError if an instrument is invalid. Raises JournalError if the instruments cannot
+        be stored. O(events and orders in the batch, and stored instruments).
+        """
+        check_instruments(instruments)
+        self._append(instruments, batch)
+
+    def _append(self, instruments: Mapping[str, Instrument], batch: Sequence[Event]) -> None:
         with self._own_lock():
             self._get_ready(to_write=True)
             for before, event in enumerate(batch, self._writer.head.sequence):
@@ -163,10 +212,15 @@ class SqliteJournal:
                     )
 
             def write(head: Head) -> Written:
-                rows = Batch(self._file.connection, head)
-                return Written(rows.write(batch), rows.size)
+                connection, event_log, size = self._file.connection, self._file.event_log, 0
+                if instruments:
+                    size = write_instruments(connection, event_log, head, instruments)
+                if not batch:
+                    return Written(head, size)
+                rows = Batch(connection, head)
+                return Written(rows.write(batch), rows.size + size)
 
-            if batch:
+            if batch or instruments:
                 self._make_durable(write)
 
     def keep_reply(self, reply: str) -> None:
@@ -311,6 +365,12 @@ class SqliteJournal:
         unsynced = self._group.unsynced
         changes = {0: "its changes", 1: "its last change"}.get(unsynced, f"its last {unsynced:,} changes")
         return f"it is closed, but {changes} may not be on the disk: {self._writer.problem}"
+
+
+def _check_page(after: object, limit: object) -> None:
+    if after is not None and (type(after) is not int or after < 0):
+        raise InvalidArgumentError("after", after, "an int >= 0, or None")
+    check_positive("limit", limit, InvalidArgumentError)
 
 
 def _check_arguments(durability: object, group_size: object, group_seconds: object) -> None:

@@ -1,9 +1,10 @@
 """Matplotlib plots of books, prices, and recordings (requires the `notebook` extra).
 
 Each function draws on `ax` and returns it. If you do not pass `ax`, the function creates a pyplot figure. A
-notebook displays this figure automatically, but a script must close it. Pass an `instrument` to show its tick
-size and lot size in the axis labels. A recording already contains its instrument. If there is nothing to
-plot, the axes show a message instead. All numbers are exact until they are drawn.
+notebook displays this figure automatically, but a script must close it. A plot of books is in the decimals
+of the symbol's instrument, or of the `instrument` that you pass. A recording already contains its instrument.
+With `ticks=True`, a plot is in ticks and lots. If there is nothing to plot, the axes show a message instead.
+All numbers are exact until they are drawn.
 
 >>> from matplotlib.figure import Figure
 >>> from oms import Order, OrderManagement, Side

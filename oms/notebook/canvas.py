@@ -107,8 +107,8 @@ def palette_for(ax: Axes) -> Palette:
 def label_axes(ax: Axes, title: str, x: str, y: str) -> None:
     """Set the title, the axis labels, and the number format."""
     ax.set_title(title, parse_math=False)
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
+    ax.set_xlabel(x, parse_math=False)
+    ax.set_ylabel(y, parse_math=False)
     for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
         text.set_fontsize(text.get_fontproperties().get_size_in_points() * _scale(ax))
     for axis in (ax.xaxis, ax.yaxis):

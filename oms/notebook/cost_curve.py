@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Side
 from oms.notebook.canvas import (
@@ -23,7 +23,7 @@ from oms.notebook.canvas import (
     show_message,
     small_font,
 )
-from oms.notebook.units import Units
+from oms.notebook.units import Units, units_of
 
 __all__ = ["cost_curve"]
 
@@ -37,14 +37,16 @@ def cost_curve(
     side: Side,
     *,
     levels: int | None = 50,
-    instrument: Instrument = TICKS_AND_LOTS,
+    instrument: Instrument | None = None,
+    ticks: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Plot the average and worst price of a trade against its amount.
 
     The curve covers the best `levels` price levels, or all levels if `levels` is None. The right axis shows
-    the slippage, in basis points of the best price. Every point is computed from an exact price. Raises
-    InvalidOrderError if an argument is invalid. O(levels).
+    the slippage, in basis points of the best price. Every point is computed from an exact price. Prices and
+    amounts are in the decimals of `instrument`, which is by default that of the symbol. With `ticks`, they
+    are in ticks and lots. Raises InvalidOrderError if an argument is invalid. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -56,11 +58,11 @@ def cost_curve(
 
     """
     with om.locked():  # so that the curve and the prices match
+        units = units_of(om, symbol, instrument, ticks=ticks)
         curve = om.price_curve(symbol, side, levels)
         amounts = _amounts(curve["cumulative_amount"])
         totals = om.calculate_prices(symbol, side, amounts)
     ax = axes_or_new(ax)
-    units = Units(instrument)
     label_axes(ax, f"{symbol}: cost of a {side} trade", f"amount ({units.amount})", f"price ({units.price})")
     if not amounts:
         return show_message(ax, f"the {side} book of {symbol} is empty")

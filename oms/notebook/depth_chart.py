@@ -9,11 +9,11 @@ from fractions import Fraction
 
 from matplotlib.axes import Axes
 
-from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import Side
 from oms.notebook.canvas import BOOKS, add_legend, axes_or_new, label_axes, palette_for, show_message
-from oms.notebook.units import Units
+from oms.notebook.units import Units, units_of
 
 __all__ = ["depth_chart"]
 
@@ -25,14 +25,17 @@ def depth_chart(
     symbol: str,
     *,
     levels: int | None = 50,
-    instrument: Instrument = TICKS_AND_LOTS,
+    instrument: Instrument | None = None,
+    ticks: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a depth chart: the cumulative amount by price for both books, and the spread between them.
 
     The chart shows the best `levels` price levels of each book, or all levels if `levels` is None. The legend
     shows the spread as a price difference and in basis points of the mid price. If the book is crossed, the
-    spread is negative. Raises InvalidOrderError if an argument is invalid. O(levels).
+    spread is negative. Prices and amounts are in the decimals of `instrument`, which is by default that of
+    the symbol. With `ticks`, they are in ticks and lots. Raises InvalidOrderError if an argument is invalid.
+    O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -44,9 +47,9 @@ def depth_chart(
 
     """
     with om.locked():  # so that both sides describe the same moment
+        units = units_of(om, symbol, instrument, ticks=ticks)
         curves = {side: om.price_curve(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
-    units = Units(instrument)
     label_axes(
         ax,
         f"{symbol}: depth",

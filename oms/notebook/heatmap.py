@@ -14,6 +14,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import StrMethodFormatter
 
 from oms.feeds.history import BookHistory
+from oms.instrument import TICKS_AND_LOTS
 from oms.models import Side
 from oms.notebook.canvas import (
     add_legend,
@@ -37,13 +38,14 @@ _OUTLIERS = 50  # the image may leave out 1/50 of the levels at the top, and 1/5
 Levels = tuple[tuple[int, int], ...]
 
 
-def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
+def heatmap(history: BookHistory, *, ticks: bool = False, ax: Axes | None = None) -> Axes:
     """Draw a heat map of resting volume by price over time, overlaid with trades.
 
     The color scale is logarithmic. The image has at most 120 rows and 400 columns. Each column shows the book
     at one recorded time. The color scale's label shows the number of ticks per row. Outlying prices are cut
     off, but the best prices and the trade prices are always visible. If there are more than 300 trades, only
-    the 300 largest are drawn, and the legend says so. O(p log p) for p recorded levels.
+    the 300 largest are drawn, and the legend says so. With `ticks`, prices and amounts are in ticks and lots.
+    O(p log p) for p recorded levels.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -56,7 +58,7 @@ def heatmap(history: BookHistory, *, ax: Axes | None = None) -> Axes:
 
     """
     ax = axes_or_new(ax)
-    units = Units(history.instrument)
+    units = Units(TICKS_AND_LOTS if ticks else history.instrument)
     label_axes(ax, f"{history.symbol}: depth and trades over time", "time", f"price ({units.price})")
     columns = _columns(history) if history.times else []
     if not any(column.levels for column in columns):

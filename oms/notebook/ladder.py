@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.instrument import Instrument
 from oms.management import OrderManagement
 from oms.models import PriceLevel, Side
 from oms.notebook.canvas import (
@@ -19,7 +19,7 @@ from oms.notebook.canvas import (
     show_message,
     small_font,
 )
-from oms.notebook.units import Units
+from oms.notebook.units import Units, units_of
 
 __all__ = ["ladder"]
 
@@ -29,13 +29,15 @@ def ladder(
     symbol: str,
     *,
     levels: int = 10,
-    instrument: Instrument = TICKS_AND_LOTS,
+    instrument: Instrument | None = None,
+    ticks: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a price ladder: the best `levels` price levels of both books, with the asks above the bids.
 
-    Each bar is labeled with its amount. If a level has several orders, the label also shows how many. Raises
-    InvalidOrderError if an argument is invalid. O(levels).
+    Each bar is labeled with its amount. If a level has several orders, the label also shows how many. Prices
+    and amounts are in the decimals of `instrument`, which is by default that of the symbol. With `ticks`,
+    they are in ticks and lots. Raises InvalidOrderError if an argument is invalid. O(levels).
 
     >>> from matplotlib.figure import Figure
     >>> om = OrderManagement()
@@ -47,9 +49,9 @@ def ladder(
 
     """
     with om.locked():  # so that both sides describe the same moment
+        units = units_of(om, symbol, instrument, ticks=ticks)
         depth = {side: om.depth(symbol, side, levels) for side in Side}
     ax = axes_or_new(ax)
-    units = Units(instrument)
     label_axes(ax, f"{symbol}: ladder", f"amount ({units.amount})", f"price ({units.price})")
     asks, bids = depth[Side.BUY], depth[Side.SELL]
     if not asks and not bids:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from oms.errors import InvalidOrderError
 from oms.feeds.history import BookHistory
+from oms.instrument import TICKS_AND_LOTS
 from oms.models import Side, check_positive
 from oms.notebook.canvas import (
     Numbers,
@@ -41,13 +42,18 @@ class _Amounts(Numbers):
 
 
 def liquidity_bands(
-    history: BookHistory, *, bps: Iterable[int] = (5, 10, 25, 50), ax: Axes | None = None
+    history: BookHistory,
+    *,
+    bps: Iterable[int] = (5, 10, 25, 50),
+    ticks: bool = False,
+    ax: Axes | None = None,
 ) -> Axes:
     """Plot the depth within `bps` basis points of the mid price over time. Asks are above 0, bids below.
 
     If a side is empty, there is no mid price, and the plot has a gap. A band may reach beyond the recorded
     levels. The real amount may then be larger, so the legend says "at least". Prices are compared exactly, as
-    integers. Raises InvalidOrderError unless all `bps` are ints >= 1. O(recorded levels) for each band.
+    integers. With `ticks`, amounts are in lots. Raises InvalidOrderError unless all `bps` are ints >= 1.
+    O(recorded levels) for each band.
 
     >>> from matplotlib.figure import Figure
     >>> from oms.instrument import Instrument
@@ -62,7 +68,7 @@ def liquidity_bands(
     """
     widths = _widths(bps)
     ax = axes_or_new(ax)
-    units = Units(history.instrument)
+    units = Units(TICKS_AND_LOTS if ticks else history.instrument)
     label_axes(
         ax,
         f"{history.symbol}: liquidity around the mid price",

@@ -6,24 +6,29 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from oms.instrument import Instrument
+from oms.instrument import TICKS_AND_LOTS, Instrument
+from oms.management import OrderManagement
 
-__all__ = ["Units"]
+__all__ = ["Units", "units_of"]
 
 
 class Units:
     """A converter for one instrument's ticks and lots. Floats are correctly rounded.
 
+    `price` and `amount` are labels for an axis. The label of prices is the currency, if there is one.
+
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
     ([20.05], '1 tick = 0.01', 'lots')
+    >>> Units(Instrument("0.01", currency="USD")).price
+    'USD'
 
     """
 
     def __init__(self, instrument: Instrument) -> None:
         self._tick = Fraction(instrument.tick)
         self._lot = Fraction(instrument.lot)
-        self.price = "ticks" if self._tick == 1 else f"1 tick = {instrument.tick:f}"
+        self.price = instrument.currency or ("ticks" if self._tick == 1 else f"1 tick = {instrument.tick:f}")
         self.amount = "lots" if self._lot == 1 else f"1 lot = {instrument.lot:f}"
 
     def prices(self, ticks: Iterable[int | Fraction]) -> list[float]:
@@ -45,6 +50,13 @@ class Units:
     def show_amount(self, lots: int) -> str:
         """Return an amount as an exact string."""
         return _written([lots], self._lot)[0]
+
+
+def units_of(om: OrderManagement, symbol: str, instrument: Instrument | None, *, ticks: bool) -> Units:
+    """Return the units of a plot: ticks and lots, the given instrument, or that of the symbol."""
+    if ticks:
+        return Units(TICKS_AND_LOTS)
+    return Units(om.instrument(symbol) if instrument is None else instrument)
 
 
 def _scaled(values: Iterable[int | Fraction], size: Fraction) -> list[float]:

@@ -26,7 +26,7 @@ PRICES = {"price", "limit_price", "best_price", "worst_price"}
 AMOUNTS = {"amount", "amounts", "requested", "shortfall", "cumulative_amount"}
 TOTALS = {"total_price", "total_prices", "budget", "slippage", "cumulative_price"}
 COUNTS = {"count", "levels", "max_slippage_bps", "next", "order_id", "orders", "price_decimals", "sequence"}
-COUNTS |= {"total", "trade_id"}
+COUNTS |= {"first", "previous", "time", "total", "trade_id"}
 IN_PROBLEMS = {"available", "bound"}
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [

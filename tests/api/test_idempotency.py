@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from oms import JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
+from oms import Event, JournalError, OmsError, Order, OrderManagement, OrderNotFoundError, Side, journal
 from oms.api import Settings, create_app
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.idempotency import IdempotentChanges, digest_of
@@ -28,6 +29,7 @@ from oms.journal import SqliteJournal
 from oms.subscribers import Subscribers
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.memory_journal import MemoryJournal
+from support.sessions import noon
 from support.strategies import amounts, order_ids, prices, sides, symbols
 
 
@@ -209,8 +211,8 @@ def test_a_response_that_changed_nothing_is_replayed_after_a_restart(compacted: 
 
 def test_the_same_responses_are_replayed_with_and_without_a_journal(tmp_path: Path) -> None:
     responses: list[list[Any]] = []
-    with journal.open(tmp_path / "book.db") as durable:
-        for om in (OrderManagement(), OrderManagement(MemoryJournal()), durable):
+    with journal.open(tmp_path / "book.db", clock=noon) as durable:
+        for om in (OrderManagement(clock=noon), OrderManagement(MemoryJournal(), clock=noon), durable):
             client = client_of(om)
             client.post("/orders", json=UNCHANGING[2][2])
             responses.append([])
@@ -219,6 +221,34 @@ def test_the_same_responses_are_replayed_with_and_without_a_journal(tmp_path: Pa
                     response = client.request(method, path, json=body, headers=keyed(f"q{number}"))
                     responses[-1].append((response.json(), response.headers.get("idempotent-replayed")))
     assert responses[1:] == responses[:1] * 2
+
+
+def test_every_response_has_the_time_of_its_event_also_when_it_is_replayed_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    ticks = count(2**53)
+    requests = [*HISTORY[:2], *UNCHANGING, *HISTORY[2:]]
+    bodies: list[list[Any]] = []
+    times: dict[int, int | None] = {}
+    opened: list[OrderManagement] = []
+
+    def see(event: Event) -> None:
+        times[event.sequence] = event.time
+        if event.note:  # this change is made and published before the response is sent
+            opened[-1].add_order(70 + event.sequence, "IBM", Side.BUY, 1, 1)
+
+    for _ in range(3):
+        with journal.open(tmp_path / "book.db", clock=lambda: next(ticks)) as durable:
+            opened.append(durable)
+            client = client_of(durable)
+            durable.subscribe(see)
+            responses = [
+                client.request(method, path, json=body, headers=keyed(f"k{number}"))
+                for number, (method, path, body) in enumerate(requests)
+            ]
+            bodies.append([response.json() for response in responses])
+    assert [body["time"] for body in bodies[0]] == [str(times[body["sequence"]]) for body in bodies[0]]
+    assert bodies[1:] == bodies[:1] * 2
 
 
 def test_a_response_is_not_sent_if_the_journal_cannot_store_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -638,7 +668,7 @@ def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_resp
 def test_a_request_during_a_long_transaction_gets_503_and_the_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.0)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.0)
     om = books()
     client = client_of(om)
     with om.transaction():

@@ -188,7 +188,7 @@ def test_an_order_with_a_19_digit_id_can_be_added_amended_traded_and_removed(
     added = client.post("/orders", json=body)
     assert added.status_code == 201
     assert added.headers["location"] == path
-    assert added.json() == {**body, "price": 9, "sequence": 2}
+    assert added.json() == {**body, "price": 9, "sequence": 2, "time": None}
     assert om.get_order(LARGEST_ID) == Order(LARGEST_ID, "IBM", Side.SELL, 2**60, 9)
     amended = client.patch(path, json={"amount": "2", "price": str(LARGEST_ID)})
     assert (amended.json()["amount"], amended.json()["price"]) == (2, str(LARGEST_ID))

@@ -19,6 +19,7 @@ from support.api_server import Address
 from support.book_commands import commands, run
 from support.chromium import visiting
 from support.ladder_page import KEY, add, review, rows, shows
+from support.sessions import noon
 from support.strategies import sides
 
 browser = ladder_page.browser
@@ -51,6 +52,26 @@ def test_the_page_can_load_only_its_own_files_and_connect_only_to_its_own_server
     )
     assert {f"/{path}" for path in re.findall(r"page/[\w.]+", html)} <= PATHS
     assert client.get("/page/__init__.py").status_code == 401
+
+
+def test_the_trades_have_their_local_time_of_day_and_their_exact_time_as_a_title(
+    page: Page, om: OrderManagement
+) -> None:
+    try:
+        om.clock = lambda: noon() + 7
+        om.place_trade("JPM", Side.BUY, 1)
+        time = page.locator("#trades tr").first.locator("time")
+        expect(time).to_have_attribute("title", "2026-10-26T07:00:00.000000007Z")
+        local = page.evaluate("() => new Date(1792998000000).toTimeString().slice(0, 8)")
+        expect(time).to_have_text(local)
+        om.clock = None
+        om.place_trade("JPM", Side.BUY, 1)
+        expect(page.locator("#trades tr")).to_have_count(2)
+        expect(page.locator("#trades tr").first.locator("time")).to_have_count(0)
+        page.reload()
+        expect(page.locator("#trades tr time")).to_have_text([local])
+    finally:
+        om.clock = None
 
 
 def test_a_visitor_adds_an_order_reviews_a_quote_and_trades(page: Page, om: OrderManagement) -> None:

@@ -255,6 +255,13 @@ MESSAGES = [
         "send the API key to POST /session again",
     ),
     Message(
+        "no_longer_available",
+        sent("GET", "/events?after=0"),
+        "the events 1 to 2 are no longer available",
+        "",
+        "open a stream, whose snapshot contains all orders",
+    ),
+    Message(
         "host_refused",
         guarded("GET", "/symbols", Host="evil.example"),
         "the Host 'evil.example'",

@@ -48,7 +48,7 @@ def test_an_order_is_added_once_and_a_retry_always_gets_the_first_response() -> 
     first = client.post("/orders", json=ORDER)
     assert first.status_code == 201
     assert first.headers["location"] == "/orders/1"
-    assert first.json() == {"sequence": 1, **ORDER}
+    assert first.json() == {"sequence": 1, "time": None, **ORDER}
     client.delete("/orders/1")
     again = client.post("/orders", json=ORDER)
     assert (again.status_code, again.json()) == (200, first.json())
@@ -66,6 +66,7 @@ def test_the_worked_example_has_the_expected_prices_and_trade(client: TestClient
     assert trade.status_code == 201
     assert trade.json() == {
         "sequence": 3,
+        "time": None,
         "trade_id": 1,
         **JPM,
         "amount": 22,

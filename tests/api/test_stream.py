@@ -7,11 +7,13 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from time import monotonic, sleep
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -116,6 +118,26 @@ def test_each_message_has_the_number_of_the_previous_message(om: OrderManagement
     assert (amended["type"], amended["previous"], amended["sequence"]) == ("OrderAmended", start, start + 2)
     assert (traded["type"], traded["previous"], traded["sequence"]) == ("TradePlaced", start + 2, start + 3)
     assert traded["trade"]["fills"] == [{"order_id": 1, "amount": 3, "price": 20}]
+
+
+def test_messages_and_the_trades_of_a_snapshot_have_the_times_of_their_events() -> None:
+    ticks = count(2**53 - 1)
+    om = OrderManagement(clock=lambda: next(ticks))
+    client = TestClient(create_app(om, Settings()))
+    om.add_order(1, "JPM", Side.BUY, 20, 20)
+    om.place_trade("JPM", Side.BUY, 5)
+    om.clock = None
+    om.place_trade("JPM", Side.BUY, 5)
+    with client.websocket_connect("/stream?symbol=JPM") as connection:
+        snapshot = connection.receive_json()
+        om.clock = lambda: 5
+        om.add_order(2, "JPM", Side.BUY, 20, 20)
+        om.clock = None
+        om.remove_orders()
+        messages = [connection.receive_json(), connection.receive_json()]
+    assert [trade["time"] for trade in snapshot["trades"]] == [str(2**53), None]
+    assert [message["time"] for message in messages] == [5, None]
+    assert list(messages[0])[:4] == ["type", "previous", "sequence", "time"]
 
 
 def test_a_snapshot_contains_the_last_twenty_trades(om: OrderManagement, address: Address) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from oms import Instrument
 from oms.cli import run
+from oms.journal import open as open_journal
 from support.naive_exchange import FORMATS, Format, NaiveExchange
 from support.recordings import BITGET, OKX, needs_recordings
 
@@ -213,6 +215,18 @@ def test_the_events_of_a_capture_are_written_to_a_journal(
     assert run(["replay", path, "--json", "--journal", journal]) == 0
     capsys.readouterr()
     assert run(["journal", "verify", journal]) == 0
+    with open_journal(journal) as om:
+        assert om.instruments == {symbol: Instrument("0.1", "0.1") for symbol in ("ETH/USD", "XBT/USD")}
+
+
+def test_prices_and_amounts_are_shown_in_ticks_and_lots_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = capture(tmp_path / "capture", "okx")
+    assert run(["replay", path, "--quote", "15", "--ticks"]) == 0
+    shown = out(capsys)
+    assert "XBT/USD 4 4 0 0 0 102 101" in shown
+    assert "BUY (asks) 15 1,530" in shown
 
 
 @pytest.mark.parametrize(

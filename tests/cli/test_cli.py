@@ -165,6 +165,15 @@ def test_a_replay_prints_the_ladder_the_costs_and_the_report(session: str) -> No
     assert rows[-1] == "The data agree with the published data."
 
 
+def test_a_replay_prints_ticks_and_lots_on_request(session: str) -> None:
+    shown = CliRunner().invoke(app, ["replay", session, "--quote", "6", "--ticks"])
+    rows = [" ".join(line.split()) for line in shown.output.splitlines()]
+    assert rows[0] == "XYZ, recorded by lobster (1 tick = 0.0001, 1 lot = 1)"
+    assert any(row.startswith("BUY (asks) 1,000,100 1 6 ") for row in rows)
+    assert "spread 200" in rows
+    assert "BUY (asks) 6 6,000,600 1,000,100.00 1,000,100 0.00" in rows
+
+
 def test_with_json_only_the_json_object_is_printed(session: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["replay", session, "--json", "--quote", "6", "--quote", "7"]) == 0
     out, err = capsys.readouterr()

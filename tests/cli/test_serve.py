@@ -11,12 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Timer
+from time import time_ns
 
 import httpx
 import pytest
 import uvicorn
 
-from oms import Instrument, OrderManagement, Side, journal
+from oms import Instrument, Side, journal
 from oms.api import Settings, create_app, server
 from oms.api.server import requested_workers
 from oms.cli import run
@@ -184,21 +185,15 @@ def test_the_service_starts_with_the_declared_instruments(tmp_path: Path) -> Non
 
 
 def test_an_instrument_that_does_not_match_the_journal_is_an_error(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    books = OrderManagement(instruments={"AAPL": Instrument("0.01")})
-    books.add_order(1, "AAPL", Side.BUY, 20, 2025)
-
-    def open_books(_file: Path, *, instruments: dict[str, Instrument]) -> OrderManagement:
-        for symbol, instrument in instruments.items():
-            books.set_instrument(symbol, instrument)
-        return books
-
-    monkeypatch.setattr(journal, "open", open_books)
-    command = ["serve", "--port", "0", "--journal", str(tmp_path / "b.db"), "--instrument", "AAPL=0.001:1"]
+    file = tmp_path / "book.db"
+    with journal.open(file, instruments={"AAPL": Instrument("0.01")}) as om:
+        om.add_order(1, "AAPL", Side.BUY, 20, 2025)
+    command = ["serve", "--port", "0", "--journal", str(file), "--instrument", "AAPL=0.001:1"]
     assert run(command) == 2
     output = capsys.readouterr().err
-    assert "--instrument does not match the journal" in output
+    assert f"--instrument does not match the journal {file}: " in output
     assert "while orders of 'AAPL' are resting" in output
 
 
@@ -287,4 +282,21 @@ def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
                 check=True,
                 env={**os.environ, "no_proxy": "*"},
             )
-            assert ended.stdout.strip() == expected
+            assert without_time(ended.stdout.strip()) == without_time(expected)
+
+
+def without_time(response: str) -> str:
+    return re.sub(r'"time":"[0-9]{19}"', '"time":"..."', response)
+
+
+@pytest.mark.parametrize(("options", "has_times"), [([], True), (["--no-clock"], False)])
+@pytest.mark.parametrize("durable", [False, True], ids=["memory", "journal"])
+def test_serve_uses_the_real_clock_unless_it_is_turned_off(
+    options: list[str], has_times: bool, durable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks: list[object] = []
+    monkeypatch.setattr("oms.api.create_app", lambda om, _: clocks.append(om.clock))
+    monkeypatch.setattr(server, "run", lambda *_: None)
+    books = ["--journal", str(tmp_path / "book.db")] if durable else ["--no-journal"]
+    assert run(["serve", "--port", "0", *books, *options]) == 0
+    assert clocks == [time_ns if has_times else None]

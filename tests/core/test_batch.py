@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import Context
+from itertools import count
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from oms import (
     Event,
     InvalidOrderError,
     OmsError,
+    OpenTransactionError,
     Order,
     OrderAdded,
     OrderAmended,
@@ -22,7 +25,8 @@ from oms import (
     OrdersAdded,
     Side,
 )
-from oms.batch import BULK, change_orders
+from oms.batch import change_orders, unused_ids
+from oms.books import BULK, ORDERS_BEFORE
 from support.memory_journal import MemoryJournal
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -99,6 +103,45 @@ def test_each_change_is_one_event_but_many_new_orders_are_one_event_together() -
     assert [type(event) for event in events] == [OrderRemoved, OrderAmended, OrderAdded, OrderAdded]
     change_orders(om, {2: 6}, added(*range(20, 21 + BULK)))
     assert [type(event) for event in events[4:]] == [OrderAmended, OrdersAdded]
+
+
+def test_new_orders_may_be_plain_tuples_but_events_contain_orders() -> None:
+    om, expected = book(), book()
+    events: list[Event] = []
+    om.subscribe(events.append)
+    for number in (1, BULK + 1):
+        orders = added(*range(10 * number, 11 * number))
+        rows = [tuple(order) for order in orders]
+        change_orders(expected, {}, orders)
+        change_orders(om, {}, rows)  # type: ignore[arg-type] # the length of the tuples is not known
+    assert om.state_hash() == expected.state_hash()
+    assert [
+        {type(order) for order, _ in ORDERS_BEFORE[type(event)](event.subject())} for event in events
+    ] == [
+        {Order},
+        {Order},
+    ]
+
+
+def test_a_symbol_of_a_new_order_may_have_letters_outside_ascii() -> None:
+    om = book()
+    change_orders(om, {}, [Order(10, "\u00d1U", BUY, 7, 20)])
+    assert om.get_order(10).symbol == "\u00d1U"
+
+
+def test_unused_ids_skip_the_ids_of_resting_orders() -> None:
+    om, ids = book(), count(3)
+    assert unused_ids(om, ids, 0) == []
+    assert unused_ids(om, ids, 2) == [6, 7]
+    assert next(ids) == 8
+
+
+def test_unused_ids_wait_for_the_transaction_of_another_context() -> None:
+    om = book()
+    with om.transaction():
+        assert unused_ids(om, count(4), 2) == [6, 7]
+        with pytest.raises(OpenTransactionError):
+            Context().run(unused_ids, om, count(4), 2)
 
 
 def test_no_change_creates_no_event() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from oms import (
     Event,
+    Instrument,
     InvalidArgumentError,
     OmsError,
     Order,
@@ -252,3 +255,58 @@ def test_an_argument_that_is_not_an_iterable_of_values_is_rejected(values: Any) 
 def test_a_kind_without_columns_is_rejected(kind: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="kind must be one of Order, OrderFill"):
         to_columns([], kind=kind)
+
+
+# ---------------------------------------------------------------------- decimals
+
+
+def same_in_units(
+    ticks: dict[str, list[Any]], decimals: dict[str, list[Any]], instrument: Instrument
+) -> None:
+    """Assert that one dict of columns is the other in decimals, column by column."""
+    tick, lot = Fraction(instrument.tick), Fraction(instrument.lot)
+    sizes = {
+        **dict.fromkeys(("price", "best_price", "worst_price"), tick),
+        **dict.fromkeys(("requested", "amount", "shortfall", "change"), lot),
+        **dict.fromkeys(("total_price", "slippage"), tick * lot),
+    }
+    assert list(decimals) == list(ticks)
+    for name, column in ticks.items():
+        if name == "average_price":
+            averages = [
+                float(Fraction(total) * tick / amount)
+                for total, amount in zip(ticks["total_price"], ticks["amount"], strict=True)
+            ]
+            assert decimals[name] == averages
+        elif name in sizes:
+            assert {type(value) for value in decimals[name]} <= {Decimal}
+            assert list(map(Fraction, decimals[name])) == [value * sizes[name] for value in column]
+        else:
+            assert decimals[name] == column
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_with_an_instrument_prices_amounts_and_totals_are_exact_decimals(kind: type) -> None:
+    values, instrument = values_of_every_kind()[kind], Instrument("0.05", "0.001")
+    same_in_units(to_columns(values), to_columns(values, instruments=instrument), instrument)
+
+
+def test_each_row_uses_the_instrument_of_its_symbol() -> None:
+    om = OrderManagement(instruments={"JPM": Instrument("0.01"), "IBM": Instrument("0.5", "10")})
+    om.add_orders([Order(1, "JPM", BUY, 20, 2005), Order(2, "IBM", BUY, 3, 3)])
+    columns = to_columns(om, instruments=om.instruments)
+    assert columns["symbol"] == ["IBM", "JPM"]
+    assert columns["price"] == [Decimal("1.5"), Decimal("20.05")]
+    assert columns["amount"] == [Decimal(30), Decimal(20)]
+
+
+def test_empty_columns_need_no_instrument() -> None:
+    assert to_columns([], kind=Order, instruments={}) == to_columns([], kind=Order)
+    assert to_columns([], kind=OrderFill, instruments=Instrument()) == to_columns([], kind=OrderFill)
+
+
+@given(our.distinct_orders(), st.sampled_from(["0.01", "0.05", "7"]), st.sampled_from(["1", "0.0003"]))
+def test_every_order_of_a_book_has_its_exact_decimals(orders: list[Order], tick: str, lot: str) -> None:
+    instrument = Instrument(tick, lot)
+    decimals = to_columns(orders, kind=Order, instruments={"AAPL": instrument, "JPM": instrument})
+    same_in_units(to_columns(orders, kind=Order), decimals, instrument)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import Context
 
 import pytest
 
-from oms import Event, InvalidOrderError, JournalError, OpenTransactionError, Order, OrderManagement, Side
+from oms import (
+    DuplicateOrderError,
+    Event,
+    InvalidOrderError,
+    JournalError,
+    OpenTransactionError,
+    Order,
+    OrderFill,
+    OrderManagement,
+    Side,
+)
 from oms.direct_books import DirectBooks
 from support.interrupts import interrupted_at_line
 from support.memory_journal import MemoryJournal
@@ -185,3 +196,115 @@ def test_the_best_order_is_the_one_that_a_trade_fills_first(om: OrderManagement,
         assert books.best_order(side) == order
         assert om.place_trade("JPM", side, order.amount).fills[0].order_id == order.order_id
     assert books.best_order(side) is None
+
+
+def best_levels_of(om: OrderManagement) -> tuple[tuple[int, int] | None, ...]:
+    depths = [om.depth("JPM", side, 1) for side in Side]
+    return tuple((levels[0].price, levels[0].amount) if levels else None for levels in depths)
+
+
+def change(om: OrderManagement, books: DirectBooks, order: Order, rng: random.Random) -> None:
+    """Add the order, or change another one, with a method of `om` or of `books`."""
+    resting = om.orders("JPM")
+    kind = rng.randrange(6) if resting else 0
+    if kind <= 1:
+        books.add((order.order_id, order.symbol, order.side, order.amount, order.price))
+    elif kind == 2:
+        books.set_amount(rng.choice(resting), rng.randrange(4))
+    elif kind == 3:
+        om.remove_order(rng.choice(resting).order_id)
+    elif kind == 4:
+        best = om.orders("JPM", resting[0].side)[0]
+        assert books.fill_best_order(best.side, OrderFill(best.order_id, 1, best.price))
+    else:
+        om.add_order(*order)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_levels_stay_right_after_own_changes_other_changes_and_rollbacks(seed: int) -> None:
+    om, rng = OrderManagement(), random.Random(seed)
+    books, block = DirectBooks(om, "JPM"), ExitStack()
+    for order_id in range(400):
+        if rng.random() < 0.1:
+            block.close()
+        elif rng.random() < 0.1:
+            block.enter_context(rng.choice([om.transaction, om.what_if])())
+        change(
+            om,
+            books,
+            Order(order_id, "JPM", rng.choice([BUY, SELL]), rng.randrange(1, 5), rng.randrange(1, 6)),
+            rng,
+        )
+        if rng.random() < 0.7:
+            assert books.best_levels() == best_levels_of(om)
+            assert books.best_levels() is books.best_levels()
+    block.close()
+    assert books.best_levels() == best_levels_of(om)
+
+
+def test_the_expected_version_differs_from_the_version_after_any_other_change(om: OrderManagement) -> None:
+    books = DirectBooks(om, "JPM")
+    books.add((7, "JPM", BUY, 5, 20))
+    books.set_amount((7, "JPM", BUY, 5, 20), 4)
+    books.set_amount((7, "JPM", BUY, 4, 20), 4)  # changes nothing
+    assert books.fill_best_order(BUY, OrderFill(1, 3, 20))
+    assert books.version == books.expected_version
+    om.remove_order(5)
+    assert books.version == books.expected_version + 2
+    books.set_amount((7, "JPM", BUY, 4, 20), 0)
+    assert books.version == books.expected_version + 2
+
+
+def test_an_order_is_added_with_the_same_event_and_errors_as_by_the_method() -> None:
+    ours, theirs = book(), book()
+    events: dict[int, list[Event]] = {id(ours): [], id(theirs): []}
+    for om in (ours, theirs):
+        om.subscribe(events[id(om)].append)
+    DirectBooks(ours, "JPM").add((9, "JPM", BUY, 5, 20))
+    theirs.add_order(9, "JPM", BUY, 5, 20)
+    assert events[id(ours)] == events[id(theirs)]
+    before = ours.state_hash()
+    with pytest.raises(DuplicateOrderError):
+        DirectBooks(ours, "JPM").add((9, "JPM", BUY, 5, 20))
+    with pytest.raises(InvalidOrderError):
+        DirectBooks(ours, "JPM").add((10, "JPM", BUY, 0, 20))
+    assert ours.state_hash() == before == theirs.state_hash()
+
+
+@pytest.mark.parametrize("amount", [5, 20])
+def test_a_fill_of_the_best_order_is_the_same_trade_as_by_the_method(amount: int) -> None:
+    ours, theirs = book(), book()
+    events: dict[int, list[Event]] = {id(ours): [], id(theirs): []}
+    for om in (ours, theirs):
+        om.subscribe(events[id(om)].append)
+    assert DirectBooks(ours, "JPM").fill_best_order(BUY, OrderFill(1, amount, 20))
+    theirs.place_trade("JPM", BUY, amount)
+    ours._check()
+    assert events[id(ours)] == events[id(theirs)]
+    assert ours.state_hash() == theirs.state_hash()
+
+
+@pytest.mark.parametrize(
+    ("side", "fill"),
+    [(BUY, (2, 1, 20)), (BUY, (1, 1, 21)), (BUY, (1, 21, 20)), (SELL, (1, 1, 20))],
+)
+def test_a_fill_that_is_not_part_of_the_best_order_changes_nothing(
+    om: OrderManagement, side: Side, fill: tuple[int, int, int]
+) -> None:
+    before = om.state_hash()
+    assert not DirectBooks(om, "JPM").fill_best_order(side, OrderFill(*fill))
+    assert not DirectBooks(om, "XYZ").fill_best_order(side, OrderFill(*fill))
+    with pytest.raises(InvalidOrderError):
+        DirectBooks(om, "JPM").fill_best_order(side, OrderFill(1, 0, 20))
+    assert om.state_hash() == before
+
+
+def test_the_best_levels_are_read_again_after_a_transaction_with_a_change_far_from_them(
+    om: OrderManagement,
+) -> None:
+    books = DirectBooks(om, "JPM")
+    assert books.best_levels()[0] == (20, 21)
+    with om.transaction():
+        books.add((7, "JPM", BUY, 5, 30))
+        om.add_order(8, "JPM", BUY, 5, 10)
+    assert books.best_levels()[0] == (10, 5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import oms
 from oms import Order, OrderFill, OrderManagement, Side, Trade
 from oms.order_book import OrderBook
 from support import strategies as our
+from support.html import Page
 
 BUY, SELL = Side
 
@@ -32,40 +32,6 @@ def deep(levels: int = 1000, symbols: int = 1) -> OrderManagement:
         for side, price in ((BUY, 5000 + n), (SELL, 4990 - n))
     )
     return om
-
-
-class Page(HTMLParser):
-    """A parsed HTML document: its tags, its attributes, its text, and the cells of its rows."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.styles: list[str] = []
-        self.rows: list[list[str]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == [], "every tag is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open.append(tag)
-        self.tags.add(tag)
-        self.attributes.update(name for name, _ in attrs)
-        self.styles.extend(value or "" for name, value in attrs if name == "style")
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, "tags are nested"
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self.rows and {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
 
 
 def page_of(value: Any) -> Page:

@@ -24,7 +24,7 @@ from oms import (
     to_columns,
 )
 from oms.api import first_responses, stream
-from oms.books import APPLY, ORDERS_BEFORE, UNDO, before_image, touched
+from oms.books import APPLY, ORDERS_BEFORE, UNDO
 from oms.columns import event_rows
 from oms.events import KINDS
 from oms.journal import batch, record, verification
@@ -50,7 +50,7 @@ def test_the_set_of_kinds_contains_every_public_subclass_of_event() -> None:
 
 @pytest.mark.parametrize("purpose", TABLES)
 def test_every_table_contains_every_kind_of_event(purpose: str) -> None:
-    assert set(TABLES[purpose]) == KINDS
+    assert set(TABLES[purpose]) >= KINDS  # a matching engine adds its own kinds to the tables of the books
 
 
 class _Halted(NamedTuple):
@@ -79,8 +79,7 @@ class TradingHalted(Event, _Halted):
         first_responses.FirstResponses(),
         lambda event: APPLY[type(event)],
         lambda event: UNDO[type(event)],
-        lambda event: before_image(type(event), event.subject()),
-        lambda event: touched(type(event), event.subject()),
+        lambda event: ORDERS_BEFORE[type(event)],
     ],
     ids=[
         "symbol",
@@ -94,7 +93,6 @@ class TradingHalted(Event, _Halted):
         "apply",
         "undo",
         "before",
-        "touched",
     ],
 )
 def test_an_unknown_kind_of_event_is_an_error_everywhere(use: Callable[[Any], object]) -> None:
@@ -118,9 +116,12 @@ def test_the_orders_before_an_event_are_those_after_it_without_its_changes(seed:
             if amount:
                 after[order_id] = Order(order_id, symbol, side, amount, price)
         changed = {each for each in before.keys() | after.keys() if before.get(each) != after.get(each)}
-        assert before_image(type(event), event.subject()) == {each: before.get(each) for each in changed}
+        rows = list(ORDERS_BEFORE[type(event)](event.subject()))
+        assert {order[0]: order if rested else None for order, rested in rows} == {
+            each: before.get(each) for each in changed
+        }
         orders = [order for order in (*before.values(), *after.values()) if order.order_id in changed]
-        assert touched(type(event), event.subject()) == {(order.symbol, order.side) for order in orders}
+        assert {order[1:3] for order, _ in rows} == {(order.symbol, order.side) for order in orders}
         if isinstance(event, TradePlaced):
             last = event.trade.fills[-1].order_id
             assert event.remaining == (after[last].amount if last in after else 0)

@@ -272,6 +272,25 @@ def test_decimals_made_of_ticks_lots_and_totals_are_exact_in_any_decimal_context
     assert Fraction(money) == number * Fraction(tick) * Fraction(lot)
 
 
+@given(sizes, st.integers(-(10**20), 10**20), st.integers(0, 12), st.integers(0, 12))
+def test_a_fraction_is_converted_to_an_exact_decimal_if_there_is_one(
+    size: str, numerator: int, twos: int, fives: int
+) -> None:
+    number = Fraction(numerator, 2**twos * 5**fives)
+    instrument = Instrument(size, "0.25")
+    assert Fraction(instrument.to_price(number)) == number * Fraction(size)
+    assert Fraction(instrument.to_money(number)) == number * Fraction(size) / 4
+    if number.denominator == 1:
+        assert str(instrument.to_price(number)) == str(instrument.to_price(int(number)))
+    with pytest.raises(InvalidArgumentError, match="lots must be a number with finitely many decimal places"):
+        instrument.to_amount(number + Fraction(1, 3))
+
+
+def test_half_a_tick_adds_one_decimal_place() -> None:
+    assert str(Instrument("0.01").to_price(Fraction(3999, 2))) == "19.995"
+    assert str(Instrument("0.01").to_price(Fraction(1, 8))) == "0.00125"
+
+
 @given(sizes, counts)
 def test_a_price_converted_to_a_decimal_and_back_is_unchanged(size: str, ticks: int) -> None:
     instrument = Instrument(size, size)
@@ -280,10 +299,10 @@ def test_a_price_converted_to_a_decimal_and_back_is_unchanged(size: str, ticks: 
     assert str(instrument.to_price(ticks)) == str(Decimal(instrument.price_text(ticks)))
 
 
-@pytest.mark.parametrize("value", NOT_INTS)
-def test_only_integers_are_converted_to_decimals(value: int) -> None:
+@pytest.mark.parametrize("value", [value for value in NOT_INTS if type(value) is not Fraction])
+def test_only_integers_and_fractions_are_converted_to_decimals(value: int) -> None:
     for convert in (Instrument().to_price, Instrument().to_amount, Instrument().to_money):
-        with pytest.raises(InvalidArgumentError, match="must be an int, not"):
+        with pytest.raises(InvalidArgumentError, match="must be an int or a Fraction, not"):
             convert(value)
 
 

@@ -17,8 +17,9 @@ import oms
 from oms import Event, OpenTransactionError, Order, OrderManagement, Side, TradePlaced
 from oms.batch import change_orders
 from oms.books import Books
-from oms.ledger import Ledger, Savepoint
+from oms.ledger import Ledger
 from oms.order_book import OrderBook
+from oms.savepoint import Savepoint
 from support.interrupts import INTERRUPTED_FILES, LEDGER_FILES, Interrupt, interrupted_at_line
 from support.memory_journal import MemoryJournal
 from support.threads import prevent_new_threads
@@ -213,7 +214,7 @@ def test_while_a_rollback_keeps_failing_every_call_raises_an_error(
 
     with monkeypatch.context() as patch:
         patch.setattr(OrderBook, "_resize_level", fail)
-        patch.setattr(Books, "recover", fail)
+        patch.setattr(Books, "restore", fail)
         with suppress(Interrupt, error), om.transaction():
             with pytest.raises(error):
                 om.place_trade("JPM", BUY, 20)

@@ -140,7 +140,7 @@ def test_the_block_begins_after_the_transaction_of_another_thread_has_ended(om: 
 def test_waiting_too_long_for_the_transaction_of_another_thread_is_an_error_and_releases_the_lock(
     om: OrderManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     with om.transaction():
         with pytest.raises(OpenTransactionError, match="another thread's transaction"):
             in_a_thread(lambda: enter_locked(om))

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import oms
@@ -47,8 +48,11 @@ from oms import (
 )
 from oms.batch import change_orders
 from oms.books import Books
+from oms.direct_books import DirectBooks
 from oms.feeds import LevelFeed, Okx, Recorder
+from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
+from oms.submission import PostOnly, TimeInForce
 from support import strategies as our
 from support.memory_journal import MemoryJournal
 from support.threads import in_a_thread
@@ -225,6 +229,17 @@ def worked_example() -> OrderManagement:
     return om
 
 
+class LazyFrame(pd.DataFrame):
+    """A frame with the methods that a lazy frame of polars has."""
+
+    collect = collect_schema = None
+
+    def __repr__(self) -> str:
+        return "LazyFrame()"
+
+
+SHARE = Instrument("0.01", "1")
+DECIMALS = {"order_id": [1], "symbol": "JPM", "side": "ask", "amount": [20], "price": [20.25]}
 COLUMNS = {"order_id": [1], "symbol": "JPM", "side": Side.BUY, "amount": [20], "price": [20]}
 
 ORDERS: list[tuple[Callable[[], object], str]] = [
@@ -256,6 +271,44 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
         lambda: OrderManagement().add_orders(COLUMNS | {"price": [20.25]}),
         f"price in row 0 must be {RESTING}, not 20.25 (float); "
         "convert with Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        lambda: OrderManagement().add_orders(COLUMNS | {"price": [float("nan")]}),
+        "price in row 0 must be present, not nan (float); fill in the missing value, or drop its row",
+    ),
+    (
+        lambda: OrderManagement().add_orders(pd.DataFrame([[1, 2]], columns=["price", "price"])),
+        "columns must be columns with different names, not ['price', 'price'] (list)",
+    ),
+    (
+        lambda: OrderManagement().add_orders(LazyFrame()),
+        "columns must be columns in memory, not LazyFrame() (LazyFrame); convert with frame.collect()",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": [20.016]}),
+        "price in row 0 must be a multiple of 0.01, such as 20.01 or 20.02, not 20.016 (float); "
+        "round with rounding='nearest', 'down', or 'up'",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"price": ["0.00"]}),
+        "price in row 0 must be at least 0.01, not '0.00' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS | {"side": ["hold"]}, sides={"buy": Side.SELL, 1: Side.SELL}),
+        "side in row 0 must be a Side or a key of sides ('buy', 1), not 'hold' (str)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, symbol="JPM"),
+        "symbol must be None, because columns contains it, not 'JPM' (str)",
+    ),
+    (
+        lambda: SHARE.orders([1]),  # type: ignore[arg-type] # the mistake
+        "columns must be a mapping of columns, a data frame, or an Arrow table, not [1] (list)",
+    ),
+    (
+        lambda: worked_example().quote("JPM", Side.BUY, 5).slippage_against(np.int64(20)),  # type: ignore[arg-type] # the mistake
+        "reference must be an int or a Fraction, not np.int64(20) (int64); "
+        "convert with int(reference), or a whole array with .tolist()",
     ),
     (
         lambda: OrderManagement().add_orders([5]),  # type: ignore[list-item] # the mistake
@@ -382,8 +435,21 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "off_tick must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
     ),
     (
+        lambda: SHARE.orders(DECIMALS, sides={"ask": "BUY"}),  # type: ignore[dict-item] # the mistake
+        "sides must be a mapping to Side.BUY and Side.SELL, not {'ask': 'BUY'} (dict)",
+    ),
+    (
+        lambda: SHARE.orders(DECIMALS, rounding="floor"),  # type: ignore[arg-type] # the mistake
+        "rounding must be 'raise', 'nearest', 'down', or 'up', not 'floor' (str)",
+    ),
+    (
         lambda: Instrument().to_money(1.5),  # type: ignore[arg-type] # the mistake
-        "total must be an int, not 1.5 (float)",
+        "total must be an int or a Fraction, not 1.5 (float)",
+    ),
+    (
+        lambda: Instrument().to_price(Fraction(1, 3)),
+        "ticks must be a number with finitely many decimal places, not Fraction(1, 3) (Fraction); "
+        "round it with round(ticks)",
     ),
     (
         lambda: Instrument(currency=""),
@@ -462,6 +528,24 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
+    (
+        lambda: to_columns(with_instrument(), instruments="0.01"),  # type: ignore[arg-type] # the mistake
+        "instruments must be a mapping of symbols to Instruments, or one Instrument, not '0.01' (str)",
+    ),
+    (
+        lambda: to_columns(with_instrument(), instruments={"IBM": CENT}),
+        "symbol must be a symbol with an instrument, not 'JPM' (str); "
+        "add it to instruments, or call set_instrument(symbol, instrument)",
+    ),
+    (
+        lambda: to_columns(with_instrument().depth("JPM", Side.BUY), instruments={"JPM": CENT}),
+        "instruments must be one Instrument for values without a symbol, "
+        "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
+    ),
+    (
+        lambda: with_instrument().in_decimals(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
+        "value must be a Quote or a Trade, not Order(order_i...nt=1, price=1) (Order)",
+    ),
     (
         lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
         "instruments must be a mapping of symbols to Instruments, "
@@ -570,7 +654,7 @@ def use_in_another_context() -> None:
 def use_in_another_thread() -> None:
     om = worked_example()
     with pytest.MonkeyPatch.context() as patch, om.transaction():
-        patch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+        patch.setattr("oms.admission.LONGEST_WAIT", 0.01)
         in_a_thread(om.symbols)
 
 
@@ -594,7 +678,7 @@ def use_before_a_failing_rollback() -> None:
             raise MemoryError
 
         patch.setattr(OrderBook, "_drop_level", fail)
-        patch.setattr(Books, "recover", fail)
+        patch.setattr(Books, "restore", fail)
         with suppress(MemoryError):
             om.remove_order(4)
         om.symbols()
@@ -682,6 +766,11 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
         lambda: worked_example().add_orders([Order(9, "IBM", Side.BUY, 1, 1)] * 2),
         DuplicateOrderError,
         "order id 9 is already taken",
+    ),
+    (
+        lambda: DirectBooks(worked_example(), "IBM").add((1, "IBM", Side.BUY, 1, 1)),
+        DuplicateOrderError,
+        "order id 1 is already taken",
     ),
     (lambda: worked_example().remove_order(9), OrderNotFoundError, "no order with id 9 is resting"),
     (
@@ -865,6 +954,90 @@ def test_the_suggested_tick_size_has_every_decimal_of_a_long_price() -> None:
     assert caught.value.remedy == f"convert with Instrument('0.{'0' * 34}1', '1').to_ticks('{text}')"
 
 
+# ---------------------------------------------------------------------- a matching engine
+
+
+def submit(**terms: Any) -> Callable[[], object]:
+    """Return a call that submits an order with these terms to an engine."""
+    defaults: dict[str, Any] = {"order_id": "x", "symbol": "JPM", "side": Side.BUY, "amount": 1}
+    return lambda: engine().submit(**defaults | terms)
+
+
+def engine() -> MatchingEngine:
+    """Return an engine with a resting order and a waiting stop order."""
+    engine = MatchingEngine()
+    engine.submit("a", "JPM", Side.SELL, 5, 101)
+    engine.submit("stop", "JPM", Side.BUY, 5, stop_price=110)
+    return engine
+
+
+KEY = "order_id must be an int or a non-empty str of valid Unicode"
+OWNER = "owner must be a non-empty str of valid Unicode, or None"
+EXPIRES = "expires must be a time for GTD orders, and None for all others"
+ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
+    (
+        lambda: MatchingEngine(self_trade_prevention="NONE"),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "self_trade_prevention must be a member of SelfTradePrevention, not 'NONE' (str)",
+    ),
+    (submit(order_id="a"), DuplicateOrderError, "order id 'a' is already taken"),
+    (lambda: engine().cancel("b"), OrderNotFoundError, "no order with id 'b' is resting"),
+    (submit(order_id=1.5), InvalidOrderError, f"{KEY}, not 1.5 (float)"),
+    (submit(order_id="\ud800"), InvalidOrderError, f"{KEY}, not '\\ud800' (str)"),
+    (submit(order_id=b"a"), InvalidOrderError, f"{KEY}, not b'a' (bytes); convert with order_id.decode()"),
+    (submit(owner=7), InvalidOrderError, f"{OWNER}, not 7 (int)"),
+    (submit(owner="\ud800"), InvalidOrderError, f"{OWNER}, not '\\ud800' (str)"),
+    (
+        submit(time_in_force="GTC"),
+        InvalidOrderError,
+        "time_in_force must be a member of TimeInForce, not 'GTC' (str)",
+    ),
+    (
+        submit(price=1, post_only=True),
+        InvalidOrderError,
+        "post_only must be a member of PostOnly, or None, not True (bool)",
+    ),
+    (
+        submit(post_only=PostOnly.SLIDE),
+        InvalidOrderError,
+        "post_only must be None for an order without a price, with a stop price, or that may not rest, "
+        "not <PostOnly.SLIDE: 'SLIDE'> (PostOnly)",
+    ),
+    (
+        submit(display=3),
+        InvalidOrderError,
+        "display must be None for an order without a price, or that may not rest, not 3 (int)",
+    ),
+    (submit(price=1, expires=3), InvalidOrderError, f"{EXPIRES}, not 3 (int)"),
+    (
+        submit(price=1, time_in_force=TimeInForce.GTD),
+        InvalidOrderError,
+        f"{EXPIRES}, not None (NoneType)",
+    ),
+    (
+        lambda: engine().reduce("a", 5),
+        InvalidOrderError,
+        "amount must be less than the open amount 5, not 5 (int); use cancel to remove the order",
+    ),
+    (
+        lambda: engine().queue_ahead("stop"),
+        InvalidOrderError,
+        "order_id must be the id of an order in the book, not 'stop' (str); "
+        "this order waits for its stop price",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), ENGINE)
+def test_a_matching_engine_says_what_is_allowed(
+    call: Callable[[], object], kind: type[BaseException], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
+
+
 # ---------------------------------------------------------------------- completeness
 
 CORE = Path(oms.__file__).parent
@@ -895,6 +1068,7 @@ def origins_of(call: Callable[[], object]) -> set[tuple[str, int]]:
 def test_this_file_contains_a_message_of_every_raise_statement_in_the_core() -> None:
     statements = raise_statements()
     calls: list[Callable[[], object]] = [partial(row[0], OrderManagement(), row[2]) for row in CALLS]
-    calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS] + [row[0] for row in OTHERS]
+    calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS]
+    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE]
     origins = {statements.get(origin) for call in calls for origin in origins_of(call)}
     assert set(statements.values()) - origins == set()

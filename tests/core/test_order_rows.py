@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]  # pyarrow has no type hints
 import pytest
 from hypothesis import given
 
@@ -61,6 +64,22 @@ def test_adding_columns_and_adding_orders_lead_to_the_same_books_and_events(
     assert {type(order) for order in by_column.orders()} <= {Order}
 
 
+FRAMES = [pd.DataFrame, pl.DataFrame, pa.table, pa.RecordBatch.from_pydict]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@given(orders=our.distinct_orders())
+def test_add_orders_accepts_a_frame_of_any_library(
+    frame: Callable[[Columns], Any], orders: list[Order]
+) -> None:
+    om, copy = OrderManagement(), OrderManagement()
+    om.add_orders(orders)
+    copy.add_orders(frame(to_columns(orders, kind=Order)))
+    assert copy.orders() == om.orders()
+    assert {type(value) for order in copy for value in order} <= {int, str, Side}
+    copy._check()
+
+
 @given(our.distinct_orders())
 def test_add_orders_accepts_the_columns_that_to_columns_returns(orders: list[Order]) -> None:
     om, copy = OrderManagement(), OrderManagement()
@@ -69,7 +88,15 @@ def test_add_orders_accepts_the_columns_that_to_columns_returns(orders: list[Ord
     assert copy.orders() == om.orders()
 
 
-@pytest.mark.parametrize("make", [list, tuple, np.array, pd.Series, lambda values: array("q", values)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(list, tuple, np.array, pd.Series, pl.Series, pa.array, lambda values: array("q", values)),
+        *(lambda values: [np.int64(value) for value in values], lambda values: pa.chunked_array([values])),
+        *(lambda values: pd.Series(values, dtype="Int64"), lambda values: pd.Series(values, dtype=object)),
+        lambda values: list(np.array(values, np.uint8)),
+    ],
+)
 def test_a_column_can_be_a_list_a_tuple_or_an_array(make: Callable[[list[int]], object]) -> None:
     om = OrderManagement()
     om.add_orders(two_rows(order_id=make([1, 2]), amount=make([20, 10]), price=make([20, 21])))
@@ -118,12 +145,19 @@ def test_a_single_symbol_or_side_applies_to_all_rows(columns: Columns, orders: t
         (two_rows(price=np.array([20, 21], "datetime64[ns]")), "price must be a column: a list"),
         (two_rows(amount=np.array([20, 21], "timedelta64[ns]")), "amount must be a column: a list"),
         (two_rows(order_id=[-1, 2]), "order_id in row 0 must be an int in 0"),
-        (two_rows(order_id=[1, np.int64(2)]), "order_id in row 1 must be an int in 0"),
+        (two_rows(order_id=[1, np.bool_(1)]), "order_id in row 1 must be an int in 0"),
+        (two_rows(order_id=[1, np.array(2)]), "order_id in row 1 must be an int in 0"),
         (two_rows(symbol=["JPM", ""]), "symbol in row 1 must be a non-empty str"),
         (two_rows(symbol=""), "symbol in row 0 must be a non-empty str"),
         (two_rows(symbol=[1, "JPM"]), "symbol in row 0 must be a non-empty str"),
         (two_rows(side=[BUY, "bid"]), "side in row 1 must be Side.BUY or Side.SELL, not 'bid'"),
-        (two_rows(side=[BUY, None]), "side in row 1 must be Side.BUY or Side.SELL, not None"),
+        (two_rows(side=[BUY, None]), "side in row 1 must be present, not None .NoneType.; fill in"),
+        (two_rows(price=pd.Series([20, None])), "price in row 1 must be present, not nan"),
+        (two_rows(price=pd.Series([20, None], dtype="Int64")), "price in row 1 must be present, not <NA>"),
+        (two_rows(price=pl.Series([20, None])), "price in row 1 must be present, not None"),
+        (two_rows(price=pa.array([20, None])), "price in row 1 must be present, not None"),
+        (two_rows(price=[20, Decimal("nan")]), "price in row 1 must be present, not Decimal"),
+        (two_rows(symbol=pd.Series(["JPM", None])), "symbol in row 1 must be present, not "),
         (two_rows(side="buy"), r"side in row 0 must be Side.BUY or Side.SELL, not 'buy' .*Side\('BUY'\)"),
     ],
 )

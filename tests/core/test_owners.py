@@ -209,7 +209,7 @@ def test_a_call_waits_for_the_transaction_of_another_thread(om: OrderManagement)
 def test_a_call_that_waits_too_long_for_the_transaction_of_another_thread_raises_an_error(
     om: OrderManagement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     with om.transaction():
         om.remove_order(4)
         with pytest.raises(OpenTransactionError, match="another thread's transaction"):

@@ -20,6 +20,7 @@ from oms import (
     Order,
     OrderFill,
     OrderManagement,
+    OrderNotFoundError,
     PriceBoundError,
     Quote,
     Side,
@@ -388,3 +389,44 @@ def test_every_query_rejects_an_invalid_symbol_or_side(
     for method in ("available_amount", "amount_within"):
         with pytest.raises(OmsError, match=r"^(symbol|side) must be"):
             getattr(om, method)(*name, *([1] if method == "amount_within" else []))
+
+
+# ---------------------------------------------------------------------- the queue
+
+
+def test_an_order_is_behind_all_orders_at_its_price_that_have_lower_ids(om: OrderManagement) -> None:
+    om.add_orders([Order(9, "JPM", BUY, 5, 20), Order(8, "JPM", BUY, 7, 20), Order(0, "JPM", BUY, 3, 19)])
+    assert [om.queue_ahead(order_id) for order_id in (1, 8, 9, 4, 0)] == [
+        (0, 0),
+        (1, 20),
+        (2, 27),
+        (0, 0),
+        (0, 0),
+    ]
+
+
+def test_a_trade_and_a_change_of_amount_shorten_the_queue_ahead_of_an_order(om: OrderManagement) -> None:
+    om.add_order(9, "JPM", BUY, 5, 20)
+    om.place_trade("JPM", BUY, 3)
+    assert om.queue_ahead(9) == (1, 17)
+    om.amend_order(1, amount=2)
+    assert om.queue_ahead(9) == (1, 2)
+    om.place_trade("JPM", BUY, 2)
+    assert om.queue_ahead(9) == (0, 0)
+
+
+def test_an_id_that_is_not_resting_has_no_queue(om: OrderManagement) -> None:
+    with pytest.raises(OrderNotFoundError):
+        om.queue_ahead(7)
+    with pytest.raises(InvalidOrderError):
+        om.queue_ahead(True)
+
+
+@given(orders=our.distinct_orders(), order_id=our.order_ids)
+def test_the_queue_ahead_agrees_with_the_reference(orders: list[Order], order_id: int) -> None:
+    om, reference = both(orders)
+    if order_id in om:
+        assert om.queue_ahead(order_id) == reference.queue_ahead(order_id)
+    else:
+        with pytest.raises(OrderNotFoundError):
+            om.queue_ahead(order_id)

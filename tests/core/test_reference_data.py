@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -187,13 +188,37 @@ def test_a_transaction_commits_orders_and_instruments_together() -> None:
 def test_another_thread_never_sees_an_instrument_of_an_open_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("oms.ledger.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("oms.admission.LONGEST_WAIT", 0.01)
     om = books()
     with om.transaction():
         om.set_instrument("IBM", DIME)
         with pytest.raises(OpenTransactionError):
             in_a_thread(lambda: om.instruments)
     assert in_a_thread(lambda: om.instrument("IBM")) == DIME
+
+
+def test_other_threads_see_the_orders_and_the_instrument_of_the_same_moment() -> None:
+    om = books()
+    different: list[tuple[Instrument, int]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            with om.locked():
+                unit, price = om.instrument("JPM"), om.get_order(1).price
+            if unit.to_price(price) != Decimal("20.05"):
+                different.append((unit, price))
+
+    watchers = [threading.Thread(target=watch) for _ in range(3)]
+    for watcher in watchers:
+        watcher.start()
+    for _ in range(30):
+        om.convert_orders("JPM", MILL)
+        om.convert_orders("JPM", CENT)
+    done.set()
+    for watcher in watchers:
+        watcher.join()
+    assert different == []
 
 
 # ---------------------------------------------------------------------- converting orders
@@ -428,6 +453,21 @@ def test_a_pickle_from_before_there_were_instruments_still_loads() -> None:
     other = OrderManagement.__new__(OrderManagement)
     other.__setstate__({"books": old, "own": {}})
     assert (other.state_hash(), other.instruments) == (om.state_hash(), {})
+
+
+def test_a_pickle_with_one_changed_byte_raises_an_error_or_has_the_same_instruments() -> None:
+    om = OrderManagement(instruments={"JPM": CENT, "IBM": Instrument("0.25", name="IBM", price_decimals=4)})
+    om.add_order(1, "JPM", BUY, 20, 2005)
+    pickled, loaded = pickle.dumps(om), 0
+    for at in range(len(pickled)):
+        try:
+            other = pickle.loads(pickled[:at] + bytes([pickled[at] ^ 1]) + pickled[at + 1 :])  # noqa: S301
+        except Exception:  # noqa: S112  # pickle raises errors of many kinds
+            continue
+        if isinstance(other, OrderManagement):
+            loaded += 1
+            assert other.snapshot() == om.snapshot()
+    assert loaded > 0
 
 
 IN_WRONG_ORDER = (("JPM", CENT), ("IBM", CENT))

@@ -198,6 +198,9 @@ def damaged_states() -> Iterator[tuple[str, object]]:
         whole | {"books": (sequence + 1, next_trade_id, books, instruments, digest)},
     )
     yield "another trade id", whole | {"books": (sequence, next_trade_id + 1, books, instruments, digest)}
+    other = (("JPM", {"tick_size": "0.01"}),)
+    yield "another instrument", whole | {"books": (sequence, next_trade_id, books, other, digest)}
+    yield "a missing value", whole | {"books": (sequence, next_trade_id, books, digest)}
     yield "another digest", whole | {"books": (sequence, next_trade_id, books, instruments, bytes(32))}
     yield "a book is missing", whole | {"books": (sequence, next_trade_id, books[1:], instruments, digest)}
     yield (

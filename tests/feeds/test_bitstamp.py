@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
-from oms.feeds import FeedError, Kind, Message, UnknownFeedError, bitstamp, feed_of, open_recording, replay
+from oms.feeds import (
+    FeedError,
+    Kind,
+    Message,
+    UnknownFeedError,
+    bitstamp,
+    feed_of,
+    open_recording,
+    replay,
+    text_file,
+)
 from oms.feeds.orders.messages import Feed
 
 HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
@@ -102,6 +115,43 @@ def test_the_default_tick_fits_the_decimals_of_all_prices(tmp_path: Path) -> Non
     assert (recording.units.tick_size, recording.units.lot_size) == ("0.00001", "0.00000001")
     coarse = bitstamp.read(write(tmp_path / "c.csv", HEADER + "7,1500,1000,236,5,created,ask\n"))
     assert ([message.price for message in coarse], coarse.units) == ([23_600], bitstamp.UNITS)
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"", b"7,8", b"7,1500,1000,0.5,5,created,as\xff"])
+@pytest.mark.parametrize("chunk", [1, 50, 100, 8192])
+def test_the_default_tick_fits_the_valid_rows_below_a_bad_row(
+    tmp_path: Path, bad: bytes, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_file, "_CHUNK", chunk)
+    header, first, second = XRP.encode().splitlines()
+    (tmp_path / "o.csv").write_bytes(b"\n".join([header, first, bad, second]))
+    assert bitstamp.read(tmp_path / "o.csv").units.tick_size == "0.00001"
+    (tmp_path / "o.csv").write_bytes(b"\n".join([header, first, second, bad]))
+    assert bitstamp.read(tmp_path / "o.csv").units.tick_size == "0.00001"
+
+
+ROWS = st.sampled_from(
+    [b"1,2,3,0.5,5,created,ask", b"1,2,3,0.123,5,deleted,bid", b"", b"\xff", b"7,8", b"\xc3\xa9"]
+)
+
+
+@given(st.lists(ROWS, max_size=8), st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 200))
+def test_what_is_read_does_not_depend_on_the_size_of_the_chunks(
+    rows: list[bytes], end: bytes, chunk: int
+) -> None:
+    def result(size: int) -> tuple[str, list[Message], str]:
+        patch.setattr(text_file, "_CHUNK", size)
+        recording, messages = bitstamp.read(path), list[Message]()
+        try:
+            messages.extend(recording)
+        except FeedError as error:
+            return recording.units.tick_size, messages, str(error)
+        return recording.units.tick_size, messages, ""
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path = Path(folder, "o.csv")
+        path.write_bytes(HEADER.encode() + end.join(rows))
+        assert result(chunk) == result(1 << 13)
 
 
 def test_an_explicit_tick_and_lot_size_are_used(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,9 @@ from oms.feeds import (
     open_recording,
     replay_levels,
 )
+from oms.feeds.levels import capture as captures
 from oms.feeds.levels.capture import sent_in
+from oms.feeds.text_file import TextFile
 from oms.size import decimals_of
 from support.naive_exchange import FORMATS, Format, NaiveExchange
 from support.recordings import BITGET, OKX, needs_recordings
@@ -393,6 +395,30 @@ def test_a_capture_has_a_repr_a_progress_and_repeatable_iteration(tmp_path: Path
     assert capture.position == capture.size == path.stat().st_size
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_large_capture_is_read_twice_with_the_same_results_as_a_small_one(
+    form: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [*RECORDER_NOTES, HEARTBEATS[form], *session(form), '{"x']
+    path = write(tmp_path / "capture", lines)
+    reads: list[str] = []
+    read = TextFile.lines
+
+    def counted(file: TextFile) -> Generator[tuple[int, str]]:
+        reads.append(file.path)
+        return read(file)
+
+    monkeypatch.setattr(TextFile, "lines", counted)
+    results: list[object] = []
+    for most_kept in (sum(map(len, lines)), sum(map(len, lines)) - 1):
+        monkeypatch.setattr(captures, "MOST_KEPT", most_kept)
+        om, reads[:] = OrderManagement(), []
+        run = LevelReplay(open_capture(path, form.rstrip("12")), om)  # type: ignore[arg-type] # a feed's name
+        results.append([(outcome, run.report(), om.state_hash()) for outcome in run] + [run.report()])
+        results.append(len(reads))
+    assert results == [results[0], 1, results[0], 2]
+
+
 NUMBERS = [
     "0",
     "7",
@@ -408,6 +434,9 @@ NUMBERS = [
     "",
     "1.2x",
     "-1.2345",
+    "1.25 3",
+    "1.123456",
+    "1" * 41 + ".1234567",
 ]
 
 
@@ -422,6 +451,11 @@ def test_the_instrument_of_a_capture_has_the_most_decimals_of_any_price_and_any_
     price, amount = (max((decimals_of(pair[n]) for pair in pairs), default=0) for n in range(2))
     expected = {"X": Instrument.of_decimals(price, amount)} if books else {}
     assert find_instruments(messages) == expected
+
+
+def test_a_text_with_two_numbers_does_not_count_as_a_number_with_decimals() -> None:
+    message = BookMessage(1, 0, "X", True, (("1.25 3", "1.5"), ("1", "2")), ())
+    assert find_instruments([message]) == {"X": Instrument("1", "0.1")}
 
 
 def test_a_value_that_is_not_text_does_not_count_as_a_number_with_decimals() -> None:

@@ -211,6 +211,9 @@ def test_a_file_of_the_newer_format_replays_to_every_published_cost() -> None:
 
 def test_an_order_book_row_of_any_depth_returns_its_best_levels(tmp_path: Path) -> None:
     expected = Top(Level(101, 5), Level(99, 7))
+    [(_, top)] = tops(tmp_path, "101,5,99,7\n")
+    assert top.buy is not None
+    assert top.buy.price == 101
     assert tops(tmp_path, "101,5,99,7\n") == [(1, expected)]
     assert tops(tmp_path, "101,5,99,7,102,1,98,1\n101,5,99,7,102,1,98,2\n") == [(1, expected), (2, expected)]
 

@@ -24,7 +24,7 @@ def test_consecutive_executions_with_the_same_time_and_side_are_one_run() -> Non
         execution(5, 6, Side.SELL, Kind.HIDDEN),
         execution(6, 6, Side.SELL),
     ]
-    assert [[message.row for message in run] for run in runs(messages)] == [[1, 2], [3], [4], [5], [6]]
+    assert [[message[0] for message in run] for run in runs(messages)] == [[1, 2], [3], [4], [5], [6]]
     assert [message for run in runs(messages) for message in run] == messages
 
 

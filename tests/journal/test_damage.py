@@ -34,7 +34,7 @@ from oms.journal.event_log import EventLog
 from oms.journal.reading import opened_to_read
 from oms.journal.record import EMPTY, digest, instruments_hash, link
 from support.faulty_disk import connections_made_by
-from support.sessions import State, execute, session, state
+from support.sessions import State, execute, noon, session, state
 
 LENGTH = 12
 
@@ -49,7 +49,7 @@ def small_pages(uri: str) -> Connection:
 def write_journal(file: Path) -> tuple[OrderManagement, list[State]]:
     """Return a journal that is still open, and all states that it has had."""
     with connections_made_by(small_pages):
-        om = journal.open(file)
+        om = journal.open(file, clock=noon)
     past = [state(om)]
     for command in session(8, LENGTH):
         execute(command, om)
@@ -444,7 +444,7 @@ def test_instruments_are_compared_with_their_hash(damage: str, tmp_path: Path) -
     journal.verify(file)
     journal.rebuild(file)
     with opened_to_read(file) as event_log:
-        assert event_log.instruments() == dict(INSTRUMENTS)
+        assert event_log.instrument_bodies() == dict(INSTRUMENTS)
     execute_sql(file, damage)
     for verify in (lambda: journal.open(file, verify=True), lambda: journal.rebuild(file)):
         with pytest.raises(JournalError) as caught:

@@ -6,12 +6,13 @@ import itertools
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from oms import JournalError, OrderManagement, Side, journal
+from oms import Instrument, JournalError, OrderManagement, Side, journal
 from oms.journal import Durability, checkpoints
 from oms.journal.log_state import is_without_its_log
 from oms.journal.reading import opened_to_read
@@ -68,10 +69,10 @@ def before(expected: list[State], changes: int) -> list[State]:
     return distinct[max(0, len(distinct) - 1 - changes) :]
 
 
-def crash(seed: int, folder: Path, durability: Durability) -> None:
-    """Crash at a random step of a random session, and check the state after the crash."""
+def crash(seed: int, folder: Path, durability: Durability, commands: Sequence[Command] | None = None) -> None:
+    """Crash at a random step of the commands or of a random session, and check the state after the crash."""
     rng = random.Random(seed)
-    commands = session(seed % 20, LENGTH)
+    commands = session(seed % 20, LENGTH) if commands is None else list(commands)
     expected = states(commands)
     (folder / "work").mkdir()
     (folder / "surviving").mkdir()
@@ -106,17 +107,63 @@ def crash_again(folder: Path, rng: random.Random, durability: Durability) -> Non
     disk.survive(folder / "surviving", rng)
 
 
-def crashes(seeds: range, tmp_path: Path, durability: Durability) -> None:
+def crashes(
+    seeds: range, tmp_path: Path, durability: Durability, commands: Sequence[Command] | None = None
+) -> None:
     for seed in seeds:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        crash(seed, folder, durability)
+        crash(seed, folder, durability, commands)
+
+
+def add(number: int, price: str) -> Command:
+    """Return a command that adds an order at a decimal price."""
+    return lambda om: om.add_order(number, "JPM", Side.BUY, 10, om.instrument("JPM").to_ticks(price))
+
+
+def convert(tick_size: str) -> Command:
+    return lambda om: om.convert_orders("JPM", Instrument(tick_size), note=f"ticks of {tick_size}")
+
+
+def sell_and_convert(om: OrderManagement) -> None:
+    with om.transaction("a trade in other ticks"):
+        om.place_trade("JPM", Side.BUY, 3)
+        om.convert_orders("JPM", Instrument("0.05"))
+        om.set_instrument("IBM", Instrument("0.05"))
+
+
+CONVERSIONS: tuple[Command, ...] = (
+    lambda om: om.set_instrument("JPM", Instrument("0.05")),
+    add(1, "20.05"),
+    convert("0.01"),
+    add(2, "20.10"),
+    lambda om: om.set_instrument("IBM", Instrument("0.25", currency="USD")),
+    convert("0.005"),
+    convert("0.05"),
+    lambda om: om.set_instrument("IBM", Instrument("0.25", currency="EUR")),
+    add(3, "20.15"),
+    convert("0.01"),
+    sell_and_convert,
+    convert("0.025"),
+    add(4, "20.025"),
+    convert("0.001"),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_a_crash_loses_no_change_that_the_durability_protects(durability: Durability, tmp_path: Path) -> None:
     crashes(range(400), tmp_path, durability)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def test_a_crash_never_separates_an_instrument_from_the_orders_that_it_converts(
+    durability: Durability, tmp_path: Path
+) -> None:
+    reached = states(list(CONVERSIONS))
+    assert len(set(reached)) == len(CONVERSIONS) + 1 == LENGTH + 1
+    crashes(range(20_000, 20_200), tmp_path, durability, CONVERSIONS)
 
 
 @pytest.mark.long

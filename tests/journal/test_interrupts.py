@@ -6,12 +6,13 @@ import gc
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from oms import JournalError, Order, OrderManagement, Side, journal
+from oms import Instrument, JournalError, Order, OrderManagement, Side, journal
 from oms.journal import Durability, SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from support.faulty_disk import connections_made_by
@@ -75,6 +76,12 @@ def sell_and_fail(om: OrderManagement) -> None:
         om.add_orders([Order(50, "JPM", BUY, 1, 1), Order(51, "JPM", BUY, 1, 1)])
 
 
+def values_of(om: OrderManagement) -> list[tuple[Decimal, Decimal]]:
+    """Return the price and the amount of each order in decimals."""
+    unit = om.instrument("JPM")
+    return [(unit.to_price(order.price), unit.to_amount(order.amount)) for order in om]
+
+
 OPERATIONS: dict[str, Callable[[OrderManagement], object]] = {
     "add": lambda om: om.add_order(9, "JPM", BUY, 1, 1),
     "transaction": sell_and_fail,
@@ -84,6 +91,8 @@ OPERATIONS: dict[str, Callable[[OrderManagement], object]] = {
     "sync": lambda om: stored(om).sync(),
     "verify": lambda om: stored(om).verify(),
     "history": lambda om: list(stored(om).history()),
+    "set_instrument": lambda om: om.set_instrument("IBM", Instrument("0.5")),
+    "convert_orders": lambda om: om.convert_orders("JPM", Instrument("0.5", "0.1"), note="other sizes"),
 }
 
 
@@ -108,7 +117,8 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
             for order_id in range(1, 6):
                 with om.transaction(note=f"note {order_id}"):
                     om.add_order(order_id, "JPM", BUY, 2, order_id)
-            before = om.state_hash()
+            om.set_instrument("JPM", Instrument())
+            values, before = values_of(om), om.state_hash()
             interruptions.arm(at)
             interrupted = False
             try:
@@ -116,12 +126,15 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
             except Interrupt:
                 interrupted = True
             interruptions.at = None
-            if not interrupted and operation not in ("add", "transaction"):
+            if not interrupted and operation not in ("add", "transaction", "convert_orders"):
                 assert om.state_hash() == before
+            if operation == "convert_orders":
+                assert values_of(om) == values
             om.add_order(100, "JPM", BUY, 1, 1)
             om._check()
-            state = om.state_hash()
+            state, instruments = om.state_hash(), om.instruments
             assert stored(om).verify().state_hash == state
+            assert stored(om).instruments() == instruments
         assert journal.verify(file).state_hash == state
     assert at > 1 or operation == "sync", "only a batched journal has something to sync"
 

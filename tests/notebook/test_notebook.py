@@ -543,3 +543,54 @@ def test_a_trade_before_the_first_sample_does_not_count_as_left_out() -> None:
     recording = session()
     recording.trades.time[0] = 34_000.0
     assert cast("Any", heatmap(recording, ax=new_axes()).get_legend()).get_title().get_text() == ""
+
+
+# ---------------------------------------------------------------------- the instrument of the symbol
+
+
+BOOK_PLOTS: dict[str, Callable[..., Axes]] = {
+    "depth_chart": depth_chart,
+    "cost_curve": lambda om, symbol, **options: cost_curve(om, symbol, BUY, **options),
+    "ladder": ladder,
+}
+
+
+def price_axis(name: str, om: OrderManagement, **options: Any) -> tuple[str, list[float]]:
+    """Return the label of a plot's price axis, and the limits of the axis."""
+    ax = BOOK_PLOTS[name](om, "XYZ", ax=new_axes(), **options)
+    axis, limits = (ax.xaxis, ax.get_xlim()) if name == "depth_chart" else (ax.yaxis, ax.get_ylim())
+    return axis.label.get_text(), [round(limit) for limit in limits]
+
+
+@pytest.mark.parametrize("name", BOOK_PLOTS)
+def test_a_plot_uses_the_instrument_of_the_symbol_unless_another_one_or_ticks_are_requested(
+    name: str,
+) -> None:
+    om, in_ticks = book(), book()
+    om.set_instrument("XYZ", Instrument("0.01", "0.5", currency="$_{x}$"))
+    assert price_axis(name, om)[0] == "price ($_{x}$)"
+    assert price_axis(name, om) == price_axis(name, in_ticks, instrument=om.instrument("XYZ"))
+    assert price_axis(name, om, ticks=True) == price_axis(name, in_ticks)
+    assert price_axis(name, om, ticks=True)[0] == "price (ticks)"
+    assert price_axis(name, om, instrument=CENTS)[0] == "price (1 tick = 0.01)"
+
+
+def test_the_rows_of_a_ladder_are_in_the_decimals_of_the_symbol() -> None:
+    om = OrderManagement(instruments={"XYZ": Instrument("0.01", "0.5")})
+    om.add_orders([Order(1, "XYZ", BUY, 21, 2005), Order(2, "XYZ", SELL, 15, 1999)])
+    ax = ladder(om, "XYZ", ax=new_axes())
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["20.05", "spread 0.06", "19.99"]
+    assert {text.get_text() for text in ax.texts} == {"10.5", "7.5"}
+
+
+@pytest.mark.parametrize("plot", [heatmap, liquidity_bands])
+def test_a_recording_is_shown_in_decimals_unless_ticks_are_requested(plot: Callable[..., Axes]) -> None:
+    recorded = session(instrument=Instrument("0.01", "0.5", currency="USD"))
+    plain = session(instrument=Instrument())
+    for options, other in (({"ticks": True}, plain), ({}, recorded)):
+        ax, expected = plot(recorded, ax=new_axes(), **options), plot(other, ax=new_axes())
+        assert [axis.get_ylabel() for axis in ax.figure.axes] == [
+            axis.get_ylabel() for axis in expected.figure.axes
+        ]
+        assert ax.get_ylim() == expected.get_ylim()
+    assert plot(recorded, ax=new_axes()).get_ylim() != plot(recorded, ax=new_axes(), ticks=True).get_ylim()

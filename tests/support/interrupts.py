@@ -1,4 +1,4 @@
-"""A helper that interrupts a call at a chosen line of the books and the ledgers."""
+"""A helper that interrupts a call at a chosen line of the books, the ledgers, and the matching engine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ __all__ = ["INTERRUPTED_FILES", "LEDGER_FILES", "Interrupt", "interrupted_at_lin
 
 BOOK_FILES = ("batch.py", "books.py", "level.py", "order_book.py", "price_sums.py")
 LEDGER_FILES = (
+    "admission.py",
     "durability.py",
     "ledger.py",
     "locked.py",
@@ -24,8 +25,11 @@ LEDGER_FILES = (
     "subscribers.py",
     "transaction.py",
 )
+ENGINE_FILES = ("crossing.py", "engine_books.py", "engine_events.py", "matching.py", "register.py")
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
-INTERRUPTED_FILES = {str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES)}
+INTERRUPTED_FILES = {
+    str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES, *ENGINE_FILES)
+}
 
 
 class Interrupt(BaseException):
@@ -38,7 +42,7 @@ def interrupted_at_line(
     error: type[BaseException] = Interrupt,
     *expected: type[BaseException],
 ) -> bool:
-    """Make a call, and raise `error` at its n-th line inside the books and ledgers, where n is `line`.
+    """Make a call, and raise `error` at its n-th line inside these files, where n is `line`.
 
     Return True if the call reached that line. Lines on which a `with` statement acquires or releases the lock
     do not count, because Python does not check for signals there. `expected` lists other errors that the call

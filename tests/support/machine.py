@@ -226,6 +226,7 @@ class Machine(RuleBasedStateMachine):
         self.both("depth", symbol, side, levels)
         self.both("price_curve", symbol, side, levels)
         self.both("best_price", symbol, side)
+        self.both("top", symbol)
 
     @rule(symbol=st.none() | our.symbols, side=st.none() | our.sides)
     def orders(self, symbol: str | None, side: Side | None) -> None:
@@ -236,6 +237,7 @@ class Machine(RuleBasedStateMachine):
     def get_order(self, order_id: int) -> None:
         order = self.both("get_order", order_id)
         assert (order_id in self.om) is (order is not None)
+        self.both("queue_ahead", order_id)
 
     # ---- invariants
 

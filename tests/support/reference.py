@@ -14,6 +14,7 @@ from oms import (
     PriceLevel,
     Quote,
     Side,
+    TopOfBook,
     Trade,
 )
 
@@ -156,6 +157,15 @@ class Reference:
                 return order
         raise OrderNotFoundError(order_id)
 
+    def queue_ahead(self, order_id: int) -> tuple[int, int]:
+        order = self.get_order(order_id)
+        ahead = [
+            other.amount
+            for other in self.orders(order.symbol, order.side)
+            if other.price == order.price and other.order_id < order_id
+        ]
+        return len(ahead), sum(ahead)
+
     def orders(self, symbol: str | None = None, side: Side | None = None) -> tuple[Order, ...]:
         return tuple(
             sorted(
@@ -174,6 +184,12 @@ class Reference:
     def best_price(self, symbol: str, side: Side) -> int | None:
         orders = self.orders(symbol, side)
         return orders[0].price if orders else None
+
+    def top(self, symbol: str) -> TopOfBook:
+        asks, bids = (self.depth(symbol, side, 1) for side in (Side.BUY, Side.SELL))
+        bid, bid_amount = (bids[0].price, bids[0].amount) if bids else (None, 0)
+        ask, ask_amount = (asks[0].price, asks[0].amount) if asks else (None, 0)
+        return TopOfBook(symbol, bid, ask, bid_amount, ask_amount)
 
     def depth(self, symbol: str, side: Side, levels: int | None = None) -> tuple[PriceLevel, ...]:
         orders = self.orders(symbol, side)

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from oms import Event, JournalError, OmsError, Order, OrderManagement, Side
+from oms import Event, Instrument, JournalError, OmsError, Order, OrderManagement, Side
 
 Command = Callable[[OrderManagement], None]
+
+
+UNITS = (
+    Instrument("1"),
+    Instrument("0.1", "1", currency="USD"),
+    Instrument("0.1", "0.5"),
+    Instrument("0.01"),
+)
 
 
 def noon() -> int:
@@ -18,12 +26,13 @@ def noon() -> int:
 
 
 class State(NamedTuple):
-    """The complete state: orders, counters, state hash, and event log."""
+    """The complete state: orders, counters, state hash, event log, and instruments."""
 
     orders: tuple[Order, ...]
     counters: tuple[int, int]
     state_hash: str
     events: tuple[Event, ...]
+    instruments: tuple[tuple[str, Instrument], ...] = ()
 
 
 def session(seed: int, length: int) -> list[Command]:
@@ -51,8 +60,10 @@ def _command(rng: random.Random, number: int) -> Command:
         lambda om: _ignore_result(om.amend_order(some_id, amount=order.amount, price=order.price)),
         lambda om: _ignore_result(om.place_trade(symbol, side, amount, allow_partial=True)),
         lambda om: _basket(om, order, amount, f"retry {number} \0 ' ü"),
+        lambda om: om.set_instrument(symbol, UNITS[number % len(UNITS)]),
+        lambda om: _convert(om, symbol, UNITS[number % len(UNITS)]),
     ]
-    return rng.choices(commands, (6, 2, 1, 0.3, 2, 2, 3))[0]
+    return rng.choices(commands, (6, 2, 1, 0.3, 2, 2, 3, 0.5, 0.5))[0]
 
 
 def _ignore_result(_: object) -> None: ...
@@ -66,6 +77,15 @@ def _basket(om: OrderManagement, order: Order, amount: int, note: str) -> None:
         om.place_trade(order.symbol, order.side, min(amount, order.amount))
         om.add_order(order.order_id + 20_000, "IBM", Side.SELL, 1, 1)
         om.remove_order(order.order_id + 20_000)
+
+
+def _convert(om: OrderManagement, symbol: str, unit: Instrument) -> None:
+    """Convert the orders of a symbol, without those that are too large for smaller sizes."""
+    with om.transaction("other sizes"):
+        for order in om.orders(symbol):
+            if max(order.amount, order.price) > 1_000_000:
+                om.remove_order(order.order_id)
+        om.convert_orders(symbol, unit)
 
 
 def execute(command: Command, om: OrderManagement) -> None:
@@ -82,7 +102,8 @@ def state(om: OrderManagement) -> State:
     """Return the state of books whose journal still contains the complete event log."""
     assert om.journal is not None
     om._check()
-    return State(om.orders(), _counters(om), om.state_hash(), tuple(om.journal.read()))
+    events, instruments = tuple(om.journal.read()), om.snapshot().instruments
+    return State(om.orders(), _counters(om), om.state_hash(), events, instruments)
 
 
 def states(commands: list[Command]) -> list[State]:
@@ -94,7 +115,8 @@ def states(commands: list[Command]) -> list[State]:
     for command in commands:
         with suppress(OmsError):
             command(om)
-        states.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events)))
+        instruments = om.snapshot().instruments
+        states.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events), instruments))
     return states
 
 

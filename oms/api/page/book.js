@@ -25,7 +25,7 @@ export class Book {
       case "OrderRemoved": return this.#remove(order);
       case "OrdersRemoved": return orders.forEach((each) => this.#remove(each));
       case "OrderAmended": return this.#amend(before, after);
-      case "TradePlaced": return this.#trade(trade, message.sequence);
+      case "TradePlaced": return this.#trade(trade, message);
       default: throw new Gap(); // a newer server may send kinds of changes that this page cannot apply
     }
   }
@@ -77,13 +77,13 @@ export class Book {
     this.#add(after);
   }
 
-  #trade(trade, sequence) {
+  #trade(trade, { sequence, time }) {
     for (const fill of trade.fills) {
       const order = this.orders.get(fill.order_id);
       if (!order) throw new Gap();
       this.#remove(order);
       if (order.amount > fill.amount) this.#add({ ...order, amount: order.amount - fill.amount });
     }
-    this.trades = [{ ...trade, sequence }, ...this.trades].slice(0, 20);
+    this.trades = [{ ...trade, sequence, time }, ...this.trades].slice(0, 20);
   }
 }

@@ -21,5 +21,17 @@ function create(trade) {
     write(make("td", { data: { name: "Amount" } }), units.amount(trade.amount)),
     write(make("td", { className: "average", data: { name: "Average" } }), units.average(trade.total_price, trade.amount, 2)),
     write(make("td", { data: { name: labeled("Total", labelsOf(trade.symbol).money) } }), units.total(trade.total_price)),
+    trade.time === null ? make("td") : make("td", { data: { name: "Time" } }, clockTime(trade.time)),
   );
+}
+
+const SECOND = 1_000_000_000n; // nanoseconds
+
+// Returns an element with the local time of day. Its title is the exact time in UTC.
+function clockTime(time) {
+  const date = new Date(Number(time / 1_000_000n));
+  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  const exact = `${date.toISOString().slice(0, 19)}.${String(time % SECOND).padStart(9, "0")}Z`;
+  const text = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return make("time", { dateTime: exact, title: exact }, text);
 }

@@ -118,7 +118,7 @@ class LevelBook:
             self._next_instrument = self.instrument
         # If changing the orders fails, this stays the reason why the book is stale.
         self.why_stale = f"the orders could not be changed by row {message.row}"
-        self._update_orders()
+        self._update_orders(self.instrument if message.snapshot else None)
         self.why_stale = None
         self._sequence = message.sequence
         self.last = message
@@ -186,8 +186,8 @@ class LevelBook:
         if message.snapshot:
             self._asks.clear()
             self._bids.clear()
-        self._asks.change(asks, self.tally)
-        self._bids.change(bids, self.tally)
+        self._asks.change(asks, message.asks, self.tally)
+        self._bids.change(bids, message.bids, self.tally)
         self.instrument = instrument
 
     def _matches(self, checksum: int) -> bool:
@@ -196,7 +196,7 @@ class LevelBook:
         latest = self._restores_zeros
         for with_zeros in (latest, not latest) if rule.fixed_decimals else (False,):
             instrument = self.instrument if with_zeros else None
-            asks, bids = (side.checksum_parts(instrument) for side in (self._asks, self._bids))
+            asks, bids = (side.best_texts(instrument) for side in (self._asks, self._bids))
             if rule.crc32(asks, bids) == checksum:
                 self._restores_zeros = with_zeros
                 return True
@@ -210,12 +210,16 @@ class LevelBook:
         self._bids.clear()
         self._update_orders()
 
-    def _update_orders(self) -> None:
-        """Update the orders to match the changed levels."""
+    def _update_orders(self, instrument: Instrument | None = None) -> None:
+        """Update the orders to match the changed levels. After a snapshot, pass the instrument."""
         asks, bids = self._asks, self._bids
-        self._orders.update({ASK: asks.changed_amounts(), BID: bids.changed_amounts()})
-        asks.forget_changes()
-        bids.forget_changes()
+        levels = {ASK: asks.changed, BID: bids.changed}
+        if instrument is None:
+            self._orders.update(levels)
+        else:
+            self._orders.update_to(levels, instrument)
+        asks.changed.clear()
+        bids.changed.clear()
 
     def _count_crossed(self) -> None:
         ask, bid = self._asks.best_price(), self._bids.best_price()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Sequence
+from itertools import chain
+from operator import neg
+from typing import TypeAlias, cast
 
+from oms.errors import InvalidArgumentError
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import Levels
 from oms.feeds.levels.report import LevelTally
@@ -14,13 +17,10 @@ from oms.feeds.top_of_book import Level
 from oms.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["BookSide", "LevelChange", "Units"]
+__all__ = ["BookSide", "Columns", "Units"]
 
-LevelChange: TypeAlias = tuple[int, int, str, str]
-"""A changed level: its price (ticks), its new amount (lots), and the original string of each."""
-
-_StoredLevel: TypeAlias = tuple[int, str]
-"""A level's amount (lots), and its part of the checksum string."""
+Columns: TypeAlias = tuple[Sequence[int], Sequence[int]]
+"""The prices (ticks) and the amounts (lots) of levels."""
 
 
 class Units:
@@ -28,17 +28,18 @@ class Units:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self._ticks = CachedConversion(instrument.to_ticks)
-        self._lots = CachedConversion(instrument.to_lots)
+        self._ticks = CachedConversion(instrument.to_ticks, instrument.tick_size)
+        self._lots = CachedConversion(instrument.to_lots, instrument.lot_size)
 
-    def convert(self, levels: Levels) -> list[LevelChange]:
-        """Convert the levels in a message. Raise InvalidArgumentError if a price or amount is invalid."""
+    def convert(self, levels: Levels) -> Columns:
+        """Convert the levels in a message. Raise InvalidArgumentError for the first invalid number."""
         ticks, lots = self._ticks, self._lots
         try:
-            return [(ticks[price], lots[amount], price, amount) for price, amount in levels]
-        except TypeError:  # a list or a dict is not hashable; the uncached conversion raises the right error
+            return [ticks[price] for price, _ in levels], [lots[amount] for _, amount in levels]
+        except (InvalidArgumentError, TypeError):  # TypeError: a list or a dict is not hashable
             to_ticks, to_lots = self.instrument.to_ticks, self.instrument.to_lots
-            return [(to_ticks(price), to_lots(amount), price, amount) for price, amount in levels]
+            first_error_by_level = [(to_ticks(price), to_lots(amount)) for price, amount in levels]
+            return cast("Columns", tuple(zip(*first_error_by_level, strict=True)))
 
 
 class BookSide:
@@ -54,8 +55,8 @@ class BookSide:
         self._rule = rule
         self._sign = side.sign
         self._ladder: list[int] = []  # the keys of all levels
-        self._levels: dict[int, _StoredLevel] = {}  # by key
-        self._changed: set[int] = set()  # keys of the levels changed since the last `forget_changes`
+        self._levels: dict[int, tuple[int, tuple[str, str]]] = {}  # by key, the amount (lots) and the strings
+        self.changed: dict[int, int] = {}  # the new amounts of changed levels (0 if deleted), by key
 
     def __len__(self) -> int:
         return len(self._levels)
@@ -75,61 +76,48 @@ class BookSide:
 
     def clear(self) -> None:
         """Remove all levels."""
-        self._changed.update(self._levels)
+        self.changed = dict.fromkeys(chain(self.changed, self._ladder), 0)
         self._ladder.clear()
         self._levels.clear()
 
-    def change(self, changes: Iterable[LevelChange], tally: LevelTally) -> None:
-        """Set the amounts of levels, and count unusual changes. An amount of 0 deletes a level."""
-        sign, ladder, levels, changed = self._sign, self._ladder, self._levels, self._changed
-        checksum_part = self._rule.part
-        for price, lots, price_text, amount_text in changes:
-            key = sign * price
-            if lots:
+    def change(self, columns: Columns, texts: Levels, tally: LevelTally) -> None:
+        """Set the amounts of levels, and count unusual changes. An amount of 0 deletes a level.
+
+        `texts` contains the original strings.
+        """
+        ladder, levels = self._ladder, self._levels
+        prices, amounts = columns
+        keys = prices if self._sign == 1 else list(map(neg, prices))
+        self.changed.update(zip(keys, amounts, strict=True))
+        for key, amount, text in zip(keys, amounts, texts, strict=True):
+            if amount:
                 if key not in levels:
                     insort(ladder, key)
-                levels[key] = lots, checksum_part(price_text, amount_text)
+                levels[key] = amount, text
                 if not key:
                     tally.unholdable += 1
             elif levels.pop(key, None) is not None:
                 del ladder[bisect_left(ladder, key)]
             else:
                 tally.unknown_deletes += 1
-            changed.add(key)
 
     def truncate(self, depth: int) -> None:
         """Remove the levels beyond the given depth. The exchange does not publish changes to them."""
         while len(self._ladder) > depth:
             key = self._ladder.pop()
             del self._levels[key]
-            self._changed.add(key)
+            self.changed[key] = 0
 
-    def checksum_parts(self, instrument: Instrument | None) -> list[str]:
-        """Return the parts of the checksum string, best level first. O(d) for the d levels that it covers.
+    def best_texts(self, instrument: Instrument | None) -> list[tuple[str, str]]:
+        """Return the price and amount of each level that the checksum covers, best first, as strings. O(d).
 
         If `instrument` is None, the numbers are written as received. Otherwise, they are written with the
         decimals of the instrument's tick and lot sizes.
         """
         best = self._ladder[: self._rule.levels]
+        levels = self._levels
         if instrument is None:
-            return [self._levels[key][1] for key in best]
+            return [levels[key][1] for key in best]
         return [
-            self._rule.part(
-                instrument.price_text(self._sign * key), instrument.amount_text(self._levels[key][0])
-            )
-            for key in best
+            (instrument.price_text(self._sign * key), instrument.amount_text(levels[key][0])) for key in best
         ]
-
-    # ------------------------------------------------------------------ changed levels
-
-    def changed_amounts(self) -> list[tuple[int, int]]:
-        """Return the price and amount that the order for each changed level should have, best first.
-
-        The amount is 0 if the level should not have an order: it was removed, or its price is 0.
-        """
-        sign, levels = self._sign, self._levels
-        return [(sign * key, levels[key][0] if key and key in levels else 0) for key in sorted(self._changed)]
-
-    def forget_changes(self) -> None:
-        """Start a new record of changes. Call this when the orders match the levels."""
-        self._changed.clear()

@@ -6,9 +6,9 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import NoReturn, cast
+from typing import NamedTuple, NoReturn, TypeVar, cast
 
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import LevelMessage, Translator, UnsupportedChannelError
@@ -16,6 +16,11 @@ from oms.feeds.text_file import Streamed, TextFile
 from oms.models import check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
+
+Result = TypeVar("Result")
+
+MOST_KEPT = 1 << 21
+"""The number of characters up to which the messages of a file are kept in memory instead of read twice."""
 
 LONGEST_LINE = 1 << 24  # bytes; a book with thousands of levels is a single line
 _LINE = re.compile(r"\s*(\d[^\[{]*)?([\[{].*)", re.DOTALL)
@@ -57,36 +62,78 @@ class Capture(Streamed):
         return self._translator().rule
 
     def __iter__(self) -> Iterator[LevelMessage]:
-        translator = self._translator()
+        return self._messages(self._lines())
+
+    def read_ahead(
+        self, look: Callable[[Iterable[LevelMessage]], Result]
+    ) -> tuple[Result, Iterator[LevelMessage]]:
+        """Return the result of a function of all messages, and an iterator over these messages.
+
+        The iterator reads the file again if it has more than `MOST_KEPT` characters. Otherwise, the messages
+        are kept in memory.
+        """
+        kept: list[_Line] = []
+        size = 0
+
+        def lines() -> Iterator[_Line]:
+            nonlocal size
+            for line in self._lines():
+                size += line.size
+                if size <= MOST_KEPT:
+                    kept.append(line)
+                yield line
+
+        result = look(self._messages(lines()))
+        return result, self._messages(self._lines() if size > MOST_KEPT else kept)
+
+    def _messages(self, lines: Iterable[_Line]) -> Iterator[LevelMessage]:
         self.passed_over.clear()
         self.first_rows.clear()
+        for row, _, content in lines:
+            if isinstance(content, list):
+                yield from content
+            elif isinstance(content, str):
+                self._skip(content, row)
+            else:
+                is_named = str(content) in self.passed_over or len(self.passed_over) < _MOST_REASONS
+                self._skip(str(content) if is_named else _OTHER_CHANNELS, row)
+
+    def _lines(self) -> Iterator[_Line]:
+        translator = self._translator()
         with closing(self._file.lines()) as lines:
             for row, text in lines:
-                line = sent_in(text)
-                if line is None:
-                    self._skip(UNREADABLE if _is_cut_off(text) else _NOTE, row)
-                    continue
-                time, body = line
-                try:
-                    time, sent = unwrapped(time, parsed(body))
-                    messages = list(translator.translate(sent, row, time))
-                    for message in messages:
-                        check_symbol(message.symbol)
-                except UnsupportedChannelError as error:
-                    is_named = str(error) in self.passed_over or len(self.passed_over) < _MOST_REASONS
-                    self._skip(str(error) if is_named else _OTHER_CHANNELS, row)
-                    continue
-                except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
-                    self._skip(UNREADABLE, row)
-                    continue
-                if messages:
-                    yield from messages
-                else:
-                    self._skip(_OTHER, row)
+                yield _Line(row, len(text), _content(translator, row, text))
 
     def _skip(self, reason: str, row: int) -> None:
         self.passed_over[reason] += 1
         self.first_rows.setdefault(reason, row)
+
+
+class _Line(NamedTuple):
+    """A row number, the number of characters in the row, and its messages or the reason to skip it."""
+
+    row: int
+    size: int
+    content: list[LevelMessage] | UnsupportedChannelError | str
+
+
+def _content(
+    translator: Translator, row: int, text: str
+) -> list[LevelMessage] | UnsupportedChannelError | str:
+    line = sent_in(text)
+    if line is None:
+        return UNREADABLE if _is_cut_off(text) else _NOTE
+    time, body = line
+    try:
+        time, sent = unwrapped(time, parsed(body))
+        messages = list(translator.translate(sent, row, time))
+        for message in messages:
+            check_symbol(message.symbol)
+    except UnsupportedChannelError as error:
+        return error
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
+        return UNREADABLE
+    return messages or _OTHER
 
 
 def sent_in(line: str) -> tuple[int | None, str] | None:

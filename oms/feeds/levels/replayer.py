@@ -15,11 +15,16 @@ from oms.feeds.levels.feed import LevelFeed, Outcome
 from oms.feeds.levels.messages import BookMessage, Checksums, InstrumentMessage, LevelMessage, TradeMessage
 from oms.feeds.levels.report import LevelReport
 from oms.feeds.recorder import Recorder
+from oms.feeds.replay_clock import ReplayClock
 from oms.instrument import Instrument
 from oms.management import OrderManagement
-from oms.size import decimals_of
+from oms.size import MOST_DIGITS, decimals_of
 
 __all__ = ["LevelReplay", "find_instruments", "replay_levels"]
+
+_NUMBER = rf"\d{{1,{MOST_DIGITS}}}(?:\.\d{{1,{MOST_DIGITS}}})?"
+_PLAIN = re.compile(rf"{_NUMBER}(?: {_NUMBER})*+", re.ASCII)
+_DECIMALS = re.compile(r"\.(\d*[1-9])")  # without trailing zeros
 
 
 def replay_levels(
@@ -64,9 +69,10 @@ class LevelReplay:
     """A replay that you can iterate over. Each step applies one message.
 
     `instruments` maps symbols to Instruments, or is one Instrument for all symbols. By default, the capture
-    is first read once, and `find_instruments` determines the instruments. `recorder` samples the books and
-    trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the state of
-    a book.
+    is first read once, and `find_instruments` determines the instruments. The messages of a capture of up to
+    two million characters are kept in memory. A larger capture is read twice. `recorder` samples the books
+    and trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the
+    state of a book, and the clock of `om` shows the time of the capture (see ReplayClock).
     """
 
     def __init__(
@@ -79,8 +85,10 @@ class LevelReplay:
         checksums: Checksums = "verify",
     ) -> None:
         """If `instruments` is None, read the capture once. Raise FeedError if it cannot be read."""
+        self._messages: Iterable[LevelMessage] = capture
         if instruments is None:
-            instruments = find_instruments(capture)
+            found, self._messages = capture.read_ahead(find_instruments)
+            instruments = found
         self.feed = LevelFeed(om, capture.rule, instruments, checksums=checksums)
         self._capture = capture
         self._recorder = recorder
@@ -100,11 +108,13 @@ class LevelReplay:
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
     def _run(self) -> Iterator[Outcome]:
-        for message in self._capture:
-            outcome = self.feed.apply(message)
-            if self._recorder is not None:
-                self._record(self._recorder, message)
-            yield outcome
+        with ReplayClock.of(self.feed.om) as clock:
+            for message in self._messages:
+                clock.time = message.time or clock.time  # 0 if the message has no time
+                outcome = self.feed.apply(message)
+                if self._recorder is not None:
+                    self._record(self._recorder, message)
+                yield outcome
         if not self.feed.symbols:
             raise FeedError(self._capture.path, None, self._why_no_book())
 
@@ -152,11 +162,16 @@ def find_instruments(messages: Iterable[LevelMessage]) -> dict[str, Instrument]:
 
 
 def _most_decimals(texts: Sequence[str], at_least: int) -> int:
-    """Return the largest number of decimal places in any of the strings, or `at_least` if that is larger."""
+    """Return the largest number of decimal places in any of the strings, or `at_least` if that is larger.
+
+    Trailing zeros do not count. Searching all strings together is much faster than one call per string.
+    """
     try:
-        # A single search through all strings is much faster than one call per string.
-        if _more_decimals_than(at_least).search(" ".join(texts)) is None:
+        joined = " ".join(texts)
+        if not ("e" in joined or "E" in joined or _more_decimals_than(at_least).search(joined)):
             return at_least
+        if joined.count(" ") < len(texts) and _PLAIN.fullmatch(joined):
+            return max(map(len, _DECIMALS.findall(joined)))
     except TypeError:  # a value is not a string
         pass
     return max(at_least, *map(decimals_of, texts))
@@ -164,8 +179,8 @@ def _most_decimals(texts: Sequence[str], at_least: int) -> int:
 
 @cache
 def _more_decimals_than(decimals: int) -> re.Pattern[str]:
-    """Return a regex that matches any number with an exponent or with more than `decimals` decimal places.
+    """Return a regex that matches any number with more than `decimals` decimal places, if it has no exponent.
 
-    Trailing zeros do not count.
+    Trailing zeros do not count. The search is fast because the regex begins with a single character.
     """
-    return re.compile(rf"\.\d{{{decimals}}}0*[1-9]|[eE]")
+    return re.compile(rf"\.\d{{{decimals}}}0*[1-9]")

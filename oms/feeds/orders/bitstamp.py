@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from oms.errors import InvalidArgumentError
 from oms.feeds.errors import FeedError
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
-from oms.feeds.text_file import Columns as TextColumns
 from oms.feeds.top_of_book import ASK, BID
 from oms.instrument import Instrument
 from oms.size import decimals_of
@@ -32,19 +31,18 @@ UNITS = Instrument.of_decimals(price=2, amount=8)
 
 _KINDS = {"created": Kind.CREATED, "changed": Kind.CHANGED, "deleted": Kind.DELETED}
 _SIDES = {"bid": BID, "ask": ASK}
-_DECIMAL = r"\d{1,17}(?:\.\d{1,18})?"
+_DECIMAL = r"\d{1,17}+(?:\.\d{1,18}+)?+"
 _A_DECIMAL = "a number with at most 18 decimals"
 _ORDER = RowFormat(
     Column("id", INTEGER, "an integer"),
-    Column("timestamp", r"\d{1,16}", "milliseconds since 1970"),
-    Column("exchange.timestamp", r"\d{1,16}", "milliseconds since 1970"),
+    Column("timestamp", r"\d{1,16}+", "milliseconds since 1970"),
+    Column("exchange.timestamp", r"\d{1,16}+", "milliseconds since 1970"),
     Column("price", _DECIMAL, _A_DECIMAL),
     Column("volume", INTEGER, "an integer"),
     Column("action", "created|changed|deleted", "created, changed, or deleted"),
     Column("direction", "bid|ask", "bid or ask"),
 )
 _LONG_PRICE = re.compile(rf"\.[0-9]{{{decimals_of(UNITS.tick_size) + 1}}}")  # no other column has a dot
-_NO_ROWS = ((),) * 7
 _TRADE = RowFormat(
     Column("timestamp", r"\d{1,13}(?:\.\d{1,9})?", "seconds since 1970"),
     Column("price", _DECIMAL, _A_DECIMAL),
@@ -106,36 +104,30 @@ def read(
 
 
 def _units_of(path: str | os.PathLike[str], lot_size: str) -> Instrument:
-    """Return a tick size and lot size such that every price is a multiple of the tick size.
+    """Return a tick size and lot size such that every valid price is a multiple of the tick size.
 
-    Ignore file errors here. They are raised later, when the messages are read.
+    Ignore invalid rows and file errors here. They raise an error later, when the messages are read.
     """
     most = decimals_of(UNITS.tick_size)
-    try:
-        with closing(TextFile(path).parsed(_ValidRows())) as blocks:
-            for _, columns in blocks:
-                most = max((most, *map(decimals_of, set(columns[3]))))
-    except FeedError:
-        pass
+    with suppress(FeedError), closing(TextFile(path).blocks()) as blocks:
+        for _, block in blocks:
+            if _LONG_PRICE.search(block):
+                most = max((most, *map(decimals_of, _prices_in(block))))
     return Instrument(Instrument.of_decimals(most, 0).tick_size, lot_size)
+
+
+def _prices_in(block: str) -> set[str]:
+    """Return the distinct prices in a block's valid rows."""
+    columns = _ORDER.columns(block)
+    if columns is not None:
+        return set(columns[3])
+    rows = (_ORDER.split(text.removesuffix("\r")) for text in block.split("\n"))
+    return {fields[3] for fields in rows if fields is not None}
 
 
 def is_header(text: str) -> bool:
     """Return True if a file's first row is the header of a Bitstamp recording."""
     return text == _ORDER.header
-
-
-class _ValidRows:
-    """Reads only rows whose prices may have more decimals than the default tick size.
-
-    It skips blocks of rows without such a price, and invalid rows, so its row numbers differ from the file's.
-    """
-
-    def columns(self, block: str) -> TextColumns | None:
-        return _ORDER.columns(block) if _LONG_PRICE.search(block) else _NO_ROWS
-
-    def read(self, _: int, text: str) -> tuple[str, ...] | None:
-        return _ORDER.split(text)
 
 
 class _OrderRows:
@@ -187,7 +179,7 @@ class _Ticks(dict[str, int]):
 
 def _in_ticks(file: TextFile, first: int, prices: Sequence[str], ticks: _Ticks) -> Iterable[int]:
     try:
-        return [ticks[price] for price in prices]
+        return list(map(ticks.__getitem__, prices))
     except InvalidArgumentError:
         return _in_ticks_up_to_the_error(file, first, prices, ticks)
 

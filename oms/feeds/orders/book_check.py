@@ -28,8 +28,8 @@ from itertools import chain, islice, repeat
 from typing import NamedTuple
 
 from oms.feeds.orders import lobster
-from oms.feeds.orders.messages import Kind, Message
-from oms.feeds.top_of_book import Level, Top
+from oms.feeds.orders.messages import Kind, MessageRow
+from oms.feeds.top_of_book import Best, Level, Top, top_of
 from oms.instrument import Instrument
 
 __all__ = ["BookCheck", "StateDifference"]
@@ -74,23 +74,24 @@ class BookCheck:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file. Raise FeedError if its first row cannot be read."""
-        self._rows = _RowCheck(lobster.tops(path))
-        self._states = _StateCheck(_distinct(lobster.tops(path)))
-        self._last: Top | None = None
+        self._rows = _RowCheck(lobster.best_levels(path))
+        self._states = _StateCheck(_distinct(lobster.best_levels(path)))
+        self._last: Best | None = None
 
-    def see(self, messages: Sequence[Message], between: Sequence[Top], top: Top) -> None:
+    def see(self, messages: Sequence[MessageRow], between: Sequence[Best], best: Best) -> None:
         """Compare the states after each message of an event. Raise FeedError if a row in the file is invalid.
 
-        `between` contains the states after the first messages. `top` is the state after each of the others.
+        `between` contains the states after the first messages. `best` is the state after each of the others.
         """
-        if top is self._last and not between and self._rows.uneven:
+        if best is self._last and not between and self._rows.uneven:
             return
-        for message, state in zip(messages, chain(between, repeat(top)), strict=False):
+        states = chain(between, repeat(best)) if between else repeat(best)
+        for message, state in zip(messages, states, strict=False):
             if not self._rows.uneven:
                 self._rows.see(message, state)
-            if state != self._last:
+            if state is not self._last and state != self._last:
                 self._last = state
-                self._states.see(message.row, state)
+                self._states.see(message[0], state)
 
     def finish(self) -> None:
         """Compare the remaining states and rows. Raise FeedError if a row is invalid. O(r) for r rows."""
@@ -126,14 +127,14 @@ class BookCheck:
 class _RowCheck:
     """Compares each message with the file row at the same position."""
 
-    def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
+    def __init__(self, published: Iterator[tuple[int, Best]]) -> None:
         self._published = published
         self._first = next(published, None)
         self.rows = 0
         self.uneven = False
         self._differences = Counter[tuple[Kind, Kind | None]]()
         self.first_difference: StateDifference | None = None
-        self._pending: Message | None = None  # the latest message, if its row differs
+        self._pending: MessageRow | None = None  # the latest message, if its row differs
 
     @property
     def count(self) -> bool:
@@ -149,51 +150,56 @@ class _RowCheck:
             for (kind, following), number in self._differences.items()
         }
 
-    def see(self, message: Message, top: Top) -> None:
+    def see(self, message: MessageRow, best: Best) -> None:
         if self._pending is not None:
-            self._explain(message)
-        if self.uneven:
-            return
+            self._explain(self._pending, message)
+            self._pending = None
         published = self._first or next(self._published, None)
         self._first = None
         if published is None:
             self.uneven = True
             return
         self.rows += 1
-        _, published_top = published
-        if published_top != top:
+        if published[1] != best:
             self._pending = message
             if self.first_difference is None:
-                self.first_difference = StateDifference(self.rows, message.row, top, *published)
+                self.first_difference = _difference(self.rows, (message[0], best), published)
 
     def finish(self) -> None:
         if self._pending is not None:
-            self._explain(None)
+            self._explain(self._pending, None)
         if self._first is not None or next(self._published, None) is not None:
             self.uneven = True
 
-    def _explain(self, following: Message | None) -> None:
-        before, self._pending = self._pending, None
-        assert before is not None
-        if following is not None and following.time == before.time:
-            self._differences[before.kind, following.kind] += 1
+    def _explain(self, message: MessageRow, following: MessageRow | None) -> None:
+        _, time, kind, _, _, _, _ = message
+        if following is not None and following[1] == time:
+            self._differences[kind, following[2]] += 1
         else:
-            self._differences[before.kind, None] += 1
+            self._differences[kind, None] += 1
 
 
 class _StateCheck:
     """Compares two sequences of states, and realigns them after each difference."""
 
-    def __init__(self, published: Iterator[tuple[int, Top]]) -> None:
+    def __init__(self, published: Iterator[tuple[int, Best]]) -> None:
         self._published = published
         self._from_file = deque(islice(published, 1))
-        self._replayed = deque[tuple[int, Top]]()
+        self._replayed = deque[tuple[int, Best]]()
         self.states = 0
         self.equal = 0
         self.first_difference: StateDifference | None = None
 
-    def see(self, row: int, top: Top) -> None:
-        self._replayed.append((row, top))
+    def see(self, row: int, best: Best) -> None:
+        if not self._replayed:
+            published = self._from_file.popleft() if self._from_file else next(self._published, None)
+            if published is not None:
+                if published[1] == best:
+                    self.states += 1
+                    self.equal += 1
+                    return
+                self._from_file.appendleft(published)
+        self._replayed.append((row, best))
         self._match(least=_AHEAD + 1)
 
     def finish(self) -> None:
@@ -228,7 +234,7 @@ class _StateCheck:
             return 1, 0
         if replayed[:2] == published[1:3]:
             return 0, 1
-        indices: dict[tuple[Top, ...], int] = {}
+        indices: dict[tuple[Best, ...], int] = {}
         for index in range(len(published)):
             indices.setdefault(tuple(published[index : index + _IN_A_ROW]), index)
         common = [
@@ -241,10 +247,9 @@ class _StateCheck:
 
     def _differ(self, replayed_count: int, file_count: int) -> None:
         if self.first_difference is None and (replayed_count or file_count):
-            row, replayed = self._replayed[0] if self._replayed else (None, None)
-            published_row, published = self._from_file[0] if self._from_file else (None, None)
-            state = self.states + 1
-            self.first_difference = StateDifference(state, row, replayed, published_row, published)
+            replayed = self._replayed[0] if self._replayed else None
+            published = self._from_file[0] if self._from_file else None
+            self.first_difference = _difference(self.states + 1, replayed, published)
         self.states += max(replayed_count, file_count)
         if replayed_count == file_count:
             pairs = islice(zip(self._replayed, self._from_file, strict=False), replayed_count)
@@ -254,12 +259,21 @@ class _StateCheck:
                 side.popleft()
 
 
-def _distinct(rows: Iterator[tuple[int, Top]]) -> Iterator[tuple[int, Top]]:
-    last: Top | None = None
-    for row, top in rows:
-        if top != last:
-            yield row, top
-        last = top
+def _distinct(rows: Iterator[tuple[int, Best]]) -> Iterator[tuple[int, Best]]:
+    last: Best | None = None
+    for row in rows:
+        best = row[1]
+        if best is not last and best != last:
+            last = best
+            yield row
+
+
+def _difference(
+    state: int, replayed: tuple[int, Best] | None, published: tuple[int, Best] | None
+) -> StateDifference:
+    row, ours = replayed or (None, None)
+    published_row, theirs = published or (None, None)
+    return StateDifference(state, row, ours and top_of(ours), published_row, theirs and top_of(theirs))
 
 
 def _shown(top: Top, units: Instrument) -> str:

@@ -8,17 +8,18 @@ further.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from oms.direct_books import BestLevel, DirectBooks
 from oms.errors import DuplicateOrderError, InvalidOrderError
 from oms.feeds.errors import UnknownOrderError
-from oms.feeds.orders.messages import Kind, Message
+from oms.feeds.orders.messages import Kind, MessageRow
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.orders.seeding import Seeds
 from oms.feeds.orders.sweep import Swept, sweep
 from oms.feeds.orders.tally import Tally
-from oms.feeds.top_of_book import Level
+from oms.feeds.top_of_book import ASK, BID, Level
 from oms.management import OrderManagement
 from oms.models import MAX_INT, OrderFill, OrderRow, Side
 
@@ -45,10 +46,11 @@ class FollowedBook:
         self._tally = tally
         self._raise_in = raise_in
         self._books = DirectBooks(om, symbol)
+        self._ledger = self._books.ledger
         self._recorded: dict[int, OrderRow] = {}
-        self._own = OwnOrders(om, symbol, self._recorded)
+        self._own = OwnOrders(om, symbol, self._books, self._recorded)
         self._absent: dict[int, str] = {}  # order id: why to reject its rows; oldest first
-        self._actions: dict[Kind, Callable[[Message], None]] = {
+        self._actions: dict[Kind, Callable[[MessageRow], None]] = {
             Kind.SUBMITTED: self._submit,
             Kind.CREATED: self._create,
             Kind.REDUCED: self._reduce,
@@ -56,8 +58,6 @@ class FollowedBook:
             Kind.DELETED: self._delete,
         }
         self._has_remaining_amounts = False
-        self._best: tuple[BestLevel, BestLevel] = (None, None)
-        self._is_best_stale = True
         self._rested_before = self._own.ids()
         self._seed(seeds.from_the_start(), 1)
 
@@ -66,22 +66,16 @@ class FollowedBook:
         self._own.close()
 
     def best_levels(self) -> tuple[BestLevel, BestLevel]:
-        """Return the best levels of the BUY and SELL books, excluding your own orders.
+        """Return the best levels of the BUY and SELL books, excluding your own orders. O(1) without them.
 
-        Return the same object until a level changes. O(1) if you have no orders in these books.
+        If you have no orders in these books, return the same object until a level changes.
         """
-        own = self._own
-        if self._books.version != own.version:
+        books, own = self._books, self._own
+        if self._ledger.version != books.expected_version:
             own.refresh()
-        if self._is_best_stale or not own.are_alone:
-            best = self._best_without_own() if own else self._books.best_levels()
-            self._is_best_stale = False
-            if best != self._best:
-                self._best = best
-        return self._best
-
-    def _best_without_own(self) -> tuple[BestLevel, BestLevel]:
-        buy, sell = (self._own.levels_without(side, 1) for side in (Side.BUY, Side.SELL))
+        if not own.orders:
+            return books.best_levels()
+        buy, sell = (self._own.levels_without(side, 1) for side in (ASK, BID))
         return buy[0] if buy else None, sell[0] if sell else None
 
     def levels(self, side: Side, count: int) -> list[Level]:
@@ -106,69 +100,73 @@ class FollowedBook:
 
     # ------------------------------------------------------------------ one message
 
-    def apply(self, message: Message) -> None:
+    def apply(self, message: MessageRow) -> None:
         """Apply a message other than an execution. O(log n) for n resting orders.
 
         Raise UnknownOrderError if the order is unknown and `raise_in` is set.
         """
-        if self._books.version != self._own.version:
+        if self._ledger.version != self._books.expected_version:
             self._own.refresh()
-        action = self._actions.get(message.kind)
+        action = self._actions.get(message[2])
         if action is not None:
             action(message)
 
-    def _submit(self, message: Message) -> None:
+    def _submit(self, message: MessageRow) -> None:
         row, _, _, order_id, side, amount, price = message
-        if self._seeds.are_due(order_id):
+        if order_id > self._seeds.next_id:
             self._seed(self._seeds.before(order_id), row)
         if self._add((order_id, self._symbol, side, amount, price), row):
-            self._absent.pop(order_id, None)
+            if order_id in self._absent:
+                del self._absent[order_id]
         elif order_id not in self._om:
             self._add_absent(order_id, _NEVER_ACCEPTED)
         elif order_id in self._own:
             self._add_absent(order_id, _YOURS)
 
-    def _create(self, message: Message) -> None:
+    def _create(self, message: MessageRow) -> None:
         self._has_remaining_amounts = True
-        if self._absent.get(message.order_id) == _REMOVED:
-            self._reject("the order was created after its removal", message.row)
+        if self._absent.get(message[3]) == _REMOVED:
+            self._reject("the order was created after its removal", message[0])
         else:
             self._submit(message)
 
-    def _reduce(self, message: Message) -> None:
+    def _reduce(self, message: MessageRow) -> None:
         order = self._resting(message)
         if order is None:
             return
+        row, _, _, _, _, amount, _ = message
         _, _, _, resting, _ = order
-        if 1 <= message.amount <= resting:
-            self._set_amount(order, resting - message.amount)
+        if 1 <= amount <= resting:
+            self._set_amount(order, resting - amount)
         else:
-            self._reject("the cancellation exceeds the resting amount or is less than 1 lot", message.row)
+            self._reject("the cancellation exceeds the resting amount or is less than 1 lot", row)
 
-    def _change(self, message: Message) -> None:
-        if message.amount == 0:
+    def _change(self, message: MessageRow) -> None:
+        row, _, _, _, _, amount, _ = message
+        if amount == 0:
             self._delete(message)
             return
         order = self._resting(message)
         if order is None:
             return
-        if 1 <= message.amount <= MAX_INT:
-            self._set_amount(order, message.amount)
+        if 1 <= amount <= MAX_INT:
+            self._set_amount(order, amount)
         else:
-            self._reject("the new amount is invalid", message.row)
+            self._reject("the new amount is invalid", row)
 
-    def _delete(self, message: Message) -> None:
+    def _delete(self, message: MessageRow) -> None:
         order = self._resting(message)
+        row, _, _, order_id, _, amount, _ = message
         if order is not None:
-            if message.amount != order[3] and not self._has_remaining_amounts:
-                self._tally.contradictions.add("the deleted amount is not the resting amount", message.row)
+            if not self._has_remaining_amounts and amount != order[3]:
+                self._tally.contradictions.add("the deleted amount is not the resting amount", row)
             self._set_amount(order, 0)
-        elif message.order_id not in self._om:
-            self._add_absent(message.order_id, _REMOVED)
+        elif order_id not in self._om:
+            self._add_absent(order_id, _REMOVED)
 
     # ------------------------------------------------------------------ executions of one sweep
 
-    def fills_of(self, executions: Iterable[Message]) -> list[OrderFill]:
+    def fills_of(self, executions: Iterable[MessageRow]) -> list[OrderFill]:
         """Return the fills that can be applied to the book, and count the rejected executions.
 
         This does not change the amounts of recorded orders. Raise UnknownOrderError if an order is unknown
@@ -181,14 +179,14 @@ class FollowedBook:
             order = self._resting(message)
             if order is None:
                 continue
-            order_id, _, _, resting, _ = order
-            available = remaining.get(order_id, resting)
-            if not 1 <= message.amount <= available:
-                self._reject("the execution exceeds the resting amount or is less than 1 lot", message.row)
-            amount = min(message.amount, available)
+            row, _, _, order_id, _, executed, price = message
+            available = remaining.get(order_id, order[3])
+            if not 1 <= executed <= available:
+                self._reject("the execution exceeds the resting amount or is less than 1 lot", row)
+            amount = min(executed, available)
             if amount >= 1:
                 remaining[order_id] = available - amount
-                fills.append(OrderFill(order_id, amount, message.price))
+                fills.append(OrderFill(order_id, amount, price))
         return fills
 
     def execute(self, side: Side, fills: Sequence[OrderFill], whole: bool) -> Swept | None:
@@ -200,11 +198,9 @@ class FollowedBook:
         to compare with, so return None. O(k log n) for k fills and n resting orders.
         """
         orders = {fill.order_id: self._recorded[fill.order_id] for fill in fills}
-        untouched = all(map(self._is_untouched, orders.values()))
+        untouched = self._own.are_alone or all(map(self._is_untouched, orders.values()))
         if whole and untouched:
             swept = sweep(self._om, self._symbol, side, fills, self._own)
-            self._own.version += 2
-            self._is_best_stale = True
             for order_id, _, _ in swept.own_fills:
                 if order_id not in self._om:
                     self._own.release(order_id)
@@ -219,41 +215,40 @@ class FollowedBook:
 
     # ------------------------------------------------------------------ resting orders
 
-    def _resting(self, message: Message) -> OrderRow | None:
+    def _resting(self, message: MessageRow) -> OrderRow | None:
         """Return the recorded order for a message. If there is none, count the message and return None."""
-        order_id = message.order_id
+        row, _, _, order_id, side, _, _ = message
         order = self._recorded.get(order_id)
         if order is None:
             self._add_unseen(message)
             order = self._recorded.get(order_id)
         if order is not None:
-            if order[2] is not message.side:
-                self._reject("the order is in another book", message.row)
+            if order[2] is not side:
+                self._reject("the order is in another book", row)
                 return None
             if not (self._own.are_alone or self._is_untouched(order)):
                 self._tally.taken_from.add(order_id)
             return order
         if order_id in self._own:
-            self._reject(_YOURS, message.row)
+            self._reject(_YOURS, row)
         elif order_id in self._om:
-            self._reject("the order is in another book", message.row)
+            self._reject("the order is in another book", row)
         else:
             self._miss(message)
         return None
 
-    def _add_unseen(self, message: Message) -> None:
+    def _add_unseen(self, message: MessageRow) -> None:
         """Seed an unknown order. If it was resting before the replay, treat it as recorded instead."""
-        order_id = message.order_id
+        row, _, _, order_id, side, _, _ = message
         if order_id in self._rested_before and order_id in self._own:
             order = self._om.get_order(order_id)
-            if order.side is message.side:
+            if order.side is side:
                 self._own.release(order_id)
                 self._recorded[order_id] = order
-                self._is_best_stale = True
         elif order_id not in self._om:
             seed = self._seeds.take(order_id)
             if seed is not None:
-                self._seed((seed,), message.row)
+                self._seed((seed,), row)
 
     def _is_untouched(self, order: OrderRow) -> bool:
         """Return True if only the replay has reduced or removed this recorded order."""
@@ -269,8 +264,6 @@ class FollowedBook:
         self._note(order, amount)
         if not self._books.set_amount(order, amount):
             self._reduce_to(order[0], min(self._current_amount(order), amount))
-        elif amount != order[3]:
-            self._count_change(order[2], order[4])
 
     def _reduce_to(self, order_id: int, amount: int) -> None:
         """Reduce an order that your trades have already reduced."""
@@ -288,15 +281,17 @@ class FollowedBook:
             del self._recorded[order_id]
             self._add_absent(order_id, _REMOVED)
 
-    def _miss(self, message: Message) -> None:
-        reason = self._absent.get(message.order_id)
+    def _miss(self, message: MessageRow) -> None:
+        row, _, kind, order_id, _, _, _ = message
+        reason = self._absent.get(order_id)
         if reason is not None:
-            self._reject(reason, message.row)
+            self._reject(reason, row)
         elif self._raise_in is not None:
-            problem = f"order {message.order_id} is {message.kind} but was never submitted"
-            raise UnknownOrderError(self._raise_in, message.row, problem)
+            raise UnknownOrderError(
+                self._raise_in, row, f"order {order_id} is {kind} but was never submitted"
+            )
         else:
-            self._tally.unknown.add(message.order_id)
+            self._tally.unknown.add(order_id)
 
     def _seed(self, orders: Iterable[OrderRow], row: int) -> None:
         for order in orders:
@@ -311,32 +306,26 @@ class FollowedBook:
         # Store the order first, so that its event does not count it as one of your own.
         self._recorded[order_id] = order
         try:
-            self._om.add_order(*order)
+            self._books.add(order)
         except InvalidOrderError:
             self._reject("the id, amount, or price is invalid", row)
         except DuplicateOrderError:
             self._reject(_YOURS if order_id in self._own else "an order with this id is already resting", row)
         else:
-            self._count_change(order[2], order[4])
             return True
         del self._recorded[order_id]
         return False
 
-    def _count_change(self, side: Side, price: int) -> None:
-        """Count a change at this price. It may change the best level unless the best price is better."""
-        self._own.version += 2
-        if self._is_best_stale:
-            return
-        best = self._best[side is Side.SELL]
-        if best is None or (price <= best[0] if side is Side.BUY else price >= best[0]):
-            self._is_best_stale = True
-
     def _add_absent(self, order_id: int, reason: str) -> None:
-        if order_id in self._absent:
-            del self._absent[order_id]
-        self._absent[order_id] = reason
-        if len(self._absent) > _MOST_ABSENT:
-            del self._absent[next(iter(self._absent))]
+        absent = self._absent
+        if order_id in absent:
+            del absent[order_id]
+        absent[order_id] = reason
+        if len(absent) > _MOST_ABSENT:
+            # Only an OrderedDict finds its oldest key in O(1), but a dict is faster until then.
+            if not isinstance(absent, OrderedDict):
+                self._absent = absent = OrderedDict(absent)
+            absent.popitem(last=False)
 
     def _reject(self, reason: str, row: int) -> None:
         self._tally.rejections.add(reason, row)

@@ -21,7 +21,7 @@ from oms.feeds.orders.exported_rows import is_header, names_are, plain, uncounte
 from oms.feeds.orders.messages import Columns, Kind, Recording, symbol_from_name
 from oms.feeds.text_file import INTEGER, Column, RowFormat, TextFile, scaled
 from oms.feeds.text_file import Columns as TextColumns
-from oms.feeds.top_of_book import ASK, BID, Level, Top, new_level, new_top
+from oms.feeds.top_of_book import ASK, BID, Best, Top, top_of
 from oms.instrument import Instrument
 
 __all__ = ["UNITS", "is_message", "read", "tops"]
@@ -40,7 +40,7 @@ _KINDS = {
 }
 _SIDES = {"1": BID, "-1": ASK}
 _COLUMNS = (
-    Column("time", r"\d{1,9}(?:\.\d{1,15})?", "seconds with at most 15 decimals"),
+    Column("time", r"\d{1,9}+(?:\.\d{1,15}+)?+", "seconds with at most 15 decimals"),
     Column("type", "[1-7]", "a message type in 1..7"),
     Column("order id", INTEGER, "an integer"),
     Column("size", INTEGER, "an integer"),
@@ -164,9 +164,24 @@ def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
     The file may have any number of levels. Consecutive equal rows yield the same Top object. Raise
     FeedError if the file or a row is invalid. O(1) memory.
     """
+    last: Best | None = None
+    top = Top(None, None)
+    with closing(best_levels(path)) as rows:
+        for row, best in rows:
+            if best is not last:
+                last, top = best, top_of(best)
+            yield row, top
+
+
+def best_levels(path: str | os.PathLike[str]) -> Generator[tuple[int, Best]]:
+    """Yield the rows of an order-book file like `tops`, but as plain tuples.
+
+    Consecutive equal rows yield the same object.
+    """
     file = TextFile(path)
     last: list[str] = []
-    last_text, top = "", Top(None, None)
+    last_text = ""
+    top: Best = (None, None)
     with closing(file.parsed(_BookRows(file))) as blocks:
         for first, [texts] in blocks:
             for row, text in enumerate(texts, first):
@@ -175,7 +190,10 @@ def tops(path: str | os.PathLike[str]) -> Generator[tuple[int, Top]]:
                     if best != last:
                         ask_price, ask_size, bid_price, bid_size = map(int, best)
                         last = best
-                        top = new_top((_level(ask_price, ask_size), _level(bid_price, bid_size)))
+                        top = (
+                            None if abs(ask_price) == _NO_LEVEL else (ask_price, ask_size),
+                            None if abs(bid_price) == _NO_LEVEL else (bid_price, bid_size),
+                        )
                 yield row, top
 
 
@@ -204,10 +222,6 @@ class _BookRows:
             self._width = count
             self._rows = re.compile(rf"(?:{INTEGER}(?:,{INTEGER}){{{count - 1}}}+\r?\n)*+", re.ASCII)
         return (text,)
-
-
-def _level(price: int, size: int) -> Level | None:
-    return None if abs(price) == _NO_LEVEL else new_level((price, size))
 
 
 def _book_problem(count: int, columns: int) -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from oms.feeds.orders import bitstamp
-from oms.feeds.orders.messages import Message
+from oms.feeds.orders.messages import MessageRow
 from oms.instrument import Instrument
 from oms.models import OrderRow
 
@@ -36,13 +36,16 @@ class MakerCheck:
         self._next = next(self._published, None)
         self._pending: deque[bitstamp.PublishedTrade] = deque()
 
-    def before(self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: Message) -> None:
+    def before(
+        self, heads_its_book: Callable[[OrderRow], bool], order: OrderRow, message: MessageRow
+    ) -> None:
         """Check a resting order just before a message reduces it. Raise FeedError if a row is invalid."""
-        if not self._pending and (self._next is None or self._next.time > message.time):
+        row, time, _, _, _, remaining, _ = message
+        if not self._pending and (self._next is None or self._next.time > time):
             return
-        self._advance(message.time)
+        self._advance(time)
         order_id, _, _, amount, _ = order
-        reduction = amount - message.amount
+        reduction = amount - remaining
         for trade in self._pending:
             if trade.maker == order_id and trade.amount == reduction:
                 self._pending.remove(trade)
@@ -50,7 +53,7 @@ class MakerCheck:
                 if heads_its_book(order):
                     self.at_head += 1
                 elif self.first_behind is None:
-                    self.first_behind = message.row
+                    self.first_behind = row
                 return
 
     def finish(self) -> None:

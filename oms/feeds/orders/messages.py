@@ -15,7 +15,17 @@ from oms.feeds.text_file import Streamed, TextFile
 from oms.instrument import Instrument
 from oms.models import Side
 
-__all__ = ["Columns", "Feed", "Kind", "Message", "Recording", "symbol_from_name"]
+__all__ = [
+    "Columns",
+    "Feed",
+    "Kind",
+    "Message",
+    "MessageRow",
+    "Recording",
+    "new_message",
+    "rows_of",
+    "symbol_from_name",
+]
 
 Feed = Literal["bitstamp", "lobster"]
 """The names of the order-by-order feeds."""
@@ -61,6 +71,16 @@ class Message(NamedTuple):
     price: int
 
 
+MessageRow = tuple[int, int, Kind, int, Side, int, int]
+"""The fields of a Message as a tuple. A plain tuple is faster to create and to unpack than a Message."""
+
+new_message: Callable[[MessageRow], Message] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
+    Message,
+)
+"""Return the Message with these fields. This is twice as fast as calling `Message`."""
+
+
 class Columns(NamedTuple):
     """The columns of consecutive messages.
 
@@ -77,14 +97,8 @@ class Columns(NamedTuple):
     prices: Iterable[int]
 
 
-_new_message: Callable[[tuple[int, int, Kind, int, Side, int, int]], Message] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # the type in its stub is partly unknown
-    Message,
-)
-
-
-def _messages_of(columns: Columns) -> Iterator[Message]:
-    return map(_new_message, zip(*columns, strict=False))  # strict would read a row beyond the last one
+def _rows_in(columns: Columns) -> Iterator[MessageRow]:
+    return zip(*columns, strict=False)  # strict would read a row beyond the last one
 
 
 class Recording(Streamed):
@@ -118,7 +132,11 @@ class Recording(Streamed):
         return self._units if isinstance(self._units, Instrument) else self._units()
 
     def __iter__(self) -> Iterator[Message]:
-        return chain.from_iterable(map(_messages_of, self.columns()))
+        return map(new_message, self.rows())
+
+    def rows(self) -> Iterator[MessageRow]:
+        """Yield the fields of each message."""
+        return chain.from_iterable(map(_rows_in, self.columns()))
 
     def columns(self) -> Iterator[Columns]:
         """Yield the messages in blocks of columns."""
@@ -126,6 +144,11 @@ class Recording(Streamed):
 
     def __repr__(self) -> str:
         return f"<{self.feed} recording of {self.symbol}: {self.path}>"
+
+
+def rows_of(messages: Iterable[Message]) -> Iterator[MessageRow]:
+    """Yield the fields of each message. A Recording yields plain tuples."""
+    return messages.rows() if isinstance(messages, Recording) else iter(messages)
 
 
 _BEFORE_THE_DOT = re.compile(r"([^.]+)")

@@ -35,30 +35,31 @@ _UNKNOWN = -2  # a sequence number that no event follows
 class OwnOrders:
     """The orders of `symbol` whose ids are not in `recorded`.
 
-    `version` is the version of the books as long as only the caller changes them. The caller adds 2 after
-    each of its own changes. Before using the index, it calls `refresh` if the books have a different version.
+    `recorded` are the ids of the orders that the caller has added with `books`. Before using the index, the
+    caller calls `refresh` if anything else may have changed the books.
     """
 
-    def __init__(self, om: OrderManagement, symbol: str, recorded: Container[int]) -> None:
+    def __init__(
+        self, om: OrderManagement, symbol: str, books: DirectBooks, recorded: Container[int]
+    ) -> None:
         self._om = om
-        self._books = DirectBooks(om, symbol)
+        self.books = books
         self._symbol = symbol
         self._recorded = recorded
         self._sequence = _UNKNOWN  # the sequence number of the latest change in this index
-        self._orders: dict[int, Order] = {}  # from the latest events; the amounts may be out of date
+        self.orders: dict[int, Order] = {}  # from the latest events; the amounts may be out of date
         self._at: dict[Side, dict[int, set[int]]] = {side: {} for side in Side}
 
         self._unsubscribe: Callable[[], None] | None = None
         self.are_alone = True  # True if only the caller has changed the books, as of the latest `refresh`
-        self.version = self._books.version
-        if self.version % 2:
+        if books.version % 2:
             self._listen()  # inside a transaction, the version does not show changes
         self._rebuild(om.last_sequence)
 
     def refresh(self) -> None:
         """Update the index. O(1), or O(n) for n orders if there are unpublished changes."""
         if self.are_alone:
-            if self._books.version == self.version:
+            if self.books.version == self.books.expected_version:
                 return
             self._listen()
         sequence = self._om.last_sequence
@@ -76,21 +77,21 @@ class OwnOrders:
         self._sequence = _UNKNOWN
 
     def _rebuild(self, sequence: int) -> None:
-        self._discard(tuple(self._orders))
+        self._discard(tuple(self.orders))
         self._add(self._om.orders(self._symbol))
         self._sequence = sequence
 
     def __contains__(self, order_id: object) -> bool:
         """Return True if this order is one of yours."""
-        return order_id in self._orders
+        return order_id in self.orders
 
     def ids(self) -> frozenset[int]:
         """Return the ids of your orders."""
-        return frozenset(self._orders)
+        return frozenset(self.orders)
 
     def __len__(self) -> int:
         """Return the number of your orders. O(1)."""
-        return len(self._orders)
+        return len(self.orders)
 
     def rest_on(self, side: Side) -> bool:
         """Return True if one of your orders is resting on this side. O(1)."""
@@ -149,12 +150,12 @@ class OwnOrders:
         for order in orders:
             if order.symbol == self._symbol and order.order_id not in self._recorded:
                 self._discard((order.order_id,))
-                self._orders[order.order_id] = order
+                self.orders[order.order_id] = order
                 self._at[order.side].setdefault(order.price, set()).add(order.order_id)
 
     def _discard(self, order_ids: Iterable[int]) -> None:
         for order_id in order_ids:
-            order = self._orders.pop(order_id, None)
+            order = self.orders.pop(order_id, None)
             if order is not None:
                 prices = self._at[order.side]
                 prices[order.price].discard(order_id)

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from math import inf
 from typing import Literal, get_args
 
-from oms.direct_books import BestLevel
 from oms.errors import InvalidArgumentError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
 from oms.feeds.orders.maker_check import MakerCheck
-from oms.feeds.orders.messages import Kind, Message
+from oms.feeds.orders.messages import Kind, Message, MessageRow, new_message, rows_of
 from oms.feeds.orders.report import Report
 from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
 from oms.feeds.orders.tally import Tally
 from oms.feeds.recorder import Recorder
-from oms.feeds.top_of_book import Top, new_level, new_top
+from oms.feeds.replay_clock import ReplayClock
+from oms.feeds.top_of_book import ASK, Best
 from oms.instrument import TICKS_AND_LOTS, Instrument
 from oms.management import OrderManagement
-from oms.models import Side, check_symbol
+from oms.models import MAX_INT, check_symbol
 
 __all__ = ["Replay", "Unknown", "replay"]
 
@@ -40,6 +42,7 @@ def replay(
     ignore: Iterable[int] = (),
     book: str | os.PathLike[str] | None = None,
     trades: str | os.PathLike[str] | None = None,
+    midnight: int = 0,
     on_event: Callable[[tuple[Message, ...]], object] | None = None,
     recorder: Recorder | None = None,
 ) -> Report:
@@ -63,16 +66,31 @@ def replay(
     (5, 3, 1, True)
 
     """
-    run = Replay(recording, om, symbol=symbol, unknown=unknown, ignore=ignore, book=book, trades=trades)
+    run = Replay(
+        recording,
+        om,
+        symbol=symbol,
+        unknown=unknown,
+        ignore=ignore,
+        book=book,
+        trades=trades,
+        midnight=midnight,
+    )
     if recorder is not None:
         recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
     with closing(run):
+        if recorder is None and on_event is None:
+            deque(run._steps, maxlen=0)  # creates no Message objects
         for messages in run:
             if recorder is not None:
                 _record(recorder, om, symbol, messages)
             if on_event is not None:
                 on_event(messages)
     return run.report()
+
+
+def _messages_in(run: tuple[MessageRow, ...]) -> tuple[Message, ...]:
+    return tuple(map(new_message, run))
 
 
 def _record(recorder: Recorder, om: OrderManagement, symbol: str, messages: tuple[Message, ...]) -> None:
@@ -97,6 +115,10 @@ class Replay:
     with. The report counts ignored messages, rejected messages, and all differences. Each event is applied
     completely or not at all.
 
+    During the replay, the clock of `om` shows the time of the recording (see ReplayClock), plus `midnight`. A
+    LOBSTER file contains times since midnight but no date, so pass the time of that midnight in nanoseconds
+    since 1970. Orders that rest before the first message have the time of the earlier clock, or no time.
+
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
     >>> om = OrderManagement()
@@ -119,11 +141,14 @@ class Replay:
         ignore: Iterable[int] = (),
         book: str | os.PathLike[str] | None = None,
         trades: str | os.PathLike[str] | None = None,
+        midnight: int = 0,
     ) -> None:
         """Open the files to compare with. Raise FeedError or InvalidArgumentError if one is invalid."""
         check_symbol(symbol)
         if unknown not in get_args(Unknown):
             raise InvalidArgumentError("unknown", unknown, "'seed', 'skip', or 'raise'")
+        if type(midnight) is not int or not 0 <= midnight <= MAX_INT:
+            raise InvalidArgumentError("midnight", midnight, f"an int in 0..{MAX_INT}, in nanoseconds")
         self._recording = recording
         self._units: Instrument = getattr(recording, "units", TICKS_AND_LOTS)
         self._om = om
@@ -133,9 +158,8 @@ class Replay:
         self._book_check = None if book is None else BookCheck(book)
         self._maker_check = None if trades is None else MakerCheck(trades, self._units)
         self._tally = Tally(to_ignore=self._ignore)
-        self._time: int | None = None
-        self._best: tuple[BestLevel, BestLevel] = (None, None)
-        self._top = Top(None, None)
+        self._midnight = midnight
+        self._best: Best = (None, None)
         self._is_crossed = False
         self._steps = self._run()
 
@@ -146,7 +170,7 @@ class Replay:
         never submitted. Raise InvalidArgumentError if `unknown` is "seed" and the recording does not support
         it.
         """
-        return self._steps
+        return map(_messages_in, self._steps)
 
     def close(self) -> None:
         """Stop the replay after the current event. Iterating again yields nothing."""
@@ -156,20 +180,25 @@ class Replay:
         """Return the current counts."""
         return self._tally.report(self._units, self._book_check, self._maker_check)
 
-    def _run(self) -> Generator[tuple[Message, ...]]:
+    def _run(self) -> Generator[tuple[MessageRow, ...]]:
+        """Apply the events one by one, and yield the rows of each event's messages."""
         tally, book_check, maker_check = self._tally, self._book_check, self._maker_check
-        with closing(self._follow()) as followed:
-            for run in runs(self._recording):
+        ignore, executed, kinds = self._ignore, Kind.EXECUTED, tally.kinds
+        midnight, last_time = self._midnight, -inf
+        with closing(self._follow()) as followed, ReplayClock.of(self._om) as clock:
+            for run in runs(rows_of(self._recording)):
                 message = run[0]
-                kind = message.kind
-                tally.kinds[kind] += len(run)
-                if self._time is not None and message.time < self._time:
-                    tally.contradictions.add("the time is earlier than in the row above", message.row)
-                self._time = message.time
-                wanted = self._wanted(run) if self._ignore else run
-                between: Sequence[Top] = ()
-                if wanted and kind is Kind.EXECUTED:
-                    between = self._sweep(followed, wanted)
+                row, time, kind, _, _, _, _ = message
+                kinds[kind] += len(run)
+                if time < last_time:
+                    tally.contradictions.add("the time is earlier than in the row above", row)
+                last_time = time
+                clock.time = midnight + time
+                wanted = self._wanted(run) if ignore else run
+                between: Sequence[Best] = ()
+                if kind is executed:
+                    if wanted:
+                        between = self._sweep(followed, wanted)
                 elif wanted:
                     if maker_check is not None and kind in _REDUCES:
                         self._check_maker(maker_check, followed, message)
@@ -179,18 +208,22 @@ class Replay:
                     self._see_best(best)
                 tally.crossed += self._is_crossed
                 if book_check is not None:
-                    book_check.see(run, between, self._top)
+                    book_check.see(run, between, best)
                 yield run
-        for check in (book_check, maker_check):
+        self._finish_checks()
+
+    def _finish_checks(self) -> None:
+        for check in (self._book_check, self._maker_check):
             if check is not None:
                 check.finish()
 
-    def _wanted(self, run: tuple[Message, ...]) -> Sequence[Message]:
+    def _wanted(self, run: tuple[MessageRow, ...]) -> Sequence[MessageRow]:
         """Count the ignored messages, and return the others."""
-        wanted: list[Message] = []
+        wanted: list[MessageRow] = []
         for message in run:
-            if message.order_id in self._ignore:
-                self._tally.ignored[message.order_id] += 1
+            order_id = message[3]
+            if order_id in self._ignore:
+                self._tally.ignored[order_id] += 1
             else:
                 wanted.append(message)
         return wanted
@@ -203,34 +236,29 @@ class Replay:
         raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
         return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
 
-    def _sweep(self, followed: FollowedBook, executions: Sequence[Message]) -> list[Top]:
+    def _sweep(self, followed: FollowedBook, executions: Sequence[MessageRow]) -> list[Best]:
         """Apply a sweep, and return the best levels after each fill except the last."""
-        between: list[Top] = []
-        side, row = executions[0].side, executions[0].row
+        between: list[Best] = []
+        row, _, _, _, side, _, _ = executions[0]
         fills = followed.fills_of(executions)
         if self._book_check is not None and len(fills) > 1:
             # The book file has a row for each fill, but a replay applies the whole sweep in one step.
             levels = followed.levels(side, len(fills) + 1)
             buy, sell = followed.best_levels()
             during = best_levels_during(levels, fills)
-            between = [_top(best, sell) if side is Side.BUY else _top(buy, best) for best in during]
-        whole = [fill.amount for fill in fills] == [message.amount for message in executions]
+            between = [(best, sell) if side is ASK else (buy, best) for best in during]
+        whole = [fill.amount for fill in fills] == [amount for *_, amount, _ in executions]
         swept = followed.execute(side, fills, whole)
         if swept is not None:
-            published = sum(message.amount * message.price for message in executions)
+            published = sum(amount * price for *_, amount, price in executions)
             self._tally.count_trade(row, swept, published)
         return between
 
-    def _check_maker(self, check: MakerCheck, followed: FollowedBook, message: Message) -> None:
-        order = followed.recorded(message.order_id)
+    def _check_maker(self, check: MakerCheck, followed: FollowedBook, message: MessageRow) -> None:
+        order = followed.recorded(message[3])
         if order is not None:
             check.before(followed.heads_its_book, order, message)
 
-    def _see_best(self, best: tuple[BestLevel, BestLevel]) -> None:
+    def _see_best(self, best: Best) -> None:
         buy, sell = self._best = best
-        self._top = _top(buy, sell)
         self._is_crossed = buy is not None and sell is not None and buy[0] <= sell[0]
-
-
-def _top(buy: BestLevel, sell: BestLevel) -> Top:
-    return new_top((buy and new_level(buy), sell and new_level(sell)))

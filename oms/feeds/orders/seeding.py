@@ -17,6 +17,7 @@ from oms.models import Order, Side
 __all__ = ["Seeds", "find_seeds"]
 
 _REMOVES = frozenset((Kind.REDUCED, Kind.DELETED, Kind.EXECUTED))
+_NEVER = 1 << 64  # larger than the order id in any row
 _PLACES = 1 << 22  # bytes of memory
 _WITHOUT_REMOVED_AMOUNT = frozenset((Kind.CREATED, Kind.CHANGED))
 
@@ -31,12 +32,8 @@ class Seeds:
     def __init__(self, orders: Iterable[Order], first_submitted: int | None) -> None:
         self._waiting = {order.order_id: order for order in sorted(orders)}
         self._queue = iter(tuple(self._waiting))
-        self._next = next(self._queue, None)
+        self.next_id = next(self._queue, _NEVER)  # `before` yields no order for this id and smaller ones
         self._first_submitted = first_submitted
-
-    def are_due(self, order_id: int) -> bool:
-        """Return True if `before(order_id)` may yield an order. O(1)."""
-        return self._next is not None and self._next < order_id
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -47,9 +44,9 @@ class Seeds:
 
     def before(self, order_id: int | None) -> Iterator[Order]:
         """Remove and yield the orders with ids below `order_id`, or all orders if it is None."""
-        while self._next is not None and (order_id is None or self._next < order_id):
-            order = self._waiting.pop(self._next, None)
-            self._next = next(self._queue, None)
+        while self.next_id < (_NEVER if order_id is None else order_id):
+            order = self._waiting.pop(self.next_id, None)
+            self.next_id = next(self._queue, _NEVER)
             if order is not None:
                 yield order
 
@@ -94,14 +91,11 @@ def _referred_to_unseen(
     resting: dict[int, int] = {}
     unseen: dict[int, Order | None] = {}
     first_submitted: int | None = None
+    submitted, deleted = Kind.SUBMITTED, Kind.DELETED
     for kind, order_id, side, amount, price in _without_times(messages):
-        if kind in _WITHOUT_REMOVED_AMOUNT:
-            raise InvalidArgumentError(
-                "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
-            )
-        if order_id in ignore:
+        if order_id in ignore and kind not in _WITHOUT_REMOVED_AMOUNT:
             continue
-        if kind is Kind.SUBMITTED:
+        if kind is submitted:
             resting.setdefault(order_id, amount)
             marks[order_id % _PLACES] = 1
             are_certain = are_certain and order_id not in unseen
@@ -113,10 +107,14 @@ def _referred_to_unseen(
                 are_certain = are_certain and not marks[order_id % _PLACES]
                 order = unseen.get(order_id, Order(order_id, symbol, side, 0, price))
                 unseen[order_id] = _grown(order, side, amount, price)
-            elif kind is Kind.DELETED or remaining <= amount:
+            elif kind is deleted or remaining <= amount:
                 del resting[order_id]
             else:
                 resting[order_id] = remaining - amount
+        elif kind in _WITHOUT_REMOVED_AMOUNT:
+            raise InvalidArgumentError(
+                "unknown", "seed", "'skip' or 'raise' for messages that contain only remaining amounts"
+            )
     return unseen, first_submitted, are_certain
 
 

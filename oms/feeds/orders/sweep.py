@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from oms.direct_books import DirectBooks
-from oms.feeds.orders.messages import Kind, Message
+from oms.feeds.orders.messages import Kind, MessageRow
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.top_of_book import Level
 from oms.management import OrderManagement
@@ -42,21 +42,22 @@ class Swept(NamedTuple):
     own_fills: tuple[OrderFill, ...] = ()
 
 
-def runs(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
+def runs(messages: Iterable[MessageRow]) -> Iterator[tuple[MessageRow, ...]]:
     """Group consecutive executions with the same time and side. Any other message forms its own group."""
-    run: list[Message] = []
+    run: list[MessageRow] = []
+    executed = Kind.EXECUTED
     for message in messages:
-        if message.kind is not Kind.EXECUTED:
+        if message[2] is not executed:
             if run:
                 yield tuple(run)
                 run = []
             yield (message,)
-        elif run and (message.time, message.side) == (run[0].time, run[0].side):
-            run.append(message)
-        else:
-            if run:
-                yield tuple(run)
-            run = [message]
+            continue
+        _, time, _, _, side, _, _ = message
+        if run and (time, side) != (run[0][1], run[0][4]):
+            yield tuple(run)
+            run = []
+        run.append(message)
     if run:
         yield tuple(run)
 
@@ -80,12 +81,17 @@ def sweep(
     [10, 6]
 
     """
+    books = DirectBooks(om, symbol) if own is None else own.books
     fills = _joined(published)
-    amount = sum(fill.amount for fill in fills)
-    with om.locked():
-        if not own and _come_first(om, symbol, side, fills):
-            om.place_trade(symbol, side, amount)
+    if not own:
+        if len(fills) == 1 and books.fill_best_order(side, fills[0]):
             return Swept(equal_cost=True, equal_fills=True, total_price=_cost(fills))
+        with om.locked():
+            if len(fills) > 1 and _come_first(om, symbol, side, fills):
+                om.place_trade(symbol, side, sum(fill.amount for fill in fills))
+                books.expected_version += 2
+                return Swept(equal_cost=True, equal_fills=True, total_price=_cost(fills))
+    amount = sum(fill.amount for fill in fills)
     with om.transaction():
         replayed = None
         if own is not None and own.rest_on(side):
@@ -94,16 +100,13 @@ def sweep(
         own_fills = tuple(fill for fill in trade.fills if own is not None and fill.order_id in own)
         if trade.fills != fills:
             _correct(om, trade, fills, {fill.order_id for fill in own_fills})
+    books.expected_version += 2
     return _compared(trade.fills if replayed is None else replayed, fills, own_fills)
 
 
 def _come_first(om: OrderManagement, symbol: str, side: Side, fills: Sequence[OrderFill]) -> bool:
     """Return True if a trade for the total amount would get exactly these fills."""
-    if len(fills) > 1:
-        return om.quote(symbol, side, sum(fill.amount for fill in fills), allow_partial=True).fills == fills
-    order_id, amount, price = fills[-1]
-    order = DirectBooks(om, symbol).best_order(side)
-    return order is not None and (order[0], order[4]) == (order_id, price) and order[3] >= amount
+    return om.quote(symbol, side, sum(fill.amount for fill in fills), allow_partial=True).fills == fills
 
 
 def _cost(fills: Iterable[OrderFill]) -> int:
@@ -145,8 +148,10 @@ def _by_order(fills: Iterable[OrderFill]) -> Counter[int]:
     return amounts
 
 
-def _joined(published: Iterable[OrderFill]) -> tuple[OrderFill, ...]:
+def _joined(published: Sequence[OrderFill]) -> tuple[OrderFill, ...]:
     """Merge consecutive fills of the same order, as in a Trade."""
+    if len(published) == 1:
+        return tuple(published)
     groups = groupby(published, key=lambda fill: (fill.order_id, fill.price))
     return tuple(
         OrderFill(order_id, sum(fill.amount for fill in fills), price) for (order_id, price), fills in groups

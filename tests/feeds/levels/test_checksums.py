@@ -20,8 +20,8 @@ def test_the_checksum_of_krakens_published_example_is_reproduced() -> None:
     amounts = "0.00000500"
     asks = [f"0.0{price}" for price in range(5005, 5055, 5)]
     bids = [f"0.0{price}" for price in (5000, 4995, 4990, 4980, 4975, 4970, 4965, 4960, 4955, 4950)]
-    parts = [[ASKS_THEN_BIDS.part(price, amounts) for price in side] for side in (asks, bids)]
-    assert ASKS_THEN_BIDS.crc32(*parts) == 974947235
+    levels = [[(price, amounts) for price in side] for side in (asks, bids)]
+    assert ASKS_THEN_BIDS.crc32(*levels) == 974947235
 
 
 def test_a_checksum_covers_krakens_numbers_exactly_as_they_were_written() -> None:

@@ -1,0 +1,167 @@
+"""Who may use the books now: wait for another thread's transaction, or settle what was interrupted.
+
+The invariants are those of the ledger. See ledger.py.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from threading import Condition, RLock
+from time import monotonic, sleep
+from typing import Any
+
+from oms.call_stack import callers
+from oms.errors import OmsError, OpenTransactionError
+from oms.fork import reset_in_forks
+from oms.owner import Owner
+from oms.savepoint import Savepoint
+from oms.subscribers import Subscribers
+
+__all__ = ["Admission", "LONGEST_WAIT"]
+
+LONGEST_WAIT = 30.0
+"""The seconds that a call waits for another thread's transaction before raising OpenTransactionError."""
+
+_POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
+_PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
+
+_AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "settle"})
+"""The methods of a ledger that set a mark."""
+
+
+class Admission:
+    """The lock of a ledger, the owner of its open transaction, and the threads that wait for its end."""
+
+    __slots__ = (
+        "__weakref__",
+        "_open",
+        "_owner",
+        "_waiters",
+        "_waiting",
+        "busy",
+        "lock",
+        "subscribers",
+        "version",
+    )
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.subscribers = Subscribers(self.lock)
+        self.version: int = 0  # odd during a change or an open transaction, then the next even number
+        self.busy = False  # True while `version` is odd
+        self._open: list[Savepoint] = []
+        self._owner: Owner | None = None  # the owner of the open transaction
+        self._waiting = Condition(self.lock)  # notified when a transaction ends
+        self._waiters = 0  # may be too high after an interrupt
+        reset_in_forks(self)
+
+    @property
+    @abstractmethod
+    def is_marked(self) -> bool:
+        """True if a change is being made or rolled back, or was interrupted."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Finish or roll back an interrupted change, and roll back an abandoned transaction."""
+
+    @property
+    def is_open(self) -> bool:
+        """True while a transaction or a what-if is open."""
+        return bool(self._open)
+
+    def check_closed(self, action: str) -> None:
+        """Raise OpenTransactionError while a transaction or a what-if is open."""
+        if self._open:
+            raise OpenTransactionError(
+                f"{action} is not possible inside a transaction or a what-if", "end it first"
+            )
+
+    def admit(self) -> None:
+        """Settle interrupted changes, and wait until no other thread has a transaction open.
+
+        If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
+        caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
+        """
+        deadline = None
+        while self.busy:
+            owner = self._owner
+            if owner is None or self.is_marked or self._first_abandoned() is not None:
+                self._settle_or_raise()
+                continue
+            if owner.is_current():
+                return
+            if owner.is_this_thread() or owner.is_inherited():
+                raise OpenTransactionError(
+                    "another task, context, or thread has a transaction open in these books",
+                    "call this after the transaction has ended, or where it was opened",
+                )
+            deadline = deadline or monotonic() + LONGEST_WAIT
+            if monotonic() >= deadline:
+                raise OpenTransactionError(
+                    f"another thread's transaction was still open after {LONGEST_WAIT:g} seconds",
+                    "end the transaction, or try again later",
+                )
+            self._waiters += 1
+            try:
+                self._waiting.wait(_POLL_INTERVAL)
+            finally:
+                self._waiters -= 1
+
+    def give_way(self) -> None:
+        """Pause if other threads wait for the end of a transaction. Call this before acquiring the lock.
+
+        Without the pause, a thread that opens one transaction after another would always acquire the lock
+        before a waiting thread wakes up.
+        """
+        if self._waiters and not self._open:
+            sleep(_PAUSE)
+
+    def _first_abandoned(self) -> Savepoint | None:
+        for savepoint in self._open:
+            if savepoint.ended or savepoint.handle() is None:
+                return savepoint
+        if self._owner is not None and self._owner.has_ended():
+            return self._open[0]
+        return None
+
+    def _settle_or_raise(self) -> None:
+        in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
+        if in_progress and self._is_at_work():
+            raise OpenTransactionError(
+                "this thread is in the middle of another change of these books",
+                "in a signal handler or a finalizer, set a flag instead of calling a method",
+            )
+        try:
+            self.settle()
+        except OmsError:
+            raise
+        except Exception as error:
+            raise OpenTransactionError(
+                f"an interrupted change could not be rolled back: {error!r}", "the next call tries again"
+            ) from error
+
+    def _is_at_work(self) -> bool:
+        """Return True if a function in the call stack is in the middle of a change.
+
+        Only that function can finish the change. No other thread can be in the middle of a change, because
+        this thread holds the lock. Calls from a subscriber are allowed, because subscribers are notified
+        after the change.
+        """
+        for name, owner in callers():
+            if owner is self.subscribers and name == "publish":
+                return False
+            if owner is self and name in _AT_WORK:
+                return True
+        return False
+
+    def reset_after_fork(self) -> None:
+        """Release a lock or a transaction of a thread that does not exist in this forked process."""
+        lock: Any = self.lock
+        if not lock._is_owned():
+            lock._at_fork_reinit()  # the standard library resets its own locks in the same way
+            self.subscribers.stop_publishing()
+            self._waiting = Condition(self.lock)
+        if self._owner is not None and not self._owner.is_this_thread():
+            # The owner's thread does not exist in this process, but `has_ended` may still return False.
+            for savepoint in self._open:
+                savepoint.ended = True

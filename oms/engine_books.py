@@ -1,0 +1,169 @@
+"""The books of a matching engine: the order books, the register, and the last prices.
+
+The problem: one submission can change many things. It fills several orders, refills an iceberg order, cancels
+an order of the same owner, and triggers stop orders. All of these changes must be undone together.
+
+The solution: each verb of the engine is a sequence of elementary changes, and its event contains them. There
+are two kinds of elementary changes besides those of the order books. `EntryChanged` adds, replaces, or
+removes an entry of the register. `LastPriceChanged` sets a symbol's last price. To undo the event, its
+elementary changes are undone in reverse order.
+
+Invariants:
+
+- Each resting order has one entry, and each entry is either resting or waiting for its stop price.
+- `next_arrival` is larger than every arrival number in use. Only a new entry increases it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from oms.books import APPLY, ORDERS_BEFORE, PARTS, UNDO, Books, Change, parts_of
+from oms.engine_events import ENGINE_KINDS, EngineSubject
+from oms.register import Entry, Register
+from oms.submission import SelfTradePrevention
+
+__all__ = ["EngineBooks", "EntryChange", "EntryChanged", "LastPrice", "LastPriceChanged"]
+
+EntryChange: TypeAlias = tuple[Entry | None, Entry | None]
+"""The old entry and the new entry. One of them may be None."""
+
+LastPrice: TypeAlias = tuple[str, int | None, int]
+"""A symbol, its old last price or None, and its new last price, in ticks."""
+
+
+class EntryChanged:
+    """The kind of an elementary change of the register. Its subject is an EntryChange."""
+
+
+class LastPriceChanged:
+    """The kind of an elementary change of a last price. Its subject is a LastPrice."""
+
+
+class EngineBooks(Books):
+    """The order books of a matching engine, with its register and the last price of each symbol."""
+
+    __slots__ = ("last_prices", "next_arrival", "prevention", "register")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register = Register()
+        self.next_arrival = 1
+        self.last_prices: dict[str, int] = {}
+        self.prevention = SelfTradePrevention.NONE
+
+    def change_entry(self, change: EntryChange) -> None:
+        """Replace an entry. O(1), or O(log n) for an entry with a stop price or an expiry."""
+        before, after = change
+        if before is not None:
+            self.register.remove(before)
+        if after is not None:
+            self.register.add(after)
+            if after[0] >= self.next_arrival:
+                self.next_arrival = after[0] + 1
+
+    def undo_change_entry(self, change: EntryChange) -> None:
+        """Undo `change_entry`. O(1), or O(log n) for an entry with a stop price or an expiry."""
+        before, after = change
+        if after is not None:
+            self.register.remove(after)
+        if before is not None:
+            self.register.add(before)
+        self._release_arrival(change)
+
+    def _release_arrival(self, change: EntryChange) -> None:
+        """Give the arrival number of a new entry to the next one."""
+        before, after = change
+        if after is not None and (before is None or before.arrival != after.arrival):
+            self.next_arrival = after.arrival
+
+    def change_last_price(self, change: LastPrice) -> None:
+        """Set a symbol's last price. O(1)."""
+        symbol, _, self.last_prices[symbol] = change
+
+    def undo_change_last_price(self, change: LastPrice) -> None:
+        """Undo `change_last_price`. O(1)."""
+        symbol, before, _ = change
+        if before is None:
+            self.last_prices.pop(symbol, None)
+        else:
+            self.last_prices[symbol] = before
+
+    def open_amount(self, entry: Entry) -> int:
+        """Return how many lots of an order are open, hidden or not. O(1)."""
+        return entry.total if entry.waiting else self.orders[entry.arrival][3] + entry.hidden
+
+    def copy_to(self, target: Books) -> None:
+        """Copy the whole state to empty books. O(n) for n orders."""
+        super().copy_to(target)
+        target.load_extra(self.extra())
+
+    def extra(self) -> tuple[Any, ...]:
+        """Return the register, the next arrival number, the last prices, and the prevention. O(n)."""
+        return (
+            tuple(self.register.entries.values()),
+            self.next_arrival,
+            dict(self.last_prices),
+            self.prevention,
+        )
+
+    def load_extra(self, extra: tuple[Any, ...]) -> None:
+        """Load what `extra` has returned. O(n log n) for n orders."""
+        entries, self.next_arrival, last_prices, self.prevention = extra
+        self.register, self.last_prices = Register(entries), dict(last_prices)
+
+    def canonical_hash(self, next_sequence: int) -> str:
+        """Return the SHA-256 hash (hex) of the counters, all orders, the register, and the last prices."""
+        digest = hashlib.sha256(super().canonical_hash(next_sequence).encode())
+        digest.update(repr((self.next_arrival, sorted(self.last_prices.items()))).encode())
+        for _, entry in sorted(self.register.entries.items()):
+            digest.update(repr(tuple(entry)).encode())
+        return digest.hexdigest()
+
+    def restore(self, changes: Sequence[Change]) -> None:
+        """Restore the state before these changes. See Books.restore."""
+        parts = parts_of(changes)
+        super().restore([part for part in parts if part[0] in ORDERS_BEFORE])
+        entries = dict(self.register.entries)
+        for kind, subject in reversed(parts):
+            if kind is EntryChanged:
+                before, after = subject
+                if after is not None:
+                    entries.pop(after.arrival, None)
+                if before is not None:
+                    entries[before.arrival] = before
+                self._release_arrival(subject)
+            elif kind is LastPriceChanged:
+                self.undo_change_last_price(subject)
+        self.register = Register(entries.values())
+
+    def _check(self) -> None:
+        super()._check()
+        self.register._check()
+        resting = {arrival for arrival, entry in self.register.entries.items() if not entry.waiting}
+        assert resting == self.orders.keys(), "an entry that does not wait is resting, and the reverse"
+        assert all(arrival < self.next_arrival for arrival in self.register.entries), (
+            "arrivals are not reused"
+        )
+
+
+def _apply(books: EngineBooks, subject: EngineSubject) -> None:
+    for kind, part in subject[2]:
+        APPLY[kind](books, part)
+
+
+def _undo(books: EngineBooks, subject: EngineSubject) -> None:
+    for kind, part in reversed(subject[2]):
+        UNDO[kind](books, part)
+
+
+APPLY.update({EntryChanged: EngineBooks.change_entry, LastPriceChanged: EngineBooks.change_last_price})
+APPLY.update(dict.fromkeys(ENGINE_KINDS, _apply))
+UNDO.update(
+    {EntryChanged: EngineBooks.undo_change_entry, LastPriceChanged: EngineBooks.undo_change_last_price}
+)
+UNDO.update(dict.fromkeys(ENGINE_KINDS, _undo))
+PARTS.update(dict.fromkeys(ENGINE_KINDS, itemgetter(2)))

@@ -1,0 +1,92 @@
+"""The events of a matching engine. Each verb of the engine creates one event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Self, TypeAlias
+
+from oms.events import ChangeRow, Event
+from oms.submission import Execution, Submission
+
+__all__ = [
+    "ENGINE_KINDS",
+    "EngineSubject",
+    "OrderReduced",
+    "OrderReplaced",
+    "OrderSubmitted",
+    "OrdersCanceled",
+]
+
+EngineSubject: TypeAlias = tuple[tuple[Submission, ...], tuple[Execution, ...], tuple[tuple[Any, Any], ...]]
+"""The orders that a verb is about, the executions that it caused, and its elementary changes."""
+
+
+class _OfEngine(NamedTuple):
+    orders: tuple[Submission, ...]
+    executions: tuple[Execution, ...]
+    changes: tuple[tuple[Any, Any], ...]
+    sequence: int
+    note: str | None = None
+    time: int | None = None
+
+
+class EngineEvent(Event, _OfEngine):
+    """One verb of a matching engine.
+
+    `orders` contains the orders that the verb is about. `executions` contains their executions, followed by
+    those of the stop orders that they triggered. `changes` contains the elementary changes of the books, in
+    order. Each of them is a pair of its kind and its subject.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def about(cls, subject: EngineSubject, sequence: int, note: str | None, time: int | None) -> Self:
+        """Return an event about orders, executions, and changes. See Event."""
+        return cls(*subject, sequence, note, time)
+
+    def subject(self) -> EngineSubject:
+        """Return the orders, the executions, and the changes."""
+        return self[:3]
+
+    @property
+    def symbol(self) -> str | None:
+        """The symbol, or None if the orders have different symbols. O(m) for m orders."""
+        symbols = {order.symbol for order in self.orders}
+        return symbols.pop() if len(symbols) == 1 else None
+
+    def rows(self) -> Iterator[ChangeRow]:
+        """Yield the changed amounts in the order books. See Event."""
+        for kind, subject in self.changes:
+            if issubclass(kind, Event):
+                yield from kind.about(subject, self.sequence, None, None).rows()
+
+
+class OrderSubmitted(EngineEvent):
+    """An order was submitted. `executions` contains its execution, and those of the triggered stop orders."""
+
+    __slots__ = ()
+
+
+class OrderReplaced(EngineEvent):
+    """An order was replaced. `orders` contains the new terms, and `executions` what followed from them."""
+
+    __slots__ = ()
+
+
+class OrderReduced(EngineEvent):
+    """The open amount of an order was reduced. The order kept its place in the queue."""
+
+    __slots__ = ()
+
+
+class OrdersCanceled(EngineEvent):
+    """Orders were canceled, one by one, all together, or because they expired."""
+
+    __slots__ = ()
+
+
+ENGINE_KINDS: frozenset[type[EngineEvent]] = frozenset(
+    {OrderSubmitted, OrderReplaced, OrderReduced, OrdersCanceled}
+)
+"""All event classes of a matching engine."""

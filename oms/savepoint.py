@@ -1,0 +1,31 @@
+"""The point to which a transaction or a what-if returns when it is rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import ReferenceType
+
+from oms.instrument import Instrument
+
+__all__ = ["Savepoint"]
+
+
+@dataclass(slots=True, eq=False)
+class Savepoint:
+    """The state at the start of a transaction or a what-if.
+
+    `depth` is the number of enclosing transactions, and `events` the number of provisional events so far.
+    `keep` is False for a what-if, and `in_what_if` is also True inside one. `handle` refers to the object
+    that will end the transaction. `ended` is True once its `__exit__` has begun or can no longer be called.
+    """
+
+    depth: int
+    events: int
+    sequence: int
+    instruments: Mapping[str, Instrument]
+    outer_note: str | None
+    keep: bool
+    in_what_if: bool
+    handle: ReferenceType[object]
+    ended: bool = False

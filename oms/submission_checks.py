@@ -1,0 +1,84 @@
+"""The checks of a submission's terms."""
+
+from __future__ import annotations
+
+from oms.conversions import as_text
+from oms.errors import InvalidOrderError
+from oms.models import Side, check_book, check_resting, is_text
+from oms.submission import PostOnly, Submission, TimeInForce
+
+__all__ = ["check_order_key", "check_owner", "check_submission"]
+
+_DEFAULTS = Submission(0, "", Side.BUY, 0)[5:]
+
+
+def check_submission(order: Submission) -> None:
+    """Raise InvalidOrderError for the first term that is not allowed, or that contradicts another term."""
+    order_id, symbol, side, amount, price, time_in_force = order[:6]
+    owner, stop_price = order.owner, order.stop_price
+    check_order_key(order_id)
+    check_book(symbol, side)
+    check_resting("amount", amount)
+    if price is not None:
+        check_resting("price", price)
+    if type(time_in_force) is not TimeInForce:
+        raise InvalidOrderError("time_in_force", time_in_force, "a member of TimeInForce")
+    if order[5:] == _DEFAULTS:
+        return
+    check_owner(owner)
+    _check_post_only(order)
+    _check_display(order)
+    if stop_price is not None:
+        check_resting("stop_price", stop_price)
+    _check_expiry(order)
+
+
+def check_order_key(order_id: object) -> None:
+    """Raise InvalidOrderError unless the value is an int or a non-empty str."""
+    if type(order_id) is not int and not is_text(order_id):
+        raise InvalidOrderError(
+            "order_id", order_id, "an int or a non-empty str of valid Unicode", as_text("order_id", order_id)
+        )
+
+
+def check_owner(owner: object) -> None:
+    """Raise InvalidOrderError unless the value is None or a non-empty str."""
+    if owner is not None and not is_text(owner):
+        raise InvalidOrderError(
+            "owner", owner, "a non-empty str of valid Unicode, or None", as_text("owner", owner)
+        )
+
+
+def _check_post_only(order: Submission) -> None:
+    post_only = order.post_only
+    if post_only is None:
+        return
+    if type(post_only) is not PostOnly:
+        raise InvalidOrderError("post_only", post_only, "a member of PostOnly, or None")
+    if order.price is None or order.stop_price is not None or not _may_rest(order):
+        raise InvalidOrderError(
+            "post_only",
+            post_only,
+            "None for an order without a price, with a stop price, or that may not rest",
+        )
+
+
+def _check_display(order: Submission) -> None:
+    if order.display is None:
+        return
+    check_resting("display", order.display)
+    if order.price is None or not _may_rest(order):
+        raise InvalidOrderError(
+            "display", order.display, "None for an order without a price, or that may not rest"
+        )
+
+
+def _check_expiry(order: Submission) -> None:
+    if (order.expires is not None) != (order.time_in_force is TimeInForce.GTD):
+        raise InvalidOrderError("expires", order.expires, "a time for GTD orders, and None for all others")
+    if order.expires is not None:
+        check_resting("expires", order.expires)
+
+
+def _may_rest(order: Submission) -> bool:
+    return order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)
