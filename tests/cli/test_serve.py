@@ -17,7 +17,7 @@ import httpx
 import pytest
 import uvicorn
 
-from oms import Instrument, OrderManagement, Side, journal
+from oms import Instrument, Side, journal
 from oms.api import Settings, create_app, server
 from oms.api.server import requested_workers
 from oms.cli import run
@@ -165,6 +165,7 @@ def test_a_symbol_with_two_instruments_is_an_error(
     assert expected in error_of(capsys, *option, "--instruments", str(file))
 
 
+@pytest.mark.slow
 def test_the_service_starts_with_the_declared_instruments(tmp_path: Path) -> None:
     first = ("--instrument", "A=B=0.01:1", "--instrument", "BTC=0.5:0.001:USD")
     with oms_serve("--no-journal", *first) as (process, url):
@@ -184,21 +185,15 @@ def test_the_service_starts_with_the_declared_instruments(tmp_path: Path) -> Non
 
 
 def test_an_instrument_that_does_not_match_the_journal_is_an_error(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    books = OrderManagement(instruments={"AAPL": Instrument("0.01")})
-    books.add_order(1, "AAPL", Side.BUY, 20, 2025)
-
-    def open_books(_file: Path, *, instruments: dict[str, Instrument]) -> OrderManagement:
-        for symbol, instrument in instruments.items():
-            books.set_instrument(symbol, instrument)
-        return books
-
-    monkeypatch.setattr(journal, "open", open_books)
-    command = ["serve", "--port", "0", "--journal", str(tmp_path / "b.db"), "--instrument", "AAPL=0.001:1"]
+    file = tmp_path / "book.db"
+    with journal.open(file, instruments={"AAPL": Instrument("0.01")}) as om:
+        om.add_order(1, "AAPL", Side.BUY, 20, 2025)
+    command = ["serve", "--port", "0", "--journal", str(file), "--instrument", "AAPL=0.001:1"]
     assert run(command) == 2
     output = capsys.readouterr().err
-    assert "--instrument does not match the journal" in output
+    assert f"--instrument does not match the journal {file}: " in output
     assert "while orders of 'AAPL' are resting" in output
 
 
