@@ -109,6 +109,10 @@ class Books:
                 if (name, each) in self.by_name:
                     yield self.by_name[name, each]
 
+    def has_orders(self, symbol: str) -> bool:
+        """Return True if the symbol has an open order. O(1)."""
+        return any((symbol, side) in self.by_name for side in Side)  # an empty book does not exist
+
     def canonical_hash(self, next_sequence: int) -> str:
         """Return the SHA-256 hash (hex) of the counters and all orders.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, NamedTuple, cast
 
+from oms.engine_events import ENGINE_KINDS
 from oms.errors import InvalidArgumentError
 from oms.events import KINDS, Event
 from oms.instrument import Instrument
@@ -132,7 +133,7 @@ def _use_decimals(columns: dict[str, list[Any]], instruments: list[Instrument]) 
 
 
 def _kind_of(value: object) -> type:
-    kind = Event if type(value) in KINDS else type(value)
+    kind = Event if type(value) in _EVENTS else type(value)
     if kind not in _SHAPES:
         raise InvalidArgumentError("values", value, f"an iterable of one of {_KINDS}")
     return kind
@@ -179,4 +180,5 @@ _SHAPES: dict[type, _Shape] = {
     Trade: _Shape((*Trade._fields[:-1], "average_price", "fills"), _trade),
     Event: _Shape(EVENT_COLUMNS, event_rows),
 }
+_EVENTS = KINDS | ENGINE_KINDS
 _KINDS = ", ".join(kind.__name__ for kind in _SHAPES)

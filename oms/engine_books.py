@@ -115,6 +115,12 @@ class EngineBooks(Books):
         entries, self.next_arrival, last_prices, self.prevention = extra
         self.register, self.last_prices = Register(entries), dict(last_prices)
 
+    def has_orders(self, symbol: str) -> bool:
+        """Return True if the symbol has an order that rests or waits. O(n) for n orders."""
+        return super().has_orders(symbol) or any(
+            entry.order.symbol == symbol for entry in self.register.entries.values()
+        )
+
     def canonical_hash(self, next_sequence: int) -> str:
         """Return the SHA-256 hash (hex) of the counters, all orders, the register, and the last prices."""
         digest = hashlib.sha256(super().canonical_hash(next_sequence).encode())

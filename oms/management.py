@@ -30,12 +30,13 @@ from oms.models import (
 )
 from oms.order_rows import as_rows
 from oms.queries import Queries
+from oms.reference_data import Convertible
 from oms.submission import QueueAhead
 
 __all__ = ["OrderManagement"]
 
 
-class OrderManagement(Queries, Snapshottable):
+class OrderManagement(Queries, Convertible, Snapshottable):
     """The order books of many symbols, with exact prices and trades.
 
     Each symbol has two books. The BUY book contains the asks. BUY trades fill them from the lowest price

@@ -9,12 +9,14 @@ A transaction that sets an instrument also rolls it back. See savepoint.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from oms.books import Books
+from oms.columns import to_columns
+from oms.conversions import as_bool
 from oms.errors import InvalidArgumentError
 from oms.events import InstrumentKeeper, Journal, OrdersAdded, OrdersRemoved
 from oms.instrument import TICKS_AND_LOTS, Instrument
@@ -23,13 +25,14 @@ from oms.models import MAX_INT, Order, Quote, Trade, check_note, check_symbol, n
 from oms.shown import Shown
 from oms.transaction import Transaction
 
-__all__ = ["ReferenceData", "check_instruments"]
+__all__ = ["Convertible", "ReferenceData", "check_instruments"]
 
 
 class ReferenceData:
-    """The methods of OrderManagement that set and return instruments."""
+    """The methods that set and return instruments."""
 
     _ledger: Ledger
+    _how_to_resize = "cancel these orders first"
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the symbol's instrument. If none was set, its tick size and lot size are 1.
@@ -71,6 +74,28 @@ class ReferenceData:
             raise InvalidArgumentError("value", value, "a Quote or a Trade")
         return Shown(value, self.instrument(value.symbol))
 
+    def to_columns(
+        self, values: Iterable[object], *, kind: type | None = None, decimals: bool = False
+    ) -> dict[str, list[Any]]:
+        """Convert values of one kind to a dict of columns, in ticks and lots or in decimals.
+
+        With `decimals`, prices, amounts, and totals are exact Decimals in the units of each symbol's
+        instrument. Without it, the result is that of `oms.to_columns(values, kind=kind)`.
+
+        Raises InvalidArgumentError in the same cases as `oms.to_columns`: for example, with `decimals`, if a
+        symbol has no instrument. O(m) for m rows.
+
+        >>> from oms import Instrument, OrderManagement, Side
+        >>> om = OrderManagement(instruments={"JPM": Instrument("0.01", "1")})
+        >>> om.add_order(1, "JPM", Side.BUY, 20, 2005)
+        >>> om.to_columns(om)["price"], om.to_columns(om, decimals=True)["price"]
+        ([2005], [Decimal('20.05')])
+
+        """
+        if type(decimals) is not bool:
+            raise InvalidArgumentError("decimals", decimals, "True or False", as_bool("decimals", decimals))
+        return to_columns(values, kind=kind, instruments=self.instruments if decimals else None)
+
     def set_instrument(self, symbol: str, instrument: Instrument) -> None:
         """Set the instrument of a symbol.
 
@@ -78,8 +103,8 @@ class ReferenceData:
         returns. Inside a transaction or a what-if, it is rolled back together with the other changes.
 
         The first instrument of a symbol can be set at any time. After that, its tick size and lot size cannot
-        change while orders of the symbol are resting, because their prices and amounts would change too. Use
-        `convert_orders` instead.
+        change while orders of the symbol are resting, because their prices and amounts would change too. An
+        OrderManagement has `convert_orders` for this case.
 
         Raises InvalidArgumentError if an argument is invalid, or if a size would change while orders are
         resting. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments.
@@ -94,6 +119,37 @@ class ReferenceData:
         """
         _check(symbol, instrument)
         self._declare({symbol: instrument})
+
+    def _start(self, journal: Journal | None, instruments: Mapping[str, Instrument] | None) -> None:
+        """Set the instruments that were passed to a new OrderManagement. Store them if the journal can."""
+        if instruments is not None:
+            check_instruments(instruments)
+            self._declare(instruments, is_stored=isinstance(journal, InstrumentKeeper))
+
+    def _declare(self, instruments: Mapping[str, Instrument], *, is_stored: bool = True) -> None:
+        """Set instruments, all of them or none."""
+        ledger = self._ledger
+        with ledger.lock:
+            if ledger.busy:
+                ledger.admit()
+            for symbol, instrument in instruments.items():
+                before = ledger.books.instruments.get(symbol)
+                if before is not None and _resizes(before, instrument) and ledger.books.has_orders(symbol):
+                    allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
+                    remedy = self._how_to_resize.format(symbol)
+                    raise InvalidArgumentError("instrument", instrument, allowed, remedy)
+            changed = _sorted({**ledger.books.instruments, **instruments})
+            if not is_stored:
+                ledger.books.instruments = changed
+            elif changed != ledger.books.instruments:
+                with Transaction(None, ledger, keep=True, note=None):
+                    ledger.books.instruments = changed
+
+
+class Convertible(ReferenceData):
+    """The method of OrderManagement that converts resting orders to other sizes."""
+
+    _how_to_resize = "convert them with convert_orders({!r}, instrument)"
 
     def convert_orders(self, symbol: str, instrument: Instrument, *, note: str | None = None) -> None:
         """Change the tick size and the lot size of a symbol, and convert its resting orders exactly.
@@ -132,32 +188,6 @@ class ReferenceData:
                     ledger.commit(OrdersRemoved, orders)
                     ledger.commit(OrdersAdded, converted)
                 ledger.books.instruments = _sorted({**ledger.books.instruments, symbol: instrument})
-
-    def _start(self, journal: Journal | None, instruments: Mapping[str, Instrument] | None) -> None:
-        """Set the instruments that were passed to a new OrderManagement. Store them if the journal can."""
-        if instruments is not None:
-            check_instruments(instruments)
-            self._declare(instruments, is_stored=isinstance(journal, InstrumentKeeper))
-
-    def _declare(self, instruments: Mapping[str, Instrument], *, is_stored: bool = True) -> None:
-        """Set instruments, all of them or none."""
-        ledger = self._ledger
-        with ledger.lock:
-            if ledger.busy:
-                ledger.admit()
-            for symbol, instrument in instruments.items():
-                before = ledger.books.instruments.get(symbol)
-                book = next(ledger.books.select(symbol, None), None)  # an empty book does not exist
-                if book is not None and before is not None and _resizes(before, instrument):
-                    allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
-                    remedy = f"convert them with convert_orders({symbol!r}, instrument)"
-                    raise InvalidArgumentError("instrument", instrument, allowed, remedy)
-            changed = _sorted({**ledger.books.instruments, **instruments})
-            if not is_stored:
-                ledger.books.instruments = changed
-            elif changed != ledger.books.instruments:
-                with Transaction(None, ledger, keep=True, note=None):
-                    ledger.books.instruments = changed
 
 
 def check_instruments(instruments: object) -> None:

@@ -300,6 +300,14 @@ def test_each_row_uses_the_instrument_of_its_symbol() -> None:
     assert columns["amount"] == [Decimal(30), Decimal(20)]
 
 
+def test_the_books_convert_values_with_their_own_instruments() -> None:
+    om = OrderManagement(instruments={"JPM": Instrument("0.01")})
+    om.add_order(1, "JPM", BUY, 20, 2005)
+    assert om.to_columns(om) == to_columns(om)
+    assert om.to_columns(om, decimals=True) == to_columns(om, instruments=om.instruments)
+    assert om.to_columns([], kind=Order, decimals=True)["price"] == []
+
+
 def test_empty_columns_need_no_instrument() -> None:
     assert to_columns([], kind=Order, instruments={}) == to_columns([], kind=Order)
     assert to_columns([], kind=OrderFill, instruments=Instrument()) == to_columns([], kind=OrderFill)

@@ -55,6 +55,11 @@ def test_decimal_text_is_converted_exactly_or_rejected(size: str, text: str) -> 
             instrument.to_ticks(text)
 
 
+def test_zero_ticks_and_zero_lots_have_a_text() -> None:
+    assert Instrument("0.01", "0.1").price_text(0) == "0.00"
+    assert Instrument("0.01", "0.1").amount_text(0) == "0.0"
+
+
 @given(sizes, counts, st.integers(0, 5))
 def test_text_with_as_many_decimals_as_the_tick_size_survives_the_round_trip_unchanged(
     size: str, ticks: int, zeros: int

@@ -543,6 +543,10 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
         "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
     ),
     (
+        lambda: with_instrument().to_columns([], kind=Order, decimals=1),  # type: ignore[arg-type] # the mistake
+        "decimals must be True or False, not 1 (int); convert with bool(decimals)",
+    ),
+    (
         lambda: with_instrument().in_decimals(Order(1, "JPM", Side.BUY, 1, 1)),  # type: ignore[arg-type] # the mistake
         "value must be a Quote or a Trade, not Order(order_i...nt=1, price=1) (Order)",
     ),

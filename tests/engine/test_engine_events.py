@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from oms import Event, OpenTransactionError, Side
+from oms import Event, Instrument, InvalidArgumentError, OpenTransactionError, Side
 from oms.engine_events import (
     ENGINE_KINDS,
     EngineEvent,
@@ -113,6 +113,27 @@ def test_the_rows_of_the_events_add_up_to_the_orders_in_the_books(policy: SelfTr
     rows = machine.engine._books.orders.values()
     resting = {(order_id, symbol, side, price): amount for order_id, symbol, side, amount, price in rows}
     assert {key: amount for key, amount in amounts.items() if amount} == resting
+
+
+def test_events_become_one_row_for_each_changed_amount(engine: MatchingEngine) -> None:
+    events = recorded(engine)
+    engine.submit("buyer", "XYZ", BUY, 5, 100)
+    engine.submit("seller", "XYZ", SELL, 2, 100)
+    columns = engine.to_columns(events)
+    assert columns["event"] == ["OrderSubmitted", "OrderSubmitted"]
+    assert columns["change"] == [5, -2]
+
+
+def test_an_instrument_whose_size_would_change_is_rejected_while_orders_are_resting(
+    engine: MatchingEngine,
+) -> None:
+    engine.set_instrument("XYZ", Instrument("0.01"))
+    for stop_price in (None, 105):  # an order that rests, and one that waits
+        engine.submit("buyer", "XYZ", BUY, 5, 100, stop_price=stop_price)
+        with pytest.raises(InvalidArgumentError, match="cancel these orders first"):
+            engine.set_instrument("XYZ", Instrument("0.001"))
+        engine.cancel("buyer")
+    engine.set_instrument("XYZ", Instrument("0.001"))
 
 
 # ---------------------------------------------------------------------- transactions
