@@ -106,10 +106,12 @@ class MatchingEngine(Queries):
 
         `price` (ticks) is the worst price that the order accepts. Without a price, it is a market order,
         which takes what is available and never rests. For a market order with a price cap, pass the cap as
-        `price`, and TimeInForce.IOC.
+        `price`, and TimeInForce.IOC. The `best_price` of an empty side is None, and a price of None makes a
+        market order. So check that a best price is not None before you pass it as `price`.
 
         - `time_in_force` says how long the order stays open. GTD orders need `expires`, a time in nanoseconds
-          since 1970. The engine has no clock of its own: see `expire` and `end_day`.
+          since 1970. The engine's clock only gives events their time. Orders expire only when you call
+          `expire` or, for DAY orders, `end_day`.
         - `post_only` says what happens to an order that would trade at once.
         - `owner` is any text. Self-trade prevention compares the owners of two orders.
         - `display` (lots) makes an iceberg order. At most this amount is visible, and counts as depth. When

@@ -355,6 +355,10 @@ def events(after: int | None = None, limit: int | None = None) -> Exchange[tuple
     the latest one. The service sends at most 1,000 events per page. An event has no `note`, and a TradePlaced
     event has no `remaining` amount. `to_columns` converts the result to columns.
 
+    If `after` is above the number of the newest event, the result is empty. If a service without a journal
+    restarts, the numbers begin at 1 again. To notice a restart, read your last event again, with its sequence
+    minus 1 as `after`. The first result must then equal your last event.
+
     Raises RequestRejectedError with the code "no_longer_available" if the service no longer has some of the
     events. Raises InvalidArgumentError if an argument is invalid.
     """
