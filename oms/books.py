@@ -64,7 +64,7 @@ class Batch(NamedTuple):
 
 
 class Steps:
-    """Changes that are made one after another, because each depends on the books after the one before."""
+    """Changes that are made one after another, because each depends on the result of the previous one."""
 
     __slots__ = ("made",)
 

@@ -1,7 +1,8 @@
 """The clock that gives events a time, and the check and the text of a time.
 
 A time is an integer number of nanoseconds since 1970-01-01 00:00 UTC, without leap seconds, as
-`time.time_ns` returns. Times are for people and for analysis. No method decides anything by a time.
+`time.time_ns` returns. Times are for people and for analysis. No method reads the time of an event to decide
+anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How an incoming order crosses the book: trades, self-trade prevention, icebergs, and triggered stops.
 
-The problem: each step depends on the books after the step before. A refilled iceberg order goes to the back
+The problem: each step depends on the result of the previous step. A refilled iceberg order goes to the back
 of the queue at its price, and the same incoming order may fill it again. A trade triggers a stop order, whose
 trades trigger further stop orders.
 
@@ -42,7 +42,7 @@ _MAY_REST = frozenset({TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY})
 
 
 class Crossing:
-    """One verb of a matching engine that may trade. `make` records and applies an elementary change."""
+    """The execution of one verb of a matching engine. `make` records and applies an elementary change."""
 
     def __init__(self, books: EngineBooks, make: MakeChange) -> None:
         self._books = books

@@ -25,7 +25,7 @@ from oms.size import Size, check_rounding
 __all__ = ["decimal_orders"]
 
 _HASHED_BY_VALUE = {str, int, float, Decimal, Fraction}
-_SAMPLE = 1000  # so many values show whether a column has many different ones
+_SAMPLE = 1000  # the number of values that decides whether a column has many different ones
 _MOST_DIGITS = 18  # before the decimal point; a price with more digits is rare
 _MOST_UNITS = (
     2**45
@@ -53,7 +53,7 @@ def decimal_orders(
     for name, value in constants.items():
         if value is not None:
             if name in columns:
-                raise InvalidOrderError(name, value, "None, because columns contains it")
+                raise InvalidOrderError(name, value, f"None, because `columns` has a column {name!r}")
             columns[name] = value
     table = as_lists(columns)
     table["side"] = as_sides(as_integers(table["side"]), sides)
@@ -97,7 +97,7 @@ def _units_of_kind(size: Size, kind: type, values: list[Any], rounding: object) 
 
 
 def _units_of_near_floats(size: Size, floats: list[float]) -> list[int] | None:
-    """Return the units of floats that are all very near to their units, or None if one of them is not.
+    """Return each float as a number of units, or None if one is not very near to a whole number of units.
 
     The limits are half of those that `Size` has for a float. The other half is far more than the error of
     this arithmetic: the division of two integers is correctly rounded, and the subtraction is exact.
@@ -116,10 +116,11 @@ def _units_of_near_floats(size: Size, floats: list[float]) -> list[int] | None:
 
 
 def _units_of_plain_texts(size: Size, texts: list[str]) -> list[int] | None:
-    """Return the units of decimal numbers with no more decimal places than the size, or None if one has more.
+    """Return each decimal number as a number of units, or None if one of them needs the slower conversion.
 
-    Also return None if one is not a plain number, or not a multiple of the size. A single search checks the
-    form of all of them. Only a text with a line break would pass as two numbers.
+    The slower conversion handles exponents, more decimal places than the size has, and numbers that are not a
+    multiple of the size. One regex checks all texts, joined with line breaks. A text that itself contains a
+    line break would look like two numbers, so the line breaks are counted.
     """
     fraction = rf"(?:\.\d{{1,{size.decimals}}})?" if size.decimals else ""
     lines = "\n".join(texts) + "\n"

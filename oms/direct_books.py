@@ -175,7 +175,7 @@ class DirectBooks:
             return True
 
     def _count_change(self, side: Side, price: int) -> None:
-        """Count a change at this price. The best levels stay known if the best price is better."""
+        """Count a change at this price. The best levels remain cached if the best price is better."""
         self.expected_version += 2
         if price > self._best_buy if side is _BUY else price < self._best_sell:
             before = self._best_version

@@ -5,10 +5,10 @@ journal but not yet in memory.
 
 The solution: outside a transaction, each change is first marked as pending, then appended to the journal, and
 then applied to the books. Inside a transaction, the books change first. When the outermost transaction ends,
-the ledger marks its events as the pending batch, and then appends that batch to the journal. The
-journal stores the instruments that the transaction has set together with that batch. After an interrupt,
-`settle` reads the journal's last sequence number, or its instruments if the batch has no events. If the
-pending batch is in the journal, `settle` finishes the change. Otherwise, it rolls the change back.
+the ledger marks its events as the pending batch, and then appends that batch to the journal. In the same
+step, the journal stores the instruments that the transaction has set. After an interrupt, `settle` reads the
+journal's last sequence number, or its instruments if the batch has no events. If the pending batch is in the
+journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
 Invariants:
 

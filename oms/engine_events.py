@@ -1,4 +1,4 @@
-"""The events of a matching engine. Each verb of the engine creates one event."""
+"""The events of a matching engine. Each method that changes the engine, called a verb, creates one event."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 EngineSubject: TypeAlias = tuple[tuple[Submission, ...], tuple[Execution, ...], tuple[tuple[Any, Any], ...]]
-"""The orders that a verb is about, the executions that it caused, and its elementary changes."""
+"""The orders that a verb acts on, their executions, and the elementary changes of the verb."""
 
 
 class _OfEngine(NamedTuple):
@@ -31,9 +31,9 @@ class _OfEngine(NamedTuple):
 
 
 class EngineEvent(Event, _OfEngine):
-    """One verb of a matching engine.
+    """The event of one verb of a matching engine, which is a method that changes the engine.
 
-    `orders` contains the orders that the verb is about. `executions` contains their executions, followed by
+    `orders` contains the orders that the verb acts on. `executions` contains their executions, followed by
     those of the stop orders that they triggered. `changes` contains the elementary changes of the books, in
     order. Each of them is a pair of its kind and its subject.
     """
@@ -69,7 +69,7 @@ class OrderSubmitted(EngineEvent):
 
 
 class OrderReplaced(EngineEvent):
-    """An order was replaced. `orders` contains the new terms, and `executions` what followed from them."""
+    """An order was replaced. `orders` contains the new terms. See OrderSubmitted for `executions`."""
 
     __slots__ = ()
 
@@ -81,7 +81,7 @@ class OrderReduced(EngineEvent):
 
 
 class OrdersCanceled(EngineEvent):
-    """Orders were canceled, one by one, all together, or because they expired."""
+    """One or more orders were canceled by `cancel`, `cancel_all`, `expire`, or `end_day`."""
 
     __slots__ = ()
 

@@ -38,8 +38,21 @@ _LONGEST_SYMBOL = 60
 _ID = reprlib.Repr()
 _ID.maxstring = _ID.maxother = 60  # a UUID has 44 characters
 
+_LONG = reprlib.Repr()
+_LONG.maxother = 100  # an Instrument with a name and a currency has about 70 characters
 
-def _as_text(value: object, short: reprlib.Repr = reprlib.aRepr) -> str:
+
+class _Short(reprlib.Repr):
+    """A short repr, except that both sizes of an Instrument are shown."""
+
+    def repr_Instrument(self, value: object, level: int) -> str:  # noqa: N802  # Repr finds it by this name
+        return _LONG.repr_instance(value, level)
+
+
+_SHORT = _Short()
+
+
+def _as_text(value: object, short: reprlib.Repr = _SHORT) -> str:
     """Return a short repr of a value, even if the value's own `__repr__` fails."""
     if type(value) is int and value.bit_length() > 256:
         return f"an int of {value.bit_length()} bits"  # Python raises ValueError for the repr of a long int

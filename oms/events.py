@@ -357,7 +357,7 @@ class InstrumentKeeper(Protocol):
     def keep_instruments(self, instruments: Mapping[str, Instrument], batch: Sequence[Event] = ()) -> None:
         """Store instruments by symbol, and append the batch, or do neither.
 
-        Each new instrument replaces the symbol's earlier one. The batch is empty or as in `append`, and so
-        are the rules for a JournalError.
+        Each new instrument replaces the symbol's earlier one. The batch may be empty. Otherwise, the rules of
+        `append` apply to it. They always apply to a JournalError.
         """
         ...

@@ -152,8 +152,8 @@ class Facade(ReferenceData, Copyable):
     def clock(self) -> Clock | None:
         """The clock that gives events their time, or None if events have no time.
 
-        You can set it at any time, also inside a transaction. Each event has the time at which its method
-        was called. The clock is called once for each event, with the lock held, and only if a subscriber, a
+        You can set it at any time, also inside a transaction. Each event has the time at which its change
+        was made. The clock is called once for each event, with the lock held, and only if a subscriber, a
         journal, or a transaction needs the event. It cannot use these books, and is not called in a what-if.
         If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method raises
         that exception or InvalidArgumentError, and nothing changes.
@@ -188,9 +188,10 @@ class Facade(ReferenceData, Copyable):
             return len(self._admitted().orders)
 
     def state_hash(self) -> str:
-        """Return a SHA-256 hash (hex) of all resting orders, the next trade id, and the next sequence number.
+        """Return a SHA-256 hash (hex) of the state: the resting orders and the counters.
 
-        Equal states have equal hashes, on every platform and in every process. O(n) for n resting orders.
+        For a MatchingEngine, the state also includes the terms of all open orders and the last prices. Equal
+        states have equal hashes, on every platform and in every process. O(n) for n open orders.
         """
         with self.locked():
             return self._books.canonical_hash(self._ledger.sequence + 1)

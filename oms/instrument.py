@@ -29,7 +29,7 @@ class Instrument:
     strings, and "1" by default. `name` and `currency` (such as "USD") are text to show. `price_decimals` is
     the number of decimal places that prices are shown with. By default, it is that of the tick size. Raises
     InvalidArgumentError for any other value, and if prices need more decimal places than `price_decimals`.
-    Each method takes O(d) for d digits.
+    Each conversion of one number takes O(d) for d digits.
 
     >>> instrument = Instrument(tick_size="0.5", lot_size="0.001")
     >>> instrument.to_ticks("20.5"), instrument.to_lots("1.5")
@@ -136,8 +136,8 @@ class Instrument:
         `price` is a decimal string, an int, a Decimal, or a Fraction. A string may have an exponent, as in
         "1e-3". With `off_tick`, the price may also be a float, and `off_tick` says what to do with a price
         between two ticks: "raise" an error, or round to the "nearest" tick (half to even), "down", or "up". A
-        float that differs from a tick by at most 1e-9 of itself, and by at most 1 % of the tick size, is this
-        tick. Any other float stands for its exact binary value.
+        float becomes the nearest tick if it differs from this tick by at most 1e-9 of itself, and by at most
+        1 % of the tick size. Any other float is taken at its exact binary value.
 
         Raises InvalidArgumentError for a string that is not a number, and for a number that is negative, not
         finite, or more than 2^63-1 ticks. Without `off_tick`, it also raises it for a float. Without

@@ -46,7 +46,7 @@ from oms.savepoint import Savepoint
 __all__ = ["Ledger", "MakeChange"]
 
 MakeChange: TypeAlias = Callable[[Change], object]
-"""A function that records a change. Inside a verb of several steps, it also applies the change."""
+"""A function that records a change. Inside `Ledger.commit_steps`, it also applies the change."""
 
 
 class Ledger(Admission):
@@ -171,8 +171,8 @@ class Ledger(Admission):
     def commit_steps(self, kind: type[Event], verb: Callable[[MakeChange], tuple[Any, ...]]) -> None:
         """Run a function that makes one change after another, and commit all of them as one event.
 
-        `verb` receives a function that records a change and applies it to the books. It returns the fields of
-        the event's subject that precede the changes. If it makes no change, there is no event.
+        `verb` receives a function that records a change and applies it to the books. It returns the first
+        fields of the event's subject. The changes are the last field. Without changes, there is no event.
         """
         steps = Steps()
         changes, books, version = steps.made, self.books, self.version | 1

@@ -268,7 +268,7 @@ class OrderManagement(Queries, Convertible, Snapshottable):
             return self._find(order_id)
 
     def queue_ahead(self, order_id: int) -> QueueAhead:
-        """Return how many orders are filled before an order at its price, and their total amount in lots.
+        """Return the number and the total amount (lots) of the orders ahead of an order at its price.
 
         Raises InvalidOrderError if `order_id` is not an integer from 0 to 2^63-1, and OrderNotFoundError
         if no resting order has this id. O(k) for k orders ahead.

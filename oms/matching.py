@@ -34,14 +34,14 @@ Executions: TypeAlias = tuple[Execution, ...]
 
 
 class MatchingEngine(Queries):
-    """A venue in process: incoming orders trade with resting orders, and what is left can rest.
+    """An in-process venue: incoming orders trade with resting orders, and the unfilled amount can rest.
 
     An order trades with the best prices of the other side, up to its own price. At the same price, the order
     that arrived first is filled first. Each trade takes place at the price of the resting order.
 
-    The side of a submission is the submitter's: a BUY submission buys, and rests as a bid. The queries keep
-    the convention of OrderManagement, in which the side is that of a trade. So a resting BUY submission is in
-    the SELL book, which SELL trades fill. In code, the book of a submission is `side.opposite`.
+    The side of a submission is the submitter's: a BUY submission buys, and rests as a bid. In queries, the
+    side is that of a trade, as in OrderManagement. So a resting BUY submission is in the SELL book, which
+    SELL trades fill. To query the book in which a submission rests, pass `side.opposite`.
 
     Amounts are in lots and prices in ticks. Order ids are ints or strings that the submitters choose. An id
     is free again when its order has been filled or canceled. If a method raises an `oms` error, nothing has
@@ -104,22 +104,28 @@ class MatchingEngine(Queries):
     ) -> Execution:
         """Submit an order of `amount` lots, and return its execution.
 
+<<<<<<< HEAD
         `price` (ticks) is the worst price that the order accepts. Without a price, it is a market order,
         which takes what is available and never rests. For a market order with a price cap, pass the cap as
         `price`, and TimeInForce.IOC. The `best_price` of an empty side is None, and a price of None makes a
         market order. So check that a best price is not None before you pass it as `price`.
+=======
+        `price` (ticks) is the worst price that the order accepts. An order without a price is a market order,
+        which fills the available amount and never rests. For a market order with a price cap, pass the cap as
+        `price`, and TimeInForce.IOC.
+>>>>>>> mend2
 
         - `time_in_force` says how long the order stays open. GTD orders need `expires`, a time in nanoseconds
           since 1970. The engine's clock only gives events their time. Orders expire only when you call
           `expire` or, for DAY orders, `end_day`.
         - `post_only` says what happens to an order that would trade at once.
         - `owner` is any text. Self-trade prevention compares the owners of two orders.
-        - `display` (lots) makes an iceberg order. At most this amount is visible, and counts as depth. When
-          it is filled, the next part goes to the back of the queue at its price.
-        - With `stop_price` (ticks), the order waits. It is submitted when a BUY order's symbol trades at the
-          stop price or higher, or a SELL order's at the stop price or lower. If the last price is already
-          there, it is submitted at once. Triggered orders are executed in order of arrival, in the same event
-          as the order that triggers them.
+        - `display` (lots) makes an iceberg order. At most this amount is visible in the book. When this part
+          is filled, the next part goes to the back of the queue at its price.
+        - With `stop_price` (ticks), the order waits for a trade. A trade at the stop price or higher triggers
+          a BUY order, and a trade at the stop price or lower triggers a SELL order. If the last price already
+          triggers the order, the order does not wait. Triggered orders are executed in order of arrival, in
+          the same event as the order that triggers them.
 
         Raises InvalidOrderError if an argument is invalid or contradicts another one, and
         DuplicateOrderError if an open order has this id. Takes O(log n) for an order that rests, and
@@ -238,7 +244,7 @@ class MatchingEngine(Queries):
     def cancel_all(
         self, symbol: str | None = None, side: Side | None = None, owner: str | None = None
     ) -> tuple[OpenOrder, ...]:
-        """Cancel all open orders, or only those with this symbol, side, and owner. Return them as they were.
+        """Cancel all open orders, or those with this symbol, side, and owner. Return their earlier states.
 
         `side` is the submitters' side. The result is in order of arrival.
 
@@ -257,7 +263,7 @@ class MatchingEngine(Queries):
             return self._cancel(self._select(symbol, side, owner))
 
     def expire(self, now: int) -> tuple[OpenOrder, ...]:
-        """Cancel the GTD orders that expire at `now` or before, and return them as they were.
+        """Cancel the GTD orders that expire at `now` or before, and return their earlier states.
 
         `now` is in nanoseconds since 1970. The engine never reads a clock to decide anything, so the caller
         decides when orders expire. Replays and simulations therefore have the same result in every run.
@@ -276,7 +282,7 @@ class MatchingEngine(Queries):
             return self._cancel(self._admitted_books().register.expired(now))
 
     def end_day(self, symbol: str | None = None) -> tuple[OpenOrder, ...]:
-        """Cancel the DAY orders of one symbol or of all symbols, and return them as they were.
+        """Cancel the DAY orders of one symbol or of all symbols, and return their earlier states.
 
         Raises InvalidOrderError if the symbol is invalid. O(n + m log n) for m canceled orders.
 
@@ -318,7 +324,7 @@ class MatchingEngine(Queries):
             return tuple(map(self._open_order, self._select(symbol, side, owner)))
 
     def queue_ahead(self, order_id: OrderId) -> QueueAhead:
-        """Return how many orders are filled before an order at its price, and their visible amount in lots.
+        """Return the number and the visible amount (lots) of the orders ahead of an order at its price.
 
         Raises OrderNotFoundError if no open order has this id. Raises InvalidOrderError if `order_id` is not
         an order id, or if the order waits for its stop price. O(k) for k orders ahead.
@@ -395,7 +401,7 @@ class MatchingEngine(Queries):
     def _run(
         self, kind: type[EngineEvent], order: Submission, run: Callable[[Crossing], Executions]
     ) -> Execution:
-        """Commit a verb whose steps depend on each other, and return the execution of its order."""
+        """Commit a change whose steps depend on each other, and return the execution of its order."""
         executions: list[Execution] = []
 
         def verb(make: MakeChange) -> tuple[object, ...]:

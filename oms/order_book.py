@@ -104,7 +104,7 @@ class OrderBook:
         return self._orders[self.levels[self._ladder[0]].ids[0]]
 
     def queue_ahead(self, order: OrderRow) -> tuple[int, int]:
-        """Return the number and the total amount of the orders that are filled before an order at its price.
+        """Return the number and the total amount of the orders ahead of an order in the queue at its price.
 
         O(k) for k orders ahead.
         """

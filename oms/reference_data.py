@@ -135,7 +135,8 @@ class ReferenceData:
             for symbol, instrument in instruments.items():
                 before = ledger.books.instruments.get(symbol)
                 if before is not None and _resizes(before, instrument) and ledger.books.has_orders(symbol):
-                    allowed = f"an Instrument with {before.describe()} while orders of {symbol!r} are resting"
+                    sizes = f"tick_size {before.tick_size!r} and lot_size {before.lot_size!r}"
+                    allowed = f"an Instrument with {sizes} while orders of {symbol!r} are resting"
                     remedy = self._how_to_resize.format(symbol)
                     raise InvalidArgumentError("instrument", instrument, allowed, remedy)
             changed = _sorted({**ledger.books.instruments, **instruments})
@@ -226,7 +227,8 @@ def _converted(orders: Sequence[Order], before: Instrument, after: Instrument) -
         new_price, tick_rest = divmod(price * ticks.numerator, ticks.denominator)
         if lot_rest or tick_rest or max(new_amount, new_price) > MAX_INT:
             shown = f"price {before.price_text(price)}, amount {before.amount_text(amount)}"
-            allowed = f"an Instrument with at most 2^63-1 whole ticks and lots for order {order_id} ({shown})"
+            wanted = "a whole price and amount of at most 2^63-1"
+            allowed = f"an Instrument in which order {order_id} ({shown}) has {wanted}"
             remedy = f"use om.instrument({symbol!r}).finer(instrument)" if lot_rest or tick_rest else ""
             raise InvalidArgumentError("instrument", after, allowed, remedy)
         converted.append(new_order((order_id, symbol, side, new_amount, new_price)))

@@ -16,8 +16,9 @@ __all__ = ["Entry", "Register"]
 class Entry(NamedTuple):
     """An open order in the register.
 
-    `total` is the amount that was filled plus the amount that is open. `hidden` is the part of an iceberg
-    order that is not in the book. `waiting` is True while the order waits for its stop price.
+    `arrival` is the id of the order in the books. A later arrival has a larger number. `total` is the filled
+    amount plus the open amount. `hidden` is the part of an iceberg order that is not in the book. `waiting`
+    is True while the order waits for its stop price.
     """
 
     arrival: int

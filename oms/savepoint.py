@@ -16,8 +16,9 @@ class Savepoint:
     """The state at the start of a transaction or a what-if.
 
     `depth` is the number of enclosing transactions, and `events` the number of provisional events so far.
-    `keep` is False for a what-if, and `in_what_if` is also True inside one. `handle` refers to the object
-    that will end the transaction. `ended` is True once its `__exit__` has begun or can no longer be called.
+    `keep` is False for a what-if. `in_what_if` is True for a what-if and for any transaction inside one.
+    `handle` refers to the object that will end the transaction. `ended` is True if the `__exit__` method of
+    this object has begun, or can no longer be called.
     """
 
     depth: int

@@ -1,7 +1,7 @@
 """The names that markets use for the two sides, and the books that they belong to.
 
-In `oms`, a side names the trade that an order serves: a BUY trade fills the orders of the BUY book, the asks.
-In the data of a market, "buy" or 1 names what the submitter of the order does. A resting order to buy is a
+In `oms`, the side of an order is the side of the trades that fill it: BUY trades fill the BUY book, the asks.
+In the data of a market, the side is the submitter's: "buy" or 1 is an order to buy. A resting buy order is a
 bid, and bids are in the SELL book. So "buy", "B", "bid", and 1 all become Side.SELL.
 """
 

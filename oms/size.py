@@ -101,8 +101,8 @@ class Size:
     def rounded(self, value: object, rounding: object, keyword: str = "rounding") -> int:
         """Convert a number, which may be a float, to a whole number of units. Raises InvalidArgumentError.
 
-        "nearest" rounds half to even. A float that is nearly a whole number of units is this number, with
-        every rounding. `keyword` is the argument that messages name.
+        "nearest" rounds half to even. A float that is nearly a whole number of units becomes this number,
+        whatever `rounding` is. `keyword` is the argument that messages name.
 
         >>> tick = Size("tick_size", "0.01")
         >>> [tick.rounded(price, "down") for price in (20.40, 20.409, "20.409")]

@@ -44,12 +44,12 @@ class TimeInForce(StrEnum):
 
 
 class PostOnly(StrEnum):
-    """What happens to a post-only order whose price would cross the best price of the other side."""
+    """What happens to a post-only order that would trade at once."""
 
     REJECT = "REJECT"
     """The order is canceled."""
     SLIDE = "SLIDE"
-    """The order rests at the best price that does not cross, one tick before the other side."""
+    """The order rests at the best price that does not trade, one tick from the other side's best price."""
 
 
 class SelfTradePrevention(StrEnum):
@@ -106,7 +106,7 @@ class Execution(NamedTuple):
     The three parts add up: `requested` = `amount` + `resting` + `canceled`, all in lots. `amount` lots were
     filled for `total_price` (ticks times lots). `fills` contains the ids and prices of the resting orders
     that were filled, best price first. `resting` lots stay open: in the book, or waiting for the stop price.
-    `reason` says why `canceled` lots were canceled, or is None.
+    `reason` says why lots were canceled, or is None. If there were several reasons, it is the last one.
     """
 
     order_id: OrderId
@@ -147,7 +147,7 @@ class OpenOrder(NamedTuple):
 
 
 class QueueAhead(NamedTuple):
-    """The number of orders, and their total amount (lots), that are filled before an order at its price."""
+    """The number and the total amount (lots) of the orders ahead of an order in the queue at its price."""
 
     orders: int
     amount: int

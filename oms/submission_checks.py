@@ -59,7 +59,7 @@ def _check_post_only(order: Submission) -> None:
         raise InvalidOrderError(
             "post_only",
             post_only,
-            "None for an order without a price, with a stop price, or that may not rest",
+            "None unless the order has a price, has no stop price, and is neither IOC nor FOK",
         )
 
 
@@ -69,7 +69,7 @@ def _check_display(order: Submission) -> None:
     check_resting("display", order.display)
     if order.price is None or not _may_rest(order):
         raise InvalidOrderError(
-            "display", order.display, "None for an order without a price, or that may not rest"
+            "display", order.display, "None unless the order has a price and is neither IOC nor FOK"
         )
 
 

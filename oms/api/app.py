@@ -54,7 +54,7 @@ def create_router(om: OrderManagement, settings: Settings | None = None) -> APIR
 
 
 def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settings: Settings) -> Archive:
-    """Restore the responses and the tape. Return the journal, or else a memory, to read past events from."""
+    """Restore the responses and the tape. Return the source of past events: the journal or RecentEvents."""
     if isinstance(om.journal, Archive):
         restore(om, responses, tape)
         return om.journal

@@ -125,9 +125,10 @@ class FirstResponses:
             self._last_request = self._last
 
     def time_of(self, sequence: int) -> int | None:
-        """Return the time of the last event, or of the last event that a request created, by its number.
+        """Return the time of the event with this sequence number, if it is one of the latest events.
 
-        Return None if neither of them has this number. The two differ if a subscriber made another change.
+        Only two events are remembered: the last one, and the last one that a request created. These differ if
+        a subscriber made another change. Return None for any other number.
         """
         return dict([self._last_request, self._last]).get(sequence)
 

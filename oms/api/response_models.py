@@ -231,7 +231,7 @@ class TradesPage(BaseModel):
     """Past trades, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = _STRICT
-    first: Integer = Field(description="The id of the first trade that is available, or that will be.")
+    first: Integer = Field(description="The id of the first available trade, or the next if none is.")
     trades: list[TradeResponse]
     next: Integer | None
 
@@ -267,7 +267,7 @@ class EventsPage(BaseModel):
     """Past events, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
     model_config = _STRICT
-    first: Integer = Field(description="The number of the first event that is available, or that will be.")
+    first: Integer = Field(description="The number of the first available event, or the next if none is.")
     events: list[EventResponse]
     next: Integer | None
 

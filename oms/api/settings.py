@@ -30,8 +30,8 @@ class Settings:
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
     - `most_streams`: the maximum number of open streams.
-    - `recent_changes`: how many orders and fills the past events and trades may contain that the service can
-      return if it has no journal.
+    - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
+      number of orders and fills in these events, and also in these trades.
 
     Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
 

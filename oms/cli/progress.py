@@ -99,7 +99,7 @@ def drive(
 ) -> Driven:
     """Replay a recording into new books. The arguments are the same as for `Replay`.
 
-    At the end, the books know the instrument of the recording. Shows a progress bar if stderr is a terminal.
+    Sets the instrument of the recording at the end. Shows a progress bar if stderr is a terminal.
     Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
@@ -134,7 +134,7 @@ def drive_levels(
 ) -> DrivenLevels:
     """Replay a capture into new books. If a size is None, it is inferred from the capture.
 
-    At the end, the books know the instrument of each symbol. Shows a progress bar if stderr is a terminal.
+    Sets the instrument of each symbol at the end. Shows a progress bar if stderr is a terminal.
     Raises FeedError and InvalidArgumentError.
     """
     with _new_books(journal) as om, _bar() as progress:
@@ -152,7 +152,7 @@ def drive_levels(
         for _ in _counted(capture, run, progress, "replaying"):
             pass
         report, seconds = run.report(), perf_counter() - start
-        # A feed changes to smaller sizes when it must, so the instruments are certain only at the end.
+        # A feed may have to reduce the tick size or lot size, so the final instruments are known only now.
         for symbol, symbol_report in report.symbols.items():
             om.set_instrument(symbol, symbol_report.instrument)
     return DrivenLevels(report, om, seconds)

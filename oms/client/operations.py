@@ -1,9 +1,9 @@
 """OrderManagement's methods as exchanges: generators that yield requests and receive responses.
 
-Each function takes the same arguments as the OrderManagement method of the same name. `events` and `trades`
-have no such method. Before it sends a request, it rejects all values that OrderManagement would reject, and
-integers of more than 100 digits. `Client` and `AsyncClient` turn each function into a method, so `help()`
-shows these docstrings to users.
+Most functions take the same arguments as the OrderManagement method of the same name. OrderManagement has no
+`events` or `trades`. Before a function sends a request, it rejects all values that OrderManagement would
+reject, and integers of more than 100 digits. `Client` and `AsyncClient` turn each function into a method, so
+`help()` shows these docstrings to users.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ __all__ = ["ReplayClock"]
 class ReplayClock:
     """A clock that shows `time`, which a replay sets before each message, in nanoseconds since 1970.
 
-    A replay uses such a clock by itself. To read the recording's time, set one as the clock of the books
-    before the replay. Several replays into the same books share the clock.
+    Each replay sets a ReplayClock automatically. To read the recording's time, set your own ReplayClock as
+    the clock of the books before the replay. Several replays into the same books share the clock.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message, replay
@@ -35,7 +35,7 @@ class ReplayClock:
 
     def __init__(self, time: int = 0) -> None:
         self.time = time
-        self._replays = 0  # the number of replays that set the time now
+        self._replays = 0  # the number of running replays that use this clock
         self._before: Clock | None = self  # the clock to restore after the last of them
 
     def __call__(self) -> int:

@@ -16,8 +16,8 @@ __all__ = ["Archive", "EventPage", "TradePage", "page_of_events", "page_of_trade
 class EventPage(NamedTuple):
     """Consecutive events, oldest first.
 
-    `first` is the number of the first event that is available, or that will be. `more` is True if more events
-    follow. If the requested events before `first` are no longer available, `events` is empty.
+    `first` is the number of the first available event, or of the next event if none is available. `more` is
+    True if more events follow. If any requested event is no longer available, `events` is empty.
     """
 
     first: int

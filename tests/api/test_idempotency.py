@@ -403,7 +403,7 @@ def test_a_service_whose_rollback_fails_is_not_ready_and_returns_the_reason(
 
     with monkeypatch.context() as patch:
         patch.setattr("oms.order_book.OrderBook._drop_level", fail)
-        patch.setattr("oms.books.Books.recover", fail)
+        patch.setattr("oms.books.Books.restore", fail)
         with pytest.raises(MemoryError):
             om.remove_order(1)
         rejection = problem(client.get("/ready"))

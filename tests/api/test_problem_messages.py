@@ -160,7 +160,7 @@ MESSAGES = [
         "invalid_order",
         sent("GET", "/depth?symbol=JPM&side=BUY&level=3"),
         "not '3' (str)",
-        "level must be left out (unknown parameter; allowed: levels, side, symbol)",
+        "level must be left out (unknown parameter; allowed: decimals, levels, side, symbol)",
     ),
     Message(
         "invalid_order",

@@ -224,10 +224,10 @@ def test_text_that_is_not_a_multiple_of_a_tick_of_several_units_is_rejected_or_r
 
 def test_a_symbol_or_side_that_is_both_a_column_and_an_argument_is_rejected() -> None:
     with pytest.raises(
-        InvalidOrderError, match="symbol must be None, because columns contains it, not 'JPM'"
+        InvalidOrderError, match="symbol must be None, because `columns` has a column 'symbol', not 'JPM'"
     ):
         SHARE.orders(rows(), symbol="JPM")
-    with pytest.raises(InvalidOrderError, match="side must be None, because columns contains it"):
+    with pytest.raises(InvalidOrderError, match="side must be None, because `columns` has a column 'side'"):
         SHARE.orders(rows(), side=BUY)
 
 

@@ -299,7 +299,7 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: SHARE.orders(DECIMALS, symbol="JPM"),
-        "symbol must be None, because columns contains it, not 'JPM' (str)",
+        "symbol must be None, because `columns` has a column 'symbol', not 'JPM' (str)",
     ),
     (
         lambda: SHARE.orders([1]),  # type: ignore[arg-type] # the mistake
@@ -540,7 +540,7 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: to_columns(with_instrument().depth("JPM", Side.BUY), instruments={"JPM": CENT}),
         "instruments must be one Instrument for values without a symbol, "
-        "not {'JPM': Instrument(ti... lot_size='1')} (dict); pass instruments[symbol]",
+        "not {'JPM': Instrument(tick_size='0.01', lot_size='1')} (dict); pass instruments[symbol]",
     ),
     (
         lambda: with_instrument().to_columns([], kind=Order, decimals=1),  # type: ignore[arg-type] # the mistake
@@ -553,7 +553,7 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: OrderManagement(instruments=[("JPM", CENT)]),  # type: ignore[arg-type] # the mistake
         "instruments must be a mapping of symbols to Instruments, "
-        "not [('JPM', Instrument(ti... lot_size='1'))] (list)",
+        "not [('JPM', Instrument(tick_size='0.01', lot_size='1'))] (list)",
     ),
     (
         lambda: OrderManagement().set_instrument("JPM", "0.01"),  # type: ignore[arg-type] # the mistake
@@ -561,8 +561,8 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: with_instrument().set_instrument("JPM", Instrument("0.1")),
-        "instrument must be an Instrument with 1 tick = 0.01, 1 lot = 1 while orders of 'JPM' are resting, "
-        "not Instrument(ti... lot_size='1') (Instrument); "
+        "instrument must be an Instrument with tick_size '0.01' and lot_size '1' "
+        "while orders of 'JPM' are resting, not Instrument(tick_size='0.1', lot_size='1') (Instrument); "
         "convert them with convert_orders('JPM', instrument)",
     ),
     (
@@ -571,19 +571,22 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: with_instrument().convert_orders("JPM", Instrument("0.1")),
-        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
-        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument); "
+        "instrument must be an Instrument in which order 1 (price 20.05, amount 20) "
+        "has a whole price and amount of at most 2^63-1, "
+        "not Instrument(tick_size='0.1', lot_size='1') (Instrument); "
         "use om.instrument('JPM').finer(instrument)",
     ),
     (
         lambda: with_instrument().convert_orders("JPM", Instrument(f"0.{'0' * 18}1")),
-        "instrument must be an Instrument with at most 2^63-1 whole ticks and lots for order 1 "
-        "(price 20.05, amount 20), not Instrument(ti... lot_size='1') (Instrument)",
+        "instrument must be an Instrument in which order 1 (price 20.05, amount 20) "
+        "has a whole price and amount of at most 2^63-1, "
+        "not Instrument(tick_size='0.0000000000000000001', lot_size='1') (Instrument)",
     ),
     (
         lambda: OrderManagement.from_snapshot(Snapshot(instruments={"JPM": CENT})),  # type: ignore[arg-type] # the mistake
         "instruments must be a tuple of pairs of a symbol and an Instrument, sorted by symbol, "
-        "not {'JPM': Instrument(ti... lot_size='1')} (dict); write tuple(sorted(instruments.items()))",
+        "not {'JPM': Instrument(tick_size='0.01', lot_size='1')} (dict); "
+        "write tuple(sorted(instruments.items()))",
     ),
 ]
 
@@ -1004,13 +1007,13 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
     (
         submit(post_only=PostOnly.SLIDE),
         InvalidOrderError,
-        "post_only must be None for an order without a price, with a stop price, or that may not rest, "
+        "post_only must be None unless the order has a price, has no stop price, and is neither IOC nor FOK, "
         "not <PostOnly.SLIDE: 'SLIDE'> (PostOnly)",
     ),
     (
         submit(display=3),
         InvalidOrderError,
-        "display must be None for an order without a price, or that may not rest, not 3 (int)",
+        "display must be None unless the order has a price and is neither IOC nor FOK, not 3 (int)",
     ),
     (submit(price=1, expires=3), InvalidOrderError, f"{EXPIRES}, not 3 (int)"),
     (

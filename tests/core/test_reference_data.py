@@ -265,9 +265,9 @@ def test_a_conversion_without_orders_only_sets_the_instrument() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (DIME, r"for order 1 \(price 20.05, amount 20\)"),
-        (Instrument("0.01", "15"), r"for order 1 \(price 20.05, amount 20\)"),
-        (Instrument("0.01", f"0.{'0' * 18}1"), r"for order 1 \(price 20.05, amount 20\)"),
+        (DIME, r"in which order 1 \(price 20.05, amount 20\)"),
+        (Instrument("0.01", "15"), r"in which order 1 \(price 20.05, amount 20\)"),
+        (Instrument("0.01", f"0.{'0' * 18}1"), r"in which order 1 \(price 20.05, amount 20\)"),
     ],
 )
 def test_a_conversion_that_is_not_exact_changes_nothing(other: Instrument, message: str) -> None:

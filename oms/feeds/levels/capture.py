@@ -67,10 +67,10 @@ class Capture(Streamed):
     def read_ahead(
         self, look: Callable[[Iterable[LevelMessage]], Result]
     ) -> tuple[Result, Iterator[LevelMessage]]:
-        """Return the result of a function of all messages, and an iterator over these messages.
+        """Call `look` with all messages. Return its result, and a new iterator over the same messages.
 
-        The iterator reads the file again if it has more than `MOST_KEPT` characters. Otherwise, the messages
-        are kept in memory.
+        A file of up to `MOST_KEPT` characters is read only once, and its messages are kept in memory. The
+        iterator reads a larger file again.
         """
         kept: list[_Line] = []
         size = 0

@@ -61,7 +61,7 @@ class LevelOrders:
                 self._om.convert_orders(self._symbol, resized)
                 self.update(levels)
         except BaseException:
-            # A failed subscriber does not roll the transaction back, so look which orders are resting.
+            # An exception in a subscriber does not roll back the transaction, so check which orders rest.
             keys = {order.order_id: order.side.sign * order.price for order in self._om.orders(self._symbol)}
             for side, ids in self._ids.items():
                 both = [*before[side].items(), *ids.items()]

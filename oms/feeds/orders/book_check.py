@@ -81,7 +81,8 @@ class BookCheck:
     def see(self, messages: Sequence[MessageRow], between: Sequence[Best], best: Best) -> None:
         """Compare the states after each message of an event. Raise FeedError if a row in the file is invalid.
 
-        `between` contains the states after the first messages. `best` is the state after each of the others.
+        `between` contains the states after the first `len(between)` messages. `best` is the state after every
+        later message.
         """
         if best is self._last and not between and self._rows.uneven:
             return

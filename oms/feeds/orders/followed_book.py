@@ -322,7 +322,7 @@ class FollowedBook:
             del absent[order_id]
         absent[order_id] = reason
         if len(absent) > _MOST_ABSENT:
-            # Only an OrderedDict finds its oldest key in O(1), but a dict is faster until then.
+            # Only an OrderedDict removes its oldest key in O(1). Below the limit, a dict is faster.
             if not isinstance(absent, OrderedDict):
                 self._absent = absent = OrderedDict(absent)
             absent.popitem(last=False)

@@ -32,7 +32,7 @@ class Seeds:
     def __init__(self, orders: Iterable[Order], first_submitted: int | None) -> None:
         self._waiting = {order.order_id: order for order in sorted(orders)}
         self._queue = iter(tuple(self._waiting))
-        self.next_id = next(self._queue, _NEVER)  # `before` yields no order for this id and smaller ones
+        self.next_id = next(self._queue, _NEVER)  # `before(n)` yields nothing unless n is above this id
         self._first_submitted = first_submitted
 
     def __len__(self) -> int:
