@@ -104,16 +104,10 @@ class MatchingEngine(Queries):
     ) -> Execution:
         """Submit an order of `amount` lots, and return its execution.
 
-<<<<<<< HEAD
-        `price` (ticks) is the worst price that the order accepts. Without a price, it is a market order,
-        which takes what is available and never rests. For a market order with a price cap, pass the cap as
-        `price`, and TimeInForce.IOC. The `best_price` of an empty side is None, and a price of None makes a
-        market order. So check that a best price is not None before you pass it as `price`.
-=======
         `price` (ticks) is the worst price that the order accepts. An order without a price is a market order,
         which fills the available amount and never rests. For a market order with a price cap, pass the cap as
-        `price`, and TimeInForce.IOC.
->>>>>>> mend2
+        `price`, and TimeInForce.IOC. The `best_price` of an empty side is None, and a price of None makes a
+        market order. So check that a best price is not None before you pass it as `price`.
 
         - `time_in_force` says how long the order stays open. GTD orders need `expires`, a time in nanoseconds
           since 1970. The engine's clock only gives events their time. Orders expire only when you call
