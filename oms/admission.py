@@ -159,7 +159,6 @@ class Admission:
         lock: Any = self.lock
         if not lock._is_owned():
             lock._at_fork_reinit()  # the standard library resets its own locks in the same way
-            self.subscribers.stop_publishing()
             self._waiting = Condition(self.lock)
         if self._owner is not None and not self._owner.is_this_thread():
             # The owner's thread does not exist in this process, but `has_ended` may still return False.

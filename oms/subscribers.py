@@ -8,7 +8,8 @@ collected, and raised after all subscribers have been notified.
 
 Invariants:
 
-- The queue exists only during a `publish` call, so no event is ever left in it.
+- The queue exists only during a `publish` call, so no event is ever left in it. In a forked process, it may
+  belong to a thread that does not exist there. The next `publish` call replaces it.
 - A subscriber is notified of each event exactly once while it is subscribed.
 """
 
@@ -75,10 +76,6 @@ class Subscribers:
         for name, owner in callers():
             running += owner is self and name == "publish"
         return running > 1
-
-    def stop_publishing(self) -> None:
-        """Discard the queue in a forked process, where the thread that was publishing does not exist."""
-        self._queue = None
 
     def _failures(self, event: Event, keys: tuple[object, ...]) -> Iterator[BaseException]:
         for key in keys:
