@@ -10,6 +10,7 @@ from oms.models import OrderFill, Side
 __all__ = [
     "CancelReason",
     "Execution",
+    "LONGEST_ID",
     "OpenOrder",
     "OrderId",
     "PostOnly",
@@ -20,7 +21,10 @@ __all__ = [
 ]
 
 OrderId: TypeAlias = int | str
-"""An id that the submitter chooses: any int or any non-empty string."""
+"""An id that the submitter chooses: any int of at most 256 bits, or any non-empty string."""
+
+LONGEST_ID = 256
+"""The maximum number of bits of an order id that is an int."""
 
 
 class TimeInForce(StrEnum):
