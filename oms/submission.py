@@ -10,7 +10,6 @@ from oms.models import OrderFill, Side
 __all__ = [
     "CancelReason",
     "Execution",
-    "LONGEST_ID",
     "OpenOrder",
     "OrderId",
     "PostOnly",
@@ -22,9 +21,6 @@ __all__ = [
 
 OrderId: TypeAlias = int | str
 """An id that the submitter chooses: any int of at most 256 bits, or any non-empty string."""
-
-LONGEST_ID = 256
-"""The maximum number of bits of an order id that is an int."""
 
 
 class TimeInForce(StrEnum):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from oms.conversions import as_text
 from oms.errors import InvalidOrderError
 from oms.models import Side, check_book, check_resting, is_text
-from oms.submission import LONGEST_ID, PostOnly, Submission, TimeInForce
+from oms.submission import PostOnly, Submission, TimeInForce
 
 __all__ = ["check_order_key", "check_owner", "check_submission"]
 
+_LONGEST_ID = 256  # bits of an int
 _DEFAULTS = Submission(0, "", Side.BUY, 0)[5:]
 
 
@@ -38,9 +39,9 @@ def check_order_key(order_id: object) -> None:
 
     Python cannot convert an int of thousands of digits to text, so such an id could not be shown or hashed.
     """
-    is_id = order_id.bit_length() <= LONGEST_ID if type(order_id) is int else is_text(order_id)
+    is_id = order_id.bit_length() <= _LONGEST_ID if type(order_id) is int else is_text(order_id)
     if not is_id:
-        allowed = f"an int of at most {LONGEST_ID} bits or a non-empty str of valid Unicode"
+        allowed = f"an int of at most {_LONGEST_ID} bits or a non-empty str of valid Unicode"
         raise InvalidOrderError("order_id", order_id, allowed, as_text("order_id", order_id))
 
 
