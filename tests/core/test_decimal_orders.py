@@ -101,14 +101,16 @@ magnitudes = st.integers(0, 61).flatmap(lambda bits: st.integers(2**bits, 2 ** (
 
 @given(
     sizes,
-    st.lists(st.tuples(magnitudes, st.integers(-3, 3) | st.just(0)), min_size=1, max_size=8),
+    st.lists(st.tuples(magnitudes, st.just(0) | st.integers(-60, 60), st.integers(-3, 3)), min_size=1),
     st.sampled_from(get_args(Rounding)),
     st.integers(1, 3),
 )
 def test_a_column_of_floats_of_any_magnitude_is_converted_as_each_float(
-    size: str, numbers: list[tuple[int, int]], way: Rounding, times: int
+    size: str, numbers: list[tuple[int, int, int]], way: Rounding, times: int
 ) -> None:
-    values = [shifted(float(n * Fraction(size)), ulps) for n, ulps in numbers] * times
+    lot = Fraction(size)
+    values = [shifted(float((n + Fraction(percent, 100)) * lot), ulps) for n, percent, ulps in numbers]
+    values *= times
     coin = Instrument("1", size)
     expected = naive(coin.to_lots, values, off_lot=way)
     table = {"order_id": list(range(len(values))), "amount": values, "price": [1] * len(values)}
