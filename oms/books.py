@@ -109,8 +109,12 @@ class Books:
                 if (name, each) in self.by_name:
                     yield self.by_name[name, each]
 
-    def has_orders(self, symbol: str) -> bool:
-        """Return True if the symbol has an open order. O(1)."""
+    def order_count(self) -> int:
+        """Return the number of open orders. O(1)."""
+        return len(self.orders)
+
+    def keeps_sizes(self, symbol: str) -> bool:
+        """Return True if the symbol's tick size and lot size cannot change, because it has orders. O(1)."""
         return any((symbol, side) in self.by_name for side in Side)  # an empty book does not exist
 
     def canonical_hash(self, next_sequence: int) -> str:

@@ -17,8 +17,8 @@ from typing import Any, cast
 
 from oms.errors import InvalidArgumentError, InvalidOrderError
 from oms.frames import as_columns, as_integers, check_present
-from oms.models import MAX_INT, Order, OrderRow, new_order
-from oms.order_rows import as_lists, sound_lists
+from oms.models import MAX_INT, Order, OrderRow, check_symbol, new_order
+from oms.order_rows import as_lists, is_single, sound_lists
 from oms.sides import as_sides
 from oms.size import Size, check_rounding
 
@@ -55,6 +55,7 @@ def decimal_orders(
             if name in columns:
                 raise InvalidOrderError(name, value, f"None, because `columns` has a column {name!r}")
             columns[name] = value
+    _check_constants(columns, sides)
     table = as_lists(columns)
     table["side"] = as_sides(as_integers(table["side"]), sides)
     for size in sizes:
@@ -63,10 +64,22 @@ def decimal_orders(
     return tuple(map(new_order, rows))
 
 
+def _check_constants(columns: Mapping[object, object], sides: object) -> None:
+    """Raise InvalidOrderError if a single symbol or side is not valid, even if there are no rows."""
+    symbol, side = columns.get("symbol"), columns.get("side")
+    if is_single(symbol):
+        check_symbol(symbol)
+    if is_single(side):
+        try:
+            as_sides([side], sides)
+        except InvalidOrderError as error:
+            raise InvalidOrderError("side", side, error.allowed) from None
+
+
 def _units(size: Size, values: list[Any], rounding: object) -> list[int]:
     """Return a column of prices in ticks, or a column of amounts in lots. Raises InvalidOrderError."""
     kinds = set(map(type, values))
-    if len(kinds) == 1 and kinds <= _HASHED_BY_VALUE:
+    if len(kinds) == 1 and kinds <= _HASHED_BY_VALUE and not _has_signaling_nan(kinds, values):
         sample = values[:_SAMPLE]
         repeated = len(set(sample)) <= len(sample) // 2
         distinct = list(set(values)) if repeated else values
@@ -78,6 +91,11 @@ def _units(size: Size, values: list[Any], rounding: object) -> list[int]:
             return units
     check_present(size.field, values)
     return [_unit_in_row(row, size, value, rounding) for row, value in enumerate(values)]
+
+
+def _has_signaling_nan(kinds: set[type], values: list[Any]) -> bool:
+    """Return True if a column of Decimals contains Decimal("sNaN"), which has no hash."""
+    return Decimal in kinds and any(map(Decimal.is_snan, values))
 
 
 def _units_of_kind(size: Size, kind: type, values: list[Any], rounding: object) -> list[int] | None:

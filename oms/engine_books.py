@@ -115,10 +115,19 @@ class EngineBooks(Books):
         entries, self.next_arrival, last_prices, self.prevention = extra
         self.register, self.last_prices = Register(entries), dict(last_prices)
 
-    def has_orders(self, symbol: str) -> bool:
-        """Return True if the symbol has an order that rests or waits. O(n) for n orders."""
-        return super().has_orders(symbol) or any(
-            entry.order.symbol == symbol for entry in self.register.entries.values()
+    def order_count(self) -> int:
+        """Return the number of orders that rest or wait. O(1)."""
+        return len(self.register.entries)
+
+    def keeps_sizes(self, symbol: str) -> bool:
+        """Return True if the symbol has an order that rests or waits, or has traded. O(n) for n orders.
+
+        After a trade, another tick size would change the value of the last price.
+        """
+        return (
+            super().keeps_sizes(symbol)
+            or symbol in self.last_prices
+            or any(entry.order.symbol == symbol for entry in self.register.entries.values())
         )
 
     def canonical_hash(self, next_sequence: int) -> str:

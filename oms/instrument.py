@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from oms import display
 from oms.conversions import as_int, as_text
@@ -72,6 +72,10 @@ class Instrument:
         texts = [(name, getattr(self, name)) for name in ("name", "currency", "price_decimals")]
         return display.as_text(type(self).__name__, sizes + [each for each in texts if each[1] is not None])
 
+    def __getstate__(self) -> dict[str, object]:
+        # The cached sizes are derived from the fields, and older pickle protocols cannot pickle them.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     @cached_property
     def _price(self) -> Size:
         return Size("tick_size", self.tick_size)
@@ -88,10 +92,15 @@ class Instrument:
     def of_decimals(cls, price: int, amount: int) -> Instrument:
         """Return an instrument whose prices and amounts have these numbers of decimal places.
 
+        Raises InvalidArgumentError unless both are ints in 0..40. O(d) for d decimal places.
+
         >>> Instrument.of_decimals(price=2, amount=0)
         Instrument(tick_size='0.01', lot_size='1')
 
         """
+        for name, value in (("price", price), ("amount", amount)):
+            if type(value) is not int or not 0 <= value <= MOST_DIGITS:
+                raise InvalidArgumentError(name, value, f"an int in 0..{MOST_DIGITS}", as_int(name, value))
         return cls(f"{Decimal((0, (1,), -price)):f}", f"{Decimal((0, (1,), -amount)):f}")
 
     def finer(self, other: Instrument) -> Instrument:
@@ -99,6 +108,7 @@ class Instrument:
 
         If this instrument can already express all of them, it is the result. Otherwise, the result has the
         name and the currency of this instrument. Its `price_decimals` grow if a tick needs more of them.
+        Raises InvalidArgumentError unless `other` is an Instrument.
 
         >>> Instrument("0.01", "1").finer(Instrument("0.001", "10"))
         Instrument(tick_size='0.001', lot_size='1')
@@ -106,6 +116,8 @@ class Instrument:
         '0.01'
 
         """
+        if not isinstance(cast("object", other), Instrument):
+            raise InvalidArgumentError("other", other, "an Instrument")
         tick, lot = common_size(self._price, other._price), common_size(self._amount, other._amount)
         if (tick, lot) == (self.tick_size, self.lot_size):
             return self
@@ -136,8 +148,9 @@ class Instrument:
         `price` is a decimal string, an int, a Decimal, or a Fraction. A string may have an exponent, as in
         "1e-3". With `off_tick`, the price may also be a float, and `off_tick` says what to do with a price
         between two ticks: "raise" an error, or round to the "nearest" tick (half to even), "down", or "up". A
-        float becomes the nearest tick if it differs from this tick by at most 1e-9 of itself, and by at most
-        1 % of the tick size. Any other float is taken at its exact binary value.
+        float becomes the nearest tick if it differs from this tick by at most 1e-9 of itself, and one of two
+        conditions is true: it differs by at most 1 % of the tick size, or it is the float that is nearest to
+        the tick's price. Any other float is taken at its exact binary value.
 
         Raises InvalidArgumentError for a string that is not a number, and for a number that is negative, not
         finite, or more than 2^63-1 ticks. Without `off_tick`, it also raises it for a float. Without
@@ -199,14 +212,14 @@ class Instrument:
 
         Raises InvalidArgumentError if `ticks` is not an int of at least 0.
         """
-        return self._price.text(_checked("ticks", ticks))
+        return self._price.text(_checked("ticks", ticks, 0))
 
     def amount_text(self, lots: int) -> str:
         """Return an amount in lots as a decimal string, with as many decimal places as the lot size.
 
         Raises InvalidArgumentError if `lots` is not an int of at least 0.
         """
-        return self._amount.text(_checked("lots", lots))
+        return self._amount.text(_checked("lots", lots, 0))
 
     def orders(
         self,
@@ -248,32 +261,38 @@ class Instrument:
     def show_price(self, ticks: int) -> str:
         """Return a price or a price difference in ticks as text with thousands separators.
 
-        The text has `price_decimals` decimal places.
+        The text has `price_decimals` decimal places. Raises InvalidArgumentError unless `ticks` is an int,
+        which may be negative.
         """
-        return _grouped(
-            ticks * self._price.step * 10 ** (self._decimals - self._price.decimals), self._decimals
-        )
+        value = _checked("ticks", ticks) * self._price.step
+        return _grouped(value * 10 ** (self._decimals - self._price.decimals), self._decimals)
 
     def show_amount(self, lots: int) -> str:
-        """Return an amount in lots as text with thousands separators."""
-        return _grouped(lots * self._amount.step, self._amount.decimals)
+        """Return an amount in lots as text with thousands separators.
+
+        Raises InvalidArgumentError unless `lots` is an int, which may be negative.
+        """
+        return _grouped(_checked("lots", lots) * self._amount.step, self._amount.decimals)
 
     def show_total(self, total: int) -> str:
         """Return a total price (ticks times lots) as text with thousands separators.
 
         All totals have the same number of decimal places, which is that of a price plus that of an amount.
+        Raises InvalidArgumentError unless `total` is an int, which may be negative.
 
         >>> Instrument("0.01", "0.00000001").show_total(23647 * 178_855_669)
         '422.9400004843'
 
         """
-        value = total * self._price.step * self._amount.step * 10 ** (self._decimals - self._price.decimals)
+        value = _checked("total", total) * self._price.step * self._amount.step
+        value *= 10 ** (self._decimals - self._price.decimals)
         return _grouped(value, self._decimals + self._amount.decimals)
 
     def show_money(self, total: int) -> str:
         """Return a total price (ticks times lots) as exact text with thousands separators and the currency.
 
-        The text has as many decimal places as a price, and more only if the total needs them.
+        The text has as many decimal places as a price, and more only if the total needs them. Raises
+        InvalidArgumentError unless `total` is an int, which may be negative.
 
         >>> Instrument("0.01", "0.001", currency="USD").show_money(2_040_000)
         '20.40 USD'
@@ -290,10 +309,12 @@ class Instrument:
     def show_average(self, total: int, lots: int) -> str:
         """Return the average price of `lots` lots that cost `total` (ticks times lots), as text.
 
-        The text has two more decimal places than a price.
+        The text has two more decimal places than a price. Raises InvalidArgumentError unless `total` is an
+        int and `lots` is an int of at least 1.
         """
         price = self._price
-        return ratio(total * price.step, lots * 10**price.decimals, self._decimals + 2)
+        _checked("lots", lots, 1)
+        return ratio(_checked("total", total) * price.step, lots * 10**price.decimals, self._decimals + 2)
 
     def describe(self) -> str:
         """Return the name, the two sizes, and the currency as text.
@@ -311,9 +332,10 @@ TICKS_AND_LOTS = Instrument()
 """The default instrument, with a tick size and a lot size of 1."""
 
 
-def _checked(name: str, value: object) -> int:
-    if type(value) is not int or value < 0:
-        raise InvalidArgumentError(name, value, "an int >= 0", as_int(name, value))
+def _checked(name: str, value: object, least: int | None = None) -> int:
+    if type(value) is not int or (least is not None and value < least):
+        allowed = "an int" if least is None else f"an int >= {least}"
+        raise InvalidArgumentError(name, value, allowed, as_int(name, value))
     return value
 
 
@@ -332,11 +354,16 @@ def _as_decimal(name: str, value: object, step: int, decimals: int) -> Decimal:
 def ratio(numerator: int, denominator: int, decimals: int) -> str:
     """Return a quotient as a string, rounded half to even, without floats.
 
+    Raises InvalidArgumentError unless all three are ints, `denominator` is at least 1, and `decimals` is at
+    least 0.
+
     >>> ratio(2, 3, 4), ratio(1, 8, 2), ratio(3, 8, 2)
     ('0.6667', '0.12', '0.38')
 
     """
-    quotient, rest = divmod(numerator * 10**decimals, denominator)
+    _checked("denominator", denominator, 1)
+    scale = 10 ** _checked("decimals", decimals, 0)
+    quotient, rest = divmod(_checked("numerator", numerator) * scale, denominator)
     if 2 * rest > denominator or (2 * rest == denominator and quotient % 2):
         quotient += 1
     return _grouped(quotient, decimals)

@@ -33,7 +33,7 @@ class _Holder(Protocol):
 
 
 def as_text(om: _Holder) -> str:
-    """Return one line of text with the number of orders and books. O(1)."""
+    """Return one line of text with the number of open orders and books. O(1)."""
     with om.locked():
         return f"<{type(om).__name__}: {_count(om._books)}>"
 
@@ -52,7 +52,7 @@ def as_fields(om: _Holder, *, ticks: bool = False) -> Iterator[tuple[str, object
             }
             for symbol in _first_symbols(books)
         }
-        fields = {"orders": len(books.orders), "books": len(books.by_name), "best_prices": best}
+        fields = {"orders": books.order_count(), "books": len(books.by_name), "best_prices": best}
     return iter(fields.items())
 
 
@@ -75,7 +75,7 @@ def as_html(om: _Holder, *, ticks: bool = False) -> str:
 
 
 def _count(books: Books) -> str:
-    return f"{counted(len(books.orders), 'order')} in {counted(len(books.by_name), 'book')}"
+    return f"{counted(books.order_count(), 'order')} in {counted(len(books.by_name), 'book')}"
 
 
 def _first_symbols(books: Books) -> list[str]:

@@ -43,10 +43,11 @@ class MatchingEngine(Queries):
     side is that of a trade, as in OrderManagement. So a resting BUY submission is in the SELL book, which
     SELL trades fill. To query the book in which a submission rests, pass `side.opposite`.
 
-    Amounts are in lots and prices in ticks. Order ids are ints or strings that the submitters choose. An id
-    is free again when its order has been filled or canceled. If a method raises an `oms` error, nothing has
-    changed. Transactions, what-ifs, subscribers, copies, and pickles work as in OrderManagement, and each
-    method that changes something creates one event. A MatchingEngine is thread-safe.
+    Amounts are in lots and prices in ticks. Order ids are ints of at most 256 bits, or strings. The
+    submitters choose them. An id is free again when its order has been filled or canceled. If a method raises
+    an `oms` error, nothing has changed. Transactions, what-ifs, subscribers, copies, and pickles work as in
+    OrderManagement, and each method that changes something creates one event. A MatchingEngine is
+    thread-safe.
 
     `self_trade_prevention` says what happens when two orders of the same owner would trade with each other.
     Raises InvalidArgumentError if an argument is invalid.

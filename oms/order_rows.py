@@ -17,7 +17,7 @@ from oms.errors import InvalidOrderError
 from oms.frames import as_columns, as_integers, as_list, check_present
 from oms.models import MAX_INT, Order, OrderRow, Side, check_order
 
-__all__ = ["as_lists", "as_rows", "check_orders", "check_rows", "sound_lists"]
+__all__ = ["as_lists", "as_rows", "check_orders", "check_rows", "is_single", "sound_lists"]
 
 _SIDES = {side.value: side for side in Side}
 _INTEGERS = 0, 3, 4  # order_id, amount, price
@@ -110,13 +110,18 @@ def as_lists(columns: Mapping[Any, object]) -> dict[str, list[Any]]:
     table: dict[str, list[Any]] = {}
     for field in Order._fields:
         column = columns[field]
-        single = field in {"symbol", "side"} and (type(column) is int or isinstance(column, str))
+        single = field in {"symbol", "side"} and is_single(column)
         values = [column] * len(table["order_id"]) if single else as_list(field, column)
         table[field] = values
         if len(values) != len(table["order_id"]):
             allowed = f"a column of {counted(len(table['order_id']), 'row')}, as many as order_id has"
             raise InvalidOrderError(field, values, allowed)
     return table
+
+
+def is_single(column: object) -> bool:
+    """Return True for a single symbol or side instead of a column."""
+    return type(column) is int or isinstance(column, str)
 
 
 def _check_row(row: int, order: tuple[object, ...]) -> None:

@@ -2,7 +2,8 @@
 
 An instrument never changes a price, an amount, or a sequence number, and setting one is not an event. It says
 what the integers in a symbol's books mean. So once it has been set, its sizes cannot change while orders rest
-in these books. `convert_orders` changes the sizes and the orders together.
+in these books. `convert_orders` changes the sizes and the orders together. In a MatchingEngine, the sizes
+also cannot change after the symbol has traded, because the last price is in ticks.
 
 A transaction that sets an instrument also rolls it back. See savepoint.py.
 """
@@ -32,7 +33,9 @@ class ReferenceData:
     """The methods that set and return instruments."""
 
     _ledger: Ledger
-    _how_to_resize = "cancel these orders first"
+    # These two are those of a MatchingEngine. Convertible has those of an OrderManagement.
+    _when_fixed = "while {0!r} has open orders or has traded"
+    _how_to_resize = "before the first trade, cancel the open orders; after it, use a new MatchingEngine"
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the symbol's instrument. If none was set, its tick size and lot size are 1.
@@ -104,10 +107,12 @@ class ReferenceData:
 
         The first instrument of a symbol can be set at any time. After that, its tick size and lot size cannot
         change while orders of the symbol are resting, because their prices and amounts would change too. An
-        OrderManagement has `convert_orders` for this case.
+        OrderManagement has `convert_orders` for this case. In a MatchingEngine, the sizes also cannot change
+        while a stop order waits, or after the symbol's first trade, because the last price is in ticks.
 
-        Raises InvalidArgumentError if an argument is invalid, or if a size would change while orders are
-        resting. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments.
+        Raises InvalidArgumentError if an argument is invalid, or if a size would change in one of these
+        cases. Raises JournalError if the journal cannot store instruments. O(s log s) for s instruments, and
+        in a MatchingEngine, O(n) more for n orders.
 
         >>> from oms import Instrument, OrderManagement, Side
         >>> om = OrderManagement()
@@ -134,9 +139,9 @@ class ReferenceData:
                 ledger.admit()
             for symbol, instrument in instruments.items():
                 before = ledger.books.instruments.get(symbol)
-                if before is not None and _resizes(before, instrument) and ledger.books.has_orders(symbol):
+                if before is not None and _resizes(before, instrument) and ledger.books.keeps_sizes(symbol):
                     sizes = f"tick_size {before.tick_size!r} and lot_size {before.lot_size!r}"
-                    allowed = f"an Instrument with {sizes} while orders of {symbol!r} are resting"
+                    allowed = f"an Instrument with {sizes} {self._when_fixed.format(symbol)}"
                     remedy = self._how_to_resize.format(symbol)
                     raise InvalidArgumentError("instrument", instrument, allowed, remedy)
             changed = _sorted({**ledger.books.instruments, **instruments})
@@ -150,6 +155,7 @@ class ReferenceData:
 class Convertible(ReferenceData):
     """The method of OrderManagement that converts resting orders to other sizes."""
 
+    _when_fixed = "while orders of {0!r} are resting"
     _how_to_resize = "convert them with convert_orders({!r}, instrument)"
 
     def convert_orders(self, symbol: str, instrument: Instrument, *, note: str | None = None) -> None:

@@ -5,12 +5,14 @@ fraction, so it is rarely equal to a decimal price: 20.40 is 20.3999999999999985
 20.40 * 100 therefore gives 2039. Three steps make the conversion of a float safe:
 
 1. Convert the float to a Fraction, which is exact.
-2. If the nearest tick is so near that only the float's own error can explain the difference, use this tick.
+2. If the float is the nearest tick except for an error of a float, use this tick.
 3. Otherwise, the caller decides: reject the number, or round it.
 
 Step 2 comes before any rounding, so "down" cannot lose a tick. Its tolerance is relative (1e-9), because the
-error of a float grows with the float. A relative tolerance alone would accept 1234567890.5 as a whole number,
-so the difference must also be at most 1 % of the tick.
+error of a float grows with the float. A relative tolerance alone would accept 1234567890.5 as a whole number.
+So one of two conditions must also be true: the difference is at most 1 % of the tick, or the float is the one
+that is nearest to the tick. The second condition is for large amounts with small lots. For example, the float
+6667001.51382875 differs from this decimal number by 2 % of a lot of 0.00000001.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ _TEXT = (
 _EXACT = "text such as '12.5', an int, a Decimal, or a Fraction"
 _ROUNDINGS = get_args(Rounding)
 _RELATIVE = 10**9  # a float is a tick if it differs by at most 1/_RELATIVE of itself,
-_OF_A_TICK = 100  # and by at most 1/_OF_A_TICK of the tick
+_OF_A_TICK = 100  # and by at most 1/_OF_A_TICK of the tick, or if it is the float nearest to the tick
 # The context of the caller may round, and may raise errors. This one computes exactly.
 _ANY_SIZE = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
@@ -107,21 +109,28 @@ class Size:
         >>> tick = Size("tick_size", "0.01")
         >>> [tick.rounded(price, "down") for price in (20.40, 20.409, "20.409")]
         [2040, 2040, 2040]
+        >>> Size("lot_size", "0.00000001").rounded(6667001.51382875, "down")
+        666700151382875
         >>> [tick.rounded(price, "nearest") for price in ("20.405", "20.415", 20.406)]
         [2040, 2042, 2041]
 
         """
         check_rounding(keyword, rounding)
-        is_float = _is_float(value)
-        numerator, denominator = self._units_of_a_float(value) if is_float else self._units(value)
+        ratio = self._float_ratio(value) if _is_float(value) else None
+        if ratio is None:
+            numerator, denominator = self._units(value)
+        else:
+            numerator, denominator = ratio[0] * self.scale, ratio[1] * self.step
         down, rest = divmod(numerator, denominator)
         if not rest or numerator < 0:
             return self._checked(value, down)
         is_upper_half = 2 * rest > denominator or (2 * rest == denominator and down % 2 == 1)
         nearest = down + is_upper_half
-        if is_float:
+        if ratio is not None:
             difference = abs(numerator - nearest * denominator)
-            if difference * _RELATIVE <= numerator and difference * _OF_A_TICK <= denominator:
+            if difference * _RELATIVE <= numerator and (
+                difference * _OF_A_TICK <= denominator or ratio == self._nearest_float(nearest)
+            ):
                 return self._checked(value, nearest)
         if rounding == "raise":
             allowed = f"a multiple of {self.size}, such as {self.text(down)} or {self.text(down + 1)}"
@@ -146,13 +155,19 @@ class Size:
             step *= 10 ** max(0, len(fraction) - self.decimals)
         return int(whole + fraction.ljust(self.decimals, "0")), step
 
-    def _units_of_a_float(self, value: object) -> tuple[int, int]:
+    def _nearest_float(self, units: int) -> tuple[int, int]:
+        """Return the float that is nearest to a number of units, as a numerator and a denominator."""
+        nearest: float = units * self.step / self.scale  # Python rounds int / int correctly
+        return nearest.as_integer_ratio()
+
+    def _float_ratio(self, value: object) -> tuple[int, int]:
+        """Return a float as a numerator and a denominator. Raises InvalidArgumentError."""
         number: float = value  # type: ignore[assignment]  # a float of any library
         try:
             numerator, denominator = number.as_integer_ratio()
         except (ValueError, OverflowError):  # NaN, or infinite
             raise InvalidArgumentError(self.field, value, "a finite number >= 0") from None
-        return int(numerator) * self.scale, int(denominator) * self.step
+        return int(numerator), int(denominator)
 
     def _checked(self, value: object, units: int) -> int:
         if not 0 <= units <= MAX_INT:

@@ -61,11 +61,16 @@ def pack(ledger: Ledger) -> PackedState:
 def unpack(state: Any, ledger: Ledger) -> None:
     """Load `state["books"]` into a ledger with empty books. O(n) for n orders.
 
-    Raises InvalidArgumentError if `pack` did not return this value. The books are then still empty.
+    Raises InvalidArgumentError if `pack` did not return this value, or if the state is that of another class.
+    The books are then still empty.
     """
     if not _is_intact(state):
         raise InvalidArgumentError("state", state, "an undamaged state that this version of oms pickled")
-    ledger.sequence, ledger.books.next_trade_id, packed_books, *others, _ = state["books"]
+    sequence, next_trade_id, packed_books, *others, _ = state["books"]
+    if len(others[1:]) != len(ledger.books.extra()):
+        allowed = "the state of an object of the same class, OrderManagement or MatchingEngine"
+        raise InvalidArgumentError("state", state, allowed)
+    ledger.sequence, ledger.books.next_trade_id = sequence, next_trade_id
     for symbol, side, columns in packed_books:
         ledger.books.open(symbol, Side(side)).load(*map(_from_bytes, columns))
     for each in others[:1]:

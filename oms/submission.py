@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 OrderId: TypeAlias = int | str
-"""An id that the submitter chooses: any int or any non-empty string."""
+"""An id that the submitter chooses: any int of at most 256 bits, or any non-empty string."""
 
 
 class TimeInForce(StrEnum):

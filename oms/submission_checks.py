@@ -9,6 +9,7 @@ from oms.submission import PostOnly, Submission, TimeInForce
 
 __all__ = ["check_order_key", "check_owner", "check_submission"]
 
+_LONGEST_ID = 256  # bits of an int
 _DEFAULTS = Submission(0, "", Side.BUY, 0)[5:]
 
 
@@ -34,11 +35,14 @@ def check_submission(order: Submission) -> None:
 
 
 def check_order_key(order_id: object) -> None:
-    """Raise InvalidOrderError unless the value is an int or a non-empty str."""
-    if type(order_id) is not int and not is_text(order_id):
-        raise InvalidOrderError(
-            "order_id", order_id, "an int or a non-empty str of valid Unicode", as_text("order_id", order_id)
-        )
+    """Raise InvalidOrderError unless the value is an int of at most 256 bits or a non-empty str.
+
+    Python cannot convert an int of thousands of digits to text, so such an id could not be shown or hashed.
+    """
+    is_id = order_id.bit_length() <= _LONGEST_ID if type(order_id) is int else is_text(order_id)
+    if not is_id:
+        allowed = f"an int of at most {_LONGEST_ID} bits or a non-empty str of valid Unicode"
+        raise InvalidOrderError("order_id", order_id, allowed, as_text("order_id", order_id))
 
 
 def check_owner(owner: object) -> None:

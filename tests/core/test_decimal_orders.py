@@ -96,6 +96,40 @@ def test_a_column_of_prices_or_amounts_is_converted_as_each_of_its_values(
             assert [getattr(order, field) for order in instrument.orders(table, rounding=way)] == expected
 
 
+magnitudes = st.integers(0, 61).flatmap(lambda bits: st.integers(2**bits, 2 ** (bits + 1)))
+
+
+@given(
+    sizes,
+    st.lists(st.tuples(magnitudes, st.just(0) | st.integers(-60, 60), st.integers(-3, 3)), min_size=1),
+    st.sampled_from(get_args(Rounding)),
+    st.integers(1, 3),
+)
+def test_a_column_of_floats_of_any_magnitude_is_converted_as_each_float(
+    size: str, numbers: list[tuple[int, int, int]], way: Rounding, times: int
+) -> None:
+    lot = Fraction(size)
+    values = [shifted(float((n + Fraction(percent, 100)) * lot), ulps) for n, percent, ulps in numbers]
+    values *= times
+    coin = Instrument("1", size)
+    expected = naive(coin.to_lots, values, off_lot=way)
+    table = {"order_id": list(range(len(values))), "amount": values, "price": [1] * len(values)}
+    if expected is None:
+        with pytest.raises(InvalidOrderError, match="amount in row "):
+            coin.orders(table, symbol="XYZ", side="bid", rounding=way)
+    else:
+        orders = coin.orders(table, symbol="XYZ", side="bid", rounding=way)
+        assert [order.amount for order in orders] == expected
+
+
+def test_a_column_with_the_float_that_is_nearest_to_a_lot_has_this_lot() -> None:
+    table = {"order_id": [1, 2], "amount": [6667001.51382875, 1.5], "price": [1, 1]}
+    coin = Instrument("1", "0.00000001")
+    for way in get_args(Rounding):
+        orders = coin.orders(table, symbol="XYZ", side="bid", rounding=way)
+        assert [order.amount for order in orders] == [666700151382875, 150000000]
+
+
 def rows(**replaced: object) -> Columns:
     """Return the columns of two orders, some of them replaced."""
     columns: Columns = {"order_id": [1, 2], "symbol": ["JPM", "JPM"], "side": ["ask", "bid"]}
@@ -147,6 +181,30 @@ def test_a_frame_without_rows_becomes_no_orders(frame: Callable[[Columns], Any])
     assert SHARE.orders(frame({field: [] for field in Order._fields})) == ()
 
 
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(
+    ("symbol", "side", "message"),
+    [
+        ("", "bid", "symbol must be a non-empty str of valid Unicode, not ''"),
+        (7, "bid", "symbol must be a non-empty str of valid Unicode, not 7"),
+        ("JPM", "xx", "side must be a Side or a key of sides .* not 'xx'"),
+        ("JPM", 2, "side must be a Side or a key of sides .* not 2"),
+    ],
+)
+def test_a_single_symbol_and_a_single_side_are_checked_even_without_rows(
+    symbol: Any, side: Any, message: str, count: int
+) -> None:
+    columns: Columns = {"order_id": [1, 2][:count], "amount": [1, 1][:count], "price": [1, 1][:count]}
+    with pytest.raises(InvalidOrderError, match=message):
+        SHARE.orders(columns, symbol=symbol, side=side)
+    with pytest.raises(InvalidOrderError, match=message):
+        SHARE.orders(columns | {"symbol": symbol, "side": side})
+
+
+def test_a_single_symbol_and_a_single_side_without_rows_become_no_orders() -> None:
+    assert SHARE.orders({"order_id": [], "amount": [], "price": []}, symbol="JPM", side="bid") == ()
+
+
 def test_a_side_follows_the_mapping_that_the_caller_passes() -> None:
     assert SHARE.orders(rows(side=["BUY", "SELL"])) == SHARE.orders(rows(side=["bid", "ask"]))
     assert SHARE.orders(rows(side=["BUY", "SELL"]), sides=Side.__members__) == ORDERS
@@ -179,6 +237,12 @@ def test_prices_and_amounts_between_two_units_are_rounded_as_requested() -> None
         ({"price": [float("nan")] * 2}, "price in row 0 must be present, not nan"),
         ({"price": [0.123, None]}, "price in row 1 must be present, not None"),
         ({"price": pd.Series([20.01, None], dtype="Float64")}, "price in row 1 must be present, not <NA>"),
+        ({"price": [Decimal("20.01"), Decimal("sNaN")]}, "price in row 1 must be present, not Decimal"),
+        ({"price": [20.01, Decimal("sNaN")]}, "price in row 1 must be present, not Decimal"),
+        ({"amount": [Decimal("sNaN")] * 2}, "amount in row 0 must be present, not Decimal"),
+        ({"order_id": [1, Decimal("sNaN")]}, "order_id in row 1 must be present, not Decimal"),
+        ({"symbol": ["JPM", Decimal("sNaN")]}, "symbol in row 1 must be present, not Decimal"),
+        ({"side": ["ask", Decimal("sNaN")]}, "side in row 1 must be present, not Decimal"),
         ({"price": [20.01, inf]}, "price in row 1 must be a finite number >= 0, not inf"),
         ({"price": [20.01, -0.01]}, "price in row 1 must be 0 or more, not -0.01"),
         ({"price": [20.01, 0.0]}, "price in row 1 must be at least 0.01, not 0.0"),

@@ -13,6 +13,7 @@ from sortedcontainers import SortedList
 
 import oms
 from oms import Order, OrderFill, OrderManagement, Side, Trade
+from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
 from support import strategies as our
 from support.html import Page
@@ -88,6 +89,16 @@ def test_one_order_in_one_book_is_counted_in_the_singular() -> None:
     assert repr(om) == "<OrderManagement: 1 order in 1 book>"
     om.add_orders(Order(n, "JPM", BUY, 20, 20 + n) for n in range(2, 12))
     assert page_of(om).rows[1][0] == "1 more level"
+
+
+def test_an_order_of_an_engine_that_waits_for_its_stop_price_is_counted() -> None:
+    engine = MatchingEngine()
+    engine.submit("stop", "JPM", BUY, 5, stop_price=110)
+    assert repr(engine) == "<MatchingEngine: 1 order in 0 books>"
+    assert page_of(engine).text == "MatchingEngine: 1 order in 0 books"
+    engine.submit("bid", "JPM", BUY, 5, 100)
+    assert repr(engine) == "<MatchingEngine: 2 orders in 1 book>"
+    assert dict(engine.__rich_repr__())["orders"] == len(engine) == 2
 
 
 def test_an_empty_book_is_displayed_as_zero_orders_in_zero_books() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from decimal import Context, Decimal, Inexact, Overflow, Rounded, localcontext
@@ -16,6 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oms import Instrument, InvalidArgumentError
+from oms.instrument import ratio
 from oms.models import MAX_INT
 from oms.size import ExactNumber, Rounding
 from support.strategies import NOT_INTS
@@ -140,14 +142,15 @@ def expected(value: float, size: str, way: Rounding) -> int | None:
     """Return the units of a float by the documented rule, or None if it must be rejected."""
     exact = Fraction(value) / Fraction(size)
     difference = abs(exact - round(exact))
-    if difference <= exact / 10**9 and difference <= Fraction(1, 100):
+    is_nearest_float = float(round(exact) * Fraction(size)) == value
+    if difference <= exact / 10**9 and (difference <= Fraction(1, 100) or is_nearest_float):
         return round(exact)
     return None if way == "raise" else WAYS[way](exact)
 
 
 near_ticks = st.builds(
     lambda ticks, size, ulps: (size, nudged(ticks * float(size), ulps)),
-    st.integers(0, 10**12),
+    st.integers(0, 10**12) | st.integers(10**12, 2**62),
     sizes,
     st.integers(-20, 20),
 )
@@ -176,7 +179,7 @@ def test_a_float_is_converted_as_its_exact_value_says(case: tuple[str, float], w
         instrument.to_ticks(value, off_tick="raise")
 
 
-@given(sizes, st.integers(0, 10**13))
+@given(sizes, st.integers(0, 10**13) | st.integers(10**13, 2**52))
 def test_the_float_that_is_nearest_to_a_tick_is_this_tick_with_every_rounding(size: str, ticks: int) -> None:
     instrument = Instrument(size)
     value = float(instrument.price_text(ticks))
@@ -188,6 +191,29 @@ def test_a_float_does_not_lose_a_tick_as_truncation_does() -> None:
     assert int(20.40 * 100) == 2039
     assert {share.to_ticks(20.40, off_tick=way) for way in get_args(Rounding)} == {2040}
     assert {share.to_ticks(0.1 + 0.2, off_tick=way) for way in get_args(Rounding)} == {30}
+
+
+@pytest.mark.parametrize("way", get_args(Rounding))
+def test_a_large_float_that_is_nearest_to_a_lot_is_this_lot_although_it_differs_by_2_percent_of_a_lot(
+    way: Rounding,
+) -> None:
+    coin = Instrument("1", "0.00000001")
+    value = 6667001.51382875
+    assert abs(Fraction(value) - Fraction("6667001.51382875")) > Fraction(coin.lot) / 100
+    assert coin.to_lots(value, off_lot=way) == 666700151382875
+    beside = nextafter(value, 0)
+    if way == "raise":
+        with pytest.raises(InvalidArgumentError, match=r"such as 6667001\.51382874 or 6667001\.51382875"):
+            coin.to_lots(beside, off_lot=way)
+    else:
+        assert coin.to_lots(beside, off_lot=way) == 666700151382875 - (way == "down")
+
+
+def test_a_long_float_of_numpy_that_is_only_rounded_to_a_lot_is_not_this_lot() -> None:
+    value = np.longdouble("6667001.5138287502")
+    assert float(value) == 6667001.51382875
+    if np.finfo(np.longdouble).nmant > 52:  # on some platforms, it has the precision of a float
+        assert Instrument("1", "0.00000001").to_lots(value, off_lot="up") == 666700151382876  # type: ignore[call-overload] # a scalar
 
 
 def test_a_large_float_that_is_half_way_between_two_lots_is_not_mistaken_for_a_whole_number() -> None:
@@ -390,6 +416,53 @@ def test_only_integers_of_zero_or_more_are_converted_to_text(value: int) -> None
             write(value)
 
 
+@pytest.mark.parametrize("value", NOT_INTS)
+@pytest.mark.parametrize("method", ["show_price", "show_amount", "show_total", "show_money"])
+def test_only_integers_are_shown_as_text(method: str, value: object) -> None:
+    with pytest.raises(InvalidArgumentError, match="must be an int, not "):
+        getattr(Instrument("0.01"), method)(value)
+
+
+@pytest.mark.parametrize("value", NOT_INTS)
+def test_an_average_is_that_of_an_integer_of_at_least_one_lot(value: int) -> None:
+    share = Instrument("0.01")
+    with pytest.raises(InvalidArgumentError, match="total must be an int, not "):
+        share.show_average(value, 1)
+    for lots in (value, 0, -1):
+        with pytest.raises(InvalidArgumentError, match="lots must be an int >= 1, not "):
+            share.show_average(2040, lots)
+
+
+@pytest.mark.parametrize("value", NOT_INTS)
+def test_a_ratio_is_that_of_two_integers_with_a_number_of_decimals(value: int) -> None:
+    with pytest.raises(InvalidArgumentError, match="numerator must be an int, not "):
+        ratio(value, 1, 2)
+    for denominator in (value, 0, -3):
+        with pytest.raises(InvalidArgumentError, match="denominator must be an int >= 1, not "):
+            ratio(2, denominator, 2)
+    for decimals in (value, -1):
+        with pytest.raises(InvalidArgumentError, match="decimals must be an int >= 0, not "):
+            ratio(2, 3, decimals)
+
+
+@pytest.mark.parametrize("value", [-1, 41, *NOT_INTS])
+def test_a_number_of_decimals_is_an_integer_from_0_to_40(value: int) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"price must be an int in 0\.\.40, not "):
+        Instrument.of_decimals(value, 2)
+    with pytest.raises(InvalidArgumentError, match=r"amount must be an int in 0\.\.40, not "):
+        Instrument.of_decimals(2, value)
+
+
+def test_the_sizes_of_0_and_of_40_decimals_are_exact() -> None:
+    assert Instrument.of_decimals(0, 40) == Instrument("1", f"0.{'0' * 39}1")
+
+
+@pytest.mark.parametrize("value", [5, None, "0.01", ("0.01", "1"), Instrument])
+def test_only_an_instrument_is_compared_for_the_finer_sizes(value: Instrument) -> None:
+    with pytest.raises(InvalidArgumentError, match="other must be an Instrument, not "):
+        Instrument("0.01").finer(value)
+
+
 @given(sizes, st.integers(-(10**20), 10**20), st.integers(1, 10**12))
 def test_the_text_for_people_is_exact_and_averages_are_correctly_rounded(
     size: str, total: int, lots: int
@@ -408,6 +481,23 @@ def test_instruments_are_compared_by_value_and_can_be_pickled() -> None:
     one = Instrument("0.5", "0.001")
     assert pickle.loads(pickle.dumps(one)) == one == Instrument("0.5", "0.001") != Instrument("0.50")  # noqa: S301 - our own
     assert len({one, Instrument("0.5", "0.001")}) == 1
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_pickle_protocol_preserves_an_instrument_that_was_used(protocol: int) -> None:
+    one = Instrument("0.05", "0.001", name="JPM", currency="USD", price_decimals=4)
+    assert one.show_price(one.to_ticks("20.05")) == "20.0500"
+    other = pickle.loads(pickle.dumps(one, protocol))  # noqa: S301 - our own
+    assert other == one
+    assert repr(other) == repr(one)
+    assert (other.to_ticks("20.05"), other.show_price(401), other.to_lots("1.5")) == (401, "20.0500", 1500)
+
+
+def test_a_pickle_of_an_instrument_contains_its_fields_only() -> None:
+    one = Instrument("0.01")
+    assert one.to_ticks("1") == 100
+    assert set(one.__getstate__()) == {"tick_size", "lot_size", "name", "currency", "price_decimals"}
+    assert copy.deepcopy(one) == copy.copy(one) == one
 
 
 def test_the_description_of_an_instrument_shows_its_sizes_as_they_were_passed() -> None:

@@ -298,6 +298,10 @@ ORDERS: list[tuple[Callable[[], object], str]] = [
         "side in row 0 must be a Side or a key of sides ('buy', 1), not 'hold' (str)",
     ),
     (
+        lambda: SHARE.orders(DECIMALS | {"side": "hold"}, sides={"buy": Side.SELL, 1: Side.SELL}),
+        "side must be a Side or a key of sides ('buy', 1), not 'hold' (str)",
+    ),
+    (
         lambda: SHARE.orders(DECIMALS, symbol="JPM"),
         "symbol must be None, because `columns` has a column 'symbol', not 'JPM' (str)",
     ),
@@ -526,6 +530,19 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     (
         lambda: Instrument("0.01").to_ticks("92233720368547758.08"),
         "price must be at most 92233720368547758.07, not '92233720368547758.08' (str)",
+    ),
+    (
+        lambda: Instrument("0.01").show_price(2040.5),  # type: ignore[arg-type] # the mistake
+        "ticks must be an int, not 2040.5 (float)",
+    ),
+    (lambda: Instrument().show_average(20, 0), "lots must be an int >= 1, not 0 (int)"),
+    (
+        lambda: Instrument.of_decimals(np.int64(2), 0),  # type: ignore[arg-type] # the mistake
+        f"price must be an int in 0..40, not np.int64(2) (int64); convert with int(price){INT}",
+    ),
+    (
+        lambda: Instrument("0.01").finer(5),  # type: ignore[arg-type] # the mistake
+        "other must be an Instrument, not 5 (int)",
     ),
     (lambda: Instrument().amount_text(-1), "lots must be an int >= 0, not -1 (int)"),
     (
@@ -978,10 +995,36 @@ def engine() -> MatchingEngine:
     return engine
 
 
-KEY = "order_id must be an int or a non-empty str of valid Unicode"
+def load_the_state_of_another_class() -> None:
+    MatchingEngine().__setstate__(OrderManagement().__getstate__())
+
+
+def set_an_instrument_after_a_trade() -> None:
+    other = engine()
+    other.set_instrument("JPM", CENT)
+    other.submit("b", "JPM", Side.BUY, 5, 101)
+    other.cancel_all()
+    other.set_instrument("JPM", Instrument("0.1"))
+
+
+KEY = "order_id must be an int of at most 256 bits or a non-empty str of valid Unicode"
 OWNER = "owner must be a non-empty str of valid Unicode, or None"
 EXPIRES = "expires must be a time for GTD orders, and None for all others"
 ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
+    (
+        load_the_state_of_another_class,
+        InvalidArgumentError,
+        "state must be the state of an object of the same class, OrderManagement or MatchingEngine, "
+        r"not {'books': (0, 1, (), (), b'\x17\xe7\xb...\x0c:\x98\x0f'), 'own': {}} (dict)",
+    ),
+    (
+        set_an_instrument_after_a_trade,
+        InvalidArgumentError,
+        "instrument must be an Instrument with tick_size '0.01' and lot_size '1' "
+        "while 'JPM' has open orders or has traded, "
+        "not Instrument(tick_size='0.1', lot_size='1') (Instrument); "
+        "before the first trade, cancel the open orders; after it, use a new MatchingEngine",
+    ),
     (
         lambda: MatchingEngine(self_trade_prevention="NONE"),  # type: ignore[arg-type] # the mistake
         InvalidArgumentError,
@@ -990,6 +1033,7 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
     (submit(order_id="a"), DuplicateOrderError, "order id 'a' is already taken"),
     (lambda: engine().cancel("b"), OrderNotFoundError, "no order with id 'b' is resting"),
     (submit(order_id=1.5), InvalidOrderError, f"{KEY}, not 1.5 (float)"),
+    (submit(order_id=10**5000), InvalidOrderError, f"{KEY}, not an int of 16610 bits (int)"),
     (submit(order_id="\ud800"), InvalidOrderError, f"{KEY}, not '\\ud800' (str)"),
     (submit(order_id=b"a"), InvalidOrderError, f"{KEY}, not b'a' (bytes); convert with order_id.decode()"),
     (submit(owner=7), InvalidOrderError, f"{OWNER}, not 7 (int)"),

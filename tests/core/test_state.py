@@ -22,6 +22,7 @@ from oms import (
     Side,
     Snapshot,
 )
+from oms.matching import MatchingEngine
 from support import strategies as our
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -230,6 +231,29 @@ def test_a_damaged_pickle_or_one_of_another_version_raises_an_error_and_adds_no_
     with pytest.raises(InvalidArgumentError, match="state must be an undamaged state"):
         om.__setstate__(state)
     assert om.orders() == ()
+
+
+def engine_with_two_orders() -> MatchingEngine:
+    """Return an engine with an order in the book and a waiting stop order."""
+    engine = MatchingEngine()
+    engine.submit("ask", "JPM", SELL, 5, 101)
+    engine.submit("stop", "JPM", BUY, 5, stop_price=110)
+    return engine
+
+
+@pytest.mark.parametrize("kinds", [(OrderManagement, MatchingEngine), (MatchingEngine, OrderManagement)])
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_the_state_of_another_class_raises_an_error_and_adds_no_orders(
+    kinds: tuple[type[OrderManagement | MatchingEngine], ...], is_empty: bool
+) -> None:
+    source: OrderManagement | MatchingEngine = kinds[0]()
+    if not is_empty:
+        source = make(ONE, TWO) if kinds[0] is OrderManagement else engine_with_two_orders()
+    target = kinds[1].__new__(kinds[1])
+    with pytest.raises(InvalidArgumentError, match="state must be the state of an object of the same class"):
+        target.__setstate__(source.__getstate__())
+    target._check()
+    assert target.state_hash() == kinds[1]().state_hash()
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from random import Random
 
@@ -247,6 +248,33 @@ def test_ints_and_strs_are_different_ids_and_any_of_them_works() -> None:
         engine.submit(key, "JPM", SELL, 1, 101)
     assert ids(engine, SELL) == keys
     assert [fill[0] for fill in sweep(engine, len(keys))] == keys
+
+
+@pytest.mark.parametrize("order_id", [2**256 - 1, 1 - 2**256])
+def test_the_longest_ints_are_ids_that_can_be_hashed_pickled_and_shown(order_id: int) -> None:
+    engine = MatchingEngine()
+    engine.submit(order_id, "JPM", SELL, 2, 101)
+    other = pickle.loads(pickle.dumps(engine))  # noqa: S301  # our own bytes
+    assert other.state_hash() == engine.state_hash()
+    assert str(order_id) in repr(other.order(order_id))
+    assert sweep(other, 2) == [(order_id, 2, 101)]
+
+
+@pytest.mark.parametrize("order_id", [2**256, -(2**256), 10**5000], ids=int.bit_length)
+def test_a_longer_int_is_not_an_id(order_id: int) -> None:
+    engine = MatchingEngine()
+    for call in (
+        lambda: engine.submit(order_id, "JPM", SELL, 2, 101),
+        lambda: engine.replace(order_id, amount=1),
+        lambda: engine.reduce(order_id, 1),
+        lambda: engine.cancel(order_id),
+        lambda: engine.order(order_id),
+        lambda: engine.queue_ahead(order_id),
+    ):
+        with pytest.raises(InvalidOrderError, match="an int of at most 256 bits or a non-empty str"):
+            call()
+    assert order_id not in engine
+    assert engine.last_sequence == 0
 
 
 def test_an_order_cannot_be_reduced_to_nothing() -> None:

@@ -130,10 +130,34 @@ def test_an_instrument_whose_size_would_change_is_rejected_while_orders_are_rest
     engine.set_instrument("XYZ", Instrument("0.01"))
     for stop_price in (None, 105):  # an order that rests, and one that waits
         engine.submit("buyer", "XYZ", BUY, 5, 100, stop_price=stop_price)
-        with pytest.raises(InvalidArgumentError, match="cancel these orders first"):
+        with pytest.raises(InvalidArgumentError, match="before the first trade, cancel the open orders"):
             engine.set_instrument("XYZ", Instrument("0.001"))
         engine.cancel("buyer")
     engine.set_instrument("XYZ", Instrument("0.001"))
+
+
+def test_an_instrument_whose_size_would_change_is_rejected_after_a_trade_that_was_not_rolled_back(
+    engine: MatchingEngine,
+) -> None:
+    cent, mill = Instrument("0.01"), Instrument("0.001")
+    engine.set_instrument("XYZ", cent)
+    with engine.what_if():
+        trade_once(engine, "XYZ")
+    engine.set_instrument("XYZ", mill)
+    trade_once(engine, "XYZ")
+    for each in (engine, engine.copy()):
+        with pytest.raises(InvalidArgumentError, match="after it, use a new MatchingEngine"):
+            each.set_instrument("XYZ", cent)
+        assert (each.last_price("XYZ"), each.instrument("XYZ")) == (100, mill)
+    engine.set_instrument("XYZ", Instrument("0.0010", currency="USD"))  # the same sizes
+    engine.set_instrument("ABC", cent)
+    engine.set_instrument("ABC", mill)
+
+
+def trade_once(engine: MatchingEngine, symbol: str) -> None:
+    """Let two orders trade at 100, so that no order of the symbol stays open."""
+    engine.submit("buyer", symbol, BUY, 5, 100)
+    engine.submit("seller", symbol, SELL, 5, 100)
 
 
 # ---------------------------------------------------------------------- transactions
