@@ -23,7 +23,7 @@ export class Form {
     return number;
   }
 
-  // Shows the unit of a field in its label, and offers a keyboard for decimals if the field may contain them.
+  // Shows the unit of a field in its label, and asks for a keyboard for decimals if the field may contain them.
   showUnit(name, label, unit, hasDecimals) {
     const field = this.element.elements[name];
     field.labels[0].textContent = labeled(label, unit);
