@@ -110,13 +110,16 @@ class LevelReplay:
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
     def _run(self) -> Iterator[Outcome]:
-        clock = ReplayClock()
+        clock, ledger = ReplayClock(), self.feed.om._ledger
         for message in self._messages:
-            with clock.during(self.feed.om) as shown:
+            try:
+                shown = clock.begin(ledger)
                 shown.time = message.time or shown.time  # 0 if the message has no time
                 outcome = self.feed.apply(message)
                 if self._recorder is not None:
                     self._record(self._recorder, message)
+            finally:
+                clock.end(ledger)
             yield outcome
         if not self.feed.symbols:
             raise FeedError(self._capture.path, None, self._why_no_book())
