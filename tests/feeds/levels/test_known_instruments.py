@@ -190,3 +190,12 @@ def test_a_conversion_that_is_rolled_back_around_an_update_makes_the_book_stale_
         assert not feed.apply(book(asks={"1.4": "7"})).applied
     assert feed.apply(book(snapshot=True, asks={"1.2": "5"})).applied
     assert feed.apply(book(asks={"1.4": "7"})).applied
+
+
+def test_a_later_snapshot_that_reduces_the_tick_and_is_rolled_back_makes_the_book_stale() -> None:
+    om, feed = followed()
+    assert feed.apply(book(asks={"1.4": "7"})).applied
+    with om.what_if():
+        assert feed.apply(book(snapshot=True, asks={"1.25": "5"})).applied
+    assert om.instrument("X") == DIME
+    assert not feed.apply(book(asks={"1.4": "7"})).applied
