@@ -394,3 +394,14 @@ def test_an_instrument_whose_sizes_are_not_other_ones_does_not_stop_a_replay(
     om.convert_orders("X", CENT)
     with pytest.raises(FeedError, match="row 4: the tick size"):
         next(steps)
+
+
+def test_an_instrument_that_is_rolled_back_does_not_stop_a_replay() -> None:
+    om = OrderManagement()
+    run = Replay([NEW, *(about(Kind.REDUCED, 1, row=row) for row in (2, 3))], om, symbol="X")
+    steps = iter(run)
+    next(steps)
+    with om.what_if():
+        om.set_instrument("X", DIME)
+        next(steps)
+    assert [messages[0].row for messages in steps] == [3]
