@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from oms.clock import Clock
+from oms.ledger import Ledger
 from oms.management import OrderManagement
 
 __all__ = ["ReplayClock"]
@@ -14,8 +15,11 @@ __all__ = ["ReplayClock"]
 class ReplayClock:
     """A clock that shows `time`, which a replay sets before each message, in nanoseconds since 1970.
 
-    Each replay sets a ReplayClock automatically. To read the recording's time, set your own ReplayClock as
-    the clock of the books before the replay. Several replays into the same books share the clock.
+    Each replay sets a ReplayClock during each of its steps, and then restores the clock of the books. If you
+    iterate over a replay, your own changes between two steps have the time of your clock. To give them the
+    recording's time, or to read it, set a ReplayClock as the clock of the books before the replay. Replays
+    use this clock and leave it in place. `replay` and `replay_levels` show the recording's time to the
+    functions that they call, too.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message, replay
@@ -35,30 +39,43 @@ class ReplayClock:
 
     def __init__(self, time: int = 0) -> None:
         self.time = time
-        self._replays = 0  # the number of running replays that use this clock
-        self._before: Clock | None = self  # the clock to restore after the last of them
+        self._before: Clock | None = None  # the clock to restore
 
     def __call__(self) -> int:
         """Return the time of the latest message."""
         return self.time
 
-    @classmethod
-    @contextmanager
-    def of(cls, om: OrderManagement) -> Generator[ReplayClock]:
-        """Give the events of `om` the time of a recording. Afterward, restore the clock.
+    def begin(self, ledger: Ledger) -> ReplayClock:
+        """Make this the clock of the books, unless their clock is a ReplayClock. Return their clock. O(1)."""
+        with ledger.lock:
+            before = ledger.clock
+            if isinstance(before, ReplayClock):
+                return before
+            self._before = before
+            ledger.clock = self
+            return self
 
-        If another replay is running, use its clock. The last replay to end restores the clock from before the
-        first one. If the clock was replaced in the meantime, nothing is restored.
-        """
-        clock = om.clock
-        if not isinstance(clock, ReplayClock):
-            before, clock = clock, cls()
-            clock._before = before
-            om.clock = clock
-        clock._replays += 1
+    def end(self, ledger: Ledger) -> None:
+        """Restore the clock that `begin` replaced, unless another clock has been set since then. O(1)."""
+        with ledger.lock:
+            if ledger.clock is self:
+                ledger.clock = self._before
+
+    @contextmanager
+    def ended_in(self, ledger: Ledger) -> Generator[None]:
+        """End after the `with` block, in which `begin` and `end` are called for each step."""
         try:
-            yield clock
+            yield
         finally:
-            clock._replays -= 1
-            if not clock._replays and om.clock is clock:
-                om.clock = clock._before
+            self.end(ledger)
+
+    @contextmanager
+    def during(self, om: OrderManagement) -> Generator[ReplayClock]:
+        """Begin, and end after the `with` block, also after an exception. Do not yield from the block.
+
+        A generator that is not run to its end would keep the clock in the books.
+        """
+        try:
+            yield self.begin(om._ledger)
+        finally:
+            self.end(om._ledger)

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from oms import InvalidArgumentError, InvalidOrderError, Order, OrderManagement, Side
+from oms import Instrument, InvalidArgumentError, InvalidOrderError, Order, OrderManagement, Side
 from oms.feeds import FeedError, Kind, Message, Replay, Unknown, UnknownOrderError, lobster, replay
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -359,3 +359,49 @@ def test_a_bad_row_stops_the_replay_after_all_earlier_events(
 def test_events_that_leave_the_book_crossed_are_counted() -> None:
     messages = [NEW, about(Kind.SUBMITTED, 1, order_id=8, side=SELL), about(Kind.HALT), about(Kind.DELETED)]
     assert replay(messages, OrderManagement(), symbol="X").crossed == 2
+
+
+DIME, CENT = Instrument("0.1", "1"), Instrument("0.01", "1")
+
+
+@pytest.mark.parametrize("is_listened", [False, True])
+@pytest.mark.parametrize("kind", [Kind.REDUCED, Kind.SUBMITTED, Kind.EXECUTED])
+def test_other_sizes_during_a_replay_stop_it_before_it_mixes_units(kind: Kind, is_listened: bool) -> None:
+    om = OrderManagement(instruments={"X": DIME})
+    if is_listened:
+        om.subscribe(lambda _: None)
+    run = Replay([NEW, about(kind, 1, row=2, order_id=7 + (kind is Kind.SUBMITTED))], om, symbol="X")
+    next(iter(run))
+    om.convert_orders("X", CENT)
+    before = om.state_hash()
+    with pytest.raises(FeedError, match=r"row 2: the tick size and lot size of 'X' were 0\.1 and 1 before"):
+        list(run)
+    assert om.state_hash() == before
+
+
+@pytest.mark.parametrize("known", [None, DIME])
+def test_an_instrument_whose_sizes_are_not_other_ones_does_not_stop_a_replay(
+    known: Instrument | None,
+) -> None:
+    om = OrderManagement(instruments={} if known is None else {"X": known})
+    run = Replay([NEW, *(about(Kind.REDUCED, 1, row=row) for row in (2, 3, 4))], om, symbol="X")
+    steps = iter(run)
+    next(steps)
+    om.set_instrument("X", Instrument("0.10", "1", currency="USD"))
+    next(steps)
+    om.set_instrument("Y", CENT)
+    next(steps)
+    om.convert_orders("X", CENT)
+    with pytest.raises(FeedError, match="row 4: the tick size"):
+        next(steps)
+
+
+def test_an_instrument_that_is_rolled_back_does_not_stop_a_replay() -> None:
+    om = OrderManagement()
+    run = Replay([NEW, *(about(Kind.REDUCED, 1, row=row) for row in (2, 3))], om, symbol="X")
+    steps = iter(run)
+    next(steps)
+    with om.what_if():
+        om.set_instrument("X", DIME)
+        next(steps)
+    assert [messages[0].row for messages in steps] == [3]

@@ -22,7 +22,8 @@ Invariants, whenever `apply` has returned:
   price. The order has the level's price and amount, and it keeps its id as long as the level exists. If
   someone else trades against the order or removes it, the next update to its level restores it.
 - A book has one tick size and one lot size at a time. Only a snapshot can reduce them, because the levels are
-  stored in ticks and lots.
+  stored in ticks and lots. If the sizes of the symbol's instrument in the OrderManagement become different,
+  the next update makes the book stale.
 
 If `apply` raises an exception, the book is stale, and the orders may not match the levels. Each `BookSide`
 remembers the prices of all changed levels until their orders have changed too, so the next snapshot corrects
@@ -77,7 +78,9 @@ class LevelBook:
         self._restores_zeros = False
         self._rule = rule
         self._asks, self._bids = BookSide(ASK, rule), BookSide(BID, rule)
+        self._om = om
         self._orders = LevelOrders(om, symbol, new_ids)
+        self._known: Instrument | None = None  # an instrument of the books that has the sizes of this one
         self.symbol = symbol
         self.instrument = instrument
         self.tally = LevelTally()
@@ -108,12 +111,13 @@ class LevelBook:
             self.tally.ignored += 1
             return False
         before = self.instrument
-        problem = self._gap(message) or self._change_and_verify(message)
+        problem = self._resized(message) or self._gap(message) or self._change_and_verify(message)
         if problem is not None:
             self.instrument = before
             self._become_stale(problem)
             return False
         if message.snapshot:
+            self._known = None
             self.tally.finer_ticks += self.last is not None and self.instrument != before
             self._next_instrument = self.instrument
         # If changing the orders fails, this stays the reason why the book is stale.
@@ -124,6 +128,27 @@ class LevelBook:
         self.last = message
         self._count_crossed()
         return True
+
+    def _resized(self, message: BookMessage) -> str | None:
+        """Return a description of the problem if the books now have another size for the symbol. O(1).
+
+        The levels, and the prices and amounts of the update, are in the ticks and lots of this book. The next
+        snapshot then uses sizes that fit both.
+        """
+        if message.snapshot:
+            return None
+        known = self._om._books.instruments.get(self.symbol)
+        if known is self._known:
+            return None
+        own = self.instrument
+        if known is not None and (known.tick, known.lot) != (own.tick, own.lot):
+            self.expect(known)
+            return (
+                f"row {message.row} is in ticks of {own.tick_size} and lots of {own.lot_size}, but the books "
+                f"now have ticks of {known.tick_size} and lots of {known.lot_size} for {self.symbol!r}"
+            )
+        self._known = known
+        return None
 
     def _gap(self, message: BookMessage) -> str | None:
         last, number = self._sequence, message.sequence

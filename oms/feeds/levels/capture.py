@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn, TypeVar, cast
 from oms.feeds.levels.checksums import ChecksumRule
 from oms.feeds.levels.messages import LevelMessage, Translator, UnsupportedChannelError
 from oms.feeds.text_file import Streamed, TextFile
-from oms.models import check_symbol
+from oms.models import MAX_INT, check_symbol
 
 __all__ = ["Capture", "LONGEST_LINE", "UNREADABLE", "parsed", "sent_in", "unwrapped"]
 
@@ -129,6 +129,8 @@ def _content(
         messages = list(translator.translate(sent, row, time))
         for message in messages:
             check_symbol(message.symbol)
+            if not 0 <= message.time <= MAX_INT:  # no event can have this time
+                return UNREADABLE
     except UnsupportedChannelError as error:
         return error
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):

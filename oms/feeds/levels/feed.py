@@ -60,6 +60,12 @@ class LevelFeed:
     prices or amounts that are not multiples of the tick or lot in `instruments`, the book stays stale. With
     `checksums="ignore"`, wrong checksums are counted but do not make the book stale.
 
+    If you change a size of a symbol in `om`, for example with `convert_orders`, its book becomes stale at the
+    next update. The next snapshot repairs it. Do not call `apply` inside a what-if or a transaction that is
+    rolled back. The rollback restores the earlier orders, but the feed keeps its later levels and order ids.
+    If the rollback changes a size of the symbol's instrument, the next update makes the book stale.
+    Otherwise, the feed does not detect the rollback.
+
     The feed's order ids start at `first_order_id`. A level that reappears gets a new id. Use different ids
     for your own orders. Each message is one transaction. When a book becomes stale, its orders are removed
     from `om`, so that no price is ever computed from wrong data.

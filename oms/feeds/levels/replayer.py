@@ -38,7 +38,8 @@ def replay_levels(
 ) -> LevelReport:
     r"""Apply every message in a capture to the books of its symbols, and return a report.
 
-    After each message, `on_message` is called with `om` and the outcome. The other arguments are the same as
+    After each message, `on_message` is called with `om` and the outcome. During this call, the clock of `om`
+    still shows the time of the capture. The other arguments are the same as
     for `LevelReplay`, and so are the exceptions. Each message takes O(k log n + d) for k levels in the
     message, d levels covered by the checksum, and n levels in the book (up to about 10,000).
 
@@ -59,9 +60,10 @@ def replay_levels(
 
     """
     run = LevelReplay(capture, om, instruments=instruments, recorder=recorder, checksums=checksums)
-    for outcome in run:
-        if on_message is not None:
-            on_message(om, outcome)
+    with ReplayClock().during(om):
+        for outcome in run:
+            if on_message is not None:
+                on_message(om, outcome)
     return run.report()
 
 
@@ -72,7 +74,7 @@ class LevelReplay:
     is first read once, and `find_instruments` determines the instruments. The messages of a capture of up to
     two million characters are kept in memory. A larger capture is read twice. `recorder` samples the books
     and trades. `checksums` is the same as for `LevelFeed`. During the replay, `feed[symbol]` returns the
-    state of a book, and the clock of `om` shows the time of the capture (see ReplayClock).
+    state of a book. During each step, the clock of `om` shows the time of the capture (see ReplayClock).
     """
 
     def __init__(
@@ -108,13 +110,17 @@ class LevelReplay:
         return LevelReport(self.feed.reports(), dict(passed_over), dict(first_rows))
 
     def _run(self) -> Iterator[Outcome]:
-        with ReplayClock.of(self.feed.om) as clock:
-            for message in self._messages:
-                clock.time = message.time or clock.time  # 0 if the message has no time
+        clock, ledger = ReplayClock(), self.feed.om._ledger
+        for message in self._messages:
+            try:
+                shown = clock.begin(ledger)
+                shown.time = message.time or shown.time  # 0 if the message has no time
                 outcome = self.feed.apply(message)
                 if self._recorder is not None:
                     self._record(self._recorder, message)
-                yield outcome
+            finally:
+                clock.end(ledger)
+            yield outcome
         if not self.feed.symbols:
             raise FeedError(self._capture.path, None, self._why_no_book())
 

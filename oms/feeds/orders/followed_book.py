@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from oms.direct_books import BestLevel, DirectBooks
 from oms.errors import DuplicateOrderError, InvalidOrderError
-from oms.feeds.errors import UnknownOrderError
+from oms.feeds.errors import FeedError, UnknownOrderError
 from oms.feeds.orders.messages import Kind, MessageRow
 from oms.feeds.orders.own_orders import OwnOrders
 from oms.feeds.orders.seeding import Seeds
@@ -34,17 +34,18 @@ _YOURS = "the id belongs to one of your own orders"
 class FollowedBook:
     """The two books of one symbol in an OrderManagement, updated by messages.
 
-    `raise_in` is the path that an UnknownOrderError names. If it is None, unknown orders are only counted.
+    `path` is the path that an error names. Unless `raises` is True, unknown orders are only counted.
     """
 
     def __init__(
-        self, om: OrderManagement, symbol: str, seeds: Seeds, tally: Tally, raise_in: str | None
+        self, om: OrderManagement, symbol: str, seeds: Seeds, tally: Tally, path: str, *, raises: bool
     ) -> None:
         self._om = om
         self._symbol = symbol
         self._seeds = seeds
         self._tally = tally
-        self._raise_in = raise_in
+        self._path, self._raises = path, raises
+        self._instrument = om.instruments.get(symbol)
         self._books = DirectBooks(om, symbol)
         self._ledger = self._books.ledger
         self._recorded: dict[int, OrderRow] = {}
@@ -103,9 +104,11 @@ class FollowedBook:
     def apply(self, message: MessageRow) -> None:
         """Apply a message other than an execution. O(log n) for n resting orders.
 
-        Raise UnknownOrderError if the order is unknown and `raise_in` is set.
+        Raise UnknownOrderError if the order is unknown and `raises` is True. Raise FeedError if the tick size
+        or lot size of the symbol has changed.
         """
         if self._ledger.version != self._books.expected_version:
+            self._check_sizes(message[0])
             self._own.refresh()
         action = self._actions.get(message[2])
         if action is not None:
@@ -166,12 +169,13 @@ class FollowedBook:
 
     # ------------------------------------------------------------------ executions of one sweep
 
-    def fills_of(self, executions: Iterable[MessageRow]) -> list[OrderFill]:
+    def fills_of(self, executions: Sequence[MessageRow]) -> list[OrderFill]:
         """Return the fills that can be applied to the book, and count the rejected executions.
 
         This does not change the amounts of recorded orders. Raise UnknownOrderError if an order is unknown
-        and `raise_in` is set.
+        and `raises` is True. Raise FeedError if the tick size or lot size of the symbol has changed.
         """
+        self._check_sizes(executions[0][0])
         self._own.refresh()
         remaining: dict[int, int] = {}
         fills: list[OrderFill] = []
@@ -286,10 +290,8 @@ class FollowedBook:
         reason = self._absent.get(order_id)
         if reason is not None:
             self._reject(reason, row)
-        elif self._raise_in is not None:
-            raise UnknownOrderError(
-                self._raise_in, row, f"order {order_id} is {kind} but was never submitted"
-            )
+        elif self._raises:
+            raise UnknownOrderError(self._path, row, f"order {order_id} is {kind} but was never submitted")
         else:
             self._tally.unknown.add(order_id)
 
@@ -326,6 +328,24 @@ class FollowedBook:
             if not isinstance(absent, OrderedDict):
                 self._absent = absent = OrderedDict(absent)
             absent.popitem(last=False)
+
+    def _check_sizes(self, row: int) -> None:
+        """Raise FeedError if the tick size or lot size of the symbol has changed. O(1).
+
+        Otherwise, the prices and amounts of later messages would be in other units than the books.
+        """
+        known, before = self._om._books.instruments.get(self._symbol), self._instrument
+        if known is before:
+            return
+        if known is not None:
+            if before is not None and (known.tick, known.lot) != (before.tick, before.lot):
+                problem = (
+                    f"the tick size and lot size of {self._symbol!r} were {before.tick_size} and "
+                    f"{before.lot_size} before, and are now {known.tick_size} and {known.lot_size}; do not "
+                    "change them during a replay"
+                )
+                raise FeedError(self._path, row, problem)
+            self._instrument = known
 
     def _reject(self, reason: str, row: int) -> None:
         self._tally.rejections.add(reason, row)

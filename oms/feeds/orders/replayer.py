@@ -6,14 +6,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from math import inf
 from typing import Literal, get_args
 
 from oms.errors import InvalidArgumentError
+from oms.feeds.errors import FeedError
 from oms.feeds.orders.book_check import BookCheck
 from oms.feeds.orders.followed_book import FollowedBook
 from oms.feeds.orders.maker_check import MakerCheck
-from oms.feeds.orders.messages import Kind, Message, MessageRow, new_message, rows_of
+from oms.feeds.orders.messages import Kind, Message, MessageRow, Recording, new_message, rows_of
 from oms.feeds.orders.report import Report
 from oms.feeds.orders.seeding import Seeds, find_seeds
 from oms.feeds.orders.sweep import best_levels_during, runs
@@ -49,9 +49,10 @@ def replay(
     """Apply every message in a recording to the books of `symbol`, and return a report.
 
     After each event, `on_event` is called with the event's messages: either one message, or all messages of a
-    sweep. `recorder` samples the books after each event and records every execution. The other arguments are
-    the same as for `Replay`, and so are the exceptions: FeedError, UnknownOrderError, and
-    InvalidArgumentError. O(m log n) for m messages and n resting orders.
+    sweep. During this call, the clock of `om` still shows the time of the recording. `recorder` samples the
+    books after each event and records every execution. The other arguments are the same as for `Replay`, and
+    so are the exceptions: FeedError, UnknownOrderError, and InvalidArgumentError. O(m log n) for m messages
+    and n resting orders.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -79,14 +80,22 @@ def replay(
     if recorder is not None:
         recorder.begin(symbol, getattr(recording, "units", TICKS_AND_LOTS))
     with closing(run):
-        if recorder is None and on_event is None:
-            deque(run._steps, maxlen=0)  # creates no Message objects
-        for messages in run:
-            if recorder is not None:
-                _record(recorder, om, symbol, messages)
-            if on_event is not None:
-                on_event(messages)
+        run._start()  # the orders that it adds have the time of the earlier clock
+        with ReplayClock().during(om):
+            _run_to_the_end(run, recorder, on_event)
     return run.report()
+
+
+def _run_to_the_end(
+    run: Replay, recorder: Recorder | None, on_event: Callable[[tuple[Message, ...]], object] | None
+) -> None:
+    if recorder is None and on_event is None:
+        deque(run._steps, maxlen=0)  # creates no Message objects
+    for messages in run:
+        if recorder is not None:
+            _record(recorder, run._om, run._symbol, messages)
+        if on_event is not None:
+            on_event(messages)
 
 
 def _messages_in(run: tuple[MessageRow, ...]) -> tuple[Message, ...]:
@@ -115,9 +124,12 @@ class Replay:
     with. The report counts ignored messages, rejected messages, and all differences. Each event is applied
     completely or not at all.
 
-    During the replay, the clock of `om` shows the time of the recording (see ReplayClock), plus `midnight`. A
+    During each step, the clock of `om` shows the time of the recording (see ReplayClock), plus `midnight`. A
     LOBSTER file contains times since midnight but no date, so pass the time of that midnight in nanoseconds
     since 1970. Orders that rest before the first message have the time of the earlier clock, or no time.
+
+    Do not change the tick size or the lot size of the symbol during a replay, for example with
+    `convert_orders`. The next message would then raise FeedError.
 
     >>> from oms import OrderManagement, Side
     >>> from oms.feeds import Kind, Message
@@ -161,20 +173,24 @@ class Replay:
         self._midnight = midnight
         self._best: Best = (None, None)
         self._is_crossed = False
+        self._followed: FollowedBook | None = None
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[tuple[Message, ...]]:
         """Apply the events one by one. A second loop continues where the first one stopped.
 
-        Raise FeedError if a file is invalid, and UnknownOrderError if `unknown` is "raise" and an order was
-        never submitted. Raise InvalidArgumentError if `unknown` is "seed" and the recording does not support
-        it.
+        Raise FeedError if a file is invalid, if a time plus `midnight` is not from 0 to 2^63-1, or if the
+        tick size or lot size of the symbol has changed. Raise UnknownOrderError if `unknown` is "raise" and
+        an order was never submitted. Raise InvalidArgumentError if `unknown` is "seed" and the recording does
+        not support it.
         """
         return map(_messages_in, self._steps)
 
     def close(self) -> None:
         """Stop the replay after the current event. Iterating again yields nothing."""
         self._steps.close()
+        if self._followed is not None:
+            self._followed.close()
 
     def report(self) -> Report:
         """Return the current counts."""
@@ -184,21 +200,26 @@ class Replay:
         """Apply the events one by one, and yield the rows of each event's messages."""
         tally, book_check, maker_check = self._tally, self._book_check, self._maker_check
         ignore, executed, kinds = self._ignore, Kind.EXECUTED, tally.kinds
-        midnight, last_time = self._midnight, -inf
-        with closing(self._follow()) as followed, ReplayClock.of(self._om) as clock:
+        midnight, last_time, latest = self._midnight, 0, MAX_INT - self._midnight
+        is_parsed = isinstance(self._recording, Recording)  # so its times are ints
+        ledger, clock = self._om._ledger, ReplayClock()
+        shown = clock
+        with closing(self._start()) as followed, clock.ended_in(ledger):
             for run in runs(rows_of(self._recording)):
                 message = run[0]
                 row, time, kind, _, _, _, _ = message
-                kinds[kind] += len(run)
-                if time < last_time:
+                if not last_time <= time <= latest or not (is_parsed or type(time) is int):
+                    self._check_time(row, time)
                     tally.contradictions.add("the time is earlier than in the row above", row)
+                kinds[kind] += len(run)
                 last_time = time
-                clock.time = midnight + time
+                if ledger.clock is not shown and (ledger.clock is not None or ledger.needs_events):
+                    shown = clock.begin(ledger)
+                shown.time = midnight + time
                 wanted = self._wanted(run) if ignore else run
                 between: Sequence[Best] = ()
                 if kind is executed:
-                    if wanted:
-                        between = self._sweep(followed, wanted)
+                    between = self._sweep(followed, wanted) if wanted else ()
                 elif wanted:
                     if maker_check is not None and kind in _REDUCES:
                         self._check_maker(maker_check, followed, message)
@@ -209,6 +230,8 @@ class Replay:
                 tally.crossed += self._is_crossed
                 if book_check is not None:
                     book_check.see(run, between, best)
+                if ledger.clock is clock:
+                    clock.end(ledger)
                 yield run
         self._finish_checks()
 
@@ -228,13 +251,32 @@ class Replay:
                 wanted.append(message)
         return wanted
 
+    def _check_time(self, row: int, time: object) -> None:
+        """Raise FeedError unless an event can have this time, plus `midnight`."""
+        latest = MAX_INT - self._midnight
+        if type(time) is not int or not 0 <= time <= latest:
+            problem = f"the time must be an int in 0..{latest}, in nanoseconds, not {time!r}"
+            if self._midnight:
+                problem = f"{problem}; the time plus midnight={self._midnight} is at most {MAX_INT}"
+            raise FeedError(self._path, row, problem)
+
+    @property
+    def _path(self) -> str:
+        return str(getattr(self._recording, "path", "messages"))
+
+    def _start(self) -> FollowedBook:
+        """Add the orders that rest before the first message. A second call changes nothing."""
+        if self._followed is None:
+            self._followed = self._follow()
+        return self._followed
+
     def _follow(self) -> FollowedBook:
         if self._unknown == "seed":
             seeds = find_seeds(self._recording, self._symbol, self._ignore)
         else:
             seeds = Seeds((), None)
-        raise_in = str(getattr(self._recording, "path", "messages")) if self._unknown == "raise" else None
-        return FollowedBook(self._om, self._symbol, seeds, self._tally, raise_in)
+        raises = self._unknown == "raise"
+        return FollowedBook(self._om, self._symbol, seeds, self._tally, self._path, raises=raises)
 
     def _sweep(self, followed: FollowedBook, executions: Sequence[MessageRow]) -> list[Best]:
         """Apply a sweep, and return the best levels after each fill except the last."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
 from oms import Event, Instrument, InvalidArgumentError, JournalError, OrderManagement, Side
-from oms.feeds import ALTERNATING, LevelFeed
+from oms.feeds import ALTERNATING, LevelFeed, StaleBookError
 from support.level_feeds import book
 from support.memory_journal import KeepingJournal
 
@@ -116,3 +118,84 @@ def test_after_a_subscriber_fails_the_feed_knows_its_new_orders() -> None:
     assert feed.apply(book(snapshot=True, asks={"1.26": "5"})).applied
     assert decimals(om) == [(Decimal("1.26"), 5)]
     assert len(om.orders("X", SELL)) == 1
+
+
+def convert(om: OrderManagement, instrument: Instrument) -> None:
+    om.convert_orders("X", instrument)
+
+
+def reset(om: OrderManagement, instrument: Instrument) -> None:
+    om.remove_orders("X")
+    om.set_instrument("X", instrument)
+
+
+@pytest.mark.parametrize("resize", [convert, reset])
+@pytest.mark.parametrize("instrument", [Instrument("0.01", "1"), Instrument("0.1", "0.1")])
+def test_other_sizes_in_the_books_make_the_book_stale_until_the_next_snapshot(
+    resize: Callable[[OrderManagement, Instrument], None], instrument: Instrument
+) -> None:
+    om, feed = followed()
+    om.add_order(10**9, "Y", BUY, 7, 15)
+    assert feed.apply(book(asks={"1.2": "6"})).applied
+    resize(om, instrument)
+    outcome = feed.apply(book(asks={"1.4": "7"}))
+    assert not outcome.applied
+    assert "is in ticks of 0.1 and lots of 1, but the books now have ticks of" in str(outcome.stale)
+    assert om.orders("X") == ()
+    with pytest.raises(StaleBookError, match="ticks"):
+        feed["X"]
+    assert not feed.apply(book(asks={"1.4": "7"})).applied
+    assert feed.apply(book(snapshot=True, asks={"1.2": "5", "1.4": "7"})).applied
+    assert om.instrument("X") == instrument == feed.instrument("X")
+    assert feed.apply(book(asks={"1.3": "4"})).applied
+    assert [str(price) for price, _ in decimals(om)] == [
+        instrument.price_text(instrument.to_ticks(price)) for price in ("1.2", "1.3", "1.4")
+    ]
+    assert {level.amount for level in om.depth("X", BUY)} == {instrument.to_lots(n) for n in "547"}
+    om._check()
+
+
+def test_an_instrument_with_the_same_sizes_does_not_make_the_book_stale() -> None:
+    om, feed = followed()
+    om.set_instrument("X", Instrument("0.10", "1.0", currency="EUR"))
+    assert feed.apply(book(asks={"1.4": "7"})).applied
+
+
+def test_the_first_instrument_of_a_symbol_with_other_sizes_makes_the_book_stale() -> None:
+    om = OrderManagement()
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    feed.apply(book(snapshot=True, asks={"1.2": "5"}))
+    om.set_instrument("X", FINER)
+    assert not feed.apply(book(asks={"1.4": "7"})).applied
+
+
+@pytest.mark.parametrize("is_what_if", [True, False])
+def test_a_first_snapshot_that_is_rolled_back_makes_the_book_stale(is_what_if: bool) -> None:
+    om = OrderManagement(instruments={"X": FINER})
+    feed = LevelFeed(om, ALTERNATING, Instrument("0.1", "1"))
+    with suppress(OSError), om.what_if() if is_what_if else om.transaction():
+        feed.apply(book(snapshot=True, asks={"1.2": "5"}))
+        raise OSError
+    assert om.instrument("X") == FINER
+    assert not feed.apply(book(asks={"1.4": "7"})).applied
+    assert feed.apply(book(snapshot=True, asks={"1.2": "5"})).applied
+    assert om.instrument("X") == FINER
+    assert decimals(om) == [(Decimal("1.20"), 5)]
+
+
+def test_a_conversion_that_is_rolled_back_around_an_update_makes_the_book_stale_once() -> None:
+    om, feed = followed()
+    with om.what_if():
+        om.convert_orders("X", FINER)
+        assert not feed.apply(book(asks={"1.4": "7"})).applied
+    assert feed.apply(book(snapshot=True, asks={"1.2": "5"})).applied
+    assert feed.apply(book(asks={"1.4": "7"})).applied
+
+
+def test_a_later_snapshot_that_reduces_the_tick_and_is_rolled_back_makes_the_book_stale() -> None:
+    om, feed = followed()
+    assert feed.apply(book(asks={"1.4": "7"})).applied
+    with om.what_if():
+        assert feed.apply(book(snapshot=True, asks={"1.25": "5"})).applied
+    assert om.instrument("X") == DIME
+    assert not feed.apply(book(asks={"1.4": "7"})).applied
