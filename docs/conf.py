@@ -36,7 +36,7 @@ nitpick_ignore_regex = [
     (r"py:class", r"oms\.feeds\.orders\.messages\.Columns"),  # an alias for sequences of numbers
     (r"py:class", "OrderId"),  # an alias for int or str
     (r"py:class", "Id"),  # a type variable for the id in an OrderFill
-    (r"py:class", r"oms\.frames\.Frame"),  # a protocol for data frames
+    (r"py:class", r"oms\.ledger\.Ledger"),  # how the ledger works is on the page about the design
     (r"py:class", r"oms\.feeds\.levels\.capture\.Result"),  # a type variable for the result of a function
     (r"py:class", "Texts"),  # an alias for pairs of strings
     (r"py:class", r"oms\.id_map\.[KL]"),  # type variables for the keys of an IdMap

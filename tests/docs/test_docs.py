@@ -195,7 +195,7 @@ def test_a_link_between_source_files_is_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "start", "excluded"),
     [
-        ("how-to/plots.html", "from oms import Event", (">>>", "... ", "<OrderManagement")),
+        ("how-to/plots.html", "import pandas as pd", (">>>", "... ", "<OrderManagement")),
         ("install.html", "python3 -m venv", ("$ ",)),
         ("notebooks/pricing_a_large_order.html", "from random import Random", ("[1]",)),
     ],

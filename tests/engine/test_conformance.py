@@ -50,5 +50,5 @@ def test_the_engine_conforms_to_two_generated_traces() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 21))
 def test_the_engine_conforms_to_twenty_five_generated_traces_of_two_hundred_events(seed: int) -> None:
-    """Compare 25 traces. One seed takes three seconds. The gate runs this test as a step of its own."""
+    """Compare 25 traces. One seed takes three seconds. The gate's step `long` runs this test."""
     conforms_to_campaign(seed, traces=25)

@@ -110,7 +110,7 @@ def count_rejected(images: Iterable[bytes], original: State, tmp_path: Path) -> 
     return rejected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_file_with_a_flipped_bit_in_any_byte_is_rejected_or_has_its_original_state(
     checkpointed: tuple[bytes, State], tmp_path: Path
 ) -> None:

@@ -150,7 +150,7 @@ CONVERSIONS: tuple[Command, ...] = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_a_crash_loses_no_change_that_the_durability_protects(durability: Durability, tmp_path: Path) -> None:
     crashes(range(400), tmp_path, durability)

@@ -191,6 +191,7 @@ USES: dict[str, Callable[[SqliteJournal], object]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("use", USES)
 def test_a_finalizer_cannot_use_the_journal_in_the_middle_of_a_write(use: str, tmp_path: Path) -> None:
     file, errors = tmp_path / "book.db", list[BaseException]()

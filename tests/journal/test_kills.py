@@ -88,7 +88,7 @@ def is_marked_away(file: Path) -> bool:
         return read_state(event_log.connection, str(file)) == AWAY
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_acknowledged_changes_survive_a_hundred_kills(tmp_path: Path) -> None:
     kill_many(34, tmp_path, seed=1)
 

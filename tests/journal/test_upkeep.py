@@ -89,7 +89,7 @@ def fail_at_each_step(
 HOW = pytest.mark.parametrize("how", ["crash", "full", "io", "short"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @HOW
 @pytest.mark.parametrize("durability", ["full", "batched"])
 def test_a_compaction_that_fails_at_any_step_is_complete_or_has_dropped_nothing(
