@@ -343,8 +343,7 @@ def as_amounts(amounts: object) -> list[int]:
         raise InvalidOrderError("amounts", amounts, "an iterable of int >= 1", remedy)
     values = list(cast("Iterable[int]", amounts))
     if list(map(type, values)).count(int) < len(values) or min(values, default=1) < 1:
-        for amount in values:
-            check_positive("amounts", amount)
+        check_positive("amounts", next(each for each in values if type(each) is not int or each < 1))
     return values
 
 
