@@ -93,12 +93,10 @@ class Crossing:
     # ------------------------------------------------------------------ stops
 
     def _is_triggered(self, order: Submission) -> bool:
-        last_price, stop_price, sign = (
-            self._books.last_prices.get(order.symbol),
-            order.stop_price,
-            order.side.sign,
-        )
-        return last_price is not None and stop_price is not None and sign * last_price >= sign * stop_price
+        last_price, stop_price = self._books.last_prices.get(order.symbol), order.stop_price
+        if last_price is None or stop_price is None:
+            return False
+        return order.side.sign * (last_price - stop_price) >= 0
 
     def _wait(self, order: Submission, filled: int) -> Execution:
         entry = Entry(self._books.next_arrival, order, order.amount + filled, waiting=True)
@@ -220,7 +218,11 @@ class Crossing:
         ]
 
     def _close_or_refill(self, entry: Entry, price: int) -> None:
-        """Remove the entry of a filled order. If a part of the order is hidden, show the next tip."""
+        """Remove the entry of a filled order. If a part of the order is hidden, show the next tip.
+
+        Only the last order that a trade fills can have a hidden part, because `_reach` ends there. So `price`
+        is the price of the last fill.
+        """
         _, order, total, hidden, _ = entry
         if not hidden:
             self._make((EntryChanged, (entry, None)))

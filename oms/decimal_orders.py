@@ -27,9 +27,8 @@ __all__ = ["decimal_orders"]
 _HASHED_BY_VALUE = {str, int, float, Decimal, Fraction}
 _SAMPLE = 1000  # the number of values that decides whether a column has many different ones
 _MOST_DIGITS = 18  # before the decimal point; a price with more digits is rare
-_MOST_UNITS = (
-    2**45
-)  # up to here, the float that is nearest to a tick differs from it by less than 0.5 % of a tick
+# Up to this number of units, the float nearest to a tick differs from the tick by less than 0.5 % of a tick.
+_MOST_UNITS = 2**45
 
 
 def decimal_orders(

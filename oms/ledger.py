@@ -188,7 +188,8 @@ class Ledger(Admission):
             sequence += len(changes) > 0
             if changes and self.needs_events:
                 event = kind.about((*head, tuple(changes)), sequence, self._note, self._now())
-                self._store(event)
+                if is_open:
+                    self._provisional.append(event)
             if not is_open:
                 version += 1
             self.sequence, self._marked_batch, self.busy, self.version = sequence, None, is_open, version
@@ -197,11 +198,6 @@ class Ledger(Admission):
             raise
         if event is not None and not is_open:
             self.subscribers.publish([event])
-
-    def _store(self, event: Event) -> None:
-        """Store an event whose changes have been applied, but are not committed yet."""
-        if self._open:
-            self._provisional.append(event)
 
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         try:
