@@ -1,4 +1,4 @@
-"""Copies of an OrderManagement: independent objects, pickles, and snapshots."""
+"""Copies of books: independent objects, pickles, and snapshots."""
 
 from __future__ import annotations
 

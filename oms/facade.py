@@ -25,10 +25,7 @@ __all__ = ["Facade"]
 
 
 class Facade(ReferenceData, Copyable):
-    """The books of many symbols, and everything that does not depend on how orders enter them.
-
-    A helper whose name begins with an underscore expects that the caller holds the lock.
-    """
+    """The books of many symbols, and everything that does not depend on how orders enter them."""
 
     _books_type: type[Books] = Books
 
@@ -235,6 +232,9 @@ class Facade(ReferenceData, Copyable):
 
     __rich_repr__ = ladder.as_fields
     _repr_html_ = ladder.as_html
+
+    # The caller of `_admitted` and `_find_book` must hold the lock. Both wait until no other thread has a
+    # transaction open.
 
     def _admitted(self) -> Books:
         if self._ledger.busy:
