@@ -46,6 +46,7 @@ from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
 from oms.sides import SUBMITTER_SIDES
 from oms.submission import (
     CancelReason,
+    EngineFill,
     Execution,
     OpenOrder,
     PostOnly,
@@ -59,6 +60,7 @@ from oms.top_of_book import TopOfBook
 __all__ = [
     "CancelReason",
     "DuplicateOrderError",
+    "EngineFill",
     "Event",
     "Execution",
     "IdMap",

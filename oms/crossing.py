@@ -49,6 +49,7 @@ class Crossing:
         self._register = books.register
         self._prevention = books.prevention
         self._make = make
+        self.owners: dict[OrderId, str] = {}  # of the orders that traded
 
     # ------------------------------------------------------------------ orders
 
@@ -208,6 +209,11 @@ class Crossing:
         fills, _, total = pricing.fill(book, amount, order.price, allow_partial=False)
         trade = Trade(books.next_trade_id, order.symbol, order.side, amount, total, fills)
         makers = [entries[fill[0]] for fill in fills]
+        self.owners |= {
+            each.order_id: each.owner
+            for each in (order, *[entry.order for entry in makers])
+            if each.owner is not None
+        }
         left = books.orders[fills[-1][0]][3] - fills[-1][1]
         self._make((TradePlaced, (trade, left)))
         for entry in makers[:-1] if left else makers:

@@ -166,12 +166,12 @@ class EngineBooks(Books):
 
 
 def _apply(books: EngineBooks, subject: EngineSubject) -> None:
-    for kind, part in subject[2]:
+    for kind, part in subject[3]:
         APPLY[kind](books, part)
 
 
 def _undo(books: EngineBooks, subject: EngineSubject) -> None:
-    for kind, part in reversed(subject[2]):
+    for kind, part in reversed(subject[3]):
         UNDO[kind](books, part)
 
 
@@ -181,4 +181,4 @@ UNDO.update(
     {EntryChanged: EngineBooks.undo_change_entry, LastPriceChanged: EngineBooks.undo_change_last_price}
 )
 UNDO.update(dict.fromkeys(ENGINE_KINDS, _undo))
-PARTS.update(dict.fromkeys(ENGINE_KINDS, itemgetter(2)))
+PARTS.update(dict.fromkeys(ENGINE_KINDS, itemgetter(3)))

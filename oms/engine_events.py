@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from oms.events import ChangeRow, Event
-from oms.submission import Execution, Submission
+from oms.submission import EngineFill, Execution, OrderId, Submission
 
 __all__ = [
     "ENGINE_KINDS",
@@ -15,15 +15,22 @@ __all__ = [
     "OrderReplaced",
     "OrderSubmitted",
     "OrdersCanceled",
+    "Owners",
 ]
 
-EngineSubject: TypeAlias = tuple[tuple[Submission, ...], tuple[Execution, ...], tuple[tuple[Any, Any], ...]]
-"""The orders that a verb acts on, their executions, and the elementary changes of the verb."""
+Owners: TypeAlias = tuple[tuple[OrderId, str], ...]
+"""The owner of each order that traded and has an owner, in the order of the trades."""
+
+EngineSubject: TypeAlias = tuple[
+    tuple[Submission, ...], tuple[Execution, ...], Owners, tuple[tuple[Any, Any], ...]
+]
+"""The orders that a verb acts on, their executions, the owners, and the elementary changes."""
 
 
 class _OfEngine(NamedTuple):
     orders: tuple[Submission, ...]
     executions: tuple[Execution, ...]
+    owners: Owners
     changes: tuple[tuple[Any, Any], ...]
     sequence: int
     note: str | None = None
@@ -34,8 +41,9 @@ class EngineEvent(Event, _OfEngine):
     """The event of one verb of a matching engine, which is a method that changes the engine.
 
     `orders` contains the orders that the verb acts on. `executions` contains their executions, followed by
-    those of the stop orders that they triggered. `changes` contains the elementary changes of the books, in
-    order. Each of them is a pair of its kind and its subject.
+    those of the stop orders that they triggered. `owners` contains the owner of each order that traded and
+    has an owner. `changes` contains the elementary changes of the books, in order. Each of them is a pair of
+    its kind and its subject.
     """
 
     __slots__ = ()
@@ -46,14 +54,24 @@ class EngineEvent(Event, _OfEngine):
         return cls(*subject, sequence, note, time)
 
     def subject(self) -> EngineSubject:
-        """Return the orders, the executions, and the changes."""
-        return self[:3]
+        """Return the orders, the executions, the owners, and the changes."""
+        return self[:4]
 
     @property
     def symbol(self) -> str | None:
         """The symbol, or None if the orders have different symbols. O(m) for m orders."""
         symbols = {order.symbol for order in self.orders}
         return symbols.pop() if len(symbols) == 1 else None
+
+    def fills(self) -> Iterator[EngineFill]:
+        """Yield the fills of all executions, in the order in which they happened. O(k) for k fills."""
+        owners = dict(self.owners)
+        for execution in self.executions:
+            taker, symbol, side = execution[:3]
+            for maker, amount, price in execution.fills:
+                yield EngineFill(
+                    symbol, side, amount, price, taker, owners.get(taker), maker, owners.get(maker)
+                )
 
     def rows(self) -> Iterator[ChangeRow]:
         """Yield the changed amounts in the order books. See Event."""

@@ -156,7 +156,7 @@ class MatchingEngine(Queries):
             if stop_price is None and crossing.best_price(order) is None:
                 execution = crossing.execute(order, 0)
                 if changes:
-                    self._ledger.commit(OrderSubmitted, ((order,), (execution,), tuple(changes)))
+                    self._ledger.commit(OrderSubmitted, ((order,), (execution,), (), tuple(changes)))
                 return execution
             return self._run(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
@@ -217,7 +217,7 @@ class MatchingEngine(Queries):
                 raise InvalidOrderError("amount", amount, allowed, "use cancel to remove the order")
             changes: list[Change] = []
             Crossing(self._books, changes.append).reduce(entry, amount)
-            self._ledger.commit(OrderReduced, ((entry.order,), (), tuple(changes)))
+            self._ledger.commit(OrderReduced, ((entry.order,), (), (), tuple(changes)))
             return self._open_order(self._entry(order_id))
 
     def cancel(self, order_id: OrderId) -> OpenOrder:
@@ -400,8 +400,9 @@ class MatchingEngine(Queries):
         executions: list[Execution] = []
 
         def verb(make: MakeChange) -> tuple[object, ...]:
-            executions.extend(run(Crossing(self._books, make)))
-            return (order,), tuple(executions)
+            crossing = Crossing(self._books, make)
+            executions.extend(run(crossing))
+            return (order,), tuple(executions), tuple(crossing.owners.items())
 
         self._ledger.commit_steps(kind, verb)
         return executions[0]
@@ -415,5 +416,5 @@ class MatchingEngine(Queries):
             crossing.cancel(entry)
         if orders:
             canceled = tuple(each.order for each in orders)
-            self._ledger.commit(OrdersCanceled, (canceled, (), tuple(changes)))
+            self._ledger.commit(OrdersCanceled, (canceled, (), (), tuple(changes)))
         return tuple(orders)

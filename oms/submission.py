@@ -9,6 +9,7 @@ from oms.models import OrderFill, Side
 
 __all__ = [
     "CancelReason",
+    "EngineFill",
     "Execution",
     "OpenOrder",
     "OrderId",
@@ -124,6 +125,22 @@ class Execution(NamedTuple):
     def average_price(self) -> float | None:
         """The average price (VWAP) in ticks, correctly rounded to a float, or None without a fill."""
         return self.total_price / self.amount if self.amount else None
+
+
+class EngineFill(NamedTuple):
+    """One fill, with both of its parties: the taker's order came in, and the maker's order rested.
+
+    `side` is the taker's. `amount` is in lots and `price` in ticks. The owner of an order can be None.
+    """
+
+    symbol: str
+    side: Side
+    amount: int
+    price: int
+    taker: OrderId
+    taker_owner: str | None
+    maker: OrderId
+    maker_owner: str | None
 
 
 class OpenOrder(NamedTuple):

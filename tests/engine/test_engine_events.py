@@ -17,7 +17,7 @@ from oms.engine_events import (
     OrderSubmitted,
 )
 from oms.matching import MatchingEngine
-from oms.submission import SelfTradePrevention, Submission, TimeInForce
+from oms.submission import EngineFill, SelfTradePrevention, Submission, TimeInForce
 from support.engine_machine import EngineMachine, random_step
 from support.threads import in_a_thread
 
@@ -234,3 +234,20 @@ def test_threads_that_submit_at_the_same_time_lose_no_lot() -> None:
     bought = sum(each.requested for each in executions if each.side is BUY)
     traded = sum(each.amount for each in executions)
     assert bought == traded + sum(order.remaining for order in engine.orders("JPM", BUY))
+
+
+def test_fills_name_the_owners_of_both_parties() -> None:
+    engine = MatchingEngine()
+    engine.submit("ask", "JPM", SELL, 5, 101, owner="maker")
+    engine.submit("anonymous", "JPM", SELL, 5, 102)
+    events = recorded(engine)
+    engine.submit("stop", "JPM", BUY, 2, stop_price=102, owner="stopped")
+    engine.submit("cheap", "JPM", SELL, 9, 103, owner="late")
+    engine.submit("bid", "JPM", BUY, 10, 102, owner="taker")
+    assert [list(event.fills()) for event in events[:2]] == [[], []]
+    assert list(events[2].fills()) == [
+        EngineFill("JPM", BUY, 5, 101, "bid", "taker", "ask", "maker"),
+        EngineFill("JPM", BUY, 5, 102, "bid", "taker", "anonymous", None),
+        EngineFill("JPM", BUY, 2, 103, "stop", "stopped", "cheap", "late"),
+    ]
+    assert events[2].owners == (("bid", "taker"), ("ask", "maker"), ("stop", "stopped"), ("cheap", "late"))
