@@ -13,7 +13,7 @@ from typing import Any
 
 from oms.engine_books import EntryChange, EntryChanged, LastPrice, LastPriceChanged
 from oms.engine_events import ENGINE_KINDS, EngineEvent
-from oms.engine_state import Entry, check_entry
+from oms.engine_state import Entry, is_valid_entry
 from oms.journal.record import FORMATS, add_formats, body_of, check_ints
 from oms.models import OrderFill, Side, check_resting, check_symbol
 from oms.submission import CancelReason, Execution, OrderId, PostOnly, Submission, TimeInForce
@@ -72,7 +72,8 @@ def entry_text(entry: Entry) -> str:
 def entry_of(content: Any) -> Entry:
     """Build an entry from parsed JSON. Raises LookupError, TypeError, or ValueError if a field is invalid."""
     entry = Entry(**(content | {"order": _order_of(content["order"])}))
-    check_entry(entry)
+    if not is_valid_entry(entry):
+        raise ValueError("it is not a valid entry")
     return entry
 
 
