@@ -14,6 +14,7 @@ from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderEr
 from oms.instrument import Instrument
 from oms.ledger import MakeChange
 from oms.models import Side, check_amendment, check_resting, check_selection
+from oms.plain_changes import PLAIN, PlainChange, plain_change
 from oms.queries import Queries
 from oms.register import Entry
 from oms.submission import (
@@ -25,6 +26,7 @@ from oms.submission import (
     SelfTradePrevention,
     Submission,
     TimeInForce,
+    new_submission,
 )
 from oms.submission_checks import check_order_key, check_owner, check_submission
 
@@ -134,30 +136,29 @@ class MatchingEngine(Queries):
         (20, 2020, 30, <CancelReason.NO_LIQUIDITY: 'NO_LIQUIDITY'>)
 
         """
-        order = Submission(
-            order_id,
-            symbol,
-            side,
-            amount,
-            price,
-            time_in_force,
-            post_only,
-            owner,
-            display,
-            stop_price,
-            expires,
+        order = new_submission(
+            (
+                order_id,
+                symbol,
+                side,
+                amount,
+                price,
+                time_in_force,
+                post_only,
+                owner,
+                display,
+                stop_price,
+                expires,
+            )
         )
         check_submission(order)
         with self._lock:
-            if order_id in self._admitted_books().register.arrivals:
+            books = self._admitted_books()
+            if order_id in books.register.arrivals:
                 raise DuplicateOrderError(order_id)
-            changes: list[Change] = []
-            crossing = Crossing(self._books, changes.append)
-            if stop_price is None and crossing.best_price(order) is None:
-                execution = crossing.execute(order, 0)
-                if changes:
-                    self._ledger.commit(OrderSubmitted, ((order,), (execution,), (), tuple(changes)))
-                return execution
+            change = plain_change(books, order)
+            if change is not None:
+                return self._commit_plain(OrderSubmitted, change)
             return self._run(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
     def replace(self, order_id: OrderId, *, amount: int | None = None, price: int | None = None) -> Execution:
@@ -182,10 +183,15 @@ class MatchingEngine(Queries):
         with self._lock:
             entry = self._entry(order_id)
             remaining = self._books.open_amount(entry)
-            order = entry.order._replace(amount=amount or remaining, price=price or entry.order.price)
-            if not entry.waiting:
-                order = order._replace(stop_price=None)  # the order was triggered, and does not wait again
-            check_submission(order)
+            arrival, old, total, _, waiting = entry
+            stop_price = old[9] if waiting else None  # an order that was triggered does not wait again
+            terms = *old[:3], amount or remaining, price or old[4], *old[5:9], stop_price, old[10]
+            order = new_submission(terms)
+            if not waiting:
+                removed = entry, self._books.orders[arrival]
+                change = plain_change(self._books, order, total - remaining, removed)
+                if change is not None:
+                    return self._commit_plain(OrderReplaced, change)
 
             def run(crossing: Crossing) -> Executions:
                 crossing.cancel(entry)
@@ -234,7 +240,13 @@ class MatchingEngine(Queries):
         """
         check_order_key(order_id)
         with self._lock:
-            return self._cancel([self._entry(order_id)])[0]
+            entry = self._entry(order_id)
+            if entry[4]:
+                return self._cancel([entry])[0]
+            canceled = self._open_order(entry)
+            row = self._books.orders[entry[0]]
+            self._ledger.commit(PLAIN[OrdersCanceled], (entry[1], None, (entry, row), None, None))
+            return canceled
 
     def cancel_all(
         self, symbol: str | None = None, side: Side | None = None, owner: str | None = None
@@ -406,6 +418,13 @@ class MatchingEngine(Queries):
 
         self._ledger.commit_steps(kind, verb)
         return executions[0]
+
+    def _commit_plain(self, kind: type[EngineEvent], change: PlainChange) -> Execution:
+        """Commit a plain change, and return its execution."""
+        self._ledger.commit(PLAIN[kind], change)
+        execution = change[1]
+        assert execution is not None, "an order is submitted"
+        return execution
 
     def _cancel(self, entries: Iterable[Entry]) -> tuple[OpenOrder, ...]:
         orders: list[OpenOrder] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from sortedcontainers import SortedList
@@ -26,6 +27,13 @@ class Entry(NamedTuple):
     total: int
     hidden: int = 0
     waiting: bool = False
+
+
+new_entry: Callable[[tuple[int, Submission, int, int, bool]], Entry] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
+    Entry,
+)
+"""Return the Entry with these fields. This is twice as fast as calling `Entry`."""
 
 
 class Register:
