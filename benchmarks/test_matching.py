@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
 
 class Stream:
-    """A deterministic stream of messages. It calls an engine of its own, so it knows which orders are open."""
+    """A deterministic stream of messages. Its own engine says which orders are open."""
 
     def __init__(self, seed: int = 1) -> None:
         self._random = random.Random(seed)
@@ -179,7 +179,9 @@ def microseconds(recording: Recording, rounds: int = ROUNDS) -> tuple[float, flo
         assert engine.state_hash() == recording.final
         assert [order[2:] for order in om] == [(o[2], *o[3:]) for o in engine_rows(engine)]
     count = sum(map(len, recording.messages))
-    seconds = {name: sum(s for (n, _), s in fastest.items() if n == name) for name in ("engine", "operations")}
+    seconds = {
+        name: sum(s for (n, _), s in fastest.items() if n == name) for name in ("engine", "operations")
+    }
     return seconds["engine"] / count * 1e6, seconds["operations"] / count * 1e6
 
 
@@ -192,8 +194,8 @@ def test_a_message_takes_at_most_a_few_times_as_long_as_its_elementary_operation
     engine, operations = microseconds(recording)
     per_message = sum(map(len, recording.operations)) / MESSAGES
     print(
-        f"{engine:.2f} us a message ({1e6 / engine:,.0f} a second), {operations:.2f} us for its {per_message:.2f} "
-        f"elementary operations: ratio {engine / operations:.2f}"
+        f"{engine:.2f} us a message ({1e6 / engine:,.0f} a second), {operations:.2f} us for its "
+        f"{per_message:.2f} elementary operations: ratio {engine / operations:.2f}"
     )
     assert engine < 4 * operations
 

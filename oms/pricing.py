@@ -64,7 +64,7 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
 def consumed(
     book: OrderBook, requested: int, limit_price: int | None
 ) -> tuple[list[tuple[int, int, int]], int, int]:
-    """Return the fields of the fills that a trade would have, their total amount, and their total price. O(k)."""
+    """Return the fields of the fills of a trade, their total amount, and their total price. O(k)."""
     rows: list[tuple[int, int, int]] = []
     remaining, total = requested, 0
     for order_id, _, _, amount, price in book.rows(limit_price):

@@ -103,7 +103,22 @@ class Submission(NamedTuple):
     expires: int | None = None
 
 
-new_submission: Callable[[tuple[object, ...]], Submission] = partial(
+Terms: TypeAlias = tuple[
+    OrderId,
+    str,
+    Side,
+    int,
+    int | None,
+    TimeInForce,
+    PostOnly | None,
+    str | None,
+    int | None,
+    int | None,
+    int | None,
+]
+"""The fields of a Submission as a tuple."""
+
+new_submission: Callable[[Terms], Submission] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
     Submission,
 )
