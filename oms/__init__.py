@@ -16,15 +16,23 @@ from typing import TYPE_CHECKING
 from oms.columns import to_columns
 from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import (
+    AmountLimitError,
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
     OmsError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
+    RateLimitError,
 )
 from oms.events import (
     Event,
@@ -40,6 +48,7 @@ from oms.events import (
 )
 from oms.id_map import IdMap
 from oms.instrument import Instrument
+from oms.limits import CollarReference, Limits
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
@@ -58,7 +67,9 @@ from oms.submission import (
 from oms.top_of_book import TopOfBook
 
 __all__ = [
+    "AmountLimitError",
     "CancelReason",
+    "CollarReference",
     "DuplicateOrderError",
     "EngineFill",
     "Event",
@@ -71,9 +82,15 @@ __all__ = [
     "InvalidOrderError",
     "Journal",
     "JournalError",
+    "KillSwitchError",
+    "LimitError",
+    "Limits",
     "MatchingEngine",
+    "NotionalLimitError",
     "OmsError",
+    "OpenAmountLimitError",
     "OpenOrder",
+    "OpenOrdersLimitError",
     "OpenTransactionError",
     "Order",
     "OrderAdded",
@@ -90,9 +107,11 @@ __all__ = [
     "OrdersRemoved",
     "PostOnly",
     "PriceBoundError",
+    "PriceCollarError",
     "PriceLevel",
     "QueueAhead",
     "Quote",
+    "RateLimitError",
     "SUBMITTER_SIDES",
     "SelfTradePrevention",
     "Side",

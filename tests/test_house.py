@@ -17,7 +17,7 @@ import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
-from oms import columns, errors, events, extras, models, submission
+from oms import columns, errors, events, extras, limits, models, submission
 from oms.engine_events import ENGINE_KINDS
 from oms.feeds.formats import AnyFeed
 
@@ -46,11 +46,12 @@ LAYERS = {
         "decimal_orders",
         "submission",
         "submission_checks",
+        "limits",
         "engine_events",
         "top_of_book",
         "columns",
     },
-    "book": {"level", "price_sums", "order_book", "pricing", "register"},
+    "book": {"level", "price_sums", "order_book", "pricing", "register", "usage"},
     "books": {
         "books",
         "ladder",
@@ -63,6 +64,8 @@ LAYERS = {
         "ledger",
         "engine_books",
         "crossing",
+        "preview",
+        "limit_rules",
         "durability",
         "state",
         "transaction",
@@ -70,7 +73,17 @@ LAYERS = {
         "reference_data",
         "copies",
     },
-    "facade": {"facade", "queries", "management", "batch", "direct_books", "id_map", "matching", "__init__"},
+    "facade": {
+        "facade",
+        "queries",
+        "management",
+        "batch",
+        "direct_books",
+        "id_map",
+        "limited",
+        "matching",
+        "__init__",
+    },
 }
 """The files of the core by layer, lowest first. A file imports only from its own layer and lower layers."""
 
@@ -245,7 +258,7 @@ def test_the_all_list_of_a_module_is_sorted_and_names_only_what_exists(path: Pat
 
 
 def test_the_oms_package_exports_every_value_class_and_every_error_class() -> None:
-    modules = columns, errors, events, models, submission
+    modules = columns, errors, events, limits, models, submission
     names = {name for module in modules for name in module.__all__}
     public = names - {"EVENT_COLUMNS", "MAX_INT", "OrderId", "event_rows"}
     public |= {"IdMap", "Instrument", "MatchingEngine", "OrderManagement", "SUBMITTER_SIDES", "TopOfBook"}
