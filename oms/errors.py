@@ -274,22 +274,22 @@ class AmountLimitError(LimitError):
     """The amount of an order, in lots, is above `Limits.max_amount`.
 
     >>> print(AmountLimitError("Ann", "JPM", 100, 500))
-    JPM, owner 'Ann': the amount 500 is above max_amount 100; submit a smaller order
+    JPM, owner 'Ann': the amount 500 is above max_amount 100; submit less
 
     """
 
-    _problem = "the amount {value} is above max_amount {limit}; submit a smaller order"
+    _problem = "the amount {value} is above max_amount {limit}; submit less"
 
 
 class NotionalLimitError(LimitError):
     """The price of an order times its amount, in ticks times lots, is above `Limits.max_notional`.
 
     >>> print(NotionalLimitError("Ann", "JPM", 9_000, 10_000))
-    JPM, owner 'Ann': the notional 10000 is above max_notional 9000; submit a smaller order
+    JPM, owner 'Ann': the notional 10000 is above max_notional 9000; submit less
 
     """
 
-    _problem = "the notional {value} is above max_notional {limit}; submit a smaller order"
+    _problem = "the notional {value} is above max_notional {limit}; submit less"
 
 
 class PriceCollarError(LimitError):
@@ -310,11 +310,11 @@ class OpenOrdersLimitError(LimitError):
     """The owner would have more open orders in the symbol than `Limits.max_open_orders`.
 
     >>> print(OpenOrdersLimitError("Ann", "JPM", 10, 11))
-    JPM, owner 'Ann': 11 open orders would be above max_open_orders 10; cancel one first
+    JPM, owner 'Ann': 11 open orders would be above max_open_orders 10; cancel one
 
     """
 
-    _problem = "{value} open orders would be above max_open_orders {limit}; cancel one first"
+    _problem = "{value} open orders would be above max_open_orders {limit}; cancel one"
 
 
 class OpenAmountLimitError(LimitError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, cast
 
-from oms.clock import checked_time
+from oms.clock import Clock, checked_time
 from oms.engine_books import EngineBooks
 from oms.errors import InvalidArgumentError, OpenTransactionError
 from oms.limit_rules import LimitRules, Scope
@@ -50,14 +50,15 @@ class Limited(Queries):
         transaction or a what-if. O(m) for m limits that are set. The next order that needs the open amounts
         takes O(n) for n open orders.
 
-        >>> from oms import Limits, MatchingEngine, Side
+        >>> from oms import LimitError, Limits, MatchingEngine, Side
         >>> engine = MatchingEngine(limits=Limits(max_amount=100))
-        >>> engine.set_limits(Limits(max_open_orders=1), owner="Ann")
+        >>> engine.set_limits(Limits(max_open_amount=30), owner="Ann")
         >>> _ = engine.submit(1, "JPM", Side.BUY, 20, 99, owner="Ann")
-        >>> engine.submit(2, "JPM", Side.BUY, 20, 98, owner="Ann")
-        Traceback (most recent call last):
-            ...
-        oms.errors.OpenOrdersLimitError: JPM, owner 'Ann': 2 open orders would be above max_open_orders 1; cancel one first
+        >>> try:
+        ...     engine.submit(2, "JPM", Side.BUY, 20, 98, owner="Ann")
+        ... except LimitError as error:
+        ...     print(error)
+        JPM, owner 'Ann': the open amount 40 would be above max_open_amount 30; reduce it first
 
         """
         if limits is not None and type(cast("object", limits)) is not Limits:
@@ -65,9 +66,8 @@ class Limited(Queries):
         scope = _checked_scope(owner, symbol)
         with self.locked():
             self._ledger.check_closed("setting limits")
-            if limits is not None and limits.interval is not None and self._ledger.clock is None:
-                remedy = "set the clock of the engine first"
-                raise InvalidArgumentError("limits", limits, "limits without a rate", remedy)
+            if limits is not None and limits.interval is not None:
+                self._rate_clock()
             self._set_rules(self._present_rules().with_limits(scope, limits))
 
     def limits(self, *, owner: str | None = None, symbol: str | None = None) -> Limits | None:
@@ -164,16 +164,20 @@ class Limited(Queries):
         self._rules = rules if rules.rules or rules.kills else None
         self._books.usage = None  # computed again if a limit needs it
 
+    def _rate_clock(self) -> Clock:
+        clock = self._ledger.clock
+        if clock is None:
+            allowed = "a callable while a rate is limited"
+            raise InvalidArgumentError("clock", None, allowed, "set the clock of the engine first")
+        return clock
+
     def _check_limits(self, order: Submission, replaced: Entry | None = None) -> None:
         """Raise a LimitError if a limit or a kill switch rejects an order."""
         rules, ledger = self._present_rules(), self._ledger
         now = None
         if rules.limits_rate(order) and not ledger.in_what_if:
-            if ledger.clock is None:
-                allowed = "a callable while a rate is limited"
-                raise InvalidArgumentError("clock", None, allowed, "set the clock of the engine")
             sequence = ledger.sequence
-            now = checked_time(ledger.clock())
+            now = checked_time(self._rate_clock()())
             if ledger.sequence != sequence:
                 raise OpenTransactionError(
                     "the clock changed these books", "use a clock that only returns the time"
