@@ -147,6 +147,10 @@ def _taken(books: EngineBooks, book: OrderBook, terms: Terms) -> tuple[Taken | N
 def _apply(books: EngineBooks, change: PlainChange) -> None:
     _, _, removed, taken, rested = change
     register = books.register
+    if books.usage is not None:  # the sums follow the elementary changes
+        for kind, part in _parts(change):
+            APPLY[kind](books, part)
+        return
     if removed is not None:
         entry, row = removed
         books.remove(row)
@@ -169,7 +173,7 @@ def _parts(change: PlainChange) -> list[Change]:
     parts: list[Change] = []
     if removed is not None:
         entry, row = removed
-        parts += (OrderRemoved, row), (EntryChanged, (entry, None))
+        parts += (EntryChanged, (entry, None)), (OrderRemoved, row)
     if taken is not None:
         trade, left, makers, _ = taken
         trade = trade._replace(fills=tuple(map(new_fill, trade[5])))

@@ -17,7 +17,7 @@ import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
-from oms import columns, errors, events, extras, models, positions, submission
+from oms import columns, errors, events, extras, limits, models, positions, submission
 from oms.engine_events import ENGINE_KINDS
 from oms.feeds.formats import AnyFeed
 
@@ -47,6 +47,7 @@ LAYERS = {
         "submission",
         "submission_checks",
         "engine_state",
+        "limits",
         "engine_events",
         "top_of_book",
         "fills",
@@ -55,7 +56,7 @@ LAYERS = {
         "cost_basis",
         "columns",
     },
-    "book": {"level", "price_sums", "order_book", "pricing", "register"},
+    "book": {"level", "price_sums", "order_book", "pricing", "register", "usage"},
     "books": {
         "books",
         "ladder",
@@ -67,7 +68,10 @@ LAYERS = {
         "admission",
         "ledger",
         "engine_books",
+        "plain_changes",
         "crossing",
+        "preview",
+        "limit_rules",
         "durability",
         "state",
         "transaction",
@@ -82,6 +86,7 @@ LAYERS = {
         "batch",
         "direct_books",
         "id_map",
+        "limited",
         "matching",
         "account",
         "__init__",
@@ -260,7 +265,7 @@ def test_the_all_list_of_a_module_is_sorted_and_names_only_what_exists(path: Pat
 
 
 def test_the_oms_package_exports_every_value_class_and_every_error_class() -> None:
-    modules = columns, errors, events, models, submission, positions
+    modules = columns, errors, events, limits, models, submission, positions
     names = {name for module in modules for name in module.__all__}
     public = names - {"EVENT_COLUMNS", "Exact", "MAX_INT", "OrderId", "event_rows"}
     public |= {"Account", "CostBasis", "FeeRounding", "FeeSchedule", "FeeTier", "FeeVolume"}
