@@ -77,10 +77,11 @@ LAYERS = {
 ADAPTER_IMPORTS: dict[str, set[str]] = {
     "feeds": set(),
     "journal": set(),
+    "simulation": set(),
     "client": set(),
     "api": {"journal"},
     "notebook": {"feeds"},
-    "cli": {"api", "feeds", "journal"},
+    "cli": {"api", "feeds", "journal", "simulation"},
 }
 """The adapters, each with the other adapters that it may import."""
 
