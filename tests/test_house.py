@@ -80,8 +80,8 @@ ADAPTER_IMPORTS: dict[str, set[str]] = {
     "simulation": set(),
     "client": set(),
     "api": {"journal"},
-    "notebook": {"feeds"},
-    "cli": {"api", "feeds", "journal", "simulation"},
+    "notebook": {"feeds", "simulation"},
+    "cli": {"api", "feeds", "journal", "notebook", "simulation"},
 }
 """The adapters, each with the other adapters that it may import."""
 

@@ -20,14 +20,15 @@ _OTHER = "other"  # the kind of a trader that is not in the simulation
 class Meter:
     """A subscriber of an engine that measures the market after each of `steps` steps.
 
-    `kinds` contains the kind of each owner. The measurements are summed over at most 120 intervals, so the
-    memory does not grow with the steps.
+    `kinds` contains the kind of each owner. The measurements are summed over at most 120 intervals of equal
+    length, so the memory does not grow with the steps. The last interval may be shorter.
     """
 
     def __init__(self, engine: MatchingEngine, symbol: str, kinds: Mapping[str, str], steps: int) -> None:
         self._engine = engine
         self._symbol = symbol
         self._steps = steps
+        self._length = -(-steps // _INTERVALS)
         self._kinds = kinds
         self._flows: dict[tuple[str, str], _Flow] = {}
         self._intervals: list[Interval] = []
@@ -49,9 +50,8 @@ class Meter:
             self._spread_sum += asks[0].price - bids[0].price
             self._ask_depth_sum += sum(level.amount for level in asks)
             self._bid_depth_sum += sum(level.amount for level in bids)
-        before, self._step = self._step, self._step + 1
-        number = min(_INTERVALS, self._steps)
-        if self._step * number // self._steps > before * number // self._steps:
+        self._step += 1
+        if self._step - self._first_step == self._length or self._step == self._steps:
             self._intervals.append(self._interval(value))
             self._begin()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import NamedTuple
 
 __all__ = ["Interval", "Profit", "SimulationReport", "merged"]
@@ -56,6 +55,11 @@ class Interval(NamedTuple):
         return Fraction(self.bid_depth_sum, self.quoted) if self.quoted else None
 
     @property
+    def depth(self) -> Fraction | None:
+        """The mean amount at the five best prices of a side, in lots."""
+        return Fraction(self.ask_depth_sum + self.bid_depth_sum, 2 * self.quoted) if self.quoted else None
+
+    @property
     def volatility(self) -> float:
         """The realized volatility of the mid price in basis points, a float for display.
 
@@ -68,15 +72,16 @@ class Interval(NamedTuple):
 def merged(intervals: Sequence[Interval], most: int) -> list[Interval]:
     """Return at most `most` longer intervals that together cover the same steps. O(n).
 
+    They have equal numbers of intervals, except that the last one may have fewer.
+
     >>> first = Interval(0, 2, 3, 1, 5, 99, 198, 2, 4, 9, 9, 0.0)
     >>> second = Interval(2, 1, 1, 1, 5, 98, 197, 1, 3, 7, 6, 0.0)
     >>> [(each.first_step, each.steps, each.volume, each.spread) for each in merged([first, second], 1)]
     [(0, 3, 10, Fraction(7, 3))]
 
     """
-    number = min(most, len(intervals))
-    ends = [len(intervals) * n // number for n in range(number + 1)] if number else []
-    return [_sum(intervals[start:end]) for start, end in pairwise(ends)]
+    size = -(-len(intervals) // most) or 1
+    return [_sum(intervals[start : start + size]) for start in range(0, len(intervals), size)]
 
 
 def _sum(intervals: Sequence[Interval]) -> Interval:

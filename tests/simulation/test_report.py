@@ -35,16 +35,14 @@ def test_the_total_covers_the_whole_simulation() -> None:
 
 
 @given(number=st.integers(0, 40), most=st.integers(1, 20))
-def test_merged_intervals_cover_the_same_steps_in_parts_of_almost_equal_length(
-    number: int, most: int
-) -> None:
+def test_merged_intervals_cover_the_same_steps_in_parts_of_equal_length(number: int, most: int) -> None:
     intervals = [BUSY._replace(first_step=10 * n) for n in range(number)]
     result = merged(intervals, most)
-    assert len(result) == min(number, most)
+    assert len(result) <= most
     assert sum(each.steps for each in result) == 10 * number
     assert sum(each.volume for each in result) == 12 * number
     assert [each.first_step for each in result] == [
         sum(each.steps for each in result[:n]) for n in range(len(result))
     ]
-    lengths = {each.steps for each in result}
-    assert not lengths or max(lengths) - min(lengths) <= 10
+    assert len({each.steps for each in result[:-1]}) <= 1
+    assert not result or 10 <= result[-1].steps <= result[0].steps
