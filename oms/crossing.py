@@ -22,10 +22,10 @@ from collections.abc import Iterator
 
 from oms import pricing
 from oms.engine_books import EngineBooks, EntryChanged, LastPriceChanged
+from oms.engine_state import Entry
 from oms.events import OrderAdded, OrderAmended, OrderRemoved, TradePlaced
 from oms.ledger import MakeChange
 from oms.models import MAX_INT, OrderFill, OrderRow, Trade, new_order
-from oms.register import Entry
 from oms.submission import (
     CancelReason,
     Execution,

@@ -10,12 +10,13 @@ from oms.clock import Clock
 from oms.crossing import Crossing
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent, OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
+from oms.engine_state import Entry
 from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
+from oms.events import Journal
 from oms.instrument import Instrument
 from oms.ledger import MakeChange
 from oms.models import Side, check_amendment, check_resting, check_selection
 from oms.queries import Queries
-from oms.register import Entry
 from oms.submission import (
     Execution,
     OpenOrder,
@@ -71,6 +72,7 @@ class MatchingEngine(Queries):
 
     def __init__(
         self,
+        journal: Journal | None = None,
         *,
         self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
         instruments: Mapping[str, Instrument] | None = None,
@@ -80,7 +82,7 @@ class MatchingEngine(Queries):
             raise InvalidArgumentError(
                 "self_trade_prevention", self_trade_prevention, "a member of SelfTradePrevention"
             )
-        super().__init__(instruments=instruments, clock=clock)
+        super().__init__(journal, instruments=instruments, clock=clock)
         self._books.prevention = self_trade_prevention
 
     def _begin(self) -> None:

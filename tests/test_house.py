@@ -46,6 +46,7 @@ LAYERS = {
         "decimal_orders",
         "submission",
         "submission_checks",
+        "engine_state",
         "engine_events",
         "top_of_book",
         "columns",
