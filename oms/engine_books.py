@@ -98,7 +98,8 @@ class EngineBooks(Books):
 
     def open_amount(self, entry: Entry) -> int:
         """Return how many lots of an order are open, hidden or not. O(1)."""
-        return entry.total if entry.waiting else self.orders[entry.arrival][3] + entry.hidden
+        arrival, _, total, hidden, waiting = entry
+        return total if waiting else self.orders[arrival][3] + hidden
 
     def copy_to(self, target: Books) -> None:
         """Copy the whole state to empty books. O(n) for n orders."""

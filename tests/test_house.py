@@ -17,7 +17,7 @@ import pytest
 from sortedcontainers import SortedDict, SortedKeyList, SortedList, SortedSet
 
 import oms
-from oms import columns, errors, events, extras, models, submission
+from oms import columns, errors, events, extras, models, positions, submission
 from oms.engine_events import ENGINE_KINDS
 from oms.feeds.formats import AnyFeed
 
@@ -49,6 +49,10 @@ LAYERS = {
         "engine_state",
         "engine_events",
         "top_of_book",
+        "fills",
+        "fees",
+        "positions",
+        "cost_basis",
         "columns",
     },
     "book": {"level", "price_sums", "order_book", "pricing", "register"},
@@ -71,7 +75,17 @@ LAYERS = {
         "reference_data",
         "copies",
     },
-    "facade": {"facade", "queries", "management", "batch", "direct_books", "id_map", "matching", "__init__"},
+    "facade": {
+        "facade",
+        "queries",
+        "management",
+        "batch",
+        "direct_books",
+        "id_map",
+        "matching",
+        "account",
+        "__init__",
+    },
 }
 """The files of the core by layer, lowest first. A file imports only from its own layer and lower layers."""
 
@@ -247,9 +261,10 @@ def test_the_all_list_of_a_module_is_sorted_and_names_only_what_exists(path: Pat
 
 
 def test_the_oms_package_exports_every_value_class_and_every_error_class() -> None:
-    modules = columns, errors, events, models, submission
+    modules = columns, errors, events, models, submission, positions
     names = {name for module in modules for name in module.__all__}
-    public = names - {"EVENT_COLUMNS", "MAX_INT", "OrderId", "event_rows"}
+    public = names - {"EVENT_COLUMNS", "Exact", "MAX_INT", "OrderId", "event_rows"}
+    public |= {"Account", "CostBasis", "FeeRounding", "FeeSchedule", "FeeTier", "FeeVolume"}
     public |= {"IdMap", "Instrument", "MatchingEngine", "OrderManagement", "SUBMITTER_SIDES", "TopOfBook"}
     public |= {kind.__name__ for kind in ENGINE_KINDS}
     assert public == set(oms.__all__)
