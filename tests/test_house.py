@@ -97,10 +97,11 @@ LAYERS = {
 ADAPTER_IMPORTS: dict[str, set[str]] = {
     "feeds": set(),
     "journal": set(),
+    "simulation": set(),
     "client": set(),
     "api": {"journal"},
-    "notebook": {"feeds"},
-    "cli": {"api", "feeds", "journal"},
+    "notebook": {"feeds", "simulation"},
+    "cli": {"api", "feeds", "journal", "notebook", "simulation"},
 }
 """The adapters, each with the other adapters that it may import."""
 
