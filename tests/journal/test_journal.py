@@ -17,11 +17,12 @@ from typing import Any, get_args
 import pytest
 
 from oms import Event, InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
-from oms.journal import Durability, SqliteJournal, schema
+from oms.journal import Durability, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
+from support.engine_sessions import EACH_KIND
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import execute, noon, session, state, states
+from support.sessions import Kind, execute, noon, session, sqlite_journal, state, states
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -32,20 +33,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def sqlite_journal(om: OrderManagement) -> SqliteJournal:
-    assert isinstance(om.journal, SqliteJournal)
-    return om.journal
-
-
+@EACH_KIND
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
-    durability: Durability, seed: int, file: Path
+    durability: Durability, seed: int, kind: Kind, file: Path
 ) -> None:
-    commands = session(seed, 40)
-    expected = states(commands)
+    commands = kind.session(seed, 40)
+    expected = states(commands, kind)
     for number, command in enumerate(commands):
-        with journal.open(file, durability=durability, clock=noon) as om:
+        with kind.open(file, durability=durability, clock=noon) as om:
             assert state(om) == expected[number]
             execute(command, om)
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
