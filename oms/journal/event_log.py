@@ -32,7 +32,7 @@ from oms.journal.record import (
 from oms.models import Order, Side, new_order
 from oms.order_rows import check_orders
 
-__all__ = ["SNAPSHOT_TABLES", "EventLog"]
+__all__ = ["EventLog", "SNAPSHOT_TABLES"]
 
 SNAPSHOT_TABLES = {
     "orders": "snapshot",

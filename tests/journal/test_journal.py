@@ -20,8 +20,8 @@ from oms import Event, InvalidArgumentError, JournalError, Order, OrderAdded, Or
 from oms.journal import Durability, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
-from support.engine_sessions import EACH_KIND
 from support.faulty_disk import Disk, connections_made_by
+from support.kinds import EACH_KIND
 from support.sessions import Kind, execute, noon, session, sqlite_journal, state, states
 
 BUY = Side.BUY

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from functools import partial
 
-import pytest
-
 from oms import (
     Instrument,
     MatchingEngine,
@@ -18,9 +16,9 @@ from oms import (
     journal,
 )
 from oms.submission import OrderId, Submission
-from support.sessions import BOOKS, UNITS, Command, Kind
+from support.sessions import UNITS, Command, Kind
 
-__all__ = ["EACH_KIND", "ENGINE", "engine_session", "submission"]
+__all__ = ["ENGINE", "engine_session", "submission"]
 
 HUGE = 2**63 - 1
 POLICY = SelfTradePrevention.DECREMENT
@@ -130,6 +128,3 @@ ENGINE = Kind(
     engine_session,
     _add,
 )
-
-EACH_KIND = pytest.mark.parametrize("kind", [BOOKS, ENGINE], ids=lambda kind: kind.name)
-"""Run a test with the books of an OrderManagement, and with a MatchingEngine."""
