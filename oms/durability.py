@@ -94,11 +94,8 @@ class DurableLedger(Ledger):
 
     def _foreign(self) -> JournalError:
         """Return the error for a journal that another class has written."""
-        other, function = (
-            ("an OrderManagement", "open")
-            if self.books.engine_state()
-            else ("a MatchingEngine", "open_engine")
-        )
+        is_engine = self.books.engine_state() is not None
+        other, function = ("an OrderManagement", "open") if is_engine else ("a MatchingEngine", "open_engine")
         problem = f"it contains the changes of {other}; open it with journal.{function}"
         return JournalError(type(self._journal).__name__, problem)
 

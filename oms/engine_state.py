@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from oms.errors import InvalidArgumentError, InvalidOrderError
-from oms.models import Order, check_resting, check_symbol
+from oms.errors import InvalidArgumentError
+from oms.models import MAX_INT, Order, check_resting, check_symbol
 from oms.submission import SelfTradePrevention, Submission
 from oms.submission_checks import check_submission
 
-__all__ = ["EngineState", "Entry", "check_engine_state", "check_entry"]
+__all__ = ["EngineState", "Entry", "check_engine_state", "is_valid_entry"]
 
 
 class Entry(NamedTuple):
@@ -42,72 +42,63 @@ class EngineState(NamedTuple):
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
 
 
-def check_engine_state(state: Any, orders: Iterable[Order]) -> None:
-    """Raise InvalidArgumentError or InvalidOrderError unless the state matches these resting orders.
+def check_engine_state(state: Any, orders: Sequence[Order]) -> None:
+    """Raise InvalidArgumentError unless the state is valid, and has one entry for each of these orders.
 
     O(n log n) for n open orders.
     """
-    if type(state) is not EngineState:
-        allowed = "the EngineState of a MatchingEngine"
-        raise InvalidArgumentError("engine", state, allowed, "restore it with OrderManagement.from_snapshot")
-    next_arrival, entries, last_prices, prevention = state
-    if type(prevention) is not SelfTradePrevention:
-        raise InvalidArgumentError("self_trade_prevention", prevention, "a member of SelfTradePrevention")
-    _check_last_prices(last_prices)
-    for entry in entries:
-        check_entry(entry)
-    arrivals = [entry.arrival for entry in entries]
-    if (
-        arrivals != sorted(set(arrivals))
-        or type(next_arrival) is not int
-        or next_arrival <= max(arrivals, default=0)
-    ):
-        allowed = "larger than the arrival numbers, which must be unique and sorted"
-        raise InvalidArgumentError("next_arrival", next_arrival, allowed)
-    if len({entry.order.order_id for entry in entries}) < len(entries):
-        raise InvalidArgumentError("entries", "the same order id twice", "unique order ids")
-    resting = {entry.arrival: entry for entry in entries if not entry.waiting}
-    rows = list(orders)
-    if len(resting) != len(rows) or not all(_is_entry_of(resting.get(row.order_id), row) for row in rows):
-        raise InvalidArgumentError(
-            "entries", "other orders than `orders`", "one entry for each resting order"
-        )
+    try:
+        is_valid = _are_valid_prices(state.last_prices) and _is_valid(state, orders)
+    except (AttributeError, TypeError, ValueError):  # not an EngineState, or one with values of other types
+        is_valid = False
+    if not is_valid:
+        allowed = "the EngineState of a MatchingEngine with the same orders"
+        raise InvalidArgumentError("engine", state, allowed, "get it from MatchingEngine.snapshot()")
 
 
-def check_entry(entry: Any) -> None:
-    """Raise InvalidArgumentError or InvalidOrderError unless the value is a valid Entry."""
+def is_valid_entry(entry: Any) -> bool:
+    """Return True if the value is a valid Entry. Raises InvalidOrderError if its order is not valid."""
     if type(entry) is not Entry or type(entry.order) is not Submission:
-        raise InvalidArgumentError("entries", entry, "an Entry with a Submission")
+        return False
     arrival, order, total, hidden, waiting = entry
     check_submission(order)
-    check_resting("arrival", arrival)
-    if type(total) is not int or type(hidden) is not int or not 0 <= hidden < total:
-        raise InvalidArgumentError("hidden", hidden, f"an int in 0..{total!r} without {total!r}, the total")
-    if type(waiting) is not bool or (waiting and (order.stop_price is None or hidden)):
-        raise InvalidArgumentError("waiting", waiting, "False, or True for an order with a stop price")
-    if hidden and order.display is None:
-        raise InvalidArgumentError("hidden", hidden, "0 for an order without display")
-
-
-def _check_last_prices(last_prices: Any) -> None:
-    try:
-        for symbol, price in last_prices:
-            check_symbol(symbol)
-            check_resting("price", price)
-        is_sorted = [symbol for symbol, _ in last_prices] == sorted(dict(last_prices))
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InvalidOrderError):
-            raise
-        is_sorted = False
-    if not is_sorted:
-        allowed = "a tuple of pairs of a symbol and a price, sorted by symbol"
-        raise InvalidArgumentError("last_prices", last_prices, allowed)
-
-
-def _is_entry_of(entry: Entry | None, row: Order) -> bool:
-    """Return True if the entry is that of a resting order."""
-    if entry is None:
+    if not type(arrival) is type(total) is type(hidden) is int or type(waiting) is not bool:
         return False
-    order = entry.order
-    is_same_book = (row.symbol, row.side) == (order.symbol, order.side.opposite)
-    return is_same_book and row.amount + entry.hidden <= entry.total and order.price is not None
+    may_hide = order.display is not None and not waiting
+    return (
+        1 <= arrival <= MAX_INT
+        and 0 <= hidden < total
+        and (may_hide or not hidden)
+        and (order.price is not None if not waiting else order.stop_price is not None)
+    )
+
+
+def _is_valid(state: EngineState, orders: Sequence[Order]) -> bool:
+    next_arrival, entries, _, prevention = state
+    if not all(map(is_valid_entry, entries)) or type(prevention) is not SelfTradePrevention:
+        return False
+    arrivals = [entry.arrival for entry in entries]
+    resting = {entry.arrival: entry for entry in entries if not entry.waiting}
+    return (
+        type(entries) is tuple
+        and type(next_arrival) is int
+        and next_arrival > max(arrivals, default=0)
+        and arrivals == sorted(set(arrivals))
+        and len({entry.order.order_id for entry in entries}) == len(entries)
+        and len(resting) == len(orders)
+        and all(order.order_id in resting and _match(resting[order.order_id], order) for order in orders)
+    )
+
+
+def _are_valid_prices(last_prices: Any) -> bool:
+    for symbol, price in last_prices:
+        check_symbol(symbol)
+        check_resting("price", price)
+    symbols = [symbol for symbol, _ in last_prices]
+    return type(last_prices) is tuple and symbols == sorted(set(symbols))
+
+
+def _match(entry: Entry, order: Order) -> bool:
+    """Return True if a resting order can be that of an entry."""
+    is_same_book = (order.symbol, order.side) == (entry.order.symbol, entry.order.side.opposite)
+    return is_same_book and order.amount + entry.hidden <= entry.total

@@ -13,7 +13,7 @@ from typing import Any
 
 from oms.engine_books import EntryChange, EntryChanged, LastPrice, LastPriceChanged
 from oms.engine_events import ENGINE_KINDS, EngineEvent
-from oms.engine_state import Entry, check_entry
+from oms.engine_state import Entry, is_valid_entry
 from oms.events import TradePlaced
 from oms.journal.record import FORMATS, add_formats, body_of, check_ints
 from oms.models import OrderFill, Side, check_resting, check_symbol
@@ -87,7 +87,8 @@ def entry_of(content: Any) -> Entry:
     if set(content) != set(Entry._fields):
         raise ValueError(f"an entry has the fields {', '.join(Entry._fields)}")
     entry = Entry(**(content | {"order": _order_of(content["order"])}))
-    check_entry(entry)
+    if not is_valid_entry(entry):
+        raise ValueError("it is not a valid entry")
     return entry
 
 

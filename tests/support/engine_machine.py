@@ -73,7 +73,12 @@ def pickled(engine: MatchingEngine) -> MatchingEngine:
     return copy
 
 
-COPIES = (MatchingEngine.copy, pickled)
+def restored(engine: MatchingEngine) -> MatchingEngine:
+    """Return a copy that was restored from a snapshot."""
+    return MatchingEngine.from_snapshot(engine.snapshot())
+
+
+COPIES = (MatchingEngine.copy, pickled, restored)
 
 
 class OpenTransaction(NamedTuple):
