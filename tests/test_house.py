@@ -119,6 +119,8 @@ TESTED_THROUGH = {
     "oms.feeds.orders.followed_book": "feeds/test_replay.py",
     "oms.feeds.orders.replayer": "feeds/test_replay.py",
     "oms.journal.compaction": "journal/test_upkeep.py",
+    "oms.journal.engine_replay": "journal/test_damage.py",
+    "oms.journal.engine_rows": "journal/test_upkeep.py",
     "oms.journal.event_log": "journal/test_damage.py",
     "oms.journal.group_commit": "journal/test_disk.py",
     "oms.journal.open_file": "journal/test_place.py",
