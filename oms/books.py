@@ -7,10 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from oms.errors import DuplicateOrderError
+from oms.engine_state import EngineState
+from oms.errors import DuplicateOrderError, InvalidArgumentError
 from oms.events import (
+    KINDS,
+    Event,
     OrderAdded,
     OrderAmended,
     OrderRemoved,
@@ -67,10 +70,11 @@ class Batch(NamedTuple):
 class Steps:
     """Changes that are made one after another, because each depends on the result of the previous one."""
 
-    __slots__ = ("made",)
+    __slots__ = ("is_appended", "made")
 
     def __init__(self) -> None:
         self.made: list[Change] = []
+        self.is_appended = False  # True from the moment when the journal may contain their event
 
     def changes(self) -> list[Change]:
         """Return the changes so far. The last one may be incomplete."""
@@ -90,6 +94,9 @@ class Books:
     """
 
     __slots__ = ("by_name", "instruments", "next_trade_id", "orders", "usage")
+
+    kinds: ClassVar[frozenset[type[Event]]] = KINDS
+    """The classes of the events that these books can apply."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None  # for the limits of a matching engine
@@ -225,6 +232,17 @@ class Books:
         for name, book in self.by_name.items():
             target.by_name[name] = book.copy(target.orders)
         target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
+
+    def check_engine_state(self, snapshot: Snapshot) -> None:
+        """Raise InvalidArgumentError if a snapshot is that of a MatchingEngine."""
+        if snapshot.engine is not None:
+            allowed = "None, because an OrderManagement has no register"
+            remedy = "restore it with MatchingEngine.from_snapshot"
+            raise InvalidArgumentError("engine", snapshot.engine, allowed, remedy)
+
+    def engine_state(self) -> EngineState | None:
+        """Return the rest of the state of a MatchingEngine, or None. O(n log n) for n orders."""
+        return None
 
     def extra(self) -> tuple[Any, ...]:
         """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""

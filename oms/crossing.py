@@ -22,11 +22,11 @@ from collections.abc import Iterator
 
 from oms import pricing
 from oms.engine_books import EngineBooks, EntryChanged, LastPriceChanged
+from oms.engine_state import Entry
 from oms.events import OrderAdded, OrderAmended, OrderRemoved, TradePlaced
 from oms.ledger import MakeChange
 from oms.models import OrderFill, OrderRow, Trade, new_order
 from oms.preview import posted_price
-from oms.register import Entry
 from oms.submission import (
     CancelReason,
     Execution,

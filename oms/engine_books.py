@@ -24,7 +24,9 @@ from typing import Any, TypeAlias
 
 from oms.books import APPLY, ORDERS_BEFORE, PARTS, UNDO, Books, Change, parts_of
 from oms.engine_events import ENGINE_KINDS, EngineSubject
-from oms.register import Entry, Register
+from oms.engine_state import EngineState, Entry, check_engine_state
+from oms.events import Snapshot
+from oms.register import Register
 from oms.submission import SelfTradePrevention, Submission
 from oms.usage import Usage
 
@@ -49,6 +51,8 @@ class EngineBooks(Books):
     """The order books of a matching engine, with its register and the last price of each symbol."""
 
     __slots__ = ("last_prices", "next_arrival", "prevention", "register")
+
+    kinds = frozenset(ENGINE_KINDS)
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,6 +138,25 @@ class EngineBooks(Books):
         entries, self.next_arrival, last_prices, self.prevention = extra
         self.register, self.last_prices = Register(entries), dict(last_prices)
         self.usage = None
+
+    def check_engine_state(self, snapshot: Snapshot) -> None:
+        """Raise InvalidArgumentError or InvalidOrderError unless a snapshot is that of a MatchingEngine."""
+        check_engine_state(snapshot.engine, snapshot.orders)
+
+    def engine_state(self) -> EngineState:
+        """Return the register, the last prices, and the prevention. O(n log n) for n orders."""
+        entries = sorted(self.register.entries.items())
+        prices = sorted(self.last_prices.items())
+        return EngineState(
+            self.next_arrival, tuple(entry for _, entry in entries), tuple(prices), self.prevention
+        )
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Load a snapshot into empty books. O(n log n) for n orders."""
+        super().load(snapshot)
+        if snapshot.engine is not None:
+            next_arrival, entries, last_prices, prevention = snapshot.engine
+            self.load_extra((entries, next_arrival, last_prices, prevention))
 
     def order_count(self) -> int:
         """Return the number of orders that rest or wait. O(1)."""

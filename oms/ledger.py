@@ -193,6 +193,8 @@ class Ledger(Admission):
                 event = kind.about((*head, tuple(changes)), sequence, self._note, self._now())
                 if is_open:
                     self._provisional.append(event)
+                else:
+                    self._store(event, steps)
             if not is_open:
                 version += 1
             self.sequence, self._marked_batch, self.busy, self.version = sequence, None, is_open, version
@@ -201,6 +203,9 @@ class Ledger(Admission):
             raise
         if event is not None and not is_open:
             self.subscribers.publish([event])
+
+    def _store(self, event: Event, steps: Steps) -> None:
+        """Store the event of steps that have just been applied. Only a DurableLedger stores anything."""
 
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         try:

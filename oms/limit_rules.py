@@ -14,6 +14,7 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 from oms.engine_books import EngineBooks
+from oms.engine_state import Entry
 from oms.errors import (
     AmountLimitError,
     KillSwitchError,
@@ -27,7 +28,6 @@ from oms.errors import (
 from oms.limits import CollarReference, Limits
 from oms.models import Side
 from oms.preview import Preview, preview
-from oms.register import Entry
 from oms.submission import PostOnly, Submission
 
 __all__ = ["LimitRules", "Rule", "Scope"]

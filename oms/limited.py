@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from oms.clock import Clock, checked_time
 from oms.engine_books import EngineBooks
+from oms.engine_state import Entry
 from oms.errors import InvalidArgumentError, OpenTransactionError
 from oms.limit_rules import LimitRules, Scope
 from oms.limits import Limits
 from oms.models import Side, check_selection
 from oms.queries import Queries
-from oms.register import Entry
 from oms.submission import OpenOrder, Submission
 from oms.submission_checks import check_owner
 

@@ -10,13 +10,14 @@ from oms.clock import Clock
 from oms.crossing import Crossing
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent, OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
+from oms.engine_state import Entry
 from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
+from oms.events import Journal
 from oms.instrument import Instrument
 from oms.ledger import MakeChange
 from oms.limited import Limited
 from oms.limits import Limits
 from oms.models import Side, check_amendment, check_resting, check_selection
-from oms.register import Entry
 from oms.submission import (
     Execution,
     OpenOrder,
@@ -73,6 +74,7 @@ class MatchingEngine(Limited):
 
     def __init__(
         self,
+        journal: Journal | None = None,
         *,
         self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
         instruments: Mapping[str, Instrument] | None = None,
@@ -83,7 +85,7 @@ class MatchingEngine(Limited):
             raise InvalidArgumentError(
                 "self_trade_prevention", self_trade_prevention, "a member of SelfTradePrevention"
             )
-        super().__init__(instruments=instruments, clock=clock)
+        super().__init__(journal, instruments=instruments, clock=clock)
         self._books.prevention = self_trade_prevention
         self._rules = None
         if limits is not None:

@@ -23,8 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from oms.engine_state import Entry
 from oms.models import OrderRow, Trade
-from oms.register import Entry
 from oms.submission import Submission
 
 __all__ = ["Usage"]

@@ -47,6 +47,7 @@ LAYERS = {
         "submission",
         "submission_checks",
         "limits",
+        "engine_state",
         "engine_events",
         "top_of_book",
         "columns",

@@ -508,7 +508,7 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
-        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
+        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from the method snapshot()",
     ),
     (
         lambda: OrderManagement.from_snapshot(Snapshot(-1)),
@@ -1057,6 +1057,20 @@ def submit_with_a_clock_that_changes_the_books() -> None:
 
 
 ANN = "JPM, owner 'Ann'"
+
+
+def open_the_events_of_an_order_management() -> None:
+    journal = MemoryJournal()
+    OrderManagement(journal).add_order(1, "JPM", Side.BUY, 5, 20)
+    MatchingEngine(journal)
+
+
+def open_the_snapshot_of_a_matching_engine() -> None:
+    journal = MemoryJournal()
+    journal.snapshot = engine().snapshot  # type: ignore[method-assign] # the journal of another class
+    OrderManagement(journal)
+
+
 KEY = "order_id must be an int of at most 256 bits or a non-empty str of valid Unicode"
 OWNER = "owner must be a non-empty str of valid Unicode, or None"
 EXPIRES = "expires must be a time for GTD orders, and None for all others"
@@ -1079,6 +1093,29 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         lambda: MatchingEngine(self_trade_prevention="NONE"),  # type: ignore[arg-type] # the mistake
         InvalidArgumentError,
         "self_trade_prevention must be a member of SelfTradePrevention, not 'NONE' (str)",
+    ),
+    (
+        lambda: MatchingEngine.from_snapshot(OrderManagement().snapshot()),
+        InvalidArgumentError,
+        "engine must be the EngineState of a MatchingEngine with the same orders, not None (NoneType); "
+        "get it from MatchingEngine.snapshot()",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(MatchingEngine().snapshot()),
+        InvalidArgumentError,
+        "engine must be None, because an OrderManagement has no register, "
+        "not EngineState(n...NONE: 'NONE'>) (EngineState); "
+        "restore it with MatchingEngine.from_snapshot",
+    ),
+    (
+        open_the_events_of_an_order_management,
+        JournalError,
+        "MemoryJournal: it contains the changes of an OrderManagement; open it with journal.open",
+    ),
+    (
+        open_the_snapshot_of_a_matching_engine,
+        JournalError,
+        "MemoryJournal: it contains the changes of a MatchingEngine; open it with journal.open_engine",
     ),
     (submit(order_id="a"), DuplicateOrderError, "order id 'a' is already taken"),
     (lambda: engine().cancel("b"), OrderNotFoundError, "no order with id 'b' is resting"),

@@ -15,10 +15,11 @@ import pytest
 from oms import Event, OpenTransactionError, Side
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent
+from oms.engine_state import Entry
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
 from oms.order_book import OrderBook
-from oms.register import Entry, Register
+from oms.register import Register
 from oms.submission import PostOnly, SelfTradePrevention, TimeInForce
 from support.interrupts import Interrupt, interrupted_at_line
 from support.threads import prevent_new_threads

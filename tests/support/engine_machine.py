@@ -27,7 +27,7 @@ from oms.submission import (
 from support.engine_queue import queue
 from support.naive_engine import NaiveEngine, State
 
-__all__ = ["EngineMachine", "random_step", "submissions"]
+__all__ = ["COPIES", "EngineMachine", "random_step", "random_submission", "restored", "submissions"]
 
 BUY, SELL = Side.BUY, Side.SELL
 SYMBOLS = ("AAPL", "JPM")
@@ -73,7 +73,12 @@ def pickled(engine: MatchingEngine) -> MatchingEngine:
     return copy
 
 
-COPIES = (MatchingEngine.copy, pickled)
+def restored(engine: MatchingEngine) -> MatchingEngine:
+    """Return a copy that was restored from a snapshot."""
+    return MatchingEngine.from_snapshot(engine.snapshot())
+
+
+COPIES = (MatchingEngine.copy, pickled, restored)
 
 
 class OpenTransaction(NamedTuple):

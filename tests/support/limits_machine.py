@@ -12,7 +12,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from oms import CollarReference, LimitError, Limits, MatchingEngine
 from oms.submission import SelfTradePrevention
-from support.engine_machine import COPIES, EngineMachine, random_step
+from support.engine_machine import COPIES, EngineMachine, random_step, restored
 from support.naive_limits import NaiveLimitedEngine, Scope
 
 __all__ = ["LimitsMachine", "random_limits_step"]
@@ -126,6 +126,12 @@ class LimitsMachine(EngineMachine):
         super().continue_with_a_copy(copy)
         self.engine.clock = self.read_clock
         self.naive.counted.clear()
+        if copy is restored:  # a snapshot contains neither limits nor kill switches
+            assert self.engine._rules is None
+            for (owner, symbol), limits in self.naive.limits.items():
+                self.engine.set_limits(limits, owner=owner, symbol=symbol)
+            for owner, symbol in self.naive.kills:
+                self.engine.kill(owner=owner, symbol=symbol)
 
     @invariant()
     def the_sums_are_those_of_the_open_orders(self) -> None:
