@@ -27,7 +27,7 @@ from oms.submission import (
 from support.engine_queue import queue
 from support.naive_engine import NaiveEngine, State
 
-__all__ = ["EngineMachine", "random_step", "submissions"]
+__all__ = ["COPIES", "EngineMachine", "random_step", "random_submission", "restored", "submissions"]
 
 BUY, SELL = Side.BUY, Side.SELL
 SYMBOLS = ("AAPL", "JPM")
