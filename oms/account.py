@@ -197,6 +197,11 @@ class Account:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def source(self) -> Facade | None:
+        """The MatchingEngine or OrderManagement that the account follows, or None."""
+        return self._source
+
     def _start(self, source: Facade) -> None:
         _check_source(source)
         with source.locked():

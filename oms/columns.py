@@ -147,11 +147,6 @@ def _use_decimals(columns: dict[str, list[Any]], instruments: list[Instrument]) 
         columns["average_price"] = [float(Fraction(total) / Fraction(amount)) for total, amount in both]
 
 
-def _scaled(value: int | Fraction, instrument: Instrument, is_price: bool) -> Fraction:
-    """Return a price, or a profit, in decimals."""
-    return value * Fraction(instrument.tick) * (1 if is_price else Fraction(instrument.lot))
-
-
 def _kind_of(value: object) -> type:
     kind = Event if type(value) in _EVENTS else type(value)
     if kind not in _SHAPES:
