@@ -18,15 +18,23 @@ from oms.columns import to_columns
 from oms.cost_basis import CostBasis
 from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import (
+    AmountLimitError,
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
     OmsError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
+    RateLimitError,
 )
 from oms.events import (
     Event,
@@ -43,6 +51,7 @@ from oms.events import (
 from oms.fees import FeeRounding, FeeSchedule, FeeTier, FeeVolume
 from oms.id_map import IdMap
 from oms.instrument import Instrument
+from oms.limits import CollarReference, Limits
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
@@ -63,7 +72,9 @@ from oms.top_of_book import TopOfBook
 
 __all__ = [
     "Account",
+    "AmountLimitError",
     "CancelReason",
+    "CollarReference",
     "CostBasis",
     "DuplicateOrderError",
     "EngineFill",
@@ -81,9 +92,15 @@ __all__ = [
     "InvalidOrderError",
     "Journal",
     "JournalError",
+    "KillSwitchError",
+    "LimitError",
+    "Limits",
     "MatchingEngine",
+    "NotionalLimitError",
     "OmsError",
+    "OpenAmountLimitError",
     "OpenOrder",
+    "OpenOrdersLimitError",
     "OpenTransactionError",
     "Order",
     "OrderAdded",
@@ -101,10 +118,12 @@ __all__ = [
     "Position",
     "PostOnly",
     "PriceBoundError",
+    "PriceCollarError",
     "PriceLevel",
     "ProfitPoint",
     "QueueAhead",
     "Quote",
+    "RateLimitError",
     "SUBMITTER_SIDES",
     "SelfTradePrevention",
     "Side",

@@ -25,8 +25,17 @@ try:
     from oms.notebook.ladder import ladder
     from oms.notebook.liquidity_bands import liquidity_bands
     from oms.notebook.profit_chart import profit_chart
+    from oms.notebook.simulation_chart import simulation_chart
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.notebook", "notebook")
     raise
 
-__all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "profit_chart"]
+__all__ = [
+    "cost_curve",
+    "depth_chart",
+    "heatmap",
+    "ladder",
+    "liquidity_bands",
+    "profit_chart",
+    "simulation_chart",
+]

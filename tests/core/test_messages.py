@@ -28,6 +28,7 @@ import pytest
 import oms
 from oms import (
     Account,
+    AmountLimitError,
     DuplicateOrderError,
     Event,
     FeeSchedule,
@@ -38,13 +39,20 @@ from oms import (
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    Limits,
+    NotionalLimitError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     Order,
     OrderFill,
     OrderManagement,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
     PriceLevel,
+    RateLimitError,
     Side,
     Snapshot,
     to_columns,
@@ -503,7 +511,7 @@ ARGUMENTS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: OrderManagement.from_snapshot((0, 1, ())),  # type: ignore[arg-type] # the mistake
-        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from OrderManagement.snapshot()",
+        "snapshot must be a Snapshot, not (0, 1, ()) (tuple); get one from the method snapshot()",
     ),
     (
         lambda: OrderManagement.from_snapshot(Snapshot(-1)),
@@ -1010,6 +1018,60 @@ def set_an_instrument_after_a_trade() -> None:
     other.set_instrument("JPM", Instrument("0.1"))
 
 
+def open_the_events_of_an_order_management() -> None:
+    journal = MemoryJournal()
+    OrderManagement(journal).add_order(1, "JPM", Side.BUY, 5, 20)
+    MatchingEngine(journal)
+
+
+def open_the_snapshot_of_a_matching_engine() -> None:
+    journal = MemoryJournal()
+    journal.snapshot = engine().snapshot  # type: ignore[method-assign] # the journal of another class
+    OrderManagement(journal)
+
+
+def limited(**fields: Any) -> Callable[[], object]:
+    """Return a call that submits Ann's second order, with these limits and terms."""
+    limits = Limits(**{name: fields.pop(name) for name in list(fields) if name in Limits.__slots__})
+    terms: dict[str, Any] = {"order_id": "x", "symbol": "JPM", "side": Side.BUY, "amount": 1, "owner": "Ann"}
+
+    def call() -> object:
+        other = engine()
+        other.clock = lambda: 1000
+        other.submit("first", "JPM", Side.BUY, 5, 90, owner="Ann")
+        other.set_limits(limits)
+        if limits.interval is not None:
+            other.submit("second", "JPM", Side.BUY, 5, 90, owner="Ann")
+        return other.submit(**terms | fields)
+
+    return call
+
+
+def killed() -> object:
+    other = engine()
+    other.kill(symbol="JPM")
+    return other.submit("x", "JPM", Side.BUY, 1)
+
+
+def kill_inside_a_transaction() -> None:
+    other = engine()
+    with other.transaction():
+        other.kill()
+
+
+def submit_without_the_clock_of_a_rate() -> None:
+    other = MatchingEngine(clock=lambda: 1000, limits=Limits(max_submissions=1, interval=10))
+    other.copy().submit("x", "JPM", Side.BUY, 1)
+
+
+def submit_with_a_clock_that_changes_the_books() -> None:
+    other = engine()
+    other.clock = lambda: 1000 + len(other.cancel_all())
+    other.set_limits(Limits(max_submissions=1, interval=10))
+    other.submit("x", "JPM", Side.BUY, 1)
+
+
+ANN = "JPM, owner 'Ann'"
 KEY = "order_id must be an int of at most 256 bits or a non-empty str of valid Unicode"
 OWNER = "owner must be a non-empty str of valid Unicode, or None"
 EXPIRES = "expires must be a time for GTD orders, and None for all others"
@@ -1032,6 +1094,29 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         lambda: MatchingEngine(self_trade_prevention="NONE"),  # type: ignore[arg-type] # the mistake
         InvalidArgumentError,
         "self_trade_prevention must be a member of SelfTradePrevention, not 'NONE' (str)",
+    ),
+    (
+        lambda: MatchingEngine.from_snapshot(OrderManagement().snapshot()),
+        InvalidArgumentError,
+        "engine must be the EngineState of a MatchingEngine with the same orders, not None (NoneType); "
+        "get it from MatchingEngine.snapshot()",
+    ),
+    (
+        lambda: OrderManagement.from_snapshot(MatchingEngine().snapshot()),
+        InvalidArgumentError,
+        "engine must be None, because an OrderManagement has no register, "
+        "not EngineState(n...NONE: 'NONE'>) (EngineState); "
+        "restore it with MatchingEngine.from_snapshot",
+    ),
+    (
+        open_the_events_of_an_order_management,
+        JournalError,
+        "MemoryJournal: it contains the changes of an OrderManagement; open it with journal.open",
+    ),
+    (
+        open_the_snapshot_of_a_matching_engine,
+        JournalError,
+        "MemoryJournal: it contains the changes of a MatchingEngine; open it with journal.open_engine",
     ),
     (submit(order_id="a"), DuplicateOrderError, "order id 'a' is already taken"),
     (lambda: engine().cancel("b"), OrderNotFoundError, "no order with id 'b' is resting"),
@@ -1073,6 +1158,95 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         InvalidOrderError,
         "amount must be less than the open amount 5, not 5 (int); use cancel to remove the order",
     ),
+    (
+        lambda: Limits(max_amount=0),
+        InvalidArgumentError,
+        "max_amount must be an int >= 1, or None, not 0 (int)",
+    ),
+    (
+        lambda: Limits(collar=1.5),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "collar must be an int >= 0, or None, not 1.5 (float)",
+    ),
+    (
+        lambda: Limits(collar_reference="LAST_PRICE"),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "collar_reference must be a member of CollarReference, not 'LAST_PRICE' (str)",
+    ),
+    (
+        lambda: Limits(max_submissions=5),
+        InvalidArgumentError,
+        "interval must be an int if max_submissions is set, and None otherwise, not None (NoneType); "
+        "pass both or neither",
+    ),
+    (
+        lambda: engine().set_limits({"max_amount": 5}),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "limits must be Limits, or None, not {'max_amount': 5} (dict)",
+    ),
+    (
+        lambda: engine().set_limits(Limits(max_submissions=5, interval=9)),
+        InvalidArgumentError,
+        "clock must be a callable while a rate is limited, not None (NoneType); "
+        "set the clock of the engine first",
+    ),
+    (
+        lambda: engine().kill(cancel_orders=1),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "cancel_orders must be True or False, not 1 (int)",
+    ),
+    (
+        kill_inside_a_transaction,
+        OpenTransactionError,
+        "switching on a kill switch is not possible inside a transaction or a what-if; end it first",
+    ),
+    (
+        submit_without_the_clock_of_a_rate,
+        InvalidArgumentError,
+        "clock must be a callable while a rate is limited, not None (NoneType); "
+        "set the clock of the engine first",
+    ),
+    (
+        submit_with_a_clock_that_changes_the_books,
+        OpenTransactionError,
+        "the clock changed these books; use a clock that only returns the time",
+    ),
+    (
+        limited(max_amount=100, amount=500),
+        AmountLimitError,
+        f"{ANN}: the amount 500 is above max_amount 100; submit less",
+    ),
+    (
+        limited(max_notional=9_000, amount=100, price=100),
+        NotionalLimitError,
+        f"{ANN}: the notional 10000 is above max_notional 9000; submit less",
+    ),
+    (
+        limited(collar=4, price=106),
+        PriceCollarError,
+        f"{ANN}: the price 106 is above the price collar; submit 105 or lower",
+    ),
+    (
+        limited(collar=4, price=106, stop_price=120, side=Side.SELL),
+        PriceCollarError,
+        f"{ANN}: the price 106 is below the price collar; submit 116 or higher",
+    ),
+    (
+        limited(max_open_orders=1, price=99),
+        OpenOrdersLimitError,
+        f"{ANN}: 2 open orders would be above max_open_orders 1; cancel one",
+    ),
+    (
+        limited(max_open_amount=5, price=99),
+        OpenAmountLimitError,
+        f"{ANN}: the open amount 6 would be above max_open_amount 5; reduce it first",
+    ),
+    (
+        limited(max_submissions=1, interval=10),
+        RateLimitError,
+        f"{ANN}: submission 2 is above max_submissions 1; submit at 1010 or later",
+    ),
+    (killed, KillSwitchError, "JPM: a kill switch is on; lift it with lift_kill()"),
     (
         lambda: engine().queue_ahead("stop"),
         InvalidOrderError,
