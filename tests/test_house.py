@@ -63,6 +63,7 @@ LAYERS = {
         "ledger",
         "engine_books",
         "crossing",
+        "plain_changes",
         "durability",
         "state",
         "transaction",

@@ -25,7 +25,14 @@ LEDGER_FILES = (
     "subscribers.py",
     "transaction.py",
 )
-ENGINE_FILES = ("crossing.py", "engine_books.py", "engine_events.py", "matching.py", "register.py")
+ENGINE_FILES = (
+    "crossing.py",
+    "engine_books.py",
+    "engine_events.py",
+    "matching.py",
+    "plain_changes.py",
+    "register.py",
+)
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INTERRUPTED_FILES = {
     str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES, *ENGINE_FILES)
