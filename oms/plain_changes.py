@@ -64,10 +64,7 @@ _NO_LIQUIDITY = CancelReason.NO_LIQUIDITY
 
 Fills: TypeAlias = tuple[OrderFill[OrderId], ...]
 
-_new_own_fill: Callable[[tuple[OrderId, int, int]], OrderFill[OrderId]] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
-    OrderFill,
-)
+_new_own_fill = cast("Callable[[tuple[OrderId, int, int]], OrderFill[OrderId]]", new_fill)
 
 _new_trade: Callable[[tuple[Any, ...]], Trade] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
