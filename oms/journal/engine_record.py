@@ -104,7 +104,9 @@ def _execution_content(execution: Execution) -> dict[str, Any]:
 
 def _execution_of(content: Any) -> Execution:
     fills = _each(lambda fill: OrderFill(**fill), content["fills"])
-    execution = Execution(**(_with_enums(content) | {"fills": fills}))
+    fields = _with_enums(content)
+    fields["fills"] = fills
+    execution = Execution(**fields)
     check_order_key(execution.order_id)
     check_symbol(execution.symbol)
     amounts = [number for fill in fills for number in fill[1:]]
