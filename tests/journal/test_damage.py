@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,24 +18,32 @@ from oms import (
     JournalError,
     OmsError,
     Order,
+    OrderAdded,
     OrderAmended,
     OrderFill,
     OrderManagement,
+    OrderReduced,
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
+    OrderSubmitted,
     Side,
+    Submission,
     Trade,
     TradePlaced,
     journal,
 )
+from oms.engine_books import EntryChanged, LastPriceChanged
+from oms.engine_events import EngineEvent
+from oms.engine_state import Entry
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.event_log import EventLog
 from oms.journal.reading import opened_to_read
-from oms.journal.record import EMPTY, digest, instruments_hash, link
+from oms.journal.record import EMPTY, body_of, digest, instruments_hash, link
+from oms.submission import OrderId
 from support.faulty_disk import connections_made_by
-from support.sessions import State, execute, noon, session, state
+from support.sessions import State, execute, noon, session, sqlite_journal, state
 
 LENGTH = 12
 
@@ -472,6 +481,208 @@ def append_event(file: Path, kind: str, body: str, batch: int, time: int | None 
             (sequence, batch, kind, body, last_hash, time),
         )
         connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("now"))
+
+
+# ---------------------------------------------------------------------- events of a matching engine
+
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def write_engine(file: Path) -> EngineEvent:
+    """Write the events of an engine, and return the next one, which is not in the file.
+
+    It is the event of an order that fills an order and an iceberg order, and triggers a stop order.
+    """
+    with journal.open_engine(file, clock=None) as engine:
+        engine.submit("ask", "JPM", SELL, 20, 20, owner="Ann")
+        engine.submit("iceberg", "JPM", SELL, 9, 21, display=3)
+        engine.submit("stop", "JPM", BUY, 2, stop_price=21, owner="Sue")
+        engine.submit("bid", "JPM", BUY, 5, 20)
+        other = engine.copy()
+    events: list[Event] = []
+    other.subscribe(events.append)
+    other.submit("taker", "JPM", BUY, 19, 22, owner="Tom")
+    (event,) = events
+    assert isinstance(event, OrderSubmitted)
+    kinds = [TradePlaced, EntryChanged, EntryChanged, OrderAdded, TradePlaced, EntryChanged]
+    assert [kind for kind, _ in event.changes][:6] == kinds
+    return event
+
+
+def test_a_possible_event_of_a_matching_engine_is_replayed(tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    event = write_engine(file)
+    with journal.open_engine(file) as engine:
+        sqlite_journal(engine).append([event])
+    assert journal.verify(file).last == 5
+
+
+Change = tuple[type, Any]
+ASK = Submission("ask", "JPM", SELL, 20, 20, owner="Ann")
+ICEBERG = Submission("iceberg", "JPM", SELL, 9, 21, display=3)
+STOP = Submission("stop", "JPM", BUY, 2, owner="Sue", stop_price=21)
+NEW = Submission("new", "JPM", BUY, 5, 10)
+ROW = Order(1, "JPM", BUY, 15, 20)
+NEW_ROW = Order(4, "JPM", SELL, 5, 10)
+ENTRY = Entry(1, ASK, 20)
+NEW_ENTRY = Entry(4, NEW, 5)
+ADD_ENTRY: Change = (EntryChanged, (None, NEW_ENTRY))
+A_TRADE_OF_5 = Trade(2, "JPM", BUY, 5, 100, (OrderFill(1, 5, 20),))
+
+IMPOSSIBLE_CHANGES: dict[str, list[Change]] = {
+    "no change": [],
+    "an order is added twice": [(OrderAdded, ROW)],
+    "an added order has no amount": [
+        (OrderAdded, NEW_ROW._replace(amount=0)),
+        ADD_ENTRY,
+    ],
+    "an added order has no symbol": [
+        (OrderAdded, NEW_ROW._replace(symbol="")),
+        ADD_ENTRY,
+    ],
+    "an added order has no entry": [(OrderAdded, NEW_ROW)],
+    "an entry has no order": [ADD_ENTRY],
+    "a waiting order rests": [
+        (OrderAdded, NEW_ROW),
+        (EntryChanged, (None, Entry(4, NEW._replace(stop_price=5), 5, waiting=True))),
+    ],
+    "an order rests in another book than that of its entry": [
+        (OrderAdded, NEW_ROW._replace(side=BUY)),
+        ADD_ENTRY,
+    ],
+    "an order is larger than its entry": [
+        (OrderAdded, NEW_ROW._replace(amount=6)),
+        ADD_ENTRY,
+    ],
+    "a removed order had another amount": [
+        (OrderRemoved, ROW._replace(amount=14)),
+        (EntryChanged, (ENTRY, None)),
+    ],
+    "a removed order is not in the book": [(OrderRemoved, NEW_ROW)],
+    "a removed order keeps its entry": [(OrderRemoved, ROW)],
+    "a removed entry keeps its order": [(EntryChanged, (ENTRY, None))],
+    "an amended order had another amount": [
+        (OrderAmended, (ROW._replace(amount=14), ROW._replace(amount=13))),
+        (EntryChanged, (ENTRY, ENTRY._replace(total=19))),
+    ],
+    "an amended order has no amount left": [(OrderAmended, (ROW, ROW._replace(amount=0)))],
+    "an amended order has another symbol": [(OrderAmended, (ROW, ROW._replace(symbol="IBM")))],
+    "an amended order is larger than its entry": [(OrderAmended, (ROW, ROW._replace(amount=21)))],
+    "a trade in an empty book": [(TradePlaced, (A_TRADE_OF_5._replace(side=SELL), 10))],
+    "a trade with another id": [(TradePlaced, (A_TRADE_OF_5._replace(trade_id=3), 10))],
+    "a trade with another total price": [(TradePlaced, (A_TRADE_OF_5._replace(total_price=99), 10))],
+    "a trade with another remaining amount": [(TradePlaced, (A_TRADE_OF_5, 9))],
+    "a trade of more than the book has": [
+        (TradePlaced, (Trade(2, "JPM", BUY, 50, 1000, (OrderFill(1, 50, 20),)), 0))
+    ],
+    "a trade that skips the first order": [
+        (TradePlaced, (Trade(2, "JPM", BUY, 1, 21, (OrderFill(2, 1, 21),)), 2))
+    ],
+    "a trade without fills": [(TradePlaced, (A_TRADE_OF_5._replace(fills=()), 10))],
+    "a trade without an execution": [(TradePlaced, (A_TRADE_OF_5, 10))],
+    "an entry changes that was different": [
+        (EntryChanged, (ENTRY._replace(total=21), ENTRY._replace(total=20)))
+    ],
+    "an entry changes that is not there": [(EntryChanged, (NEW_ENTRY, None))],
+    "a new entry has an old arrival number": [
+        (EntryChanged, (Entry(3, STOP, 2, waiting=True), None)),
+        (EntryChanged, (None, Entry(3, STOP, 2, waiting=True))),
+    ],
+    "a new entry has the id of another": [
+        (OrderAdded, NEW_ROW),
+        (EntryChanged, (None, NEW_ENTRY._replace(order=NEW._replace(order_id="ask")))),
+    ],
+    "an entry gets another id": [
+        (EntryChanged, (ENTRY, ENTRY._replace(order=ASK._replace(order_id="iceberg"))))
+    ],
+    "an entry hides more than it has": [
+        (EntryChanged, (Entry(2, ICEBERG, 9, 6), Entry(2, ICEBERG, 9, 7))),
+    ],
+    "the last price was different": [(LastPriceChanged, ("JPM", 19, 20))],
+    "there was no last price": [(LastPriceChanged, ("IBM", 19, 20))],
+    "there was a last price": [(LastPriceChanged, ("JPM", None, 20))],
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE_CHANGES)
+def test_replaying_detects_a_change_of_a_matching_engine_that_does_not_fit(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    event = OrderReduced((ASK,), (), (), tuple(IMPOSSIBLE_CHANGES[name]), 5)
+    assert_impossible(file, event)
+
+
+def assert_impossible(file: Path, event: EngineEvent) -> None:
+    """Append an event with the right hash to the file of `write_engine`, and check that it is rejected."""
+    append_event(file, type(event).__name__, body_of(event), batch=5)
+    for verify in (lambda: journal.verify(file), lambda: journal.open_engine(file, verify=True)):
+        with pytest.raises(JournalError, match="it cannot have happened") as caught:
+            verify()
+        assert caught.value.place.endswith("events, sequence 5")
+
+
+def with_execution(event: EngineEvent, number: int, **fields: Any) -> EngineEvent:
+    executions = list(event.executions)
+    executions[number] = executions[number]._replace(**fields)
+    return event._replace(executions=tuple(executions))
+
+
+def with_fills(event: EngineEvent, *fills: OrderFill[OrderId]) -> EngineEvent:
+    return with_execution(event, 0, fills=fills)
+
+
+WRONG_SUMS: dict[str, Callable[[EngineEvent], EngineEvent]] = {
+    "no executions": lambda event: event._replace(executions=()),
+    "a missing execution": lambda event: event._replace(executions=event.executions[:1]),
+    "executions in another order": lambda event: event._replace(executions=event.executions[::-1]),
+    "an amount that is not that of the fills": lambda event: with_execution(event, 0, amount=18, resting=1),
+    "a total price that is not that of the fills": lambda event: with_execution(event, 0, total_price=385),
+    "parts that do not add up": lambda event: with_execution(event, 0, resting=1),
+    "a fill with another maker": lambda event: with_execution(
+        event,
+        0,
+        fills=(event.executions[0].fills[0]._replace(order_id="bid"), *event.executions[0].fills[1:]),
+    ),
+    "amounts that are exchanged between executions": lambda event: with_execution(
+        with_execution(event, 0, amount=2, requested=2), 1, amount=19, requested=19
+    ),
+    "fills with other amounts and the same sum": lambda event: with_fills(
+        event, OrderFill("ask", 15, 20), OrderFill("iceberg", 1, 21), OrderFill("iceberg", 3, 21)
+    ),
+    "a missing owner": lambda event: event._replace(owners=event.owners[:-1]),
+    "a wrong owner": lambda event: event._replace(owners=(("taker", "Ann"), *event.owners[1:])),
+    "an owner of an order that did not trade": lambda event: event._replace(
+        owners=(*event.owners, ("bid", "x"))
+    ),
+    "an owner twice": lambda event: event._replace(owners=(*event.owners, event.owners[0])),
+    "a last price that is missing": lambda event: event._replace(changes=event.changes[:-1]),
+    "an unfinished refill": lambda event: event._replace(changes=event.changes[:-2]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SUMS)
+def test_replaying_detects_an_event_of_a_matching_engine_that_does_not_add_up(
+    name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "venue.db"
+    event = WRONG_SUMS[name](write_engine(file))
+    assert_impossible(file, event)
+
+
+def test_an_event_of_another_class_is_rejected(tmp_path: Path) -> None:
+    file, other = tmp_path / "venue.db", tmp_path / "book.db"
+    event = write_engine(file)
+    append_event(file, "OrderAdded", AN_ORDER, batch=5)
+    with pytest.raises(JournalError, match="a journal of MatchingEngine has no OrderAdded") as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith("events, sequence 5")
+    with journal.open(other) as om:
+        om.add_order(*ONE)
+    append_event(other, "OrderSubmitted", body_of(event), batch=2)
+    with pytest.raises(JournalError, match="a journal of OrderManagement has no OrderSubmitted") as caught:
+        journal.verify(other)
+    assert caught.value.place.endswith("events, sequence 2")
 
 
 @pytest.mark.parametrize(
