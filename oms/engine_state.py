@@ -11,7 +11,14 @@ from oms.models import MAX_INT, Order, check_resting, check_symbol
 from oms.submission import SelfTradePrevention, Submission
 from oms.submission_checks import check_submission
 
-__all__ = ["EngineState", "Entry", "check_engine_state", "is_valid_entry", "new_entry"]
+__all__ = [
+    "EngineState",
+    "Entry",
+    "are_same_order",
+    "check_engine_state",
+    "is_valid_entry",
+    "new_entry",
+]
 
 
 class Entry(NamedTuple):
@@ -94,7 +101,9 @@ def _is_valid(state: EngineState, orders: Sequence[Order]) -> bool:
         and arrivals == sorted(set(arrivals))
         and len({entry.order.order_id for entry in entries}) == len(entries)
         and len(resting) == len(orders)
-        and all(order.order_id in resting and _match(resting[order.order_id], order) for order in orders)
+        and all(
+            order.order_id in resting and are_same_order(resting[order.order_id], order) for order in orders
+        )
     )
 
 
@@ -106,7 +115,7 @@ def _are_valid_prices(last_prices: Any) -> bool:
     return type(last_prices) is tuple and symbols == sorted(set(symbols))
 
 
-def _match(entry: Entry, order: Order) -> bool:
+def are_same_order(entry: Entry, order: Order) -> bool:
     """Return True if a resting order can be that of an entry."""
     is_same_book = (order.symbol, order.side) == (entry.order.symbol, entry.order.side.opposite)
     return is_same_book and order.amount + entry.hidden <= entry.total
