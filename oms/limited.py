@@ -133,7 +133,7 @@ class Limited(Queries):
             rules = self._present_rules()
             self._set_rules(rules.with_kill(scope, on=False))
 
-    def kills(self) -> tuple[tuple[str | None, str | None], ...]:
+    def kills(self) -> tuple[Scope, ...]:
         """Return the owner and the symbol of each kill switch that is on, sorted. None stands for all.
 
         O(m log m) for m kill switches.
