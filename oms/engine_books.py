@@ -104,7 +104,8 @@ class EngineBooks(Books):
 
     def open_amount(self, entry: Entry) -> int:
         """Return how many lots of an order are open, hidden or not. O(1)."""
-        return entry.total if entry.waiting else self.orders[entry.arrival][3] + entry.hidden
+        arrival, _, total, hidden, waiting = entry
+        return total if waiting else self.orders[arrival][3] + hidden
 
     def open_usage(self) -> Usage:
         """Return the sums of the open orders. O(1), and O(n) for n orders at the first call."""

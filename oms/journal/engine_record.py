@@ -14,6 +14,7 @@ from typing import Any
 from oms.engine_books import EntryChange, EntryChanged, LastPrice, LastPriceChanged
 from oms.engine_events import ENGINE_KINDS, EngineEvent
 from oms.engine_state import Entry, is_valid_entry
+from oms.events import TradePlaced
 from oms.journal.record import FORMATS, add_formats, body_of, check_ints
 from oms.models import OrderFill, Side, check_resting, check_symbol
 from oms.submission import CancelReason, Execution, OrderId, PostOnly, Submission, TimeInForce
@@ -22,6 +23,7 @@ from oms.submission_checks import check_order_key, check_owner, check_submission
 __all__ = ["entry_of", "entry_text", "price_text"]
 
 _DEFAULTS = Submission._field_defaults
+_OPTIONAL = {"post_only", "reason"}  # the members of enums that can be None
 _ENUMS: dict[str, Callable[[Any], Any]] = {
     "side": Side,
     "time_in_force": TimeInForce,
@@ -54,10 +56,21 @@ def _order_of(content: Any) -> Submission:
 
 
 def _with_enums(content: Any) -> dict[str, Any]:
-    return {
-        name: _ENUMS[name](value) if name in _ENUMS and value is not None else value
-        for name, value in content.items()
-    }
+    return {name: _member(name, value) for name, value in dict(content).items()}
+
+
+def _member(name: str, value: Any) -> Any:
+    """Return the member of an enum, or the value itself if the field is not that of an enum."""
+    if name not in _ENUMS or (value is None and name in _OPTIONAL):
+        return value
+    return _ENUMS[name](value)
+
+
+def _each(read: Callable[[Any], Any], content: Any) -> tuple[Any, ...]:
+    """Convert the values of a list. Raises TypeError for a string or an object, which also have values."""
+    if type(content) is not list:
+        raise TypeError(f"it must be a list, not {content!r}")
+    return tuple(map(read, content))
 
 
 def _entry_content(entry: Entry | None) -> dict[str, Any] | None:
@@ -71,6 +84,8 @@ def entry_text(entry: Entry) -> str:
 
 def entry_of(content: Any) -> Entry:
     """Build an entry from parsed JSON. Raises LookupError, TypeError, or ValueError if a field is invalid."""
+    if set(content) != set(Entry._fields):
+        raise ValueError(f"an entry has the fields {', '.join(Entry._fields)}")
     entry = Entry(**(content | {"order": _order_of(content["order"])}))
     if not is_valid_entry(entry):
         raise ValueError("it is not a valid entry")
@@ -88,7 +103,7 @@ def _execution_content(execution: Execution) -> dict[str, Any]:
 
 
 def _execution_of(content: Any) -> Execution:
-    fills = tuple(OrderFill(**fill) for fill in content["fills"])
+    fills = _each(lambda fill: OrderFill(**fill), content["fills"])
     execution = Execution(**(_with_enums(content) | {"fills": fills}))
     check_order_key(execution.order_id)
     check_symbol(execution.symbol)
@@ -139,7 +154,10 @@ def _change_of(pair: Any) -> tuple[type, Any]:
     kind = _KINDS[name]
     if kind in _CHANGES:
         return kind, _CHANGES[kind][1](content)
-    return kind, kind(*FORMATS[kind][1](content), 0).subject()
+    subject = kind(*FORMATS[kind][1](content), 0).subject()
+    if kind is TradePlaced and subject[1] is None:
+        raise ValueError("a trade of a matching engine has the field remaining")
+    return kind, subject
 
 
 # ---------------------------------------------------------------------- events
@@ -158,15 +176,17 @@ def _body(event: EngineEvent) -> str:
 def _read(body: Any) -> Iterable[object]:
     if set(body) != {"orders", "executions", "owners", "changes"}:
         raise ValueError("it has the fields orders, executions, owners, and changes")
-    yield tuple(map(_order_of, body["orders"]))
-    yield tuple(map(_execution_of, body["executions"]))
-    yield tuple(map(_owner_of, body["owners"]))
-    yield tuple(map(_change_of, body["changes"]))
+    yield _each(_order_of, body["orders"])
+    yield _each(_execution_of, body["executions"])
+    yield _each(_owner_of, body["owners"])
+    yield _each(_change_of, body["changes"])
 
 
 def _owner_of(pair: Any) -> tuple[OrderId, str]:
     order_id, owner = pair
     check_order_key(order_id)
+    if owner is None:
+        raise ValueError("an order without an owner is not in the list of owners")
     check_owner(owner)
     return order_id, owner
 

@@ -123,7 +123,7 @@ class EventLog:
                     sum_of_texts(texts),
                     tuple(entry_of(json.loads(row[1])) for row in bodies),
                 )
-            except (AttributeError, LookupError, TypeError, ValueError) as error:
+            except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
                 raise JournalError(place, f"it contains an invalid entry: {error}") from error
         is_of_moment = head == EMPTY or (head.sequence, head.last_hash) == (at.sequence, at.last_hash)
         arrivals = [(entry.arrival, body) for entry, (_, body) in zip(entries, bodies, strict=True)]

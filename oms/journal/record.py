@@ -211,6 +211,12 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
     return tuple(map(_read_order, body))
 
 
+def _read_amended(body: Any) -> tuple[Order, ...]:
+    if set(body) != {"before", "after"}:
+        raise ValueError("an amendment has the fields before and after")
+    return tuple(map(_read_order, (body["before"], body["after"])))
+
+
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
     fields: dict[str, Any] = dict(body)
     remaining = fields.pop("remaining", None)  # missing in bodies of version 3 and earlier
@@ -230,10 +236,7 @@ FORMATS: dict[type[Event], _Format] = {
     OrdersAdded: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
     OrderRemoved: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
     OrdersRemoved: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
-    OrderAmended: (
-        lambda event: _amended(event.before, event.after),
-        lambda body: map(_read_order, (body["before"], body["after"])),
-    ),
+    OrderAmended: (lambda event: _amended(event.before, event.after), _read_amended),
     TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
 """For each kind of event, a function that writes the body, and one that reads it after JSON parsing."""

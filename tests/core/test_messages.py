@@ -27,9 +27,12 @@ import pytest
 
 import oms
 from oms import (
+    Account,
     AmountLimitError,
     DuplicateOrderError,
     Event,
+    FeeSchedule,
+    FeeTier,
     IdMap,
     Instrument,
     InsufficientLiquidityError,
@@ -1015,6 +1018,18 @@ def set_an_instrument_after_a_trade() -> None:
     other.set_instrument("JPM", Instrument("0.1"))
 
 
+def open_the_events_of_an_order_management() -> None:
+    journal = MemoryJournal()
+    OrderManagement(journal).add_order(1, "JPM", Side.BUY, 5, 20)
+    MatchingEngine(journal)
+
+
+def open_the_snapshot_of_a_matching_engine() -> None:
+    journal = MemoryJournal()
+    journal.snapshot = engine().snapshot  # type: ignore[method-assign] # the journal of another class
+    OrderManagement(journal)
+
+
 def limited(**fields: Any) -> Callable[[], object]:
     """Return a call that submits Ann's second order, with these limits and terms."""
     limits = Limits(**{name: fields.pop(name) for name in list(fields) if name in Limits.__slots__})
@@ -1057,20 +1072,6 @@ def submit_with_a_clock_that_changes_the_books() -> None:
 
 
 ANN = "JPM, owner 'Ann'"
-
-
-def open_the_events_of_an_order_management() -> None:
-    journal = MemoryJournal()
-    OrderManagement(journal).add_order(1, "JPM", Side.BUY, 5, 20)
-    MatchingEngine(journal)
-
-
-def open_the_snapshot_of_a_matching_engine() -> None:
-    journal = MemoryJournal()
-    journal.snapshot = engine().snapshot  # type: ignore[method-assign] # the journal of another class
-    OrderManagement(journal)
-
-
 KEY = "order_id must be an int of at most 256 bits or a non-empty str of valid Unicode"
 OWNER = "owner must be a non-empty str of valid Unicode, or None"
 EXPIRES = "expires must be a time for GTD orders, and None for all others"
@@ -1265,6 +1266,178 @@ def test_a_matching_engine_says_what_is_allowed(
     assert str(caught.value) == message
 
 
+# ---------------------------------------------------------------------- an account
+
+
+def read_while_booking() -> None:
+    other = engine()
+    account = Account(other)
+    other.submit("b", "JPM", Side.BUY, 5, 101)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def call_handler(*_: object) -> None:
+            patch.undo()
+            account.positions()
+
+        patch.setattr("oms.account.fills_of", call_handler)
+        account.positions()
+
+
+def read_after_a_lost_event() -> None:
+    other = engine()
+    account = Account(other)
+    callbacks, other._ledger.subscribers.callbacks = other._ledger.subscribers.callbacks, {}
+    other.cancel("a")
+    other._ledger.subscribers.callbacks = callbacks
+    account.positions()
+
+
+def continue_history_after_its_source() -> None:
+    events: list[Event] = []
+    om = OrderManagement()
+    om.subscribe(events.append)
+    om.add_order(1, "JPM", Side.BUY, 1, 1)
+    Account(OrderManagement(), history=events)
+
+
+def skip_an_event() -> None:
+    events: list[Event] = []
+    om = OrderManagement()
+    om.add_order(1, "JPM", Side.BUY, 1, 1)
+    om.subscribe(events.append)
+    om.add_order(2, "JPM", Side.BUY, 1, 1)
+    Account(om, history=events)
+
+
+def mistaken(make: Callable[..., object], **arguments: Any) -> Callable[[], object]:
+    """Return a call with these arguments, which type checkers would reject."""
+    return lambda: make(**arguments)
+
+
+RATE = "must be an exact number: decimal text, an int, a Decimal, or a Fraction"
+SOURCE = "source must be a MatchingEngine or an OrderManagement"
+TIERS = "tiers must be an iterable of FeeTiers with ascending volumes"
+ACCOUNTS: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
+    (
+        mistaken(Account, cost_basis="FIFO"),
+        InvalidArgumentError,
+        "cost_basis must be a member of CostBasis, not 'FIFO' (str)",
+    ),
+    (
+        mistaken(Account, record=1),
+        InvalidArgumentError,
+        "record must be True or False, not 1 (int); convert with bool(record)",
+    ),
+    (mistaken(Account, source="JPM"), InvalidArgumentError, f"{SOURCE}, not 'JPM' (str)"),
+    (mistaken(Account().follow, source=None), InvalidArgumentError, f"{SOURCE}, not None (NoneType)"),
+    (
+        lambda: Account(engine()).follow(engine()),
+        InvalidArgumentError,
+        "source must be the only source of this account, not <MatchingEngi...ers in 1 book> "
+        "(MatchingEngine); call close() first, or use account.copy()",
+    ),
+    (
+        mistaken(Account, history=7),
+        InvalidArgumentError,
+        "history must be an iterable of events, not 7 (int); pass journal.read()",
+    ),
+    (
+        mistaken(Account, history=[7]),
+        InvalidArgumentError,
+        "history must be an iterable of events, not 7 (int); pass journal.read()",
+    ),
+    (
+        skip_an_event,
+        InvalidArgumentError,
+        "the next event must be event 1, which follows the last one that was booked, not 2 (int); "
+        "pass the events from 1 on as history, such as journal.read(1)",
+    ),
+    (
+        read_after_a_lost_event,
+        InvalidArgumentError,
+        "the last event that was booked must be event 3, the last one of the source, not 2 (int); "
+        "pass the events from 3 on as history, such as journal.read(3)",
+    ),
+    (
+        continue_history_after_its_source,
+        InvalidArgumentError,
+        "the last event that was booked must be event 0, the last one of the source, not 1 (int); "
+        "follow the source of these events",
+    ),
+    (
+        read_while_booking,
+        OpenTransactionError,
+        "this thread is in the middle of booking events; "
+        "in a signal handler or a finalizer, set a flag instead of calling a method",
+    ),
+    (
+        lambda: Account().curve("JPM"),
+        InvalidArgumentError,
+        "record must be True for a curve, not False (bool); use Account(source, record=True)",
+    ),
+    (
+        mistaken(Account().unrealized, symbol="JPM", mark=20.25),
+        InvalidArgumentError,
+        "mark must be an int or a Fraction, in ticks, not 20.25 (float); "
+        "convert with Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        mistaken(Account, fees=5),
+        InvalidArgumentError,
+        "fees must be a FeeSchedule, not 5 (int); write FeeSchedule(maker_bps=1, taker_bps=5)",
+    ),
+    (
+        mistaken(Account, fees={"JPM": 5}),
+        InvalidArgumentError,
+        "fees['JPM'] must be a FeeSchedule, not 5 (int); write FeeSchedule(maker_bps=1, taker_bps=5)",
+    ),
+    (
+        mistaken(FeeSchedule, maker_bps=0.5),
+        InvalidArgumentError,
+        f"maker_bps {RATE}, not 0.5 (float); write '0.5'",
+    ),
+    (mistaken(FeeSchedule, taker_bps="x"), InvalidArgumentError, f"taker_bps {RATE}, not 'x' (str)"),
+    (
+        mistaken(FeeSchedule, tiers=5),
+        InvalidArgumentError,
+        f"{TIERS}, not 5 (int); write [FeeTier(volume, ...)]",
+    ),
+    (mistaken(FeeSchedule, tiers=[5]), InvalidArgumentError, f"{TIERS}, not (5,) (tuple)"),
+    (
+        mistaken(FeeSchedule, tiers=[FeeTier(2), FeeTier(1)]),
+        InvalidArgumentError,
+        f"{TIERS}, not (FeeTier(volume=2), FeeTier(volume=1)) (tuple); "
+        "sort them by volume, and write each volume once",
+    ),
+    (
+        mistaken(FeeSchedule, tier_by="AMOUNT"),
+        InvalidArgumentError,
+        "tier_by must be a member of FeeVolume, not 'AMOUNT' (str)",
+    ),
+    (
+        mistaken(FeeSchedule, round_to=0),
+        InvalidArgumentError,
+        "round_to must be an int >= 1, not 0 (int)",
+    ),
+    (
+        mistaken(FeeTier, volume=np.int64(5)),
+        InvalidArgumentError,
+        "volume must be an int >= 1, not np.int64(5) (int64); "
+        "convert with int(volume), or a whole array with .tolist()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), ACCOUNTS)
+def test_an_account_says_what_is_allowed(
+    call: Callable[[], object], kind: type[BaseException], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
+
+
 # ---------------------------------------------------------------------- completeness
 
 CORE = Path(oms.__file__).parent
@@ -1296,6 +1469,6 @@ def test_this_file_contains_a_message_of_every_raise_statement_in_the_core() -> 
     statements = raise_statements()
     calls: list[Callable[[], object]] = [partial(row[0], OrderManagement(), row[2]) for row in CALLS]
     calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS]
-    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE]
+    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE] + [row[0] for row in ACCOUNTS]
     origins = {statements.get(origin) for call in calls for origin in origins_of(call)}
     assert set(statements.values()) - origins == set()
