@@ -272,6 +272,14 @@ def test_fills_reductions_and_cancels_make_room_for_new_orders() -> None:
     submit(engine, SELL, 15, 105)
 
 
+def test_a_filled_order_makes_room_for_another_order() -> None:
+    engine = MatchingEngine(limits=Limits(max_open_orders=1))
+    for number in range(3):
+        engine.submit(f"ask{number}", "JPM", SELL, 5, 101, owner="Ann")
+        rejected(OpenOrdersLimitError, engine, partial(submit, engine, SELL, 5, 101))
+        engine.submit(f"bid{number}", "JPM", BUY, 5, 101, owner="Bob")
+
+
 def test_own_orders_that_an_order_fills_or_cancels_make_room_for_it() -> None:
     for policy in (
         SelfTradePrevention.NONE,
@@ -491,8 +499,11 @@ def test_limits_are_replaced_and_removed_for_exactly_one_owner_and_symbol() -> N
     engine.set_limits(None, owner="Ann", symbol="JPM")
     engine.set_limits(None)
     rejected(AmountLimitError, engine, lambda: submit(engine, BUY, 6, 90))
+    engine.set_limits(Limits(max_open_orders=5), owner="Ann")
+    submit(engine, BUY, 6, 90)
     engine.set_limits(None, owner="Ann")
     assert engine._rules is None
+    assert engine._books.usage is None, "without limits, nothing is counted"
     submit(engine, BUY, 1000, 90)
 
 
