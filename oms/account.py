@@ -43,7 +43,7 @@ from oms.submission_checks import check_owner
 
 __all__ = ["Account"]
 
-_BATCH = 1024  # the number of events after which they are booked, even if nobody asks
+_BATCH = 128  # the number of events after which they are booked: they are still in the cache of the CPU
 _FREE = FeeSchedule()
 
 Source: TypeAlias = MatchingEngine | OrderManagement
