@@ -10,13 +10,15 @@ from oms.clock import Clock
 from oms.crossing import Crossing
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent, OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
+from oms.engine_state import Entry
 from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderError, OrderNotFoundError
+from oms.events import Journal
 from oms.instrument import Instrument
 from oms.ledger import MakeChange
+from oms.limited import Limited
+from oms.limits import Limits
 from oms.models import Side, check_amendment, check_resting, check_selection
 from oms.plain_changes import PlainCanceled, PlainReplaced, PlainSubmitted, plain_change
-from oms.queries import Queries
-from oms.register import Entry
 from oms.submission import (
     Execution,
     OpenOrder,
@@ -37,7 +39,7 @@ __all__ = ["MatchingEngine"]
 Executions: TypeAlias = tuple[Execution, ...]
 
 
-class MatchingEngine(Queries):
+class MatchingEngine(Limited):
     """An in-process venue: incoming orders trade with resting orders, and the unfilled amount can rest.
 
     An order trades with the best prices of the other side, up to its own price. At the same price, the order
@@ -54,7 +56,8 @@ class MatchingEngine(Queries):
     thread-safe.
 
     `self_trade_prevention` says what happens when two orders of the same owner would trade with each other.
-    Raises InvalidArgumentError if an argument is invalid.
+    `limits` are the limits of all orders. See `set_limits`. Raises InvalidArgumentError if an argument is
+    invalid.
 
     >>> from oms import MatchingEngine, Side
     >>> engine = MatchingEngine()
@@ -75,17 +78,22 @@ class MatchingEngine(Queries):
 
     def __init__(
         self,
+        journal: Journal | None = None,
         *,
         self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
         instruments: Mapping[str, Instrument] | None = None,
         clock: Clock | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if type(self_trade_prevention) is not SelfTradePrevention:
             raise InvalidArgumentError(
                 "self_trade_prevention", self_trade_prevention, "a member of SelfTradePrevention"
             )
-        super().__init__(instruments=instruments, clock=clock)
+        super().__init__(journal, instruments=instruments, clock=clock)
         self._books.prevention = self_trade_prevention
+        self._rules = None
+        if limits is not None:
+            self.set_limits(limits)
 
     def _begin(self) -> None:
         MatchingEngine.__init__(self)
@@ -126,9 +134,9 @@ class MatchingEngine(Queries):
           triggers the order, the order does not wait. Triggered orders are executed in order of arrival, in
           the same event as the order that triggers them.
 
-        Raises InvalidOrderError if an argument is invalid or contradicts another one, and
-        DuplicateOrderError if an open order has this id. Takes O(log n) for an order that rests, and
-        O(k log n) for k filled or triggered orders.
+        Raises InvalidOrderError if an argument is invalid or contradicts another one, DuplicateOrderError if
+        an open order has this id, and LimitError if a limit or a kill switch rejects the order. Takes
+        O(log n) for an order that rests, and O(k log n) for k filled or triggered orders.
 
         >>> engine = MatchingEngine()
         >>> engine.submit(1, "JPM", Side.SELL, 20, 101).resting
@@ -157,6 +165,8 @@ class MatchingEngine(Queries):
                 self._ledger.admit()
             if order_id in self._books.register.arrivals:
                 raise DuplicateOrderError(order_id)
+            if self._rules is not None:
+                self._check_limits(new_submission(terms))
             change = plain_change(self._books, terms)
             if change is not None:
                 self._ledger.commit(PlainSubmitted, change)
@@ -172,8 +182,8 @@ class MatchingEngine(Queries):
         An order that waits for its stop price goes on waiting. The `requested` amount of the execution is the
         new open amount. To reduce an order without losing its place, use `reduce`.
 
-        Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if no
-        open order has this id. The cost is that of `submit`.
+        Raises InvalidOrderError if an argument is invalid or if both are None, OrderNotFoundError if no open
+        order has this id, and LimitError as `submit` does. The cost is that of `submit`.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101), engine.submit(2, "JPM", Side.BUY, 5, 99)
@@ -185,13 +195,14 @@ class MatchingEngine(Queries):
         with self._lock:
             entry = self._entry(order_id)
             terms, filled = self._replacement(entry, amount, price)
+            if self._rules is not None:
+                self._check_limits(new_submission(terms), entry)
             if not entry[4]:
                 row = self._books.orders[entry[0]]
                 change = plain_change(self._books, terms, filled, (entry, row))
                 if change is not None:
                     self._ledger.commit(PlainReplaced, change)
                     return change[1][0]
-
             order = new_submission(terms)
 
             def run(crossing: Crossing) -> Executions:

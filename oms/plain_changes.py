@@ -25,10 +25,10 @@ from oms import pricing
 from oms.books import APPLY, PARTS, Change
 from oms.engine_books import EngineBooks, EntryChanged, LastPriceChanged
 from oms.engine_events import EngineEvent, OrderReplaced, OrdersCanceled, OrderSubmitted, Owners
+from oms.engine_state import Entry, new_entry
 from oms.events import OrderAdded, OrderRemoved, TradePlaced
 from oms.models import OrderFill, OrderRow, Side, Trade, new_fill
 from oms.order_book import OrderBook
-from oms.register import Entry, new_entry
 from oms.submission import (
     CancelReason,
     Execution,
@@ -144,6 +144,10 @@ def _taken(books: EngineBooks, book: OrderBook, terms: Terms) -> tuple[Taken | N
 def _apply(books: EngineBooks, change: PlainChange) -> None:
     _, _, removed, taken, rested = change
     register = books.register
+    if books.usage is not None:  # the sums follow the elementary changes
+        for kind, part in _parts(change):
+            APPLY[kind](books, part)
+        return
     if removed is not None:
         entry, row = removed
         books.remove(row)
@@ -166,7 +170,7 @@ def _parts(change: PlainChange) -> list[Change]:
     parts: list[Change] = []
     if removed is not None:
         entry, row = removed
-        parts += (OrderRemoved, row), (EntryChanged, (entry, None))
+        parts += (EntryChanged, (entry, None)), (OrderRemoved, row)
     if taken is not None:
         trade, left, makers, _ = taken
         trade = trade._replace(fills=tuple(map(new_fill, trade[5])))

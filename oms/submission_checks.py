@@ -7,7 +7,7 @@ from oms.errors import InvalidOrderError
 from oms.models import Side, check_book, check_resting, is_text
 from oms.submission import PostOnly, Submission, Terms, TimeInForce, new_submission
 
-__all__ = ["check_order_key", "check_owner", "check_submission"]
+__all__ = ["check_order_key", "check_owner", "check_submission", "may_rest"]
 
 _LONGEST_ID = 256  # bits of an int
 _GTC = TimeInForce.GTC
@@ -80,7 +80,7 @@ def _check_post_only(order: Submission) -> None:
         return
     if type(post_only) is not PostOnly:
         raise InvalidOrderError("post_only", post_only, "a member of PostOnly, or None")
-    if order.price is None or order.stop_price is not None or not _may_rest(order):
+    if order.stop_price is not None or not may_rest(order):
         raise InvalidOrderError(
             "post_only",
             post_only,
@@ -92,7 +92,7 @@ def _check_display(order: Submission) -> None:
     if order.display is None:
         return
     check_resting("display", order.display)
-    if order.price is None or not _may_rest(order):
+    if not may_rest(order):
         raise InvalidOrderError(
             "display", order.display, "None unless the order has a price and is neither IOC nor FOK"
         )
@@ -105,5 +105,6 @@ def _check_expiry(order: Submission) -> None:
         check_resting("expires", order.expires)
 
 
-def _may_rest(order: Submission) -> bool:
-    return order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)
+def may_rest(order: Submission) -> bool:
+    """Return True if the order has a price and a time in force with which it can stay in the book."""
+    return order.price is not None and order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)
