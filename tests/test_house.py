@@ -111,7 +111,6 @@ TESTED_THROUGH = {
     "oms.copies": "core/test_state.py",
     "oms.admission": "core/test_owners.py",
     "oms.facade": "core/test_management.py",
-    "oms.plain_changes": "engine/test_stateful.py",
     "oms.savepoint": "core/test_transactions.py",
     "oms.ladder": "cli/test_tables.py",
     "oms.transaction": "core/test_transactions.py",
