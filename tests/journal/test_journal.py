@@ -527,9 +527,10 @@ def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
 # ---------------------------------------------------------------------- compaction
 
 
-def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(file: Path) -> None:
-    commands = session(7, 60)
-    with journal.open(file) as om:
+@EACH_KIND
+def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(kind: Kind, file: Path) -> None:
+    commands = kind.session(7, 60)
+    with kind.open(file) as om:
         for command in commands:
             execute(command, om)
         expected = state(om)
@@ -543,13 +544,13 @@ def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(file: 
         for value in (0, last + 2, True, "1"):
             with pytest.raises(InvalidArgumentError, match="before must be"):
                 sqlite_journal(om).compact(value)  # type: ignore[arg-type]  # the mistake under test
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert (om.orders(), om.state_hash()) == (expected.orders, expected.state_hash)
         assert sqlite_journal(om).compact() == last - dropped
         assert list(sqlite_journal(om).read(last + 1)) == []
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert om.state_hash() == expected.state_hash
-        om.add_order(10**6, "JPM", BUY, 1, 1)
+        kind.add(om, 10**6)
         assert sqlite_journal(om).verify().events == 1
 
 
