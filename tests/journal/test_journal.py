@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -12,21 +13,25 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from time import time_ns
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import pytest
 
 from oms import (
     Event,
+    Execution,
     Instrument,
     InvalidArgumentError,
     JournalError,
+    MatchingEngine,
     Order,
     OrderAdded,
     OrderManagement,
+    OrderNotFoundError,
     Side,
     journal,
 )
+from oms.engine_events import EngineEvent
 from oms.journal import Durability, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
@@ -326,6 +331,92 @@ def test_every_thread_can_write_and_read(file: Path) -> None:
             thread.join()
         assert len(om) == 80
         assert sqlite_journal(om).verify().orders == 80
+
+
+class Trader:
+    """A thread that trades on an engine, and collects the executions that the engine has acknowledged."""
+
+    def __init__(self, engine: MatchingEngine, number: int) -> None:
+        self.name = f"trader {number}"
+        self.engine = engine
+        self.rng = random.Random(number)
+        self.ids: list[str] = []
+        self.acknowledged: list[Execution] = []
+        self.thread = threading.Thread(target=self.run)
+        self.errors: list[BaseException] = []
+
+    def run(self) -> None:
+        try:
+            for _ in range(80):
+                self.step()
+        except BaseException as error:  # the test raises it again
+            self.errors.append(error)
+            raise
+
+    def step(self) -> None:
+        choice = self.rng.random()
+        if choice < 0.6 or not self.ids:
+            self.acknowledged.append(self.submit())
+        elif choice < 0.75:
+            with suppress(OrderNotFoundError):  # the order has been filled
+                self.engine.cancel(self.rng.choice(self.ids))
+        elif choice < 0.85:
+            with suppress(OrderNotFoundError):
+                price, order_id = self.rng.randint(95, 105), self.rng.choice(self.ids)
+                self.acknowledged.append(self.engine.replace(order_id, price=price))
+        else:
+            self.trade_in_a_transaction(fails=choice > 0.93)
+
+    def trade_in_a_transaction(self, *, fails: bool) -> None:
+        with suppress(RuntimeError):
+            with self.engine.transaction(self.name):
+                executions = [self.submit(), self.submit()]
+                with self.engine.what_if():
+                    self.engine.cancel_all()
+                if fails:
+                    raise RuntimeError("roll back")
+            self.acknowledged += executions
+
+    def submit(self) -> Execution:
+        order_id = f"{self.name}, order {len(self.ids)}"
+        self.ids.append(order_id)
+        side, price = self.rng.choice(list(Side)), self.rng.randint(95, 105)
+        display = self.rng.choice((None, 2))
+        return self.engine.submit(order_id, "JPM", side, 5, price, owner=self.name, display=display)
+
+
+@pytest.mark.parametrize("durability", ["full", "batched"])
+def test_what_eight_threads_have_traded_is_in_the_event_log_once_and_in_order(
+    durability: Durability, file: Path
+) -> None:
+    published: list[Event] = []
+    with journal.open_engine(file, durability=durability) as engine:
+        engine.subscribe(published.append)
+        traders = [Trader(engine, number) for number in range(8)]
+        for trader in traders:
+            trader.thread.start()
+        for trader in traders:
+            trader.thread.join()
+        assert [trader.errors for trader in traders] == [[]] * 8
+        engine._check()
+        events, state_hash = list(sqlite_journal(engine).read()), engine.state_hash()
+        assert events == published
+        assert sqlite_journal(engine).verify().state_hash == state_hash
+    for trader in traders:
+        stored = [event.executions[0] for event in events if takes_from(event, trader)]
+        assert stored == trader.acknowledged
+        assert len(stored) > 40
+    assert sum(len(each.fills) for trader in traders for each in trader.acknowledged) > 50
+    assert {event.note for event in events} == {None, *(trader.name for trader in traders)}
+    with journal.open_engine(file, verify=True) as engine:
+        assert engine.state_hash() == state_hash
+
+
+def takes_from(event: Event, trader: Trader) -> TypeGuard[EngineEvent]:
+    """Return True if the trader's order came in."""
+    return (
+        isinstance(event, EngineEvent) and len(event.executions) > 0 and event.orders[0].owner == trader.name
+    )
 
 
 # ---------------------------------------------------------------------- group commit
