@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from time import time_ns
 from typing import Any, TypeGuard, get_args
@@ -575,17 +576,41 @@ def line_of(frame: Any) -> str:
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
 
 
-@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def trade(om: Any) -> None:
+    """Fill an order. On an engine, refill an iceberg order, and trigger a stop order."""
+    if isinstance(om, OrderManagement):
+        om.place_trade("JPM", BUY, 2)
+    else:
+        om.submit("taker", "JPM", BUY, 3, 5, owner="Tom")
+
+
+def rest(om: Any) -> None:
+    """Add orders for `trade`, in one event on an OrderManagement, and in two on an engine."""
+    if isinstance(om, OrderManagement):
+        om.add_order(1, "JPM", BUY, 5, 5)
+    else:
+        om.submit("iceberg", "JPM", Side.SELL, 9, 5, display=2)
+        om.submit("stop", "JPM", BUY, 1, stop_price=5, owner="Sue")
+
+
+@pytest.mark.parametrize(
+    ("kind", "durability", "every"),
+    [
+        *((BOOKS, each, 1) for each in get_args(Durability)),
+        (ENGINE, "full", 19),
+        *(pytest.param(ENGINE, each, 1, marks=pytest.mark.long) for each in get_args(Durability)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Kind) else str(value),
+)
 def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
-    durability: Durability, tmp_path: Path
+    kind: Kind, durability: Durability, every: int, tmp_path: Path
 ) -> None:
     package = str(Path(journal.__file__).parent)
-    interrupted_line = 0
-    while True:
-        interrupted_line += 1
-        om = journal.open(tmp_path / f"{interrupted_line}.db", durability=durability, group_seconds=3600)
+    for interrupted_line in count(1, every):
+        om = kind.open(tmp_path / f"{interrupted_line}.db", durability=durability, group_seconds=3600)
         with om:
-            om.add_order(1, "JPM", BUY, 5, 5)
+            rest(om)
+            last, state_hash = om.last_sequence, om.state_hash()
             lines = 0
 
             def trace(frame: Any, event: str, _: Any) -> Any:
@@ -602,15 +627,15 @@ def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
             before = sys.gettrace()
             sys.settrace(trace)
             try:
-                om.place_trade("JPM", BUY, 2)
+                trade(om)
                 break
             except Interrupt:
                 pass
             finally:
                 sys.settrace(before)
-            expected = list(sqlite_journal(om).read())
-            assert len(expected) - 1 == (om.get_order(1).amount == 3)
-            om.add_order(2, "JPM", BUY, 1, 1)
+            om._check()
+            assert len(list(sqlite_journal(om).read(last + 1))) == (om.state_hash() != state_hash)
+            kind.add(om, 2)
             assert sqlite_journal(om).verify().state_hash == om.state_hash()
     assert interrupted_line > 30
 
