@@ -29,7 +29,9 @@ from oms import (
     OrderAdded,
     OrderManagement,
     OrderNotFoundError,
+    SelfTradePrevention,
     Side,
+    TimeInForce,
     journal,
 )
 from oms.engine_events import EngineEvent
@@ -698,6 +700,40 @@ def test_check_writable_raises_an_error_after_closing(file: Path) -> None:
     om.close()
     with pytest.raises(JournalError, match="closed"):
         sqlite_journal(om).check_writable()
+
+
+def test_the_policy_of_self_trade_prevention_is_that_of_each_opening(file: Path) -> None:
+    def fills(policy: SelfTradePrevention) -> int:
+        with journal.open_engine(file, verify=True, self_trade_prevention=policy) as engine:
+            return len(engine.submit(2, "JPM", BUY, 1, 5, owner="Ann", time_in_force=TimeInForce.IOC).fills)
+
+    with journal.open_engine(file) as engine:
+        engine.submit(1, "JPM", Side.SELL, 9, 5, owner="Ann")
+    policies = SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.NONE, SelfTradePrevention.DECREMENT
+    assert list(map(fills, policies)) == [0, 1, 0]
+    with pytest.raises(InvalidArgumentError, match="self_trade_prevention must be a member"):
+        journal.open_engine(file, self_trade_prevention="NONE")  # type: ignore[arg-type]  # the mistake
+    with journal.open_engine(file, verify=True) as engine:
+        assert engine.order(1).remaining == 7
+
+
+@EACH_KIND
+def test_after_closing_queries_work_and_changes_raise_an_error_and_change_nothing(
+    kind: Kind, file: Path
+) -> None:
+    with kind.open(file) as om:
+        rest(om)
+        before = om.state_hash()
+    for _ in range(2):
+        with pytest.raises(JournalError, match="it is closed"):
+            trade(om)
+        with pytest.raises(JournalError, match="it is closed"), om.transaction():
+            trade(om)
+        with om.what_if():
+            trade(om)
+        om._check()
+        assert om.state_hash() == before
+        assert om.best_price("JPM", BUY) == 5
 
 
 # ---------------------------------------------------------------------- versions
