@@ -544,7 +544,7 @@ DAMAGE_OF_AN_ENGINE: dict[str, tuple[str, str]] = {
         "UPDATE entries SET body = replace(hex(zeroblob(50000)), '00', '[') WHERE arrival = 1",
         "entries",
     ),
-    "an entry with another number": ("UPDATE entries SET arrival = 9 WHERE arrival = 1", "entries"),
+    "an entry with another number": ("UPDATE entries SET arrival = 9 WHERE arrival = 3", "entries"),
     "two exchanged entries": (
         "UPDATE entries SET body = (SELECT body FROM entries AS e WHERE e.arrival = 3 - entries.arrival) "
         "WHERE arrival IN (1, 2)",
