@@ -118,7 +118,7 @@ def count_rejected(images: Iterable[bytes], original: State, tmp_path: Path, kin
     [
         pytest.param(ENGINE, 301, id="engine, some bytes"),
         pytest.param(BOOKS, 2, id="books", marks=pytest.mark.long),
-        pytest.param(ENGINE, 11, id="engine", marks=pytest.mark.long),
+        pytest.param(ENGINE, 23, id="engine", marks=pytest.mark.long),
     ],
 )
 def test_a_file_with_a_flipped_bit_in_any_byte_is_rejected_or_has_its_original_state(
@@ -544,7 +544,7 @@ DAMAGE_OF_AN_ENGINE: dict[str, tuple[str, str]] = {
         "UPDATE entries SET body = replace(hex(zeroblob(50000)), '00', '[') WHERE arrival = 1",
         "entries",
     ),
-    "an entry with another number": ("UPDATE entries SET arrival = 9 WHERE arrival = 1", "entries"),
+    "an entry with another number": ("UPDATE entries SET arrival = 9 WHERE arrival = 3", "entries"),
     "two exchanged entries": (
         "UPDATE entries SET body = (SELECT body FROM entries AS e WHERE e.arrival = 3 - entries.arrival) "
         "WHERE arrival IN (1, 2)",
