@@ -197,15 +197,15 @@ def _rejecting(
         assert isinstance(error, HTTPException)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         hint = other_routes.get((request.method, path))
-        if hint is not None:
-            return problem_response(ProblemError("not_found", f"there is no {request.method} {path}: {hint}"))
         match error.status_code:
             case 404:
-                detail = f"there is no path {request.scope['path'][:100]!r}; GET /docs lists all paths"
+                remedy = hint or "GET /docs lists all paths"
+                detail = f"there is no path {request.scope['path'][:100]!r}; {remedy}"
                 return problem_response(ProblemError("not_found", detail))
             case 405:
                 allowed = ", ".join(sorted(_methods(router, request)))
-                detail = f"the method must be one of {allowed}, not {request.method}"
+                remedy = f"; {hint}" if hint else ""
+                detail = f"the method must be one of {allowed}, not {request.method}{remedy}"
                 return problem_response(
                     ProblemError("method_not_allowed", detail, headers={"Allow": allowed})
                 )

@@ -287,6 +287,8 @@ class EventsPage(BaseModel):
 
 # ---------------------------------------------------------------------- models of a MatchingEngine
 
+# Fields that can be null have a default, because FastAPI removes nulls from the examples in the document.
+
 
 class OpenOrderDecimals(BaseModel):
     """The decimal values of an open order."""
@@ -315,20 +317,22 @@ class _OpenOrder(BaseModel):
     symbol: str
     side: Side
     amount: Integer
-    price: Integer | None
+    price: Integer | None = None
     time_in_force: TimeInForce
-    post_only: PostOnly | None
-    owner: str | None
-    display: Integer | None
-    stop_price: Integer | None
-    expires: Integer | None
+    post_only: PostOnly | None = None
+    owner: str | None = None
+    display: Integer | None = None
+    stop_price: Integer | None = None
+    expires: Integer | None = None
     status: Literal["OPEN", "PARTIALLY_FILLED", "WAITING"] = Field(
         description="WAITING orders wait for their stop price."
     )
     filled: Integer
     remaining: Integer
     displayed: Integer = Field(description="The part of the remaining amount that is visible in the book.")
-    resting_price: Integer | None = Field(description="The price in the book, or null while WAITING.")
+    resting_price: Integer | None = Field(
+        default=None, description="The price in the book, or null while WAITING."
+    )
 
 
 class OpenOrderResponse(_OpenOrder):
@@ -369,7 +373,7 @@ class ExecutionFill(BaseModel):
     """A fill of an execution. The id of a resting order is null if the order has another owner."""
 
     model_config = _STRICT
-    order_id: EngineOrderId | None
+    order_id: EngineOrderId | None = None
     amount: Integer
     price: Integer
 
@@ -387,7 +391,7 @@ class ExecutionResponse(BaseModel):
     fills: list[ExecutionFill]
     resting: Integer
     canceled: Integer
-    reason: CancelReason | None
+    reason: CancelReason | None = None
 
 
 class ExecutedOrder(ExecutionResponse):
@@ -412,8 +416,8 @@ class MarketTradeFill(BaseModel):
     """A fill of a trade. The id and the owner of an order are null unless it is yours."""
 
     model_config = _STRICT
-    maker: EngineOrderId | None
-    maker_owner: str | None
+    maker: EngineOrderId | None = None
+    maker_owner: str | None = None
     amount: Integer
     price: Integer
 
@@ -427,8 +431,8 @@ class MarketTradeResponse(BaseModel):
     side: Side
     amount: Integer
     total_price: Integer
-    taker: EngineOrderId | None
-    taker_owner: str | None
+    taker: EngineOrderId | None = None
+    taker_owner: str | None = None
     fills: list[MarketTradeFill]
 
 
@@ -463,7 +467,7 @@ class OrderFillResponse(BaseModel):
 
     model_config = _STRICT
     order_id: EngineOrderId
-    owner: str | None
+    owner: str | None = None
     symbol: str
     side: Side
     amount: Integer
