@@ -7,10 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from oms.errors import DuplicateOrderError
+from oms.engine_state import EngineState
+from oms.errors import DuplicateOrderError, InvalidArgumentError
 from oms.events import (
+    KINDS,
+    Event,
     OrderAdded,
     OrderAmended,
     OrderRemoved,
@@ -22,6 +25,7 @@ from oms.events import (
 from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
+from oms.usage import Usage
 
 __all__ = [
     "APPLY",
@@ -66,10 +70,11 @@ class Batch(NamedTuple):
 class Steps:
     """Changes that are made one after another, because each depends on the result of the previous one."""
 
-    __slots__ = ("made",)
+    __slots__ = ("is_appended", "made")
 
     def __init__(self) -> None:
         self.made: list[Change] = []
+        self.is_appended = False  # True from the moment when the journal may contain their event
 
     def changes(self) -> list[Change]:
         """Return the changes so far. The last one may be incomplete."""
@@ -88,9 +93,13 @@ class Books:
     is the number of fills.
     """
 
-    __slots__ = ("by_name", "instruments", "next_trade_id", "orders")
+    __slots__ = ("by_name", "instruments", "next_trade_id", "orders", "usage")
+
+    kinds: ClassVar[frozenset[type[Event]]] = KINDS
+    """The classes of the events that these books can apply."""
 
     def __init__(self) -> None:
+        self.usage: Usage | None = None  # for the limits of a matching engine
         self.orders: dict[int, OrderRow] = {}
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
         self.next_trade_id = 1
@@ -197,6 +206,8 @@ class Books:
         book = self.by_name[trade.symbol, trade.side]
         book.remove_fills(trade)
         self.next_trade_id = trade.trade_id + 1
+        if self.usage is not None:
+            self.usage.change_fills(trade, -1)
         if not book.levels:
             self._close(book)
 
@@ -205,6 +216,8 @@ class Books:
         trade, _ = change
         self.open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
+        if self.usage is not None:
+            self.usage.change_fills(trade, 1)
 
     # ------------------------------------------------------------------ recovery and checks
 
@@ -219,6 +232,17 @@ class Books:
         for name, book in self.by_name.items():
             target.by_name[name] = book.copy(target.orders)
         target.next_trade_id, target.instruments = self.next_trade_id, self.instruments
+
+    def check_engine_state(self, snapshot: Snapshot) -> None:
+        """Raise InvalidArgumentError if a snapshot is that of a MatchingEngine."""
+        if snapshot.engine is not None:
+            allowed = "None, because an OrderManagement has no register"
+            remedy = "restore it with MatchingEngine.from_snapshot"
+            raise InvalidArgumentError("engine", snapshot.engine, allowed, remedy)
+
+    def engine_state(self) -> EngineState | None:
+        """Return the rest of the state of a MatchingEngine, or None. O(n log n) for n orders."""
+        return None
 
     def extra(self) -> tuple[Any, ...]:
         """Return what a pickle contains besides orders, counters, and instruments. Here, this is nothing."""

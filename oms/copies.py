@@ -10,13 +10,13 @@ from oms.events import Snapshot
 from oms.ledger import Ledger
 from oms.locked import Locked
 
-__all__ = ["Copyable", "Snapshottable"]
+__all__ = ["Copyable"]
 
 _COPYING = "copying, pickling, or taking a snapshot"
 
 
 class Copyable:
-    """The methods that copy and pickle books."""
+    """The methods that copy and pickle books, and take and restore snapshots."""
 
     _ledger: Ledger
 
@@ -66,13 +66,9 @@ class Copyable:
         blank._begin()
         return blank
 
-    def _own(self, blank: Self) -> dict[str, Any]:
+    def _own(self, blank: object) -> dict[str, Any]:
         """Return the attributes that a subclass has added."""
         return {name: value for name, value in vars(self).items() if name not in vars(blank)}
-
-
-class Snapshottable(Copyable):
-    """The methods of OrderManagement that take and restore a snapshot."""
 
     def snapshot(self) -> Snapshot:
         """Return the whole state: all resting orders, the last sequence number, and the next trade id.
@@ -86,7 +82,7 @@ class Snapshottable(Copyable):
         >>> om.snapshot()  # doctest: +NORMALIZE_WHITESPACE
         Snapshot(sequence=1, next_trade_id=1,
             orders=(Order(order_id=1, symbol='JPM', side=<Side.BUY: 'BUY'>, amount=20, price=20),),
-            instruments=())
+            instruments=(), engine=None)
 
         """
         with Locked(self, self._ledger):
@@ -95,10 +91,11 @@ class Snapshottable(Copyable):
 
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
-        """Return a new OrderManagement restored from a snapshot, without a journal, subscribers, or a clock.
+        """Return a new object restored from a snapshot, without a journal, subscribers, or a clock.
 
-        Raises InvalidOrderError if the snapshot contains an invalid order or number, and
-        DuplicateOrderError if two of its orders have the same id. O(n log n) for n orders.
+        Raises InvalidArgumentError if the snapshot is that of another class or contains an invalid number,
+        InvalidOrderError if it contains an invalid order, and DuplicateOrderError if two of its orders have
+        the same id. O(n log n) for n orders.
 
         >>> from oms import OrderManagement, Side
         >>> om = OrderManagement()
@@ -108,5 +105,5 @@ class Snapshottable(Copyable):
 
         """
         om = cls()
-        om._ledger.restore(state.checked_snapshot(snapshot))
+        om._ledger.restore(state.checked_snapshot(snapshot, om._ledger.books))
         return om

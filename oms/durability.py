@@ -6,7 +6,8 @@ journal but not yet in memory.
 The solution: outside a transaction, each change is first marked as pending, then appended to the journal, and
 then applied to the books. Inside a transaction, the books change first. When the outermost transaction ends,
 the ledger marks its events as the pending batch, and then appends that batch to the journal. In the same
-step, the journal stores the instruments that the transaction has set. After an interrupt, `settle` reads the
+step, the journal stores the instruments that the transaction has set. The steps of a matching engine also
+change the books first, because each step depends on the one before. After an interrupt, `settle` reads the
 journal's last sequence number, or its instruments if the batch has no events. If the pending batch is in the
 journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from oms.books import APPLY, Books
+from oms.books import APPLY, Books, Steps
 from oms.errors import JournalError
 from oms.events import Event, InstrumentKeeper, Journal
 from oms.instrument import Instrument
@@ -42,8 +43,13 @@ class DurableLedger(Ledger):
     def __init__(self, books: Books, journal: Journal) -> None:
         super().__init__(books)
         self._journal = journal
-        self.restore(journal.snapshot())
+        snapshot = journal.snapshot()
+        if snapshot.sequence and (snapshot.engine is None) is not (books.engine_state() is None):
+            raise self._foreign()
+        self.restore(snapshot)
         for event in journal.read(self.sequence + 1):
+            if type(event) not in books.kinds:
+                raise self._foreign()
             APPLY[type(event)](books, event.subject())
             self.sequence = event.sequence
         self._keeper = journal if isinstance(journal, InstrumentKeeper) else None
@@ -78,17 +84,35 @@ class DurableLedger(Ledger):
             raise
         super().commit(kind, subject, event)
 
+    def _store(self, event: Event, steps: Steps) -> None:
+        steps.is_appended = True
+        try:
+            self._journal.append((event,))
+        except JournalError:  # the event is not in the journal
+            steps.is_appended = False
+            raise
+
+    def _foreign(self) -> JournalError:
+        """Return the error for a journal that another class has written."""
+        is_engine = self.books.engine_state() is not None
+        other, function = ("an OrderManagement", "open") if is_engine else ("a MatchingEngine", "open_engine")
+        problem = f"it contains the changes of {other}; open it with journal.{function}"
+        return JournalError(type(self._journal).__name__, problem)
+
     def settle(self) -> None:
         """Finish interrupted changes that are in the journal, and roll back all others.
 
         Raises JournalError if the journal's last sequence number cannot be read.
         """
-        kind, sequence = self._kind, self.sequence
+        kind, steps, sequence = self._kind, self._marked_batch, self.sequence
         if kind is not None and not self._open and self._journal.last_sequence > sequence:
             self._restore_books()
             APPLY[kind](self.books, self._subject)
             version = (self.version | 1) + 1
             self.sequence, self._kind, self.busy, self.version = sequence + 1, None, False, version
+        elif isinstance(steps, Steps) and steps.is_appended and self._journal.last_sequence > sequence:
+            version = (self.version | 1) + 1  # the steps were complete when they were appended
+            self.sequence, self._marked_batch, self.busy, self.version = sequence + 1, None, False, version
         elif not self.is_marked and self._is_appended():
             self._leave(self._open[0])
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, Self, cast, runtime_checkable
 
+from oms.engine_state import EngineState
 from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade, new_order
 
@@ -271,16 +272,19 @@ KINDS: frozenset[type[Event]] = frozenset(
 
 
 class Snapshot(NamedTuple):
-    """The complete state of an OrderManagement at one moment.
+    """The complete state of an OrderManagement or a MatchingEngine at one moment.
 
     `sequence` is the sequence number of the last event, `next_trade_id` is the id of the next trade, and
     `orders` are all resting orders. `instruments` are pairs of a symbol and its instrument, sorted by symbol.
+    `engine` is the rest of the state of a MatchingEngine, or None for an OrderManagement. The ids of a
+    MatchingEngine's `orders` are arrival numbers.
     """
 
     sequence: int = 0
     next_trade_id: int = 1
     orders: tuple[Order, ...] = ()
     instruments: tuple[tuple[str, Instrument], ...] = ()
+    engine: EngineState | None = None
 
 
 class Journal(Protocol):

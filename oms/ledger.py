@@ -144,9 +144,12 @@ class Ledger(Admission):
         A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
         the methods of these books.
         """
-        if self.clock is None or (self._open and self._open[-1].in_what_if):
-            return None
-        return checked_time(self.clock())
+        return None if self.clock is None or self.in_what_if else checked_time(self.clock())
+
+    @property
+    def in_what_if(self) -> bool:
+        """True inside a what-if, also in a transaction inside one."""
+        return bool(self._open) and self._open[-1].in_what_if
 
     @property
     def needs_events(self) -> bool:
@@ -190,6 +193,8 @@ class Ledger(Admission):
                 event = kind.about((*head, tuple(changes)), sequence, self._note, self._now())
                 if is_open:
                     self._provisional.append(event)
+                else:
+                    self._store(event, steps)
             if not is_open:
                 version += 1
             self.sequence, self._marked_batch, self.busy, self.version = sequence, None, is_open, version
@@ -198,6 +203,9 @@ class Ledger(Admission):
             raise
         if event is not None and not is_open:
             self.subscribers.publish([event])
+
+    def _store(self, event: Event, steps: Steps) -> None:
+        """Store the event of steps that have just been applied. Only a DurableLedger stores anything."""
 
     def _commit_provisionally(self, kind: type[Event], subject: Any) -> None:
         try:

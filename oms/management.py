@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from oms.copies import Snapshottable
 from oms.errors import DuplicateOrderError, OrderNotFoundError
 from oms.events import (
     OrderAdded,
@@ -36,7 +35,7 @@ from oms.submission import QueueAhead
 __all__ = ["OrderManagement"]
 
 
-class OrderManagement(Queries, Convertible, Snapshottable):
+class OrderManagement(Queries, Convertible):
     """The order books of many symbols, with exact prices and trades.
 
     Each symbol has two books. The BUY book contains the asks. BUY trades fill them from the lowest price

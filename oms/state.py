@@ -111,16 +111,14 @@ def copy_state(source: Ledger, target: Ledger) -> None:
     target.sequence = source.sequence
 
 
-def checked_snapshot(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot if it is valid.
+def checked_snapshot(snapshot: Snapshot, books: Books) -> Snapshot:
+    """Return the snapshot if it is valid for books of this class.
 
     Otherwise, raise InvalidArgumentError, InvalidOrderError, or DuplicateOrderError.
     """
     if not isinstance(cast("object", snapshot), Snapshot):
-        raise InvalidArgumentError(
-            "snapshot", snapshot, "a Snapshot", "get one from OrderManagement.snapshot()"
-        )
-    sequence, next_trade_id, orders, instruments = snapshot
+        raise InvalidArgumentError("snapshot", snapshot, "a Snapshot", "get one from the method snapshot()")
+    sequence, next_trade_id, orders, instruments, _ = snapshot
     if type(sequence) is not int or sequence < 0:
         raise InvalidArgumentError("sequence", sequence, "an int >= 0")
     check_positive("next_trade_id", next_trade_id, InvalidArgumentError)
@@ -129,6 +127,7 @@ def checked_snapshot(snapshot: Snapshot) -> Snapshot:
     check_orders(orders)
     Books().check_new(orders)
     _check_pairs(instruments)
+    books.check_engine_state(snapshot)
     return snapshot
 
 
@@ -136,7 +135,9 @@ def snapshot_of(ledger: Ledger) -> Snapshot:
     """Return the state of a ledger and its books. O(n) for n orders."""
     books = ledger.books
     orders = tuple(order for book in books.select(None, None) for order in book.orders())
-    return Snapshot(ledger.sequence, books.next_trade_id, orders, tuple(books.instruments.items()))
+    return Snapshot(
+        ledger.sequence, books.next_trade_id, orders, tuple(books.instruments.items()), books.engine_state()
+    )
 
 
 def _check_pairs(instruments: tuple[tuple[str, Instrument], ...]) -> None:

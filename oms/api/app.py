@@ -97,7 +97,7 @@ def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settin
     recent = RecentEvents(settings.recent_changes)
     with om.locked():
         restore(om, responses, tape, recent)
-        sequence, next_trade_id, _, _ = om.snapshot()
+        sequence, next_trade_id, *_ = om.snapshot()
         recent.continue_at(sequence + 1, next_trade_id)
     return recent
 

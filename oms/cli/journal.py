@@ -18,6 +18,7 @@ from oms.cli.options import Json
 from oms.cli.style import new_console, new_table
 from oms.clock import as_iso
 from oms.columns import EVENT_COLUMNS
+from oms.engine_events import EngineEvent
 from oms.errors import JournalError
 from oms.events import Event, TradePlaced
 from oms.journal import SqliteJournal, Verification
@@ -28,6 +29,7 @@ from oms.journal.reading import opened_to_read
 from oms.journal.record import body_of
 from oms.journal.table import in_columns
 from oms.models import Order, Trade
+from oms.submission import Execution, Submission
 
 __all__ = ["app"]
 
@@ -239,10 +241,12 @@ def _write(file: Path, stream: TextIO, form: Format) -> None:
             writer.writerows(zip(*chunk.values(), strict=True))
 
 
-def _subjects(event: Event) -> Sequence[Order | Trade]:
-    """Return an event's orders or trade."""
+def _subjects(event: Event) -> Sequence[Order | Trade | Submission | Execution]:
+    """Return an event's orders, trade, or executions."""
     if isinstance(event, TradePlaced):
         return (event.trade,)
+    if isinstance(event, EngineEvent):
+        return event.executions or event.orders
     subject: Order | tuple[Order, ...] = event.subject()
     return (subject,) if isinstance(subject, Order) else subject
 
@@ -257,7 +261,11 @@ def _is_of(event: Event, kind: str | None, symbol: str | None, order: int | None
 def _described(event: Event) -> str:
     subjects = _subjects(event)
     text = "; ".join(
-        " ".join(f"{name} {value}" for name, value in subject._asdict().items() if name != "fills")
+        " ".join(
+            f"{name} {value}"
+            for name, value in subject._asdict().items()
+            if name != "fills" and value is not None
+        )
         for subject in subjects[:_SHOWN]
     )
     return f"{text} ..." if len(subjects) > _SHOWN else text

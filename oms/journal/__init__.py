@@ -1,4 +1,4 @@
-r"""Journals: SQLite files that record every change to an OrderManagement in an event log.
+r"""Journals: SQLite files that record every change to an OrderManagement or a MatchingEngine in an event log.
 
 By default, every acknowledged change survives a power failure. `SqliteJournal` describes the alternatives.
 
@@ -19,8 +19,8 @@ By default, every acknowledged change survives a power failure. `SqliteJournal` 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from time import time_ns
 
 from oms.clock import Clock
@@ -38,6 +38,8 @@ from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
 from oms.journal.verification import Verification, verify_event_log
 from oms.management import OrderManagement
+from oms.matching import MatchingEngine
+from oms.submission import SelfTradePrevention
 
 __all__ = [
     "Archive",
@@ -51,6 +53,7 @@ __all__ = [
     "backup",
     "columns",
     "open",
+    "open_engine",
     "rebuild",
     "verify",
 ]
@@ -78,18 +81,70 @@ def open(  # noqa: A001  # `journal.open` is the best name
     orders are resting. Raises JournalError if the file is damaged, has a newer version, or is open for
     writing elsewhere. O(orders), or O(events) if `verify` is True.
     """
-    journal = SqliteJournal(
+    store = SqliteJournal(
         path,
         durability=durability,
         verify=verify,
         group_size=group_size,
         group_seconds=group_seconds,
     )
+    with _closed_after_an_error(store):
+        return OrderManagement(store, instruments=instruments, clock=clock)
+
+
+def open_engine(
+    path: str | os.PathLike[str],
+    *,
+    durability: Durability = "full",
+    verify: bool = False,
+    group_size: int = 256,
+    group_seconds: float = 0.05,
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
+    instruments: Mapping[str, Instrument] | None = None,
+    clock: Clock | None = time_ns,
+) -> MatchingEngine:
+    """Open or create the journal at `path`, and return a MatchingEngine with its latest state.
+
+    The journal contains the open orders and the last prices. It does not contain the policy
+    `self_trade_prevention`, so pass the same policy each time. `open` describes the other arguments.
+
+    Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
+    newer version, is open for writing elsewhere, or is the journal of an OrderManagement. O(orders), or
+    O(events) if `verify` is True.
+
+    >>> import pathlib, tempfile
+    >>> from oms import Side, journal
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = pathlib.Path(folder.name, "venue.db")
+    >>> with journal.open_engine(file) as engine:
+    ...     resting = engine.submit("ask-1", "JPM", Side.SELL, 20, 101).resting
+    >>> with journal.open_engine(file) as engine:  # another day, another process
+    ...     engine.submit("bid-1", "JPM", Side.BUY, 5, 101).fills
+    (OrderFill(order_id='ask-1', amount=5, price=101),)
+    >>> folder.cleanup()
+
+    """
+    store = SqliteJournal(
+        path,
+        durability=durability,
+        verify=verify,
+        group_size=group_size,
+        group_seconds=group_seconds,
+    )
+    with _closed_after_an_error(store):
+        return MatchingEngine(
+            store, self_trade_prevention=self_trade_prevention, instruments=instruments, clock=clock
+        )
+
+
+@contextmanager
+def _closed_after_an_error(store: SqliteJournal) -> Generator[None]:
+    """Return a context manager that closes the journal if its block raises an exception."""
     try:
-        return OrderManagement(journal, instruments=instruments, clock=clock)
+        yield
     except BaseException:
         with suppress(JournalError):  # raise the original error, not this one
-            journal.close()
+            store.close()
         raise
 
 

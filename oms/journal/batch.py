@@ -11,12 +11,24 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.engine_events import ENGINE_KINDS, EngineEvent
+from oms.events import (
+    Event,
+    OrderAdded,
+    OrderAmended,
+    OrderRemoved,
+    OrdersAdded,
+    OrdersRemoved,
+    Snapshot,
+    TradePlaced,
+)
 from oms.journal.connection import Connection
-from oms.journal.record import FORMATS, SUM_MODULUS, Head, digest, link, order_text
+from oms.journal.engine_record import entry_text
+from oms.journal.engine_rows import EngineRows
+from oms.journal.record import FORMATS, SUM_MODULUS, Head, body_of, digest, link, order_text
 from oms.models import MAX_INT, Order, Trade
 
-__all__ = ["Batch", "CHANGES", "trade_rows"]
+__all__ = ["Batch", "CHANGES", "state_rows", "trade_rows"]
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)"
@@ -44,6 +56,7 @@ class Batch:
         self._connection = connection
         self._previous_head = head
         self._next_trade_id, self._orders, self._sum = head.next_trade_id, head.orders, head.orders_sum
+        self._engine: EngineRows | None = None
         self.size = 0
 
     def write(self, events: Sequence[Event]) -> Head:
@@ -61,6 +74,8 @@ class Batch:
                 rows.append((sequence, first, name, note, body, last_hash, time))
             CHANGES[kind](self, same_kind, digests)
         self._write(_EVENT, rows)
+        if self._engine is not None:
+            self._engine.write_head(events[-1].sequence, last_hash)
         head = Head(
             events[-1].sequence, self._next_trade_id, self._orders, self._sum % SUM_MODULUS, last_hash
         )
@@ -105,6 +120,16 @@ class Batch:
             before, after = (last._replace(amount=amount) for amount in (last.amount + remaining, remaining))
             self._amended([OrderAmended(before, after, sequence=0)], None)
         self._remove(filled, _digests(filled))
+
+    def _of_engine(self, events: Sequence[EngineEvent], _: object) -> None:
+        self._engine = self._engine or EngineRows(self._connection, self._change)
+        for event in events:
+            for kind, subject in event.changes:
+                if kind in CHANGES:
+                    part = kind.about(subject, event.sequence, None, None)
+                    CHANGES[kind](self, [part], [digest(body_of(part))])
+                else:
+                    self._engine.change(kind, subject)
 
     # ------------------------------------------------------------------ rows
 
@@ -153,6 +178,20 @@ def trade_rows(events: Sequence[TradePlaced]) -> dict[str, list[tuple[object, ..
     return {"trades": [_trade_row(event) for event in events], "fills": fills}
 
 
+def state_rows(state: Snapshot) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of a state in the tables `orders`, `entries`, and `last_prices`. O(orders)."""
+    orders: list[tuple[object, ...]] = [
+        (order_id, symbol, side.value, amount, price)
+        for order_id, symbol, side, amount, price in state.orders
+    ]
+    entries, last_prices = ((), ()) if state.engine is None else state.engine[1:3]
+    return {
+        "orders": orders,
+        "entries": [(entry.arrival, entry_text(entry)) for entry in entries],
+        "last_prices": list(last_prices),
+    }
+
+
 def _trade_row(event: TradePlaced) -> tuple[object, ...]:
     trade_id, symbol, side, amount, total_price, _ = event.trade
     return trade_id, event.sequence, symbol, side._value_, _in_64_bits(amount), _in_64_bits(total_price)
@@ -170,5 +209,6 @@ CHANGES: dict[type[Event], Callable[..., None]] = {
     OrdersRemoved: Batch._removed_many,
     OrderAmended: Batch._amended,
     TradePlaced: Batch._traded,
+    **dict.fromkeys(ENGINE_KINDS, Batch._of_engine),
 }
 """For each kind of event, the method that updates the tables. It takes the events and their digests."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from oms.events import Snapshot
+from oms.journal.batch import state_rows
 from oms.journal.connection import Connection, reported, roll_back
-from oms.journal.event_log import EventLog
-from oms.journal.record import Head, digest, link, sum_of
+from oms.journal.engine_rows import engine_head_of
+from oms.journal.event_log import SNAPSHOT_TABLES, EventLog
+from oms.journal.record import EMPTY, Head, digest, link, sum_of
 from oms.journal.verification import state_after, verify_event_log
 
 __all__ = ["Droppable", "drop_before", "droppable_before"]
@@ -67,28 +70,46 @@ def _drop(connection: Connection, event_log: EventLog, first: int) -> int:
     if first <= start + 1:
         return 0
     noted, rows = _noted(event_log, start, first)
-    head, orders = (now, None) if first > now.sequence else _state_before(event_log, first)
+    state = None if first > now.sequence else state_after(event_log, first - 1).snapshot()
+    heads = {"noted": noted, **_heads(event_log, state)}
     fills = "SELECT trade_id FROM trades WHERE sequence < ?"
     connection.execute(f"DELETE FROM fills WHERE trade_id IN ({fills})", (first,))  # noqa: S608  # constants
     connection.execute("DELETE FROM trades WHERE sequence < ?", (first,))
     connection.execute("DELETE FROM events WHERE sequence < ?", (first,))
     connection.executemany("INSERT INTO noted VALUES (?, ?, ?, ?, ?, ?)", rows)
-    connection.execute("DELETE FROM snapshot")
-    if orders is None:  # all events are dropped, and the table has just been verified
-        connection.execute("INSERT INTO snapshot SELECT * FROM orders")
-    else:
-        connection.executemany("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", orders)
-    for name, each in (("snapshot", head), ("noted", noted)):
-        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", each.row(name))
+    _write_snapshot(connection, state)
+    for name, head in heads.items():
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row(name))
     return first - 1 - start
 
 
-def _state_before(event_log: EventLog, first: int) -> tuple[Head, list[tuple[object, ...]]]:
-    """Return the head and the rows of the orders as they were before event `first`."""
-    sequence, next_trade_id, resting, _ = state_after(event_log, first - 1).snapshot()
-    orders: list[tuple[object, ...]] = [(order[0], order[1], order[2].value, *order[3:]) for order in resting]
-    head = Head(sequence, next_trade_id, len(orders), sum_of(orders), event_log.hash_of(sequence))
-    return head, orders
+def _write_snapshot(connection: Connection, state: Snapshot | None) -> None:
+    """Write the rows of a state to the snapshot tables. Without a state, copy the rows of the present state.
+
+    The caller has verified the present state.
+    """
+    for table, snapshot in SNAPSHOT_TABLES.items():
+        connection.execute(f"DELETE FROM {snapshot}")  # noqa: S608  # constants
+        if state is None:
+            connection.execute(f"INSERT INTO {snapshot} SELECT * FROM {table}")  # noqa: S608  # constants
+    if state is not None:
+        for table, rows in state_rows(state).items():
+            if rows:
+                marks = ", ".join("?" * len(rows[0]))
+                insert = f"INSERT INTO {SNAPSHOT_TABLES[table]} VALUES ({marks})"  # noqa: S608  # constants
+                connection.executemany(insert, rows)
+
+
+def _heads(event_log: EventLog, state: Snapshot | None) -> dict[str, Head]:
+    """Return the heads of a state, or of the present state."""
+    if state is None:
+        return {"snapshot": event_log.head("now"), "engine_snapshot": event_log.head("engine")}
+    sequence, next_trade_id, orders, _, engine = state
+    last_hash = event_log.hash_of(sequence)
+    orders_sum = sum_of(state_rows(state)["orders"])
+    head = Head(sequence, next_trade_id, len(orders), orders_sum, last_hash)
+    engine_head = EMPTY if engine is None else engine_head_of(engine, sequence, last_hash)
+    return {"snapshot": head, "engine_snapshot": engine_head}
 
 
 def _noted(event_log: EventLog, start: int, first: int) -> tuple[Head, list[tuple[Any, ...]]]:

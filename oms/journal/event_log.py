@@ -6,14 +6,17 @@ A head's seal is the hash of its fields. A reply is a stored response to a reque
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 from oms.display import counted
+from oms.engine_state import EngineState
 from oms.errors import InvalidOrderError, JournalError
 from oms.events import Event
 from oms.instrument import Instrument
 from oms.journal.connection import Connection, reported
+from oms.journal.engine_record import entry_of, price_text
 from oms.journal.record import (
     EMPTY,
     Head,
@@ -24,11 +27,19 @@ from oms.journal.record import (
     link,
     reply_link,
     sum_of,
+    sum_of_texts,
 )
 from oms.models import Order, Side, new_order
 from oms.order_rows import check_orders
 
-__all__ = ["EventLog"]
+__all__ = ["EventLog", "SNAPSHOT_TABLES"]
+
+SNAPSHOT_TABLES = {
+    "orders": "snapshot",
+    "entries": "snapshot_entries",
+    "last_prices": "snapshot_last_prices",
+}
+"""For each table of the present state, the table with the state before the first event in the event log."""
 
 _CHUNK_SIZE = 1000  # rows
 _SIDES = {side.value: side for side in Side}
@@ -94,6 +105,36 @@ class EventLog:
             except (InvalidOrderError, KeyError, TypeError) as error:
                 raise JournalError(place, f"it contains an invalid order: {error}") from error
         return orders
+
+    def engine_state(self, name: str, at: Head) -> EngineState | None:
+        """Return the state of a matching engine, or None if the journal is that of an OrderManagement.
+
+        `name` is "engine" or "engine_snapshot". `at` is the head of the orders at the same moment. O(orders).
+        """
+        head, tables = self.head(name), ["entries", "last_prices"]
+        if name == "engine_snapshot":
+            tables = [SNAPSHOT_TABLES[table] for table in tables]
+        place = f"{self.place}: {tables[0]}"
+        with reported(place, "it cannot be read"):
+            bodies, prices = map(self._sorted_rows, tables)
+            try:
+                texts = [body for _, body in bodies] + [price_text(*row) for row in prices]
+                orders_sum, entries = (
+                    sum_of_texts(texts),
+                    tuple(entry_of(json.loads(row[1])) for row in bodies),
+                )
+            except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+                raise JournalError(place, f"it contains an invalid entry: {error}") from error
+        is_of_moment = head == EMPTY or (head.sequence, head.last_hash) == (at.sequence, at.last_hash)
+        arrivals = [(entry.arrival, body) for entry, (_, body) in zip(entries, bodies, strict=True)]
+        is_intact = (len(bodies), orders_sum) == (head.orders, head.orders_sum)
+        if not (is_intact and is_of_moment and arrivals == bodies):
+            raise JournalError(place, _mismatch(len(bodies), head))
+        return None if head == EMPTY else EngineState(head.next_trade_id, entries, tuple(prices))
+
+    def _sorted_rows(self, table: str) -> list[tuple[Any, ...]]:
+        self._check_pages(table)
+        return self.connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # noqa: S608  # a constant
 
     def _check_pages(self, table: str) -> None:
         ((answer,), *_) = self.connection.execute(f"PRAGMA quick_check({table})").fetchall()

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from oms.errors import JournalError
 from oms.events import Event, TradePlaced
 from oms.journal.connection import reported
+from oms.journal.engine_replay import trades_of
 from oms.journal.event_log import EventLog
 from oms.models import MAX_INT
 
@@ -78,9 +79,12 @@ def page_of_trades(event_log: EventLog, after: int | None, limit: int) -> TradeP
     if before < first - 1:
         return TradePage(first)
     events: list[TradePlaced] = []
+    trades: dict[int, TradePlaced] = {}
     for number, (trade_id, sequence) in enumerate(rows, before + 1):
-        event = next(event_log.events(sequence, 1), None)
-        if not isinstance(event, TradePlaced) or not number == trade_id == event.trade.trade_id:
+        if number not in trades:  # an event of a matching engine can have several trades
+            event = next(event_log.events(sequence, 1), None)
+            trades = {} if event is None else {each.trade.trade_id: each for each in trades_of(event)}
+        if number != trade_id or number not in trades:
             raise JournalError(f"{place}, trade {number}", f"it differs from event {sequence}")
-        events.append(event)
+        events.append(trades[number])
     return TradePage(first, tuple(events), before + len(events) + 1 < next_id)

@@ -21,7 +21,7 @@ from typing import Any
 from oms.errors import JournalError
 from oms.events import TradePlaced
 from oms.journal import schema
-from oms.journal.batch import trade_rows
+from oms.journal.batch import state_rows, trade_rows
 from oms.journal.connection import Connection, connected, reported, sync_folder, uri_of
 from oms.journal.event_log import EventLog
 from oms.journal.place import check_name, find_or_make, real_path
@@ -30,7 +30,17 @@ from oms.journal.writer_lock import WriterLock
 
 __all__ = ["rebuild"]
 
-_ORIGINAL = ("snapshot", "noted", "replies", "instruments", "heads", "events", "log")
+_ORIGINAL = (
+    "snapshot",
+    "snapshot_entries",
+    "snapshot_last_prices",
+    "noted",
+    "replies",
+    "instruments",
+    "heads",
+    "events",
+    "log",
+)
 """The tables that cannot be derived, including the events themselves."""
 _CHUNK_SIZE = 1000  # rows
 
@@ -97,7 +107,8 @@ def _fill(source: Connection, target: Connection, place: str) -> None:
 
     om = replayed(event_log, end.sequence, add_trade)
     write_trades()
-    _insert(target, "orders", iter((order[0], order[1], order[2].value, *order[3:]) for order in om))
+    for table, rows in state_rows(om.snapshot()).items():
+        _insert(target, table, iter(rows))
     target.execute("COMMIT")
     source.execute("COMMIT")
     ((busy, _, _),) = target.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -15,7 +15,7 @@ from dataclasses import fields
 from hashlib import sha256
 from itertools import chain
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.instrument import Instrument
@@ -26,7 +26,9 @@ __all__ = [
     "FORMATS",
     "Head",
     "SUM_MODULUS",
+    "add_formats",
     "body_of",
+    "check_ints",
     "digest",
     "event_of",
     "instrument_body",
@@ -37,6 +39,7 @@ __all__ = [
     "order_text",
     "reply_link",
     "sum_of",
+    "sum_of_texts",
 ]
 
 SUM_MODULUS = 2**256
@@ -50,7 +53,9 @@ class Head(NamedTuple):
     """A row of the `heads` table. It records where another table ends, so that missing rows are detected.
 
     The "now" head contains the counters after the last event, the number of resting orders, and the sum of
-    their digests. The other heads are "snapshot", "noted", "replies", and "instruments".
+    their digests. The other heads are "snapshot", "noted", "replies", "instruments", "engine", and
+    "engine_snapshot". In the last two, `next_trade_id` is the arrival number of the next order, `orders` is
+    the number of entries, and `orders_sum` also contains the digests of the last prices.
     """
 
     sequence: int
@@ -133,6 +138,11 @@ def sum_of(orders: Iterable[tuple[Any, ...]]) -> int:
     return total % SUM_MODULUS
 
 
+def sum_of_texts(texts: Iterable[str]) -> int:
+    """Return the sum of the digests of these strings, modulo SUM_MODULUS."""
+    return sum(int.from_bytes(digest(text)) for text in texts) % SUM_MODULUS
+
+
 # ---------------------------------------------------------------------- bodies
 
 
@@ -187,11 +197,11 @@ def _read_order(body: Any) -> Order:
     if set(body) != _ORDER_FIELDS:
         raise ValueError(f"an order has the fields {', '.join(Order._fields)}")
     order_id, amount, price = body["order_id"], body["amount"], body["price"]
-    _check_ints(order_id, amount, price)
+    check_ints(order_id, amount, price)
     return new_order((order_id, body["symbol"], _SIDES[body["side"]], amount, price))
 
 
-def _check_ints(*values: object) -> None:
+def check_ints(*values: object) -> None:
     """Raise TypeError for `true` or `1.0`, which would be equal to the integer 1."""
     if set(map(type, values)) != {int}:
         raise TypeError(f"ids, amounts, and prices are integers, unlike one of {values}")
@@ -201,34 +211,43 @@ def _read_orders(body: Any) -> tuple[Order, ...]:
     return tuple(map(_read_order, body))
 
 
+def _read_amended(body: Any) -> tuple[Order, ...]:
+    if set(body) != {"before", "after"}:
+        raise ValueError("an amendment has the fields before and after")
+    return tuple(map(_read_order, (body["before"], body["after"])))
+
+
 def _read_trade(body: Any) -> tuple[Trade, int | None]:
     fields: dict[str, Any] = dict(body)
     remaining = fields.pop("remaining", None)  # missing in bodies of version 3 and earlier
     fills = tuple(OrderFill(**fill) for fill in fields["fills"])
     fields |= {"side": _SIDES[fields["side"]], "fills": fills}
     trade = Trade(**fields)
-    _check_ints(trade.trade_id, trade.amount, trade.total_price, *chain.from_iterable(fills))
+    check_ints(trade.trade_id, trade.amount, trade.total_price, *chain.from_iterable(fills))
     if remaining is not None:
-        _check_ints(remaining)
+        check_ints(remaining)
     return trade, remaining
 
 
-_Format = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
+_Format: TypeAlias = tuple[Callable[[Any], str], Callable[[Any], Iterable[object]]]
 
 FORMATS: dict[type[Event], _Format] = {
     OrderAdded: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
     OrdersAdded: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
     OrderRemoved: (lambda event: order_text(event.order), lambda body: [_read_order(body)]),
     OrdersRemoved: (lambda event: _orders(event.orders), lambda body: [_read_orders(body)]),
-    OrderAmended: (
-        lambda event: _amended(event.before, event.after),
-        lambda body: map(_read_order, (body["before"], body["after"])),
-    ),
+    OrderAmended: (lambda event: _amended(event.before, event.after), _read_amended),
     TradePlaced: (lambda event: _trade(event.trade, event.remaining), _read_trade),
 }
 """For each kind of event, a function that writes the body, and one that reads it after JSON parsing."""
 
 _KINDS = {kind.__name__: kind for kind in FORMATS}
+
+
+def add_formats(formats: dict[type[Event], _Format]) -> None:
+    """Add formats for other kinds of events."""
+    FORMATS.update(formats)
+    _KINDS.update({kind.__name__: kind for kind in formats})
 
 
 def body_of(event: Event) -> str:

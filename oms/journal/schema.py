@@ -13,7 +13,7 @@ from oms.journal.record import EMPTY, literals
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "TABLES", "VERSION", "check", "check_tables", "create", "migrate"]
 
 APPLICATION_ID = int.from_bytes(b"omsj")
-VERSION = 5
+VERSION = 6
 
 _ORDER_COLUMNS = """(
     order_id INTEGER PRIMARY KEY,
@@ -50,6 +50,16 @@ def _with_time(definition: str) -> str:
     """Return the definition that SQLite stores for a table after `_add_time`."""
     return f"{definition.removesuffix(')')}, time INTEGER)"
 
+
+_ENTRY_COLUMNS = """(
+    arrival INTEGER PRIMARY KEY,
+    body TEXT NOT NULL
+)"""
+
+_PRICE_COLUMNS = """(
+    symbol TEXT PRIMARY KEY,
+    price INTEGER NOT NULL
+) WITHOUT ROWID"""
 
 TABLES = {
     # The event log. Events are appended and never changed. Events that are committed together form a batch.
@@ -91,6 +101,13 @@ TABLES = {
     symbol TEXT PRIMARY KEY,
     body TEXT NOT NULL
 ) WITHOUT ROWID""",
+    # The register of a matching engine, as JSON, and the last price of each symbol. They are derived from the
+    # event log, and empty in the journal of an OrderManagement.
+    "entries": f"CREATE TABLE entries {_ENTRY_COLUMNS}",
+    "last_prices": f"CREATE TABLE last_prices {_PRICE_COLUMNS}",
+    # The register and the last prices before the first event in the event log
+    "snapshot_entries": f"CREATE TABLE snapshot_entries {_ENTRY_COLUMNS}",
+    "snapshot_last_prices": f"CREATE TABLE snapshot_last_prices {_PRICE_COLUMNS}",
     # One row with the state of the write-ahead log. See log_state.py.
     "log": """CREATE TABLE log (
     state TEXT NOT NULL
@@ -120,6 +137,11 @@ MIGRATIONS: Mapping[int, tuple[str, ...]] = {
     2: (TABLES["replies"], _first_head("replies"), TABLES["log"], _CLOSED),
     3: (),  # trade events have one more field, which an older program cannot read
     4: (_add_time("events"), _add_time("noted"), TABLES["instruments"], _first_head("instruments")),
+    5: (
+        *(TABLES[name] for name in ("entries", "last_prices", "snapshot_entries", "snapshot_last_prices")),
+        _first_head("engine"),
+        _first_head("engine_snapshot"),
+    ),
 }
 """For each older version, the statements that migrate a file to the next version."""
 
@@ -145,7 +167,7 @@ def create(path: Path) -> None:
         connection.execute("BEGIN IMMEDIATE")
         for table in TABLES.values():
             connection.execute(table)
-        for name in ("snapshot", "noted", "replies", "instruments", "now"):
+        for name in ("snapshot", "noted", "replies", "instruments", "engine", "engine_snapshot", "now"):
             connection.execute("INSERT INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", EMPTY.row(name))
         connection.execute(_CLOSED)
         _stamp(connection, VERSION)

@@ -99,7 +99,8 @@ class SqliteJournal:
             head = self._writer.head
             orders = self._file.event_log.orders("orders", head)
             instruments = tuple(self._file.event_log.instruments().items())
-            return Snapshot(head.sequence, head.next_trade_id, orders, instruments)
+            engine = self._file.event_log.engine_state("engine", head)
+            return Snapshot(head.sequence, head.next_trade_id, orders, instruments, engine)
 
     def instruments(self) -> Mapping[str, Instrument]:
         """Return the stored instruments by symbol, after verifying their hash.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+from oms.books import APPLY
+from oms.engine_events import ENGINE_KINDS, EngineEvent
 from oms.errors import JournalError, OmsError
 from oms.events import (
     Event,
@@ -18,9 +20,12 @@ from oms.events import (
     TradePlaced,
 )
 from oms.journal.connection import reported
+from oms.journal.engine_replay import FITS, adds_up, trades_of
 from oms.journal.event_log import EventLog
 from oms.journal.log_state import read_state
+from oms.journal.record import EMPTY
 from oms.management import OrderManagement
+from oms.matching import MatchingEngine
 from oms.models import OrderFill, Side, Trade
 
 __all__ = ["REPLAY", "Verification", "replayed", "state_after", "verify_event_log"]
@@ -65,27 +70,34 @@ def verify_event_log(event_log: EventLog) -> Verification:
         om = replayed(event_log, end.sequence, trades.check)
         trades.check_end()
     orders = event_log.orders("orders", end)
-    sequence, next_trade_id, resting, _ = om.snapshot()
+    sequence, next_trade_id, resting, _, engine = om.snapshot()
     result = sequence, next_trade_id, sorted(resting)
     if result != (end.sequence, end.next_trade_id, sorted(orders)):
         raise JournalError(f"{event_log.place}: orders", "they do not match the events")
+    if engine != event_log.engine_state("engine", end):
+        raise JournalError(f"{event_log.place}: entries", "they do not match the events")
     first, events = start.sequence + 1, end.sequence - start.sequence
     return Verification(first, end.sequence, events, trades.count, len(om), om.state_hash())
 
 
-def state_after(event_log: EventLog, sequence: int) -> OrderManagement:
+def state_after(event_log: EventLog, sequence: int) -> OrderManagement | MatchingEngine:
     """Rebuild the order books as of event number `sequence`. Raises JournalError if an event is damaged."""
     return replayed(event_log, sequence, lambda _: None)
 
 
-def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], None]) -> OrderManagement:
+def replayed(
+    event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], None]
+) -> OrderManagement | MatchingEngine:
     """Rebuild the order books as of event number `last`. Call `on_trade` with each trade event.
 
     Raises JournalError if an event is damaged.
     """
     start = event_log.head("snapshot")
     orders = event_log.orders("snapshot", start)
-    om = OrderManagement.from_snapshot(Snapshot(start.sequence, start.next_trade_id, orders))
+    engine = event_log.engine_state("engine_snapshot", start)
+    is_engine = event_log.head("engine") != EMPTY
+    snapshot = Snapshot(start.sequence, start.next_trade_id, orders, engine=engine)
+    om = _restored(event_log, snapshot, is_engine=is_engine)
     batch = start.sequence + 1
     for row in event_log.rows(start.sequence + 1):
         sequence, first = row[:2]
@@ -97,15 +109,30 @@ def replayed(event_log: EventLog, last: int, on_trade: Callable[[TradePlaced], N
             raise _damage(event_log, sequence, f"its batch must be {allowed}, not {first}")
         batch = first
         kind = type(event)
+        if kind not in om._books.kinds:
+            raise _damage(event_log, sequence, f"a journal of {type(om).__name__} has no {kind.__name__}")
         try:
             reproduced = REPLAY[kind](om, event)
         except (OmsError, LookupError, TypeError) as error:
             raise _damage(event_log, sequence, f"it cannot have happened: {error}") from error
         if not reproduced:
             raise _damage(event_log, sequence, "it cannot have happened: its replay has a different result")
-        if kind is TradePlaced:
-            on_trade(cast("TradePlaced", event))
+        for trade in trades_of(event):
+            on_trade(trade)
     return om
+
+
+def _restored(
+    event_log: EventLog, snapshot: Snapshot, *, is_engine: bool
+) -> OrderManagement | MatchingEngine:
+    """Restore the state before the first event in the event log. Raises JournalError."""
+    if is_engine and not snapshot.sequence:
+        return MatchingEngine()
+    kind = MatchingEngine if is_engine else OrderManagement
+    try:
+        return kind.from_snapshot(snapshot)
+    except OmsError as error:
+        raise JournalError(f"{event_log.place}: snapshot", f"it is not valid: {error}") from error
 
 
 def _damage(event_log: EventLog, sequence: int, problem: str) -> JournalError:
@@ -152,13 +179,25 @@ def _trade(om: OrderManagement, event: TradePlaced) -> bool:
     return trade == event.trade and event.remaining in {None, remaining}  # old events have no `remaining`
 
 
-REPLAY: dict[type[Event], Callable[[OrderManagement, Any], bool]] = {
+def _of_engine(engine: MatchingEngine, event: EngineEvent) -> bool:
+    """Make the elementary changes of an event, one by one, each only if it fits the books."""
+    books = engine._books
+    for kind, subject in event.changes:
+        if not FITS[kind](books, subject):
+            return False
+        APPLY[kind](books, subject)
+    engine._ledger.sequence += 1
+    return len(event.changes) > 0 and adds_up(event)
+
+
+REPLAY: dict[type[Event], Callable[[Any, Any], bool]] = {
     OrderAdded: _add,
     OrdersAdded: _add_many,
     OrderRemoved: _remove,
     OrdersRemoved: _remove_many,
     OrderAmended: _amend,
     TradePlaced: _trade,
+    **dict.fromkeys(ENGINE_KINDS, _of_engine),
 }
 """For each kind of event, a function that replays it. It returns True if the result equals the event."""
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import Side
-from oms.register import Entry, Register
+from oms.engine_state import Entry
+from oms.register import Register
 from oms.submission import Submission, TimeInForce
 
 BUY, SELL = Side.BUY, Side.SELL

@@ -477,7 +477,7 @@ def append_event(file: Path, kind: str, body: str, batch: int, time: int | None 
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 5; upgrade oms"),
+        (["PRAGMA user_version=99"], "its version is 99, but this oms reads versions up to 6; upgrade oms"),
         (["PRAGMA user_version=0"], "its version is 0, which does not exist"),
         (["PRAGMA application_id=1"], "not an oms journal"),
     ],

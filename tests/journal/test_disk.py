@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,10 @@ from oms import Instrument, JournalError, OrderManagement, Side, journal
 from oms.journal import Durability, checkpoints
 from oms.journal.log_state import is_without_its_log
 from oms.journal.reading import opened_to_read
+from support.engine_sessions import ENGINE
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import Command, State, execute, noon, session, state, states
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Books, Command, Kind, State, execute, noon, state, states
 
 LENGTH = 14
 GROUP = 4
@@ -28,17 +31,17 @@ def _checkpoints_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "APPENDS_TO_CHECKPOINT", 5)
 
 
-def open_on(disk: Disk, file: Path, durability: Durability) -> OrderManagement:
+def open_on(disk: Disk, file: Path, durability: Durability, kind: Kind = BOOKS) -> Any:
     with connections_made_by(disk.connect):
-        return journal.open(file, durability=durability, group_size=GROUP, group_seconds=3600, clock=noon)
+        return kind.open(file, durability=durability, group_size=GROUP, group_seconds=3600, clock=noon)
 
 
-def play(disk: Disk, file: Path, commands: list[Command], durability: Durability) -> int:
+def play(disk: Disk, file: Path, commands: list[Command], durability: Durability, kind: Kind) -> int:
     """Execute the commands, and open the journal again in the middle. Return how many are acknowledged."""
     acknowledged = 0
     try:
         for part in (commands[: LENGTH // 2], commands[LENGTH // 2 :]):
-            om = open_on(disk, file, durability)
+            om = open_on(disk, file, durability, kind)
             try:
                 for command in part:
                     execute(command, om)
@@ -50,9 +53,9 @@ def play(disk: Disk, file: Path, commands: list[Command], durability: Durability
     return acknowledged
 
 
-def recovered(folder: Path, file: Path) -> State:
+def recovered(folder: Path, file: Path, kind: Kind) -> State:
     """Return the verified state of a file after a crash."""
-    with journal.open(folder / file.name, verify=True) as om:
+    with kind.open(folder / file.name, verify=True) as om:
         return state(om)
 
 
@@ -69,24 +72,26 @@ def before(expected: list[State], changes: int) -> list[State]:
     return distinct[max(0, len(distinct) - 1 - changes) :]
 
 
-def crash(seed: int, folder: Path, durability: Durability, commands: Sequence[Command] | None = None) -> None:
+def crash(
+    seed: int, folder: Path, durability: Durability, kind: Kind, commands: Sequence[Command] | None = None
+) -> None:
     """Crash at a random step of the commands or of a random session, and check the state after the crash."""
     rng = random.Random(seed)
-    commands = session(seed % 20, LENGTH) if commands is None else list(commands)
-    expected = states(commands)
+    commands = kind.session(seed % 20, LENGTH) if commands is None else list(commands)
+    expected = states(commands, kind)
     (folder / "work").mkdir()
     (folder / "surviving").mkdir()
     file = folder / "work" / "book.db"
     disk = Disk()
     disk.fail_at = rng.randint(1, 330 if durability == "full" else 180)
-    acknowledged = play(disk, file, commands, durability)
+    acknowledged = play(disk, file, commands, durability, kind)
     disk.survive(folder / "surviving", rng)
     if rng.random() < 0.5:
-        crash_again(folder, rng, durability)
+        crash_again(folder, rng, durability, kind)
     try:
         # Without syncs the log may be lost, although the state in the file says that there is a log.
         assert durability == "off" or not lacks_its_log(folder / "surviving" / file.name)
-        result = recovered(folder / "surviving", file)
+        result = recovered(folder / "surviving", file, kind)
     except JournalError:
         assert durability == "off", "a crash may damage a file only if it is not synced"
         return
@@ -98,22 +103,26 @@ def crash(seed: int, folder: Path, durability: Durability, commands: Sequence[Co
     assert result in possible, f"seed {seed}: {acknowledged} commands were acknowledged"
 
 
-def crash_again(folder: Path, rng: random.Random, durability: Durability) -> None:
+def crash_again(folder: Path, rng: random.Random, durability: Durability, kind: Kind) -> None:
     """Crash a second time, while the file is opened and closed after the first crash."""
     disk = Disk()
     disk.fail_at = rng.randint(1, 12)
     with suppress(JournalError):
-        open_on(disk, folder / "surviving" / "book.db", durability).close()
+        open_on(disk, folder / "surviving" / "book.db", durability, kind).close()
     disk.survive(folder / "surviving", rng)
 
 
 def crashes(
-    seeds: range, tmp_path: Path, durability: Durability, commands: Sequence[Command] | None = None
+    seeds: range,
+    tmp_path: Path,
+    durability: Durability,
+    kind: Kind = BOOKS,
+    commands: Sequence[Command] | None = None,
 ) -> None:
     for seed in seeds:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        crash(seed, folder, durability, commands)
+        crash(seed, folder, durability, kind, commands)
 
 
 def add(number: int, price: str) -> Command:
@@ -150,10 +159,21 @@ CONVERSIONS: tuple[Command, ...] = (
 )
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
-def test_a_crash_loses_no_change_that_the_durability_protects(durability: Durability, tmp_path: Path) -> None:
-    crashes(range(400), tmp_path, durability)
+def test_a_few_crashes_of_a_matching_engine_lose_no_change_that_the_durability_protects(
+    durability: Durability, tmp_path: Path
+) -> None:
+    crashes(range(15), tmp_path, durability, ENGINE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "times"), [(BOOKS, 400), (ENGINE, 150)], ids=["books", "engine"])
+@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def test_a_crash_loses_no_change_that_the_durability_protects(
+    durability: Durability, kind: Kind, times: int, tmp_path: Path
+) -> None:
+    crashes(range(times), tmp_path, durability, kind)
 
 
 @pytest.mark.slow
@@ -163,32 +183,38 @@ def test_a_crash_never_separates_an_instrument_from_the_orders_that_it_converts(
 ) -> None:
     reached = states(list(CONVERSIONS))
     assert len(set(reached)) == len(CONVERSIONS) + 1 == LENGTH + 1
-    crashes(range(20_000, 20_200), tmp_path, durability, CONVERSIONS)
+    crashes(range(20_000, 20_200), tmp_path, durability, commands=CONVERSIONS)
 
 
 @pytest.mark.long
+@EACH_KIND
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 def test_thousands_of_crashes_lose_no_change_that_the_durability_protects(
-    durability: Durability, tmp_path: Path
+    durability: Durability, kind: Kind, tmp_path: Path
 ) -> None:
-    crashes(range(10_000, 14_000), tmp_path, durability)
+    crashes(range(10_000, 14_000), tmp_path, durability, kind)
+
+
+SOME_STEPS = pytest.param(ENGINE, 13, id="engine, some steps")
+EACH_STEP = pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.long)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("kind", "every"), [pytest.param(BOOKS, 1, id="books"), SOME_STEPS, EACH_STEP])
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("how", ["full", "io", "short"])
 def test_after_a_failure_at_any_step_memory_and_file_agree_or_the_error_says_what_is_unknown(
-    how: str, durability: Durability, tmp_path: Path
+    how: str, durability: Durability, kind: Kind, every: int, tmp_path: Path
 ) -> None:
-    commands = session(3, LENGTH)
-    expected = states(commands)
-    for step in itertools.count(1):
+    commands = kind.session(3, LENGTH)
+    expected = states(commands, kind)
+    for step in itertools.count(1, every):
         folder = tmp_path / str(step)
         folder.mkdir()
         disk = Disk()
         disk.fail_at, disk.how = step, how
-        possible = play_with_a_failure(disk, folder / "book.db", commands, expected, durability)
-        with journal.open(folder / "book.db", verify=True) as om:
+        possible = play_with_a_failure(disk, folder / "book.db", commands, expected, durability, kind)
+        with kind.open(folder / "book.db", verify=True) as om:
             assert state(om) in possible, f"step {step}"
         if not disk.failed:
             break
@@ -196,11 +222,16 @@ def test_after_a_failure_at_any_step_memory_and_file_agree_or_the_error_says_wha
 
 
 def play_with_a_failure(
-    disk: Disk, file: Path, commands: list[Command], expected: list[State], durability: Durability
+    disk: Disk,
+    file: Path,
+    commands: list[Command],
+    expected: list[State],
+    durability: Durability,
+    kind: Kind,
 ) -> list[State]:
     """Execute the commands up to the first that fails, and return the states that the file may have."""
     try:
-        om = open_on(disk, file, durability)
+        om = open_on(disk, file, durability, kind)
     except JournalError:
         assert disk.failed
         return expected[:1]
@@ -214,7 +245,7 @@ def play_with_a_failure(
                 assert state(om) == expected[number], (
                     "a command that raised an error has changed nothing in memory"
                 )
-                assert_read_only(om, expected[number])
+                assert_read_only(om, expected[number], kind)
                 unknown = "unknown until the journal is opened again" in str(error)
                 return expected[number : number + 2] if unknown else expected[number : number + 1]
             possible = expected[number + 1 : number + 2]
@@ -224,10 +255,10 @@ def play_with_a_failure(
             om.close()
 
 
-def assert_read_only(om: OrderManagement, before: State) -> None:
+def assert_read_only(om: Books, before: State, kind: Kind) -> None:
     for _ in range(2):
         with pytest.raises(JournalError, match="read-only until it is opened again"):
-            om.add_order(77_777, "JPM", Side.BUY, 1, 1)
+            kind.add(om, 77_777)
     assert state(om) == before
 
 

@@ -7,17 +7,28 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from decimal import Decimal
+from itertools import count, product
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from oms import Instrument, JournalError, Order, OrderManagement, Side, journal
-from oms.journal import Durability, SqliteJournal
-from oms.journal.connection import Connection, connect_by_sqlite3
+from oms import (
+    Instrument,
+    JournalError,
+    MatchingEngine,
+    Order,
+    OrderManagement,
+    Side,
+    TimeInForce,
+    journal,
+)
+from oms.journal import Durability, SqliteJournal, schema
+from oms.journal.connection import Connect, Connection, connect_by_sqlite3
 from support.faulty_disk import connections_made_by
+from support.sessions import noon
 
-BUY = Side.BUY
+BUY, SELL = Side.BUY, Side.SELL
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -56,7 +67,11 @@ class InterruptedConnection:
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Any:
         self._interruptions.pass_moment()
         cursor = self._connection.execute(sql, parameters)
-        self._interruptions.pass_moment()
+        try:
+            self._interruptions.pass_moment()
+        except Interrupt:
+            del cursor  # a real interrupt leaves no reference to it
+            raise
         return cursor
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
@@ -66,7 +81,12 @@ class InterruptedConnection:
         return cursor
 
 
-def stored(om: OrderManagement) -> SqliteJournal:
+def interrupting(interruptions: Interruptions) -> Connect:
+    """Return a function that opens interrupted connections."""
+    return lambda uri: InterruptedConnection(connect_by_sqlite3(uri), interruptions)
+
+
+def stored(om: OrderManagement | MatchingEngine) -> SqliteJournal:
     return cast("SqliteJournal", om.journal)
 
 
@@ -106,12 +126,8 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
     while interrupted:
         at += 1
         file, interruptions = tmp_path / f"{at}.db", Interruptions()
-
-        def connect(uri: str, interruptions: Interruptions = interruptions) -> Connection:
-            return InterruptedConnection(connect_by_sqlite3(uri), interruptions)
-
         with (
-            connections_made_by(connect),
+            connections_made_by(interrupting(interruptions)),
             journal.open(file, durability=durability, group_seconds=3600) as om,
         ):
             for order_id in range(1, 6):
@@ -139,7 +155,99 @@ def test_an_interrupted_operation_is_complete_or_has_no_effect_and_the_journal_s
     assert at > 1 or operation == "sync", "only a batched journal has something to sync"
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+EngineVerb = Callable[[MatchingEngine], object]
+
+VERBS: dict[str, EngineVerb] = {
+    "submit, trades": lambda engine: engine.submit("x", "JPM", BUY, 16, 103, owner="Bob", display=2),
+    "submit, rests": lambda engine: engine.submit("x", "NEW", BUY, 16, 103),
+    "submit, waits": lambda engine: engine.submit("x", "JPM", BUY, 1, stop_price=200),
+    "replace": lambda engine: engine.replace("bid", price=102, amount=6),
+    "reduce": lambda engine: engine.reduce("iceberg", 7),
+    "cancel": lambda engine: engine.cancel("iceberg"),
+    "cancel_all": lambda engine: engine.cancel_all(),
+    "expire": lambda engine: engine.expire(9),
+}
+
+
+def in_a_transaction(verb: EngineVerb) -> EngineVerb:
+    """Return a function that calls the verb in a transaction, after another verb and a what-if."""
+
+    def call(engine: MatchingEngine) -> None:
+        with engine.transaction("why"):
+            engine.submit("earlier", "JPM", SELL, 3, 102, owner="Ann")
+            with engine.what_if():
+                engine.cancel_all()
+            verb(engine)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def resting(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the file of a matching engine with icebergs, owners, stops, and a last price."""
+    file = tmp_path_factory.mktemp("resting") / "venue.db"
+    with journal.open_engine(file, clock=noon) as engine:
+        engine.submit("iceberg", "JPM", SELL, 9, 101, display=3, owner="Ann")
+        engine.submit("old", "JPM", SELL, 6, 101, time_in_force=TimeInForce.GTD, expires=9)
+        engine.submit("bid", "JPM", BUY, 3, 99, owner="Bob")
+        engine.submit("stop", "JPM", SELL, 2, stop_price=101, owner="Cem")
+        engine.submit("stop limit", "JPM", SELL, 2, 97, stop_price=98)
+        engine.submit("far stop", "JPM", BUY, 5, 101, stop_price=101)
+        engine.submit("t", "IBM", BUY, 1, 101)
+    return file.read_bytes()
+
+
+SHORT_CASES = [*((verb, "full", False) for verb in VERBS), ("submit, trades", "full", True)]
+LONG_CASES = {
+    *((verb, "full", True) for verb in VERBS),
+    *product(["submit, trades"], ["batched", "off"], [False, True]),
+}.difference(SHORT_CASES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("verb", "durability", "in_transaction"),
+    [*SHORT_CASES, *(pytest.param(*case, marks=pytest.mark.long) for case in sorted(LONG_CASES))],
+)
+def test_an_interrupted_verb_of_a_matching_engine_is_complete_or_has_no_effect(
+    verb: str, durability: Durability, in_transaction: bool, resting: bytes, tmp_path: Path
+) -> None:
+    call = in_a_transaction(VERBS[verb]) if in_transaction else VERBS[verb]
+    (tmp_path / "0.db").write_bytes(resting)
+    with journal.open_engine(tmp_path / "0.db", clock=noon) as engine:
+        before, last = engine.state_hash(), engine.last_sequence
+        call(engine)
+        after = engine.state_hash()
+    outcomes: list[str] = []
+    for at in count(1):
+        file, interruptions = tmp_path / f"{at}.db", Interruptions()
+        file.write_bytes(resting)
+        with (
+            connections_made_by(interrupting(interruptions)),
+            journal.open_engine(file, durability=durability, group_seconds=3600, clock=noon) as engine,
+        ):
+            interruptions.arm(at)
+            interrupted = False
+            try:
+                call(engine)
+            except Interrupt:
+                interrupted = True
+            interruptions.at = None
+            engine._check()
+            state, events = engine.state_hash(), list(stored(engine).read(last + 1))
+            assert state in (before, after)
+            assert (state == before) is (events == [])
+            if state == before:
+                call(engine)
+            assert stored(engine).verify().state_hash == engine.state_hash() == after
+        if not interrupted:
+            break
+        outcomes.append("complete" if events else "no effect")
+    assert set(outcomes) == {"complete", "no effect"}
+    assert outcomes == sorted(outcomes, reverse=True)
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION))
 def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no_effect(
     version: int, tmp_path: Path
 ) -> None:
@@ -152,13 +260,9 @@ def test_an_interrupted_migration_raises_the_interrupt_and_is_complete_or_has_no
             connection.executescript(
                 (FIXTURES / f"journal_version_{version}.sql").read_text(encoding="utf-8")
             )
-
-        def connect(uri: str, interruptions: Interruptions = interruptions) -> Connection:
-            return InterruptedConnection(connect_by_sqlite3(uri), interruptions)
-
         interruptions.arm(at)
         interrupted = False
-        with connections_made_by(connect):
+        with connections_made_by(interrupting(interruptions)):
             try:
                 journal.open(file).close()
             except Interrupt:

@@ -16,12 +16,24 @@ from typing import Any, get_args
 
 import pytest
 
-from oms import Event, InvalidArgumentError, JournalError, Order, OrderAdded, OrderManagement, Side, journal
-from oms.journal import Durability, SqliteJournal, schema
+from oms import (
+    Event,
+    Instrument,
+    InvalidArgumentError,
+    JournalError,
+    Order,
+    OrderAdded,
+    OrderManagement,
+    Side,
+    journal,
+)
+from oms.journal import Durability, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
+from support.engine_sessions import ENGINE
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import execute, noon, session, state, states
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Kind, execute, noon, session, sqlite_journal, state, states
 
 BUY = Side.BUY
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -32,20 +44,16 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def sqlite_journal(om: OrderManagement) -> SqliteJournal:
-    assert isinstance(om.journal, SqliteJournal)
-    return om.journal
-
-
+@EACH_KIND
 @pytest.mark.parametrize("durability", ["full", "batched", "off"])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_journal_opens_with_the_state_that_it_had_when_it_closed(
-    durability: Durability, seed: int, file: Path
+    durability: Durability, seed: int, kind: Kind, file: Path
 ) -> None:
-    commands = session(seed, 40)
-    expected = states(commands)
+    commands = kind.session(seed, 40)
+    expected = states(commands, kind)
     for number, command in enumerate(commands):
-        with journal.open(file, durability=durability, clock=noon) as om:
+        with kind.open(file, durability=durability, clock=noon) as om:
             assert state(om) == expected[number]
             execute(command, om)
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
@@ -142,6 +150,90 @@ def test_a_compaction_during_a_read_makes_the_read_raise_an_error(file: Path) ->
         ) as caught:
             list(events)
         assert caught.value.place.endswith("events, sequence 1001")
+
+
+# ---------------------------------------------------------------------- the journal of another class
+
+
+def write_orders(kind: Kind, file: Path) -> None:
+    with kind.open(file) as om:
+        kind.add(om, 1)
+        kind.add(om, 2)
+
+
+def write_events_only(kind: Kind, file: Path) -> None:
+    with kind.open(file) as om:
+        kind.add(om, 1)
+        (om.cancel_all if kind is ENGINE else om.remove_orders)()
+
+
+def write_a_snapshot_only(kind: Kind, file: Path) -> None:
+    write_orders(kind, file)
+    with kind.open(file) as om:
+        sqlite_journal(om).compact()
+
+
+def write_an_empty_snapshot_only(kind: Kind, file: Path) -> None:
+    write_events_only(kind, file)
+    with kind.open(file) as om:
+        sqlite_journal(om).compact()
+
+
+@pytest.mark.parametrize(("kind", "other"), [(BOOKS, ENGINE), (ENGINE, BOOKS)], ids=["books", "engine"])
+@pytest.mark.parametrize(
+    "write", [write_orders, write_events_only, write_a_snapshot_only, write_an_empty_snapshot_only]
+)
+@pytest.mark.parametrize("verify", [False, True])
+def test_opening_the_journal_of_another_class_raises_an_error_that_names_the_right_function(
+    write: Callable[[Kind, Path], object], kind: Kind, other: Kind, verify: bool, file: Path
+) -> None:
+    write(kind, file)
+    problem = {
+        BOOKS.name: r"the changes of an OrderManagement; open it with journal\.open$",
+        ENGINE.name: r"the changes of a MatchingEngine; open it with journal\.open_engine$",
+    }[kind.name]
+    for _ in range(2):  # the file is closed after the error
+        with pytest.raises(JournalError, match=problem):
+            other.open(file, verify=verify)
+    with kind.open(file, verify=True) as om:
+        kind.add(om, 3)
+
+
+def write_nothing(_: Any) -> None: ...
+
+
+def write_a_failed_transaction(om: Any) -> None:
+    with suppress(RuntimeError), om.transaction():
+        (om.submit if hasattr(om, "submit") else om.add_order)(1, "JPM", BUY, 1, 1)
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(("kind", "other"), [(BOOKS, ENGINE), (ENGINE, BOOKS)], ids=["books", "engine"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_nothing,
+        write_a_failed_transaction,
+        lambda om: om.set_instrument("JPM", Instrument("0.5")),
+        lambda om: sqlite_journal(om).keep_reply("a reply"),
+        lambda om: sqlite_journal(om).compact(),
+    ],
+    ids=["nothing", "a failed transaction", "an instrument", "a reply", "a compaction"],
+)
+def test_a_journal_without_an_event_can_become_that_of_either_class(
+    write: Callable[[Any], object], kind: Kind, other: Kind, file: Path
+) -> None:
+    with kind.open(file) as om:
+        write(om)
+        instruments = om.instruments
+    with other.open(file, verify=True) as om:
+        assert om.instruments == instruments
+        other.add(om, 1)
+        expected = om.state_hash()
+    with other.open(file, verify=True) as om:
+        assert om.state_hash() == expected
+        sqlite_journal(om).compact()
+    assert journal.verify(file).state_hash == expected
 
 
 # ---------------------------------------------------------------------- one writer, many readers

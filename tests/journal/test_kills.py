@@ -19,15 +19,20 @@ from oms.journal import schema
 from oms.journal.log_state import AWAY, is_without_its_log, read_state
 from oms.journal.reading import opened_to_read
 from support import journal_child
-from support.sessions import execute, session, state, states
+from support.engine_sessions import ENGINE
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Kind, execute, session, state, states
 
 CHILD = Path(journal_child.__file__)
 MODES = ["plain", "checkpoints", "compaction", "start", "reopening"]
 
 
-def kill(file: Path, durability: str, seed: int, acknowledged: int, mode: str, rng: random.Random) -> int:
+def kill(
+    file: Path, durability: str, seed: int, acknowledged: int, mode: str, rng: random.Random, kind: Kind
+) -> int:
     """Kill a child after a random number of acknowledgments, and return the last acknowledged command."""
-    arguments = [sys.executable, str(CHILD), str(file), durability, str(seed), str(acknowledged), mode]
+    settings = [kind.name, str(file), durability, str(seed), str(acknowledged), mode]
+    arguments = [sys.executable, str(CHILD), *settings]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CHILD.parent), *filter(None, sys.path)])}
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
@@ -42,24 +47,24 @@ def kill(file: Path, durability: str, seed: int, acknowledged: int, mode: str, r
     return int(next((line for line in reversed(lines) if line.endswith("\n")), str(acknowledged)))
 
 
-def kill_many(files: int, tmp_path: Path, seed: int) -> None:
+def kill_many(files: int, tmp_path: Path, seed: int, kind: Kind) -> None:
     rng = random.Random(seed)
     for count in range(files):
         durability, mode = ("full", "batched", "off")[count % 3], MODES[count // 3 % len(MODES)]
         folder = tmp_path / str(count)
         folder.mkdir()
-        kill_three_times(folder / "book.db", durability, mode, rng)
+        kill_three_times(folder / "book.db", durability, mode, rng, kind)
 
 
-def kill_three_times(file: Path, durability: str, mode: str, rng: random.Random) -> None:
+def kill_three_times(file: Path, durability: str, mode: str, rng: random.Random, kind: Kind) -> None:
     """Kill the writers of a file three times, and check the state of the file after each kill.
 
     After a compaction only the state hashes are compared, because events are missing.
     """
     seed, acknowledged = rng.randint(0, 30), 0
-    expected = states(session(seed, journal_child.LENGTH))
+    expected = states(kind.session(seed, journal_child.LENGTH), kind)
     for _ in range(3):
-        acknowledged = max(acknowledged, kill(file, durability, seed, acknowledged, mode, rng))
+        acknowledged = max(acknowledged, kill(file, durability, seed, acknowledged, mode, rng, kind))
         if not file.exists():
             assert acknowledged == 0
             continue
@@ -69,7 +74,7 @@ def kill_three_times(file: Path, durability: str, mode: str, rng: random.Random)
                 connection.execute("SELECT * FROM heads").fetchall()
         with opened_to_read(file) as event_log:
             assert not is_without_its_log(event_log.connection, file)
-        with journal.open(file, verify=True) as om:
+        with kind.open(file, verify=True) as om:
             if mode == "compaction":
                 result: object = om.state_hash()
                 possible: list[object] = [
@@ -88,14 +93,21 @@ def is_marked_away(file: Path) -> bool:
         return read_state(event_log.connection, str(file)) == AWAY
 
 
-@pytest.mark.long
-def test_acknowledged_changes_survive_a_hundred_kills(tmp_path: Path) -> None:
-    kill_many(34, tmp_path, seed=1)
+@pytest.mark.slow
+def test_acknowledged_changes_of_a_matching_engine_survive_three_kills(tmp_path: Path) -> None:
+    kill_many(1, tmp_path, seed=3, kind=ENGINE)
 
 
 @pytest.mark.long
-def test_acknowledged_changes_survive_a_thousand_kills(tmp_path: Path) -> None:
-    kill_many(334, tmp_path, seed=2)
+@EACH_KIND
+def test_acknowledged_changes_survive_a_hundred_kills(kind: Kind, tmp_path: Path) -> None:
+    kill_many(34, tmp_path, seed=1, kind=kind)
+
+
+@pytest.mark.long
+@EACH_KIND
+def test_acknowledged_changes_survive_a_thousand_kills(kind: Kind, tmp_path: Path) -> None:
+    kill_many(334, tmp_path, seed=2, kind=kind)
 
 
 @pytest.mark.slow
@@ -110,7 +122,7 @@ def test_a_killed_migration_is_complete_or_has_changed_nothing(
     files = [tmp_path / f"{number}.db" for number in range(12)]
     for file in files:
         shutil.copy(first, file)
-        kill(file, "full", 4, 0, "migration", rng)
+        kill(file, "full", 4, 0, "migration", rng, BOOKS)
         if version_of(file) == schema.VERSION:
             with journal.open(file, verify=True) as om:
                 assert state(om) == before

@@ -149,7 +149,7 @@ FILES: list[tuple[Callable[[Path], object], str, str]] = [
     (
         execute("PRAGMA user_version=99"),
         ": header",
-        "its version is 99, but this oms reads versions up to 5; upgrade oms",
+        "its version is 99, but this oms reads versions up to 6; upgrade oms",
     ),
     (execute("PRAGMA user_version=0"), ": header", "its version is 0, which does not exist"),
     (
@@ -160,7 +160,7 @@ FILES: list[tuple[Callable[[Path], object], str, str]] = [
     (
         execute("DROP TABLE fills"),
         ": schema, table fills",
-        "it is missing, changed, or not part of version 5",
+        "it is missing, changed, or not part of version 6",
     ),
 ]
 

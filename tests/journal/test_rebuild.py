@@ -43,7 +43,7 @@ def write_journal(file: Path) -> State:
 
 
 def state_without_history(om: OrderManagement) -> State:
-    sequence, next_trade_id, orders, _ = om.snapshot()
+    sequence, next_trade_id, orders, *_ = om.snapshot()
     events = tuple(sqlite_journal(om).history())
     return State(orders, (next_trade_id, sequence), om.state_hash(), events)
 

@@ -41,7 +41,7 @@ def assert_nothing_is_lost(file: Path, before: State) -> int:
     """Check that only dropped events are missing, add an order, and return how many events were dropped."""
     with journal.open(file, verify=True) as om:
         dropped = before.counters[1] - sqlite_journal(om).verify().events
-        sequence, next_trade_id, orders, _ = om.snapshot()
+        sequence, next_trade_id, orders, *_ = om.snapshot()
         assert (orders, om.state_hash()) == (before.orders, before.state_hash)
         assert (next_trade_id, sequence) == before.counters
         assert tuple(sqlite_journal(om).read(dropped + 1)) == before.events[dropped:]

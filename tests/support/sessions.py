@@ -1,16 +1,30 @@
-"""Random sessions of commands, and the state of the books after each command."""
+"""Random sessions of commands, and the state of the books after each command.
+
+A `Kind` has everything that depends on the class of the books. The functions here work with every kind.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from oms import Event, Instrument, JournalError, OmsError, Order, OrderManagement, Side
+from oms import (
+    Event,
+    Instrument,
+    JournalError,
+    MatchingEngine,
+    OmsError,
+    Order,
+    OrderManagement,
+    Side,
+    journal,
+)
+from oms.journal import SqliteJournal
 
-Command = Callable[[OrderManagement], None]
-
+Books: TypeAlias = OrderManagement | MatchingEngine
+Command = Callable[[Any], None]
 
 UNITS = (
     Instrument("1"),
@@ -28,11 +42,25 @@ def noon() -> int:
 class State(NamedTuple):
     """The complete state: orders, counters, state hash, event log, and instruments."""
 
-    orders: tuple[Order, ...]
+    orders: tuple[object, ...]
     counters: tuple[int, int]
     state_hash: str
     events: tuple[Event, ...]
     instruments: tuple[tuple[str, Instrument], ...] = ()
+
+
+class Kind(NamedTuple):
+    """A class whose objects a journal can store.
+
+    `open` opens a journal, `new` returns an object without a journal, and `session` returns random commands.
+    `add` adds an order with this number, which trades with no other order of the sessions.
+    """
+
+    name: str
+    open: Callable[..., Any]
+    new: Callable[..., Any]
+    session: Callable[[int, int], list[Command]]
+    add: Callable[[Any, int], object]
 
 
 def session(seed: int, length: int) -> list[Command]:
@@ -88,7 +116,14 @@ def _convert(om: OrderManagement, symbol: str, unit: Instrument) -> None:
         om.convert_orders(symbol, unit)
 
 
-def execute(command: Command, om: OrderManagement) -> None:
+def _add(om: OrderManagement, number: int) -> None:
+    om.add_order(number, "JPM", Side.BUY, 1, 1)
+
+
+BOOKS = Kind("books", journal.open, OrderManagement, session, _add)
+
+
+def execute(command: Command, om: Books) -> None:
     """Execute a command, and ignore any OmsError except JournalError."""
     try:
         command(om)
@@ -98,28 +133,38 @@ def execute(command: Command, om: OrderManagement) -> None:
         pass
 
 
-def state(om: OrderManagement) -> State:
+def sqlite_journal(om: Books) -> SqliteJournal:
+    """Return the journal of books that were opened from a file."""
+    assert isinstance(om.journal, SqliteJournal)
+    return om.journal
+
+
+def state(om: Books) -> State:
     """Return the state of books whose journal still contains the complete event log."""
     assert om.journal is not None
+    return state_with(om, om.journal.read())
+
+
+def state_with(om: Books, events: Iterable[Event]) -> State:
+    """Return the state of books, with these events."""
     om._check()
-    events, instruments = tuple(om.journal.read()), om.snapshot().instruments
-    return State(om.orders(), _counters(om), om.state_hash(), events, instruments)
+    return State(om.orders(), counters(om), om.state_hash(), tuple(events), om.snapshot().instruments)
 
 
-def states(commands: list[Command]) -> list[State]:
+def states(commands: list[Command], kind: Kind = BOOKS) -> list[State]:
     """Return the state before the first command, and the states after each command."""
-    om = OrderManagement(clock=noon)
+    om = kind.new(clock=noon)
     events: list[Event] = []
     om.subscribe(events.append)
-    states = [State((), (1, 0), om.state_hash(), ())]
+    states = [state_with(om, events)]
     for command in commands:
         with suppress(OmsError):
             command(om)
-        instruments = om.snapshot().instruments
-        states.append(State(om.orders(), _counters(om), om.state_hash(), tuple(events), instruments))
+        states.append(state_with(om, events))
     return states
 
 
-def _counters(om: OrderManagement) -> tuple[int, int]:
+def counters(om: Books) -> tuple[int, int]:
+    """Return the next trade id and the last sequence number."""
     sequence, next_trade_id, *_ = om.snapshot()
     return next_trade_id, sequence
