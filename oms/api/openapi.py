@@ -181,6 +181,7 @@ INSTRUMENTS = Description(
 )
 
 _NOT_YOURS: Final = ("forbidden",)
+_LIMITS: Final = ("limit_exceeded", "rate_limited", "kill_switch")
 _SUBMISSION: Final = {
     "order_id": "bid-1",
     **_JPM,
@@ -223,9 +224,11 @@ _MARKET_TRADE: Final = {
 }
 _EVENT: Final = {"sequence": 2, "time": _TIME}
 SUBMITTED = Description(
-    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("duplicate_order", *_NOT_YOURS, *_BODY, *_CHANGE), 201
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("duplicate_order", *_LIMITS, *_NOT_YOURS, *_BODY, *_CHANGE), 201
 )
-REPLACED = Description(ExecutedOrder, {**_EVENT, **_EXECUTION}, ("order_not_found", *_BODY, *_CHANGE))
+REPLACED = Description(
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("order_not_found", *_LIMITS, *_BODY, *_CHANGE)
+)
 REDUCED_ORDER = Description(ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_BODY, *_CHANGE))
 CANCELED_ORDER = Description(
     ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_UNREADABLE, *_CHANGE)

@@ -672,15 +672,21 @@ class Problem(BaseModel):
     code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # only the contract lists the codes
     detail: str
     field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
-    value: Any = Field(default=None, description="invalid_order: the value, unless it is long.")
+    value: Any = Field(
+        default=None, description="invalid_order, limits: the value. A long value is left out."
+    )
     allowed: str = Field(default="", description="invalid_order: the allowed values.")
     order_id: EngineOrderId = Field(default=0, description="duplicate_order, order_not_found.")
-    symbol: str = Field(default="", description="insufficient_liquidity.")
+    symbol: str = Field(default="", description="insufficient_liquidity, limits.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")
     requested: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     available: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
     bound: Integer = Field(default=0, description="price_bound.")
+    error: str = Field(default="", description="limit_exceeded, rate_limited, kill_switch: the exception.")
+    owner: str | None = Field(default=None, description="limit_exceeded, rate_limited, kill_switch.")
+    limit: Integer = Field(default=0, description="limit_exceeded, rate_limited, kill_switch.")
+    retry_at: Integer = Field(default=0, description="rate_limited: a time in nanoseconds since 1970.")
     total_price: Integer = Field(default=0, description="price_bound.")
     first: Integer = Field(default=0, description="no_longer_available: the first available number or id.")
     place: str = Field(default="", description="journal_failed: the file.")
