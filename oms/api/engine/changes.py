@@ -129,7 +129,9 @@ class EngineChanges:
         with self._engine.locked():  # so that no other event is the last one
             change = self._once(key, digest, None, lambda: Executed(make(), {}), caller)
             event = self._responses.last_event
-        if change.replayed or not isinstance(event, EngineEvent) or event.sequence != change.sequence:
-            return change
         assert isinstance(change.subject, Executed)
-        return change._replace(subject=Executed(change.subject.execution, dict(event.owners)))
+        execution = change.subject.execution
+        if change.replayed or not execution.fills:
+            return change
+        is_own = isinstance(event, EngineEvent) and event.sequence == change.sequence
+        return change._replace(subject=Executed(execution, dict(event.owners) if is_own else {}))

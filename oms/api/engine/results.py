@@ -51,12 +51,11 @@ def canceled_orders(event: OrdersCanceled) -> Iterator[OpenOrder]:
     """Yield the canceled orders as they were before, in the order of their cancellation."""
     rows = {subject[0]: subject for kind, subject in event.changes if kind is OrderRemoved}
     for kind, subject in event.changes:
-        if kind is not EntryChanged:
-            continue
-        arrival, order, total, hidden, waiting = subject[0]
-        if waiting:
-            yield OpenOrder(order, 0, total, 0, order.price)
-        else:
-            displayed, price = rows[arrival][3:]
-            remaining = displayed + hidden
-            yield OpenOrder(order, total - remaining, remaining, displayed, price)
+        if kind is EntryChanged:
+            arrival, order, total, hidden, waiting = subject[0]
+            if waiting:
+                yield OpenOrder(order, 0, total, 0, order.price)
+            else:
+                displayed, price = rows[arrival][3:]
+                remaining = displayed + hidden
+                yield OpenOrder(order, total - remaining, remaining, displayed, price)
