@@ -13,7 +13,7 @@ from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
 from oms.api.integers import json_text
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS
+from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS, id_as_json
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
@@ -136,10 +136,17 @@ def _with_fields(code: str, *names: str) -> Callable[[Any], ProblemError]:
     return translate
 
 
+def _about_order(code: str) -> Callable[[Any], ProblemError]:
+    def translate(error: DuplicateOrderError | OrderNotFoundError) -> ProblemError:
+        return ProblemError(code, str(error), {"order_id": id_as_json(error.order_id)})
+
+    return translate
+
+
 _TRANSLATIONS: dict[type[OmsError], Callable[[Any], ProblemError]] = {
     InvalidArgumentError: lambda error: invalid_field(error.field, error.value, error.allowed),
-    DuplicateOrderError: _with_fields("duplicate_order", "order_id"),
-    OrderNotFoundError: _with_fields("order_not_found", "order_id"),
+    DuplicateOrderError: _about_order("duplicate_order"),
+    OrderNotFoundError: _about_order("order_not_found"),
     InsufficientLiquidityError: _with_fields(
         "insufficient_liquidity", "symbol", "side", "requested", "available", "unit"
     ),

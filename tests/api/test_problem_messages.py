@@ -13,11 +13,12 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
-from oms import OrderNotFoundError, journal
+from oms import MatchingEngine, OrderNotFoundError, journal
 from oms.api import Settings, create_app
 from oms.contract import PROBLEMS
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
+from support.engine_api import Callers
 
 KEY = "correct-horse-battery"
 PROXY_REMEDY = "make the proxy forward the original Host (nginx: proxy_set_header Host $http_host)"
@@ -98,6 +99,15 @@ def closed_journal(method: str, path: str, tmp_path: Path) -> dict[str, Any]:
     client = client_of(om)
     om.close()
     return problem(client.request(method, path, json=ORDER if method == "POST" else None))
+
+
+def other_owner() -> dict[str, Any]:
+    body = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 1, "price": 1, "owner": "Bob"}
+    return problem(Callers(MatchingEngine()).ann.post("/submissions", json=body))
+
+
+def operator_only() -> dict[str, Any]:
+    return problem(Callers(MatchingEngine()).ann.get("/state-hash"))
 
 
 def failing_subscriber() -> dict[str, Any]:
@@ -281,6 +291,10 @@ MESSAGES = [
         "the request has no Origin",
         "requests with a session or from another site need one",
         "send an Origin: <scheme>://<Host> header",
+    ),
+    Message("forbidden", other_owner, "not 'Bob'", "owner must be left out or 'Ann'", "left out"),
+    Message(
+        "forbidden", operator_only, "only the operator", "may do this", "send an API key that has no owner"
     ),
 ]
 
