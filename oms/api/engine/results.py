@@ -56,8 +56,8 @@ def canceled_orders(event: OrdersCanceled) -> Iterator[OpenOrder]:
         if waiting:
             yield OpenOrder(order, 0, total, 0, order.price)
         else:
-            removed, row = event.changes[place - 1]
-            assert removed is OrderRemoved, "an order leaves the book before it leaves the register"
+            removed, row = event.changes[place + 1]
+            assert removed is OrderRemoved, "an order leaves the register, and then the book"
             displayed, price = row[3:]
             remaining = displayed + hidden
             yield OpenOrder(order, total - remaining, remaining, displayed, price)
