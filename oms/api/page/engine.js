@@ -45,9 +45,12 @@ const frame = new Frame(ladder, {
     return form.numbers;
   },
 
-  showUnits(typed, symbol) {
+  showUnits(typed) {
     form.showUnits(typed);
-    fills.redraw(symbol);
+  },
+
+  clearNumbers(symbol) {
+    fills.clearNumbers(symbol);
   },
 
   draw(book) {

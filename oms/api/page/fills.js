@@ -17,7 +17,8 @@ export class Fills {
     this.#list.clear();
   }
 
-  redraw(symbol) {
+  // Empties the list and changes its header, so that the next drawing has the present units of the symbol.
+  clearNumbers(symbol) {
     find("fills").replaceChildren();
     find("fills-total").textContent = totalName(symbol);
   }

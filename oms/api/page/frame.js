@@ -16,8 +16,9 @@ const STATES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnec
 // - `use(symbol)` shows another symbol in the forms, or none if the symbol is null
 // - `received(book)`, if present, is called after each message of the stream
 // - `draw(book)` shows the lists
-// - `typed` contains the numbers in the forms, and `showUnits(typed, symbol)` shows them in the present units. If `typed` is
-//   undefined, the text in the forms stays.
+// - `typed` contains the numbers in the forms, and `showUnits(typed)` shows them in the present units. Without `typed`, the
+//   text in the forms stays.
+// - `clearNumbers(symbol)`, if present, empties the lists whose numbers have other units now
 // - `entered(session)`, if present, is called with the session after the page has started or the user has signed in
 export class Frame {
   #ladder;
@@ -88,7 +89,7 @@ export class Frame {
   #switchUnits() {
     const { typed } = this.#parts;
     toggleTicks();
-    this.#parts.showUnits(typed, this.#chosen);
+    this.#parts.showUnits(typed);
   }
 
   #showUnits() {
@@ -98,7 +99,8 @@ export class Frame {
     find("units-switch").textContent = showsTicks() ? "Show decimals" : "Show ticks and lots";
     find("total-name").textContent = labeled("Total", labelsOf(this.#chosen).money);
     find("trades").replaceChildren();
-    this.#parts.showUnits(undefined, this.#chosen);
+    this.#parts.clearNumbers?.(this.#chosen);
+    this.#parts.showUnits();
     this.#ladder.redraw();
     if (this.book) this.#draw();
   }
