@@ -144,7 +144,7 @@ def create_app(
     _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
     sessions = Sessions(settings)
     sessions.add_to(router)
-    Page().add_to(router)
+    Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
     Documentation(app.openapi).add_to(router)
     add_head_routes(router)
     app.include_router(router)
