@@ -415,7 +415,7 @@ def test_the_page_fits_its_window_and_has_no_serious_accessibility_fault(
         expect(page.locator("#order-problem")).not_to_be_empty()
         expect(page.locator("#fills tr")).to_have_count(2)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a str is not a Literal
+            page.emulate_media(color_scheme=scheme)
             assert serious_faults(page) == []
         page.set_viewport_size(phone)  # type: ignore[arg-type]  # a dict is not a ViewportSize
         for width in (DESK["width"], phone["width"]):

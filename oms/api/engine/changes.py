@@ -133,5 +133,6 @@ class EngineChanges:
         execution = change.subject.execution
         if change.replayed or not execution.fills:
             return change
-        is_own = isinstance(event, EngineEvent) and event.sequence == change.sequence
-        return change._replace(subject=Executed(execution, dict(event.owners) if is_own else {}))
+        is_latest = isinstance(event, EngineEvent) and event.sequence == change.sequence
+        owners = event.owners if isinstance(event, EngineEvent) and is_latest else ()
+        return change._replace(subject=Executed(execution, dict(owners)))
