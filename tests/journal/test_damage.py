@@ -450,7 +450,7 @@ INSTRUMENTS = [("IBM", "{}"), ("JPM", '{"tick_size":"0.01"}'), ("日経", "{}")]
 
 @pytest.mark.parametrize(
     "damage",
-    {
+    [
         "UPDATE instruments SET body = '[]' WHERE symbol = 'JPM'",
         "UPDATE instruments SET symbol = 'A' WHERE symbol = 'IBM'",
         "UPDATE instruments SET body = x'7b7d' WHERE symbol = 'IBM'",
@@ -458,7 +458,7 @@ INSTRUMENTS = [("IBM", "{}"), ("JPM", '{"tick_size":"0.01"}'), ("日経", "{}")]
         "DELETE FROM instruments",
         "INSERT INTO instruments VALUES ('X', '{}')",
         "UPDATE heads SET orders = 2 WHERE name = 'instruments'",
-    },
+    ],
 )
 def test_instruments_are_compared_with_their_hash(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
