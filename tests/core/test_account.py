@@ -333,7 +333,9 @@ def test_an_account_follows_one_source() -> None:
 def test_a_closed_account_keeps_its_numbers_and_can_follow_again() -> None:
     engine = traded()
     with Account(engine) as account:
+        assert account.source is engine
         engine.submit(3, "JPM", BUY, 2, 101, owner="Bob")
+    assert account.source is None
     account.close()
     events = recorded(engine)
     engine.submit(4, "JPM", BUY, 2, 101, owner="Bob")
