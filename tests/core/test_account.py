@@ -421,9 +421,10 @@ def small_account() -> tuple[MatchingEngine, Account]:
     """Return an engine and its account with booked fills, and with fills that are not booked yet."""
     engine = MatchingEngine()
     account = Account(engine, fees=SCHEDULES[3], cost_basis=CostBasis.FIFO, record=True)
-    trade_at_random(engine, 5, 30)
+    trade_at_random(engine, 5, 20)
     account.positions()
-    trade_at_random(engine, 6, 12)
+    for number, side in enumerate((SELL, BUY, BUY, SELL)):
+        engine.submit(number, "JPM", side, 7 + number, 4, owner="xy"[number % 2])
     return engine, account
 
 
