@@ -29,7 +29,7 @@ from support.engine_queue import queue
 from support.naive_account import party_fills
 from support.naive_engine import NaiveEngine, State
 
-__all__ = ["EngineMachine", "random_step", "submissions"]
+__all__ = ["COPIES", "EngineMachine", "random_step", "random_submission", "restored", "submissions"]
 
 BUY, SELL = Side.BUY, Side.SELL
 SYMBOLS = ("AAPL", "JPM")
