@@ -50,7 +50,7 @@ def test_booking_both_parties_of_a_fill_takes_at_most_four_walks_over_the_fills(
             FEE: partial(booked, events, FEES),
             AVERAGE: partial(booked, events, FEES, CostBasis.AVERAGE),
         },
-        turns=30,
+        turns=9,
     )
     ratios = {name: round(times[name] / times[WALK], 2) for name in (FREE, FEE, AVERAGE)}
     print(f"{len(events)} events, {fills} fills;", "us a fill:", end=" ")

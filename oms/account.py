@@ -15,8 +15,8 @@ Invariants:
   have been booked, and are dropped. The event after them must have the next number. If it has another one,
   an event is missing, and every query raises an error.
 - `_batch` is None, or a committed batch whose merge is not finished.
-- `_lock` protects everything except the append, which is atomic. While a thread holds it, the thread never
-  acquires the lock of the books.
+- `_lock` protects everything except the append, which is atomic. A thread acquires the lock of the books
+  first, and `_lock` second. So two threads never wait for each other.
 """
 
 from __future__ import annotations
