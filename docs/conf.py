@@ -35,6 +35,8 @@ nitpick_ignore_regex = [
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
     (r"py:class", r"oms\.feeds\.orders\.messages\.Columns"),  # an alias for sequences of numbers
     (r"py:class", "OrderId"),  # an alias for int or str
+    (r"py:class", "Owners"),  # an alias for pairs of order id and owner in named tuples
+    (r"py:class", r"oms\.engine_events\.EngineEvent"),  # the base of the documented events
     (r"py:class", "Id"),  # a type variable for the id in an OrderFill
     (r"py:class", r"oms\.ledger\.Ledger"),  # how the ledger works is on the page about the design
     (r"py:class", r"oms\.feeds\.levels\.capture\.Result"),  # a type variable for the result of a function

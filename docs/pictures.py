@@ -36,6 +36,7 @@ from oms.cli.synthetic_session import SYMBOL, write_session
 from oms.client import Client
 from oms.feeds import Recorder, lobster, replay
 from oms.feeds.history import BookHistory
+from oms.simulation import FundamentalValue, Simulation, new_agents
 
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
@@ -69,8 +70,18 @@ def plots() -> dict[str, Image.Image]:
         "liquidity_bands": lambda ax: notebook.liquidity_bands(history, ax=ax),
     }
     images = {name: _plot(plot) for name, plot in draw.items()}
+    images["simulation"] = _image(simulated_market())
     chart = performance_chart.figure(performance_chart.bars(performance_chart.PAGE.read_text()))
     return {**images, "performance": _image(chart)}
+
+
+def simulated_market() -> Figure:
+    """Return the chart of the day that `oms simulate` simulates."""
+    value = FundamentalValue(seed=1)
+    simulation = Simulation(new_agents(1, "SIM", value), value)
+    for _ in simulation:
+        pass
+    return notebook.simulation_chart(simulation.report(), figure=Figure((8.0, 8.0), layout="constrained"))
 
 
 def _plot(draw: Callable[[Axes], Axes]) -> Image.Image:

@@ -13,18 +13,28 @@
 
 from typing import TYPE_CHECKING
 
+from oms.account import Account
 from oms.columns import to_columns
+from oms.cost_basis import CostBasis
 from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import (
+    AmountLimitError,
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
     OmsError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
+    RateLimitError,
 )
 from oms.events import (
     Event,
@@ -38,11 +48,14 @@ from oms.events import (
     Snapshot,
     TradePlaced,
 )
+from oms.fees import FeeRounding, FeeSchedule, FeeTier, FeeVolume
 from oms.id_map import IdMap
 from oms.instrument import Instrument
+from oms.limits import CollarReference, Limits
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
+from oms.positions import Position, ProfitPoint
 from oms.sides import SUBMITTER_SIDES
 from oms.submission import (
     CancelReason,
@@ -58,11 +71,19 @@ from oms.submission import (
 from oms.top_of_book import TopOfBook
 
 __all__ = [
+    "Account",
+    "AmountLimitError",
     "CancelReason",
+    "CollarReference",
+    "CostBasis",
     "DuplicateOrderError",
     "EngineFill",
     "Event",
     "Execution",
+    "FeeRounding",
+    "FeeSchedule",
+    "FeeTier",
+    "FeeVolume",
     "IdMap",
     "Instrument",
     "InstrumentKeeper",
@@ -71,9 +92,15 @@ __all__ = [
     "InvalidOrderError",
     "Journal",
     "JournalError",
+    "KillSwitchError",
+    "LimitError",
+    "Limits",
     "MatchingEngine",
+    "NotionalLimitError",
     "OmsError",
+    "OpenAmountLimitError",
     "OpenOrder",
+    "OpenOrdersLimitError",
     "OpenTransactionError",
     "Order",
     "OrderAdded",
@@ -88,11 +115,15 @@ __all__ = [
     "OrdersAdded",
     "OrdersCanceled",
     "OrdersRemoved",
+    "Position",
     "PostOnly",
     "PriceBoundError",
+    "PriceCollarError",
     "PriceLevel",
+    "ProfitPoint",
     "QueueAhead",
     "Quote",
+    "RateLimitError",
     "SUBMITTER_SIDES",
     "SelfTradePrevention",
     "Side",

@@ -25,6 +25,7 @@ from oms.events import (
 from oms.instrument import Instrument
 from oms.models import Order, OrderRow, Side, Trade
 from oms.order_book import OrderBook
+from oms.usage import Usage
 
 __all__ = [
     "APPLY",
@@ -92,12 +93,13 @@ class Books:
     is the number of fills.
     """
 
-    __slots__ = ("by_name", "instruments", "next_trade_id", "orders")
+    __slots__ = ("by_name", "instruments", "next_trade_id", "orders", "usage")
 
     kinds: ClassVar[frozenset[type[Event]]] = KINDS
     """The classes of the events that these books can apply."""
 
     def __init__(self) -> None:
+        self.usage: Usage | None = None  # for the limits of a matching engine
         self.orders: dict[int, OrderRow] = {}
         self.by_name: dict[tuple[str, Side], OrderBook] = {}
         self.next_trade_id = 1
@@ -204,6 +206,8 @@ class Books:
         book = self.by_name[trade.symbol, trade.side]
         book.remove_fills(trade)
         self.next_trade_id = trade.trade_id + 1
+        if self.usage is not None:
+            self.usage.change_fills(trade, -1)
         if not book.levels:
             self._close(book)
 
@@ -212,6 +216,8 @@ class Books:
         trade, _ = change
         self.open(trade.symbol, trade.side).restore_fills(trade)
         self.next_trade_id = trade.trade_id
+        if self.usage is not None:
+            self.usage.change_fills(trade, 1)
 
     # ------------------------------------------------------------------ recovery and checks
 

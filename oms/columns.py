@@ -26,9 +26,9 @@ class _Shape(NamedTuple):
     rows: Callable[[Any], Iterable[Row]]
 
 
-_PRICES = frozenset({"price", "best_price", "worst_price"})
-_AMOUNTS = frozenset({"requested", "amount", "shortfall", "change"})
-_TOTALS = frozenset({"total_price", "slippage"})
+_PRICES = frozenset({"price", "best_price", "worst_price", "last_price"})
+_AMOUNTS = frozenset({"requested", "amount", "shortfall", "change", "bought", "sold"})
+_TOTALS = frozenset({"total_price", "slippage", "cash"})
 
 Instruments = Mapping[str, Instrument] | Instrument
 

@@ -66,7 +66,7 @@ class Copyable:
         blank._begin()
         return blank
 
-    def _own(self, blank: Self) -> dict[str, Any]:
+    def _own(self, blank: object) -> dict[str, Any]:
         """Return the attributes that a subclass has added."""
         return {name: value for name, value in vars(self).items() if name not in vars(blank)}
 

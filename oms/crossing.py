@@ -25,12 +25,12 @@ from oms.engine_books import EngineBooks, EntryChanged, LastPriceChanged
 from oms.engine_state import Entry
 from oms.events import OrderAdded, OrderAmended, OrderRemoved, TradePlaced
 from oms.ledger import MakeChange
-from oms.models import MAX_INT, OrderFill, OrderRow, Trade, new_order
+from oms.models import OrderFill, OrderRow, Trade, new_order
+from oms.preview import posted_price
 from oms.submission import (
     CancelReason,
     Execution,
     OrderId,
-    PostOnly,
     SelfTradePrevention,
     Submission,
     TimeInForce,
@@ -58,7 +58,7 @@ class Crossing:
 
         `filled` is the amount that was filled before the order was replaced.
         """
-        if order.stop_price is not None and not self._is_triggered(order):
+        if self._books.must_wait(order):
             return (self._wait(order, filled),)
         executions: list[Execution] = []
         queue = deque([(order, filled)])
@@ -75,9 +75,9 @@ class Crossing:
 
     def cancel(self, entry: Entry) -> None:
         """Remove an open order."""
+        self._make((EntryChanged, (entry, None)))
         if not entry.waiting:
             self._make((OrderRemoved, self._books.orders[entry.arrival]))
-        self._make((EntryChanged, (entry, None)))
 
     def reduce(self, entry: Entry, amount: int) -> Entry:
         """Reduce an order by `amount` lots, which is less than its open amount. Hidden lots go first."""
@@ -92,12 +92,6 @@ class Crossing:
         return reduced
 
     # ------------------------------------------------------------------ stops
-
-    def _is_triggered(self, order: Submission) -> bool:
-        last_price, stop_price = self._books.last_prices.get(order.symbol), order.stop_price
-        if last_price is None or stop_price is None:
-            return False
-        return order.side.sign * (last_price - stop_price) >= 0
 
     def _wait(self, order: Submission, filled: int) -> Execution:
         entry = Entry(self._books.next_arrival, order, order.amount + filled, waiting=True)
@@ -125,8 +119,8 @@ class Crossing:
         if best is None:
             pass
         elif post_only is not None:
-            price = best - side.sign
-            if post_only is PostOnly.REJECT or not 1 <= price <= MAX_INT:
+            price = posted_price(order, best)
+            if price is None:
                 canceled, reason = amount, CancelReason.POST_ONLY
         elif time_in_force is TimeInForce.FOK and not self._is_fillable(order):
             canceled, reason = amount, CancelReason.FILL_OR_KILL

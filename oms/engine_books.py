@@ -12,6 +12,7 @@ Invariants:
 
 - Each resting order has one entry, and each entry is either resting or waiting for its stop price.
 - `next_arrival` is larger than every arrival number in use. Only a new entry increases it.
+- `usage` is None, or it agrees with the register and the orders. It is None until a limit needs it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from oms.engine_events import ENGINE_KINDS, EngineSubject
 from oms.engine_state import EngineState, Entry, check_engine_state
 from oms.events import Snapshot
 from oms.register import Register
-from oms.submission import SelfTradePrevention
+from oms.submission import SelfTradePrevention, Submission
+from oms.usage import Usage
 
 __all__ = ["EngineBooks", "EntryChange", "EntryChanged", "LastPrice", "LastPriceChanged"]
 
@@ -62,6 +64,8 @@ class EngineBooks(Books):
     def change_entry(self, change: EntryChange) -> None:
         """Replace an entry. O(1), or O(log n) for an entry with a stop price or an expiry."""
         before, after = change
+        if self.usage is not None:
+            self.usage.change_entry(before, after)
         if before is not None:
             self.register.remove(before)
         if after is not None:
@@ -72,6 +76,8 @@ class EngineBooks(Books):
     def undo_change_entry(self, change: EntryChange) -> None:
         """Undo `change_entry`. O(1), or O(log n) for an entry with a stop price or an expiry."""
         before, after = change
+        if self.usage is not None:
+            self.usage.change_entry(after, before)
         if after is not None:
             self.register.remove(after)
         if before is not None:
@@ -98,7 +104,21 @@ class EngineBooks(Books):
 
     def open_amount(self, entry: Entry) -> int:
         """Return how many lots of an order are open, hidden or not. O(1)."""
-        return entry.total if entry.waiting else self.orders[entry.arrival][3] + entry.hidden
+        arrival, _, total, hidden, waiting = entry
+        return total if waiting else self.orders[arrival][3] + hidden
+
+    def open_usage(self) -> Usage:
+        """Return the sums of the open orders. O(1), and O(n) for n orders at the first call."""
+        if self.usage is None:
+            self.usage = Usage(self.register.entries, self.orders)
+        return self.usage
+
+    def must_wait(self, order: Submission) -> bool:
+        """Return True if an incoming order has a stop price that the last price has not reached. O(1)."""
+        if order.stop_price is None:
+            return False
+        last_price = self.last_prices.get(order.symbol)
+        return last_price is None or order.side.sign * (last_price - order.stop_price) < 0
 
     def copy_to(self, target: Books) -> None:
         """Copy the whole state to empty books. O(n) for n orders."""
@@ -118,6 +138,7 @@ class EngineBooks(Books):
         """Load what `extra` has returned. O(n log n) for n orders."""
         entries, self.next_arrival, last_prices, self.prevention = extra
         self.register, self.last_prices = Register(entries), dict(last_prices)
+        self.usage = None
 
     def check_engine_state(self, snapshot: Snapshot) -> None:
         """Raise InvalidArgumentError or InvalidOrderError unless a snapshot is that of a MatchingEngine."""
@@ -177,6 +198,7 @@ class EngineBooks(Books):
             elif kind is LastPriceChanged:
                 self.undo_change_last_price(subject)
         self.register = Register(entries.values())
+        self.usage = None  # an interrupt may have come between the change of an order and that of the sums
 
     def _check(self) -> None:
         super()._check()
@@ -186,6 +208,9 @@ class EngineBooks(Books):
         assert all(arrival < self.next_arrival for arrival in self.register.entries), (
             "arrivals are not reused"
         )
+        if self.usage is not None:
+            sums = Usage(self.register.entries, self.orders).sums
+            assert self.usage.sums == sums, "the sums of the open orders match the register"
 
 
 def _apply(books: EngineBooks, subject: EngineSubject) -> None:

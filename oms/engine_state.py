@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from oms.errors import InvalidArgumentError
@@ -10,7 +11,7 @@ from oms.models import MAX_INT, Order, check_resting, check_symbol
 from oms.submission import SelfTradePrevention, Submission
 from oms.submission_checks import check_submission
 
-__all__ = ["EngineState", "Entry", "are_same_order", "check_engine_state", "is_valid_entry"]
+__all__ = ["EngineState", "Entry", "are_same_order", "check_engine_state", "is_valid_entry", "new_entry"]
 
 
 class Entry(NamedTuple):
@@ -26,6 +27,13 @@ class Entry(NamedTuple):
     total: int
     hidden: int = 0
     waiting: bool = False
+
+
+new_entry: Callable[[tuple[int, Submission, int, int, bool]], Entry] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
+    Entry,
+)
+"""Return the Entry with these fields. This is twice as fast as calling `Entry`."""
 
 
 class EngineState(NamedTuple):

@@ -7,6 +7,14 @@
     ├── OrderNotFoundError (LookupError)           no resting order has the id
     ├── InsufficientLiquidityError (ValueError)    the available amount is too small for the request
     ├── PriceBoundError (ValueError)               the total cost or proceeds are worse than the bound
+    ├── LimitError (ValueError)                    a limit of a matching engine rejects an order
+    │   ├── AmountLimitError                       the amount of the order
+    │   ├── NotionalLimitError                     its price times its amount
+    │   ├── PriceCollarError                       its price, compared with the market
+    │   ├── OpenOrdersLimitError                   the number of the owner's open orders in the symbol
+    │   ├── OpenAmountLimitError                   their total amount
+    │   ├── RateLimitError                         the number of submissions in an interval
+    │   └── KillSwitchError                        a kill switch is on
     ├── OpenTransactionError (RuntimeError)        the call conflicts with an open transaction
     └── JournalError (OSError)                     the journal could not be opened, written, or read
 
@@ -21,15 +29,23 @@ import reprlib
 from typing import Any, Literal
 
 __all__ = [
+    "AmountLimitError",
     "DuplicateOrderError",
     "InsufficientLiquidityError",
     "InvalidArgumentError",
     "InvalidOrderError",
     "JournalError",
+    "KillSwitchError",
+    "LimitError",
+    "NotionalLimitError",
     "OmsError",
+    "OpenAmountLimitError",
+    "OpenOrdersLimitError",
     "OpenTransactionError",
     "OrderNotFoundError",
     "PriceBoundError",
+    "PriceCollarError",
+    "RateLimitError",
 ]
 
 
@@ -65,6 +81,11 @@ def _as_text(value: object, short: reprlib.Repr = _SHORT) -> str:
 def _as_id(value: object) -> str:
     """Return the repr of an order id or of a key, shortened only if it is long."""
     return _as_text(value, _ID)
+
+
+def _as_symbol(symbol: str) -> str:
+    """Return a symbol, shortened only if it is long."""
+    return symbol if len(symbol) <= _LONGEST_SYMBOL else f"{symbol[:_LONGEST_SYMBOL]}…"
 
 
 class OmsError(Exception):
@@ -186,8 +207,9 @@ class InsufficientLiquidityError(OmsError, ValueError):
 
     def __str__(self) -> str:
         requested, available = _as_text(self.requested), _as_text(self.available)
-        symbol = self.symbol if len(self.symbol) <= _LONGEST_SYMBOL else f"{self.symbol[:_LONGEST_SYMBOL]}…"
-        return f"{symbol} {self.side}: {self.unit} {requested} requested, {available} available"
+        return (
+            f"{_as_symbol(self.symbol)} {self.side}: {self.unit} {requested} requested, {available} available"
+        )
 
 
 class PriceBoundError(OmsError, ValueError):
@@ -211,6 +233,131 @@ class PriceBoundError(OmsError, ValueError):
         bound, total = _as_text(self.bound), _as_text(self.total_price)
         worse = "above" if self.total_price > self.bound else "below"
         return f"the total price {total} is {worse} {self.field} {bound}"
+
+
+_ABOVE, _BELOW = ("above", "lower"), ("below", "higher")
+
+
+class LimitError(OmsError, ValueError):
+    """A limit of a MatchingEngine rejects an order. This is the base class of the errors about limits.
+
+    `owner` and `symbol` are those of the order. `limit` is the largest or the worst value that is allowed,
+    and `value` is the value that the order has or would reach. See `Limits`.
+
+    >>> from oms import Limits, MatchingEngine, Side
+    >>> engine = MatchingEngine(limits=Limits(max_amount=100))
+    >>> try:
+    ...     engine.submit(1, "JPM", Side.BUY, 500, 20, owner="Ann")
+    ... except LimitError as error:
+    ...     print(type(error).__name__, error.owner, error.symbol, error.limit, error.value)
+    AmountLimitError Ann JPM 100 500
+
+    """
+
+    _problem = "the value {value} is beyond the limit {limit}"
+
+    def __init__(self, owner: str | None, symbol: str, limit: int, value: int) -> None:
+        super().__init__(owner, symbol, limit, value)
+        self.owner = owner
+        self.symbol = symbol
+        self.limit = limit
+        self.value = value
+
+    def __str__(self) -> str:
+        owner = "" if self.owner is None else f", owner {_as_id(self.owner)}"
+        texts = {name: _as_text(value) for name, value in vars(self).items()}
+        texts |= zip(("word", "remedy"), _ABOVE if self.value > self.limit else _BELOW, strict=True)
+        return f"{_as_symbol(self.symbol)}{owner}: {self._problem.format(**texts)}"
+
+
+class AmountLimitError(LimitError):
+    """The amount of an order, in lots, is above `Limits.max_amount`.
+
+    >>> print(AmountLimitError("Ann", "JPM", 100, 500))
+    JPM, owner 'Ann': the amount 500 is above max_amount 100; submit less
+
+    """
+
+    _problem = "the amount {value} is above max_amount {limit}; submit less"
+
+
+class NotionalLimitError(LimitError):
+    """The price of an order times its amount, in ticks times lots, is above `Limits.max_notional`.
+
+    >>> print(NotionalLimitError("Ann", "JPM", 9_000, 10_000))
+    JPM, owner 'Ann': the notional 10000 is above max_notional 9000; submit less
+
+    """
+
+    _problem = "the notional {value} is above max_notional {limit}; submit less"
+
+
+class PriceCollarError(LimitError):
+    """The price of an order, in ticks, is outside the price collar.
+
+    `limit` is the worst price that the collar allows. For a market order, `value` is the worst price at which
+    the order could trade.
+
+    >>> print(PriceCollarError(None, "JPM", 105, 120))
+    JPM: the price 120 is above the price collar; submit 105 or lower
+
+    """
+
+    _problem = "the price {value} is {word} the price collar; submit {limit} or {remedy}"
+
+
+class OpenOrdersLimitError(LimitError):
+    """The owner would have more open orders in the symbol than `Limits.max_open_orders`.
+
+    >>> print(OpenOrdersLimitError("Ann", "JPM", 10, 11))
+    JPM, owner 'Ann': 11 open orders would be above max_open_orders 10; cancel one
+
+    """
+
+    _problem = "{value} open orders would be above max_open_orders {limit}; cancel one"
+
+
+class OpenAmountLimitError(LimitError):
+    """The open orders of the owner in the symbol would have more lots than `Limits.max_open_amount`.
+
+    >>> print(OpenAmountLimitError("Ann", "JPM", 100, 120))
+    JPM, owner 'Ann': the open amount 120 would be above max_open_amount 100; reduce it first
+
+    """
+
+    _problem = "the open amount {value} would be above max_open_amount {limit}; reduce it first"
+
+
+class RateLimitError(LimitError):
+    """The owner has submitted as many orders in the symbol as `Limits.max_submissions` allows for now.
+
+    `retry_at` is the first time at which the engine accepts the next submission, in nanoseconds since 1970 by
+    the clock of the engine.
+
+    >>> print(RateLimitError("Ann", "JPM", 10, 11, 1_700_000_000_000_000_000))
+    JPM, owner 'Ann': submission 11 is above max_submissions 10; submit at 1700000000000000000 or later
+
+    """
+
+    _problem = "submission {value} is above max_submissions {limit}; submit at {retry_at} or later"
+
+    def __init__(self, owner: str | None, symbol: str, limit: int, value: int, retry_at: int) -> None:
+        super().__init__(owner, symbol, limit, value)
+        self.args = (owner, symbol, limit, value, retry_at)
+        self.retry_at = retry_at
+
+
+class KillSwitchError(LimitError):
+    """A kill switch rejects the orders of the owner, of the symbol, or all orders.
+
+    `limit` is 0, and `value` is the amount of the order.
+
+    >>> print(KillSwitchError("Ann", "JPM", 0, 5))
+    JPM, owner 'Ann': a kill switch is on; lift it with lift_kill()
+
+    """
+
+    _problem = "a kill switch is on; lift it with lift_kill()"
 
 
 class OpenTransactionError(OmsError, RuntimeError):

@@ -144,9 +144,12 @@ class Ledger(Admission):
         A what-if has no clock, because its events reach nobody. While the mark is set, the clock cannot call
         the methods of these books.
         """
-        if self.clock is None or (self._open and self._open[-1].in_what_if):
-            return None
-        return checked_time(self.clock())
+        return None if self.clock is None or self.in_what_if else checked_time(self.clock())
+
+    @property
+    def in_what_if(self) -> bool:
+        """True inside a what-if, also in a transaction inside one."""
+        return bool(self._open) and self._open[-1].in_what_if
 
     @property
     def needs_events(self) -> bool:

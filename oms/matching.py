@@ -15,8 +15,10 @@ from oms.errors import DuplicateOrderError, InvalidArgumentError, InvalidOrderEr
 from oms.events import Journal
 from oms.instrument import Instrument
 from oms.ledger import MakeChange
+from oms.limited import Limited
+from oms.limits import Limits
 from oms.models import Side, check_amendment, check_resting, check_selection
-from oms.queries import Queries
+from oms.plain_changes import PlainCanceled, PlainReplaced, PlainSubmitted, plain_change
 from oms.submission import (
     Execution,
     OpenOrder,
@@ -25,7 +27,10 @@ from oms.submission import (
     QueueAhead,
     SelfTradePrevention,
     Submission,
+    Terms,
     TimeInForce,
+    new_open_order,
+    new_submission,
 )
 from oms.submission_checks import check_order_key, check_owner, check_submission
 
@@ -34,7 +39,7 @@ __all__ = ["MatchingEngine"]
 Executions: TypeAlias = tuple[Execution, ...]
 
 
-class MatchingEngine(Queries):
+class MatchingEngine(Limited):
     """An in-process venue: incoming orders trade with resting orders, and the unfilled amount can rest.
 
     An order trades with the best prices of the other side, up to its own price. At the same price, the order
@@ -51,7 +56,8 @@ class MatchingEngine(Queries):
     thread-safe.
 
     `self_trade_prevention` says what happens when two orders of the same owner would trade with each other.
-    Raises InvalidArgumentError if an argument is invalid.
+    `limits` are the limits of all orders. See `set_limits`. Raises InvalidArgumentError if an argument is
+    invalid.
 
     >>> from oms import MatchingEngine, Side
     >>> engine = MatchingEngine()
@@ -77,6 +83,7 @@ class MatchingEngine(Queries):
         self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
         instruments: Mapping[str, Instrument] | None = None,
         clock: Clock | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if type(self_trade_prevention) is not SelfTradePrevention:
             raise InvalidArgumentError(
@@ -84,6 +91,9 @@ class MatchingEngine(Queries):
             )
         super().__init__(journal, instruments=instruments, clock=clock)
         self._books.prevention = self_trade_prevention
+        self._rules = None
+        if limits is not None:
+            self.set_limits(limits)
 
     def _begin(self) -> None:
         MatchingEngine.__init__(self)
@@ -124,9 +134,9 @@ class MatchingEngine(Queries):
           triggers the order, the order does not wait. Triggered orders are executed in order of arrival, in
           the same event as the order that triggers them.
 
-        Raises InvalidOrderError if an argument is invalid or contradicts another one, and
-        DuplicateOrderError if an open order has this id. Takes O(log n) for an order that rests, and
-        O(k log n) for k filled or triggered orders.
+        Raises InvalidOrderError if an argument is invalid or contradicts another one, DuplicateOrderError if
+        an open order has this id, and LimitError if a limit or a kill switch rejects the order. Takes
+        O(log n) for an order that rests, and O(k log n) for k filled or triggered orders.
 
         >>> engine = MatchingEngine()
         >>> engine.submit(1, "JPM", Side.SELL, 20, 101).resting
@@ -136,7 +146,7 @@ class MatchingEngine(Queries):
         (20, 2020, 30, <CancelReason.NO_LIQUIDITY: 'NO_LIQUIDITY'>)
 
         """
-        order = Submission(
+        terms = (
             order_id,
             symbol,
             side,
@@ -149,17 +159,19 @@ class MatchingEngine(Queries):
             stop_price,
             expires,
         )
-        check_submission(order)
+        check_submission(terms)
         with self._lock:
-            if order_id in self._admitted_books().register.arrivals:
+            if self._ledger.busy:
+                self._ledger.admit()
+            if order_id in self._books.register.arrivals:
                 raise DuplicateOrderError(order_id)
-            changes: list[Change] = []
-            crossing = Crossing(self._books, changes.append)
-            if stop_price is None and crossing.best_price(order) is None:
-                execution = crossing.execute(order, 0)
-                if changes:
-                    self._ledger.commit(OrderSubmitted, ((order,), (execution,), (), tuple(changes)))
-                return execution
+            if self._rules is not None:
+                self._check_limits(new_submission(terms))
+            change = plain_change(self._books, terms)
+            if change is not None:
+                self._ledger.commit(PlainSubmitted, change)
+                return change[1][0]
+            order = new_submission(terms)
             return self._run(OrderSubmitted, order, lambda crossing: crossing.run(order))
 
     def replace(self, order_id: OrderId, *, amount: int | None = None, price: int | None = None) -> Execution:
@@ -170,8 +182,8 @@ class MatchingEngine(Queries):
         An order that waits for its stop price goes on waiting. The `requested` amount of the execution is the
         new open amount. To reduce an order without losing its place, use `reduce`.
 
-        Raises InvalidOrderError if an argument is invalid or if both are None, and OrderNotFoundError if no
-        open order has this id. The cost is that of `submit`.
+        Raises InvalidOrderError if an argument is invalid or if both are None, OrderNotFoundError if no open
+        order has this id, and LimitError as `submit` does. The cost is that of `submit`.
 
         >>> engine = MatchingEngine()
         >>> _ = engine.submit(1, "JPM", Side.SELL, 20, 101), engine.submit(2, "JPM", Side.BUY, 5, 99)
@@ -179,19 +191,23 @@ class MatchingEngine(Queries):
         (OrderFill(order_id=1, amount=5, price=101),)
 
         """
-        check_order_key(order_id)
         check_amendment(amount, price)
         with self._lock:
             entry = self._entry(order_id)
-            remaining = self._books.open_amount(entry)
-            order = entry.order._replace(amount=amount or remaining, price=price or entry.order.price)
-            if not entry.waiting:
-                order = order._replace(stop_price=None)  # the order was triggered, and does not wait again
-            check_submission(order)
+            terms, filled = self._replacement(entry, amount, price)
+            if self._rules is not None:
+                self._check_limits(new_submission(terms), entry)
+            if not entry[4]:
+                row = self._books.orders[entry[0]]
+                change = plain_change(self._books, terms, filled, (entry, row))
+                if change is not None:
+                    self._ledger.commit(PlainReplaced, change)
+                    return change[1][0]
+            order = new_submission(terms)
 
             def run(crossing: Crossing) -> Executions:
                 crossing.cancel(entry)
-                return crossing.run(order, entry.total - remaining)
+                return crossing.run(order, filled)
 
             return self._run(OrderReplaced, order, run)
 
@@ -234,9 +250,16 @@ class MatchingEngine(Queries):
         20
 
         """
-        check_order_key(order_id)
         with self._lock:
-            return self._cancel([self._entry(order_id)])[0]
+            entry = self._entry(order_id)
+            arrival, order, total, hidden, waiting = entry
+            if waiting:
+                return self._cancel([entry])[0]
+            row = self._books.orders[arrival]
+            _, _, _, displayed, price = row
+            remaining = displayed + hidden
+            self._ledger.commit(PlainCanceled, (order, (), (entry, row), None, None))
+            return new_open_order((order, total - remaining, remaining, displayed, price))
 
     def cancel_all(
         self, symbol: str | None = None, side: Side | None = None, owner: str | None = None
@@ -374,11 +397,51 @@ class MatchingEngine(Queries):
         return self._books
 
     def _entry(self, order_id: OrderId) -> Entry:
-        register = self._admitted_books().register
+        """Return the entry of an open order. Raise an error if the id is invalid or no open order has it."""
+        if type(order_id) is not int:
+            check_order_key(order_id)
+        if self._ledger.busy:
+            self._ledger.admit()
+        register = self._books.register
         arrival = register.arrivals.get(order_id)
         if arrival is None:
+            check_order_key(order_id)
             raise OrderNotFoundError(order_id)
         return register.entries[arrival]
+
+    def _replacement(self, entry: Entry, amount: int | None, price: int | None) -> tuple[Terms, int]:
+        """Return the terms of the order that replaces another one, and the amount that was filled."""
+        _, old, total, _, waiting = entry
+        (
+            order_id,
+            symbol,
+            side,
+            _,
+            old_price,
+            time_in_force,
+            post_only,
+            owner,
+            display,
+            stop_price,
+            expires,
+        ) = old
+        remaining = self._books.open_amount(entry)
+        if not waiting:
+            stop_price = None  # the order was triggered, and does not wait again
+        terms = (
+            order_id,
+            symbol,
+            side,
+            amount or remaining,
+            price or old_price,
+            time_in_force,
+            post_only,
+            owner,
+            display,
+            stop_price,
+            expires,
+        )
+        return terms, total - remaining
 
     def _select(self, symbol: str | None, side: Side | None, owner: str | None) -> list[Entry]:
         return [

@@ -320,6 +320,8 @@ def check_resting(field: str, value: object) -> None:
 
 def check_amendment(amount: object, price: object) -> None:
     """Raise InvalidOrderError unless each argument is None or valid, and at least one of them is not None."""
+    if type(amount) is int and type(price) is int and amount and price and not (amount | price) >> 63:
+        return
     if amount is None and price is None:
         raise InvalidOrderError("amount or price", None, "an int", "pass amount, price, or both")
     for field, value in (("amount", amount), ("price", price)):

@@ -90,6 +90,10 @@ class OrderBook:
         """Return the best price, or None if the book is empty. O(1)."""
         return self._sign * self._ladder[0] if self._ladder else None
 
+    def is_crossed_by(self, price: int | None) -> bool:
+        """Return True if a trade up to this price, or without a limit, would fill an order. O(1)."""
+        return price is None or self._ladder[0] <= self._sign * price
+
     def best_level(self) -> tuple[int, int] | None:
         """Return the best level's price and total amount, or None if the book is empty. O(1)."""
         if not self.levels:

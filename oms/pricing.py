@@ -21,6 +21,7 @@ __all__ = [
     "amount_for",
     "amount_within",
     "available_amount",
+    "consumed",
     "fill",
     "price_curve",
     "quote",
@@ -54,6 +55,16 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
     Raises InsufficientLiquidityError if less than `requested` is available at the limit price or better. With
     `allow_partial`, raises it only if nothing is available.
     """
+    rows, amount, total = consumed(book, requested, limit_price)
+    if amount < requested and not (allow_partial and rows):
+        raise InsufficientLiquidityError(book.symbol, book.side, requested, amount)
+    return tuple(map(new_fill, rows)), amount, total
+
+
+def consumed(
+    book: OrderBook, requested: int, limit_price: int | None
+) -> tuple[list[tuple[int, int, int]], int, int]:
+    """Return the fields of the fills of a trade, their total amount, and their total price. O(k)."""
     rows: list[tuple[int, int, int]] = []
     remaining, total = requested, 0
     for order_id, _, _, amount, price in book.rows(limit_price):
@@ -65,9 +76,7 @@ def fill(book: OrderBook, requested: int, limit_price: int | None, *, allow_part
         rows.append((order_id, amount, price))
         total += amount * price
         remaining -= amount
-    if remaining and not (allow_partial and rows):
-        raise InsufficientLiquidityError(book.symbol, book.side, requested, requested - remaining)
-    return tuple(map(new_fill, rows)), requested - remaining, total
+    return rows, requested - remaining, total
 
 
 def quote(symbol: str, side: Side, requested: int, filled: Filled) -> Quote:

@@ -38,25 +38,34 @@ class Register:
 
     def add(self, entry: Entry) -> None:
         """Add an entry. O(1), or O(log n) if the order waits or expires."""
-        arrival, order, _, _, waiting = entry
+        arrival, order, waiting = entry[0], entry[1], entry[4]
         self.entries[arrival] = entry
         self.arrivals[order[0]] = arrival
         if waiting:
             self.stops.setdefault((order.symbol, order.side), SortedList()).add(_stop_key(entry))
-        if order.expires is not None:
-            self.deadlines.add((order.expires, arrival))
+        if order[10] is not None:
+            self.deadlines.add((order[10], arrival))
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry. O(1), or O(log n) if the order waits or expires."""
-        arrival, order, _, _, waiting = entry
+        arrival, order, waiting = entry[0], entry[1], entry[4]
         del self.entries[arrival], self.arrivals[order[0]]
         if waiting:
             stops = self.stops[order.symbol, order.side]
             stops.remove(_stop_key(entry))
             if not stops:
                 del self.stops[order.symbol, order.side]
-        if order.expires is not None:
-            self.deadlines.remove((order.expires, arrival))
+        if order[10] is not None:
+            self.deadlines.remove((order[10], arrival))
+
+    def remove_many(self, entries: Iterable[Entry]) -> None:
+        """Remove entries of orders that do not wait. O(m), or O(m log n) if they expire."""
+        by_arrival, by_id = self.entries, self.arrivals
+        for entry in entries:
+            arrival, order = entry[0], entry[1]
+            del by_arrival[arrival], by_id[order[0]]
+            if order[10] is not None:
+                self.deadlines.remove((order[10], arrival))
 
     def triggered(self, symbol: str, lowest: int, highest: int) -> list[Entry]:
         """Return the waiting orders that trades at these prices (ticks) trigger, in order of arrival.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from oms.models import OrderFill, Side
@@ -101,6 +103,28 @@ class Submission(NamedTuple):
     expires: int | None = None
 
 
+Terms: TypeAlias = tuple[
+    OrderId,
+    str,
+    Side,
+    int,
+    int | None,
+    TimeInForce,
+    PostOnly | None,
+    str | None,
+    int | None,
+    int | None,
+    int | None,
+]
+"""The fields of a Submission as a tuple."""
+
+new_submission: Callable[[Terms], Submission] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
+    Submission,
+)
+"""Return the Submission with these fields. This is twice as fast as calling `Submission`."""
+
+
 class Execution(NamedTuple):
     """The result of a submission: what was filled, what stays open, and what was canceled.
 
@@ -125,6 +149,13 @@ class Execution(NamedTuple):
     def average_price(self) -> float | None:
         """The average price (VWAP) in ticks, correctly rounded to a float, or None without a fill."""
         return self.total_price / self.amount if self.amount else None
+
+
+new_execution: Callable[[tuple[object, ...]], Execution] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
+    Execution,
+)
+"""Return the Execution with these fields. This is twice as fast as calling `Execution`."""
 
 
 class EngineFill(NamedTuple):
@@ -161,6 +192,13 @@ class OpenOrder(NamedTuple):
     def waiting(self) -> bool:
         """True while the order waits for its stop price."""
         return self.displayed == 0
+
+
+new_open_order: Callable[[tuple[Submission, int, int, int, int]], OpenOrder] = partial(
+    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
+    OpenOrder,
+)
+"""Return the OpenOrder with these fields. This is twice as fast as calling `OpenOrder`."""
 
 
 class QueueAhead(NamedTuple):

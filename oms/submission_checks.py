@@ -5,18 +5,41 @@ from __future__ import annotations
 from oms.conversions import as_text
 from oms.errors import InvalidOrderError
 from oms.models import Side, check_book, check_resting, is_text
-from oms.submission import PostOnly, Submission, TimeInForce
+from oms.submission import PostOnly, Submission, Terms, TimeInForce, new_submission
 
-__all__ = ["check_order_key", "check_owner", "check_submission"]
+__all__ = ["check_order_key", "check_owner", "check_submission", "may_rest"]
 
 _LONGEST_ID = 256  # bits of an int
-_DEFAULTS = Submission(0, "", Side.BUY, 0)[5:]
+_GTC = TimeInForce.GTC
 
 
-def check_submission(order: Submission) -> None:
+def check_submission(terms: Terms) -> None:
     """Raise InvalidOrderError for the first term that is not allowed, or that contradicts another term."""
-    order_id, symbol, side, amount, price, time_in_force = order[:6]
-    owner, stop_price = order.owner, order.stop_price
+    order_id, symbol, side, amount, price, time_in_force, post_only, owner, display, stop_price, expires = (
+        terms
+    )
+    # A single condition checks the terms of a plain order, as in check_order.
+    if (
+        type(amount) is int
+        and type(price) is int
+        and amount
+        and price
+        and not (amount | price) >> 63
+        and type(order_id) is int
+        and order_id.bit_length() <= _LONGEST_ID
+        and type(symbol) is str
+        and symbol
+        and symbol.isascii()
+        and type(side) is Side
+        and time_in_force is _GTC
+        and post_only is None
+        and owner is None
+        and display is None
+        and stop_price is None
+        and expires is None
+    ):
+        return
+    order = new_submission(terms)
     check_order_key(order_id)
     check_book(symbol, side)
     check_resting("amount", amount)
@@ -24,8 +47,6 @@ def check_submission(order: Submission) -> None:
         check_resting("price", price)
     if type(time_in_force) is not TimeInForce:
         raise InvalidOrderError("time_in_force", time_in_force, "a member of TimeInForce")
-    if order[5:] == _DEFAULTS:
-        return
     check_owner(owner)
     _check_post_only(order)
     _check_display(order)
@@ -59,7 +80,7 @@ def _check_post_only(order: Submission) -> None:
         return
     if type(post_only) is not PostOnly:
         raise InvalidOrderError("post_only", post_only, "a member of PostOnly, or None")
-    if order.price is None or order.stop_price is not None or not _may_rest(order):
+    if order.stop_price is not None or not may_rest(order):
         raise InvalidOrderError(
             "post_only",
             post_only,
@@ -71,7 +92,7 @@ def _check_display(order: Submission) -> None:
     if order.display is None:
         return
     check_resting("display", order.display)
-    if order.price is None or not _may_rest(order):
+    if not may_rest(order):
         raise InvalidOrderError(
             "display", order.display, "None unless the order has a price and is neither IOC nor FOK"
         )
@@ -84,5 +105,6 @@ def _check_expiry(order: Submission) -> None:
         check_resting("expires", order.expires)
 
 
-def _may_rest(order: Submission) -> bool:
-    return order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)
+def may_rest(order: Submission) -> bool:
+    """Return True if the order has a price and a time in force with which it can stay in the book."""
+    return order.price is not None and order.time_in_force not in (TimeInForce.IOC, TimeInForce.FOK)

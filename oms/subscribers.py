@@ -49,6 +49,11 @@ class Subscribers:
 
         return unsubscribe
 
+    @property
+    def is_idle(self) -> bool:
+        """True unless events are being published."""
+        return self._queue is None
+
     def publish(self, events: list[Event]) -> None:
         """Notify the current subscribers of each event. Then raise any exceptions from their callbacks."""
         if not events or not self.callbacks:

@@ -108,9 +108,9 @@ class Bench:
         return ns_after_add, now() - start
 
     def orders(self) -> Figures:
-        """Time a batch of adds and a batch of removals."""
-        add, remove = self._driver.add, self._driver.remove
-        adding, removing = [], []
+        """Time a batch of adds, a batch of replacements, and a batch of removals."""
+        add, replace, remove = self._driver.add, self._driver.replace, self._driver.remove
+        adding, replacing, removing = [], [], []
         for _ in range(REPEATS):
             batch = self._source.draw(BATCH)
             ids = self._source.shuffled_ids(batch)
@@ -118,11 +118,17 @@ class Bench:
             for order_id, bid, amount, price in batch:
                 add(order_id, bid, amount, price)
             adding.append(now() - start)
+            replacements = self._source.replacements(batch)
+            start = now()
+            for order_id, bid, amount, price in replacements:
+                replace(order_id, bid, amount, price)
+            replacing.append(now() - start)
             start = now()
             for order_id in ids:
                 remove(order_id)
             removing.append(now() - start)
-        return {"add": min(adding) / BATCH, "remove": min(removing) / BATCH}
+        times = {"add": adding, "replace": replacing, "remove": removing}
+        return {name: min(ns) / BATCH for name, ns in times.items()}
 
     def trades(self) -> Figures:
         """Time trades in groups of twenty, and refill the book. Call this last: it changes the book."""

@@ -15,6 +15,7 @@ from peers.drivers.matching_engine import MatchingEngine
 from peers.drivers.nanobook import Nanobook
 from peers.drivers.nautilus import Nautilus
 from peers.drivers.oms import Oms
+from peers.drivers.oms_engine import OmsEngine
 from peers.drivers.order_book import OrderBook
 from peers.drivers.orderly_chaos import OrderlyChaos
 from peers.drivers.pylobo import Pylobo
@@ -23,12 +24,14 @@ from peers.drivers.pyorderbook import Pyorderbook
 if TYPE_CHECKING:
     from peers.driver import Driver
 
-OMS, BEFORE, BARE = "oms", "oms before", "bare"
+OMS, ENGINE, BEFORE, BARE = "oms", "oms engine", "oms before", "bare"
+OURS = (OMS, ENGINE, BEFORE, BARE)
 NAUTILUS, NANOBOOK, MATCHING_ENGINE = "nautilus-trader", "nanobook", "matching-engine"
 
 DRIVERS: dict[str, type[Driver]] = {
-    # Most targets compare these four, so they are listed together and measured one after another.
+    # Most targets compare these five, so they are listed together and measured one after another.
     OMS: Oms,
+    ENGINE: OmsEngine,
     BEFORE: Before,
     BARE: Bare,
     NAUTILUS: Nautilus,
@@ -45,10 +48,10 @@ DRIVERS: dict[str, type[Driver]] = {
     "pyorderbook": Pyorderbook,
 }
 
-PEERS = tuple(name for name in DRIVERS if name not in (OMS, BEFORE, BARE))
+PEERS = tuple(name for name in DRIVERS if name not in OURS)
 PURE_PYTHON = tuple(name for name in PEERS if DRIVERS[name].core == "Python")
 
 
 def with_oms(names: list[str]) -> list[str]:
-    """Return these drivers, both versions of oms, and the bare container, in the order above."""
-    return [name for name in DRIVERS if name in {OMS, BEFORE, BARE, *names}]
+    """Return these drivers, those of oms, and the bare container, in the order above."""
+    return [name for name in DRIVERS if name in {*OURS, *names}]

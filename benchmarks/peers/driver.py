@@ -37,6 +37,14 @@ class Driver:
         """Remove a resting order."""
         raise NotImplementedError
 
+    def replace(self, order_id: int, bid: bool, amount: int, price: int) -> None:
+        """Replace a resting order by one with another amount and price, which goes to the back of the queue.
+
+        Without a call for that in the library, the order is removed and added again.
+        """
+        self.remove(order_id)
+        self.add(order_id, bid, amount, price)
+
     def quote(self, buy: bool, amount: int) -> Any:
         """Return the price of an amount, in the form that the library uses."""
         raise NotImplementedError

@@ -24,7 +24,7 @@ from peers.workload import DEPTHS
 TABLES: dict[str, tuple[str, ...]] = {
     "Quotes on an unchanged book, ns": tuple(f"quote {k}" for k in DEPTHS),
     "Quotes right after a change at the best price, ns": tuple(f"changed {k}" for k in DEPTHS),
-    "Orders, trades, and a recorded session, ns": ("add", "remove", "trade", "message", BOT),
+    "Orders, trades, and a recorded session, ns": ("add", "replace", "remove", "trade", "message", BOT),
     "Memory and import": ("bytes", "import ms"),
     "Replays of recordings, ns for an event or a message": (
         LOBSTER_EVENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from peers.catalogue import BARE, BEFORE, MATCHING_ENGINE, NANOBOOK, NAUTILUS, OMS, PEERS, PURE_PYTHON
+from peers.catalogue import BARE, BEFORE, ENGINE, MATCHING_ENGINE, NANOBOOK, NAUTILUS, OMS, PEERS, PURE_PYTHON
 from peers.ratios import Measurements
 from peers.workload import DEPTHS
 
@@ -47,12 +47,12 @@ def against(row: str, operation: str, peer: str, limit: float | None) -> Target:
     return Target(row, f"{operation}: against {peer}", limit, read)
 
 
-def ahead_of(row: str, operation: str, peers: Iterable[str], who: str) -> Target:
-    """Return the target that oms is at least as fast as the fastest peer of a group."""
+def ahead_of(row: str, operation: str, peers: Iterable[str], who: str, of: str = OMS) -> Target:
+    """Return the target that oms, or its engine, is at least as fast as the fastest peer of a group."""
     group = tuple(peers)
 
     def read(measured: Measurements) -> Reading | None:
-        ratios = {peer: measured.ratio(operation, OMS, peer) for peer in group}
+        ratios = {peer: measured.ratio(operation, of, peer) for peer in group}
         nearest = [Reading(ratio, peer) for peer, ratio in ratios.items() if ratio is not None]
         return max(nearest, key=lambda reading: reading.figure, default=None)
 
@@ -84,6 +84,7 @@ CHANGED = "`calculate_price` right after a change at the best price"
 SESSION = "a recorded session, each message + 3 quotes"
 ORDERS = "`add_order`, `remove_order`"
 TRADES = "`place_trade` over 10 orders with fills"
+MATCHING = "`MatchingEngine`: submit that rests, replace, cancel, submit that takes 10 orders"
 BULK = "`add_orders` of 100,000"
 MANY = "`calculate_prices` of 100 amounts"
 SIZE = "1,000 to 1,000,000 resting orders"
@@ -118,6 +119,10 @@ TARGETS = (
     against(TRADES, "trade", BARE, 1),
     ahead_of(TRADES, "trade", PURE_PYTHON, ALL_PURE),
     against(TRADES, "trade", NANOBOOK, None),
+    *(
+        ahead_of(MATCHING, operation, PURE_PYTHON, ALL_PURE, ENGINE)
+        for operation in ("add", "replace", "remove", "trade")
+    ),
     within(BULK, "per order, against single adds (5 times faster)", "bulk add", "single add", 1 / 5),
     within(MANY, "against one, book unchanged", "100 prices", "one price", 5),
     within(MANY, "against one, after a change", "100 prices, changed", "one price, changed", 5),

@@ -11,10 +11,11 @@ import pytest
 from peers.agreement import disagreement
 from peers.before import extracted
 from peers.bench import Bench
-from peers.catalogue import BARE, BEFORE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
+from peers.catalogue import BARE, BEFORE, ENGINE, NAUTILUS, OMS, PEERS, PURE_PYTHON, with_oms
 from peers.driver import UnsupportedError
 from peers.drivers.bare import Bare
 from peers.drivers.oms import Oms
+from peers.drivers.oms_engine import OmsEngine
 from peers.environments import Environment, normal, reason
 from peers.measuring import Rounds, Settings
 from peers.process import ROOT, Process, WorkerFailedError
@@ -73,19 +74,21 @@ def test_a_target_without_measurements_is_neither_passed_nor_missed() -> None:
         assert verdict(target, {}) == "not measured"
 
 
-def test_the_targets_have_eleven_different_rows() -> None:
-    assert len({target.row for target in TARGETS}) == 11
+def test_the_targets_have_twelve_different_rows() -> None:
+    assert len({target.row for target in TARGETS}) == 12
 
 
 def test_the_groups_of_peers_do_not_contain_oms_or_the_bare_container() -> None:
-    assert not {OMS, BEFORE, BARE} & set(PEERS)
+    assert not {OMS, ENGINE, BEFORE, BARE} & set(PEERS)
     assert "fastlob" in PURE_PYTHON
     assert NAUTILUS not in PURE_PYTHON
-    assert with_oms([NAUTILUS]) == [OMS, BEFORE, BARE, NAUTILUS]
+    assert with_oms([NAUTILUS]) == [OMS, ENGINE, BEFORE, BARE, NAUTILUS]
 
 
-@pytest.mark.parametrize("kind", [Oms, Bare])
-def test_oms_and_the_bare_container_return_the_same_results_as_a_plain_list(kind: type[Oms | Bare]) -> None:
+@pytest.mark.parametrize("kind", [Oms, OmsEngine, Bare])
+def test_oms_and_the_bare_container_return_the_same_results_as_a_plain_list(
+    kind: type[Oms | OmsEngine | Bare],
+) -> None:
     assert disagreement(kind) is None
 
 
@@ -154,7 +157,7 @@ def test_a_buyer_consumes_the_lowest_asks_and_a_seller_the_highest_bids() -> Non
 def test_the_bench_times_every_operation_and_leaves_the_book_unchanged() -> None:
     bench = Bench(Bare)
     times = bench.quotes() | bench.changed() | bench.orders()
-    assert {"quote 1", "quote 1000", "changed 1", "changed 1000", "add", "remove"} <= set(times)
+    assert {"quote 1", "quote 1000", "changed 1", "changed 1000", "add", "replace", "remove"} <= set(times)
     assert all(ns > 0 for ns in times.values())
     assert bench.trades()["trade"] > 0
 

@@ -6,6 +6,7 @@ quote k     The price of the amount of exactly the k best orders, for a buyer an
 changed k   The same quote right after an order of 50 lots was added at the best price, and right after that
             order was removed. Only the quote is timed.
 add         1,000 more orders of the same kind, one by one.
+replace     New random amounts and prices for these 1,000 orders, in random sequence.
 remove      The same 1,000 orders in random sequence, so that the book has 10,000 orders again.
 trade       505 lots, about 10 orders, for a buyer and a seller in turn. After every 20 trades the best levels
             are refilled, untimed.
@@ -50,6 +51,11 @@ class Source:
     def shuffled_ids(self, orders: list[Resting]) -> list[int]:
         """Return the ids of some orders in random sequence."""
         return self._random.sample([order.order_id for order in orders], len(orders))
+
+    def replacements(self, orders: list[Resting]) -> list[Resting]:
+        """Return new amounts and prices for some orders, in random sequence."""
+        ids = self.shuffled_ids(orders)
+        return [self._order(order_id, BIDS, ASKS) for order_id in ids]
 
     def _order(self, order_id: int, bids: tuple[int, int], asks: tuple[int, int]) -> Resting:
         bid = order_id % 2 == 0

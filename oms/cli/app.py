@@ -20,6 +20,7 @@ from oms.cli.journal import app as journal
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.cli.serve import serve
+from oms.cli.simulate import simulate
 from oms.errors import OmsError
 
 __all__ = ["app", "run"]
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command(cls=ManyValuesCommand)(replay)
+app.command()(simulate)
 app.command()(serve)
 app.add_typer(journal)
 

@@ -34,14 +34,18 @@ __all__ = [
     "Ticks",
     "TradesFile",
     "UnknownOrders",
+    "integer",
     "spread",
 ]
 
 _LONGEST = 1000  # digits; by default, Python does not parse an int with more than 4,300
 
 
-def _integer(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
+def integer(least: int) -> Callable[[str | int], int]:
+    """Return a parser of integers that are at least `least`. The parser raises BadParameter."""
+
+    def parse(value: str | int) -> int:
+        text = str(value)  # the default of an option may be an int
         if re.fullmatch(rf"\d{{1,{_LONGEST}}}", text, re.ASCII) and int(text) >= least:
             return int(text)
         raise typer.BadParameter(f"must be an integer >= {least}, not {reprlib.repr(text)}")
@@ -71,7 +75,7 @@ Quoted = Annotated[
     list[int] | None,
     typer.Option(
         "--quote",
-        parser=_integer(1),
+        parser=integer(1),
         metavar="N...",
         help="Amounts (in lots) to price at the end of the replay. One lot is 1 share (LOBSTER), 1e-8 BTC "
         "(Bitstamp), or the lot size shown in the report (others).",
@@ -102,7 +106,7 @@ Depth = Annotated[
     int | None,
     typer.Option(
         "--depth",
-        parser=_integer(1),
+        parser=integer(1),
         metavar="N",
         help="Kraken: the subscribed depth (levels per side), if the capture does not contain it.",
     ),
@@ -136,7 +140,7 @@ Ignored = Annotated[
     list[int] | None,
     typer.Option(
         "--ignore",
-        parser=_integer(0),
+        parser=integer(0),
         metavar="ID...",
         help="Order ids to ignore. For example: an order whose cancellation was not recorded.",
     ),

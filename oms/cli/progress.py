@@ -31,7 +31,7 @@ from oms.feeds import (
 )
 from oms.journal import open as open_journal
 
-__all__ = ["Driven", "DrivenLevels", "drive", "drive_levels", "new_bar"]
+__all__ = ["Driven", "DrivenLevels", "bar", "drive", "drive_levels", "new_bar"]
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def drive(
     Sets the instrument of the recording at the end. Shows a progress bar if stderr is a terminal.
     Raises FeedError and InvalidArgumentError.
     """
-    with _new_books(journal) as om, _bar() as progress:
+    with _new_books(journal) as om, bar() as progress:
         start = perf_counter()
         with_progress = _WithProgress(recording, progress)
         run = Replay(
@@ -137,7 +137,7 @@ def drive_levels(
     Sets the instrument of each symbol at the end. Shows a progress bar if stderr is a terminal.
     Raises FeedError and InvalidArgumentError.
     """
-    with _new_books(journal) as om, _bar() as progress:
+    with _new_books(journal) as om, bar() as progress:
         start = perf_counter()
         instruments = find_instruments(_counted(capture, capture, progress, "finding ticks and lots"))
         run = LevelReplay(
@@ -186,7 +186,7 @@ def _new_books(path: Path | None) -> OrderManagement:
 
 
 @contextmanager
-def _bar() -> Generator[Progress]:
+def bar() -> Generator[Progress]:
     """Show a progress bar on stderr if it is a terminal. Remove the bar if an error ends the replay."""
     with new_bar(new_console(stderr=True)) as progress:
         try:

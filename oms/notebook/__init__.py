@@ -24,8 +24,9 @@ try:
     from oms.notebook.heatmap import heatmap
     from oms.notebook.ladder import ladder
     from oms.notebook.liquidity_bands import liquidity_bands
+    from oms.notebook.simulation_chart import simulation_chart
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.notebook", "notebook")
     raise
 
-__all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands"]
+__all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "simulation_chart"]

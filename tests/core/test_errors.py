@@ -10,15 +10,23 @@ import pytest
 
 import oms
 from oms import (
+    AmountLimitError,
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
     OmsError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
+    RateLimitError,
     Side,
     errors,
 )
@@ -32,6 +40,14 @@ EXAMPLES = [
     InsufficientLiquidityError("JPM", Side.BUY, 31, 30),
     InsufficientLiquidityError("JPM", Side.SELL, 31, 30, "money"),
     PriceBoundError("max_total_price", 440, 442),
+    LimitError("Ann", "JPM", 1, 2),
+    AmountLimitError("Ann", "JPM", 1, 2),
+    NotionalLimitError(None, "JPM", 1, 2),
+    PriceCollarError("Ann", "JPM", 2, 1),
+    OpenOrdersLimitError("Ann", "JPM", 1, 2),
+    OpenAmountLimitError("Ann", "JPM", 1, 2),
+    RateLimitError("Ann", "JPM", 1, 2, 1_700_000_000_000_000_000),
+    KillSwitchError("Ann", "JPM", 0, 2),
     OpenTransactionError("copying is not possible", "end it first"),
     JournalError("book.db: events, sequence 7", "the hash does not fit"),
 ]
@@ -54,6 +70,14 @@ def test_a_pickled_error_keeps_its_type_attributes_and_message(error: OmsError) 
         (OrderNotFoundError, LookupError),
         (InsufficientLiquidityError, ValueError),
         (PriceBoundError, ValueError),
+        (LimitError, ValueError),
+        (AmountLimitError, LimitError),
+        (NotionalLimitError, LimitError),
+        (PriceCollarError, LimitError),
+        (OpenOrdersLimitError, LimitError),
+        (OpenAmountLimitError, LimitError),
+        (RateLimitError, LimitError),
+        (KillSwitchError, LimitError),
         (OpenTransactionError, RuntimeError),
         (JournalError, OSError),
     ],
@@ -109,6 +133,7 @@ def test_a_message_is_printable_for_a_value_whose_repr_fails() -> None:
 def test_a_message_is_short_for_a_long_value() -> None:
     assert len(str(InvalidOrderError("symbol", ["x"] * 10_000, "a str"))) < 200
     assert len(str(InsufficientLiquidityError("x" * 10_000, "BUY", 2, 1))) < 120
+    assert len(str(AmountLimitError("x" * 10_000, "y" * 10_000, 10**5000, 10**6000))) < 300
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=repr)

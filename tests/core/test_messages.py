@@ -27,21 +27,32 @@ import pytest
 
 import oms
 from oms import (
+    Account,
+    AmountLimitError,
     DuplicateOrderError,
     Event,
+    FeeSchedule,
+    FeeTier,
     IdMap,
     Instrument,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    Limits,
+    NotionalLimitError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OpenTransactionError,
     Order,
     OrderFill,
     OrderManagement,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
     PriceLevel,
+    RateLimitError,
     Side,
     Snapshot,
     to_columns,
@@ -1019,6 +1030,48 @@ def open_the_snapshot_of_a_matching_engine() -> None:
     OrderManagement(journal)
 
 
+def limited(**fields: Any) -> Callable[[], object]:
+    """Return a call that submits Ann's second order, with these limits and terms."""
+    limits = Limits(**{name: fields.pop(name) for name in list(fields) if name in Limits.__slots__})
+    terms: dict[str, Any] = {"order_id": "x", "symbol": "JPM", "side": Side.BUY, "amount": 1, "owner": "Ann"}
+
+    def call() -> object:
+        other = engine()
+        other.clock = lambda: 1000
+        other.submit("first", "JPM", Side.BUY, 5, 90, owner="Ann")
+        other.set_limits(limits)
+        if limits.interval is not None:
+            other.submit("second", "JPM", Side.BUY, 5, 90, owner="Ann")
+        return other.submit(**terms | fields)
+
+    return call
+
+
+def killed() -> object:
+    other = engine()
+    other.kill(symbol="JPM")
+    return other.submit("x", "JPM", Side.BUY, 1)
+
+
+def kill_inside_a_transaction() -> None:
+    other = engine()
+    with other.transaction():
+        other.kill()
+
+
+def submit_without_the_clock_of_a_rate() -> None:
+    other = MatchingEngine(clock=lambda: 1000, limits=Limits(max_submissions=1, interval=10))
+    other.copy().submit("x", "JPM", Side.BUY, 1)
+
+
+def submit_with_a_clock_that_changes_the_books() -> None:
+    other = engine()
+    other.clock = lambda: 1000 + len(other.cancel_all())
+    other.set_limits(Limits(max_submissions=1, interval=10))
+    other.submit("x", "JPM", Side.BUY, 1)
+
+
+ANN = "JPM, owner 'Ann'"
 KEY = "order_id must be an int of at most 256 bits or a non-empty str of valid Unicode"
 OWNER = "owner must be a non-empty str of valid Unicode, or None"
 EXPIRES = "expires must be a time for GTD orders, and None for all others"
@@ -1106,6 +1159,95 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         "amount must be less than the open amount 5, not 5 (int); use cancel to remove the order",
     ),
     (
+        lambda: Limits(max_amount=0),
+        InvalidArgumentError,
+        "max_amount must be an int >= 1, or None, not 0 (int)",
+    ),
+    (
+        lambda: Limits(collar=1.5),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "collar must be an int >= 0, or None, not 1.5 (float)",
+    ),
+    (
+        lambda: Limits(collar_reference="LAST_PRICE"),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "collar_reference must be a member of CollarReference, not 'LAST_PRICE' (str)",
+    ),
+    (
+        lambda: Limits(max_submissions=5),
+        InvalidArgumentError,
+        "interval must be an int if max_submissions is set, and None otherwise, not None (NoneType); "
+        "pass both or neither",
+    ),
+    (
+        lambda: engine().set_limits({"max_amount": 5}),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "limits must be Limits, or None, not {'max_amount': 5} (dict)",
+    ),
+    (
+        lambda: engine().set_limits(Limits(max_submissions=5, interval=9)),
+        InvalidArgumentError,
+        "clock must be a callable while a rate is limited, not None (NoneType); "
+        "set the clock of the engine first",
+    ),
+    (
+        lambda: engine().kill(cancel_orders=1),  # type: ignore[arg-type] # the mistake
+        InvalidArgumentError,
+        "cancel_orders must be True or False, not 1 (int)",
+    ),
+    (
+        kill_inside_a_transaction,
+        OpenTransactionError,
+        "switching on a kill switch is not possible inside a transaction or a what-if; end it first",
+    ),
+    (
+        submit_without_the_clock_of_a_rate,
+        InvalidArgumentError,
+        "clock must be a callable while a rate is limited, not None (NoneType); "
+        "set the clock of the engine first",
+    ),
+    (
+        submit_with_a_clock_that_changes_the_books,
+        OpenTransactionError,
+        "the clock changed these books; use a clock that only returns the time",
+    ),
+    (
+        limited(max_amount=100, amount=500),
+        AmountLimitError,
+        f"{ANN}: the amount 500 is above max_amount 100; submit less",
+    ),
+    (
+        limited(max_notional=9_000, amount=100, price=100),
+        NotionalLimitError,
+        f"{ANN}: the notional 10000 is above max_notional 9000; submit less",
+    ),
+    (
+        limited(collar=4, price=106),
+        PriceCollarError,
+        f"{ANN}: the price 106 is above the price collar; submit 105 or lower",
+    ),
+    (
+        limited(collar=4, price=106, stop_price=120, side=Side.SELL),
+        PriceCollarError,
+        f"{ANN}: the price 106 is below the price collar; submit 116 or higher",
+    ),
+    (
+        limited(max_open_orders=1, price=99),
+        OpenOrdersLimitError,
+        f"{ANN}: 2 open orders would be above max_open_orders 1; cancel one",
+    ),
+    (
+        limited(max_open_amount=5, price=99),
+        OpenAmountLimitError,
+        f"{ANN}: the open amount 6 would be above max_open_amount 5; reduce it first",
+    ),
+    (
+        limited(max_submissions=1, interval=10),
+        RateLimitError,
+        f"{ANN}: submission 2 is above max_submissions 1; submit at 1010 or later",
+    ),
+    (killed, KillSwitchError, "JPM: a kill switch is on; lift it with lift_kill()"),
+    (
         lambda: engine().queue_ahead("stop"),
         InvalidOrderError,
         "order_id must be the id of an order in the book, not 'stop' (str); "
@@ -1116,6 +1258,178 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
 
 @pytest.mark.parametrize(("call", "kind", "message"), ENGINE)
 def test_a_matching_engine_says_what_is_allowed(
+    call: Callable[[], object], kind: type[BaseException], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert type(caught.value) is kind
+    assert str(caught.value) == message
+
+
+# ---------------------------------------------------------------------- an account
+
+
+def read_while_booking() -> None:
+    other = engine()
+    account = Account(other)
+    other.submit("b", "JPM", Side.BUY, 5, 101)
+    with pytest.MonkeyPatch.context() as patch:
+
+        def call_handler(*_: object) -> None:
+            patch.undo()
+            account.positions()
+
+        patch.setattr("oms.account.fills_of", call_handler)
+        account.positions()
+
+
+def read_after_a_lost_event() -> None:
+    other = engine()
+    account = Account(other)
+    callbacks, other._ledger.subscribers.callbacks = other._ledger.subscribers.callbacks, {}
+    other.cancel("a")
+    other._ledger.subscribers.callbacks = callbacks
+    account.positions()
+
+
+def continue_history_after_its_source() -> None:
+    events: list[Event] = []
+    om = OrderManagement()
+    om.subscribe(events.append)
+    om.add_order(1, "JPM", Side.BUY, 1, 1)
+    Account(OrderManagement(), history=events)
+
+
+def skip_an_event() -> None:
+    events: list[Event] = []
+    om = OrderManagement()
+    om.add_order(1, "JPM", Side.BUY, 1, 1)
+    om.subscribe(events.append)
+    om.add_order(2, "JPM", Side.BUY, 1, 1)
+    Account(om, history=events)
+
+
+def mistaken(make: Callable[..., object], **arguments: Any) -> Callable[[], object]:
+    """Return a call with these arguments, which type checkers would reject."""
+    return lambda: make(**arguments)
+
+
+RATE = "must be an exact number: decimal text, an int, a Decimal, or a Fraction"
+SOURCE = "source must be a MatchingEngine or an OrderManagement"
+TIERS = "tiers must be an iterable of FeeTiers with ascending volumes"
+ACCOUNTS: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
+    (
+        mistaken(Account, cost_basis="FIFO"),
+        InvalidArgumentError,
+        "cost_basis must be a member of CostBasis, not 'FIFO' (str)",
+    ),
+    (
+        mistaken(Account, record=1),
+        InvalidArgumentError,
+        "record must be True or False, not 1 (int); convert with bool(record)",
+    ),
+    (mistaken(Account, source="JPM"), InvalidArgumentError, f"{SOURCE}, not 'JPM' (str)"),
+    (mistaken(Account().follow, source=None), InvalidArgumentError, f"{SOURCE}, not None (NoneType)"),
+    (
+        lambda: Account(engine()).follow(engine()),
+        InvalidArgumentError,
+        "source must be the only source of this account, not <MatchingEngi...ers in 1 book> "
+        "(MatchingEngine); call close() first, or use account.copy()",
+    ),
+    (
+        mistaken(Account, history=7),
+        InvalidArgumentError,
+        "history must be an iterable of events, not 7 (int); pass journal.read()",
+    ),
+    (
+        mistaken(Account, history=[7]),
+        InvalidArgumentError,
+        "history must be an iterable of events, not 7 (int); pass journal.read()",
+    ),
+    (
+        skip_an_event,
+        InvalidArgumentError,
+        "the next event must be event 1, which follows the last one that was booked, not 2 (int); "
+        "pass the events from 1 on as history, such as journal.read(1)",
+    ),
+    (
+        read_after_a_lost_event,
+        InvalidArgumentError,
+        "the last event that was booked must be event 3, the last one of the source, not 2 (int); "
+        "pass the events from 3 on as history, such as journal.read(3)",
+    ),
+    (
+        continue_history_after_its_source,
+        InvalidArgumentError,
+        "the last event that was booked must be event 0, the last one of the source, not 1 (int); "
+        "follow the source of these events",
+    ),
+    (
+        read_while_booking,
+        OpenTransactionError,
+        "this thread is in the middle of booking events; "
+        "in a signal handler or a finalizer, set a flag instead of calling a method",
+    ),
+    (
+        lambda: Account().curve("JPM"),
+        InvalidArgumentError,
+        "record must be True for a curve, not False (bool); use Account(source, record=True)",
+    ),
+    (
+        mistaken(Account().unrealized, symbol="JPM", mark=20.25),
+        InvalidArgumentError,
+        "mark must be an int or a Fraction, in ticks, not 20.25 (float); "
+        "convert with Instrument('0.01', '1').to_ticks('20.25')",
+    ),
+    (
+        mistaken(Account, fees=5),
+        InvalidArgumentError,
+        "fees must be a FeeSchedule, not 5 (int); write FeeSchedule(maker_bps=1, taker_bps=5)",
+    ),
+    (
+        mistaken(Account, fees={"JPM": 5}),
+        InvalidArgumentError,
+        "fees['JPM'] must be a FeeSchedule, not 5 (int); write FeeSchedule(maker_bps=1, taker_bps=5)",
+    ),
+    (
+        mistaken(FeeSchedule, maker_bps=0.5),
+        InvalidArgumentError,
+        f"maker_bps {RATE}, not 0.5 (float); write '0.5'",
+    ),
+    (mistaken(FeeSchedule, taker_bps="x"), InvalidArgumentError, f"taker_bps {RATE}, not 'x' (str)"),
+    (
+        mistaken(FeeSchedule, tiers=5),
+        InvalidArgumentError,
+        f"{TIERS}, not 5 (int); write [FeeTier(volume, ...)]",
+    ),
+    (mistaken(FeeSchedule, tiers=[5]), InvalidArgumentError, f"{TIERS}, not (5,) (tuple)"),
+    (
+        mistaken(FeeSchedule, tiers=[FeeTier(2), FeeTier(1)]),
+        InvalidArgumentError,
+        f"{TIERS}, not (FeeTier(volume=2), FeeTier(volume=1)) (tuple); "
+        "sort them by volume, and write each volume once",
+    ),
+    (
+        mistaken(FeeSchedule, tier_by="AMOUNT"),
+        InvalidArgumentError,
+        "tier_by must be a member of FeeVolume, not 'AMOUNT' (str)",
+    ),
+    (
+        mistaken(FeeSchedule, round_to=0),
+        InvalidArgumentError,
+        "round_to must be an int >= 1, not 0 (int)",
+    ),
+    (
+        mistaken(FeeTier, volume=np.int64(5)),
+        InvalidArgumentError,
+        "volume must be an int >= 1, not np.int64(5) (int64); "
+        "convert with int(volume), or a whole array with .tolist()",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), ACCOUNTS)
+def test_an_account_says_what_is_allowed(
     call: Callable[[], object], kind: type[BaseException], message: str
 ) -> None:
     with pytest.raises(kind) as caught:
@@ -1155,6 +1469,6 @@ def test_this_file_contains_a_message_of_every_raise_statement_in_the_core() -> 
     statements = raise_statements()
     calls: list[Callable[[], object]] = [partial(row[0], OrderManagement(), row[2]) for row in CALLS]
     calls += [row[0] for row in ORDERS] + [row[0] for row in ARGUMENTS]
-    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE]
+    calls += [row[0] for row in OTHERS] + [row[0] for row in ENGINE] + [row[0] for row in ACCOUNTS]
     origins = {statements.get(origin) for call in calls for origin in origins_of(call)}
     assert set(statements.values()) - origins == set()

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PLOTS = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "performance"]
+PLOTS = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "performance", "simulation"]
 HINT = "run `.venv/bin/python docs/pictures.py`, look at the pictures, and commit them"
 
 

@@ -58,7 +58,7 @@ def _no_new_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def small_engine(prevention: SelfTradePrevention = SelfTradePrevention.DECREMENT) -> MatchingEngine:
-    """Return an engine with icebergs, stops, owners, and orders that expire."""
+    """Return an engine with icebergs, stops, owners, and orders that expire, which counts the open orders."""
     engine = MatchingEngine(self_trade_prevention=prevention)
     engine.submit("iceberg", "JPM", SELL, 9, 101, display=3)
     engine.submit("mine", "JPM", SELL, 6, 101, owner="me", time_in_force=TimeInForce.GTD, expires=9)
@@ -69,6 +69,7 @@ def small_engine(prevention: SelfTradePrevention = SelfTradePrevention.DECREMENT
     engine.submit("stop limit", "JPM", SELL, 2, 97, stop_price=98)
     engine.submit("other", "IBM", BUY, 1, 50)
     engine.submit("t", "JPM", BUY, 1, 101)
+    engine._books.open_usage()
     return engine
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from oms import OmsError, OrderFill, Side
+from oms import LimitError, OmsError, OrderFill, Side
 from oms.books import APPLY
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent
@@ -92,9 +92,11 @@ class OpenTransaction(NamedTuple):
 
 
 def outcome(call: Callable[[], object]) -> tuple[object, ...]:
-    """Return the result of a call, or the type of its error."""
+    """Return the result of a call, or the type of its error, with the arguments of a LimitError."""
     try:
         return ("returned", call())
+    except LimitError as error:
+        return ("raised", type(error), error.args)
     except OmsError as error:
         return ("raised", type(error))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from linecache import getline
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,14 @@ LEDGER_FILES = (
     "subscribers.py",
     "transaction.py",
 )
-ENGINE_FILES = ("crossing.py", "engine_books.py", "engine_events.py", "matching.py", "register.py")
+ENGINE_FILES = (
+    "crossing.py",
+    "engine_books.py",
+    "engine_events.py",
+    "matching.py",
+    "plain_changes.py",
+    "register.py",
+)
 TAKES_LOCK = re.compile(r" *with \w+\._?lock:").match
 INTERRUPTED_FILES = {
     str(Path(oms.__file__).parent / name) for name in (*BOOK_FILES, *LEDGER_FILES, *ENGINE_FILES)
@@ -41,6 +48,7 @@ def interrupted_at_line(
     call: Callable[[], object],
     error: type[BaseException] = Interrupt,
     *expected: type[BaseException],
+    files: Set[str] = INTERRUPTED_FILES,
 ) -> bool:
     """Make a call, and raise `error` at its n-th line inside these files, where n is `line`.
 
@@ -52,7 +60,7 @@ def interrupted_at_line(
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
-        if frame.f_code.co_filename not in INTERRUPTED_FILES:
+        if frame.f_code.co_filename not in files:
             return None
         if event == "line" and not TAKES_LOCK(getline(frame.f_code.co_filename, frame.f_lineno)):
             lines += 1

@@ -1,0 +1,178 @@
+"""The limits and kill switches that are set on a matching engine, and the check of an incoming order.
+
+A scope is an owner or None for all owners, and a symbol or None for all symbols. All limits apply whose scope
+contains the order. So limits for one owner never lift the limits for all owners. Each scope counts its rate
+for each owner and symbol separately.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple, TypeAlias
+
+from oms.engine_books import EngineBooks
+from oms.engine_state import Entry
+from oms.errors import (
+    AmountLimitError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
+    PriceCollarError,
+    RateLimitError,
+)
+from oms.limits import CollarReference, Limits
+from oms.models import Side
+from oms.preview import Preview, preview
+from oms.submission import PostOnly, Submission
+
+__all__ = ["LimitRules", "Rule", "Scope"]
+
+Scope: TypeAlias = tuple[str | None, str | None]
+"""An owner or None for all owners, and a symbol or None for all symbols."""
+
+
+class Rule(NamedTuple):
+    """Limits, and the times (ns) of the latest submissions of each owner in each symbol."""
+
+    limits: Limits
+    times: dict[Scope, deque[int]]
+
+
+class LimitRules(NamedTuple):
+    """The limits and the kill switches of an engine. Setting one returns new LimitRules."""
+
+    rules: Mapping[Scope, Rule] = {}
+    kills: frozenset[Scope] = frozenset()
+
+    def with_limits(self, scope: Scope, limits: Limits | None) -> LimitRules:
+        """Return rules with other limits for a scope. Its rate is counted anew. O(m) for m scopes."""
+        rules = {other: rule for other, rule in self.rules.items() if other != scope}
+        if limits is not None:
+            rules[scope] = Rule(limits, {})
+        return self._replace(rules=rules)
+
+    def copy(self) -> LimitRules:
+        """Return the same rules, which count their rates anew. O(m) for m scopes."""
+        return self._replace(rules={scope: Rule(rule.limits, {}) for scope, rule in self.rules.items()})
+
+    def of(self, order: Submission) -> list[Rule]:
+        """Return the rules that apply to an order, those for all owners and symbols first. O(1)."""
+        return [self.rules[scope] for scope in _scopes(order) if scope in self.rules]
+
+    def limits_rate(self, order: Submission) -> bool:
+        """Return True if the rate of an order's owner and symbol is limited. O(1)."""
+        return any(rule.limits.interval is not None for rule in self.of(order))
+
+    def check(self, order: Submission, books: EngineBooks, replaced: Entry | None) -> None:
+        """Raise a LimitError if a limit or a kill switch rejects an order. Rates are not checked.
+
+        `replaced` is the entry of the open order that the order replaces. O(1), or O(k) for limits that
+        depend on the k orders that the order would fill or cancel.
+        """
+        if any(scope in self.kills for scope in _scopes(order)):
+            raise KillSwitchError(order.owner, order.symbol, 0, order.amount)
+        incoming = _Incoming(order, books, replaced)
+        for rule in self.of(order):
+            incoming.check(rule.limits)
+
+    def count_submission(self, order: Submission, now: int) -> None:
+        """Count a submission at the time `now` (ns). O(1).
+
+        Raises RateLimitError, and counts nothing, if the order comes too early.
+        """
+        owner, symbol = order.owner, order.symbol
+        all_times: list[deque[int]] = []
+        for limits, times in self.of(order):
+            if limits.max_submissions is None or limits.interval is None:
+                continue
+            latest = times.setdefault((owner, symbol), deque(maxlen=limits.max_submissions))
+            if len(latest) == limits.max_submissions and now < latest[0] + limits.interval:
+                retry_at = latest[0] + limits.interval
+                raise RateLimitError(owner, symbol, len(latest), len(latest) + 1, retry_at)
+            all_times.append(latest)
+        for latest in all_times:
+            latest.append(now)
+
+
+class _Incoming:
+    """An incoming order, with the values that limits are compared with. Each is computed when needed."""
+
+    def __init__(self, order: Submission, books: EngineBooks, replaced: Entry | None) -> None:
+        self._order = order
+        self._books = books
+        self._replaced = replaced
+        self._waits = books.must_wait(order)
+
+    def check(self, limits: Limits) -> None:
+        """Raise a LimitError if one of the limits rejects the order."""
+        self._require(AmountLimitError, limits.max_amount, self._order.amount)
+        if limits.max_notional is not None:
+            self._require(NotionalLimitError, limits.max_notional, self._order.amount * self._highest_price())
+        self._check_collar(limits)
+        if limits.max_open_orders is not None or limits.max_open_amount is not None:
+            orders, amount = self._open_afterwards()
+            self._require(OpenOrdersLimitError, limits.max_open_orders, orders)
+            self._require(OpenAmountLimitError, limits.max_open_amount, amount)
+
+    def _require(self, error: type[LimitError], limit: int | None, value: int) -> None:
+        if limit is not None and value > limit:
+            raise error(self._order.owner, self._order.symbol, limit, value)
+
+    def _check_collar(self, limits: Limits) -> None:
+        sign, best, last = self._order.side.sign, self._best_price, self._books.last_prices
+        prices = [best, None if self._waits else last.get(self._order.symbol)]
+        if limits.collar_reference is CollarReference.LAST_PRICE:
+            prices.reverse()
+        reference, price = prices[0] or prices[1], self._worst_price
+        bound = None if reference is None else limits.worst_price(reference, sign)
+        if bound is not None and price is not None and sign * (price - bound) > 0:
+            raise PriceCollarError(self._order.owner, self._order.symbol, bound, price)
+
+    @cached_property
+    def _preview(self) -> Preview:
+        return preview(self._books, self._order)
+
+    @cached_property
+    def _best_price(self) -> int | None:
+        """The best price of the other side. For an order that waits, it is the stop price."""
+        order = self._order
+        if self._waits:
+            return order.stop_price
+        book = self._books.by_name.get((order.symbol, order.side))
+        return None if book is None else book.best_price()
+
+    @cached_property
+    def _worst_price(self) -> int | None:
+        """The price of the order. For a market order, it is the worst price that the order could reach."""
+        if self._order.price is not None:
+            return self._order.price
+        return self._order.stop_price if self._waits else self._preview.worst_price
+
+    def _highest_price(self) -> int:
+        """Return the highest price at which the order could trade, or 0 if it could not trade."""
+        order, worst, best = self._order, self._worst_price or 0, self._best_price or 0
+        if order.side is Side.BUY:
+            return worst
+        if best and order.post_only is PostOnly.SLIDE:
+            best -= order.side.sign  # where the order rests if it would trade at the best price
+        return max(worst, best)
+
+    def _open_afterwards(self) -> tuple[int, int]:
+        """Return how many orders and lots the owner would have open in the symbol, or 0 if nothing rests."""
+        _, resting, own_orders, own_amount = self._preview
+        if not resting:
+            return 0, 0
+        orders, amount = self._books.open_usage().of(self._order)
+        if self._replaced is not None:
+            orders, amount = orders - 1, amount - self._books.open_amount(self._replaced)
+        return orders + 1 - own_orders, amount + resting - own_amount
+
+
+def _scopes(order: Submission) -> dict[Scope, None]:
+    """Return the scopes that contain an order, each once."""
+    return dict.fromkeys(product((None, order.owner), (None, order.symbol)))
