@@ -133,5 +133,6 @@ class EngineChanges:
         execution = change.subject.execution
         if change.replayed or not execution.fills:
             return change
-        is_own = isinstance(event, EngineEvent) and event.sequence == change.sequence
-        return change._replace(subject=Executed(execution, dict(event.owners) if is_own else {}))
+        assert isinstance(event, EngineEvent)
+        owners = dict(event.owners) if event.sequence == change.sequence else {}
+        return change._replace(subject=Executed(execution, owners))
