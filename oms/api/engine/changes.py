@@ -133,6 +133,6 @@ class EngineChanges:
         execution = change.subject.execution
         if change.replayed or not execution.fills:
             return change
-        is_latest = isinstance(event, EngineEvent) and event.sequence == change.sequence
-        owners = event.owners if isinstance(event, EngineEvent) and is_latest else ()
-        return change._replace(subject=Executed(execution, dict(owners)))
+        assert isinstance(event, EngineEvent)
+        owners = dict(event.owners) if event.sequence == change.sequence else {}
+        return change._replace(subject=Executed(execution, owners))
