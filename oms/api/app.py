@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 
 from oms.api.auth import COOKIE, Guard, Sessions
 from oms.api.engine.changes import EngineChanges
-from oms.api.engine.past import EnginePast, RecentTrades
+from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions, count_orders
 from oms.api.first_responses import FirstResponses, restore
@@ -72,21 +72,29 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
 
 
-def _next_trade_id(engine: MatchingEngine) -> int:
-    return engine._books.next_trade_id
-
-
 def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
-    responses, tape, recent = FirstResponses(), EngineTape(), RecentTrades(settings.recent_changes)
+    responses, tape = FirstResponses(), EngineTape()
+    archive = _restored_engine(engine, responses, tape, settings)
     count = partial(count_orders, engine)
-    with engine.locked():
-        restore(engine, responses, tape, recent)
-        recent.continue_at(engine.last_sequence + 1, _next_trade_id(engine))
     Submissions(engine, EngineChanges(engine, responses)).add_to(router)
     Questions(engine, count).add_to(router)
-    EnginePast(recent).add_to(router)
+    EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+
+
+def _restored_engine(
+    engine: MatchingEngine, responses: FirstResponses, tape: EngineTape, settings: Settings
+) -> EngineArchive:
+    """Restore the responses and the tape. Return the source of past events and trades."""
+    if isinstance(engine.journal, Archive):
+        restore(engine, responses, tape)
+        return JournalArchive(engine.journal)
+    recent = RecentTrades(settings.recent_changes)
+    with engine.locked():
+        restore(engine, responses, tape, recent)
+        recent.continue_at(engine.last_sequence + 1, engine._books.next_trade_id)
+    return recent
 
 
 def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settings: Settings) -> Archive:
@@ -197,15 +205,15 @@ def _rejecting(
         assert isinstance(error, HTTPException)
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         hint = other_routes.get((request.method, path))
-        if hint is not None:
-            return problem_response(ProblemError("not_found", f"there is no {request.method} {path}: {hint}"))
         match error.status_code:
             case 404:
-                detail = f"there is no path {request.scope['path'][:100]!r}; GET /docs lists all paths"
+                remedy = hint or "GET /docs lists all paths"
+                detail = f"there is no path {request.scope['path'][:100]!r}; {remedy}"
                 return problem_response(ProblemError("not_found", detail))
             case 405:
                 allowed = ", ".join(sorted(_methods(router, request)))
-                detail = f"the method must be one of {allowed}, not {request.method}"
+                remedy = f"; {hint}" if hint else ""
+                detail = f"the method must be one of {allowed}, not {request.method}{remedy}"
                 return problem_response(
                     ProblemError("method_not_allowed", detail, headers={"Allow": allowed})
                 )

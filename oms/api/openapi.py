@@ -181,6 +181,7 @@ INSTRUMENTS = Description(
 )
 
 _NOT_YOURS: Final = ("forbidden",)
+_LIMITS: Final = ("limit_exceeded", "rate_limited", "kill_switch")
 _SUBMISSION: Final = {
     "order_id": "bid-1",
     **_JPM,
@@ -223,9 +224,11 @@ _MARKET_TRADE: Final = {
 }
 _EVENT: Final = {"sequence": 2, "time": _TIME}
 SUBMITTED = Description(
-    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("duplicate_order", *_NOT_YOURS, *_BODY, *_CHANGE), 201
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("duplicate_order", *_LIMITS, *_NOT_YOURS, *_BODY, *_CHANGE), 201
 )
-REPLACED = Description(ExecutedOrder, {**_EVENT, **_EXECUTION}, ("order_not_found", *_BODY, *_CHANGE))
+REPLACED = Description(
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("order_not_found", *_LIMITS, *_BODY, *_CHANGE)
+)
 REDUCED_ORDER = Description(ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_BODY, *_CHANGE))
 CANCELED_ORDER = Description(
     ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_UNREADABLE, *_CHANGE)
@@ -233,7 +236,7 @@ CANCELED_ORDER = Description(
 CANCELED_ORDERS = Description(CanceledOrders, {**_EVENT, "orders": [_OPEN]}, (*_NOT_YOURS, *_BODY, *_CHANGE))
 OPEN_ORDER = Description(OpenOrderResponse, _OPEN, ("order_not_found",))
 PAGE_OF_OPEN_ORDERS = Description(
-    OpenOrdersPage, {"sequence": 2, "total": 1, "orders": [_OPEN], "next": None}, _NOT_YOURS
+    OpenOrdersPage, {"sequence": 2, "total": 2, "orders": [_OPEN], "next": 4}, _NOT_YOURS
 )
 QUEUE_AHEAD = Description(
     QueueAheadResponse,
@@ -242,12 +245,12 @@ QUEUE_AHEAD = Description(
 )
 LAST_PRICE = Description(LastPriceResponse, {"symbol": "JPM", "price": 101})
 PAGE_OF_ENGINE_TRADES = Description(
-    EngineTradesPage, {"first": 1, "trades": [{**_EVENT, **_MARKET_TRADE}], "next": None}, _PAST
+    EngineTradesPage, {"first": 1, "trades": [{**_EVENT, **_MARKET_TRADE}], "next": 1}, _PAST
 )
 PAGE_OF_ENGINE_EVENTS = Description(
     EngineEventsPage,
     {
-        "first": 2,
+        "first": 1,
         "events": [
             {
                 "type": "OrderSubmitted",
@@ -271,7 +274,7 @@ PAGE_OF_ENGINE_EVENTS = Description(
                 ],
             }
         ],
-        "next": None,
+        "next": 2,
     },
     _PAST,
 )

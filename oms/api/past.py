@@ -15,7 +15,7 @@ from oms.api.stream import message_of, trade_json
 from oms.errors import JournalError
 from oms.journal import Archive
 
-__all__ = ["Past", "check_available"]
+__all__ = ["Past", "check_available", "not_readable"]
 
 
 class Past:
@@ -37,7 +37,7 @@ class Past:
         try:
             page = self._archive.page_of_events(query.after, query.limit)
         except JournalError as error:
-            raise _not_readable(error) from None
+            raise not_readable(error) from None
         check_available(page.first, query.after, "event", "open a stream, whose snapshot contains all orders")
         messages = [message_of(event, event.sequence - 1) for event in page.events]
         following = page.events[-1].sequence if page.more else None
@@ -48,7 +48,7 @@ class Past:
         try:
             page = self._archive.page_of_trades(query.after, query.limit)
         except JournalError as error:
-            raise _not_readable(error) from None
+            raise not_readable(error) from None
         check_available(
             page.first, query.after, "trade", "leave out after to begin with the first available trade"
         )
@@ -70,6 +70,7 @@ def check_available(available: int, after: int | None, name: str, remedy: str) -
         raise ProblemError("no_longer_available", detail, {"first": available})
 
 
-def _not_readable(error: JournalError) -> ProblemError:
+def not_readable(error: JournalError) -> ProblemError:
+    """Return the error for a journal that cannot be read."""
     reason = without_folders(error.problem)
     return ProblemError("not_ready", reason, {"reason": reason})

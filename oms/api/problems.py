@@ -20,10 +20,13 @@ from oms.errors import (
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
     OmsError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    RateLimitError,
 )
 
 __all__ = [
@@ -143,6 +146,17 @@ def _about_order(code: str) -> Callable[[Any], ProblemError]:
     return translate
 
 
+def _about_limit(code: str, *names: str) -> Callable[[Any], ProblemError]:
+    translate = _with_fields(code, "owner", "symbol", "limit", "value", *names)
+
+    def with_class(error: LimitError) -> ProblemError:
+        problem = translate(error)
+        problem.fields["error"] = type(error).__name__
+        return problem
+
+    return with_class
+
+
 _TRANSLATIONS: dict[type[OmsError], Callable[[Any], ProblemError]] = {
     InvalidArgumentError: lambda error: invalid_field(error.field, error.value, error.allowed),
     DuplicateOrderError: _about_order("duplicate_order"),
@@ -151,6 +165,9 @@ _TRANSLATIONS: dict[type[OmsError], Callable[[Any], ProblemError]] = {
         "insufficient_liquidity", "symbol", "side", "requested", "available", "unit"
     ),
     PriceBoundError: _with_fields("price_bound", "field", "bound", "total_price"),
+    RateLimitError: _about_limit("rate_limited", "retry_at"),
+    KillSwitchError: _about_limit("kill_switch"),
+    LimitError: _about_limit("limit_exceeded"),
     JournalError: _from_journal,
     OpenTransactionError: _from_open_transaction,
 }

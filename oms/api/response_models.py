@@ -287,6 +287,8 @@ class EventsPage(BaseModel):
 
 # ---------------------------------------------------------------------- models of a MatchingEngine
 
+# Fields that can be null have a default, because FastAPI removes nulls from the examples in the document.
+
 
 class OpenOrderDecimals(BaseModel):
     """The decimal values of an open order."""
@@ -315,20 +317,22 @@ class _OpenOrder(BaseModel):
     symbol: str
     side: Side
     amount: Integer
-    price: Integer | None
+    price: Integer | None = None
     time_in_force: TimeInForce
-    post_only: PostOnly | None
-    owner: str | None
-    display: Integer | None
-    stop_price: Integer | None
-    expires: Integer | None
+    post_only: PostOnly | None = None
+    owner: str | None = None
+    display: Integer | None = None
+    stop_price: Integer | None = None
+    expires: Integer | None = None
     status: Literal["OPEN", "PARTIALLY_FILLED", "WAITING"] = Field(
         description="WAITING orders wait for their stop price."
     )
     filled: Integer
     remaining: Integer
     displayed: Integer = Field(description="The part of the remaining amount that is visible in the book.")
-    resting_price: Integer | None = Field(description="The price in the book, or null while WAITING.")
+    resting_price: Integer | None = Field(
+        default=None, description="The price in the book, or null while WAITING."
+    )
 
 
 class OpenOrderResponse(_OpenOrder):
@@ -369,7 +373,7 @@ class ExecutionFill(BaseModel):
     """A fill of an execution. The id of a resting order is null if the order has another owner."""
 
     model_config = _STRICT
-    order_id: EngineOrderId | None
+    order_id: EngineOrderId | None = None
     amount: Integer
     price: Integer
 
@@ -387,7 +391,7 @@ class ExecutionResponse(BaseModel):
     fills: list[ExecutionFill]
     resting: Integer
     canceled: Integer
-    reason: CancelReason | None
+    reason: CancelReason | None = None
 
 
 class ExecutedOrder(ExecutionResponse):
@@ -412,8 +416,8 @@ class MarketTradeFill(BaseModel):
     """A fill of a trade. The id and the owner of an order are null unless it is yours."""
 
     model_config = _STRICT
-    maker: EngineOrderId | None
-    maker_owner: str | None
+    maker: EngineOrderId | None = None
+    maker_owner: str | None = None
     amount: Integer
     price: Integer
 
@@ -427,8 +431,8 @@ class MarketTradeResponse(BaseModel):
     side: Side
     amount: Integer
     total_price: Integer
-    taker: EngineOrderId | None
-    taker_owner: str | None
+    taker: EngineOrderId | None = None
+    taker_owner: str | None = None
     fills: list[MarketTradeFill]
 
 
@@ -463,7 +467,7 @@ class OrderFillResponse(BaseModel):
 
     model_config = _STRICT
     order_id: EngineOrderId
-    owner: str | None
+    owner: str | None = None
     symbol: str
     side: Side
     amount: Integer
@@ -668,15 +672,21 @@ class Problem(BaseModel):
     code: Literal[tuple(PROBLEMS)]  # type: ignore[valid-type]  # only the contract lists the codes
     detail: str
     field: str = Field(default="", description="invalid_order, price_bound: the field or parameter.")
-    value: Any = Field(default=None, description="invalid_order: the value, unless it is long.")
+    value: Any = Field(
+        default=None, description="invalid_order, limits: the value. A long value is left out."
+    )
     allowed: str = Field(default="", description="invalid_order: the allowed values.")
     order_id: EngineOrderId = Field(default=0, description="duplicate_order, order_not_found.")
-    symbol: str = Field(default="", description="insufficient_liquidity.")
+    symbol: str = Field(default="", description="insufficient_liquidity, limits.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")
     requested: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     available: Integer = Field(default=0, description="insufficient_liquidity, in lots or money (see unit).")
     unit: Literal["amount", "money"] = Field(default="amount", description="insufficient_liquidity.")
     bound: Integer = Field(default=0, description="price_bound.")
+    error: str = Field(default="", description="limit_exceeded, rate_limited, kill_switch: the exception.")
+    owner: str | None = Field(default=None, description="limit_exceeded, rate_limited, kill_switch.")
+    limit: Integer = Field(default=0, description="limit_exceeded, rate_limited, kill_switch.")
+    retry_at: Integer = Field(default=0, description="rate_limited: a time in nanoseconds since 1970.")
     total_price: Integer = Field(default=0, description="price_bound.")
     first: Integer = Field(default=0, description="no_longer_available: the first available number or id.")
     place: str = Field(default="", description="journal_failed: the file.")

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Generator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import Annotated
 
 import typer
 
-from oms import Instrument, InvalidArgumentError, OrderManagement, Side, extras, journal
+from oms import Instrument, InvalidArgumentError, MatchingEngine, OrderManagement, Side, extras, journal
 from oms.cli.exit_codes import ExitCode
 from oms.cli.instruments import read_instruments
 from oms.clock import Clock
+from oms.submission import SelfTradePrevention
 
 __all__ = ["serve"]
 
 _DEFAULT_FILE = Path("oms.db")
+_DEFAULT_ENGINE_FILE = Path("venue.db")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
 
 Host = Annotated[
@@ -36,6 +39,21 @@ Demo = Annotated[bool, typer.Option("--demo", help="Start with two example order
 JournalFile = Annotated[
     Path | None,
     typer.Option("--journal", metavar="FILE", show_default=str(_DEFAULT_FILE), help="The journal file."),
+]
+Engine = Annotated[
+    bool,
+    typer.Option(
+        "--engine",
+        help="Serve a matching engine, in which incoming orders trade. Its default journal is venue.db.",
+    ),
+]
+Prevention = Annotated[
+    SelfTradePrevention | None,
+    typer.Option(
+        "--self-trade-prevention",
+        help="With --engine: what happens when two orders of the same owner would trade with each other.",
+        show_default=SelfTradePrevention.NONE.value,
+    ),
 ]
 NoJournal = Annotated[
     bool,
@@ -71,6 +89,17 @@ KeyFile = Annotated[
         dir_okay=False,
     ),
 ]
+OwnerKeysFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--owner-keys",
+        metavar="FILE",
+        help="With --engine: a file with a line for each owner, such as 'KEY NAME'. With this API key, a"
+        " request can only see and change the orders of this owner.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 AllowedHosts = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,6 +127,8 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8080,
     *,
+    engine: Engine = False,
+    self_trade_prevention: Prevention = None,
     demo: Demo = False,
     journal_file: JournalFile = None,
     no_journal: NoJournal = False,
@@ -105,6 +136,7 @@ def serve(
     instrument: InstrumentTexts = None,
     instruments: InstrumentsFile = None,
     api_key_file: KeyFile = None,
+    owner_keys: OwnerKeysFile = None,
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
     root_path: RootPath = "",
@@ -124,23 +156,33 @@ def serve(
         raise typer.Exit(ExitCode.WRONG_USE) from None
     server.check_workers(workers)
     root_path = _checked_root_path(root_path)
+    _check_engine_options(
+        engine, **{"--self-trade-prevention": self_trade_prevention, "--owner-keys": owner_keys}
+    )
     settings = Settings(
         api_key=_api_key(api_key_file),
+        owner_keys=_owner_keys(owner_keys),
         checks_host=True,
         hosts=("localhost", host.lower(), *(name.lower() for name in allowed_host or ())),
         cors_origins=tuple(cors_origin or ()),
     )
-    if settings.api_key is None and not server.is_loopback(host):
+    if not settings.keys and not server.is_loopback(host):
         raise typer.BadParameter(
             f"--host {host} can be reached from other machines, so an API key is required; pass"
             " --api-key-file FILE, or listen on 127.0.0.1"
         )
-    file = _journal_file(journal_file, demo=demo, no_journal=no_journal)
+    file = _journal_file(journal_file, engine=engine, demo=demo, no_journal=no_journal)
     declared = read_instruments(instrument or (), instruments)
     clock = None if no_clock else time_ns
-    with server.listen(host, port) as listening, closing(_open_books(file, declared, clock, demo=demo)) as om:
+    policy = self_trade_prevention or SelfTradePrevention.NONE
+    open_books = partial(_open_engine, policy) if engine else _open_books
+    with server.listen(host, port) as listening, closing(open_books(file, declared, clock, demo=demo)) as om:
         app = create_app(om, settings)
-        _announce(host, listening.getsockname()[1], file, needs_key=settings.api_key is not None)
+        _announce(host, listening.getsockname()[1], file, needs_key=len(settings.keys) > 0)
+        if engine:
+            print(f"matching engine, self-trade prevention: {policy.value}", flush=True)
+        if settings.owner_keys:
+            print(f"owners: {len(set(settings.owner_keys.values()))}", flush=True)
         if om.instruments:
             print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path:
@@ -171,10 +213,63 @@ def _api_key(file: Path | None) -> str | None:
     return os.environ.get("OMS_API_KEY")
 
 
-def _journal_file(file: Path | None, *, demo: bool, no_journal: bool) -> Path | None:
+def _check_engine_options(engine: bool, **options: object) -> None:
+    for option, value in options.items():
+        if value is not None and not engine:
+            raise typer.BadParameter(f"{option} needs --engine; pass both, or leave out {option}")
+
+
+def _owner_keys(file: Path | None) -> dict[str, str]:
+    """Return the owner of each API key in a file. Raise BadParameter for an invalid line."""
+    owners: dict[str, str] = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines() if file else (), 1):
+        key, _, owner = line.strip().partition(" ")
+        if key and (not owner.strip() or key in owners):  # the message must not show the key
+            problem = "repeats an API key" if key in owners else "has no owner"
+            raise typer.BadParameter(
+                f"--owner-keys {file}: line {number} {problem}; write an API key, a space, and an owner"
+            )
+        if key:
+            owners[key] = owner.strip()
+    return owners
+
+
+def _journal_file(file: Path | None, *, engine: bool, demo: bool, no_journal: bool) -> Path | None:
     if file is not None and (demo or no_journal):
         raise typer.BadParameter("--journal cannot be combined with --no-journal or --demo; pass one of them")
-    return None if demo or no_journal else file or _DEFAULT_FILE
+    return None if demo or no_journal else file or (_DEFAULT_ENGINE_FILE if engine else _DEFAULT_FILE)
+
+
+def _open_engine(
+    policy: SelfTradePrevention,
+    file: Path | None,
+    instruments: Mapping[str, Instrument],
+    clock: Clock | None,
+    *,
+    demo: bool,
+) -> MatchingEngine:
+    if file is None:
+        engine = MatchingEngine(self_trade_prevention=policy, instruments=instruments, clock=clock)
+    else:
+        with _naming_instruments(file):
+            engine = journal.open_engine(
+                file, self_trade_prevention=policy, instruments=instruments, clock=clock
+            )
+    if demo:
+        engine.submit("ask-1", "JPM", Side.SELL, 20, 101)
+        engine.submit("bid-1", "JPM", Side.BUY, 10, 99)
+    return engine
+
+
+@contextmanager
+def _naming_instruments(file: Path) -> Generator[None]:
+    """Raise BadParameter if an instrument contradicts the journal."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        if error.field != "instrument":
+            raise
+        raise typer.BadParameter(f"--instrument does not match the journal {file}: {error}") from None
 
 
 def _open_books(
@@ -183,12 +278,8 @@ def _open_books(
     if file is None:
         om = OrderManagement(instruments=instruments, clock=clock)
     else:
-        try:
+        with _naming_instruments(file):
             om = journal.open(file, instruments=instruments, clock=clock)
-        except InvalidArgumentError as error:
-            if error.field != "instrument":
-                raise
-            raise typer.BadParameter(f"--instrument does not match the journal {file}: {error}") from None
     if demo:
         om.add_order(1, "JPM", Side.BUY, 20, 20)
         om.add_order(4, "JPM", Side.BUY, 10, 21)

@@ -1,4 +1,6 @@
-"""HTTP clients for the service, with the same methods as OrderManagement (requires the `client` extra).
+"""HTTP clients for the service, with the methods of OrderManagement or MatchingEngine.
+
+They require the `client` extra.
 
 >>> from oms import OrderManagement, Side
 >>> from oms.api import create_app
@@ -14,6 +16,7 @@ from oms import extras
 
 try:
     from oms.client.clients import AsyncClient, Client
+    from oms.client.engine_clients import AsyncEngineClient, EngineClient
     from oms.client.errors import (
         ApiError,
         RequestRejectedError,
@@ -29,7 +32,9 @@ except ModuleNotFoundError as error:
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "AsyncEngineClient",
     "Client",
+    "EngineClient",
     "InProcess",
     "RequestRejectedError",
     "ServiceUnavailableError",

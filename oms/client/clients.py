@@ -18,23 +18,26 @@ from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.instrument import Instrument
 from oms.models import Order
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "AsyncConnection", "Client", "Connection", "async_method", "method_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 # Each operation is written once, as a function in operations.py that returns an exchange. An exchange is a
-# generator that yields requests and receives responses. `_method` and `_async_method` turn that function into
-# a client method that type checkers understand. At run time, `_describe` corrects the return type, so that
-# `help()`, `inspect.signature`, `typing.get_type_hints`, and the API reference show the type of the result
-# instead of the exchange.
+# generator that yields requests and receives responses. `method_of` and `async_method` turn that function
+# into a client method that type checkers understand. At run time, `_describe` corrects the return type, so
+# that `help()`, `inspect.signature`, `typing.get_type_hints`, and the API reference show the type of the
+# result instead of the exchange.
 
 
 def _describe(
-    method: Method, operation: Callable[..., object], owner: str, name: str | None = None
+    method: Method, operation: Callable[..., object], owner: tuple[str, str], name: str | None = None
 ) -> Method:
-    """Copy an operation's name, docstring, and signature to a method, and return the method."""
+    """Copy an operation's name, docstring, and signature to a method, and return the method.
+
+    `owner` contains the module and the name of the class of the method.
+    """
     hints = get_type_hints(operation)
     *_, hints["return"] = get_args(hints["return"])  # Generator[Request, Response, result]
     signature = inspect.signature(operation)
@@ -48,61 +51,38 @@ def _describe(
     method.__annotations__ = hints
     method.__doc__ = operation.__doc__
     method.__name__ = name or operation.__name__
-    method.__qualname__ = f"{owner}.{method.__name__}"
+    method.__module__, class_name = owner
+    method.__qualname__ = f"{class_name}.{method.__name__}"
     return method
 
 
-def _method(
-    operation: Callable[P, Exchange[T]], name: str | None = None
-) -> Callable[Concatenate[Client, P], T]:
-    def method(self: Client, /, *args: P.args, **options: P.kwargs) -> T:
+_CLIENT, _ASYNC_CLIENT = (__name__, "Client"), (__name__, "AsyncClient")
+
+
+def method_of(
+    operation: Callable[P, Exchange[T]], name: str | None = None, owner: tuple[str, str] = _CLIENT
+) -> Callable[Concatenate[Connection, P], T]:
+    """Return the method of a client that runs an operation. See `_describe` for `owner`."""
+
+    def method(self: Connection, /, *args: P.args, **options: P.kwargs) -> T:
         return self._run(operation(*args, **options))
 
-    return _describe(method, operation, "Client", name)
+    return _describe(method, operation, owner, name)
 
 
-def _async_method(
-    operation: Callable[P, Exchange[T]],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    async def method(self: AsyncClient, /, *args: P.args, **options: P.kwargs) -> T:
+def async_method(
+    operation: Callable[P, Exchange[T]], owner: tuple[str, str] = _ASYNC_CLIENT
+) -> Callable[Concatenate[AsyncConnection, P], Coroutine[Any, Any, T]]:
+    """Return the coroutine method of a client that runs an operation."""
+
+    async def method(self: AsyncConnection, /, *args: P.args, **options: P.kwargs) -> T:
         return await self._run(operation(*args, **options))
 
-    return _describe(method, operation, "AsyncClient")
+    return _describe(method, operation, owner)
 
 
-class Client:
-    """A client for an OrderManagement in another process, with the same methods, results, and errors.
-
-    `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
-    the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
-    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
-    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
-    retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
-
-    A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
-    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
-    proxy settings from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects directly to
-    localhost and loopback addresses.
-
-    The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
-    InvalidOrderError if an integer has more than 100 digits. Clients are thread-safe. Pass `transport` to
-    replace the network layer, and `sleep` to replace the `time.sleep` call between attempts.
-
-    >>> from oms import OrderManagement, Side
-    >>> from oms.api import create_app
-    >>> from oms.client import Client, InProcess
-    >>> service = InProcess(create_app(OrderManagement()))
-    >>> with Client("http://localhost", transport=service) as om:  # or Client("http://localhost:8080")
-    ...     om.add_order(1, "JPM", Side.BUY, 20, 20)
-    ...     om.add_order(4, "JPM", Side.BUY, 10, 21)
-    ...     om.calculate_price("JPM", Side.BUY, 22)
-    ...     om.place_trade("JPM", Side.BUY, 22).fills
-    ...     1 in om, len(om), om.get_order(4).amount
-    442
-    (OrderFill(order_id=1, amount=20, price=20), OrderFill(order_id=4, amount=2, price=21))
-    (False, 1, 8)
-
-    """
+class Connection:
+    """The connection of a client: it sends requests, retries them, and can be closed."""
 
     def __init__(
         self,
@@ -119,41 +99,6 @@ class Client:
         self._sleep = sleep
         transport = transport or DeadlineTransport(self._endpoint.proxy)
         self._http = httpx.Client(transport=transport, **self._endpoint.options())
-
-    add_order = _method(operations.add_order)
-    remove_order = _method(operations.remove_order)
-    amend_order = _method(operations.amend_order)
-    place_trade = _method(operations.place_trade)
-    calculate_price = _method(operations.calculate_price)
-    calculate_prices = _method(operations.calculate_prices)
-    quote = _method(operations.quote)
-    price_curve = _method(operations.price_curve)
-    calculate_amount = _method(operations.calculate_amount)
-    available_amount = _method(operations.available_amount)
-    amount_within = _method(operations.amount_within)
-    instrument = _method(operations.instrument)
-    get_order = _method(operations.get_order)
-    orders = _method(operations.orders)
-    symbols = _method(operations.symbols)
-    best_price = _method(operations.best_price)
-    depth = _method(operations.depth)
-    state_hash = _method(operations.state_hash)
-    events = _method(operations.events)
-    trades = _method(operations.trades)
-    __contains__ = _method(operations.contains, "__contains__")
-    __len__ = _method(operations.count, "__len__")
-
-    @property
-    def instruments(self) -> Mapping[str, Instrument]:
-        """The instruments that were set, by symbol, as a read-only snapshot sorted by symbol.
-
-        Each access sends a request.
-        """
-        return self._run(operations.instruments())
-
-    def __iter__(self) -> Iterator[Order]:
-        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
-        return iter(self.orders())
 
     def _run(self, exchange: Exchange[T]) -> T:
         steps = with_retries(exchange, self._endpoint.attempts)
@@ -191,29 +136,81 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._http.base_url}>"
+        return f"<{type(self).__name__} of {self._http.base_url}>"
 
 
-class AsyncClient:
-    """The asyncio version of `Client`. Its methods are coroutines.
+class Client(Connection):
+    """A client for an OrderManagement in another process, with the same methods, results, and errors.
 
-    Operators and properties cannot be awaited, so methods replace them: `await om.contains(1)` for
-    `1 in om`, `await om.count()` for `len(om)`, and `await om.instruments()` for `om.instruments`. Use
-    `async for order in om`, `async with`, and `await om.aclose()`.
+    `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
+    the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
+    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
+    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
+    retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
 
-    >>> import asyncio, httpx
+    A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
+    64 MiB), is compressed, or does not match the request. Redirects are not followed. The client uses the
+    proxy settings from the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), but connects directly to
+    localhost and loopback addresses.
+
+    The methods raise the same errors as `OrderManagement`, and ApiError if the request fails. They also raise
+    InvalidOrderError if an integer has more than 100 digits. Clients are thread-safe. Pass `transport` to
+    replace the network layer, and `sleep` to replace the `time.sleep` call between attempts.
+
     >>> from oms import OrderManagement, Side
     >>> from oms.api import create_app
-    >>> from oms.client import AsyncClient
-    >>> async def main() -> None:
-    ...     service = httpx.ASGITransport(create_app(OrderManagement()))
-    ...     async with AsyncClient("http://localhost", transport=service) as om:
-    ...         await om.add_order(1, "JPM", Side.BUY, 20, 20)
-    ...         print(await om.calculate_price("JPM", Side.BUY, 10), await om.contains(1))
-    >>> asyncio.run(main())
-    200 True
+    >>> from oms.client import Client, InProcess
+    >>> service = InProcess(create_app(OrderManagement()))
+    >>> with Client("http://localhost", transport=service) as om:  # or Client("http://localhost:8080")
+    ...     om.add_order(1, "JPM", Side.BUY, 20, 20)
+    ...     om.add_order(4, "JPM", Side.BUY, 10, 21)
+    ...     om.calculate_price("JPM", Side.BUY, 22)
+    ...     om.place_trade("JPM", Side.BUY, 22).fills
+    ...     1 in om, len(om), om.get_order(4).amount
+    442
+    (OrderFill(order_id=1, amount=20, price=20), OrderFill(order_id=4, amount=2, price=21))
+    (False, 1, 8)
 
     """
+
+    add_order = method_of(operations.add_order)
+    remove_order = method_of(operations.remove_order)
+    amend_order = method_of(operations.amend_order)
+    place_trade = method_of(operations.place_trade)
+    calculate_price = method_of(operations.calculate_price)
+    calculate_prices = method_of(operations.calculate_prices)
+    quote = method_of(operations.quote)
+    price_curve = method_of(operations.price_curve)
+    calculate_amount = method_of(operations.calculate_amount)
+    available_amount = method_of(operations.available_amount)
+    amount_within = method_of(operations.amount_within)
+    instrument = method_of(operations.instrument)
+    get_order = method_of(operations.get_order)
+    orders = method_of(operations.orders)
+    symbols = method_of(operations.symbols)
+    best_price = method_of(operations.best_price)
+    depth = method_of(operations.depth)
+    state_hash = method_of(operations.state_hash)
+    events = method_of(operations.events)
+    trades = method_of(operations.trades)
+    __contains__ = method_of(operations.contains, "__contains__")
+    __len__ = method_of(operations.count, "__len__")
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """The instruments that were set, by symbol, as a read-only snapshot sorted by symbol.
+
+        Each access sends a request.
+        """
+        return self._run(operations.instruments())
+
+    def __iter__(self) -> Iterator[Order]:
+        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
+        return iter(self.orders())
+
+
+class AsyncConnection:
+    """The connection of an asyncio client. See Connection."""
 
     def __init__(
         self,
@@ -233,35 +230,6 @@ class AsyncClient:
         verify = httpx.create_ssl_context()
         options = self._endpoint.options()
         self._http = httpx.AsyncClient(transport=transport, proxy=proxy, verify=verify, **options)
-
-    add_order = _async_method(operations.add_order)
-    remove_order = _async_method(operations.remove_order)
-    amend_order = _async_method(operations.amend_order)
-    place_trade = _async_method(operations.place_trade)
-    calculate_price = _async_method(operations.calculate_price)
-    calculate_prices = _async_method(operations.calculate_prices)
-    quote = _async_method(operations.quote)
-    price_curve = _async_method(operations.price_curve)
-    calculate_amount = _async_method(operations.calculate_amount)
-    available_amount = _async_method(operations.available_amount)
-    amount_within = _async_method(operations.amount_within)
-    instrument = _async_method(operations.instrument)
-    instruments = _async_method(operations.instruments)
-    get_order = _async_method(operations.get_order)
-    orders = _async_method(operations.orders)
-    symbols = _async_method(operations.symbols)
-    best_price = _async_method(operations.best_price)
-    depth = _async_method(operations.depth)
-    state_hash = _async_method(operations.state_hash)
-    events = _async_method(operations.events)
-    trades = _async_method(operations.trades)
-    contains = _async_method(operations.contains)
-    count = _async_method(operations.count)
-
-    async def __aiter__(self) -> AsyncIterator[Order]:
-        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
-        for order in await self.orders():
-            yield order
 
     async def _run(self, exchange: Exchange[T]) -> T:
         steps = with_retries(exchange, self._endpoint.attempts)
@@ -309,7 +277,58 @@ class AsyncClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<AsyncClient of {self._http.base_url}>"
+        return f"<{type(self).__name__} of {self._http.base_url}>"
+
+
+class AsyncClient(AsyncConnection):
+    """The asyncio version of `Client`. Its methods are coroutines.
+
+    Operators and properties cannot be awaited, so methods replace them: `await om.contains(1)` for
+    `1 in om`, `await om.count()` for `len(om)`, and `await om.instruments()` for `om.instruments`. Use
+    `async for order in om`, `async with`, and `await om.aclose()`.
+
+    >>> import asyncio, httpx
+    >>> from oms import OrderManagement, Side
+    >>> from oms.api import create_app
+    >>> from oms.client import AsyncClient
+    >>> async def main() -> None:
+    ...     service = httpx.ASGITransport(create_app(OrderManagement()))
+    ...     async with AsyncClient("http://localhost", transport=service) as om:
+    ...         await om.add_order(1, "JPM", Side.BUY, 20, 20)
+    ...         print(await om.calculate_price("JPM", Side.BUY, 10), await om.contains(1))
+    >>> asyncio.run(main())
+    200 True
+
+    """
+
+    add_order = async_method(operations.add_order)
+    remove_order = async_method(operations.remove_order)
+    amend_order = async_method(operations.amend_order)
+    place_trade = async_method(operations.place_trade)
+    calculate_price = async_method(operations.calculate_price)
+    calculate_prices = async_method(operations.calculate_prices)
+    quote = async_method(operations.quote)
+    price_curve = async_method(operations.price_curve)
+    calculate_amount = async_method(operations.calculate_amount)
+    available_amount = async_method(operations.available_amount)
+    amount_within = async_method(operations.amount_within)
+    instrument = async_method(operations.instrument)
+    instruments = async_method(operations.instruments)
+    get_order = async_method(operations.get_order)
+    orders = async_method(operations.orders)
+    symbols = async_method(operations.symbols)
+    best_price = async_method(operations.best_price)
+    depth = async_method(operations.depth)
+    state_hash = async_method(operations.state_hash)
+    events = async_method(operations.events)
+    trades = async_method(operations.trades)
+    contains = async_method(operations.contains)
+    count = async_method(operations.count)
+
+    async def __aiter__(self) -> AsyncIterator[Order]:
+        """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
+        for order in await self.orders():
+            yield order
 
 
 def _options(request: Request) -> Mapping[str, Any]:

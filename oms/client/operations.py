@@ -53,6 +53,8 @@ from oms.models import (
 )
 
 __all__ = [
+    "MAX_READS",
+    "PAGE_SIZE",
     "add_order",
     "amend_order",
     "amount_within",
@@ -73,6 +75,7 @@ __all__ = [
     "price_curve",
     "quote",
     "remove_order",
+    "send",
     "state_hash",
     "symbols",
     "trades",
@@ -81,8 +84,11 @@ __all__ = [
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 
-_PAGE_SIZE = 1_000  # orders, events, or trades
-_MAX_READS = 10
+PAGE_SIZE = 1_000
+"""The number of orders, events, or trades that a client requests at a time."""
+
+MAX_READS = 10
+"""How often a client tries to read all pages of orders."""
 
 # ---------------------------------------------------------------------- changes
 
@@ -114,7 +120,7 @@ def remove_order(order_id: int, *, idempotency_key: str | None = None) -> Exchan
     """Remove a resting order from its book, as `OrderManagement.remove_order` does."""
     check_order_id(order_id)
     request = change_request("DELETE", f"/orders/{order_id}", idempotency_key)
-    return _send(request, _check_order, order_id=order_id)
+    return send(request, _check_order, order_id=order_id)
 
 
 def amend_order(
@@ -129,7 +135,7 @@ def amend_order(
     check_amendment(amount, price)
     body = {name: value for name, value in (("amount", amount), ("price", price)) if value is not None}
     request = change_request("PATCH", f"/orders/{order_id}", idempotency_key, body)
-    return _send(request, parse_order, order_id=order_id, **body)
+    return send(request, parse_order, order_id=order_id, **body)
 
 
 def place_trade(
@@ -164,7 +170,7 @@ def place_trade(
 
     exact = {} if allow_partial else {"amount": amount}
     request = change_request("POST", "/trades", idempotency_key, body)
-    return _send(request, parse, symbol=symbol, side=side, **exact)
+    return send(request, parse, symbol=symbol, side=side, **exact)
 
 
 # ---------------------------------------------------------------------- prices
@@ -175,7 +181,7 @@ def calculate_price(symbol: str, side: Side, amount: int) -> Exchange[int]:
     check_book(symbol, side)
     check_positive("amount", amount)
     request = query_request("/price", symbol=symbol, side=side, amount=amount)
-    return _send(
+    return send(
         request, lambda fields: fields.integer("total_price"), symbol=symbol, side=side, amount=amount
     )
 
@@ -195,7 +201,7 @@ def calculate_prices(symbol: str, side: Side, amounts: Iterable[int]) -> Exchang
         fields.check_length("total_prices", len(checked))
         return total_prices
 
-    return _send(request, parse, symbol=symbol, side=side, amounts=checked)
+    return send(request, parse, symbol=symbol, side=side, amounts=checked)
 
 
 def quote(
@@ -211,14 +217,14 @@ def quote(
         return parse_quote(fields)
 
     exact = {} if allow_partial else {"amount": amount}
-    return _send(request, parse, symbol=symbol, side=side, requested=amount, **exact)
+    return send(request, parse, symbol=symbol, side=side, requested=amount, **exact)
 
 
 def price_curve(symbol: str, side: Side, levels: int | None = None) -> Exchange[dict[str, list[int]]]:
     """Return the best levels and their running totals, as `OrderManagement.price_curve` does."""
     columns = ("price", "amount", "cumulative_amount", "cumulative_price")
     request = _levels_query("/curve", symbol, side, levels)
-    return _send(
+    return send(
         request, lambda fields: {name: fields.integers(name) for name in columns}, symbol=symbol, side=side
     )
 
@@ -234,7 +240,7 @@ def calculate_amount(
     check_positive("budget", budget)
     check_limit(limit_price)
     request = query_request("/amount", symbol=symbol, side=side, budget=budget, limit_price=limit_price)
-    return _send(request, _amount, symbol=symbol, side=side, budget=budget, limit_price=limit_price)
+    return send(request, _amount, symbol=symbol, side=side, budget=budget, limit_price=limit_price)
 
 
 def available_amount(symbol: str, side: Side, *, limit_price: int | None = None) -> Exchange[int]:
@@ -245,7 +251,7 @@ def available_amount(symbol: str, side: Side, *, limit_price: int | None = None)
     check_book(symbol, side)
     check_limit(limit_price)
     request = query_request("/available", symbol=symbol, side=side, limit_price=limit_price)
-    return _send(request, _amount, symbol=symbol, side=side, limit_price=limit_price)
+    return send(request, _amount, symbol=symbol, side=side, limit_price=limit_price)
 
 
 def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[int]:
@@ -253,7 +259,7 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[in
     check_book(symbol, side)
     check_slippage(max_slippage_bps)
     request = query_request("/within", symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
-    return _send(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
+    return send(request, _amount, symbol=symbol, side=side, max_slippage_bps=max_slippage_bps)
 
 
 # ---------------------------------------------------------------------- instruments
@@ -261,7 +267,7 @@ def amount_within(symbol: str, side: Side, max_slippage_bps: int) -> Exchange[in
 
 def instruments() -> Exchange[Mapping[str, Instrument]]:
     """Return the instruments that were set, by symbol, like `OrderManagement.instruments`."""
-    return _send(query_request("/instruments"), parse_instruments)
+    return send(query_request("/instruments"), parse_instruments)
 
 
 def instrument(symbol: str) -> Exchange[Instrument]:
@@ -275,7 +281,7 @@ def instrument(symbol: str) -> Exchange[Instrument]:
         fields.check_all_equal("instruments", "symbol", symbol)
         return parse_instruments(fields).get(symbol, TICKS_AND_LOTS)
 
-    return _send(query_request("/instruments", symbol=symbol), parse)
+    return send(query_request("/instruments", symbol=symbol), parse)
 
 
 # ---------------------------------------------------------------------- resting orders
@@ -284,7 +290,7 @@ def instrument(symbol: str) -> Exchange[Instrument]:
 def get_order(order_id: int) -> Exchange[Order]:
     """Return the resting order with this id, as `OrderManagement.get_order` does."""
     check_order_id(order_id)
-    return _send(query_request(f"/orders/{order_id}"), parse_order, order_id=order_id)
+    return send(query_request(f"/orders/{order_id}"), parse_order, order_id=order_id)
 
 
 def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
@@ -297,11 +303,11 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
     check_selection(symbol, side)
 
     def exchange() -> Exchange[tuple[Order, ...]]:
-        for _ in range(_MAX_READS):
+        for _ in range(MAX_READS):
             resting = yield from _read_pages(symbol, side)
             if resting is not None:
                 return resting
-        reason = f"the books changed during each of {_MAX_READS} attempts to read all pages"
+        reason = f"the books changed during each of {MAX_READS} attempts to read all pages"
         raise UnsteadyBooksError("GET /orders", reason)
 
     return exchange()
@@ -309,19 +315,19 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
 
 def symbols() -> Exchange[tuple[str, ...]]:
     """Return the symbols that have resting orders, as `OrderManagement.symbols` does."""
-    return _send(query_request("/symbols"), lambda fields: tuple(fields.strings("symbols")))
+    return send(query_request("/symbols"), lambda fields: tuple(fields.strings("symbols")))
 
 
 def best_price(symbol: str, side: Side) -> Exchange[int | None]:
     """Return a book's best price, as `OrderManagement.best_price` does."""
     check_book(symbol, side)
     request = query_request("/best-price", symbol=symbol, side=side)
-    return _send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
+    return send(request, lambda fields: fields.integer_or_null("price"), symbol=symbol, side=side)
 
 
 def depth(symbol: str, side: Side, levels: int | None = None) -> Exchange[tuple[PriceLevel, ...]]:
     """Return the best price levels, as `OrderManagement.depth` does."""
-    return _send(_levels_query("/depth", symbol, side, levels), parse_depth, symbol=symbol, side=side)
+    return send(_levels_query("/depth", symbol, side, levels), parse_depth, symbol=symbol, side=side)
 
 
 def contains(order_id: object) -> Exchange[bool]:
@@ -337,12 +343,12 @@ def contains(order_id: object) -> Exchange[bool]:
 
 def count() -> Exchange[int]:
     """Return the number of resting orders, like `len(om)` for an OrderManagement."""
-    return _send(query_request("/count"), lambda fields: fields.integer("count"))
+    return send(query_request("/count"), lambda fields: fields.integer("count"))
 
 
 def state_hash() -> Exchange[str]:
     """Return a SHA-256 hash (hex) of the whole state, as `OrderManagement.state_hash` does."""
-    return _send(query_request("/state-hash"), lambda fields: fields.string("state_hash"))
+    return send(query_request("/state-hash"), lambda fields: fields.string("state_hash"))
 
 
 # ---------------------------------------------------------------------- past events and trades
@@ -396,7 +402,7 @@ def _read_past(
         result: list[E] = []
         last, more = after, True
         while more and (limit is None or len(result) < limit):
-            size = _PAGE_SIZE if limit is None else min(_PAGE_SIZE, limit - len(result))
+            size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit - len(result))
             request = query_request(path, after=last, limit=size)
             response = yield request
             page, following = read_response(request, response, parse_page)
@@ -415,7 +421,7 @@ def _read_past(
 # ---------------------------------------------------------------------- requests and checks
 
 
-def _send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
+def send(request: Request, parse: Callable[[Fields], T], **echoed: object) -> Exchange[T]:
     """Send one request, and return the parsed response. The response must echo the `echoed` fields."""
     request = request._replace(echoed=_as_json(echoed))
     response = yield request
@@ -455,7 +461,7 @@ def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, 
     first_version: tuple[int, int] | None = None
     after: int | None = None
     while True:
-        request = query_request("/orders", symbol=symbol, side=side, after=after, limit=_PAGE_SIZE)
+        request = query_request("/orders", symbol=symbol, side=side, after=after, limit=PAGE_SIZE)
         response = yield request
         version, page, next_after = read_response(request, response, _parse_page)
         if first_version is None:

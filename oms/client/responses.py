@@ -6,21 +6,30 @@ import json
 import re
 import reprlib
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from oms.client.errors import RequestRejectedError, UnexpectedResponseError
 from oms.client.requests import Request
-from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS
+from oms.contract import LARGEST_JSON_INTEGER, PROBLEM_MEDIA_TYPE, PROBLEMS, id_from_json
 from oms.errors import (
+    AmountLimitError,
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
+    NotionalLimitError,
     OmsError,
+    OpenAmountLimitError,
+    OpenOrdersLimitError,
     OrderNotFoundError,
     PriceBoundError,
+    PriceCollarError,
+    RateLimitError,
 )
 from oms.instrument import Instrument
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
@@ -39,6 +48,7 @@ __all__ = [
     "unexpected",
 ]
 
+M = TypeVar("M", bound=StrEnum)
 T = TypeVar("T")
 
 
@@ -113,6 +123,30 @@ class Fields:
     def string_or_null(self, name: str) -> str | None:
         """Return a field that must be null or a string. A missing field is an error."""
         return None if name in self._values and self._values[name] is None else self.string(name)
+
+    def order_key(self, name: str) -> int | str:
+        """Return a field that must be the order id of a MatchingEngine."""
+        value = self._values.get(name)
+        is_integer = type(value) is int and abs(value) <= LARGEST_JSON_INTEGER
+        if not is_integer and not (type(value) is str and value):
+            raise MalformedError(f"{name} is {_excerpt(value)}, not an order id")
+        return id_from_json(cast("int | str", value))
+
+    def order_key_or_null(self, name: str) -> int | str | None:
+        """Return a field that must be null or an order id. A missing field is an error."""
+        return None if name in self._values and self._values[name] is None else self.order_key(name)
+
+    def member(self, name: str, kind: type[M]) -> M:
+        """Return a field that must be the value of an enum's member, converted to the member."""
+        try:
+            return kind(self.string(name))
+        except ValueError:
+            allowed = ", ".join(kind)
+            raise MalformedError(f"{name} is {_excerpt(self._values[name])}, not one of {allowed}") from None
+
+    def member_or_null(self, name: str, kind: type[M]) -> M | None:
+        """Return a field that must be null or the value of an enum's member. A missing field is an error."""
+        return None if name in self._values and self._values[name] is None else self.member(name, kind)
 
     def unit(self, name: str) -> Literal["amount", "money"]:
         """Return a field that must be "amount" or "money" (a unit)."""
@@ -320,6 +354,31 @@ def _exception(request: Request, response: Response) -> OmsError:
     return RequestRejectedError(request.name, fields.string("detail"), key, code)
 
 
+_LIMIT_ERRORS: dict[str, type[LimitError]] = {
+    kind.__name__: kind
+    for kind in (
+        AmountLimitError,
+        NotionalLimitError,
+        PriceCollarError,
+        OpenOrdersLimitError,
+        OpenAmountLimitError,
+        KillSwitchError,
+    )
+}
+
+
+def _limit(fields: Fields) -> tuple[str | None, str, int, int]:
+    owner = fields.string_or_null("owner")
+    return owner, fields.string("symbol"), fields.integer("limit"), fields.integer("value")
+
+
+def _limit_error(fields: Fields) -> LimitError:
+    name = fields.string("error")
+    if name not in _LIMIT_ERRORS:
+        raise MalformedError(f"error is {_excerpt(name)}, not the name of an error about limits")
+    return _LIMIT_ERRORS[name](*_limit(fields))
+
+
 _ECHOED_IN_PROBLEMS = {
     "duplicate_order": {"order_id"},
     "order_not_found": {"order_id"},
@@ -330,8 +389,11 @@ _EXCEPTIONS: dict[str, Callable[[Fields], OmsError]] = {
     "invalid_order": lambda fields: InvalidOrderError(
         fields.string("field"), _read_integer(fields.get("value")), fields.string("allowed")
     ),
-    "duplicate_order": lambda fields: DuplicateOrderError(fields.integer("order_id")),
-    "order_not_found": lambda fields: OrderNotFoundError(fields.integer("order_id")),
+    "duplicate_order": lambda fields: DuplicateOrderError(fields.order_key("order_id")),
+    "order_not_found": lambda fields: OrderNotFoundError(fields.order_key("order_id")),
+    "limit_exceeded": _limit_error,
+    "kill_switch": _limit_error,
+    "rate_limited": lambda fields: RateLimitError(*_limit(fields), fields.integer("retry_at")),
     "insufficient_liquidity": lambda fields: InsufficientLiquidityError(
         fields.string("symbol"),
         fields.side("side"),

@@ -29,7 +29,7 @@ TOTALS = {"total_price", "total_prices", "budget", "slippage", "cumulative_price
 COUNTS = {"count", "levels", "max_slippage_bps", "next", "order_id", "orders", "price_decimals", "sequence"}
 COUNTS |= {"first", "previous", "time", "total", "trade_id", "expires"}
 IN_EXECUTIONS = {"resting", "canceled"}
-IN_PROBLEMS = {"available", "bound"}
+IN_PROBLEMS = {"available", "bound", "limit", "retry_at"}
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/price", {**JPM, "amount": 22}),

@@ -300,3 +300,76 @@ def test_serve_uses_the_real_clock_unless_it_is_turned_off(
     books = ["--journal", str(tmp_path / "book.db")] if durable else ["--no-journal"]
     assert run(["serve", "--port", "0", *books, *options]) == 0
     assert clocks == [time_ns if has_times else None]
+
+
+# ---------------------------------------------------------------------- a matching engine
+
+
+def test_the_options_of_an_engine_need_an_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("ann-key-12345678 Ann\n")
+    for option, value in (("--owner-keys", str(keys)), ("--self-trade-prevention", "CANCEL_BOTH")):
+        assert f"{option} needs --engine" in error_of(capsys, option, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ann-key-12345678\n", "line 1 has no owner"),
+        ("\nann-key-12345678 Ann\nann-key-12345678 Bob\n", "line 3 repeats an API key"),
+        ("short Ann\n", "owner_keys must be at least 16 visible ASCII characters"),
+    ],
+)
+def test_an_invalid_line_with_an_owner_s_key_is_named_and_the_key_is_not_printed(
+    text: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text(text)
+    output = " ".join(error_of(capsys, "--engine", "--owner-keys", str(file)).replace("│", " ").split())
+    assert problem in output
+    assert "ann-key" not in output
+
+
+def test_an_engine_with_owners_and_a_journal_is_served(tmp_path: Path) -> None:
+    keys, file = tmp_path / "keys", tmp_path / "venue.db"
+    keys.write_text("ann-key-12345678 Ann Smith\nbob-key-12345678 Bob\n")
+    options = ["--engine", "--owner-keys", str(keys), "--journal", str(file)]
+    ann, bob = ({"Authorization": f"Bearer {name}-key-12345678"} for name in ("ann", "bob"))
+    body = {"order_id": "a", "symbol": "JPM", "side": "SELL", "amount": 5, "price": 100}
+    with oms_serve(*options) as (process, url):
+        assert httpx.get(f"{url}/orders").status_code == 401
+        httpx.post(f"{url}/submissions", json=body, headers=ann).raise_for_status()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        output = process.stdout.read()
+    assert "matching engine, self-trade prevention: NONE" in output
+    assert "owners: 2" in output
+    with oms_serve(*options, "--self-trade-prevention", "CANCEL_NEWEST") as (_, url):
+        assert httpx.get(f"{url}/orders/a", headers=ann).json()["owner"] == "Ann Smith"
+        assert httpx.get(f"{url}/orders/a", headers=bob).status_code == 404
+        own = httpx.post(
+            f"{url}/submissions", json={**body, "order_id": "b", "side": "BUY"}, headers=ann
+        ).json()
+        assert (own["amount"], own["reason"]) == (0, "SELF_TRADE")
+        other = httpx.post(
+            f"{url}/submissions", json={**body, "order_id": "c", "side": "BUY"}, headers=bob
+        ).json()
+        assert other["amount"] == 5
+    with journal.open_engine(file) as engine:
+        assert engine.last_price("JPM") == 100
+
+
+def test_an_engine_for_a_demonstration_has_an_order_on_both_sides() -> None:
+    with oms_serve("--engine", "--demo") as (_, url):
+        orders = httpx.get(f"{url}/orders").json()["orders"]
+    assert [order["side"] for order in orders] == ["SELL", "BUY"]
+
+
+def test_the_journal_of_the_other_kind_is_an_error_that_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "book.db"
+    with journal.open(file) as om:
+        om.add_order(1, "JPM", Side.BUY, 1, 1)
+    assert run(["serve", "--port", "0", "--engine", "--journal", str(file)]) != 0
+    assert "the changes of an OrderManagement" in capsys.readouterr().err

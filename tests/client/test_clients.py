@@ -95,7 +95,7 @@ def methods_of(client: type) -> dict[str, Callable[..., object]]:
 @pytest.mark.parametrize("client", [Client, AsyncClient])
 def test_every_method_of_a_client_shows_its_argument_and_result_types(client: type) -> None:
     methods = methods_of(client)
-    assert len(methods) == (24 if client is AsyncClient else 23)
+    assert len(methods) == (23 if client is AsyncClient else 22)
     for name, method in methods.items():
         hints = get_type_hints(method)
         signature = inspect.signature(method, eval_str=True)

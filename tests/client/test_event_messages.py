@@ -44,7 +44,7 @@ def without_notes(events: list[Event]) -> tuple[Event, ...]:
 def test_a_client_reads_all_events_and_trades_with_their_times(
     name: str, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "_PAGE_SIZE", page)
+    monkeypatch.setattr(operations, "PAGE_SIZE", page)
     om = OrderManagement(clock=noon)
     events: list[Event] = []
     om.subscribe(events.append)

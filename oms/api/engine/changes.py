@@ -129,7 +129,10 @@ class EngineChanges:
         with self._engine.locked():  # so that no other event is the last one
             change = self._once(key, digest, None, lambda: Executed(make(), {}), caller)
             event = self._responses.last_event
-        if change.replayed or not isinstance(event, EngineEvent) or event.sequence != change.sequence:
-            return change
         assert isinstance(change.subject, Executed)
-        return change._replace(subject=Executed(change.subject.execution, dict(event.owners)))
+        execution = change.subject.execution
+        if change.replayed or not execution.fills:
+            return change
+        assert isinstance(event, EngineEvent)
+        owners = dict(event.owners) if event.sequence == change.sequence else {}
+        return change._replace(subject=Executed(execution, owners))

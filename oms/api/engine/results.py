@@ -49,15 +49,13 @@ def reduced_order(event: OrderReduced, amounts: Sequence[int]) -> OpenOrder:
 
 def canceled_orders(event: OrdersCanceled) -> Iterator[OpenOrder]:
     """Yield the canceled orders as they were before, in the order of their cancellation."""
-    for place, (kind, subject) in enumerate(event.changes):
-        if kind is not EntryChanged:
-            continue
-        _, order, total, hidden, waiting = subject[0]
-        if waiting:
-            yield OpenOrder(order, 0, total, 0, order.price)
-        else:
-            removed, row = event.changes[place + 1]
-            assert removed is OrderRemoved, "an order leaves the register, and then the book"
-            displayed, price = row[3:]
-            remaining = displayed + hidden
-            yield OpenOrder(order, total - remaining, remaining, displayed, price)
+    rows = {subject[0]: subject for kind, subject in event.changes if kind is OrderRemoved}
+    for kind, subject in event.changes:
+        if kind is EntryChanged:
+            arrival, order, total, hidden, waiting = subject[0]
+            if waiting:
+                yield OpenOrder(order, 0, total, 0, order.price)
+            else:
+                displayed, price = rows[arrival][3:]
+                remaining = displayed + hidden
+                yield OpenOrder(order, total - remaining, remaining, displayed, price)
