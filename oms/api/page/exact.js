@@ -6,11 +6,11 @@ const LARGE = /^-?[1-9]\d{15,}$/; // a string that may contain an integer above 
 
 // The fields that contain integers. The text of other fields, such as a symbol, may look like an integer.
 const INTEGER_FIELDS = new Set([
-  "amount", "amounts", "available", "best_price", "bound", "budget", "canceled", "change", "count", "cumulative_amount",
-  "cumulative_price", "display", "displayed", "expires", "filled", "first", "levels", "limit", "limit_price",
-  "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "price_decimals", "remaining", "requested",
-  "resting", "resting_price", "retry_at", "sequence", "shortfall", "slippage", "stop_price", "time", "total", "total_price",
-  "total_prices", "trade_id", "worst_price",
+  "amount", "amounts", "available", "best_price", "bound", "budget", "canceled", "change", "count",
+  "cumulative_amount", "cumulative_price", "display", "displayed", "expires", "filled", "first", "levels", "limit",
+  "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "price_decimals", "remaining",
+  "requested", "resting", "resting_price", "retry_at", "sequence", "shortfall", "slippage", "stop_price", "time",
+  "total", "total_price", "total_prices", "trade_id", "worst_price",
 ]);
 
 const hasSource = (() => {

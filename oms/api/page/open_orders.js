@@ -18,7 +18,7 @@ export class OpenOrders {
   #outcome = find("orders-outcome");
   #list = new LongList("orders", {
     name: "orders",
-    keyOf: ({ id }) => id,
+    keyOf: ({ id, owner }) => JSON.stringify([id, owner]), // another owner can use the id of a closed order
     create: (order) => this.#create(order),
     update: (row, order) => this.#update(row, order),
   });
