@@ -47,7 +47,8 @@ def zipped(*members: tuple[str, bytes], compression: int = zipfile.ZIP_DEFLATED)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in members:
-            archive.writestr(name, content)
+            info = zipfile.ZipInfo(name)  # without the present time, so that test ids never change
+            archive.writestr(info, content, compression)
     return buffer.getvalue()
 
 
