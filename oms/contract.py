@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 __all__ = [
     "IDEMPOTENCY_KEY",
@@ -19,6 +20,10 @@ __all__ = [
     "ProblemKind",
     "REPLAYED_HEADER",
     "as_json_integer",
+    "id_as_json",
+    "id_as_path",
+    "id_from_json",
+    "id_from_path",
 ]
 
 LARGEST_JSON_INTEGER = 2**53 - 1
@@ -58,12 +63,16 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "duplicate_order": ProblemKind(409, "The order id has already been used"),
     "insufficient_liquidity": ProblemKind(409, "The available liquidity is too small"),
     "price_bound": ProblemKind(409, "The total price is worse than the bound"),
+    "limit_exceeded": ProblemKind(422, "A limit of the engine rejects the order"),
+    "rate_limited": ProblemKind(429, "The owner has submitted too many orders"),
+    "kill_switch": ProblemKind(409, "A kill switch is on"),
     "order_not_found": ProblemKind(404, "No resting order has the id"),
     "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
+    "forbidden": ProblemKind(403, "The API key does not allow this request"),
     "origin_refused": ProblemKind(403, "The request comes from another site"),
     "host_refused": ProblemKind(421, "The service does not serve this host"),
     "not_found": ProblemKind(404, "The path does not exist"),
@@ -85,3 +94,64 @@ def as_json_integer(value: int) -> int | str:
 
     """
     return value if abs(value) <= LARGEST_JSON_INTEGER else str(value)
+
+
+# The ids of a MatchingEngine are ints or strings, so the text of an int could also be an id. In double
+# quotes, a text is always the string between them. So every id has exactly one form in JSON and one in a
+# path, and the two functions that read the forms are the inverses of the two that write them.
+
+_INTEGER_TEXT = re.compile(r"0|-?[1-9][0-9]{0,77}", re.ASCII)  # an id has at most 256 bits
+_DOT_SEGMENTS = {".", ".."}  # clients and proxies remove these from a path
+
+
+def id_as_json(order_id: int | str) -> int | str:
+    """Return an engine's order id as a body contains it.
+
+    An int above 2^53-1 is a string. A string that could be read as such an int is in double quotes.
+
+    >>> id_as_json(7), id_as_json("7"), id_as_json(2**60), id_as_json("1152921504606846976")
+    (7, '7', '1152921504606846976', '"1152921504606846976"')
+
+    """
+    if type(order_id) is not str:
+        return as_json_integer(int(order_id))
+    return order_id if id_from_json(order_id) == order_id else f'"{order_id}"'
+
+
+def id_from_json(value: int | str) -> int | str:
+    """Return the order id that a body contains.
+
+    >>> id_from_json("7"), id_from_json("1152921504606846976"), id_from_json('"1152921504606846976"')
+    ('7', 1152921504606846976, '1152921504606846976')
+
+    """
+    order_id = id_from_path(value) if type(value) is str else value
+    is_small = type(order_id) is int and abs(order_id) <= LARGEST_JSON_INTEGER
+    return value if is_small else order_id
+
+
+def id_as_path(order_id: int | str) -> str:
+    """Return an engine's order id as a path contains it, with percent-encoding.
+
+    Decimal digits are an int. A string that could be read as an int is in double quotes.
+
+    >>> id_as_path(7), id_as_path("7"), id_as_path("a/b")
+    ('7', '%227%22', 'a%2Fb')
+
+    """
+    text = str(order_id)
+    if type(order_id) is str and (id_from_path(text) != order_id or text in _DOT_SEGMENTS):
+        text = f'"{text}"'
+    return quote(text, safe="")
+
+
+def id_from_path(text: str) -> int | str:
+    """Return the order id that a path contains, after its percent-encoding was decoded.
+
+    >>> id_from_path("7"), id_from_path('"7"'), id_from_path("007")
+    (7, '7', '007')
+
+    """
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    return int(text) if _INTEGER_TEXT.fullmatch(text) else text

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from oms.errors import InvalidArgumentError
 from oms.models import MAX_INT, Order, check_resting, check_symbol
 from oms.submission import SelfTradePrevention, Submission
 from oms.submission_checks import check_submission
 
-__all__ = ["EngineState", "Entry", "are_same_order", "check_engine_state", "is_valid_entry", "new_entry"]
+__all__ = [
+    "EngineState",
+    "Entry",
+    "LastPrices",
+    "are_same_order",
+    "check_engine_state",
+    "is_valid_entry",
+    "new_entry",
+]
 
 
 class Entry(NamedTuple):
@@ -36,6 +44,10 @@ new_entry: Callable[[tuple[int, Submission, int, int, bool]], Entry] = partial(
 """Return the Entry with these fields. This is twice as fast as calling `Entry`."""
 
 
+LastPrices: TypeAlias = tuple[tuple[str, int], ...]
+"""Pairs of a symbol and the price of its last trade in ticks, sorted by symbol."""
+
+
 class EngineState(NamedTuple):
     """The register, the last prices, and the policy of a matching engine, as part of a Snapshot.
 
@@ -46,7 +58,7 @@ class EngineState(NamedTuple):
 
     next_arrival: int
     entries: tuple[Entry, ...]
-    last_prices: tuple[tuple[str, int], ...]
+    last_prices: LastPrices
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
 
 

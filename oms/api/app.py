@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -11,6 +12,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
 from oms.api.auth import COOKIE, Guard, Sessions
+from oms.api.engine.changes import EngineChanges
+from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
+from oms.api.engine.stream import EngineFeed, EngineTape
+from oms.api.engine.submissions import Submissions, count_orders
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
@@ -25,32 +30,71 @@ from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
-from oms.api.stream import Streams, Tape
+from oms.api.stream import BookFeed, Streams, Tape
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
+from oms.errors import InvalidArgumentError
 from oms.journal import Archive
 from oms.management import OrderManagement
+from oms.matching import MatchingEngine
 
 __all__ = ["create_app", "create_router"]
 
 
-def create_router(om: OrderManagement, settings: Settings | None = None) -> APIRouter:
+def create_router(om: OrderManagement | MatchingEngine, settings: Settings | None = None) -> APIRouter:
     """Return a router with all endpoints, to include in your own application.
 
     The router enforces only the limits in `settings`. Your application must check API keys, hosts, and
-    origins itself. If `om` has a journal, this function restores the idempotency keys from it. Raise
-    JournalError if the journal cannot be read. O(n) for n events in the journal.
+    origins itself, so each request is the operator's. If `om` has a journal, this function restores the
+    idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
+    journal.
     """
     settings = settings or Settings()
     router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
-    responses, tape = FirstResponses(), Tape()
-    archive = _restored(om, responses, tape, settings)
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
-    Questions(om).add_to(router)
-    Past(archive).add_to(router)
-    Health(om).add_to(router)
-    router.add_api_websocket_route("/stream", Streams(om, tape, settings).stream)
+    if isinstance(om, MatchingEngine):
+        _add_engine(router, om, settings)
+    else:
+        _add_books(router, om, settings)
     add_head_routes(router)
     return router
+
+
+def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> None:
+    responses, tape = FirstResponses(), Tape()
+    archive = _restored(om, responses, tape, settings)
+
+    def count(_caller: str | None) -> int:
+        return len(om)
+
+    Orders(om, IdempotentChanges(om, responses)).add_to(router)
+    Questions(om, count).add_to(router)
+    Past(archive).add_to(router)
+    Health(om, count).add_to(router)
+    router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
+
+
+def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
+    responses, tape = FirstResponses(), EngineTape()
+    archive = _restored_engine(engine, responses, tape, settings)
+    count = partial(count_orders, engine)
+    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
+    Questions(engine, count).add_to(router)
+    EnginePast(archive).add_to(router)
+    Health(engine, count).add_to(router)
+    router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+
+
+def _restored_engine(
+    engine: MatchingEngine, responses: FirstResponses, tape: EngineTape, settings: Settings
+) -> EngineArchive:
+    """Restore the responses and the tape. Return the source of past events and trades."""
+    if isinstance(engine.journal, Archive):
+        restore(engine, responses, tape)
+        return JournalArchive(engine.journal)
+    recent = RecentTrades(settings.recent_changes)
+    with engine.locked():
+        restore(engine, responses, tape, recent)
+        recent.continue_at(engine.last_sequence + 1, engine._books.next_trade_id)
+    return recent
 
 
 def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settings: Settings) -> Archive:
@@ -66,12 +110,16 @@ def _restored(om: OrderManagement, responses: FirstResponses, tape: Tape, settin
     return recent
 
 
-def create_app(om: OrderManagement | None = None, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    om: OrderManagement | MatchingEngine | None = None, settings: Settings | None = None
+) -> FastAPI:
     """Return an application that serves `om`. The default is a new OrderManagement without a journal.
 
-    By default, the API key comes from the OMS_API_KEY environment variable, if set. Raise
-    InvalidArgumentError if uvicorn or gunicorn was started with several workers, because each worker would
-    have its own books. Raise JournalError if the journal of `om` cannot be read.
+    The application of a MatchingEngine has other endpoints for orders, because these orders can trade. By
+    default, the API key comes from the OMS_API_KEY environment variable, if set. Raise InvalidArgumentError
+    if uvicorn or gunicorn was started with several workers, because each worker would have its own books.
+    Raise the same error if `settings` has owners and `om` is not a MatchingEngine. Raise JournalError if the
+    journal of `om` cannot be read.
 
     >>> from fastapi.testclient import TestClient
     >>> with TestClient(create_app()) as client:
@@ -81,6 +129,9 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
     """
     check_workers(requested_workers())
     settings = settings or Settings.from_environment()
+    if settings.owner_keys and not isinstance(om, MatchingEngine):
+        owners = sorted(set(settings.owner_keys.values()))
+        raise InvalidArgumentError("owner_keys", owners, "empty, because only a MatchingEngine has owners")
     app = FastAPI(
         title="oms",
         version="1",
@@ -90,17 +141,18 @@ def create_app(om: OrderManagement | None = None, settings: Settings | None = No
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
-    _complete_openapi(app, session_cookie=None if settings.api_key is None else COOKIE)
+    _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
     sessions = Sessions(settings)
     sessions.add_to(router)
-    Page().add_to(router)
+    Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
     Documentation(app.openapi).add_to(router)
     add_head_routes(router)
     app.include_router(router)
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
-    app.add_exception_handler(HTTPException, _rejecting(router))
+    other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
+    app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
     return app
 
@@ -126,18 +178,42 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
     )
 
 
-def _rejecting(router: APIRouter) -> Callable[[Request, Exception], Response]:
+_USE_ENGINE = "this service has no MatchingEngine; start it with oms serve --engine, or use {}"
+_USE_BOOKS = "this service has a MatchingEngine, in which orders can trade; use {}"
+ENGINE_ROUTES: Mapping[tuple[str, str], str] = {
+    ("POST", "/submissions"): _USE_ENGINE.format("POST /orders and POST /trades"),
+    ("POST", "/reductions"): _USE_ENGINE.format("PATCH /orders/{order_id}"),
+    ("POST", "/expirations"): _USE_ENGINE.format("DELETE /orders/{order_id}"),
+    ("POST", "/day-ends"): _USE_ENGINE.format("DELETE /orders/{order_id}"),
+    ("GET", "/last-price"): _USE_ENGINE.format("GET /trades"),
+}
+"""The endpoints that only a MatchingEngine has, each with the hint for a client that expects one."""
+
+BOOKS_ROUTES: Mapping[tuple[str, str], str] = {
+    ("POST", "/orders"): _USE_BOOKS.format("POST /submissions"),
+    ("POST", "/trades"): _USE_BOOKS.format("POST /submissions"),
+}
+"""The endpoints that only an OrderManagement has."""
+
+
+def _rejecting(
+    router: APIRouter, other_routes: Mapping[tuple[str, str], str]
+) -> Callable[[Request, Exception], Response]:
     """Return a handler for requests that match no endpoint (an unknown path or an unsupported method)."""
 
     def reject(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        hint = other_routes.get((request.method, path))
         match error.status_code:
             case 404:
-                detail = f"there is no path {request.scope['path'][:100]!r}; GET /docs lists all paths"
+                remedy = hint or "GET /docs lists all paths"
+                detail = f"there is no path {request.scope['path'][:100]!r}; {remedy}"
                 return problem_response(ProblemError("not_found", detail))
             case 405:
                 allowed = ", ".join(sorted(_methods(router, request)))
-                detail = f"the method must be one of {allowed}, not {request.method}"
+                remedy = f"; {hint}" if hint else ""
+                detail = f"the method must be one of {allowed}, not {request.method}{remedy}"
                 return problem_response(
                     ProblemError("method_not_allowed", detail, headers={"Allow": allowed})
                 )

@@ -1,9 +1,9 @@
 """Access control: the API key, browser sessions, and the Host and Origin checks.
 
-The problem. The key gives full access. Scripts on a page must not be able to read it, and other sites must
-not be able to use it. But a browser sends this server's cookies with every request to it, even if another
-site started the request. An attacker can also point their own domain name at this server. The browser then
-treats this server as part of the attacker's site (DNS rebinding).
+The problem. A key gives full access, or access to the orders of its owner. Scripts on a page must not be able
+to read it, and other sites must not be able to use it. But a browser sends this server's cookies with every
+request to it, even if another site started the request. An attacker can also point their own domain name at
+this server. The browser then treats this server as part of the attacker's site (DNS rebinding).
 
 What does not work. A browser cannot send an Authorization header when it opens a WebSocket. A key in the URL
 would end up in logs and the browser history. After DNS rebinding, comparing Origin with Host does not help,
@@ -18,7 +18,8 @@ The solution.
 - The Host must be an IP address or an allowed name. An attacker's domain name is neither.
 
 Invariants:
-- Key comparison takes constant time, and the key never appears in a log or response.
+- Key comparison takes constant time, and the key never appears in a log or response. Each key is compared.
+- A session has the owner of the key that opened it.
 - A session cookie cannot be used to open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
@@ -37,6 +38,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from oms.api.callers import Caller, set_owner
 from oms.api.page import PATHS
 from oms.api.problems import ProblemError, deny, log_rejection, problem_response
 from oms.api.response_models import json_response
@@ -61,7 +63,7 @@ class Sessions:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ends: dict[bytes, float] = {}
+        self._open: dict[bytes, tuple[float, Caller]] = {}  # the end and the caller of each session
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
@@ -72,9 +74,10 @@ class Sessions:
         ):
             router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
 
-    def is_open(self, token: str | None) -> bool:
-        """Return True if the token belongs to an open session."""
-        return token is not None and time.monotonic() < self._ends.get(_hash(token), 0)
+    def caller(self, token: str | None) -> Caller | None:
+        """Return the caller to whom an open session belongs, or None if the token's session is not open."""
+        end, caller = (0.0, None) if token is None else self._open.get(_hash(token), (0.0, None))
+        return caller if time.monotonic() < end else None
 
     async def open_session(self, request: Request) -> Response:
         """Open a session, and return its cookie. The request must contain the API key.
@@ -83,15 +86,16 @@ class Sessions:
         cookie is needed, and the response does not set one.
         """
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        if self._settings.api_key is not None:
-            if not _has_key(request, self._settings.api_key):
+        if self._settings.keys:
+            caller = _caller_with_key(request, self._settings)
+            if caller is None:
                 error = _unauthorized(request)
                 log_rejection(request, error)
                 raise error
             token = secrets.token_urlsafe(32)
-            self._ends[_hash(token)] = time.monotonic() + _SESSION_SECONDS
-            if len(self._ends) > _MOST_SESSIONS:
-                del self._ends[next(iter(self._ends))]
+            self._open[_hash(token)] = time.monotonic() + _SESSION_SECONDS, caller
+            if len(self._open) > _MOST_SESSIONS:
+                del self._open[next(iter(self._open))]
             response.set_cookie(
                 COOKIE,
                 token,
@@ -104,12 +108,14 @@ class Sessions:
         return response
 
     async def get_session(self, request: Request) -> Response:
-        """Return `{"open": true}` if the request's cookie belongs to an open session."""
-        return json_response({"open": self.is_open(request.cookies.get(COOKIE))})
+        """Return `{"open": true}`, and the owner, if the request's cookie belongs to an open session."""
+        caller = self.caller(request.cookies.get(COOKIE))
+        owner = {} if caller is None or caller.owner is None else {"owner": caller.owner}
+        return json_response({"open": caller is not None, **owner})
 
     async def close_session(self, request: Request) -> Response:
         """Close the request's session and delete its cookie."""
-        self._ends.pop(_hash(request.cookies.get(COOKIE, "")), None)
+        self._open.pop(_hash(request.cookies.get(COOKIE, "")), None)
         response = Response(status_code=204, headers={"Cache-Control": "no-store"})
         response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
         return response
@@ -132,10 +138,16 @@ def _hash(token: str) -> bytes:
 # ---------------------------------------------------------------------- the key
 
 
-def _has_key(request: HTTPConnection, key: str) -> bool:
-    """Return True if the request contains the right key. Takes constant time."""
+def _caller_with_key(request: HTTPConnection, settings: Settings) -> Caller | None:
+    """Return the caller to whom the request's key belongs, or None. Takes the same time for every key."""
     candidate = _bearer(request)
-    return candidate is not None and hmac.compare_digest(candidate.encode("latin-1"), key.encode())
+    if candidate is None:
+        return None
+    content, caller = candidate.encode("latin-1"), None
+    for key, owner in settings.keys.items():
+        if hmac.compare_digest(content, key.encode()):
+            caller = Caller(owner)
+    return caller
 
 
 def _bearer(request: HTTPConnection) -> str | None:
@@ -189,12 +201,16 @@ class Guard:
             self._check_host(request)
             if path not in PATHS:  # the page must load, because it shows the user the error
                 self._check_origin(request, required=False)
-        if self._settings.api_key is None or path in _WITHOUT_KEY:
+        if not self._settings.keys or path in _WITHOUT_KEY:
             return
-        if _has_key(request, self._settings.api_key):
+        caller = _caller_with_key(request, self._settings)
+        if caller is not None:
+            set_owner(request.scope, caller)
             return
-        if not self._sessions.is_open(request.cookies.get(COOKIE)):
+        caller = self._sessions.caller(request.cookies.get(COOKIE))
+        if caller is None:
             raise _unauthorized(request)
+        set_owner(request.scope, caller)
         if method not in _READ_ONLY_METHODS:  # browsers also send the cookie with requests from other sites
             self._check_origin(request, required=True)
 

@@ -16,15 +16,22 @@ from fastapi import Response
 
 from oms.api.request_models import DecimalsQuery
 from oms.api.response_models import json_response
+from oms.facade import Facade
 from oms.instrument import TICKS_AND_LOTS, Instrument
-from oms.management import OrderManagement
 
 __all__ = ["CONVERSIONS", "responding", "with_decimals"]
 
 CONVERSIONS: Final[Mapping[str, Callable[[Instrument, int], Decimal]]] = {
-    **dict.fromkeys(("price", "limit_price", "best_price", "worst_price"), Instrument.to_price),
     **dict.fromkeys(
-        ("amount", "amounts", "requested", "shortfall", "cumulative_amount"), Instrument.to_amount
+        ("price", "limit_price", "best_price", "worst_price", "stop_price", "resting_price"),
+        Instrument.to_price,
+    ),
+    **dict.fromkeys(
+        (
+            *("amount", "amounts", "requested", "shortfall", "cumulative_amount"),
+            *("display", "filled", "remaining", "displayed"),
+        ),
+        Instrument.to_amount,
     ),
     **dict.fromkeys(
         ("total_price", "total_prices", "budget", "slippage", "cumulative_price"), Instrument.to_money
@@ -33,7 +40,7 @@ CONVERSIONS: Final[Mapping[str, Callable[[Instrument, int], Decimal]]] = {
 """The fields that contain prices, amounts, and totals, each with the method that converts it."""
 
 
-def responding(om: OrderManagement, endpoint: Callable[..., dict[str, Any]]) -> Callable[..., Response]:
+def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[..., Response]:
     """Return an endpoint that responds with the content that `endpoint` returns, as JSON.
 
     If the query asks for decimals, they are added. The content and the instruments then come from the same

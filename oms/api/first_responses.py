@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
+from oms.api.engine.results import Canceled, Executed, Reduced, canceled_orders, reduced_order
+from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import DuplicateOrderError
 from oms.events import (
     Event,
@@ -16,15 +18,28 @@ from oms.events import (
     OrdersRemoved,
     TradePlaced,
 )
+from oms.facade import Facade
 from oms.journal import ReplyKeeper
-from oms.management import OrderManagement
 from oms.models import Order, Side, Trade
+from oms.submission import CancelReason, Execution
 
-__all__ = ["FirstResponse", "FirstResponses", "RESPONSE_SUBJECTS", "restore", "to_note", "to_reply"]
+__all__ = [
+    "FirstResponse",
+    "FirstResponses",
+    "RESPONSE_SUBJECTS",
+    "Subject",
+    "note_fields",
+    "restore",
+    "to_note",
+    "to_reply",
+]
 
 _MARK = "oms.api"
 _FORMAT = 1
-_REPLY_FIELDS = {"key", "request", "sequence", "own", "order"}
+_REPLY_FIELDS = {"key", "request", "sequence", "own"}
+
+Subject: TypeAlias = Order | Trade | Executed | Reduced | Canceled
+"""What a response is about. The last three are the results of a MatchingEngine."""
 
 
 class FirstResponse(NamedTuple):
@@ -36,36 +51,75 @@ class FirstResponse(NamedTuple):
     """
 
     sequence: int
-    subject: Order | Trade
+    subject: Subject
     digest: str | None = None
     made_change: bool = True
     time: int | None = None
 
 
-def to_note(key: str | None, digest: str) -> str:
-    """Return the note to store with the request's event."""
+def to_note(
+    key: str | None, digest: str, owner: str | None = None, more: dict[str, object] | None = None
+) -> str:
+    """Return the note to store with the request's event.
+
+    `owner` is the owner of the request's API key, or None. `more` contains fields that the response needs and
+    the event lacks.
+    """
     fields: dict[str, object] = {_MARK: _FORMAT}
     if key is not None:
-        fields |= {"key": key, "request": digest}
+        fields |= {"key": key, "request": digest, **_owner_field(owner), **(more or {})}
     return json.dumps(fields, separators=(",", ":"))
 
 
-def to_reply(key: str, response: FirstResponse) -> str:
+def to_reply(key: str, response: FirstResponse, owner: str | None = None) -> str:
     """Serialize the response to a request that created no event, for the journal."""
-    assert isinstance(response.subject, Order)  # every trade has an event
     fields = {
         _MARK: _FORMAT,
         "key": key,
+        **_owner_field(owner),
         "request": response.digest,
         "sequence": response.sequence,
         "time": response.time,
         "own": response.made_change,
-        "order": {**response.subject._asdict(), "side": response.subject.side.value},
+        **_without_event(response.subject),
     }
     return json.dumps(fields, separators=(",", ":"))
 
 
-def restore(om: OrderManagement, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
+def _owner_field(owner: str | None) -> dict[str, object]:
+    return {} if owner is None else {"owner": owner}
+
+
+def _without_event(subject: Subject) -> dict[str, object]:
+    """Return the field of a reply that contains the subject. All other subjects have events."""
+    match subject:
+        case Order():
+            return {"order": {**subject._asdict(), "side": subject.side.value}}
+        case Executed(Execution(order_id, symbol, side, requested, 0, 0, (), 0, canceled, reason)):
+            return {"execution": [order_id, symbol, side, requested, canceled, reason]}
+        case Canceled(()):
+            return {"canceled": []}
+        case _:
+            raise AssertionError(f"{subject} has an event")
+
+
+def _subject_of(reply: dict[str, Any]) -> Subject | None:
+    """Return what `_without_event` has written, or None for any other reply."""
+    match reply:
+        case {"order": order}:
+            return Order(**(order | {"side": Side(order["side"])}))
+        case {"execution": [order_id, symbol, side, requested, canceled, reason]}:
+            why = None if reason is None else CancelReason(reason)
+            return Executed(
+                Execution(order_id, symbol, Side(side), requested, 0, 0, (), 0, canceled, why), {}
+            )
+        case {"canceled": []}:
+            return Canceled(())
+        case _:
+            return None
+
+
+def restore(om: Facade, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
     """Pass the journal's events to `responses` and the subscribers, then subscribe them to new events.
 
     Also add the journal's replies to `responses`. A reply is the response to a request that created no event.
@@ -101,14 +155,15 @@ class FirstResponses:
 
     def __init__(self) -> None:
         self.sequence = 0
+        self.last_event: Event | None = None  # that a request created
         self._last: tuple[int, int | None] = (0, None)  # the sequence number and the time of an event
         self._last_request: tuple[int, int | None] = (0, None)
         self._by_order_id: dict[int, FirstResponse | None] = {}
-        self._by_key: dict[str, FirstResponse] = {}
+        self._by_key: dict[tuple[str | None, str], FirstResponse] = {}  # by the owner and the key
 
     def __call__(self, event: Event) -> None:
         """Record an event. O(1), or O(m) for an event that adds m orders."""
-        note = _from_note(event.note)
+        note = note_fields(event.note)
         if isinstance(event, OrderAdded):
             response = FirstResponse(event.sequence, event.order, time=event.time) if note else None
             self._by_order_id.setdefault(event.order.order_id, response)
@@ -118,11 +173,11 @@ class FirstResponses:
         key, subject = note.get("key"), RESPONSE_SUBJECTS[type(event)](event)
         if isinstance(key, str) and subject is not None:
             first = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
-            self.record(key, first)
+            self.record(key, first, note.get("owner"))
         self.sequence = event.sequence
         self._last = event.sequence, event.time
         if note:
-            self._last_request = self._last
+            self._last_request, self.last_event = self._last, event
 
     def time_of(self, sequence: int) -> int | None:
         """Return the time of the event with this sequence number, if it is one of the latest events.
@@ -132,7 +187,7 @@ class FirstResponses:
         """
         return dict([self._last_request, self._last]).get(sequence)
 
-    def catch_up(self, om: OrderManagement) -> None:
+    def catch_up(self, om: Facade) -> None:
         """Record missed events from the journal. Call this at the start of a transaction.
 
         Raise JournalError if the journal cannot be read. O(1) if no event was missed, otherwise O(n) for n
@@ -144,22 +199,21 @@ class FirstResponses:
                     self(event)
             self.sequence = om.last_sequence
 
-    def record(self, key: str, response: FirstResponse) -> None:
-        """Record the response for a key, unless it already has one."""
-        self._by_key.setdefault(key, response)
+    def record(self, key: str, response: FirstResponse, owner: str | None = None) -> None:
+        """Record the response for a key of an owner, unless it already has one."""
+        self._by_key.setdefault((owner, key), response)
 
     def record_reply(self, reply: str) -> None:
         """Record a reply from `to_reply`, unless its key already has a response. Ignore other strings."""
-        fields = _from_note(reply)
-        if fields.keys() >= _REPLY_FIELDS:
-            order = Order(**(fields["order"] | {"side": Side(fields["order"]["side"])}))
-            values = fields["sequence"], order, fields["request"], fields["own"], fields.get("time")
-            response = FirstResponse(*values)
-            self.record(fields["key"], response)
+        fields = note_fields(reply)
+        subject = _subject_of(fields)
+        if fields.keys() >= _REPLY_FIELDS and subject is not None:
+            values = fields["sequence"], subject, fields["request"], fields["own"], fields.get("time")
+            self.record(fields["key"], FirstResponse(*values), fields.get("owner"))
 
-    def with_key(self, key: str) -> FirstResponse | None:
-        """Return the original response for this key, or None if there is none."""
-        return self._by_key.get(key)
+    def with_key(self, key: str, owner: str | None = None) -> FirstResponse | None:
+        """Return the original response for this key of this owner, or None if there is none."""
+        return self._by_key.get((owner, key))
 
     def with_order(self, order: Order) -> FirstResponse | None:
         """Return the original response to the request that added this order, or None if its id is unused.
@@ -175,7 +229,7 @@ class FirstResponses:
         return response
 
 
-def _from_note(note: str | None) -> dict[str, Any]:
+def note_fields(note: str | None) -> dict[str, Any]:
     """Return the fields of a note or reply written by the API, or an empty dict for any other string."""
     if note is None or _MARK not in note:
         return {}
@@ -187,15 +241,32 @@ def _from_note(note: str | None) -> dict[str, Any]:
     return fields if fields.get(_MARK) == _FORMAT else {}
 
 
-RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Order | Trade | None]] = {
+def _executed(event: OrderSubmitted | OrderReplaced) -> Executed:
+    return Executed(event.executions[0], dict(event.owners))
+
+
+def _reduced(event: OrderReduced) -> Reduced | None:
+    amounts = note_fields(event.note).get("open")
+    return None if amounts is None else Reduced(reduced_order(event, amounts))
+
+
+def _canceled(event: OrdersCanceled) -> Canceled:
+    return Canceled(tuple(canceled_orders(event)))
+
+
+RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Subject | None]] = {
     OrderAdded: lambda event: event.order,
     OrdersAdded: lambda _: None,
     OrderRemoved: lambda event: event.order,
     OrdersRemoved: lambda _: None,
     OrderAmended: lambda event: event.after,
     TradePlaced: lambda event: event.trade,
+    OrderSubmitted: _executed,
+    OrderReplaced: _executed,
+    OrderReduced: _reduced,
+    OrdersCanceled: _canceled,
 }
-"""For each event type, a function that returns the order or trade to put in the response.
+"""For each event type, a function that returns the subject of the response.
 
 It returns None for event types that API requests never create.
 """

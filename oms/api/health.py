@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Response
 
 from oms.api import openapi
+from oms.api.callers import CallersOwner, check_operator
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
 from oms.api.response_models import json_response
 from oms.errors import JournalError, OmsError
-from oms.management import OrderManagement
+from oms.facade import Facade
 
 __all__ = ["Health"]
 
@@ -17,8 +20,9 @@ __all__ = ["Health"]
 class Health:
     """The endpoints that report the service's status."""
 
-    def __init__(self, om: OrderManagement) -> None:
+    def __init__(self, om: Facade, count: Callable[[str | None], int]) -> None:
         self._om = om
+        self._count = count
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
@@ -33,26 +37,27 @@ class Health:
         """Return 200 if the process is alive, without waiting for a lock or the disk."""
         return json_response({"alive": True})
 
-    def ready(self) -> Response:
+    def ready(self, caller: CallersOwner) -> Response:
         """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
         try:
             with self._om.locked():
                 _check_writable(self._om)
-                sequence, orders = self._om.last_sequence, len(self._om)
+                sequence, orders = self._om.last_sequence, self._count(caller)
         except OmsError as error:
             reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
             raise ProblemError("not_ready", reason, {"reason": reason}) from None
         durable = self._om.journal is not None
         return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
 
-    def state_hash(self) -> Response:
+    def state_hash(self, caller: CallersOwner) -> Response:
         """Return a hash of all resting orders and counters. O(n) for n resting orders."""
+        check_operator(caller)
         with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})
 
 
-def _check_writable(om: OrderManagement) -> None:
+def _check_writable(om: Facade) -> None:
     """Raise JournalError if the journal cannot store a change."""
     journal = om.journal
     if journal is None:

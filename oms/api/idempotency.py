@@ -36,16 +36,17 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
+from oms.api.first_responses import FirstResponse, FirstResponses, Subject, to_note, to_reply
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import JournalError, OmsError
+from oms.facade import Facade
 from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
-__all__ = ["Change", "IdempotentChanges", "digest_of"]
+__all__ = ["Change", "IdempotentChanges", "Once", "digest_of"]
 
 _FORMER_TRADE_FIELDS = (
     "symbol",
@@ -61,13 +62,13 @@ _FORMER_TRADE_FIELDS = (
 class Change(NamedTuple):
     """The result of a change request.
 
-    `sequence` and `time` are those of the event, and `subject` is the order or trade. `replayed` is True if
-    an earlier request made the change. `made_change` is True if the change was made by this request, or by an
-    earlier one with the same key.
+    `sequence` and `time` are those of the event, and `subject` is what the response is about. `replayed` is
+    True if an earlier request made the change. `made_change` is True if the change was made by this request,
+    or by an earlier one with the same key.
     """
 
     sequence: int
-    subject: Order | Trade
+    subject: Subject
     replayed: bool = False
     made_change: bool = True
     time: int | None = None
@@ -79,6 +80,7 @@ class IdempotentChanges:
     def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
         self._om = om
         self._responses = responses
+        self._once = Once(om, responses)
 
     def add(self, order: NewOrder, key: str | None) -> Change:
         """Add an order with a new id. A repeated request gets the original response."""
@@ -124,24 +126,36 @@ class IdempotentChanges:
         former = "POST", "/trades", *(getattr(trade, name) for name in _FORMER_TRADE_FIELDS)
         return self._once(key, digest, former, make)
 
-    def _once(
+
+class Once:
+    """A function that makes a change only once per idempotency key. The keys of each owner are separate."""
+
+    def __init__(self, books: Facade, responses: FirstResponses) -> None:
+        self._books = books
+        self._responses = responses
+
+    def __call__(
         self,
         key: str | None,
         digest: str,
-        former: tuple[object, ...],
-        make: Callable[[], Order | Trade | FirstResponse],
+        former: tuple[object, ...] | None,
+        make: Callable[[], Subject | FirstResponse],
+        owner: str | None = None,
     ) -> Change:
         """If the key already has a response, return that. Otherwise, make the change.
+
+        `former` contains the values for the digest of older journals, if they know the request. `owner` is
+        the owner of the request's API key, or None.
 
         Raise RuntimeError if a subscriber raises an OmsError after the change. The change is not rolled back,
         so the client must not get an error that looks like a rejection.
         """
         change: Change | None = None
         try:
-            with self._om.locked():  # until the time of the event is known
-                with self._om.transaction(to_note(key, digest)):
-                    self._responses.catch_up(self._om)
-                    change = self._replay(key, digest, former) or self._make(key, digest, make)
+            with self._books.locked():  # until the time of the event is known
+                with self._books.transaction(to_note(key, digest, owner)):
+                    self._responses.catch_up(self._books)
+                    change = self._replay(key, digest, former, owner) or self._make(key, digest, make, owner)
                 if not change.replayed:
                     change = change._replace(time=self._responses.time_of(change.sequence))
         except OmsError as error:
@@ -150,11 +164,13 @@ class IdempotentChanges:
             raise RuntimeError("a subscriber failed after the change was made") from error
         return change
 
-    def _replay(self, key: str | None, digest: str, former: tuple[object, ...]) -> Change | None:
-        first = None if key is None else self._responses.with_key(key)
+    def _replay(
+        self, key: str | None, digest: str, former: tuple[object, ...] | None, owner: str | None
+    ) -> Change | None:
+        first = None if key is None else self._responses.with_key(key, owner)
         if first is None:
             return None
-        if first.digest != digest and first.digest != _former_digest_of(former):
+        if first.digest not in (digest, former and _former_digest_of(former)):
             raise ProblemError(
                 "idempotency_key_reused",
                 f"another request has used this {IDEMPOTENCY_KEY_HEADER}; use a new key for each request",
@@ -162,25 +178,29 @@ class IdempotentChanges:
         return Change(first.sequence, first.subject, True, first.made_change, first.time)
 
     def _make(
-        self, key: str | None, digest: str, make: Callable[[], Order | Trade | FirstResponse]
+        self,
+        key: str | None,
+        digest: str,
+        make: Callable[[], Subject | FirstResponse],
+        owner: str | None,
     ) -> Change:
-        before = self._om.last_sequence
+        before = self._books.last_sequence
         made = make()
-        after = self._om.last_sequence
+        after = self._books.last_sequence
         if isinstance(made, FirstResponse):
             change = Change(made.sequence, made.subject, replayed=True, made_change=False, time=made.time)
         else:
             change = Change(after, made, time=self._responses.time_of(after))
         if key is not None and after == before:  # there is no event, so no note can contain the key
             sequence, subject, _, made_change, time = change
-            self._store(key, FirstResponse(sequence, subject, digest, made_change, time))
+            self._store(key, FirstResponse(sequence, subject, digest, made_change, time), owner)
         return change
 
-    def _store(self, key: str, response: FirstResponse) -> None:
+    def _store(self, key: str, response: FirstResponse, owner: str | None) -> None:
         """Store the response to a request that created no event: first in the journal, then in memory."""
-        if isinstance(self._om.journal, ReplyKeeper):
-            self._om.journal.keep_reply(to_reply(key, response))
-        self._responses.record(key, response)
+        if isinstance(self._books.journal, ReplyKeeper):
+            self._books.journal.keep_reply(to_reply(key, response, owner))
+        self._responses.record(key, response, owner)
 
 
 def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:

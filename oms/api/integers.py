@@ -18,10 +18,13 @@ from typing import Annotated, Any, NoReturn
 from pydantic import PlainValidator, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from oms.contract import LARGEST_JSON_INTEGER, MOST_DIGITS, as_json_integer
+from oms.contract import LARGEST_JSON_INTEGER, MOST_DIGITS, as_json_integer, id_from_json
 from oms.models import MAX_INT
+from oms.submission_checks import check_order_key
 
 __all__ = [
+    "Change",
+    "EngineOrderId",
     "Integer",
     "body_integer",
     "body_integer_schema",
@@ -140,3 +143,52 @@ Integer = TypeAliasType(
     ],
 )
 """An integer in a response. The alias has a name, so it is one schema in the OpenAPI document."""
+
+
+def _read_response_change(value: object) -> int:
+    if type(value) is str and value.startswith("-"):
+        return -_read_response_integer(value[1:])
+    return (
+        -_read_response_integer(-value) if type(value) is int and value < 0 else _read_response_integer(value)
+    )
+
+
+Change = TypeAliasType(
+    "Change",
+    Annotated[
+        int,
+        PlainValidator(_read_response_change),
+        WithJsonSchema(
+            {
+                "description": "An integer that may be negative, sent as a string if it is above 2^53-1.",
+                "anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[1-9][0-9]{15,}$"}],
+            }
+        ),
+    ],
+)
+"""A change of an amount in a response."""
+
+
+def _read_response_id(value: object) -> int | str:
+    if type(value) is not int and type(value) is not str:
+        reject("an int or a string")
+    order_id = id_from_json(value)
+    check_order_key(order_id)
+    return order_id
+
+
+EngineOrderId = TypeAliasType(
+    "EngineOrderId",
+    Annotated[
+        int | str,
+        PlainValidator(_read_response_id),
+        WithJsonSchema(
+            {
+                "description": "An order id of a MatchingEngine: an integer, sent as a string if it is above"
+                " 2^53-1, or any other string.",
+                "anyOf": [{"type": "integer"}, {"type": "string", "minLength": 1}],
+            }
+        ),
+    ],
+)
+"""An order id of a MatchingEngine in a response."""

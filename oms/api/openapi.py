@@ -11,18 +11,27 @@ from oms.api.response_models import (
     AvailableResponse,
     BestPriceResponse,
     BudgetResponse,
+    CanceledOrders,
+    ChangedOpenOrder,
     ChangedOrder,
     CountResponse,
     CurveResponse,
     DepthResponse,
+    EngineEventsPage,
+    EngineTradesPage,
     EventsPage,
+    ExecutedOrder,
     HealthResponse,
     InstrumentsResponse,
+    LastPriceResponse,
+    OpenOrderResponse,
+    OpenOrdersPage,
     OrderResponse,
     OrdersPage,
     PriceResponse,
     PricesResponse,
     Problem,
+    QueueAheadResponse,
     QuoteResponse,
     ReadyResponse,
     StateResponse,
@@ -44,22 +53,33 @@ __all__ = [
     "AMOUNT",
     "AVAILABLE",
     "BEST_PRICE",
+    "CANCELED_ORDER",
+    "CANCELED_ORDERS",
     "COUNT",
     "CURVE",
     "DEPTH",
     "HEALTH",
     "INSTRUMENTS",
+    "LAST_PRICE",
     "ONE_ORDER",
+    "OPEN_ORDER",
     "ORDER_ADDED",
+    "PAGE_OF_ENGINE_EVENTS",
+    "PAGE_OF_ENGINE_TRADES",
     "PAGE_OF_EVENTS",
+    "PAGE_OF_OPEN_ORDERS",
     "PAGE_OF_ORDERS",
     "PAGE_OF_TRADES",
     "PRICE",
     "PRICES",
+    "QUEUE_AHEAD",
     "QUOTE",
     "READY",
+    "REDUCED_ORDER",
     "REMOVED_ORDER",
+    "REPLACED",
     "STATE_HASH",
+    "SUBMITTED",
     "SYMBOLS",
     "TRADE_PLACED",
     "WITHIN",
@@ -159,11 +179,110 @@ INSTRUMENTS = Description(
         ]
     },
 )
+
+_NOT_YOURS: Final = ("forbidden",)
+_LIMITS: Final = ("limit_exceeded", "rate_limited", "kill_switch")
+_SUBMISSION: Final = {
+    "order_id": "bid-1",
+    **_JPM,
+    "amount": 25,
+    "price": 101,
+    "time_in_force": "GTC",
+    "post_only": None,
+    "owner": "Ann",
+    "display": None,
+    "stop_price": None,
+    "expires": None,
+}
+_OPEN: Final = {
+    **_SUBMISSION,
+    "status": "PARTIALLY_FILLED",
+    "filled": 20,
+    "remaining": 5,
+    "displayed": 5,
+    "resting_price": 101,
+}
+_EXECUTION: Final = {
+    "order_id": "bid-1",
+    **_JPM,
+    "requested": 25,
+    "amount": 20,
+    "total_price": 2020,
+    "fills": [{"order_id": None, "amount": 20, "price": 101}],
+    "resting": 5,
+    "canceled": 0,
+    "reason": None,
+}
+_MARKET_TRADE: Final = {
+    "trade_id": 1,
+    **_JPM,
+    "amount": 20,
+    "total_price": 2020,
+    "taker": "bid-1",
+    "taker_owner": "Ann",
+    "fills": [{"maker": None, "maker_owner": None, "amount": 20, "price": 101}],
+}
+_EVENT: Final = {"sequence": 2, "time": _TIME}
+SUBMITTED = Description(
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("duplicate_order", *_LIMITS, *_NOT_YOURS, *_BODY, *_CHANGE), 201
+)
+REPLACED = Description(
+    ExecutedOrder, {**_EVENT, **_EXECUTION}, ("order_not_found", *_LIMITS, *_BODY, *_CHANGE)
+)
+REDUCED_ORDER = Description(ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_BODY, *_CHANGE))
+CANCELED_ORDER = Description(
+    ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_UNREADABLE, *_CHANGE)
+)
+CANCELED_ORDERS = Description(CanceledOrders, {**_EVENT, "orders": [_OPEN]}, (*_NOT_YOURS, *_BODY, *_CHANGE))
+OPEN_ORDER = Description(OpenOrderResponse, _OPEN, ("order_not_found",))
+PAGE_OF_OPEN_ORDERS = Description(
+    OpenOrdersPage, {"sequence": 2, "total": 2, "orders": [_OPEN], "next": 4}, _NOT_YOURS
+)
+QUEUE_AHEAD = Description(
+    QueueAheadResponse,
+    {"order_id": "bid-1", "symbol": "JPM", "orders": 1, "amount": 20},
+    ("order_not_found",),
+)
+LAST_PRICE = Description(LastPriceResponse, {"symbol": "JPM", "price": 101})
+PAGE_OF_ENGINE_TRADES = Description(
+    EngineTradesPage, {"first": 1, "trades": [{**_EVENT, **_MARKET_TRADE}], "next": 1}, _PAST
+)
+PAGE_OF_ENGINE_EVENTS = Description(
+    EngineEventsPage,
+    {
+        "first": 1,
+        "events": [
+            {
+                "type": "OrderSubmitted",
+                "previous": 1,
+                **_EVENT,
+                "changes": [
+                    {**_JPM, "price": 101, "change": -20},
+                    {"symbol": "JPM", "side": "SELL", "price": 101, "change": 5},
+                ],
+                "trades": [_MARKET_TRADE],
+                "executions": [_EXECUTION],
+                "fills": [
+                    {
+                        "order_id": "bid-1",
+                        "owner": "Ann",
+                        **_JPM,
+                        "amount": 20,
+                        "price": 101,
+                        "role": "TAKER",
+                    }
+                ],
+            }
+        ],
+        "next": 2,
+    },
+    _PAST,
+)
 HEALTH = Description(HealthResponse, {"alive": True})
 READY = Description(
     ReadyResponse, {"ready": True, "durable": True, "sequence": 2, "orders": 2}, ("not_ready",)
 )
-STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 16})
+STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 16}, _NOT_YOURS)
 
 _ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
 _REPLAYED = {
@@ -248,8 +367,9 @@ def completed(document: dict[str, Any], *, session_cookie: str | None) -> dict[s
                     response["content"] = {PROBLEM_MEDIA_TYPE: response["content"]["application/json"]}
             if path == "/health":
                 operation["security"] = []
-    side = document["components"]["schemas"]["Side"]
-    side["description"] = _first_line(side["description"])
+    for schema in document["components"]["schemas"].values():
+        if "enum" in schema:
+            schema["description"] = _first_line(schema["description"])
     if session_cookie is not None:
         document["components"]["securitySchemes"] = {
             "key": {"type": "http", "scheme": "bearer", "description": "The API key."},

@@ -24,7 +24,7 @@ from oms.api.request_models import (
 from oms.api.response_models import json_response, to_json
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.management import OrderManagement
-from oms.models import Order
+from oms.models import Order, Trade
 
 __all__ = ["Orders"]
 
@@ -101,5 +101,6 @@ class Orders:
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return the response to a change. A replayed response gets an extra header."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
+    assert isinstance(change.subject, Order | Trade)
     content = {"sequence": change.sequence, "time": change.time, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

@@ -13,9 +13,9 @@ from oms.api.request_models import PastQuery
 from oms.api.response_models import json_response
 from oms.api.stream import message_of, trade_json
 from oms.errors import JournalError
-from oms.journal import Archive, EventPage, TradePage
+from oms.journal import Archive
 
-__all__ = ["Past"]
+__all__ = ["Past", "check_available", "not_readable"]
 
 
 class Past:
@@ -37,8 +37,8 @@ class Past:
         try:
             page = self._archive.page_of_events(query.after, query.limit)
         except JournalError as error:
-            raise _not_readable(error) from None
-        _check_available(page, query.after, "event", "open a stream, whose snapshot contains all orders")
+            raise not_readable(error) from None
+        check_available(page.first, query.after, "event", "open a stream, whose snapshot contains all orders")
         messages = [message_of(event, event.sequence - 1) for event in page.events]
         following = page.events[-1].sequence if page.more else None
         return json_response({"first": page.first, "events": messages, "next": following})
@@ -48,9 +48,9 @@ class Past:
         try:
             page = self._archive.page_of_trades(query.after, query.limit)
         except JournalError as error:
-            raise _not_readable(error) from None
-        _check_available(
-            page, query.after, "trade", "leave out after to begin with the first available trade"
+            raise not_readable(error) from None
+        check_available(
+            page.first, query.after, "trade", "leave out after to begin with the first available trade"
         )
         following = page.events[-1].trade.trade_id if page.more else None
         return json_response(
@@ -58,15 +58,19 @@ class Past:
         )
 
 
-def _check_available(page: EventPage | TradePage, after: int | None, name: str, remedy: str) -> None:
-    """Raise ProblemError if events or trades after `after` are no longer available."""
-    if after is not None and after + 1 < page.first:
-        first, last = after + 1, page.first - 1
+def check_available(available: int, after: int | None, name: str, remedy: str) -> None:
+    """Raise ProblemError if events or trades after `after` are no longer available.
+
+    `available` is the number of the first one that is available.
+    """
+    if after is not None and after + 1 < available:
+        first, last = after + 1, available - 1
         which = f"{name} {first} is" if first == last else f"{name}s {first} to {last} are"
         detail = f"{which} no longer available; {remedy}"
-        raise ProblemError("no_longer_available", detail, {"first": page.first})
+        raise ProblemError("no_longer_available", detail, {"first": available})
 
 
-def _not_readable(error: JournalError) -> ProblemError:
+def not_readable(error: JournalError) -> ProblemError:
+    """Return the error for a journal that cannot be read."""
     reason = without_folders(error.problem)
     return ProblemError("not_ready", reason, {"reason": reason})

@@ -13,17 +13,20 @@ from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
 from oms.api.integers import json_text
-from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS
+from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS, id_as_json
 from oms.errors import (
     DuplicateOrderError,
     InsufficientLiquidityError,
     InvalidArgumentError,
     InvalidOrderError,
     JournalError,
+    KillSwitchError,
+    LimitError,
     OmsError,
     OpenTransactionError,
     OrderNotFoundError,
     PriceBoundError,
+    RateLimitError,
 )
 
 __all__ = [
@@ -136,14 +139,35 @@ def _with_fields(code: str, *names: str) -> Callable[[Any], ProblemError]:
     return translate
 
 
+def _about_order(code: str) -> Callable[[Any], ProblemError]:
+    def translate(error: DuplicateOrderError | OrderNotFoundError) -> ProblemError:
+        return ProblemError(code, str(error), {"order_id": id_as_json(error.order_id)})
+
+    return translate
+
+
+def _about_limit(code: str, *names: str) -> Callable[[Any], ProblemError]:
+    translate = _with_fields(code, "owner", "symbol", "limit", "value", *names)
+
+    def with_class(error: LimitError) -> ProblemError:
+        problem = translate(error)
+        problem.fields["error"] = type(error).__name__
+        return problem
+
+    return with_class
+
+
 _TRANSLATIONS: dict[type[OmsError], Callable[[Any], ProblemError]] = {
     InvalidArgumentError: lambda error: invalid_field(error.field, error.value, error.allowed),
-    DuplicateOrderError: _with_fields("duplicate_order", "order_id"),
-    OrderNotFoundError: _with_fields("order_not_found", "order_id"),
+    DuplicateOrderError: _about_order("duplicate_order"),
+    OrderNotFoundError: _about_order("order_not_found"),
     InsufficientLiquidityError: _with_fields(
         "insufficient_liquidity", "symbol", "side", "requested", "available", "unit"
     ),
     PriceBoundError: _with_fields("price_bound", "field", "bound", "total_price"),
+    RateLimitError: _about_limit("rate_limited", "retry_at"),
+    KillSwitchError: _about_limit("kill_switch"),
+    LimitError: _about_limit("limit_exceeded"),
     JournalError: _from_journal,
     OpenTransactionError: _from_open_transaction,
 }

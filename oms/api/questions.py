@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from oms.api import openapi
+from oms.api.callers import CallersOwner
 from oms.api.decimals import responding
 from oms.api.openapi import documented
 from oms.api.request_models import (
@@ -22,7 +24,7 @@ from oms.api.request_models import (
     WithinQuery,
 )
 from oms.api.response_models import to_json
-from oms.management import OrderManagement
+from oms.queries import Queries
 
 __all__ = ["Questions"]
 
@@ -30,8 +32,9 @@ __all__ = ["Questions"]
 class Questions:
     """The endpoints that only read the books. They run in threads, because they may wait for a lock."""
 
-    def __init__(self, om: OrderManagement) -> None:
+    def __init__(self, om: Queries, count: Callable[[str | None], int]) -> None:
         self._om = om
+        self._count = count
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
@@ -56,10 +59,11 @@ class Questions:
         """Return the total price of a trade: the cost of a BUY, or the proceeds of a SELL."""
         return _about(query, total_price=self._om.calculate_price(**query.arguments()))
 
-    def quote(self, query: Annotated[QuoteQuery, Query()]) -> dict[str, Any]:
+    def quote(self, query: Annotated[QuoteQuery, Query()], caller: CallersOwner) -> dict[str, Any]:
         """Return the fills and the total price of a trade without placing it."""
         quote = self._om.quote(**query.arguments())
-        return {**to_json(quote), "slippage": quote.slippage}
+        content = {**to_json(quote), "slippage": quote.slippage}
+        return content if caller is None else {**content, "fills": []}  # an owner sees no other orders
 
     def calculate_prices(self, query: Annotated[PricesQuery, Query()]) -> dict[str, Any]:
         """Return the total price of each amount. All prices are based on the same state of the book."""
@@ -99,9 +103,9 @@ class Questions:
         shown = instruments if query.symbol is None else instruments.keys() & {query.symbol}
         return {"instruments": [{"symbol": symbol, **asdict(instruments[symbol])} for symbol in shown]}
 
-    def count(self) -> dict[str, Any]:
+    def count(self, caller: CallersOwner) -> dict[str, Any]:
         """Return the number of resting orders. O(1)."""
-        return {"count": len(self._om)}
+        return {"count": self._count(caller)}
 
 
 def _about(query: BookQuery, **results: Any) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from typing import Generic, TypeVar
 from oms.events import Event, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.journal import EventPage, TradePage
 
-__all__ = ["RecentEvents"]
+__all__ = ["Latest", "RecentEvents"]
 
-E = TypeVar("E", bound=Event)
+E = TypeVar("E")
 
 
 class RecentEvents:
@@ -28,8 +28,8 @@ class RecentEvents:
 
     def __init__(self, limit: int) -> None:
         self._lock = Lock()
-        self._events = _Latest[Event](limit)
-        self._trades = _Latest[TradePlaced](limit)
+        self._events = Latest[Event](limit)
+        self._trades = Latest[TradePlaced](limit)
 
     def __call__(self, event: Event) -> None:
         """Record an event. Amortized O(1)."""
@@ -62,8 +62,8 @@ def _size(event: Event) -> int:
     return len(event.trade.fills) if isinstance(event, TradePlaced) else 1
 
 
-class _Latest(Generic[E]):
-    """Consecutive events, whose sizes add up to at most `limit`."""
+class Latest(Generic[E]):
+    """Consecutive events or trades, whose sizes add up to at most `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -72,6 +72,7 @@ class _Latest(Generic[E]):
         self._first: int = 1
 
     def append(self, number: int, event: E, size: int) -> None:
+        """Append an event. Drop the oldest events if the sizes are too large. Amortized O(1)."""
         self.continue_at(number)
         self._events.append((event, size))
         self._size += size
@@ -81,11 +82,13 @@ class _Latest(Generic[E]):
             self._first += 1
 
     def continue_at(self, number: int) -> None:
+        """Set the number of the next event. Drop all events if this leaves a gap."""
         if number != self._first + len(self._events):
             self._events.clear()
             self._size, self._first = 0, number
 
     def page(self, after: int | None, limit: int) -> tuple[int, tuple[E, ...], bool]:
+        """Return the first available number, at most `limit` events, and True if there are more. O(n)."""
         skipped = 0 if after is None else after + 1 - self._first
         if not 0 <= skipped < len(self._events):
             return self._first, (), False

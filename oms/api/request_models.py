@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from oms.api.integers import body_integer, body_integer_schema, query_integer, reject
-from oms.contract import IDEMPOTENCY_KEY, LONGEST_IDEMPOTENCY_KEY, LONGEST_PAGE
+from oms.contract import (
+    IDEMPOTENCY_KEY,
+    LARGEST_JSON_INTEGER,
+    LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_PAGE,
+    id_from_json,
+    id_from_path,
+)
 from oms.errors import InvalidOrderError
 from oms.models import MAX_INT, Side, check_symbol
+from oms.submission import PostOnly, Submission, TimeInForce
+from oms.submission_checks import check_order_key, check_owner
 
 __all__ = [
     "Amendment",
     "AmountQuery",
     "AvailableQuery",
     "BookQuery",
+    "DayEnd",
     "DecimalsQuery",
+    "EngineOrderId",
+    "EngineOrdersQuery",
+    "Expiration",
     "IdempotencyKey",
     "InstrumentsQuery",
     "LevelsQuery",
     "NewOrder",
+    "NewSubmission",
     "NewTrade",
     "OrderId",
     "OrdersQuery",
@@ -29,7 +44,11 @@ __all__ = [
     "PriceQuery",
     "PricesQuery",
     "QuoteQuery",
+    "Reduction",
+    "Replacement",
+    "SelectionQuery",
     "StreamQuery",
+    "SymbolQuery",
     "WithinQuery",
 ]
 
@@ -114,9 +133,7 @@ class NewOrder(_Body):
     price: _Resting
 
 
-class Amendment(_Body):
-    """The new amount of an order, its new price, or both."""
-
+class _AmountOrPrice(_Body):
     model_config = ConfigDict(
         json_schema_extra={
             # At least one of the two fields must be present and not null.
@@ -126,6 +143,10 @@ class Amendment(_Body):
 
     amount: _OptionalResting = None
     price: _OptionalResting = None
+
+
+class Amendment(_AmountOrPrice):
+    """The new amount of an order, its new price, or both."""
 
 
 class NewTrade(_Body):
@@ -152,6 +173,112 @@ class NewTrade(_Body):
     max_total_price: _OptionalUnbounded = None
     min_total_price: _OptionalUnbounded = None
     allow_partial: _OptionalBodyFlag = False
+
+
+# ---------------------------------------------------------------------- bodies for a MatchingEngine
+
+
+def _read_order_key(value: object) -> int | str:
+    order_id = _checked_order_key(id_from_json(value) if type(value) is str else value)
+    if type(value) is int and abs(value) > LARGEST_JSON_INTEGER:
+        reject(f'a string, such as "{value}", if it is above {LARGEST_JSON_INTEGER}')
+    return order_id
+
+
+def _checked_order_key(order_id: object) -> int | str:
+    try:
+        check_order_key(order_id)
+    except InvalidOrderError as error:
+        reject(error.allowed)
+    return cast("int | str", order_id)
+
+
+def _read_owner(value: object) -> str:
+    try:
+        check_owner(value)
+    except InvalidOrderError as error:
+        reject(error.allowed)
+    return str(value)
+
+
+M = TypeVar("M", bound=StrEnum)
+
+
+def _member(kind: type[M]) -> Callable[[object], M]:
+    def read(value: object) -> M:
+        if type(value) is not str or value not in list(kind):
+            reject(" or ".join(f"'{member}'" for member in kind))
+        return kind(value)
+
+    return read
+
+
+_read_time_in_force = _nullable(_member(TimeInForce), TimeInForce.GTC)
+_read_post_only = _nullable(_member(PostOnly), None)
+
+_TEXT = {"type": "string", "minLength": 1}
+_ORDER_KEY = WithJsonSchema(
+    {
+        "description": "An int of at most 256 bits, as a string above 2^53-1, or a non-empty string.",
+        "anyOf": [
+            {"type": "integer", "minimum": -LARGEST_JSON_INTEGER, "maximum": LARGEST_JSON_INTEGER},
+            _TEXT,
+        ],
+    }
+)
+_EngineOrderId = Annotated[int | str, PlainValidator(_read_order_key), _ORDER_KEY]
+_OptionalText = _nullable_schema(_TEXT)
+
+
+class NewSubmission(_Body):
+    """An order to submit: the arguments of `MatchingEngine.submit`. The side is the submitter's.
+
+    An order without a price is a market order. GTD orders need `expires`, and no other orders may have it.
+    `post_only` and `display` need a price, and exclude IOC and FOK. `post_only` also excludes `stop_price`.
+    """
+
+    order_id: _EngineOrderId
+    symbol: _Symbol
+    side: _Side
+    amount: _Resting
+    price: _OptionalResting = None
+    time_in_force: Annotated[
+        TimeInForce, PlainValidator(_read_time_in_force, json_schema_input_type=TimeInForce | None)
+    ] = TimeInForce.GTC
+    post_only: Annotated[
+        PostOnly | None, PlainValidator(_read_post_only, json_schema_input_type=PostOnly | None)
+    ] = None
+    owner: Annotated[str | None, PlainValidator(_nullable(_read_owner, None)), _OptionalText] = None
+    display: _OptionalResting = None
+    stop_price: _OptionalResting = None
+    expires: _OptionalResting = None
+
+    def submission(self) -> Submission:
+        """Return the terms as a value."""
+        return Submission(**vars(self))
+
+
+class Replacement(_AmountOrPrice):
+    """The new open amount of an order, its new price, or both. A missing value stays."""
+
+
+class Reduction(_Body):
+    """An order, and the number of lots by which its open amount is reduced."""
+
+    order_id: _EngineOrderId
+    amount: _Resting
+
+
+class Expiration(_Body):
+    """A time in nanoseconds since 1970. The orders that expire until then are canceled."""
+
+    now: _Resting
+
+
+class DayEnd(_Body):
+    """The symbol whose DAY orders are canceled, by default all symbols."""
+
+    symbol: Annotated[str | None, PlainValidator(_nullable(_read_symbol, None)), _OptionalText] = None
 
 
 # ---------------------------------------------------------------------- paths, queries, and headers
@@ -195,6 +322,11 @@ OrderId = Annotated[
     int,
     PlainValidator(query_integer(0)),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_INT}),
+]
+EngineOrderId = Annotated[
+    int | str,
+    PlainValidator(lambda text: _checked_order_key(id_from_path(text))),
+    WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 IdempotencyKey = Annotated[
     str | None,
@@ -277,6 +409,27 @@ class OrdersQuery(DecimalsQuery):
     side: _OptionalSide = None
     after: _OptionalQueryIntFromZero = None
     limit: _PageLength = 100
+
+
+class SelectionQuery(BaseModel):
+    """The open orders to select: by symbol, by the submitter's side, by owner, or all of them."""
+
+    symbol: _OptionalSymbol = None
+    side: _OptionalSide = None
+    owner: Annotated[str | None, PlainValidator(_read_owner), WithJsonSchema(_TEXT)] = None
+
+
+class EngineOrdersQuery(DecimalsQuery, SelectionQuery):
+    """A request for one page of open orders: the first `limit` orders after `after`, in order of arrival."""
+
+    after: _OptionalQueryIntFromZero = None
+    limit: _PageLength = 100
+
+
+class SymbolQuery(DecimalsQuery):
+    """A symbol."""
+
+    symbol: _Symbol
 
 
 class PastQuery(BaseModel):

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -118,6 +118,7 @@ class _StrictRoute(APIRoute):
             strict = _StrictRequest(request.scope, request.receive)
             strict.limits = self.limits
             try:
+                _check_path(request)
                 check_query(request.scope["query_string"], parameters)
                 _check_idempotency_key(request)
                 if self.body_field is not None:
@@ -152,6 +153,15 @@ def _parameters(endpoint: Callable[..., Any]) -> dict[str, bool]:
             for name, field in cast("type[BaseModel]", model).model_fields.items():
                 parameters[name] = get_origin(field.annotation) is list
     return parameters
+
+
+def _check_path(request: Request) -> None:
+    """Raise ProblemError if the path is not UTF-8. Servers replace invalid bytes with a character."""
+    path = request.scope.get("raw_path") or b""
+    try:
+        unquote(path, errors="strict")
+    except UnicodeError:
+        raise invalid_field("path", path.decode("ascii", "replace"), "percent-encoded UTF-8") from None
 
 
 def check_query(query: bytes, parameters: dict[str, bool]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from oms.errors import InvalidArgumentError
+from oms.models import is_text
 
 __all__ = ["KEY_VARIABLE", "Settings"]
 
@@ -20,7 +22,9 @@ class Settings:
     """The API's access checks and limits. Every setting has a default.
 
     - `api_key`: the key that requests must send. It must have at least 16 visible ASCII characters. If it is
-      None, requests need no key.
+      None and there are no `owner_keys`, requests need no key.
+    - `owner_keys`: a MatchingEngine's further keys, each with its owner. With such a key, a request can only
+      see and change the owner's orders. `api_key` is the operator's key, which can act for every owner.
     - `checks_host`: if True, check the `Host` and `Origin` headers of each request. The Host must be an IP
       address or one of `hosts`. The Origin, if present, must match the Host or be one of `cors_origins`.
     - `hosts`: the host names that are allowed in the `Host` header.
@@ -33,7 +37,8 @@ class Settings:
     - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
       number of orders and fills in these events, and also in these trades.
 
-    Raise InvalidArgumentError if the key is too short or contains characters that are not visible ASCII.
+    Raise InvalidArgumentError if a key is too short or contains characters that are not visible ASCII, if an
+    owner is empty, or if the operator's key also has an owner.
 
     >>> Settings(api_key="sixteen-letters!")  # the repr does not contain the key
     Settings(checks_host=False, hosts=('localhost',), cors_origins=(), ...)
@@ -41,6 +46,7 @@ class Settings:
     """
 
     api_key: str | None = field(default=None, repr=False)
+    owner_keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     checks_host: bool = False
     hosts: tuple[str, ...] = ("localhost",)
     cors_origins: tuple[str, ...] = ()
@@ -51,13 +57,30 @@ class Settings:
     recent_changes: int = 10_000
 
     def __post_init__(self) -> None:
-        key = self.api_key
-        if key is not None and not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
-            # The message shows only the length, because an invalid key may be similar to the real one.
-            allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
-            raise InvalidArgumentError("api_key", f"{len(key)} characters", allowed)
+        if self.api_key is not None:
+            _check_key("api_key", self.api_key)
+        for key, owner in self.owner_keys.items():
+            _check_key("owner_keys", key)
+            if not is_text(owner):
+                raise InvalidArgumentError("owner", owner, "a non-empty str of valid Unicode")
+        if self.api_key is not None and self.api_key in self.owner_keys:
+            owner = self.owner_keys[self.api_key]
+            raise InvalidArgumentError("owner_keys", owner, "an owner whose key is not the operator's key")
+
+    @property
+    def keys(self) -> Mapping[str, str | None]:
+        """All keys, each with its owner, or with None for the operator's key."""
+        operator = {} if self.api_key is None else {self.api_key: None}
+        return {**operator, **self.owner_keys}
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Return the default settings, with the key from the OMS_API_KEY environment variable, if set."""
         return cls(api_key=os.environ.get(KEY_VARIABLE))
+
+
+def _check_key(field: str, key: str) -> None:
+    if not (len(key) >= _SHORTEST_KEY and set(key) <= _KEY_CHARACTERS):
+        # The message shows only the length, because an invalid key may be similar to the real one.
+        allowed = f"at least {_SHORTEST_KEY} visible ASCII characters"
+        raise InvalidArgumentError(field, f"{len(key)} characters", allowed)

@@ -18,13 +18,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from fastapi import WebSocket
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
+from oms.api.callers import owner_of
 from oms.api.integers import json_text
 from oms.api.problems import ProblemError, deny
 from oms.api.request_models import StreamQuery
@@ -32,24 +33,91 @@ from oms.api.response_models import to_json
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.facade import Facade
 from oms.management import OrderManagement
 
-__all__ = ["MESSAGES", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams", "Tape", "message_of", "trade_json"]
+__all__ = [
+    "BookFeed",
+    "Feed",
+    "MESSAGES",
+    "Message",
+    "Notice",
+    "READER_SENT_DATA",
+    "READER_TOO_SLOW",
+    "Streams",
+    "TAPE_LENGTH",
+    "Tape",
+    "message_of",
+    "trade_json",
+]
 
 READER_SENT_DATA = 1003
 """The close code for a client that sent a message, which is not allowed."""
 READER_TOO_SLOW = 4008
 """The close code for a client that is too slow. The client should open a new stream."""
 
-_TAPE_LENGTH = 20
+TAPE_LENGTH = 20
+"""The number of trades in a snapshot."""
+
+Message: TypeAlias = dict[str, Any]
+
+
+class Notice(NamedTuple):
+    """An event, and what the books have told about it when it was published."""
+
+    event: Event
+    details: Any = None
+
+
+class Feed(Protocol):
+    """The content of a stream. `viewer` is the owner of the stream's API key, or None."""
+
+    def snapshot(self, symbol: str | None, viewer: str | None) -> Message:
+        """Return the fields of a snapshot. The caller holds the lock."""
+        ...
+
+    def notice(self, event: Event) -> Notice:
+        """Return a notice of an event that is being published. O(1) for each order that it touches."""
+        ...
+
+    def message(
+        self, notice: Notice, previous: int, symbol: str | None, viewer: str | None
+    ) -> Message | None:
+        """Return the message, or None if the event does not concern the symbol or the viewer."""
+        ...
+
+
+class BookFeed:
+    """The stream of an OrderManagement: all orders, and every change."""
+
+    def __init__(self, om: OrderManagement, tape: Tape) -> None:
+        self._om = om
+        self._tape = tape
+
+    def snapshot(self, symbol: str | None, viewer: str | None) -> Message:
+        """Return all resting orders and the last trades. See Feed."""
+        del viewer  # every caller sees all orders
+        orders = [to_json(order) for order in self._om.orders(symbol)]
+        return {"orders": orders, "trades": self._tape.last(symbol)}
+
+    def notice(self, event: Event) -> Notice:
+        """Return the event. See Feed."""
+        return Notice(event)
+
+    def message(
+        self, notice: Notice, previous: int, symbol: str | None, viewer: str | None
+    ) -> Message | None:
+        """Return the message about the event. See Feed."""
+        del viewer
+        return message_of(notice.event, previous, symbol)
 
 
 class Streams:
     """The `/stream` endpoint. It limits the number of open streams."""
 
-    def __init__(self, om: OrderManagement, tape: Tape, settings: Settings) -> None:
-        self._om = om
-        self._tape = tape
+    def __init__(self, books: Facade, feed: Feed, settings: Settings) -> None:
+        self._books = books
+        self._feed = feed
         self._settings = settings
         self._open = 0
 
@@ -64,7 +132,8 @@ class Streams:
         self._open += 1
         try:
             await websocket.accept()
-            await self._serve(websocket, Backlog(symbol, self._settings.stream_backlog))
+            viewer, limit = owner_of(websocket), self._settings.stream_backlog
+            await self._serve(websocket, Backlog(symbol, viewer, limit, self._feed.notice))
         except WebSocketDisconnect:
             pass
         finally:
@@ -79,7 +148,7 @@ class Streams:
 
     async def _serve(self, websocket: WebSocket, backlog: Backlog) -> None:
         unsubscribe, sequence, snapshot = await run_in_threadpool(self._start, backlog)
-        sending = asyncio.create_task(_send(websocket, backlog, sequence, snapshot))
+        sending = asyncio.create_task(self._send(websocket, backlog, sequence, snapshot))
         receiving = asyncio.create_task(_receive(websocket))
         overflow = asyncio.create_task(backlog.overflow.wait())
         tasks: tuple[asyncio.Task[object], ...] = (sending, receiving, overflow)
@@ -95,29 +164,36 @@ class Streams:
 
     def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
         """Subscribe the backlog and take the snapshot under the same lock, so that no change is lost."""
-        with self._om.locked():
-            unsubscribe = self._om.subscribe(backlog)
-            sequence, orders = self._om.last_sequence, self._om.orders(backlog.symbol)
-            trades = self._tape.last(backlog.symbol)
-        snapshot = {
-            "type": "snapshot",
-            "sequence": sequence,
-            "symbol": backlog.symbol,
-            "orders": [to_json(order) for order in orders],
-            "trades": trades,
-        }
+        with self._books.locked():
+            unsubscribe = self._books.subscribe(backlog)
+            sequence = self._books.last_sequence
+            content = self._feed.snapshot(backlog.symbol, backlog.viewer)
+        snapshot = {"type": "snapshot", "sequence": sequence, "symbol": backlog.symbol, **content}
         return unsubscribe, sequence, json_text(snapshot)
+
+    async def _send(self, websocket: WebSocket, backlog: Backlog, sequence: int, snapshot: str) -> None:
+        await websocket.send_text(snapshot)
+        while True:
+            notice = await backlog.next()
+            message = self._feed.message(notice, sequence, backlog.symbol, backlog.viewer)
+            if message is not None:
+                await websocket.send_text(json_text(message))
+                sequence = notice.event.sequence
 
 
 class Backlog:
     """The events that one stream has not sent yet. A backlog is a subscriber that never blocks the books."""
 
-    def __init__(self, symbol: str | None, limit: int) -> None:
+    def __init__(
+        self, symbol: str | None, viewer: str | None, limit: int, notice: Callable[[Event], Notice]
+    ) -> None:
         self.symbol = symbol
+        self.viewer = viewer
         self.overflow = asyncio.Event()
         self._limit = limit
+        self._notice = notice
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[Notice] = deque()
         self._not_empty = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
@@ -125,7 +201,7 @@ class Backlog:
         if self.symbol is not None and event.symbol not in (None, self.symbol):
             return
         if len(self._waiting) < self._limit:
-            self._waiting.append(event)
+            self._waiting.append(self._notice(event))
             self._set(self._not_empty)
         else:
             self._set(self.overflow)
@@ -136,8 +212,8 @@ class Backlog:
             with suppress(RuntimeError):  # the event loop is closed, so nothing waits for the flag
                 self._loop.call_soon_threadsafe(flag.set)
 
-    async def next(self) -> Event:
-        """Wait for the next event and return it."""
+    async def next(self) -> Notice:
+        """Wait for the next event and return its notice."""
         while not self._waiting:
             self._not_empty.clear()
             if not self._waiting:  # another thread may have added an event before the flag was cleared
@@ -154,7 +230,7 @@ class Tape:
     def __call__(self, event: Event) -> None:
         """Record a trade and ignore other events. O(1)."""
         if isinstance(event, TradePlaced):
-            trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=_TAPE_LENGTH))
+            trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=TAPE_LENGTH))
             trades.append(event)
 
     def last(self, symbol: str | None) -> list[dict[str, Any]]:
@@ -164,20 +240,10 @@ class Tape:
         """
         if symbol is None:
             every = (event for each in self._trades.values() for event in each)
-            trades = sorted(every, key=lambda event: event.sequence)[-_TAPE_LENGTH:]
+            trades = sorted(every, key=lambda event: event.sequence)[-TAPE_LENGTH:]
         else:
             trades = list(self._trades.get(symbol, ()))
         return list(map(trade_json, trades))
-
-
-async def _send(websocket: WebSocket, backlog: Backlog, sequence: int, snapshot: str) -> None:
-    await websocket.send_text(snapshot)
-    while True:
-        event = await backlog.next()
-        message = message_of(event, sequence, backlog.symbol)
-        if message is not None:
-            await websocket.send_text(json_text(message))
-            sequence = event.sequence
 
 
 async def _receive(websocket: WebSocket) -> None:

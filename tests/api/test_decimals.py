@@ -22,12 +22,14 @@ from support.api_books import JPM, client_of, problem
 SHARE = Instrument("0.01", "10", name="J. P. Morgan", currency="USD")
 HUGE = 2**63 - 1
 
-PRICES = {"price", "limit_price", "best_price", "worst_price"}
+PRICES = {"price", "limit_price", "best_price", "worst_price", "stop_price", "resting_price"}
 AMOUNTS = {"amount", "amounts", "requested", "shortfall", "cumulative_amount"}
+AMOUNTS |= {"display", "filled", "remaining", "displayed"}
 TOTALS = {"total_price", "total_prices", "budget", "slippage", "cumulative_price"}
 COUNTS = {"count", "levels", "max_slippage_bps", "next", "order_id", "orders", "price_decimals", "sequence"}
-COUNTS |= {"first", "previous", "time", "total", "trade_id"}
-IN_PROBLEMS = {"available", "bound"}
+COUNTS |= {"first", "previous", "time", "total", "trade_id", "expires"}
+IN_EXECUTIONS = {"resting", "canceled"}
+IN_PROBLEMS = {"available", "bound", "limit", "retry_at"}
 
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("/price", {**JPM, "amount": 22}),
@@ -183,7 +185,7 @@ def test_every_integer_in_a_response_is_a_number_with_decimals_or_a_count_or_an_
         for name, schema in model.model_json_schema()["properties"].items()
         if "/Integer" in str(schema)
     }
-    assert names == PRICES | AMOUNTS | TOTALS | COUNTS | IN_PROBLEMS
+    assert names == PRICES | AMOUNTS | TOTALS | COUNTS | IN_PROBLEMS | IN_EXECUTIONS
     assert CONVERSIONS.keys() == PRICES | AMOUNTS | TOTALS
 
 

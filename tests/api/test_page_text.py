@@ -112,7 +112,11 @@ def test_a_symbol_that_looks_like_a_large_integer_is_shown_as_text(page: Page, o
     assert review(page, "2", "SELL").locator(".symbol").text_content() == symbol
 
 
-large_texts = st.integers(2**52, 2**70).map(str) | st.lists(st.integers(2**54, 2**70).map(str), max_size=2)
+large_texts = (
+    st.integers(2**52, 2**70).map(str)
+    | st.integers(-(2**70), -(2**52)).map(str)
+    | st.lists(st.integers(2**54, 2**70).map(str), max_size=2)
+)
 names = st.sampled_from(["order_id", "amounts", "symbol", "value"])
 values = st.recursive(
     st.none()
@@ -131,13 +135,18 @@ values = st.recursive(
 )
 
 
+def is_large(text: str) -> bool:
+    """Return True for the digits of an integer that a body contains as a string."""
+    return re.fullmatch("-?[1-9][0-9]{15,}", text, re.ASCII) is not None and abs(int(text)) > 2**53 - 1
+
+
 def marked(value: Any, name: str = "") -> Any:
     """Return the value with every integer replaced by {"int": its digits}.
 
     The text of an integer above 2^53-1 is an integer only in a field that contains integers.
     """
     match value:
-        case str() if name in {"order_id", "amounts"} and re.fullmatch("[1-9][0-9]{15,}", value):
+        case str() if name in {"order_id", "amounts"} and is_large(value):
             return {"int": value}
         case bool() | None | str():
             return value

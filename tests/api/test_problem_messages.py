@@ -13,11 +13,12 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
-from oms import OrderNotFoundError, journal
+from oms import Limits, MatchingEngine, OrderNotFoundError, journal
 from oms.api import Settings, create_app
 from oms.contract import PROBLEMS
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
+from support.engine_api import Callers, engine_client
 
 KEY = "correct-horse-battery"
 PROXY_REMEDY = "make the proxy forward the original Host (nginx: proxy_set_header Host $http_host)"
@@ -98,6 +99,34 @@ def closed_journal(method: str, path: str, tmp_path: Path) -> dict[str, Any]:
     client = client_of(om)
     om.close()
     return problem(client.request(method, path, json=ORDER if method == "POST" else None))
+
+
+def other_owner() -> dict[str, Any]:
+    body = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 1, "price": 1, "owner": "Bob"}
+    return problem(Callers(MatchingEngine()).ann.post("/submissions", json=body))
+
+
+def operator_only() -> dict[str, Any]:
+    return problem(Callers(MatchingEngine()).ann.get("/state-hash"))
+
+
+def beyond(**limits: Any) -> Callable[[], dict[str, Any]]:
+    """Return a function that submits two orders to an engine with limits, and returns the problem."""
+
+    def send() -> dict[str, Any]:
+        client = engine_client(MatchingEngine(limits=Limits(**limits), clock=lambda: 5))
+        body = {"symbol": "JPM", "side": "BUY", "amount": 7, "price": 20, "owner": "Ann"}
+        client.post("/submissions", json={"order_id": 1, **body, "amount": 1})
+        return problem(client.post("/submissions", json={"order_id": 2, **body}))
+
+    return send
+
+
+def stopped() -> dict[str, Any]:
+    engine = MatchingEngine()
+    engine.kill(owner="Ann")
+    body = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 7, "price": 20, "owner": "Ann"}
+    return problem(engine_client(engine).post("/submissions", json=body))
 
 
 def failing_subscriber() -> dict[str, Any]:
@@ -281,6 +310,19 @@ MESSAGES = [
         "the request has no Origin",
         "requests with a session or from another site need one",
         "send an Origin: <scheme>://<Host> header",
+    ),
+    Message("limit_exceeded", beyond(max_amount=5), "the amount 7", "above max_amount 5", "submit less"),
+    Message(
+        "rate_limited",
+        beyond(max_submissions=1, interval=10),
+        "submission 2",
+        "above max_submissions 1",
+        "submit at 15 or later",
+    ),
+    Message("kill_switch", stopped, "JPM, owner 'Ann'", "a kill switch is on", "lift_kill()"),
+    Message("forbidden", other_owner, "not 'Bob'", "owner must be left out or 'Ann'", "left out"),
+    Message(
+        "forbidden", operator_only, "only the operator", "may do this", "send an API key that has no owner"
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.schemas import BaseSchema
 from starlette.types import Receive, Scope, Send
 
-from oms import OrderManagement, Side
+from oms import MatchingEngine, OrderManagement, Side
 from oms.api import Settings, create_app, response_models
 
 KEY = "correct-horse-battery"
@@ -31,28 +32,40 @@ def books() -> OrderManagement:
     return om
 
 
+def engine() -> MatchingEngine:
+    engine = MatchingEngine()
+    engine.submit("1", "JPM", Side.SELL, 20, 20)
+    engine.submit(4, "JPM", Side.BUY, 10, 20, owner="Ann")
+    return engine
+
+
 class Renewable:
     """An application that can be replaced by a new one, so that Hypothesis starts without stored keys."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, books: Callable[[], OrderManagement | MatchingEngine] = books
+    ) -> None:
         self._settings = settings
+        self._books = books
         self.renew()
 
     def renew(self) -> None:
-        self._app = create_app(books(), self._settings)
+        self._app = create_app(self._books(), self._settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
 
-def schema_of(app: Renewable) -> BaseSchema:
+def schema_of(app: Renewable, *statuses: str) -> BaseSchema:
+    """Return the schema of an application. Valid requests may also have these statuses."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Authorization": f"Bearer {KEY}"})
     schema.hook(filter_body)
     accepted = schema.config.checks.positive_data_acceptance
     accepted.expected_statuses = [
         *accepted.expected_statuses,
-        "410",
-    ]  # the events that a valid request asks for
+        "410",  # the events that a valid request asks for
+        *statuses,
+    ]
     return schema
 
 
@@ -100,6 +113,22 @@ def test_every_response_conforms_to_the_openapi_document_if_a_key_is_required(
     case.call_and_validate()
 
 
+# The schema cannot say which terms of a submission exclude each other.
+@pytest.mark.slow
+@schema_of(Renewable(Settings(), engine), "422").parametrize()
+@FEW_EXAMPLES
+def test_every_response_of_an_engine_conforms_to_the_openapi_document(case: schemathesis.Case[Any]) -> None:
+    make_key_unique(case)
+    case.call_and_validate()
+
+
+@schema_of(Renewable(Settings(owner_keys={KEY: "Ann"}), engine), "422").parametrize()
+@settings(FEW_EXAMPLES, max_examples=3)
+def test_every_response_to_an_owner_conforms_to_the_openapi_document(case: schemathesis.Case[Any]) -> None:
+    make_key_unique(case)
+    case.call_and_validate()
+
+
 def test_the_documentation_page_loads_nothing_from_other_servers() -> None:
     client = TestClient(create_app(books(), Settings()))
     page, document = client.get("/docs"), client.get("/openapi.json").json()
@@ -113,8 +142,11 @@ def test_the_documentation_page_loads_nothing_from_other_servers() -> None:
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-def test_every_response_has_a_valid_example_and_the_right_media_type() -> None:
-    document = create_app(books(), Settings()).openapi()
+@pytest.mark.parametrize("served", [books, engine])
+def test_every_response_has_a_valid_example_and_the_right_media_type(
+    served: Callable[[], OrderManagement | MatchingEngine],
+) -> None:
+    document = create_app(served(), Settings()).openapi()
     schemas = {name: getattr(response_models, name) for name in response_models.__all__}
     for path, operations in document["paths"].items():
         for operation in operations.values():

@@ -392,7 +392,7 @@ def test_events_are_booked_in_batches_even_if_nobody_reads_the_account() -> None
     account = Account(engine)
     events = recorded(engine)
     trade_at_random(engine, 5, 2500)
-    assert len(account._pending) < 1024
+    assert len(account._pending) < 128
     assert account.positions() == naive_positions(party_fills(events), CostBasis.FIFO, FeeSchedule())
 
 

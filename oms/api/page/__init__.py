@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
 __all__ = ["PATHS", "Page"]
 
 _HERE = Path(__file__).parent
-_MEDIA_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FILES = sorted(file for file in _HERE.iterdir() if file.suffix in _MEDIA_TYPES)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
@@ -27,26 +28,41 @@ _HEADERS = {
 
 
 def _path(file: Path) -> str:
-    return "/" if file.name == "index.html" else f"/page/{file.name}"
+    return f"/page/{file.name}"
 
 
-PATHS = frozenset(map(_path, _FILES))
+PATHS = frozenset(["/", *map(_path, _FILES)])
 """The URL paths of the page and its files."""
+
+_PART = re.compile(r"<!-- part: (\w+) -->\n(.*?)(?=<!-- part:|\Z)", re.DOTALL)
+_PLACE = re.compile(r"{{(\w+)}}")
+
+
+def _document(kind: str) -> bytes:
+    """Return frame.html with the parts of one kind of page."""
+    parts = dict(_PART.findall((_HERE / f"{kind}.html").read_text(encoding="utf-8")))
+    frame = (_HERE / "frame.html").read_text(encoding="utf-8")
+    return _PLACE.sub(lambda place: parts[place[1]].strip(), frame).encode()
 
 
 class Page:
-    """The page's endpoints. They serve the files as they were when the process started."""
+    """The page's endpoints. They serve the files as they were when the process started.
+
+    `kind` says what the server serves: the books of an OrderManagement, or a MatchingEngine.
+    """
+
+    def __init__(self, kind: Literal["books", "engine"]) -> None:
+        self._kind = kind
 
     def add_to(self, router: APIRouter) -> None:
         """Add the page and its files to a router."""
-        for file in _FILES:
-            router.add_api_route(_path(file), _file_endpoint(file), methods=["GET"], include_in_schema=False)
+        files = {_path(file): (file.read_bytes(), _MEDIA_TYPES[file.suffix]) for file in _FILES}
+        for path, content in {"/": (_document(self._kind), "text/html"), **files}.items():
+            router.add_api_route(path, _endpoint(*content), methods=["GET"], include_in_schema=False)
 
 
-def _file_endpoint(file: Path) -> Callable[[], Coroutine[Any, Any, Response]]:
-    content = file.read_bytes()
-
+def _endpoint(content: bytes, media_type: str) -> Callable[[], Coroutine[Any, Any, Response]]:
     async def serve() -> Response:
-        return Response(content, headers=_HEADERS, media_type=_MEDIA_TYPES[file.suffix])
+        return Response(content, headers=_HEADERS, media_type=media_type)
 
     return serve

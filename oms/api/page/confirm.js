@@ -13,8 +13,8 @@ function detail([value, ...more]) {
 }
 
 // Shows the details of a change, and calls `send` if the user confirms. Resolves to the result of `send`, or to null if
-// the user cancels. After a rejection the user can only close the dialog. Without a response the user can try again.
-export function confirmed({ title, pairs, note, label, send }) {
+// the user cancels with the button `refusal`. After a rejection the user can only close the dialog. Without a response the user can try again.
+export function confirmed({ title, pairs, note, label, refusal = "Cancel", send }) {
   const dialog = find("confirm");
   const [yes, no, problem] = ["confirm-yes", "confirm-no", "confirm-problem"].map(find);
   find("confirm-title").replaceChildren(...title);
@@ -23,7 +23,7 @@ export function confirmed({ title, pairs, note, label, send }) {
   problem.textContent = "";
   yes.hidden = false;
   yes.textContent = label;
-  no.textContent = "Cancel";
+  no.textContent = refusal;
   dialog.showModal();
   return new Promise((resolve) => {
     let result = null;

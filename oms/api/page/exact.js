@@ -2,14 +2,15 @@
 // and responses, an integer above 2^53-1 is sent as a string.
 
 const LARGEST = 2n ** 53n - 1n; // the largest integer that is not sent as a string
-const LARGE = /^[1-9]\d{15,}$/; // a string that may contain an integer above 2^53-1
+const LARGE = /^-?[1-9]\d{15,}$/; // a string that may contain an integer above 2^53-1
 
 // The fields that contain integers. The text of other fields, such as a symbol, may look like an integer.
 const INTEGER_FIELDS = new Set([
-  "amount", "amounts", "available", "best_price", "bound", "budget", "count", "cumulative_amount", "cumulative_price",
-  "first", "levels", "limit_price", "max_slippage_bps", "next", "order_id", "orders", "previous", "price",
-  "price_decimals", "requested", "sequence", "shortfall", "slippage", "time", "total", "total_price", "total_prices",
-  "trade_id", "worst_price",
+  "amount", "amounts", "available", "best_price", "bound", "budget", "canceled", "change", "count", "cumulative_amount",
+  "cumulative_price", "display", "displayed", "expires", "filled", "first", "levels", "limit", "limit_price",
+  "max_slippage_bps", "next", "order_id", "orders", "previous", "price", "price_decimals", "remaining", "requested",
+  "resting", "resting_price", "retry_at", "sequence", "shortfall", "slippage", "stop_price", "time", "total", "total_price",
+  "total_prices", "trade_id", "worst_price",
 ]);
 
 const hasSource = (() => {
@@ -34,7 +35,7 @@ function readBySource(text) {
 function withIntegers(key, value) {
   if (!INTEGER_FIELDS.has(key)) return value;
   if (Array.isArray(value)) return value.map((item) => withIntegers(key, item));
-  return typeof value === "string" && LARGE.test(value) ? BigInt(value) : value;
+  return typeof value === "string" && LARGE.test(value) && isLarge(BigInt(value)) ? BigInt(value) : value;
 }
 
 // For browsers whose JSON.parse does not provide the source text. Integers become strings that begin with "#", and all
@@ -58,7 +59,11 @@ export function write(fields) {
 
 function written(value) {
   if (typeof value !== "bigint") return JSON.stringify(value);
-  return value <= LARGEST ? String(value) : `"${value}"`;
+  return isLarge(value) ? `"${value}"` : String(value);
+}
+
+function isLarge(number) {
+  return number > LARGEST || number < -LARGEST;
 }
 
 const TYPED = /^(\d+|\d{1,3}(,\d{3})+)$/;

@@ -22,13 +22,16 @@ export function askForKey(onOpened) {
   });
 }
 
-// Shows the button "Sign out" if there is a session.
+// Shows the button "Sign out" if there is a session. Resolves to the session, which may have an owner.
 export async function showSignOut() {
+  let session = { open: false };
   try {
-    find("sign-out").hidden = !(await get("session")).open;
+    session = await get("session");
   } catch {
-    find("sign-out").hidden = true; // without access or a connection, there is no session that the user could end
+    // Without access or a connection, there is no session that the user could end.
   }
+  find("sign-out").hidden = !session.open;
+  return session;
 }
 
 export function onSignOut(reload) {

@@ -13,8 +13,11 @@ export class Ladder {
   #chosen = null;
   #quote = null;
 
-  constructor(onChoose) {
+  // `hint` says what a click on a price does. If `isToggle` is true, the click chooses the price until another click.
+  constructor(onChoose, { hint = "Show the orders at this price", isToggle = true } = {}) {
     this.onChoose = onChoose;
+    this.hint = hint;
+    this.isToggle = isToggle;
     for (const side of ["BUY", "SELL"]) {
       find(`more-${side}`).addEventListener("click", () => { this.#shown += MORE_ROWS; this.draw(this.#book); });
     }
@@ -71,7 +74,7 @@ export class Ladder {
 
   #create({ side, price }) {
     const choose = write(make("button", { type: "button", className: "choose" }), unitsOf(this.#book.symbol).price(price));
-    choose.title = "Show the orders at this price";
+    choose.title = this.hint;
     choose.addEventListener("click", () => this.onChoose({ side, price }));
     const cells = [
       make("th", { scope: "row", className: "price" }, choose),
@@ -91,10 +94,10 @@ export class Ladder {
       if (before) flash(row);
     }
     write(row.querySelector(".total"), units.amount(level.total));
-    row.querySelector(".orders").textContent = grouped(level.orders.size);
+    row.querySelector(".orders").textContent = level.orders.size ? grouped(level.orders.size) : "";
     row.classList.toggle("filled", this.#isFilled(level));
     const chosen = this.#chosen?.side === level.side && this.#chosen.price === level.price;
-    row.querySelector("button").setAttribute("aria-pressed", String(chosen));
+    if (this.isToggle) row.querySelector("button").setAttribute("aria-pressed", String(chosen));
   }
 
   #isFilled({ side, price }) {

@@ -134,7 +134,10 @@ const MESSAGES = {
   host_refused: ({ detail }) => `The server rejects this page: ${detail}.`,
 };
 
-const FIELDS = { order_id: "Order id", symbol: "Symbol", amount: "Amount", price: "Price", side: "Side" };
+const FIELDS = {
+  order_id: "Order id", symbol: "Symbol", amount: "Amount", price: "Price", side: "Side", owner: "Owner", display: "Visible amount",
+  stop_price: "Stop price",
+};
 
 function messageOf(problem) {
   const message = MESSAGES[problem.code]?.(problem);

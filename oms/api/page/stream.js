@@ -1,6 +1,6 @@
 // The live book of a symbol. After a lost message or connection, the stream starts again with a snapshot.
 
-import { Book, Gap } from "./book.js";
+import { Gap } from "./book.js";
 import { read } from "./exact.js";
 import { NO_ACCESS, Rejected, address, checkStream, get, loadInstrument } from "./server.js";
 
@@ -9,7 +9,7 @@ const LONGEST_PAUSE = 10_000;
 const HEARTBEAT = 3_000;
 const NO_STREAM = "The server responds, but it cannot open a stream. The proxy in front of it must forward WebSockets.";
 
-// Calls `onBook(book)` after every change, `onSymbols(symbols)` every few seconds, and `onState(state, pause, reason)`
+// Calls `newBook(snapshot)` for the book of a symbol, `onBook(book)` after every change, `onSymbols(symbols)` every few seconds, and `onState(state, pause, reason)`
 // after every change of the state. The states are:
 // - connecting
 // - live
@@ -97,7 +97,7 @@ export class Stream {
       let message;
       try {
         message = read(data);
-        if (book === null) book = new Book(message);
+        if (book === null) book = this.callbacks.newBook(message);
         else book.apply(message);
       } catch (error) {
         if (error instanceof Gap) return this.open(this.#symbol);

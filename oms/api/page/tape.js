@@ -33,7 +33,7 @@ function named({ trade_id, time }) {
 const SECOND = 1_000_000_000n; // nanoseconds
 
 // Returns an element with the local time of day. Its title is the exact time in UTC.
-function clockTime(time) {
+export function clockTime(time) {
   const date = new Date(Number(time / 1_000_000n));
   const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
   const exact = `${date.toISOString().slice(0, 19)}.${String(time % SECOND).padStart(9, "0")}Z`;

@@ -1,0 +1,205 @@
+"""The endpoints of a matching engine that submit, change, and list orders."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from starlette.convertors import Convertor, register_url_convertor
+
+from oms.api import openapi
+from oms.api.callers import CallersOwner
+from oms.api.decimals import responding
+from oms.api.engine.changes import EngineChanges, own_order, own_selection
+from oms.api.engine.messages import execution_json, order_json
+from oms.api.engine.results import Canceled, Executed, Reduced
+from oms.api.idempotency import Change
+from oms.api.openapi import documented
+from oms.api.request_models import (
+    DayEnd,
+    DecimalsQuery,
+    EngineOrderId,
+    EngineOrdersQuery,
+    Expiration,
+    IdempotencyKey,
+    NewSubmission,
+    Reduction,
+    Replacement,
+    SelectionQuery,
+    SymbolQuery,
+)
+from oms.api.response_models import json_response
+from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, id_as_json, id_as_path
+from oms.matching import MatchingEngine
+from oms.submission import OpenOrder
+
+__all__ = ["Submissions", "count_orders"]
+
+
+class _OrderIdConvertor(Convertor[str]):
+    """A part of a path that may contain slashes and line breaks. Starlette's `path` ends at a line break."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("engine_order_id", _OrderIdConvertor())
+
+_Key = Annotated[
+    IdempotencyKey,
+    Header(
+        alias=IDEMPOTENCY_KEY_HEADER,
+        description="A retry with the same key gets the original response. The change is made only once.",
+    ),
+]
+_OrderId = Annotated[
+    EngineOrderId,
+    Path(
+        description="The order's id. Decimal digits are an integer. A string that could be read as an integer"
+        " is in double quotes. Use percent-encoding for all other characters."
+    ),
+]
+_ID = "{order_id:engine_order_id}"
+
+
+def count_orders(engine: MatchingEngine, caller: str | None) -> int:
+    """Return the number of open orders that the caller sees. O(1) for the operator, O(n) for an owner."""
+    return len(engine) if caller is None else len(engine.orders(owner=caller))
+
+
+class Submissions:
+    """The endpoints for orders. They run in threads, because they may wait for a lock or the disk."""
+
+    def __init__(self, engine: MatchingEngine, changes: EngineChanges) -> None:
+        self._engine = engine
+        self._changes = changes
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the endpoints to a router."""
+        for method, path, endpoint, description in (
+            ("POST", "/submissions", self.submit, openapi.SUBMITTED),
+            ("GET", "/orders", responding(self._engine, self.open_orders), openapi.PAGE_OF_OPEN_ORDERS),
+            ("DELETE", "/orders", self.cancel_all, openapi.CANCELED_ORDERS),
+            ("GET", f"/orders/{_ID}", responding(self._engine, self.open_order), openapi.OPEN_ORDER),
+            ("PATCH", f"/orders/{_ID}", self.replace, openapi.REPLACED),
+            ("DELETE", f"/orders/{_ID}", self.cancel, openapi.CANCELED_ORDER),
+            ("POST", "/reductions", self.reduce, openapi.REDUCED_ORDER),
+            ("POST", "/expirations", self.expire, openapi.CANCELED_ORDERS),
+            ("POST", "/day-ends", self.end_day, openapi.CANCELED_ORDERS),
+            ("GET", f"/queue-ahead/{_ID}", responding(self._engine, self.queue_ahead), openapi.QUEUE_AHEAD),
+            ("GET", "/last-price", responding(self._engine, self.last_price), openapi.LAST_PRICE),
+        ):
+            router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
+
+    # ------------------------------------------------------------------ changes
+
+    def submit(
+        self, request: Request, submission: NewSubmission, caller: CallersOwner, key: _Key = None
+    ) -> Response:
+        """Submit an order. The response says what was filled, what stays open, and what was canceled."""
+        change = self._changes.submit(submission, key, caller)
+        prefix = request.url.path.removesuffix("/submissions")
+        location = f"{prefix}/orders/{id_as_path(submission.order_id)}"
+        return _changed(change, caller, 201, {"Location": location})
+
+    def replace(
+        self, order_id: _OrderId, replacement: Replacement, caller: CallersOwner, key: _Key = None
+    ) -> Response:
+        """Replace an open order. The new order goes to the back of the queue, and may trade at once."""
+        return _changed(self._changes.replace(order_id, replacement, key, caller), caller)
+
+    def reduce(self, reduction: Reduction, caller: CallersOwner, key: _Key = None) -> Response:
+        """Reduce the open amount of an order, which keeps its place in the queue. Return the order."""
+        return _changed(self._changes.reduce(reduction, key, caller), caller)
+
+    def cancel(self, order_id: _OrderId, caller: CallersOwner, key: _Key = None) -> Response:
+        """Cancel an open order, and return it as it was before."""
+        change = self._changes.cancel(order_id, key, caller)
+        assert isinstance(change.subject, Canceled)
+        (order,) = change.subject.orders
+        return _changed(change._replace(subject=Reduced(order)), caller)
+
+    def cancel_all(
+        self, selection: Annotated[SelectionQuery, Query()], caller: CallersOwner, key: _Key = None
+    ) -> Response:
+        """Cancel all open orders, or those with this symbol, side, and owner. Return their earlier states."""
+        return _changed(self._changes.cancel_all(selection, key, caller), caller)
+
+    def expire(self, expiration: Expiration, caller: CallersOwner, key: _Key = None) -> Response:
+        """Cancel the GTD orders that expire at `now` or before. Only the operator may do this."""
+        return _changed(self._changes.expire(expiration, key, caller), caller)
+
+    def end_day(self, day_end: DayEnd, caller: CallersOwner, key: _Key = None) -> Response:
+        """Cancel the DAY orders of one symbol or of all symbols. Only the operator may do this."""
+        return _changed(self._changes.end_day(day_end, key, caller), caller)
+
+    # ------------------------------------------------------------------ questions
+
+    def open_order(
+        self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()], caller: CallersOwner
+    ) -> dict[str, Any]:
+        """Return an open order, its status, and the amounts that are filled, open, and visible. O(1)."""
+        del query  # only the response depends on it
+        return order_json(own_order(self._engine, order_id, caller))
+
+    def open_orders(
+        self, query: Annotated[EngineOrdersQuery, Query()], caller: CallersOwner
+    ) -> dict[str, Any]:
+        """Return one page of open orders, in order of arrival. O(n) for n open orders."""
+        owner = own_selection(query.owner, caller)
+        with self._engine.locked():  # so that the sequence number and the orders are consistent
+            sequence = self._engine.last_sequence
+            orders = self._engine.orders(query.symbol, query.side, owner)
+            page, following = self._page(orders, query.after or 0, query.limit)
+        return {
+            "sequence": sequence,
+            "total": len(orders),
+            "orders": [order_json(order) for order in page],
+            "next": following,
+        }
+
+    def _page(
+        self, orders: tuple[OpenOrder, ...], after: int, limit: int
+    ) -> tuple[list[OpenOrder], int | None]:
+        """Return the first orders whose arrival number is above `after`, and where the next page begins."""
+        arrivals = self._engine._books.register.arrivals
+        later = [order for order in orders if arrivals[order.order.order_id] > after]
+        page = later[:limit]
+        return page, arrivals[page[-1].order.order_id] if len(later) > limit else None
+
+    def queue_ahead(
+        self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()], caller: CallersOwner
+    ) -> dict[str, Any]:
+        """Return how many orders, and how many visible lots, are ahead of an order at its price."""
+        del query
+        with self._engine.locked():
+            order = own_order(self._engine, order_id, caller)
+            ahead = self._engine.queue_ahead(order_id)
+        return {"order_id": id_as_json(order_id), "symbol": order.order.symbol, **ahead._asdict()}
+
+    def last_price(self, query: Annotated[SymbolQuery, Query()]) -> dict[str, Any]:
+        """Return the price of a symbol's last trade, or null if the symbol has not traded."""
+        return {"symbol": query.symbol, "price": self._engine.last_price(query.symbol)}
+
+
+def _changed(
+    change: Change, caller: str | None, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the response to a change, as the caller may see it. A replayed response gets an extra header."""
+    match change.subject:
+        case Executed(execution, owners):
+            content = execution_json(execution, owners, caller)
+        case Reduced(order):
+            content = order_json(order)
+        case Canceled(orders):
+            content = {"orders": [order_json(order) for order in orders]}
+        case other:
+            raise AssertionError(f"{other} is not a result of a matching engine")
+    mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
+    body = {"sequence": change.sequence, "time": change.time, **content}
+    return json_response(body, status, {**(headers or {}), **mark})

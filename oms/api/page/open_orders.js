@@ -1,0 +1,132 @@
+// The list of open orders in a matching engine, each with a button to cancel it.
+
+import { confirmed } from "./confirm.js";
+import { find, make, symbolName, write } from "./elements.js";
+import { grouped } from "./exact.js";
+import { orderPath } from "./ids.js";
+import { LongList, nameCell, nameText, sideName } from "./lists.js";
+import { newKey, sendChange } from "./server.js";
+import { clockTime } from "./tape.js";
+import { unitsOf } from "./units.js";
+
+const COLUMNS = [
+  ["Side", "text"], ["Price", ""], ["Filled", ""], ["Remaining", ""], ["Status", "text"], ["Time in force", "text"],
+];
+
+export class OpenOrders {
+  #book = null;
+  #outcome = find("orders-outcome");
+  #list = new LongList("orders", {
+    name: "orders",
+    keyOf: ({ id }) => id,
+    create: (order) => this.#create(order),
+    update: (row, order) => this.#update(row, order),
+  });
+
+  constructor() {
+    find("cancel-all").addEventListener("click", () => this.#cancelAll());
+  }
+
+  clear() {
+    this.#book = null;
+    this.#outcome.textContent = "";
+    this.#list.clear();
+    find("cancel-all").hidden = true;
+  }
+
+  draw(book) {
+    this.#book = book;
+    find("orders-title").textContent = book.owner === null ? "Open orders of all owners" : "Your open orders";
+    find("orders-owner").hidden = book.owner !== null;
+    find("cancel-all").hidden = !book.orders.size;
+    this.#list.draw([...book.orders.values()].reverse());
+  }
+
+  #create({ id, owner }) {
+    const cancel = make("button", { type: "button", className: "quiet" }, "Cancel");
+    cancel.setAttribute("aria-label", `Cancel order ${id}`);
+    const row = make("tr", {},
+      nameCell("th", "Id", id),
+      nameCell("td", "Owner", owner),
+      ...COLUMNS.map(([name, className]) => make("td", { className, data: { name } })),
+      make("td", { data: { name: "" } }, cancel),
+    );
+    row.children[1].hidden = this.#book.owner !== null;
+    cancel.addEventListener("click", () => this.#cancel(row.order));
+    return row;
+  }
+
+  #update(row, order) {
+    const units = unitsOf(order.symbol);
+    const [, , side, price, filled, remaining, status, force] = row.children;
+    row.order = order;
+    side.replaceChildren(sideName(order.side));
+    write(price, priceOf(order, units));
+    write(filled, units.amount(order.filled));
+    write(remaining, units.amount(order.remaining));
+    status.replaceChildren(statusOf(order, units));
+    force.replaceChildren(make("div", {}, ...termsOf(order, units)));
+  }
+
+  async #cancel(order) {
+    const key = newKey();
+    const units = unitsOf(order.symbol);
+    const owner = this.#book.owner === null ? [["Owner", nameText(order.owner)]] : [];
+    const canceled = await confirmed({
+      title: ["Cancel order ", nameText(order.id)],
+      pairs: [
+        ["Symbol", symbolName(order.symbol)],
+        ...owner,
+        ["Side", sideName(order.side)],
+        ["Price", priceOf(order, units)],
+        ["Remaining", units.amount(order.remaining)],
+      ],
+      note: "Until the server has canceled it, the order can still be filled.",
+      label: "Cancel the order",
+      refusal: "Keep it",
+      send: () => sendChange("DELETE", orderPath(order.id), null, key),
+    });
+    if (canceled) this.#finish(`Canceled order ${order.id} with its remaining amount of ${unitsOf(order.symbol).amount(canceled.remaining)}.`);
+  }
+
+  async #cancelAll() {
+    const key = newKey();
+    const { symbol, owner, orders } = this.#book;
+    const canceled = await confirmed({
+      title: ["Cancel all open orders in ", symbolName(symbol)],
+      pairs: [["Orders", grouped(orders.size)], ["Owner", owner === null ? "All owners" : nameText(owner)]],
+      note: "Orders that arrive before the server cancels them are canceled too.",
+      label: "Cancel all",
+      refusal: "Keep them",
+      send: () => sendChange("DELETE", `orders?symbol=${encodeURIComponent(symbol)}`, null, key),
+    });
+    if (!canceled) return;
+    const number = canceled.orders.length;
+    this.#finish(`Canceled ${grouped(number)} ${number === 1 ? "order" : "orders"}.`);
+  }
+
+  #finish(text) {
+    this.#outcome.textContent = text;
+    find("orders-title").focus();
+  }
+}
+
+// Returns the price at which an order rests. A waiting order has its limit instead.
+function priceOf({ price, resting_price }, units) {
+  const shown = resting_price ?? price;
+  return shown === null ? "Market" : units.price(shown);
+}
+
+function statusOf({ status, stop_price }, units) {
+  if (status === "WAITING") return `Waits for ${units.price(stop_price)}`;
+  return { OPEN: "Open", PARTIALLY_FILLED: "Partly filled" }[status] ?? status;
+}
+
+// Returns the time in force, and the other terms below it.
+function termsOf({ time_in_force, expires, post_only, display }, units) {
+  const terms = [];
+  if (expires !== null) terms.push(clockTime(expires));
+  if (post_only !== null) terms.push("post-only");
+  if (display !== null) terms.push(`shows ${units.amount(display)}`);
+  return [time_in_force, ...terms.map((term) => make("small", {}, term))];
+}
