@@ -1,19 +1,19 @@
 """The class Account, which keeps the positions, profits, and fees of all owners.
 
-The problem: a subscriber is notified with the lock of the books held, so it must be fast. It must not raise
-an exception, and an interrupt (Ctrl-C or a signal) can stop it anywhere. An event that was booked halfway, or
-twice, would make all later numbers wrong.
+The problem: a source holds the lock of its books while it notifies a subscriber, so the subscriber must be
+fast. It must not raise an exception, and an interrupt (Ctrl-C or a signal) can stop it anywhere. An event
+that was booked halfway, or twice, would make all later numbers wrong.
 
-The solution: a subscriber that only appends the event to a list. The events are booked when somebody asks, or
-when the list is long. The booking of a batch changes nothing. It computes the new states of the holdings from
-the old ones, and puts them into a `_Batch`. One assignment commits the batch. Then the batch is merged into
-the holdings. If the merge is interrupted, the next caller repeats it.
+The solution: a subscriber that only appends the event to a list. A query books the pending events, and so
+does the subscriber if the list is long. Booking does not change the account. It computes the new states of
+the holdings from the old ones, and returns them as a `_Batch`. One assignment commits the batch. Then the
+batch is merged into the holdings. If the merge is interrupted, the next caller repeats it.
 
 Invariants:
 
-- `_sequence` is the sequence number of the last event that has been booked. Pending events up to this number
-  have been booked, and are dropped. The event after them must have the next number. If it has another one,
-  an event is missing, and every query raises an error.
+- `_sequence` is the sequence number of the last event that has been booked. `_pending` contains only later
+  events. The first of them must have the next number. If it has another number, an event is missing, and
+  every query raises an error.
 - `_batch` is None, or a committed batch whose merge is not finished.
 - `_lock` protects everything except the append, which is atomic. A thread acquires the lock of the books
   first, and `_lock` second. So two threads never wait for each other.
@@ -43,7 +43,7 @@ from oms.submission_checks import check_owner
 
 __all__ = ["Account"]
 
-_BATCH = 128  # the number of events after which they are booked: they are still in the cache of the CPU
+_BATCH = 128  # book this many events at once, while they are still in the cache of the CPU
 _FREE = FeeSchedule()
 
 Source: TypeAlias = MatchingEngine | OrderManagement
@@ -54,11 +54,12 @@ Key: TypeAlias = tuple[str, str | None]
 
 
 class _Batch(NamedTuple):
-    """The result of booking the first pending events.
+    """The result of booking pending events.
 
-    `events` is their number, and `sequence` is that of the last one that was booked. `missing` is the
-    sequence number that came instead of the next one, or None. The dicts contain what has changed. `traded`
-    are the events to record, after the first `recorded` ones.
+    `events` is the number of pending events that the batch uses up, and `sequence` is the sequence number of
+    the last event that was booked. `missing` is None, or the sequence number that came instead of the next
+    one. `holdings` and `last_prices` contain only the entries that have changed. `traded` contains the new
+    events to record. They go after the first `recorded` events of the record.
     """
 
     events: int
@@ -77,24 +78,24 @@ class Account:
     fill of a MatchingEngine has two parties, the taker and the maker, and both are booked. A fill between two
     orders of the same owner is booked twice for this owner. An order without an owner belongs to the owner
     None. A trade of an OrderManagement is booked for the owner None, as the taker. The owners of its resting
-    orders are unknown, so they are not booked.
+    orders are unknown, so their side of the trade is not booked.
 
     `fees` is a FeeSchedule for all symbols, or a mapping of symbols to FeeSchedules. A symbol that is not in
     the mapping has no fees. `cost_basis` says which open lots a fill closes.
 
-    By default, the account starts flat with the next event. `history` contains earlier events, such as
-    `journal.read()`. They are booked first, and must be all events from the first to the last one. Without a
-    source, the account only books the history. With `record`, the account keeps all events with a trade, for
-    `curve`.
+    By default, the account starts flat, and books the events that come next. `history` contains all earlier
+    events, from the first to the last one, such as `journal.read()`. They are booked first. Without a source,
+    the account only books the history. With `record`, the account keeps all events that contain a trade.
+    `curve` needs them.
 
     Amounts are in lots, prices in ticks, and cash, profits, and fees in ticks times lots. All numbers are
-    exact. They are those of the committed events: a transaction counts when it has been committed, and a
-    what-if never counts. If the tick size or the lot size of a symbol changes, use a new account. An account
+    exact. Only committed events count: the fills of a transaction count from its commit on, and the fills of
+    a what-if never count. If the tick size or the lot size of a symbol changes, use a new account. An account
     can be copied and pickled. A copy does not follow the source. See `follow`. An Account is thread-safe.
 
     Raises InvalidArgumentError if an argument is invalid, or if an event is missing in the history. With a
     source, raises OpenTransactionError inside a transaction or a what-if. A fill takes amortized O(1) per
-    party, and more with CostBasis.AVERAGE. See CostBasis.
+    party. With CostBasis.AVERAGE, it takes O(d) for d digits of the average entry price.
 
     >>> from oms import MatchingEngine, Side
     >>> engine = MatchingEngine()
@@ -154,7 +155,7 @@ class Account:
 
         Use it for a copy, for an account that was pickled, or after `close`. `history` contains the events
         that the account has missed, such as `journal.read(account.sequence + 1)`. Calls from other threads
-        wait while it is booked.
+        wait while the history is booked.
 
         Raises InvalidArgumentError if the account already follows a source, or if an event is missing between
         the account, the history, and the source. Raises OpenTransactionError inside a transaction or a
@@ -218,7 +219,7 @@ class Account:
         self._source = source
 
     def _outer_lock(self) -> RLock:
-        """Return the lock to acquire before `_lock`. With the source's lock, no event is on its way."""
+        """Return the lock to acquire before `_lock`. It keeps other threads from publishing."""
         return self._lock if self._source is None else self._source._lock
 
     # ------------------------------------------------------------------ queries
@@ -249,7 +250,7 @@ class Account:
     def positions(self) -> tuple[Position, ...]:
         """Return the positions of all owners and symbols with a fill, sorted by symbol and then by owner.
 
-        The result is a snapshot after one event. O(p log p) for p positions.
+        All positions are those after the same event. O(p log p) for p positions.
         """
         with self._outer_lock(), self._lock:
             self._check_complete()
@@ -305,7 +306,7 @@ class Account:
     def copy(self) -> Self:
         """Return an independent account with the same positions. It does not follow the source. See `follow`.
 
-        O(p) for p open lots, and for the recorded events.
+        O(p + m) for p open lots and m recorded events.
         """
         other = self.__new__(type(self))
         other.__setstate__(self.__getstate__())
@@ -341,7 +342,7 @@ class Account:
     # Except for `_receive`, the caller must hold `_lock`.
 
     def _receive(self, event: Event) -> None:
-        """Book an event later. This is the subscriber."""
+        """Receive an event from the source, to book it later."""
         self._pending.append(event)
         if len(self._pending) >= _BATCH:
             with self._lock:
@@ -377,7 +378,7 @@ class Account:
             raise _not_reached(self._sequence, ledger.sequence)
 
     def _settle(self) -> None:
-        """Book the pending events, up to the first one that does not follow."""
+        """Book the pending events, up to the first gap in their sequence numbers."""
         if self._is_booking and self._count_settling() > 1:
             return
         try:
@@ -398,7 +399,7 @@ class Account:
         return sum(owner is self and name == "_settle" for name, owner in callers())
 
     def _booked(self, events: list[Event]) -> _Batch:
-        """Return the result of booking events, and change nothing."""
+        """Return the result of booking events, without changing the account."""
         first, count, missing = self._sequence + 1, len(events), self._missing
         if missing is not None:
             events = []  # no event after a missing one is ever booked
@@ -416,7 +417,7 @@ class Account:
         return _Batch(count, sequence, missing, holdings, last_prices, len(self._traded), recorded)
 
     def _merge(self, batch: _Batch) -> None:
-        """Put the result of booking events into this account. It can be repeated after an interrupt."""
+        """Merge a committed batch into this account. After an interrupt, the merge can be repeated."""
         self._holdings.update(batch.holdings)
         self._last_prices.update(batch.last_prices)
         self._traded[batch.recorded :] = batch.traded

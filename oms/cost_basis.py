@@ -1,21 +1,22 @@
-"""What one owner holds of one symbol, and the entry prices of the open lots.
+"""The position of one owner in one symbol, and the entry prices of its open lots.
 
-The problem: a position is opened and closed in many fills, at different prices. Position and cash are sums.
-The profit is realized when lots are closed, so it depends on which of the earlier lots a fill closes.
+The problem: a position is opened and closed in many fills, at different prices. The position and the cash are
+simple sums over the fills. But the realized profit depends on which of the open lots a fill closes.
 
 Two rules are usual. With FIFO, a fill closes the lots that were opened first. With average cost, all open
 lots have the same entry price, which is the average. A closing fill does not change this average.
 
 Everything is exact. With FIFO, all numbers are integers. With average cost, the average is a fraction in
-lowest terms. Each fill that opens lots after others were closed makes its denominator longer, until the
+lowest terms. Its denominator gets longer with each fill that opens lots after others were closed, until the
 position is flat or changes its side.
 
 Invariants:
 
-- The realized profit is cash + cost, where cost is the sum of amount x entry price over the open lots. So
-  only the cost must be known. It follows from the open lots, or from their average entry price.
-- A state is never changed, except that the list of its lots may grow after `end`. The next state shares this
-  list. So if the booking of fills is interrupted, the old state is still valid.
+- The realized profit is cash + cost, where cost is the sum of amount x entry price over the open lots. So a
+  state need not store the realized profit: the cost follows from the open lots, or from their average entry
+  price.
+- A state is never changed, except for the items of its list of lots from `end` on. The next state shares this
+  list, and appends to it. So if the booking of fills is interrupted, the old state is still valid.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from oms.positions import Position
 
 __all__ = ["CostBasis", "Holding"]
 
-_UNUSED = 64  # the number of closed lots from which on they are dropped
+_UNUSED = 64  # closed lots are dropped only if there are more than this many
 
 
 class CostBasis(StrEnum):
-    """Which entry price the lots have that a fill closes.
+    """The rule for the entry price of the lots that a fill closes.
 
     >>> CostBasis.FIFO
     <CostBasis.FIFO: 'FIFO'>
@@ -53,8 +54,8 @@ class Fifo(NamedTuple):
     """The sums of all fills, and the open lots, oldest first.
 
     A lot is a pair of its amount (negative for a short position) and its price. The open lots are
-    `lots[start:end]`, and `cost` is the sum of amount x price over them. `closed` lots of the first one are
-    closed (negative for a short position).
+    `lots[start:end]`, and `cost` is the sum of amount x price over them. `closed` is the part of the first
+    open lot that has been closed (negative for a short position).
     """
 
     amount: int
@@ -72,7 +73,7 @@ class Fifo(NamedTuple):
         if start > _UNUSED and 2 * start > end:
             lots, start = lots[start:end], 0
         else:
-            del lots[end:]  # of a booking that was interrupted
+            del lots[end:]  # left over from a booking that was interrupted
         for amount, price, _ in fills:
             value = amount * price
             cash -= value
@@ -130,8 +131,8 @@ class Average(NamedTuple):
                 bought += amount
             before, position = position, position + amount
             if before * amount > 0:
-                # The greatest common divisors have a short argument each, so they are fast for a long
-                # fraction, too. The result is in lowest terms if top / bottom is.
+                # One argument of each gcd() is short, so gcd() is fast even if the fraction is long. The
+                # result is in lowest terms if top / bottom is in lowest terms.
                 shared = gcd(before, bottom)
                 bottom //= shared
                 top = top * (before // shared) + amount * price * bottom
@@ -151,9 +152,9 @@ class Average(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What one owner has traded in one symbol, and holds of it.
+    """The open lots, the fees, and the traded volume of one owner in one symbol.
 
-    `fees` is a multiple of 1 / denominator of the fee schedule. `volume` decides which tier applies.
+    The unit of `fees` is 1 / denominator of the fee schedule. `volume` decides which tier applies.
     """
 
     lots: Fifo | Average

@@ -35,7 +35,7 @@ class FeeRounding(StrEnum):
     """How the fee of a fill is rounded to a multiple of `round_to`."""
 
     NEAREST = "NEAREST"
-    """To the nearest multiple, and half of it to the even multiple."""
+    """To the nearest multiple. A fee halfway between two multiples is rounded to the even one."""
     UP = "UP"
     """To the next higher multiple: a higher fee, or a smaller rebate."""
     DOWN = "DOWN"
@@ -52,7 +52,10 @@ class FeeVolume(StrEnum):
 
 
 class _Rates(NamedTuple):
-    """The whole-number rates of one tier: for the total price and for the amount, maker first."""
+    """The rates of one tier for makers and takers, as multiples of 1 / denominator.
+
+    `value` applies to the total price, and `amount` applies to each lot. Both are pairs (maker, taker).
+    """
 
     value: tuple[int, int]
     amount: tuple[int, int]
@@ -60,7 +63,7 @@ class _Rates(NamedTuple):
 
 @dataclass(frozen=True)
 class FeeTier:
-    """The fee rates that apply from a traded volume on.
+    """The fee rates that apply once an owner has traded a certain volume.
 
     `volume` is an int of at least 1. Its unit is that of the schedule's `tier_by`. See FeeSchedule for the
     rates. Raises InvalidArgumentError if an argument is invalid.
@@ -93,13 +96,13 @@ class FeeSchedule:
     `maker_per_lot` and `taker_per_lot` are in ticks, for each lot. A negative rate is a rebate, which the
     owner receives. A rate is a decimal string, an int, a Decimal, or a Fraction.
 
-    `tiers` are rates that replace all rates of the schedule from a traded volume on. The volume is that of
-    one owner in one symbol, as maker and as taker. `tier_by` says whether it is an amount or a total price. A
-    fill is not split: it is charged by the volume before it, so a tier begins with the first fill after its
-    `volume` has been reached.
+    Each of the `tiers` replaces all rates of the schedule once an owner has traded its `volume`. The volume
+    is that of one owner in one symbol, as maker and as taker. `tier_by` says whether it is an amount or a
+    total price. A fill is never split between tiers: the volume before the fill decides which rates apply. So
+    a tier begins with the first fill after its `volume` has been reached.
 
     By default, fees are exact fractions of ticks times lots. With `round_to` (an int, in ticks times lots),
-    the fee of each fill is rounded to a multiple of it. `rounding` says how.
+    the fee of each fill is rounded to a multiple of `round_to`. `rounding` says how.
 
     Raises InvalidArgumentError if an argument is invalid.
 
@@ -140,8 +143,8 @@ class FeeSchedule:
     def fee(self, amount: int, price: int, *, is_taker: bool, volume: int = 0) -> int | Fraction:
         """Return the fee of one fill of `amount` lots at `price` ticks, in ticks times lots.
 
-        `volume` is what the owner has traded in the symbol before, in the unit of `tier_by`. A negative fee
-        is a rebate. O(log t) for t tiers.
+        `volume` is the volume that the owner traded in the symbol before this fill, in the unit of `tier_by`.
+        A negative fee is a rebate. O(log t) for t tiers.
         """
         fees, _ = self.charge([(amount, price, is_taker)], volume)
         return as_exact(fees, self.denominator)
@@ -265,7 +268,7 @@ def _fraction(rate: Rate) -> Fraction:
 
 
 def _fractions(tier: FeeTier | FeeSchedule) -> list[Fraction]:
-    """Return the exact rates: for the total price and then for the amount, maker first."""
+    """Return the exact rates: maker and taker for the total price, then maker and taker for each lot."""
     maker_bps, taker_bps, maker, taker = (_fraction(getattr(tier, name)) for name in _RATES)
     return [maker_bps / 10_000, taker_bps / 10_000, maker, taker]
 

@@ -20,9 +20,10 @@ __all__ = ["Limited"]
 
 
 class Limited(Queries):
-    """The limits and kill switches of a MatchingEngine. They are settings of the object, as its clock is.
+    """The limits and kill switches of a MatchingEngine.
 
-    So they belong neither to the state nor to the journal. A copy and a pickle keep them.
+    Like the clock, they are settings of the object, and belong neither to its state nor to its journal.
+    Copies and pickles keep them.
     """
 
     _books: EngineBooks
@@ -33,17 +34,19 @@ class Limited(Queries):
     ) -> None:
         """Set the limits of all orders, or of those with this owner and symbol. None removes the limits.
 
-        If an order matches several limits, all of them apply. So limits for one owner can be narrower than
-        those for all owners, but not wider. To change limits, pass the new `Limits` for the same owner and
-        symbol. The rate is then counted anew. Orders that are already open stay open.
+        If an order matches several limits, all of them apply. So a limit for one owner can be stricter than
+        the limit for all owners, but a looser one has no effect. To change limits, pass the new `Limits` for
+        the same owner and symbol. This resets the count of their rate. Orders that are already open stay
+        open.
 
-        `submit` and `replace` check an order after its arguments and its id, and before anything happens. An
-        order beyond a limit raises a subclass of LimitError, and nothing changes. `cancel` and `reduce` are
+        `submit` and `replace` first check the arguments and the id, and then the limits. If an order is
+        beyond a limit, they raise a subclass of LimitError, and nothing changes. `cancel` and `reduce` are
         always possible.
 
-        Only `submit` and `replace` count for the rate, as soon as all limits allow them. Rejected orders and
-        what-ifs do not count. A call that counts reads the clock once more. It also counts if it then fails,
-        for example because of the journal, or if its transaction is rolled back.
+        Only `submit` and `replace` count for the rate, once all limits have allowed them. Rejected orders and
+        what-ifs do not count. A call that was counted stays counted if it then fails, for example because of
+        the journal, or if its transaction is rolled back. With a rate limit, each `submit` and `replace`
+        outside a what-if reads the clock once more.
 
         A journal does not store limits, so set them again after you open it. Raises InvalidArgumentError if
         an argument is invalid or if there is a rate limit but no clock, and OpenTransactionError inside a
@@ -122,7 +125,7 @@ class Limited(Queries):
             return self.cancel_all(symbol, None, owner) if cancel_orders else ()
 
     def lift_kill(self, *, owner: str | None = None, symbol: str | None = None) -> None:
-        """Switch off the kill switch for exactly this owner and symbol. Without one, nothing changes.
+        """Switch off the kill switch for exactly this owner and symbol. If it is not on, nothing changes.
 
         Raises InvalidOrderError if an argument is invalid, and OpenTransactionError inside a transaction or a
         what-if. O(1). See `kill`.

@@ -29,10 +29,11 @@ class Limits:
     - `max_amount` (lots) is the largest amount of an order.
     - `max_notional` (ticks times lots) is the largest notional of an order: its amount times the highest
       price at which it could trade. For a BUY order, this is its price. For a SELL order, it is its price or
-      the best bid, whichever is higher. A BUY market order counts with the worst price that it could reach.
+      the best bid, whichever is higher. For a BUY market order, it is the worst price that the order could
+      reach.
     - `max_open_orders` and `max_open_amount` (lots) limit all open orders of one owner in one symbol: those
-      in the book, with their hidden lots, and those that wait for their stop price. An incoming order counts
-      with the amount that would rest. An order of which nothing would rest is not limited.
+      in the book, with their hidden lots, and those that wait for their stop price. Of an incoming order,
+      only the amount that would stay open counts. If nothing would stay open, these limits do not apply.
     - `collar` (ticks) and `collar_bps` (basis points) make a price collar. A BUY order may be at most this
       much above the reference price, and a SELL order at most this much below. With both, the narrower one
       applies. `collar_reference` says which price is the reference. Without a reference price, the collar
@@ -40,9 +41,9 @@ class Limits:
     - `max_submissions` in each `interval` (nanoseconds of the engine's clock) limits the rate of `submit` and
       `replace`. Set both or neither.
 
-    For an order that waits for its stop price, the stop price takes the place of the market: it is the
-    reference of the collar. The notional of a waiting order without a price is its amount times the stop
-    price. A triggered order is not checked again.
+    For an order that waits for its stop price, the stop price is used instead of the best price and the last
+    price. So it is the reference price of the collar. The notional of a waiting order without a price is its
+    amount times the stop price. A triggered order is not checked again.
 
     Raises InvalidArgumentError unless each number is None or an int of at least 1. The collars can be 0.
 
@@ -92,7 +93,7 @@ class Limits:
     def worst_price(self, reference: int, sign: int) -> int | None:
         """Return the worst price (ticks) inside the collar of a reference price, or None without a collar.
 
-        `sign` is that of the order's side. O(1).
+        `sign` is 1 for a BUY order and -1 for a SELL order. O(1).
 
         >>> Limits(collar=5, collar_bps=100).worst_price(399, -1)  # 1 % of 399 is 3.99, so 3 ticks
         396

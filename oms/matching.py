@@ -123,8 +123,8 @@ class MatchingEngine(Limited):
         market order. So check that a best price is not None before you pass it as `price`.
 
         - `time_in_force` says how long the order stays open. GTD orders need `expires`, a time in nanoseconds
-          since 1970. The engine's clock does not decide when. Orders expire only when you call `expire` or,
-          for DAY orders, `end_day`.
+          since 1970. The engine does not compare `expires` with its clock. Orders expire only when you call
+          `expire` or, for DAY orders, `end_day`.
         - `post_only` says what happens to an order that would trade at once.
         - `owner` is any text. Self-trade prevention compares the owners of two orders.
         - `display` (lots) makes an iceberg order. At most this amount is visible in the book. When this part

@@ -1,16 +1,17 @@
-"""Plain changes: what most calls of a matching engine change, in one compact step.
+"""Plain changes: one compact change for each of the most common calls of a matching engine.
 
 The problem: most calls submit an order that rests, trade with orders that are not icebergs, or cancel or
-replace an order. As a sequence of elementary changes, such a call is two to three times slower, because it
-creates many small objects that only its event needs.
+replace an order. If the engine makes such a call as a sequence of elementary changes, the call is two to
+three times slower than with a plain change. The sequence consists of many small objects that only the event
+of the call needs.
 
 The solution: a plain change describes the whole call, and is applied at once. Its elementary changes are
-created from it only if an event or a rollback needs them. `plain_change` returns None for every other call.
-Then `Crossing` makes one elementary change after another.
+created from it only if an event or a rollback needs them. For all other calls, `plain_change` returns None,
+and `Crossing` makes one elementary change after another.
 
 Invariants:
 
-- A plain change has the same effect as its elementary changes, which are those that `Crossing` makes.
+- A plain change has the same effect as its elementary changes. They are the ones that `Crossing` would make.
 - A plain change contains all data that its elementary changes need. So they can be created before the plain
   change is applied, afterwards, or after an interrupt.
 """
@@ -45,11 +46,11 @@ from oms.usage import Usage
 __all__ = ["PlainCanceled", "PlainChange", "PlainReplaced", "PlainSubmitted", "plain_change"]
 
 Resting: TypeAlias = tuple[Entry, OrderRow]
-"""An order of the register, and the same order in the book."""
+"""The entry of an order in the register, and the row of the same order in the book."""
 
 Taken: TypeAlias = tuple[Trade, int, list[Entry], int | None]
-"""A trade, the remaining amount of the last order filled, all filled orders, and the last price before. The
-fills of the trade are plain tuples."""
+"""A trade, the remaining amount of the last filled order, the entries of all filled orders, and the symbol's
+last price before the trade. The fills of the trade are plain tuples."""
 
 PlainChange: TypeAlias = tuple[
     Submission, tuple[Execution, ...], Resting | None, Taken | None, Resting | None
@@ -113,7 +114,7 @@ def plain_change(
 
 
 def _may_not_trade(books: EngineBooks, terms: Terms) -> bool:
-    """Return True if not every trade is allowed, or if a trade could trigger a stop order."""
+    """Return True if a rule could prevent a trade, or if a trade could trigger a stop order."""
     time_in_force, post_only, owner = terms[5:8]
     return (
         post_only is not None
@@ -124,7 +125,7 @@ def _may_not_trade(books: EngineBooks, terms: Terms) -> bool:
 
 
 def _taken(books: EngineBooks, book: OrderBook, terms: Terms) -> tuple[Taken | None, Fills]:
-    """Return what an order takes, and its fills, or None and () if a part of a filled order is hidden."""
+    """Return the trade of an order and its fills, or None and () if a filled order has hidden lots."""
     symbol, side, amount, price = terms[1:5]
     rows, traded, total = pricing.consumed(book, amount, price)
     entries = books.register.entries
@@ -148,7 +149,7 @@ def _apply(books: EngineBooks, change: PlainChange) -> None:
     if removed is not None:
         entry, row = removed
         if usage is not None:
-            usage.change_entry(entry, None)  # while its row is in the book
+            usage.change_entry(entry, None)  # before its row is removed from the book
         books.remove(row)
         register.remove(entry)
     if taken is not None:
@@ -207,7 +208,7 @@ def _owners(change: PlainChange) -> Owners:
 
 
 class _Plain(EngineEvent):
-    """A kind of plain changes. The event of a plain change is that of its elementary changes."""
+    """A kind of plain changes. A plain change has the same event as its elementary changes."""
 
     __slots__ = ()
 

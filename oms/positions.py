@@ -15,7 +15,7 @@ Exact: TypeAlias = int | Fraction
 
 
 class Position(NamedTuple):
-    """What one owner has traded in one symbol, and holds of it.
+    """The position, the profit, and the fees of one owner in one symbol.
 
     `amount` is the position in lots. It is negative if the owner is short. `cash` is what the owner received
     for sales minus what was paid, in ticks times lots, without fees. `average_entry` is the average entry

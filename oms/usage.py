@@ -1,4 +1,4 @@
-"""How many orders and lots each owner has open in each symbol, for the limits of a matching engine.
+"""The number of open orders and lots of each owner in each symbol, for the limits of a matching engine.
 
 The problem: a limit on the open amount must not add up all open orders at each submission. The sums must stay
 right when orders are filled, refilled, or canceled, and when changes are rolled back.
@@ -6,9 +6,9 @@ right when orders are filled, refilled, or canceled, and when changes are rolled
 What does not work: adding up the entries of the register. A trade that fills a part of an order changes the
 order's row in the book, but not its entry.
 
-The solution: the sums follow the elementary changes of the books, forward and backward. A new entry adds its
-open amount, and a removed entry subtracts its open amount. An entry that replaces another one adds the
-difference of their totals. A trade subtracts its fills, and an undone trade adds them.
+The solution: the sums follow the elementary changes of the books, also when these are undone. A new entry
+adds its open amount, and a removed entry subtracts its open amount. An entry that replaces another one adds
+the difference of their totals. A trade subtracts its fills, and an undone trade adds them.
 
 Invariants:
 

@@ -67,7 +67,7 @@ def _member(name: str, value: Any) -> Any:
 
 
 def _each(read: Callable[[Any], Any], content: Any) -> tuple[Any, ...]:
-    """Convert the values of a list. Raises TypeError for a string or an object, which also have values."""
+    """Convert the values of a list. Raises TypeError for a string or a dict, which are iterable, too."""
     if type(content) in (str, dict):
         raise TypeError(f"it must be a list, not {content!r}")
     return tuple(map(read, content))

@@ -1,7 +1,7 @@
-"""Checks that an event of a matching engine fits the books that it would change, and adds up.
+"""Checks that an event of a matching engine fits the books, and that its executions match its trades.
 
 A verification applies the changes that the event log contains. It does not match the orders again, so a
-journal stays valid if a later version of the engine has another rule.
+journal stays valid if a later version of the engine matches orders differently.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def trades_of(event: Event) -> Iterator[TradePlaced]:
 
 
 class Replay:
-    """The replay of one event, which collects what the executions and the owners of the event must be."""
+    """The replay of one event. It collects the fills and orders that the event's executions must match."""
 
     def __init__(self, books: EngineBooks, event: EngineEvent) -> None:
         self._books = books
@@ -46,7 +46,8 @@ class Replay:
     def run(self) -> bool:
         """Make the elementary changes one by one, each only if it fits the books.
 
-        Return True if all of them fit, and if the event adds up. O(k log n) for k changes.
+        Return True if all of them fit, and if the executions and the owners match the trades. O(k log n) for
+        k changes.
         """
         for kind, subject in self._event.changes:
             if not FITS[kind](self._books, subject):
@@ -85,7 +86,7 @@ class Replay:
         return self._last_prices.items() <= books.last_prices.items()
 
     def _adds_up(self) -> bool:
-        """Return True if the executions and the owners are those of the trades."""
+        """Return True if the executions and the owners match the trades."""
         executions, owners = self._event.executions, self._event.owners
         traded = [fill.order_id for fill in self._fills] + [
             each.order_id for each in executions if each.fills

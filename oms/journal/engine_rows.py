@@ -24,7 +24,7 @@ _SET_PRICE = "INSERT INTO last_prices VALUES (?, ?) ON CONFLICT (symbol) DO UPDA
 
 
 class EngineRows:
-    """The entries, the last prices, and the head "engine", written inside the caller's transaction.
+    """A writer of the entries, the last prices, and the head "engine", inside the caller's transaction.
 
     `change` executes a statement for rows, and raises sqlite3.DatabaseError if a row to change is missing.
     """

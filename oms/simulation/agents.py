@@ -16,7 +16,7 @@ from oms.simulation.value import FundamentalValue
 
 __all__ = ["Agent", "InformedTrader", "MarketMaker", "NoiseTrader"]
 
-_MIDDLE = 16  # the parts into which a market maker divides a tick
+_MIDDLE = 16  # a market maker estimates the value in units of 1/16 of a tick
 
 
 class Agent(ABC):
@@ -59,8 +59,8 @@ class NoiseTrader(Agent):
 
     In one of `every` steps on average, the trader submits an order of 1 to `largest` lots. Half of the orders
     are market orders. The others are limit orders, less than `distance` ticks behind the best price of their
-    own side, and expire after `patience` nanoseconds. The larger the trader's position is, the more likely it
-    trades back.
+    own side. They expire after `patience` nanoseconds. The larger the trader's position is, the more likely
+    the next order reduces it.
     """
 
     kind = "noise"
@@ -75,7 +75,7 @@ class NoiseTrader(Agent):
             return
         buys = self.random() < 0.5 - self.position / (20 * self.largest)
         side, amount = Side.BUY if buys else Side.SELL, 1 + self.below(self.largest)
-        best = engine.best_price(self.symbol, side.opposite)  # where the orders of this side rest
+        best = engine.best_price(self.symbol, side.opposite)  # the best price of the trader's own side
         if self.random() < 0.5:
             engine.submit(self.next_id(), self.symbol, side, amount, owner=self.name)
         elif best is not None:
@@ -92,10 +92,10 @@ class NoiseTrader(Agent):
 
 
 class InformedTrader(Agent):
-    """A trader who knows the fundamental value some steps ahead, and trades if a price is wrong.
+    """A trader who knows the fundamental value some steps ahead, and trades if a price is too far from it.
 
     In one of `every` steps on average, the trader buys up to `largest` lots at prices at least `margin` ticks
-    below the future value, or sells at prices as far above the future value.
+    below the future value, or sells up to `largest` lots at prices at least `margin` ticks above it.
     """
 
     kind = "informed"
@@ -147,7 +147,7 @@ class MarketMaker(Agent):
         self._quotes: dict[Side, str] = {}
 
     def on_event(self, event: EngineEvent) -> None:
-        """Update the estimate with all trades, and the position with the fills of the own orders."""
+        """Move the estimate in the direction of the taker of each fill."""
         for fill in event.fills():
             bought = fill.side.sign * fill.amount
             self._estimate = max(_MIDDLE, self._estimate + bought * self.impact)

@@ -124,7 +124,7 @@ class Meter:
 
 
 class _Flow:
-    """What the traders of one kind have bought from those of another kind, minus what they have sold to them.
+    """The net lots and the net cash that traders of one kind received from those of another kind.
 
     An account knows the profit of each trader, but not who it came from.
     """

@@ -13,12 +13,13 @@ _BPS = 10_000
 
 
 class Interval(NamedTuple):
-    """What happened in some successive steps of a simulation.
+    """The measurements of successive steps of a simulation.
 
     `events` counts the events of the engine. `trades` counts the fills, and `volume` the traded lots. `value`
     is the fundamental value at the end, in ticks. `twice_mid` is twice the mid price at the end, in ticks, or
-    None if a side has been empty so far. The sums are over the `quoted` steps, after which both sides had
-    orders. The spread is in ticks, and the depth is the amount at the five best prices, in lots.
+    None before the first step after which both sides had orders. The three sums are over the `quoted` steps:
+    those after which both sides had orders. The spread is in ticks, and the depth is the amount at the five
+    best prices, in lots.
     """
 
     first_step: int
@@ -72,7 +73,7 @@ class Interval(NamedTuple):
 def merged(intervals: Sequence[Interval], most: int) -> list[Interval]:
     """Return at most `most` longer intervals that together cover the same steps. O(n).
 
-    They have equal numbers of intervals, except that the last one may have fewer.
+    Each one merges the same number of intervals, except that the last one may merge fewer.
 
     >>> first = Interval(0, 2, 3, 1, 5, 99, 198, 2, 4, 9, 9, 0.0)
     >>> second = Interval(2, 1, 1, 1, 5, 98, 197, 1, 3, 7, 6, 0.0)
@@ -92,7 +93,7 @@ def _sum(intervals: Sequence[Interval]) -> Interval:
 
 
 class Profit(NamedTuple):
-    """What all traders of one kind have traded and earned.
+    """The trades and the profit of all traders of one kind.
 
     `traded` is the amount in lots, and `position` the lots bought minus the lots sold. `profit` is in ticks
     times lots, with the position valued at the final fundamental value. `against` splits the profit by the

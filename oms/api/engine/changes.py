@@ -7,8 +7,8 @@ result either.
 The solution. The reduction is tried in a what-if first. Its result is a part of the note of an inner
 transaction, in which the reduction is then made.
 
-The keys of each owner are separate. An owner can only change their own orders: any other order does not exist
-for them.
+The keys of each owner are separate. An owner can only change their own orders. For the order of another
+owner, the error is the same as for an order that does not exist.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def own_order(engine: MatchingEngine, order_id: OrderId, caller: str | None) -> 
 
 
 def own_selection(owner: str | None, caller: str | None) -> str | None:
-    """Return the owner whose orders a request is about. Raise ProblemError if it is not the caller."""
+    """Return the owner whose orders a request is about. Raise ProblemError if the caller is another owner."""
     if caller is not None and owner not in (None, caller):
         detail = f"owner must be left out or {caller!r}, which is the owner of the API key, not {owner!r}"
         raise ProblemError("forbidden", detail)

@@ -1,4 +1,4 @@
-"""The endpoints of a matching engine for past events and trades, and the latest of both."""
+"""The endpoints of a matching engine for past events and trades, and a store of the latest ones."""
 
 from __future__ import annotations
 

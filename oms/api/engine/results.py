@@ -1,8 +1,8 @@
-"""The results of an engine's verbs, as the service remembers them, also when it reads them from events.
+"""The results of an engine's methods, which the service stores for retries or rebuilds from events.
 
-An event does not contain the open orders that a verb returns. It contains the elementary changes, from which
-`canceled_orders` rebuilds them. The event of a reduction lacks the visible amount if only hidden lots were
-removed, so the request's note contains the amounts of the order.
+An event does not contain the open orders that a method returns. It contains the elementary changes, from
+which `canceled_orders` rebuilds them. The event of a reduction lacks the visible amount if only hidden lots
+were removed, so the request's note contains the amounts of the order.
 """
 
 from __future__ import annotations
