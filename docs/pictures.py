@@ -27,13 +27,23 @@ from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Page as BrowserPage
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from oms import Account, FeeSchedule, Instrument, MatchingEngine, OrderManagement, Side, notebook
+from oms import (
+    Account,
+    FeeSchedule,
+    Instrument,
+    MatchingEngine,
+    OrderManagement,
+    Side,
+    TimeInForce,
+    notebook,
+)
 from oms.cli.ladder import ladder
 from oms.cli.synthetic_session import SYMBOL, write_session
-from oms.client import Client
+from oms.client import Client, EngineClient
 from oms.feeds import Recorder, lobster, replay
 from oms.feeds.history import BookHistory
 from oms.simulation import FundamentalValue, Simulation, new_agents
@@ -178,55 +188,115 @@ def command_ladder() -> str:
 # ------------------------------------------------------------------ the page
 
 
+_ANN, _BOB = "ann-key-of-the-picture", "bob-key-of-the-picture"
+
+
 @contextmanager
-def served() -> Generator[str]:
-    """Run `oms serve` with a book of JPM and a few trades, and yield its address."""
+def served(*options: str) -> Generator[str]:
+    """Run `oms serve` with an instrument and without a journal, and yield its address."""
     share = ["--instrument", "JPM=0.01:1:USD"]
-    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0", *share]
+    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0", *share, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         try:
             assert process.stdout is not None
-            address = process.stdout.readline().split()[-1]
-            random = Random(7).random
-            with Client(address) as om:
-                for order_id in range(1, 61):
-                    side, sign = ((Side.BUY, 1), (Side.SELL, -1))[order_id % 2]
-                    price = 2_005 + sign * (1 + int(random() * 9))
-                    om.add_order(order_id, "JPM", side, 10 * (1 + int(random() * 12)), price)
-                om.add_order(100, "IBM", Side.BUY, 50, 9_012)
-                for side, amount in ((Side.BUY, 35), (Side.SELL, 120), (Side.BUY, 60)):
-                    om.place_trade("JPM", side, amount)
-            yield address
+            yield next(line for line in process.stdout if "http://" in line).split()[-1]
         finally:
             process.terminate()
 
 
+def fill_books(address: str) -> None:
+    """Add a book of JPM and a few trades."""
+    random = Random(7).random
+    with Client(address) as om:
+        for order_id in range(1, 61):
+            side, sign = ((Side.BUY, 1), (Side.SELL, -1))[order_id % 2]
+            price = 2_005 + sign * (1 + int(random() * 9))
+            om.add_order(order_id, "JPM", side, 10 * (1 + int(random() * 12)), price)
+        om.add_order(100, "IBM", Side.BUY, 50, 9_012)
+        for side, amount in ((Side.BUY, 35), (Side.SELL, 120), (Side.BUY, 60)):
+            om.place_trade("JPM", side, amount)
+
+
+def fill_engine(address: str) -> None:
+    """Submit orders of two owners, some of which trade."""
+    random = Random(7).random
+    with EngineClient(address, api_key=_BOB) as bob, EngineClient(address, api_key=_ANN) as ann:
+        for number in range(60):
+            side, sign = ((Side.SELL, 1), (Side.BUY, -1))[number % 2]
+            price = 2_005 + sign * (2 + int(random() * 7))
+            bob.submit(f"bob-{number}", "JPM", side, 10 * (1 + int(random() * 12)), price)
+        bob.submit("bob-60", "IBM", Side.SELL, 50, 9_012)
+        ann.submit("ann-1", "JPM", Side.BUY, 75, 2_004)
+        bob.submit("bob-61", "JPM", Side.SELL, 30, 2_004)
+        ann.submit("ann-2", "JPM", Side.SELL, 400, 2_011, display=50)
+        ann.submit("ann-3", "JPM", Side.SELL, 45, stop_price=1_990)
+        ann.submit("ann-4", "JPM", Side.BUY, 60, 2_007, time_in_force=TimeInForce.IOC)
+
+
 def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
     """Return a screenshot of the web page that shows the cost of a trade."""
+    with _tab(browser, address, scheme, height=640) as tab:
+        tab.get_by_label("Amount").first.fill("500")
+        expect(tab.locator("#quote")).to_be_visible()
+        return _screenshot(tab)
+
+
+def engine_page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
+    """Return a screenshot of the web page that shows the orders and the fills of Ann."""
+    with _tab(browser, address, scheme, height=800) as tab:
+        tab.get_by_label("API key").fill(_ANN)
+        tab.get_by_role("button", name="Sign in").click()
+        expect(tab.locator("#fills tr").first).to_be_visible()
+        tab.get_by_label("Order id").fill("ann-5")
+        tab.get_by_label("Amount", exact=True).fill("120")
+        tab.get_by_role("button", name="20.02", exact=True).click()
+        return _screenshot(tab)
+
+
+@contextmanager
+def _tab(
+    browser: Browser, address: str, scheme: Literal["light", "dark"], height: int
+) -> Generator[BrowserPage]:
+    """Open the page of JPM, and close it at the end."""
     context = browser.new_context(
-        color_scheme=scheme, viewport={"width": 1120, "height": 640}, reduced_motion="reduce"
+        color_scheme=scheme, viewport={"width": 1120, "height": height}, reduced_motion="reduce"
     )
-    tab = context.new_page()
-    tab.goto(f"{address}/#/JPM")
-    tab.get_by_label("Amount").first.fill("500")
-    expect(tab.locator("#quote")).to_be_visible()
-    shot = Image.open(io.BytesIO(tab.screenshot(animations="disabled")))
-    context.close()
-    return shot
+    try:
+        tab = context.new_page()
+        tab.goto(f"{address}/#/JPM")
+        yield tab
+    finally:
+        context.close()
+
+
+def _screenshot(tab: BrowserPage) -> Image.Image:
+    return Image.open(io.BytesIO(tab.screenshot(animations="disabled")))
 
 
 def pages() -> dict[str, Image.Image]:
-    """Return screenshots of the web page in light and dark colors, or an empty dict without Chromium."""
+    """Return screenshots of the two web pages in light and dark colors, or an empty dict without Chromium."""
     executable = shutil.which("chromium")
     if executable is None:
         print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
         return {}
-    with served() as address, sync_playwright() as playwright:
+    images: dict[str, Image.Image] = {}
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        keys = Path(folder, "keys")
+        keys.write_text(f"{_ANN} Ann\n{_BOB} Bob\n")
         browser = playwright.chromium.launch(executable_path=executable, args=["--headless", "--no-sandbox"])
         try:
-            return {f"page_{scheme}": page(browser, address, scheme) for scheme in ("light", "dark")}
+            for name, fill, shot, options in (
+                ("page", fill_books, page, ()),
+                ("engine_page", fill_engine, engine_page, ("--engine", "--owner-keys", str(keys))),
+            ):
+                with served(*options) as address:
+                    fill(address)
+                    images |= {
+                        f"{name}_{scheme}": shot(browser, address, scheme) for scheme in ("light", "dark")
+                    }
         finally:
             browser.close()
+    return images
 
 
 # ------------------------------------------------------------------ notebooks

@@ -31,7 +31,8 @@ def descriptions() -> dict[Path, list[str]]:
 def test_every_picture_file_is_on_a_page_and_every_picture_on_a_page_is_a_file() -> None:
     files = {path.resolve() for path in pictures.PICTURES.iterdir()}
     assert set(descriptions()) == files
-    assert {path.stem for path in files} == {*PLOTS, "command_ladder", "page_dark", "page_light"}
+    pages = {f"{page}_{scheme}" for page in ("page", "engine_page") for scheme in ("light", "dark")}
+    assert {path.stem for path in files} == {*PLOTS, "command_ladder", *pages}
 
 
 def test_a_picture_has_a_description_of_at_least_six_words() -> None:
@@ -42,9 +43,10 @@ def test_a_picture_has_less_than_60_kilobytes() -> None:
     assert {path.name for path in pictures.PICTURES.iterdir() if path.stat().st_size >= 60_000} == set()
 
 
-def test_the_page_has_a_light_and_a_dark_picture() -> None:
+@pytest.mark.parametrize("page", ["page", "engine_page"])
+def test_a_page_has_a_light_and_a_dark_picture(page: str) -> None:
     light, dark = (
-        Image.open(pictures.PICTURES / f"page_{scheme}.png").convert("L") for scheme in ("light", "dark")
+        Image.open(pictures.PICTURES / f"{page}_{scheme}.png").convert("L") for scheme in ("light", "dark")
     )
     assert light.size == dark.size
     assert ImageStat.Stat(light).median[0] > 200
