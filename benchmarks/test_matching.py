@@ -2,8 +2,8 @@
 
 Workload: 10,000 open orders of 1 to 100 random lots, at ten prices per side, which do not cross. Then:
 
-- The stream: 30 % new orders, of which one in ten crosses the spread, 25 % cancels, and 45 % replacements,
-  each with a new price and a new amount. The number of open orders hardly changes.
+- The stream: 30 % new orders, of which one in ten crosses the spread, about 25 % cancels, and about 45 %
+  replacements, each with a new price and a new amount. There is no cancel while fewer orders are open.
 - One verb at a time: 500 orders that rest, replace these, cancel these, and take 10 orders of 1 lot.
 
 Every elementary operation adds an order, removes one, or places a trade. A second run makes the same
@@ -79,7 +79,7 @@ class Stream:
             chance = self._random.random()
             if chance < 0.3:
                 yield self.order(crosses=chance < 0.03)
-            elif chance < 0.55:
+            elif chance < 0.55 and len(self._engine) >= OPEN:
                 yield Message("cancel", self._pick())
             else:
                 yield self.replacement(self._pick())
