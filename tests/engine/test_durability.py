@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from engine.test_interrupts import VERBS, small_engine
 from oms import Event, JournalError, Side, Snapshot
 from oms.ledger import Ledger
 from oms.matching import MatchingEngine
+from support.engine_verbs import VERBS, after, small_engine
 from support.interrupts import Interrupt, interrupted_at_line
 from support.memory_journal import FailingJournal, MemoryJournal
 
@@ -50,12 +50,6 @@ def assert_that_memory_agrees(engine: MatchingEngine, journal: StartedJournal) -
     engine._check()
     assert MatchingEngine(journal).state_hash() == engine.state_hash()
     assert engine.last_sequence == journal.last_sequence
-
-
-def after(verb: str) -> str:
-    engine = small_engine()
-    VERBS[verb](engine)
-    return engine.state_hash()
 
 
 @pytest.mark.parametrize("error", [Interrupt, pytest.param(MemoryError, marks=pytest.mark.slow)])

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from engine.test_interrupts import small_engine
 from oms import InvalidArgumentError, OpenTransactionError, Order, Side, Snapshot
 from oms.engine_state import EngineState, Entry, is_valid_entry
 from oms.matching import MatchingEngine
 from oms.submission import SelfTradePrevention, Submission
+from support.engine_verbs import small_engine
 
 
 def state() -> EngineState:
