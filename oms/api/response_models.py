@@ -44,6 +44,7 @@ __all__ = [
     "InstrumentResponse",
     "InstrumentsResponse",
     "LastPriceResponse",
+    "LevelChange",
     "LevelResponse",
     "OpenOrderResponse",
     "OpenOrdersPage",

@@ -133,6 +133,6 @@ class EngineChanges:
         execution = change.subject.execution
         if change.replayed or not execution.fills:
             return change
-        assert isinstance(event, EngineEvent)
-        owners = dict(event.owners) if event.sequence == change.sequence else {}
-        return change._replace(subject=Executed(execution, owners))
+        if not isinstance(event, EngineEvent) or event.sequence != change.sequence:
+            return change  # the event was missed, so the response names no other order
+        return change._replace(subject=Executed(execution, dict(event.owners)))
