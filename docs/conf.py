@@ -35,6 +35,10 @@ nitpick_ignore_regex = [
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples
     (r"py:class", r"oms\.feeds\.orders\.messages\.Columns"),  # an alias for sequences of numbers
     (r"py:class", "OrderId"),  # an alias for int or str
+    (r"py:class", "Exact"),  # an alias for int or Fraction
+    (r"py:class", "LastPrices"),  # an alias for pairs of symbol and price in named tuples
+    (r"py:class", r"tuple\[str"),  # Sphinx cannot parse the signature of Settings, which contains <factory>
+    (r"py:class", "Scope"),  # an alias for pairs of owner and symbol
     (r"py:class", "Owners"),  # an alias for pairs of order id and owner in named tuples
     (r"py:class", r"oms\.engine_events\.EngineEvent"),  # the base of the documented events
     (r"py:class", "Id"),  # a type variable for the id in an OrderFill

@@ -31,7 +31,16 @@ from playwright.sync_api import Page as BrowserPage
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from oms import OrderManagement, Side, TimeInForce, notebook
+from oms import (
+    Account,
+    FeeSchedule,
+    Instrument,
+    MatchingEngine,
+    OrderManagement,
+    Side,
+    TimeInForce,
+    notebook,
+)
 from oms.cli.ladder import ladder
 from oms.cli.synthetic_session import SYMBOL, write_session
 from oms.client import Client, EngineClient
@@ -45,6 +54,7 @@ NOTEBOOKS = DOCS / "notebooks"
 _COLORS = 64  # enough for a plot or the page, and reduces the size to a third
 _INCHES = (8.0, 4.0)
 _DPI = 100
+_NINE = 9 * 3600 * 10**9  # nine o'clock, in nanoseconds
 
 
 # ------------------------------------------------------------------ plots
@@ -59,6 +69,25 @@ def session() -> tuple[OrderManagement, BookHistory]:
     return om, recorder.history(SYMBOL)
 
 
+def market_maker(trades: int = 400) -> Account:
+    """Return the account of a market maker, who quotes around a random mid price and trades for an hour."""
+    random, seconds = Random(4), iter(range(trades * 10))
+    dollars = Instrument("0.01", "1", currency="USD")
+    engine = MatchingEngine(instruments={SYMBOL: dollars}, clock=lambda: next(seconds) * 3 * 10**9 + _NINE)
+    account = Account(engine, fees=FeeSchedule(maker_bps="0.2", taker_bps=1), record=True)
+    mid, lots = 58_700, 0
+    for number in range(trades):
+        mid += random.choice((-2, -1, 0, 0, 1, 2))
+        quoted = mid - lots // 300  # a long position lowers both quotes
+        for side, price in ((Side.BUY, quoted - 4), (Side.SELL, quoted + 4)):
+            engine.submit(f"{side}-{number}", SYMBOL, side, 100, price, owner="maker")
+        side = random.choice(list(Side))
+        engine.submit(number, SYMBOL, side, random.randint(20, 90), owner="others")
+        engine.cancel_all(owner="maker")
+        lots = account.position(SYMBOL, "maker").amount
+    return account
+
+
 def plots() -> dict[str, Image.Image]:
     """Return an image of each plot of `oms.notebook` and of the performance chart, by name."""
     om, history = session()
@@ -69,6 +98,7 @@ def plots() -> dict[str, Image.Image]:
         "ladder": lambda ax: notebook.ladder(om, SYMBOL, instrument=unit, ax=ax),
         "heatmap": lambda ax: notebook.heatmap(history, ax=ax),
         "liquidity_bands": lambda ax: notebook.liquidity_bands(history, ax=ax),
+        "profit_chart": lambda ax: notebook.profit_chart(market_maker(), SYMBOL, "maker", ax=ax),
     }
     images = {name: _plot(plot) for name, plot in draw.items()}
     images["simulation"] = _image(simulated_market())

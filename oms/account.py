@@ -15,8 +15,8 @@ Invariants:
   have been booked, and are dropped. The event after them must have the next number. If it has another one,
   an event is missing, and every query raises an error.
 - `_batch` is None, or a committed batch whose merge is not finished.
-- `_lock` protects everything except the append, which is atomic. While a thread holds it, the thread never
-  acquires the lock of the books.
+- `_lock` protects everything except the append, which is atomic. A thread acquires the lock of the books
+  first, and `_lock` second. So two threads never wait for each other.
 """
 
 from __future__ import annotations
@@ -32,18 +32,22 @@ from oms.cost_basis import CostBasis, Holding
 from oms.display import counted
 from oms.errors import InvalidArgumentError, OpenTransactionError
 from oms.events import Event
-from oms.facade import Facade
 from oms.fees import FeeSchedule, checked_schedule
 from oms.fills import fills_of
 from oms.ledger import Ledger
+from oms.management import OrderManagement
+from oms.matching import MatchingEngine
 from oms.models import check_symbol
 from oms.positions import Exact, Position, ProfitPoint
 from oms.submission_checks import check_owner
 
 __all__ = ["Account"]
 
-_BATCH = 1024  # the number of events after which they are booked, even if nobody asks
+_BATCH = 128  # the number of events after which they are booked: they are still in the cache of the CPU
 _FREE = FeeSchedule()
+
+Source: TypeAlias = MatchingEngine | OrderManagement
+"""What an account can follow."""
 
 Key: TypeAlias = tuple[str, str | None]
 """A symbol and an owner."""
@@ -109,7 +113,7 @@ class Account:
 
     def __init__(
         self,
-        source: Facade | None = None,
+        source: Source | None = None,
         *,
         fees: FeeSchedule | Mapping[str, FeeSchedule] = _FREE,
         cost_basis: CostBasis = CostBasis.FIFO,
@@ -136,7 +140,7 @@ class Account:
 
     def _begin(self) -> None:
         self._lock = RLock()
-        self._source: Facade | None = None
+        self._source: Source | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._pending: list[Event] = []
         self._batch: _Batch | None = None
@@ -145,7 +149,7 @@ class Account:
 
     # ------------------------------------------------------------------ source
 
-    def follow(self, source: Facade, history: Iterable[Event] = ()) -> None:
+    def follow(self, source: Source, history: Iterable[Event] = ()) -> None:
         """Subscribe to a source, and continue after the last event of this account.
 
         Use it for a copy, for an account that was pickled, or after `close`. `history` contains the events
@@ -197,14 +201,19 @@ class Account:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(self, source: Facade) -> None:
+    @property
+    def source(self) -> Source | None:
+        """The MatchingEngine or OrderManagement that the account follows, or None."""
+        return self._source
+
+    def _start(self, source: Source) -> None:
         _check_source(source)
         with source.locked():
             source._ledger.check_closed(_FOLLOWING)
             self._sequence = source.last_sequence
             self._subscribe(source)
 
-    def _subscribe(self, source: Facade) -> None:
+    def _subscribe(self, source: Source) -> None:
         self._unsubscribe = source.subscribe(self._receive)
         self._source = source
 
@@ -471,7 +480,7 @@ def _checked_fees(fees: object) -> FeeSchedule | dict[str, FeeSchedule]:
 
 def _check_source(source: object) -> None:
     """Raise InvalidArgumentError unless the value publishes events that an account can book."""
-    if not isinstance(source, Facade):
+    if not isinstance(source, Source):
         raise InvalidArgumentError("source", source, "a MatchingEngine or an OrderManagement")
 
 

@@ -2,7 +2,7 @@
 
 A time is an integer number of nanoseconds since 1970-01-01 00:00 UTC, without leap seconds, as
 `time.time_ns` returns. Times are for people and for analysis. No method reads the time of an event to decide
-anything.
+anything. Only the limited rate of a matching engine reads the clock to decide something.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from oms.errors import InvalidArgumentError
 from oms.events import KINDS, Event
 from oms.instrument import Instrument
 from oms.models import Order, OrderFill, PriceLevel, Quote, Trade
+from oms.positions import Position, ProfitPoint
 
 __all__ = ["EVENT_COLUMNS", "event_rows", "to_columns"]
 
@@ -29,6 +30,7 @@ class _Shape(NamedTuple):
 _PRICES = frozenset({"price", "best_price", "worst_price", "last_price"})
 _AMOUNTS = frozenset({"requested", "amount", "shortfall", "change", "bought", "sold"})
 _TOTALS = frozenset({"total_price", "slippage", "cash"})
+_FLOATS = frozenset({"average_entry", "realized", "unrealized", "fees", "profit"})
 
 Instruments = Mapping[str, Instrument] | Instrument
 
@@ -38,23 +40,27 @@ def to_columns(
 ) -> dict[str, list[Any]]:
     """Convert values of one kind to a dict of columns, which you can pass to a data frame.
 
-    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, and Event. A side becomes the string "BUY" or
-    "SELL". Amounts are in lots, prices in ticks, and total prices in ticks times lots. All of them are exact
-    integers of any size. The column `fills` of a Quote or a Trade contains the number of its fills. To
-    convert the fills themselves, pass `trade.fills`.
+    The kinds are Order, OrderFill, PriceLevel, Quote, Trade, Event, Position, and ProfitPoint. A side becomes
+    the string "BUY" or "SELL". Amounts are in lots, prices in ticks, and total prices and cash in ticks times
+    lots. All of them are exact integers of any size. The column `fills` of a Quote or a Trade contains the
+    number of its fills. To convert the fills themselves, pass `trade.fills`.
 
     An Event produces one row for each changed amount. The column `change` is positive for an added amount and
     negative for an amount that was removed or filled. So the sum of all changes is the resting amount. An
     amendment produces two rows. The first removes the old order, and the second adds the amended order. The
     column `time` is in nanoseconds since 1970, or None for an event without a time.
 
+    A Position has two more columns, `unrealized` and `profit`, at its last price. The profits, the fees, and
+    the average entry price of a Position or a ProfitPoint are floats, correctly rounded. The values
+    themselves are exact.
+
     If the iterable may be empty, pass the class of the values as `kind`. O(m) for m rows.
 
-    With `instruments`, prices, amounts, and total prices are exact Decimals, and an average price is a float
-    in the same unit. `instruments` maps symbols to Instruments, as `OrderManagement.instruments` does, or is
-    one Instrument for all values. For an OrderFill or a PriceLevel, which have no symbol, it must be one
-    Instrument. If orders have been converted to other sizes, the events before the conversion are in the old
-    ticks and lots. Convert them with the old instrument.
+    With `instruments`, prices, amounts, and total prices are exact Decimals. An average price and a profit
+    are floats in the same units. `instruments` maps symbols to Instruments, as `OrderManagement.instruments`
+    does, or is one Instrument for all values. For an OrderFill, a PriceLevel, or a ProfitPoint, which have no
+    symbol, it must be one Instrument. If orders have been converted to other sizes, the events before the
+    conversion are in the old ticks and lots. Convert them with the old instrument.
 
     Raises InvalidArgumentError if the values are not all of one of these kinds, if there are no values and
     `kind` is None, or if a value has no instrument in `instruments`.
@@ -96,6 +102,8 @@ def to_columns(
     columns = dict(zip(names, lists, strict=True))
     if instruments is not None:
         _use_decimals(columns, _instrument_of_each(columns, len(table), instruments))
+    for name in _FLOATS & columns.keys():
+        columns[name] = [None if value is None else float(value) for value in columns[name]]
     return columns
 
 
@@ -127,6 +135,13 @@ def _use_decimals(columns: dict[str, list[Any]], instruments: list[Instrument]) 
     ):
         for name in names & columns.keys():
             columns[name] = list(map(convert, instruments, columns[name]))
+    for name in _FLOATS & columns.keys():
+        sizes = (
+            Fraction(each.tick) * (1 if name == "average_entry" else Fraction(each.lot))
+            for each in instruments
+        )
+        pairs = zip(columns[name], sizes, strict=True)
+        columns[name] = [None if value is None else value * size for value, size in pairs]
     if "average_price" in columns:
         both = zip(columns["total_price"], columns["amount"], strict=True)
         columns["average_price"] = [float(Fraction(total) / Fraction(amount)) for total, amount in both]
@@ -165,6 +180,15 @@ def _trade(trade: Trade) -> Iterator[Row]:
     yield trade_id, symbol, side.value, amount, total_price, trade.average_price, len(fills)
 
 
+def _position(position: Position) -> Iterator[Row]:
+    *figures, fees, bought, sold, last_price = position
+    yield (*figures, position.unrealized(), fees, position.profit(), bought, sold, last_price)
+
+
+def _point(point: ProfitPoint) -> Iterator[Row]:
+    yield (*point, point.profit)
+
+
 def event_rows(event: Event) -> Iterator[Row]:
     """Yield one row for each amount that an event changes. EVENT_COLUMNS contains the column names."""
     head = event.sequence, type(event).__name__, event.note, event.time
@@ -179,6 +203,10 @@ _SHAPES: dict[type, _Shape] = {
     Quote: _Shape((*Quote._fields[:-1], "average_price", "slippage", "slippage_bps", "fills"), _quote),
     Trade: _Shape((*Trade._fields[:-1], "average_price", "fills"), _trade),
     Event: _Shape(EVENT_COLUMNS, event_rows),
+    Position: _Shape(
+        (*Position._fields[:6], "unrealized", "fees", "profit", *Position._fields[7:]), _position
+    ),
+    ProfitPoint: _Shape((*ProfitPoint._fields, "profit"), _point),
 }
 _EVENTS = KINDS | ENGINE_KINDS
 _KINDS = ", ".join(kind.__name__ for kind in _SHAPES)

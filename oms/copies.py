@@ -23,6 +23,8 @@ class Copyable:
     def copy(self) -> Self:
         """Return an independent copy with the same state. It has no journal, no subscribers, and no clock.
 
+        A copy of a MatchingEngine keeps the limits and the kill switches, and so does a pickle.
+
         Raises OpenTransactionError inside a transaction or a what-if, where changes are still
         provisional. O(n) for n resting orders.
 
@@ -92,6 +94,8 @@ class Copyable:
     @classmethod
     def from_snapshot(cls, snapshot: Snapshot) -> Self:
         """Return a new object restored from a snapshot, without a journal, subscribers, or a clock.
+
+        A snapshot contains no limits and no kill switches. So set those of a MatchingEngine again.
 
         Raises InvalidArgumentError if the snapshot is that of another class or contains an invalid number,
         InvalidOrderError if it contains an invalid order, and DuplicateOrderError if two of its orders have

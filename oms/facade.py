@@ -151,7 +151,8 @@ class Facade(ReferenceData, Copyable):
 
         You can set it at any time, also inside a transaction. Each event has the time at which its change
         was made. The clock is called once for each event, with the lock held, and only if a subscriber, a
-        journal, or a transaction needs the event. It cannot use these books, and is not called in a what-if.
+        journal, or a transaction needs the event. A MatchingEngine also calls it for each order whose rate is
+        limited. It cannot use these books, and is not called in a what-if.
         If the clock raises an exception or returns anything but an int from 0 to 2^63-1, the method raises
         that exception or InvalidArgumentError, and nothing changes.
 

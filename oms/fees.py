@@ -180,12 +180,9 @@ class FeeSchedule:
         if self.tiers or self.round_to is not None:
             return self._charge_each(fills, volume)
         (of_value, of_amount), total = self._tier_rates[0], 0
-        if any(of_amount):
-            for amount, price, is_taker in fills:
-                total += abs(amount) * (price * of_value[is_taker] + of_amount[is_taker])
-        else:
-            for amount, price, is_taker in fills:
-                total += abs(amount) * price * of_value[is_taker]
+        for amount, price, is_taker in fills:
+            fee = amount * (price * of_value[is_taker] + of_amount[is_taker])
+            total += fee if amount > 0 else -fee
         return total, volume
 
     def _charge_each(self, fills: Iterable[BookedFill], volume: int) -> tuple[int, int]:

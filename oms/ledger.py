@@ -73,7 +73,7 @@ class Ledger(Admission):
         super().__init__()
         self.books = books
         self.clock: Clock | None = None  # gives events their time; None gives them no time
-        self.sequence = 0  # the sequence number of the last event
+        self.sequence: int = 0  # the sequence number of the last event
         # The mark. During a change, it is the kind and the subject of the change, or a batch of many changes.
         # During a rollback, it is the savepoint to which the rollback returns.
         self._kind: type[Event] | None = None

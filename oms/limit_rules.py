@@ -8,8 +8,7 @@ for each owner and symbol separately.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
@@ -30,7 +29,7 @@ from oms.models import Side
 from oms.preview import Preview, preview
 from oms.submission import PostOnly, Submission
 
-__all__ = ["LimitRules", "Rule", "Scope"]
+__all__ = ["Applying", "LimitRules", "Rule", "Scope", "check_limits", "count_submission"]
 
 Scope: TypeAlias = tuple[str | None, str | None]
 """An owner or None for all owners, and a symbol or None for all symbols."""
@@ -43,77 +42,107 @@ class Rule(NamedTuple):
     times: dict[Scope, deque[int]]
 
 
-class LimitRules(NamedTuple):
+class Applying(NamedTuple):
+    """What applies to the orders of one owner in one symbol. The rules for all come first."""
+
+    killed: bool
+    limits: tuple[Limits, ...]
+    rates: tuple[Rule, ...]
+
+
+class LimitRules:
     """The limits and the kill switches of an engine. Setting one returns new LimitRules."""
 
-    rules: Mapping[Scope, Rule] = {}
-    kills: frozenset[Scope] = frozenset()
+    __slots__ = ("_applying", "kills", "rules")
+
+    def __init__(self, rules: Mapping[Scope, Rule] | None = None, kills: Iterable[Scope] = ()) -> None:
+        self.rules = rules or {}
+        self.kills = frozenset(kills)
+        self._applying: dict[Scope, Applying] = {}
 
     def with_limits(self, scope: Scope, limits: Limits | None) -> LimitRules:
         """Return rules with other limits for a scope. Its rate is counted anew. O(m) for m scopes."""
         rules = {other: rule for other, rule in self.rules.items() if other != scope}
         if limits is not None:
             rules[scope] = Rule(limits, {})
-        return self._replace(rules=rules)
+        return LimitRules(rules, self.kills)
+
+    def with_kill(self, scope: Scope, *, on: bool) -> LimitRules:
+        """Return rules with a kill switch on or off. O(m) for m kill switches."""
+        return LimitRules(self.rules, self.kills | {scope} if on else self.kills - {scope})
 
     def copy(self) -> LimitRules:
         """Return the same rules, which count their rates anew. O(m) for m scopes."""
-        return self._replace(rules={scope: Rule(rule.limits, {}) for scope, rule in self.rules.items()})
+        return LimitRules({scope: Rule(rule.limits, {}) for scope, rule in self.rules.items()}, self.kills)
 
-    def of(self, order: Submission) -> list[Rule]:
-        """Return the rules that apply to an order, those for all owners and symbols first. O(1)."""
-        return [self.rules[scope] for scope in _scopes(order) if scope in self.rules]
+    def of(self, order: Submission) -> Applying:
+        """Return what applies to an order. O(1)."""
+        key = order.owner, order.symbol
+        applying = self._applying.get(key)
+        if applying is None:
+            scopes = dict.fromkeys(product((None, order.owner), (None, order.symbol)))
+            rules = [self.rules[scope] for scope in scopes if scope in self.rules]
+            applying = self._applying[key] = Applying(
+                not self.kills.isdisjoint(scopes),
+                tuple(rule.limits for rule in rules),
+                tuple(rule for rule in rules if rule.limits.interval is not None),
+            )
+        return applying
 
-    def limits_rate(self, order: Submission) -> bool:
-        """Return True if the rate of an order's owner and symbol is limited. O(1)."""
-        return any(rule.limits.interval is not None for rule in self.of(order))
 
-    def check(self, order: Submission, books: EngineBooks, replaced: Entry | None) -> None:
-        """Raise a LimitError if a limit or a kill switch rejects an order. Rates are not checked.
+def check_limits(applying: Applying, order: Submission, books: EngineBooks, replaced: Entry | None) -> None:
+    """Raise a LimitError if a limit or a kill switch rejects an order. Rates are not checked.
 
-        `replaced` is the entry of the open order that the order replaces. O(1), or O(k) for limits that
-        depend on the k orders that the order would fill or cancel.
-        """
-        if any(scope in self.kills for scope in _scopes(order)):
-            raise KillSwitchError(order.owner, order.symbol, 0, order.amount)
-        incoming = _Incoming(order, books, replaced)
-        for rule in self.of(order):
-            incoming.check(rule.limits)
+    `replaced` is the entry of the open order that the order replaces. O(1), or O(k) for limits that depend on
+    the k orders that the order would fill or cancel.
+    """
+    if applying.killed:
+        raise KillSwitchError(order.owner, order.symbol, 0, order.amount)
+    incoming = _Incoming(order, books, replaced)
+    for limits in applying.limits:
+        incoming.check(limits)
 
-    def count_submission(self, order: Submission, now: int) -> None:
-        """Count a submission at the time `now` (ns). O(1).
 
-        Raises RateLimitError, and counts nothing, if the order comes too early.
-        """
-        owner, symbol = order.owner, order.symbol
-        all_times: list[deque[int]] = []
-        for limits, times in self.of(order):
-            if limits.max_submissions is None or limits.interval is None:
-                continue
-            latest = times.setdefault((owner, symbol), deque(maxlen=limits.max_submissions))
-            if len(latest) == limits.max_submissions and now < latest[0] + limits.interval:
-                retry_at = latest[0] + limits.interval
-                raise RateLimitError(owner, symbol, len(latest), len(latest) + 1, retry_at)
-            all_times.append(latest)
-        for latest in all_times:
-            latest.append(now)
+def count_submission(applying: Applying, order: Submission, now: int) -> None:
+    """Count a submission at the time `now` (ns). O(1).
+
+    Raises RateLimitError, and counts nothing, if the order comes too early.
+    """
+    owner, symbol = order.owner, order.symbol
+    all_times: list[deque[int]] = []
+    for limits, times in applying.rates:
+        maximum, interval = limits.max_submissions, limits.interval
+        assert maximum is not None, "a rate has a number of submissions"
+        assert interval is not None, "a rate has an interval"
+        latest = times.setdefault((owner, symbol), deque(maxlen=maximum))
+        if len(latest) == maximum and now < latest[0] + interval:
+            raise RateLimitError(owner, symbol, maximum, maximum + 1, latest[0] + interval)
+        all_times.append(latest)
+    for latest in all_times:
+        latest.append(now)
 
 
 class _Incoming:
     """An incoming order, with the values that limits are compared with. Each is computed when needed."""
 
+    __slots__ = ("_books", "_order", "_preview", "_replaced", "_waits")
+
     def __init__(self, order: Submission, books: EngineBooks, replaced: Entry | None) -> None:
         self._order = order
         self._books = books
         self._replaced = replaced
-        self._waits = books.must_wait(order)
+        self._waits = order.stop_price is not None and books.must_wait(order)
+        self._preview: Preview | None = None
 
     def check(self, limits: Limits) -> None:
         """Raise a LimitError if one of the limits rejects the order."""
-        self._require(AmountLimitError, limits.max_amount, self._order.amount)
+        amount = self._order.amount
+        if limits.max_amount is not None:
+            self._require(AmountLimitError, limits.max_amount, amount)
         if limits.max_notional is not None:
-            self._require(NotionalLimitError, limits.max_notional, self._order.amount * self._highest_price())
-        self._check_collar(limits)
+            self._require(NotionalLimitError, limits.max_notional, amount * self._highest_price())
+        if limits.collar is not None or limits.collar_bps is not None:
+            self._check_collar(limits)
         if limits.max_open_orders is not None or limits.max_open_amount is not None:
             orders, amount = self._open_afterwards()
             self._require(OpenOrdersLimitError, limits.max_open_orders, orders)
@@ -124,55 +153,50 @@ class _Incoming:
             raise error(self._order.owner, self._order.symbol, limit, value)
 
     def _check_collar(self, limits: Limits) -> None:
-        sign, best, last = self._order.side.sign, self._best_price, self._books.last_prices
+        sign, best, last = self._order.side.sign, self._best_price(), self._books.last_prices
         prices = [best, None if self._waits else last.get(self._order.symbol)]
         if limits.collar_reference is CollarReference.LAST_PRICE:
             prices.reverse()
-        reference, price = prices[0] or prices[1], self._worst_price
+        reference, price = prices[0] or prices[1], self._worst_price()
         bound = None if reference is None else limits.worst_price(reference, sign)
         if bound is not None and price is not None and sign * (price - bound) > 0:
             raise PriceCollarError(self._order.owner, self._order.symbol, bound, price)
 
-    @cached_property
-    def _preview(self) -> Preview:
-        return preview(self._books, self._order)
+    def _previewed(self) -> Preview:
+        if self._preview is None:
+            self._preview = preview(self._books, self._order)
+        return self._preview
 
-    @cached_property
     def _best_price(self) -> int | None:
-        """The best price of the other side. For an order that waits, it is the stop price."""
+        """Return the best price of the other side, or the stop price of an order that waits."""
         order = self._order
         if self._waits:
             return order.stop_price
         book = self._books.by_name.get((order.symbol, order.side))
         return None if book is None else book.best_price()
 
-    @cached_property
     def _worst_price(self) -> int | None:
-        """The price of the order. For a market order, it is the worst price that the order could reach."""
+        """Return the price of the order, or the worst price that a market order could reach."""
         if self._order.price is not None:
             return self._order.price
-        return self._order.stop_price if self._waits else self._preview.worst_price
+        return self._order.stop_price if self._waits else self._previewed().worst_price
 
     def _highest_price(self) -> int:
         """Return the highest price at which the order could trade, or 0 if it could not trade."""
-        order, worst, best = self._order, self._worst_price or 0, self._best_price or 0
+        order, worst = self._order, self._worst_price() or 0
         if order.side is Side.BUY:
             return worst
+        best = self._best_price() or 0
         if best and order.post_only is PostOnly.SLIDE:
             best -= order.side.sign  # where the order rests if it would trade at the best price
         return max(worst, best)
 
     def _open_afterwards(self) -> tuple[int, int]:
         """Return how many orders and lots the owner would have open in the symbol, or 0 if nothing rests."""
-        _, resting, own_orders, own_amount = self._preview
+        _, resting, own_orders, own_amount = self._previewed()
         if not resting:
             return 0, 0
         orders, amount = self._books.open_usage().of(self._order)
         if self._replaced is not None:
             orders, amount = orders - 1, amount - self._books.open_amount(self._replaced)
         return orders + 1 - own_orders, amount + resting - own_amount
-
-
-def _scopes(order: Submission) -> dict[Scope, None]:
-    """Return the scopes that contain an order, each once."""
-    return dict.fromkeys(product((None, order.owner), (None, order.symbol)))

@@ -9,7 +9,7 @@ from oms.clock import Clock, checked_time
 from oms.engine_books import EngineBooks
 from oms.engine_state import Entry
 from oms.errors import InvalidArgumentError, OpenTransactionError
-from oms.limit_rules import LimitRules, Scope
+from oms.limit_rules import LimitRules, Scope, check_limits, count_submission
 from oms.limits import Limits
 from oms.models import Side, check_selection
 from oms.queries import Queries
@@ -118,7 +118,7 @@ class Limited(Queries):
         with self.locked():
             self._ledger.check_closed("switching on a kill switch")
             rules = self._present_rules()
-            self._set_rules(rules._replace(kills=rules.kills | {scope}))
+            self._set_rules(rules.with_kill(scope, on=True))
             return self.cancel_all(symbol, None, owner) if cancel_orders else ()
 
     def lift_kill(self, *, owner: str | None = None, symbol: str | None = None) -> None:
@@ -131,9 +131,9 @@ class Limited(Queries):
         with self.locked():
             self._ledger.check_closed("switching off a kill switch")
             rules = self._present_rules()
-            self._set_rules(rules._replace(kills=rules.kills - {scope}))
+            self._set_rules(rules.with_kill(scope, on=False))
 
-    def kills(self) -> tuple[tuple[str | None, str | None], ...]:
+    def kills(self) -> tuple[Scope, ...]:
         """Return the owner and the symbol of each kill switch that is on, sorted. None stands for all.
 
         O(m log m) for m kill switches.
@@ -173,18 +173,17 @@ class Limited(Queries):
 
     def _check_limits(self, order: Submission, replaced: Entry | None = None) -> None:
         """Raise a LimitError if a limit or a kill switch rejects an order."""
-        rules, ledger = self._present_rules(), self._ledger
-        now = None
-        if rules.limits_rate(order) and not ledger.in_what_if:
+        applying, ledger, now = self._present_rules().of(order), self._ledger, None
+        if applying.rates and not ledger.in_what_if:
             sequence = ledger.sequence
             now = checked_time(self._rate_clock()())
             if ledger.sequence != sequence:
                 raise OpenTransactionError(
                     "the clock changed these books", "use a clock that only returns the time"
                 )
-        rules.check(order, self._books, replaced)
+        check_limits(applying, order, self._books, replaced)
         if now is not None:
-            rules.count_submission(order, now)
+            count_submission(applying, order, now)
 
     def _own(self, blank: object) -> dict[str, Any]:
         rules = None if self._rules is None else self._rules.copy()

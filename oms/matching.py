@@ -123,8 +123,8 @@ class MatchingEngine(Limited):
         market order. So check that a best price is not None before you pass it as `price`.
 
         - `time_in_force` says how long the order stays open. GTD orders need `expires`, a time in nanoseconds
-          since 1970. The engine's clock only gives events their time. Orders expire only when you call
-          `expire` or, for DAY orders, `end_day`.
+          since 1970. The engine's clock does not decide when. Orders expire only when you call `expire` or,
+          for DAY orders, `end_day`.
         - `post_only` says what happens to an order that would trade at once.
         - `owner` is any text. Self-trade prevention compares the owners of two orders.
         - `display` (lots) makes an iceberg order. At most this amount is visible in the book. When this part
@@ -285,8 +285,8 @@ class MatchingEngine(Limited):
     def expire(self, now: int) -> tuple[OpenOrder, ...]:
         """Cancel the GTD orders that expire at `now` or before, and return their earlier states.
 
-        `now` is in nanoseconds since 1970. The engine never reads a clock to decide anything, so the caller
-        decides when orders expire. Replays and simulations therefore have the same result in every run.
+        `now` is in nanoseconds since 1970. The engine never reads a clock to decide when orders expire, so
+        the caller decides. Replays and simulations therefore have the same result in every run.
 
         Raises InvalidOrderError unless `now` is an int in 1..2^63-1. O(m log n) for m canceled orders.
 

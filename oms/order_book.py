@@ -21,6 +21,9 @@ _IDS = attrgetter("ids")
 _AMOUNT = attrgetter("amount")
 _AMOUNT_OF = itemgetter(3)
 
+NO_RANK = 2**63
+"""The best rank of an empty book. It is worse than the rank of any price."""
+
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 """The level prices, the number of orders at each level, the order ids, and the order amounts."""
 
@@ -47,7 +50,17 @@ class OrderBook:
 
     """
 
-    __slots__ = ("_ladder", "_orders", "_sign", "_sums", "cached_price", "levels", "side", "symbol")
+    __slots__ = (
+        "_ladder",
+        "_orders",
+        "_sign",
+        "_sums",
+        "best_rank",
+        "cached_price",
+        "levels",
+        "side",
+        "symbol",
+    )
 
     def __init__(self, symbol: str, side: Side, orders: dict[int, OrderRow] | None = None) -> None:
         self.symbol = symbol
@@ -56,6 +69,7 @@ class OrderBook:
         self._orders: dict[int, OrderRow] = {} if orders is None else orders
         self._ladder: SortedList[int] = SortedList()  # the ranks of all levels
         self.levels: dict[int, Level] = {}  # by rank; read-only for other classes
+        self.best_rank = NO_RANK  # of the best level; read-only for other classes
         self._sums = PriceSums(self.levels)
         self.cached_price = self._sums.price
 
@@ -88,24 +102,24 @@ class OrderBook:
 
     def best_price(self) -> int | None:
         """Return the best price, or None if the book is empty. O(1)."""
-        return self._sign * self._ladder[0] if self._ladder else None
+        return self._sign * self.best_rank if self.levels else None
 
     def is_crossed_by(self, price: int | None) -> bool:
         """Return True if a trade up to this price, or without a limit, would fill an order. O(1)."""
-        return price is None or self._ladder[0] <= self._sign * price
+        return price is None or self.best_rank <= self._sign * price
 
     def best_level(self) -> tuple[int, int] | None:
         """Return the best level's price and total amount, or None if the book is empty. O(1)."""
         if not self.levels:
             return None
-        rank = self._ladder[0]
+        rank = self.best_rank
         return self._sign * rank, self.levels[rank].amount
 
     def best_order(self) -> OrderRow | None:
         """Return the order that trades fill first, or None if the book is empty. O(1)."""
         if not self.levels:
             return None
-        return self._orders[self.levels[self._ladder[0]].ids[0]]
+        return self._orders[self.levels[self.best_rank].ids[0]]
 
     def queue_ahead(self, order: OrderRow) -> tuple[int, int]:
         """Return the number and the total amount of the orders ahead of an order in the queue at its price.
@@ -166,6 +180,7 @@ class OrderBook:
         if level is None:
             level = self.levels[rank] = Level(price, amount, [order_id])
             self._ladder.add(rank)
+            self.best_rank = min(self.best_rank, rank)
         else:
             level.add(order_id, amount)
             order = order_id, symbol, side, amount, level.price  # all orders of a level share one int object
@@ -184,6 +199,7 @@ class OrderBook:
         self._orders.update(zip(map(_ORDER_ID, orders), orders, strict=True))
         self._sums.clear()
         self._ladder.update([sign * price for price in ids_by_price if sign * price not in levels])
+        self.best_rank = self._ladder[0]
         for price, ids in ids_by_price.items():
             ids.sort()
             level = levels.get(sign * price)
@@ -217,7 +233,7 @@ class OrderBook:
         The filled orders are always the best in the book. So every level except the last is removed
         completely, and the last level loses its first orders.
         """
-        orders, ladder = self._orders, self._ladder
+        orders = self._orders
         fills: Sequence[OrderFill] = trade.fills
         last_id, last_amount, last_price = fills[-1]
         remaining = orders[last_id][3] - last_amount
@@ -227,7 +243,7 @@ class OrderBook:
         for order_id, _, _ in fills:
             del orders[order_id]
         amount, filled, worst = trade.amount, len(fills), self._sign * last_price
-        while (rank := ladder[0]) != worst:
+        while (rank := self.best_rank) != worst:
             level = self.levels[rank]
             amount -= level.amount
             filled -= len(level.ids)
@@ -254,6 +270,7 @@ class OrderBook:
             del self._orders[order_id]
         self._sums.clear()
         self._ladder.clear()
+        self.best_rank = NO_RANK
         self.levels.clear()
 
     def _resize_level(self, rank: int, change: int) -> None:
@@ -265,6 +282,8 @@ class OrderBook:
     def _drop_level(self, rank: int) -> None:
         level = self.levels.pop(rank)
         self._ladder.remove(rank)
+        if rank == self.best_rank:
+            self.best_rank = self._ladder[0] if self.levels else NO_RANK
         if rank <= self._sums.worst:
             self._sums.add_correction(rank, -level.amount, 0)
 
@@ -291,6 +310,7 @@ class OrderBook:
             amount = sum(islice(remaining_amounts, count))
             self.levels[rank] = Level(price, amount, list(islice(remaining_ids, count)))
         self._ladder.update(ranks)
+        self.best_rank = self._ladder[0] if ranks else NO_RANK
 
     def copy(self, orders: dict[int, OrderRow]) -> OrderBook:
         """Return a copy that uses `orders` as its dict of orders. O(n) for n orders."""
@@ -299,6 +319,7 @@ class OrderBook:
             (rank, Level(level.price, level.amount, list(level.ids))) for rank, level in self.levels.items()
         )
         other._ladder.update(self._ladder)
+        other.best_rank = self.best_rank
         return other
 
     # ------------------------------------------------------------------ self-check
@@ -306,6 +327,7 @@ class OrderBook:
     def _check(self) -> None:
         """Assert every invariant, for tests and debugging. O(n log n) for n orders."""
         assert list(self._ladder) == sorted(self.levels), "the ladder lists every level, best first"
+        assert self.best_rank == min(self.levels, default=NO_RANK), "the best rank is that of the best level"
         for rank, level in self.levels.items():
             ids = list(level.ids)
             assert ids, "a level has an order"

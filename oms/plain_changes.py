@@ -40,6 +40,7 @@ from oms.submission import (
     new_execution,
     new_submission,
 )
+from oms.usage import Usage
 
 __all__ = ["PlainCanceled", "PlainChange", "PlainReplaced", "PlainSubmitted", "plain_change"]
 
@@ -64,10 +65,7 @@ _NO_LIQUIDITY = CancelReason.NO_LIQUIDITY
 
 Fills: TypeAlias = tuple[OrderFill[OrderId], ...]
 
-_new_own_fill: Callable[[tuple[OrderId, int, int]], OrderFill[OrderId]] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
-    OrderFill,
-)
+_new_own_fill = cast("Callable[[tuple[OrderId, int, int]], OrderFill[OrderId]]", new_fill)
 
 _new_trade: Callable[[tuple[Any, ...]], Trade] = partial(
     tuple.__new__,  # pyright: ignore[reportUnknownMemberType]  # see new_order
@@ -146,13 +144,11 @@ def _taken(books: EngineBooks, book: OrderBook, terms: Terms) -> tuple[Taken | N
 
 def _apply(books: EngineBooks, change: PlainChange) -> None:
     _, _, removed, taken, rested = change
-    register = books.register
-    if books.usage is not None:  # the sums follow the elementary changes
-        for kind, part in _parts(change):
-            APPLY[kind](books, part)
-        return
+    register, usage = books.register, books.usage
     if removed is not None:
         entry, row = removed
+        if usage is not None:
+            usage.change_entry(entry, None)  # while its row is in the book
         books.remove(row)
         register.remove(entry)
     if taken is not None:
@@ -165,6 +161,18 @@ def _apply(books: EngineBooks, change: PlainChange) -> None:
         books.add(row)
         register.add(entry)
         books.next_arrival = row[0] + 1
+    if usage is not None:
+        _count(usage, taken, rested)
+
+
+def _count(usage: Usage, taken: Taken | None, rested: Resting | None) -> None:
+    """Count the filled orders and the new order. `Books.trade` has already counted the fills."""
+    if taken is not None:
+        _, left, makers, _ = taken
+        for maker in makers[:-1] if left else makers:
+            usage.change_entry(maker, None)
+    if rested is not None:
+        usage.change_entry(None, rested[0])
 
 
 def _parts(change: PlainChange) -> list[Change]:

@@ -36,11 +36,12 @@ def preview(books: EngineBooks, order: Submission) -> Preview:
     if books.must_wait(order):
         return Preview(None, order.amount)
     book = books.by_name.get((order.symbol, order.side))
-    rows = iter(()) if book is None else book.rows(order.price)
+    if book is None or not book.is_crossed_by(order.price):
+        return Preview(None, order.amount if may_rest(order) else 0)
+    rows = book.rows(order.price)
     if order.post_only is not None:
-        first = next(rows, None)
-        rests = first is None or posted_price(order, first[4]) is not None
-        return Preview(None, order.amount if rests else 0)
+        best = next(rows)[4]
+        return Preview(None, 0 if posted_price(order, best) is None else order.amount)
     remaining, worst_price, own_orders, own_amount = order.amount, None, 0, 0
     for arrival, _, _, visible, price in rows:
         entry = books.register.entries[arrival]

@@ -43,8 +43,9 @@ class Register:
         self.arrivals[order[0]] = arrival
         if waiting:
             self.stops.setdefault((order.symbol, order.side), SortedList()).add(_stop_key(entry))
-        if order[10] is not None:
-            self.deadlines.add((order[10], arrival))
+        expires = order[10]
+        if expires is not None:
+            self.deadlines.add((expires, arrival))
 
     def remove(self, entry: Entry) -> None:
         """Remove an entry. O(1), or O(log n) if the order waits or expires."""
@@ -55,8 +56,9 @@ class Register:
             stops.remove(_stop_key(entry))
             if not stops:
                 del self.stops[order.symbol, order.side]
-        if order[10] is not None:
-            self.deadlines.remove((order[10], arrival))
+        expires = order[10]
+        if expires is not None:
+            self.deadlines.remove((expires, arrival))
 
     def remove_many(self, entries: Iterable[Entry]) -> None:
         """Remove entries of orders that do not wait. O(m), or O(m log n) if they expire."""
@@ -64,8 +66,9 @@ class Register:
         for entry in entries:
             arrival, order = entry[0], entry[1]
             del by_arrival[arrival], by_id[order[0]]
-            if order[10] is not None:
-                self.deadlines.remove((order[10], arrival))
+            expires = order[10]
+            if expires is not None:
+                self.deadlines.remove((expires, arrival))
 
     def triggered(self, symbol: str, lowest: int, highest: int) -> list[Entry]:
         """Return the waiting orders that trades at these prices (ticks) trigger, in order of arrival.

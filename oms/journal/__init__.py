@@ -37,6 +37,7 @@ from oms.journal.replies import ReplyKeeper
 from oms.journal.sqlite_journal import Durability, SqliteJournal
 from oms.journal.table import columns
 from oms.journal.verification import Verification, verify_event_log
+from oms.limits import Limits
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
 from oms.submission import SelfTradePrevention
@@ -102,11 +103,13 @@ def open_engine(
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE,
     instruments: Mapping[str, Instrument] | None = None,
     clock: Clock | None = time_ns,
+    limits: Limits | None = None,
 ) -> MatchingEngine:
     """Open or create the journal at `path`, and return a MatchingEngine with its latest state.
 
-    The journal contains the open orders and the last prices. It does not contain the policy
-    `self_trade_prevention`, so pass the same policy each time. `open` describes the other arguments.
+    The journal contains the open orders and the last prices. It contains neither the policy
+    `self_trade_prevention` nor the `limits` and kill switches, so set the same ones each time. `open`
+    describes the other arguments.
 
     Raises InvalidArgumentError if an argument is invalid. Raises JournalError if the file is damaged, has a
     newer version, is open for writing elsewhere, or is the journal of an OrderManagement. O(orders), or
@@ -133,7 +136,11 @@ def open_engine(
     )
     with _closed_after_an_error(store):
         return MatchingEngine(
-            store, self_trade_prevention=self_trade_prevention, instruments=instruments, clock=clock
+            store,
+            self_trade_prevention=self_trade_prevention,
+            instruments=instruments,
+            clock=clock,
+            limits=limits,
         )
 
 

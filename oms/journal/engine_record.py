@@ -68,7 +68,7 @@ def _member(name: str, value: Any) -> Any:
 
 def _each(read: Callable[[Any], Any], content: Any) -> tuple[Any, ...]:
     """Convert the values of a list. Raises TypeError for a string or an object, which also have values."""
-    if type(content) is not list:
+    if type(content) in (str, dict):
         raise TypeError(f"it must be a list, not {content!r}")
     return tuple(map(read, content))
 
@@ -104,7 +104,9 @@ def _execution_content(execution: Execution) -> dict[str, Any]:
 
 def _execution_of(content: Any) -> Execution:
     fills = _each(lambda fill: OrderFill(**fill), content["fills"])
-    execution = Execution(**(_with_enums(content) | {"fills": fills}))
+    fields = _with_enums(content)
+    fields["fills"] = fills
+    execution = Execution(**fields)
     check_order_key(execution.order_id)
     check_symbol(execution.symbol)
     amounts = [number for fill in fills for number in fill[1:]]

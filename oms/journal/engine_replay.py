@@ -1,4 +1,4 @@
-"""Checks that an elementary change of a matching engine fits the books that it would change.
+"""Checks that an event of a matching engine fits the books that it would change, and adds up.
 
 A verification applies the changes that the event log contains. It does not match the orders again, so a
 journal stays valid if a later version of the engine has another rule.
@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from oms import pricing
-from oms.books import ORDERS_BEFORE
+from oms.books import APPLY, ORDERS_BEFORE
 from oms.engine_books import EngineBooks, EntryChange, EntryChanged, LastPrice, LastPriceChanged
 from oms.engine_events import EngineEvent
+from oms.engine_state import are_same_order
 from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, TradePlaced
-from oms.models import Trade, check_order
+from oms.models import Order, OrderFill, Trade, check_order
+from oms.submission import Execution, OrderId
 
-__all__ = ["FITS", "adds_up", "trades_of"]
+__all__ = ["Replay", "trades_of"]
 
 
 def trades_of(event: Event) -> Iterator[TradePlaced]:
@@ -30,15 +32,79 @@ def trades_of(event: Event) -> Iterator[TradePlaced]:
                 yield TradePlaced(trade, remaining, event.sequence, event.note, event.time)
 
 
-def adds_up(event: EngineEvent) -> bool:
-    """Return True if the executions of an event have the amounts and the total price of its trades."""
-    trades = [trade.trade for trade in trades_of(event)]
-    fills = [fill for execution in event.executions for fill in execution.fills]
+class Replay:
+    """The replay of one event, which collects what the executions and the owners of the event must be."""
+
+    def __init__(self, books: EngineBooks, event: EngineEvent) -> None:
+        self._books = books
+        self._event = event
+        self._orders = {order.order_id: order for order in event.orders}
+        self._fills: list[OrderFill[OrderId]] = []
+        self._last_prices: dict[str, int] = {}  # of the symbols that traded
+        self._arrivals: set[int] = set()  # of the orders that changed
+
+    def run(self) -> bool:
+        """Make the elementary changes one by one, each only if it fits the books.
+
+        Return True if all of them fit, and if the event adds up. O(k log n) for k changes.
+        """
+        for kind, subject in self._event.changes:
+            if not FITS[kind](self._books, subject):
+                return False
+            self._collect(kind, subject)
+            APPLY[kind](self._books, subject)
+        return len(self._event.changes) > 0 and self._is_consistent() and self._adds_up()
+
+    def _collect(self, kind: type, subject: Any) -> None:
+        """Collect the orders of a change, and the fills of a trade, before the change is made."""
+        entries = self._books.register.entries
+        if kind is EntryChanged:
+            changed = [entry for entry in subject if entry is not None]
+            self._arrivals.update(entry.arrival for entry in changed)
+            self._orders.update((entry.order.order_id, entry.order) for entry in changed)
+        elif kind is not LastPriceChanged:
+            self._arrivals.update(order[0] for order, _ in ORDERS_BEFORE[kind](subject))
+        if kind is TradePlaced:
+            trade: Trade = subject[0]
+            for arrival, amount, price in trade.fills:
+                maker = entries[arrival].order
+                self._orders[maker.order_id] = maker
+                self._fills.append(OrderFill(maker.order_id, amount, price))
+            self._last_prices[trade.symbol] = trade.fills[-1].price
+
+    def _is_consistent(self) -> bool:
+        """Return True if the changed orders match their entries, and the last prices match the trades."""
+        books = self._books
+        for arrival in self._arrivals:
+            entry, row = books.register.entries.get(arrival), books.orders.get(arrival)
+            is_resting = entry is not None and not entry.waiting
+            if is_resting is not (row is not None):
+                return False
+            if entry is not None and row is not None and not are_same_order(entry, Order(*row)):
+                return False
+        return self._last_prices.items() <= books.last_prices.items()
+
+    def _adds_up(self) -> bool:
+        """Return True if the executions and the owners are those of the trades."""
+        executions, owners = self._event.executions, self._event.owners
+        traded = [fill.order_id for fill in self._fills] + [
+            each.order_id for each in executions if each.fills
+        ]
+        expected = {order_id: self._orders[order_id].owner for order_id in traded}
+        return (
+            [fill for each in executions for fill in each.fills] == self._fills
+            and all(map(_execution_adds_up, executions))
+            and len(owners) == len(dict(owners))
+            and dict(owners) == {key: owner for key, owner in expected.items() if owner is not None}
+        )
+
+
+def _execution_adds_up(execution: Execution) -> bool:
+    _, _, _, requested, amount, total_price, fills, resting, canceled, _ = execution
     return (
-        all(each.requested == each.amount + each.resting + each.canceled for each in event.executions)
-        and sum(each.amount for each in event.executions) == sum(fill.amount for fill in fills)
-        and sum(fill.amount for fill in fills) == sum(trade.amount for trade in trades)
-        and sum(each.total_price for each in event.executions) == sum(trade.total_price for trade in trades)
+        requested == amount + resting + canceled
+        and amount == sum(fill.amount for fill in fills)
+        and total_price == sum(fill.amount * fill.price for fill in fills)
     )
 
 

@@ -81,7 +81,7 @@ def page_of_trades(event_log: EventLog, after: int | None, limit: int) -> TradeP
     events: list[TradePlaced] = []
     trades: dict[int, TradePlaced] = {}
     for number, (trade_id, sequence) in enumerate(rows, before + 1):
-        if number not in trades:  # an event of a matching engine can have several trades
+        if number not in trades or trades[number].sequence != sequence:  # an event can have several trades
             event = next(event_log.events(sequence, 1), None)
             trades = {} if event is None else {each.trade.trade_id: each for each in trades_of(event)}
         if number != trade_id or number not in trades:

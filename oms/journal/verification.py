@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, NamedTuple
 
-from oms.books import APPLY
 from oms.engine_events import ENGINE_KINDS, EngineEvent
 from oms.errors import JournalError, OmsError
 from oms.events import (
@@ -20,7 +19,7 @@ from oms.events import (
     TradePlaced,
 )
 from oms.journal.connection import reported
-from oms.journal.engine_replay import FITS, adds_up, trades_of
+from oms.journal.engine_replay import Replay, trades_of
 from oms.journal.event_log import EventLog
 from oms.journal.log_state import read_state
 from oms.journal.record import EMPTY
@@ -180,14 +179,9 @@ def _trade(om: OrderManagement, event: TradePlaced) -> bool:
 
 
 def _of_engine(engine: MatchingEngine, event: EngineEvent) -> bool:
-    """Make the elementary changes of an event, one by one, each only if it fits the books."""
-    books = engine._books
-    for kind, subject in event.changes:
-        if not FITS[kind](books, subject):
-            return False
-        APPLY[kind](books, subject)
+    reproduced = Replay(engine._books, event).run()
     engine._ledger.sequence += 1
-    return len(event.changes) > 0 and adds_up(event)
+    return reproduced
 
 
 REPLAY: dict[type[Event], Callable[[Any, Any], bool]] = {

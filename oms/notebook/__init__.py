@@ -1,4 +1,4 @@
-"""Matplotlib plots of books, prices, and recordings (requires the `notebook` extra).
+"""Matplotlib plots of books, prices, profits, and recordings (requires the `notebook` extra).
 
 Each function draws on `ax` and returns it. If you do not pass `ax`, the function creates a pyplot figure. A
 notebook displays this figure automatically, but a script must close it. A plot of books is in the decimals
@@ -24,9 +24,18 @@ try:
     from oms.notebook.heatmap import heatmap
     from oms.notebook.ladder import ladder
     from oms.notebook.liquidity_bands import liquidity_bands
+    from oms.notebook.profit_chart import profit_chart
     from oms.notebook.simulation_chart import simulation_chart
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.notebook", "notebook")
     raise
 
-__all__ = ["cost_curve", "depth_chart", "heatmap", "ladder", "liquidity_bands", "simulation_chart"]
+__all__ = [
+    "cost_curve",
+    "depth_chart",
+    "heatmap",
+    "ladder",
+    "liquidity_bands",
+    "profit_chart",
+    "simulation_chart",
+]

@@ -15,7 +15,8 @@ __all__ = ["Units", "units_of"]
 class Units:
     """A converter for one instrument's ticks and lots. Floats are correctly rounded.
 
-    `price` and `amount` are labels for an axis. The label of prices is the currency, if there is one.
+    `price`, `amount`, and `money` are labels for an axis. The label of prices and of money is the currency,
+    if there is one.
 
     >>> units = Units(Instrument(tick_size="0.01", lot_size="1"))
     >>> units.prices([2005]), units.price, units.amount
@@ -31,9 +32,18 @@ class Units:
         self.price = instrument.currency or ("ticks" if self._tick == 1 else f"1 tick = {instrument.tick:f}")
         self.amount = "lots" if self._lot == 1 else f"1 lot = {instrument.lot:f}"
 
+        unit = self._tick * self._lot
+        self.money = instrument.currency or (
+            "ticks x lots" if unit == 1 else f"1 tick x 1 lot = {instrument.to_money(1):f}"
+        )
+
     def prices(self, ticks: Iterable[int | Fraction]) -> list[float]:
         """Return prices as floats."""
         return _scaled(ticks, self._tick)
+
+    def totals(self, totals: Iterable[int | Fraction]) -> list[float]:
+        """Return total prices or profits (ticks times lots) as floats."""
+        return _scaled(totals, self._tick * self._lot)
 
     def amounts(self, lots: Iterable[int]) -> list[float]:
         """Return amounts as floats."""

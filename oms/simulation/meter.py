@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from oms.account import Account
 from oms.engine_events import EngineEvent
 from oms.events import Event
 from oms.matching import MatchingEngine
 from oms.models import Side
+from oms.positions import Position
 from oms.simulation.report import Interval, Profit
 
 __all__ = ["Meter"]
@@ -25,6 +27,7 @@ class Meter:
     """
 
     def __init__(self, engine: MatchingEngine, symbol: str, kinds: Mapping[str, str], steps: int) -> None:
+        self.account = Account(engine)
         self._engine = engine
         self._symbol = symbol
         self._steps = steps
@@ -63,18 +66,26 @@ class Meter:
 
     def profits(self, value: int) -> dict[str, Profit]:
         """Return the profit of each kind, with positions valued at `value` (ticks)."""
-        traded = {kind: None for pair in self._flows for kind in pair}
-        return {kind: self._profit(kind, value) for kind in {**dict.fromkeys(self._kinds.values()), **traded}}
+        positions: dict[str, list[Position]] = {kind: [] for kind in self._kinds.values()}
+        for position in self.account.positions():
+            positions.setdefault(self._kind(position.owner), []).append(position)
+        return {
+            kind: Profit(
+                agents=sum(each == kind for each in self._kinds.values()),
+                traded=sum(each.bought + each.sold for each in group),
+                position=sum(each.amount for each in group),
+                profit=sum(each.cash + each.amount * value for each in group),
+                against={
+                    other: flow.cash + flow.bought * value
+                    for (each, other), flow in sorted(self._flows.items())
+                    if each == kind
+                },
+            )
+            for kind, group in positions.items()
+        }
 
-    def _profit(self, kind: str, value: int) -> Profit:
-        flows = {other: flow for (each, other), flow in self._flows.items() if each == kind}
-        return Profit(
-            agents=sum(each == kind for each in self._kinds.values()),
-            traded=sum(flow.traded for flow in flows.values()),
-            position=sum(flow.position for flow in flows.values()),
-            profit=sum(flow.profit(value) for flow in flows.values()),
-            against={other: flow.profit(value) for other, flow in sorted(flows.items())},
-        )
+    def _kind(self, owner: str | None) -> str:
+        return self._kinds.get(owner or "", _OTHER)
 
     def _begin(self) -> None:
         """Begin a new interval."""
@@ -104,9 +115,7 @@ class Meter:
         """Add up the trades of an event."""
         assert isinstance(event, EngineEvent)
         for fill in event.fills():
-            taker, maker = (
-                self._kinds.get(owner or "", _OTHER) for owner in (fill.taker_owner, fill.maker_owner)
-            )
+            taker, maker = self._kind(fill.taker_owner), self._kind(fill.maker_owner)
             bought = fill.side.sign * fill.amount
             self._trades += 1
             self._volume += fill.amount
@@ -115,17 +124,15 @@ class Meter:
 
 
 class _Flow:
-    """What the traders of one kind have traded with those of another kind."""
+    """What the traders of one kind have bought from those of another kind, minus what they have sold to them.
+
+    An account knows the profit of each trader, but not who it came from.
+    """
 
     def __init__(self) -> None:
-        self.traded = self.position = self.cash = 0
+        self.bought = self.cash = 0
 
     def add(self, bought: int, price: int) -> None:
         """Add a fill. `bought` is negative for a sale."""
-        self.traded += abs(bought)
-        self.position += bought
+        self.bought += bought
         self.cash -= bought * price
-
-    def profit(self, value: int) -> int:
-        """Return the profit if the position is worth `value` per lot."""
-        return self.cash + self.position * value

@@ -42,7 +42,8 @@ class Simulation:
 
     A step takes a second of simulated time, which is also the clock of the engine. Iterate over the
     simulation to run it. After each step, it yields the number of steps so far. The same arguments always
-    have the same result.
+    have the same result. `engine` is the MatchingEngine, and `account` is an Account with the position and
+    the profit of each trader.
 
     Raises InvalidOrderError if `steps` or the symbol is invalid, and InvalidArgumentError if two agents have
     the same name.
@@ -76,6 +77,7 @@ class Simulation:
         self._step = 0
         kinds = {agent.name: agent.kind for agent in self._agents.values()}
         self._meter = Meter(self.engine, symbol, kinds, steps)
+        self.account = self._meter.account
         self.engine.subscribe(self._publish)
 
     def __iter__(self) -> Iterator[int]:

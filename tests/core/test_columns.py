@@ -17,16 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oms import (
+    Account,
+    CostBasis,
     Event,
+    FeeSchedule,
     Instrument,
     InvalidArgumentError,
+    MatchingEngine,
     OmsError,
     Order,
     OrderAdded,
     OrderFill,
     OrderManagement,
     OrdersAdded,
+    Position,
     PriceLevel,
+    ProfitPoint,
     Quote,
     Side,
     Trade,
@@ -47,7 +53,15 @@ NAMES: dict[type, list[str]] = {
     ],
     Trade: ["trade_id", "symbol", "side", "amount", "total_price", "average_price", "fills"],
     Event: EVENT_COLUMNS,
+    Position: [
+        *["owner", "symbol", "amount", "cash", "average_entry", "realized", "unrealized", "fees", "profit"],
+        *["bought", "sold", "last_price"],
+    ],
+    ProfitPoint: [
+        *["sequence", "time", "amount", "price", "realized", "unrealized", "fees", "profit"],
+    ],
 }
+PROFITS = ("realized", "unrealized", "fees", "profit")
 
 
 def values_of_every_kind() -> dict[type, list[Any]]:
@@ -66,7 +80,28 @@ def values_of_every_kind() -> dict[type, list[Any]]:
         Quote: quotes,
         Trade: trades,
         Event: events,
+        Position: list(traded_account().positions()),
+        ProfitPoint: list(traded_account().curve("JPM", "Ann")),
     }
+
+
+def traded_account() -> Account:
+    """Return an account with a long, a short, and a flat position, and with an average of 1/3 ticks."""
+    engine = MatchingEngine(clock=noon)
+    fees = FeeSchedule(maker_bps="-0.5", taker_bps=2)
+    account = Account(engine, fees=fees, cost_basis=CostBasis.AVERAGE, record=True)
+    for number, (owner, side, amount, price) in enumerate(
+        [
+            ("Ann", SELL, 2, 100),
+            (None, BUY, 2, 100),
+            ("Ann", SELL, 1, 101),
+            ("Bob", BUY, 1, 101),
+            ("Bob", SELL, 1, 103),
+            ("Ann", BUY, 1, 103),
+        ]
+    ):
+        engine.submit(number, "JPM", side, amount, price, owner=owner)
+    return account
 
 
 VALUES = values_of_every_kind()
@@ -102,12 +137,12 @@ def test_pandas_polars_pyarrow_and_numpy_accept_the_columns_unchanged(kind: type
 @KINDS
 def test_every_library_reads_numbers_as_64_bit_values_and_sides_as_text(kind: type) -> None:
     columns = to_columns(VALUES[kind])
-    texts = {"symbol", "side", "event", "note"}
-    floats = {"average_price", "slippage_bps"}
+    texts = {"symbol", "side", "event", "note", "owner"}
+    floats = {"average_price", "slippage_bps", "average_entry", *PROFITS}
     pandas, polars, arrow = pd.DataFrame(columns), pl.DataFrame(columns), pa.table(columns)
     for name in columns:
         if name in texts:
-            assert pd.api.types.is_string_dtype(pandas[name]) or name == "note"
+            assert pd.api.types.is_string_dtype(pandas[name]) or name in {"note", "owner"}
             assert polars.schema[name] == pl.String
             assert pa.types.is_string(arrow.schema.field(name).type)
         else:
@@ -154,6 +189,21 @@ def test_the_changes_in_the_columns_of_events_add_up_to_the_resting_orders(seed:
     }
     assert sorted(set(columns["sequence"])) == [event.sequence for event in events]
     assert set(columns["event"]) == {type(event).__name__ for event in events}
+
+
+def test_the_floats_of_positions_are_rounded_once_from_exact_numbers() -> None:
+    instrument = Instrument("0.05", "0.001")
+    for position in VALUES[Position]:
+        columns = to_columns([position], instruments=instrument)
+        money = Fraction("0.00005")
+        assert columns["realized"] == [float(position.realized * money)]
+        assert columns["unrealized"] == [float(position.unrealized() * money)]
+        assert columns["fees"] == [float(position.fees * money)]
+        assert columns["profit"] == [float(position.profit() * money)]
+        average = position.average_entry
+        assert columns["average_entry"] == [None if average is None else float(average * Fraction("0.05"))]
+    for point in VALUES[ProfitPoint]:
+        assert to_columns([point])["profit"] == [float(point.profit)]
 
 
 def test_an_amendment_has_one_row_for_the_old_amount_and_one_for_the_new_amount() -> None:
@@ -266,10 +316,11 @@ def same_in_units(
     """Assert that one dict of columns is the other in decimals, column by column."""
     tick, lot = Fraction(instrument.tick), Fraction(instrument.lot)
     sizes = {
-        **dict.fromkeys(("price", "best_price", "worst_price"), tick),
-        **dict.fromkeys(("requested", "amount", "shortfall", "change"), lot),
-        **dict.fromkeys(("total_price", "slippage"), tick * lot),
+        **dict.fromkeys(("price", "best_price", "worst_price", "last_price"), tick),
+        **dict.fromkeys(("requested", "amount", "shortfall", "change", "bought", "sold"), lot),
+        **dict.fromkeys(("total_price", "slippage", "cash"), tick * lot),
     }
+    floats = {"average_entry": tick, **dict.fromkeys(PROFITS, tick * lot)}
     assert list(decimals) == list(ticks)
     for name, column in ticks.items():
         if name == "average_price":
@@ -278,6 +329,11 @@ def same_in_units(
                 for total, amount in zip(ticks["total_price"], ticks["amount"], strict=True)
             ]
             assert decimals[name] == averages
+        elif name in floats:
+            assert [value is None for value in decimals[name]] == [value is None for value in column]
+            expected = [float(value * floats[name]) for value in column if value is not None]
+            assert [value for value in decimals[name] if value is not None] == pytest.approx(expected)
+            assert {type(value) for value in decimals[name]} <= {float, type(None)}
         elif name in sizes:
             assert {type(value) for value in decimals[name]} <= {Decimal}
             assert list(map(Fraction, decimals[name])) == [value * sizes[name] for value in column]

@@ -99,8 +99,8 @@ def test_an_earlier_holding_stays_valid_when_a_later_one_was_not_kept() -> None:
     before = first.position(None, "JPM", FREE, None)
     first.after([(5, 500, True), (-12, 1, True)], FREE)  # the result is dropped, as after an interrupt
     assert first.position(None, "JPM", FREE, None) == before
-    after = first.after([(-15, 120, True)], FREE).position(None, "JPM", FREE, None)
-    assert (after.average_entry, after.realized) == (110, 10 * 20 + 5 * 10)
+    after = first.after([(-25, 120, True)], FREE).position(None, "JPM", FREE, None)
+    assert (after.amount, after.average_entry, after.realized) == (-5, 120, 10 * 20 + 10 * 10)
 
 
 def test_closed_lots_are_dropped_so_memory_depends_on_the_open_lots_only() -> None:

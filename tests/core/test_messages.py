@@ -230,7 +230,7 @@ def test_a_value_converted_by_the_call_in_the_message_is_accepted(
     call(OrderManagement(), converted)
 
 
-KINDS = "Order, OrderFill, PriceLevel, Quote, Trade, Event"
+KINDS = "Order, OrderFill, PriceLevel, Quote, Trade, Event, Position, ProfitPoint"
 
 
 def worked_example() -> OrderManagement:

@@ -71,7 +71,7 @@ def test_the_page_has_the_setup_and_test_commands_of_the_readme() -> None:
 
 # ------------------------------------------------------------------ pytest
 
-EVERYTHING = ".venv/bin/python -m pytest -q"
+EVERYTHING = ".venv/bin/python -m pytest -q -n 2"
 
 
 @pytest.mark.parametrize("line", PYTEST)
@@ -80,6 +80,7 @@ def test_the_files_and_marks_of_a_test_command_exist(line: str) -> None:
     parser.add_argument("-m", dest="mark", default="not long")
     for option in ("-q", "-s"):
         parser.add_argument(option, action="store_true")
+    parser.add_argument("-n", type=int)
     parser.add_argument("-k", dest="word", default="")
     parser.add_argument("paths", nargs="*")
     options = parser.parse_args(shlex.split(line)[3:])

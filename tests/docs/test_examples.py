@@ -18,8 +18,19 @@ from oms import InsufficientLiquidityError, OrderAdded, Side, TradePlaced
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_is_short_and_prints_something(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] if path.stem == "two_bots" else [])
+        for path in sorted(EXAMPLES.glob("*.py"))
+    ],
+    ids=lambda path: path.stem,
+)
+def test_an_example_is_short_and_prints_something(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(path)])
     assert len(path.read_text().splitlines()) <= 110
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out

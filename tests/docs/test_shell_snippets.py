@@ -17,6 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXCLUDED = {
     "python3 -m venv": "run by .ci/run, which reads the README",
     ".venv/bin/python -m pytest": "would run this test again",
+    ".venv/bin/python docs/examples/two_bots.py": "run by test_two_bots.py",
     "curl -s": "run by tests/cli/test_serve.py, with a server",
     "pip install": "checked by test_install.py",
     "pip uninstall": "removes another project",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from oms import (
     Event,
     InvalidArgumentError,
     InvalidOrderError,
+    JournalError,
     KillSwitchError,
     LimitError,
     Limits,
@@ -37,8 +39,11 @@ from oms import (
     RateLimitError,
     SelfTradePrevention,
     Side,
+    Submission,
     TimeInForce,
+    journal,
 )
+from support.memory_journal import FailingJournal
 
 BUY, SELL = Side.BUY, Side.SELL
 LAST = CollarReference.LAST_PRICE
@@ -267,6 +272,14 @@ def test_fills_reductions_and_cancels_make_room_for_new_orders() -> None:
     submit(engine, SELL, 15, 105)
 
 
+def test_a_filled_order_makes_room_for_another_order() -> None:
+    engine = MatchingEngine(limits=Limits(max_open_orders=1))
+    for number in range(3):
+        engine.submit(f"ask{number}", "JPM", SELL, 5, 101, owner="Ann")
+        rejected(OpenOrdersLimitError, engine, partial(submit, engine, SELL, 5, 101))
+        engine.submit(f"bid{number}", "JPM", BUY, 5, 101, owner="Bob")
+
+
 def test_own_orders_that_an_order_fills_or_cancels_make_room_for_it() -> None:
     for policy in (
         SelfTradePrevention.NONE,
@@ -486,8 +499,11 @@ def test_limits_are_replaced_and_removed_for_exactly_one_owner_and_symbol() -> N
     engine.set_limits(None, owner="Ann", symbol="JPM")
     engine.set_limits(None)
     rejected(AmountLimitError, engine, lambda: submit(engine, BUY, 6, 90))
+    engine.set_limits(Limits(max_open_orders=5), owner="Ann")
+    submit(engine, BUY, 6, 90)
     engine.set_limits(None, owner="Ann")
     assert engine._rules is None
+    assert engine._books.usage is None, "without limits, nothing is counted"
     submit(engine, BUY, 1000, 90)
 
 
@@ -721,3 +737,43 @@ def test_the_limits_of_an_engine_are_valid_and_belong_to_an_owner_and_a_symbol()
         with pytest.raises(InvalidArgumentError):
             call()
     assert engine._rules is None
+
+
+# ---------------------------------------------------------------------- journals
+
+
+def test_a_journal_does_not_contain_limits_so_each_opening_sets_them(tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    limits = Limits(max_open_amount=20)
+    with journal.open_engine(file, limits=limits) as engine:
+        engine.submit("a", "JPM", BUY, 15, 90, owner="Ann", display=2)
+        engine.submit("b", "JPM", SELL, 5, 90, owner="Bob")
+        engine.kill(owner="Bob")
+    with journal.open_engine(file) as engine:
+        assert engine.limits() is None
+        assert engine.kills() == ()
+    with journal.open_engine(file, limits=limits) as engine:
+        assert rejected(OpenAmountLimitError, engine, partial(submit, engine, BUY, 11, 90)) == (20, 21)
+        submit(engine, BUY, 10, 90)
+        engine._check()
+
+
+def test_an_order_that_the_journal_cannot_store_does_not_count_as_open() -> None:
+    store = FailingJournal()
+    engine = MatchingEngine(store, limits=Limits(max_open_amount=20))
+    engine.submit("a", "JPM", BUY, 15, 90, owner="Ann")
+    usage = engine._books.open_usage().of(Submission("x", "JPM", BUY, 1, owner="Ann"))
+    calls: list[Callable[[], object]] = [
+        partial(submit, engine, BUY, 5, 90),
+        partial(engine.replace, "a", amount=5),
+        partial(engine.kill, owner="Ann", cancel_orders=True),
+    ]
+    for call in calls:
+        store.error = JournalError("memory", "full")
+        with pytest.raises(JournalError):
+            call()
+        assert engine._books.open_usage().of(Submission("x", "JPM", BUY, 1, owner="Ann")) == usage == (1, 15)
+    assert engine.kills() == (("Ann", None),), "the kill switch stays on"
+    engine.lift_kill(owner="Ann")
+    submit(engine, BUY, 5, 90)
+    engine._check()

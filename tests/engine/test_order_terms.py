@@ -456,6 +456,12 @@ CONTRADICTIONS: dict[str, dict[str, object]] = {
     "a time of 0": {"time_in_force": GTD, "expires": 0},
     "a stop price of 0": {"stop_price": 0},
     "a price of 0": {"price": 0},
+    "a negative price": {"price": -1},
+    "a price of 2^63": {"price": 2**63},
+    "a bool as a price": {"price": True},
+    "an amount of 0": {"amount": 0},
+    "a negative amount": {"amount": -1},
+    "an amount of 2^63": {"amount": 2**63},
     "a float amount": {"amount": 1.0},
     "a time in force of another type": {"time_in_force": "GTC"},
     "an empty owner": {"owner": ""},
@@ -465,19 +471,23 @@ CONTRADICTIONS: dict[str, dict[str, object]] = {
     "a bool as an id": {"order_id": True},
     "a float as an id": {"order_id": 1.0},
     "None as an id": {"order_id": None},
+    "an id of 257 bits": {"order_id": 2**256},
     "an id that cannot be encoded": {"order_id": "\ud800"},
+    "a symbol that cannot be encoded": {"symbol": "\ud800"},
+    "an int as a symbol": {"symbol": 7},
     "an empty symbol": {"symbol": ""},
     "a text as a side": {"side": "BUY"},
 }
 
 
+@pytest.mark.parametrize("order_id", [7, "x"])
 @pytest.mark.parametrize("name", CONTRADICTIONS)
 def test_terms_that_are_not_allowed_or_contradict_each_other_are_rejected(
-    name: str, engine: MatchingEngine
+    name: str, order_id: OrderId, engine: MatchingEngine
 ) -> None:
     before = engine.state_hash()
     terms: dict[str, object] = {
-        **Submission("x", "JPM", BUY, 5, 100)._asdict(),
+        **Submission(order_id, "JPM", BUY, 5, 100)._asdict(),
         **CONTRADICTIONS[name],
     }
     with pytest.raises(InvalidOrderError):

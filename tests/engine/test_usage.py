@@ -50,6 +50,25 @@ def test_limits_and_sums_agree_with_the_naive_engine_for_every_verb() -> None:
     run_state_machine_as_test(LimitsMachine, settings=settings(max_examples=150, stateful_step_count=40))
 
 
+def test_the_sums_follow_plain_orders_without_icebergs_and_stops() -> None:
+    engine, random = MatchingEngine(), Random(0)
+    usage, filled = engine._books.open_usage(), 0
+    for number in range(400):
+        owner, side = random.choice(["x", "y", None]), random.choice(list(Side))
+        with engine.transaction() if number % 3 else engine.what_if():
+            execution = engine.submit(
+                number, "JPM", side, random.randint(1, 9), random.randint(1, 6), owner=owner
+            )
+            filled += len(execution.fills)
+            if len(engine) > 20:
+                engine.cancel(random.choice(engine.orders()).order.order_id)
+                engine.replace(random.choice(engine.orders()).order.order_id, amount=4)
+            assert usage.sums == Usage(engine._books.register.entries, engine._books.orders).sums
+        assert engine._books.usage is usage
+        engine._check()
+    assert filled > 200
+
+
 def test_open_orders_count_with_hidden_lots_and_while_they_wait() -> None:
     engine = MatchingEngine()
     engine.submit("iceberg", "JPM", SELL, 9, 101, owner="Ann", display=3)

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from oms import JournalError, OrderManagement, Side, journal
-from oms.journal import SqliteJournal, checkpoints, copying
+from oms import JournalError, Side, journal
+from oms.journal import checkpoints, copying
 from oms.journal.verification import verify_event_log
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import execute, session, state
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Books, Kind, execute, sqlite_journal, state
 
 BUY = Side.BUY
 WARNING = "later events may be missing"
@@ -37,14 +38,9 @@ def to(tmp_path: Path) -> Path:
     return folder / "copy.db"
 
 
-def sqlite_journal(om: OrderManagement) -> SqliteJournal:
-    assert isinstance(om.journal, SqliteJournal)
-    return om.journal
-
-
-def write_session(om: OrderManagement) -> None:
+def write_session(om: Books, kind: Kind = BOOKS) -> None:
     """Make changes, of which some are in the file, and later ones only in the write-ahead log."""
-    for number, command in enumerate(session(8, 24)):
+    for number, command in enumerate(kind.session(8, 24)):
         execute(command, om)
         if number == 9:
             sqlite_journal(om)._checkpoints.make()
@@ -58,12 +54,13 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 # ---------------------------------------------------------------------- backups
 
 
+@EACH_KIND
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_backup_is_complete_even_while_the_journal_is_open(
-    is_open: bool, file: Path, to: Path, caplog: pytest.LogCaptureFixture
+    is_open: bool, kind: Kind, file: Path, to: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    om = journal.open(file)
-    write_session(om)
+    om = kind.open(file)
+    write_session(om, kind)
     expected = state(om)
     if not is_open:
         om.close()
@@ -77,7 +74,7 @@ def test_a_backup_is_complete_even_while_the_journal_is_open(
     assert to.stat().st_mode == file.stat().st_mode
     om.close()
     assert journal.verify(to) == result == journal.verify(file)
-    with journal.open(to, verify=True) as copy:
+    with kind.open(to, verify=True) as copy:
         assert state(copy) == expected
         assert list(sqlite_journal(copy).replies()) == ["a reply"]
     assert warnings(caplog) == []

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,24 +18,33 @@ from oms import (
     JournalError,
     OmsError,
     Order,
+    OrderAdded,
     OrderAmended,
     OrderFill,
-    OrderManagement,
+    OrderReduced,
     OrderRemoved,
     OrdersAdded,
     OrdersRemoved,
+    OrderSubmitted,
     Side,
+    Submission,
     Trade,
     TradePlaced,
     journal,
 )
+from oms.engine_books import EntryChanged, LastPriceChanged
+from oms.engine_events import EngineEvent
+from oms.engine_state import Entry
 from oms.journal import SqliteJournal
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.event_log import EventLog
 from oms.journal.reading import opened_to_read
-from oms.journal.record import EMPTY, digest, instruments_hash, link
+from oms.journal.record import EMPTY, body_of, digest, instruments_hash, link
+from oms.submission import OrderId
+from support.engine_sessions import ENGINE
 from support.faulty_disk import connections_made_by
-from support.sessions import State, execute, noon, session, state
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Books, Kind, State, execute, noon, sqlite_journal, state, state_with
 
 LENGTH = 12
 
@@ -46,31 +56,29 @@ def small_pages(uri: str) -> Connection:
     return connection
 
 
-def write_journal(file: Path) -> tuple[OrderManagement, list[State]]:
+def write_journal(file: Path, kind: Kind) -> tuple[Books, list[State]]:
     """Return a journal that is still open, and all states that it has had."""
     with connections_made_by(small_pages):
-        om = journal.open(file, clock=noon)
+        om = kind.open(file, clock=noon)
     past = [state(om)]
-    for command in session(8, LENGTH):
+    for command in kind.session(8 if kind is BOOKS else 5, LENGTH):
         execute(command, om)
         past.append(state(om))
     return om, past
 
 
-@pytest.fixture(scope="module")
-def checkpointed(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, State]:
-    file = tmp_path_factory.mktemp("whole") / "book.db"
-    om, past = write_journal(file)
+def checkpointed(kind: Kind, folder: Path) -> tuple[bytes, State]:
+    """Return the file of a closed journal, and its state."""
+    om, past = write_journal(folder / "whole.db", kind)
     om.close()
-    return file.read_bytes(), past[-1]
+    return (folder / "whole.db").read_bytes(), past[-1]
 
 
-@pytest.fixture(scope="module")
-def in_the_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes, list[State]]:
-    file = tmp_path_factory.mktemp("whole") / "book.db"
-    om, past = write_journal(file)
+def in_the_log(kind: Kind, folder: Path) -> tuple[bytes, bytes, list[State]]:
+    """Return the file of an open journal, its log, and all states that it has had."""
+    om, past = write_journal(folder / "whole.db", kind)
     with om:
-        return file.read_bytes(), file.with_name("book.db-wal").read_bytes(), past
+        return (folder / "whole.db").read_bytes(), (folder / "whole.db-wal").read_bytes(), past
 
 
 def flipped(content: bytes, bit: int) -> bytes:
@@ -79,63 +87,72 @@ def flipped(content: bytes, bit: int) -> bytes:
     return bytes(damaged)
 
 
-def state_of(file: Path) -> State | None:
+def state_of(file: Path, kind: Kind = BOOKS) -> State | None:
     """Return the state of a file, without events if they are damaged, or None if the file is rejected."""
     try:
-        with journal.open(file, durability="off") as om:  # syncing would only take time
+        with kind.open(file, durability="off") as om:  # syncing would only take time
             try:
                 return state(om)
             except JournalError as error:
                 assert str(file) in error.place
-                return State(om.orders(), _counters(om), om.state_hash(), ())
+                return state_with(om, ())
     except JournalError as error:
         assert str(file) in error.place
         assert error.problem
         return None
 
 
-def _counters(om: OrderManagement) -> tuple[int, int]:
-    sequence, next_trade_id, *_ = om.snapshot()
-    return next_trade_id, sequence
-
-
-def count_rejected(images: Iterable[bytes], original: State, tmp_path: Path) -> int:
+def count_rejected(images: Iterable[bytes], original: State, tmp_path: Path, kind: Kind) -> int:
     """Check that each image is rejected or has the original state, and return how many are rejected."""
     rejected = 0
     for number, image in enumerate(images):
         file = put(tmp_path, image)
-        result = state_of(file)
+        result = state_of(file, kind)
         assert result in (None, original, original._replace(events=())), f"image {number}"
         rejected += result != original
     return rejected
 
 
-@pytest.mark.long
+@pytest.mark.parametrize(
+    ("kind", "every"),
+    [
+        pytest.param(ENGINE, 301, id="engine, some bytes"),
+        pytest.param(BOOKS, 2, id="books", marks=pytest.mark.long),
+        pytest.param(ENGINE, 23, id="engine", marks=pytest.mark.long),
+    ],
+)
 def test_a_file_with_a_flipped_bit_in_any_byte_is_rejected_or_has_its_original_state(
-    checkpointed: tuple[bytes, State], tmp_path: Path
+    kind: Kind, every: int, tmp_path: Path
 ) -> None:
-    content, original = checkpointed
+    content, original = checkpointed(kind, tmp_path)
     rng = random.Random(1)
-    images = (flipped(content, 8 * byte + rng.randrange(8)) for byte in range(0, len(content), 2))
-    assert count_rejected(images, original, tmp_path) > len(content) // 8
+    images = [flipped(content, 8 * byte + rng.randrange(8)) for byte in range(0, len(content), every)]
+    assert count_rejected(images, original, tmp_path, kind) > len(images) // 4
 
 
 @pytest.mark.long
+@EACH_KIND
 def test_a_file_with_any_bit_flipped_is_rejected_or_has_its_original_state(
-    checkpointed: tuple[bytes, State], tmp_path: Path
+    kind: Kind, tmp_path: Path
 ) -> None:
-    content, original = checkpointed
+    content, original = checkpointed(kind, tmp_path)
     images = (flipped(content, bit) for bit in range(8 * len(content)))
-    assert count_rejected(images, original, tmp_path) > len(content)
+    assert count_rejected(images, original, tmp_path, kind) > len(content)
 
 
-@pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest.mark.long)])
-def test_a_file_truncated_anywhere_is_rejected(
-    step: int, checkpointed: tuple[bytes, State], tmp_path: Path
-) -> None:
-    content, original = checkpointed
-    images = [content[:size] for size in range(0, len(content), step)]
-    assert count_rejected(images, original, tmp_path) == len(images)
+@pytest.mark.parametrize(
+    ("kind", "every"),
+    [
+        pytest.param(BOOKS, 13, id="books, some sizes"),
+        pytest.param(ENGINE, 301, id="engine, some sizes"),
+        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.long),
+        pytest.param(ENGINE, 1, id="engine", marks=pytest.mark.long),
+    ],
+)
+def test_a_file_truncated_anywhere_is_rejected(kind: Kind, every: int, tmp_path: Path) -> None:
+    content, original = checkpointed(kind, tmp_path)
+    images = [content[:size] for size in range(0, len(content), every)]
+    assert count_rejected(images, original, tmp_path, kind) == len(images)
 
 
 def put(folder: Path, base: bytes, log: bytes | None = None) -> Path:
@@ -157,11 +174,19 @@ def merged(base: bytes, log: bytes, folder: Path) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [53, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        pytest.param(BOOKS, 53, id="books, some bytes"),
+        pytest.param(ENGINE, 997, id="engine, some bytes"),
+        pytest.param(BOOKS, 1, id="books", marks=pytest.mark.long),
+        pytest.param(ENGINE, 53, id="engine", marks=pytest.mark.long),
+    ],
+)
 def test_a_damaged_log_is_rejected_or_opens_with_an_earlier_state(
-    step: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
+    kind: Kind, step: int, tmp_path: Path
 ) -> None:
-    base, log, past = in_the_log
+    base, log, past = in_the_log(kind, tmp_path)
     rng = random.Random(1)
     bits = (8 * byte + rng.randrange(8) for byte in range(0, len(log), step))
     damaged = (flipped(log, bit) for bit in (bits if step > 1 else range(8 * len(log))))
@@ -169,27 +194,28 @@ def test_a_damaged_log_is_rejected_or_opens_with_an_earlier_state(
     for number, damaged_log in enumerate(chain((log[:size] for size in range(0, len(log), step)), damaged)):
         image = merged(base, damaged_log, tmp_path)
         if image not in images:
-            images[image] = state_of(put(tmp_path, image))
+            images[image] = state_of(put(tmp_path, image), kind)
             assert images[image] is None or images[image] in past, f"log {number}"
         if step > 1:  # the file with its log opens like the merged database; slow, so only for few images
-            assert state_of(put(tmp_path, base, damaged_log)) == images[image], f"log {number}"
+            assert state_of(put(tmp_path, base, damaged_log), kind) == images[image], f"log {number}"
     assert sum(result is not None for result in images.values()) > 5, (
         "a log with a damaged end opens with an earlier state"
     )
 
 
+@EACH_KIND
 @pytest.mark.parametrize("seed", range(3))
 def test_a_file_with_the_log_of_another_journal_opens_with_a_state_of_one_of_them(
-    seed: int, in_the_log: tuple[bytes, bytes, list[State]], tmp_path: Path
+    seed: int, kind: Kind, tmp_path: Path
 ) -> None:
-    _, log, past = in_the_log
+    _, log, past = in_the_log(kind, tmp_path)
     (tmp_path / "folder").mkdir()
-    with connections_made_by(small_pages), journal.open(tmp_path / "other.db") as om:
-        for command in session(seed, 8 * seed):
+    with connections_made_by(small_pages), kind.open(tmp_path / "other.db") as om:
+        for command in kind.session(seed, 8 * seed):
             execute(command, om)
         past = [*past, state(om)]
     other = (tmp_path / "other.db").read_bytes()
-    assert state_of(put(tmp_path / "folder", other, log)) in [None, *past]
+    assert state_of(put(tmp_path / "folder", other, log), kind) in [None, *past]
 
 
 # ---------------------------------------------------------------------- damage with SQL
@@ -424,7 +450,7 @@ INSTRUMENTS = [("IBM", "{}"), ("JPM", '{"tick_size":"0.01"}'), ("日経", "{}")]
 
 @pytest.mark.parametrize(
     "damage",
-    {
+    [
         "UPDATE instruments SET body = '[]' WHERE symbol = 'JPM'",
         "UPDATE instruments SET symbol = 'A' WHERE symbol = 'IBM'",
         "UPDATE instruments SET body = x'7b7d' WHERE symbol = 'IBM'",
@@ -432,7 +458,7 @@ INSTRUMENTS = [("IBM", "{}"), ("JPM", '{"tick_size":"0.01"}'), ("日経", "{}")]
         "DELETE FROM instruments",
         "INSERT INTO instruments VALUES ('X', '{}')",
         "UPDATE heads SET orders = 2 WHERE name = 'instruments'",
-    },
+    ],
 )
 def test_instruments_are_compared_with_their_hash(damage: str, tmp_path: Path) -> None:
     file = tmp_path / "book.db"
@@ -472,6 +498,338 @@ def append_event(file: Path, kind: str, body: str, batch: int, time: int | None 
             (sequence, batch, kind, body, last_hash, time),
         )
         connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("now"))
+
+
+# ---------------------------------------------------------------------- events of a matching engine
+
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def write_engine(file: Path) -> EngineEvent:
+    """Write the events of an engine, and return the next one, which is not in the file.
+
+    It is the event of an order that fills an order and an iceberg order, and triggers a stop order.
+    """
+    with journal.open_engine(file, clock=None) as engine:
+        engine.submit("ask", "JPM", SELL, 20, 20, owner="Ann")
+        engine.submit("iceberg", "JPM", SELL, 9, 21, display=3)
+        engine.submit("stop", "JPM", BUY, 2, stop_price=21, owner="Sue")
+        engine.submit("bid", "JPM", BUY, 5, 20)
+        other = engine.copy()
+    events: list[Event] = []
+    other.subscribe(events.append)
+    other.submit("taker", "JPM", BUY, 19, 22, owner="Tom")
+    (event,) = events
+    assert isinstance(event, OrderSubmitted)
+    kinds = [TradePlaced, EntryChanged, EntryChanged, OrderAdded, TradePlaced, EntryChanged]
+    assert [kind for kind, _ in event.changes][:6] == kinds
+    return event
+
+
+def test_a_possible_event_of_a_matching_engine_is_replayed(tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    event = write_engine(file)
+    with journal.open_engine(file) as engine:
+        sqlite_journal(engine).append([event])
+    assert journal.verify(file).last == 5
+
+
+DAMAGE_OF_AN_ENGINE: dict[str, tuple[str, str]] = {
+    "an entry changed": ("UPDATE entries SET body = replace(body, '20', '21') WHERE arrival = 1", "entries"),
+    "an entry with a space": ("UPDATE entries SET body = body || ' ' WHERE arrival = 1", "entries"),
+    "an entry that is not JSON": ("UPDATE entries SET body = 'x' WHERE arrival = 1", "entries"),
+    "an entry of another type": ("UPDATE entries SET body = x'00' WHERE arrival = 1", "entries"),
+    "an entry that is nested deeply": (
+        "UPDATE entries SET body = replace(hex(zeroblob(50000)), '00', '[') WHERE arrival = 1",
+        "entries",
+    ),
+    "an entry with another number": ("UPDATE entries SET arrival = 9 WHERE arrival = 3", "entries"),
+    "two exchanged entries": (
+        "UPDATE entries SET body = (SELECT body FROM entries AS e WHERE e.arrival = 3 - entries.arrival) "
+        "WHERE arrival IN (1, 2)",
+        "entries",
+    ),
+    "a missing entry": ("DELETE FROM entries WHERE arrival = 3", "entries"),
+    "an extra entry": ("INSERT INTO entries SELECT 9, body FROM entries WHERE arrival = 1", "entries"),
+    "a last price changed": ("UPDATE last_prices SET price = price + 1", "entries"),
+    "a last price of another type": ("UPDATE last_prices SET price = 'x'", "entries"),
+    "a last price of another symbol": ("UPDATE last_prices SET symbol = 'IBM'", "entries"),
+    "a symbol of another type": ("UPDATE last_prices SET symbol = x'00'", "entries"),
+    "a missing last price": ("DELETE FROM last_prices", "entries"),
+    "an extra last price": ("INSERT INTO last_prices VALUES ('IBM', 5)", "entries"),
+    "an order changed": ("UPDATE orders SET amount = amount + 1 WHERE order_id = 1", "orders"),
+    "a missing order": ("DELETE FROM orders WHERE order_id = 1", "orders"),
+    "a counter changed": ("UPDATE heads SET next_trade_id = 9 WHERE name = 'engine'", "heads, engine"),
+    "a sum changed": ("UPDATE heads SET orders_sum = zeroblob(32) WHERE name = 'engine'", "heads, engine"),
+    "a missing head": ("DELETE FROM heads WHERE name = 'engine'", "heads, engine"),
+    "a head of a snapshot changed": (
+        "UPDATE heads SET sequence = 1 WHERE name = 'engine_snapshot'",
+        "heads, engine_snapshot",
+    ),
+    "a missing head of the snapshot": (
+        "DELETE FROM heads WHERE name = 'engine_snapshot'",
+        "heads, engine_snapshot",
+    ),
+    "an extra entry in the snapshot": (
+        "INSERT INTO snapshot_entries SELECT * FROM entries WHERE arrival = 1",
+        "snapshot_entries",
+    ),
+    "an extra last price in the snapshot": (
+        "INSERT INTO snapshot_last_prices VALUES ('IBM', 5)",
+        "snapshot_entries",
+    ),
+    "a missing table": ("DROP TABLE last_prices", "schema, table last_prices"),
+    "a changed table": ("ALTER TABLE snapshot_entries ADD COLUMN x", "schema, table snapshot_entries"),
+}
+"""Changes of the file of `write_engine`, and the place in the error."""
+
+DAMAGE_OF_A_SNAPSHOT: dict[str, tuple[str, str]] = {
+    "an entry changed": ("UPDATE snapshot_entries SET body = replace(body, '20', '21')", "snapshot_entries"),
+    "a missing entry": ("DELETE FROM snapshot_entries WHERE arrival = 2", "snapshot_entries"),
+    "a last price changed": ("UPDATE snapshot_last_prices SET price = 21", "snapshot_entries"),
+    "a missing last price": ("DELETE FROM snapshot_last_prices", "snapshot_entries"),
+    "an order changed": ("UPDATE snapshot SET amount = amount + 1", "snapshot"),
+    "a missing head": ("DELETE FROM heads WHERE name = 'engine_snapshot'", "heads, engine_snapshot"),
+    "a head changed": (
+        "UPDATE heads SET next_trade_id = 9 WHERE name = 'engine_snapshot'",
+        "heads, engine_snapshot",
+    ),
+}
+"""Changes of the file of `write_engine` after a compaction."""
+
+
+@pytest.mark.parametrize("damage", DAMAGE_OF_AN_ENGINE)
+def test_a_change_of_a_matching_engine_made_with_sql_raises_an_error_with_its_place(
+    damage: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    assert_damaged(file, *DAMAGE_OF_AN_ENGINE[damage])
+
+
+@pytest.mark.parametrize("keeps_events", [True, False])
+@pytest.mark.parametrize("damage", DAMAGE_OF_A_SNAPSHOT)
+def test_a_change_of_the_snapshot_of_a_matching_engine_raises_an_error_with_its_place(
+    damage: str, keeps_events: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    with journal.open_engine(file) as engine:
+        if keeps_events:
+            engine.submit("last", "JPM", BUY, 1, 10)
+        sqlite_journal(engine).compact(5)
+    assert_damaged(file, *DAMAGE_OF_A_SNAPSHOT[damage])
+
+
+def assert_damaged(file: Path, statement: str, place: str) -> None:
+    journal.verify(file)
+    execute_sql(file, statement)
+    for verify in (lambda: journal.open_engine(file, verify=True), lambda: journal.verify(file)):
+        with pytest.raises(JournalError) as caught:
+            verify()
+        assert caught.value.place.endswith(place)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"sequence": 3}, {"last_hash": bytes(32)}, {"orders": 4}, {"orders_sum": 5}, EMPTY._asdict()]
+)
+def test_a_head_of_a_matching_engine_from_another_moment_is_rejected_despite_its_right_seal(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    with opened_to_read(file) as event_log:
+        head = event_log.head("engine")._replace(**fields)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, 0)", head.row("engine"))
+    for attempt in (lambda: journal.open_engine(file), lambda: journal.verify(file)):
+        with pytest.raises(JournalError):
+            attempt()
+
+
+@pytest.mark.parametrize("name", ["entries", "last_prices"])
+def test_damaged_pages_of_a_table_of_a_matching_engine_raise_an_error(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    with closing(sqlite3.connect(file)) as connection:
+        ((size,),) = connection.execute("PRAGMA page_size").fetchall()
+        ((root,),) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)
+        ).fetchall()
+    content = bytearray(file.read_bytes())
+    content[(root - 1) * size : root * size] = b"\xff" * size
+    file.write_bytes(content)
+    for attempt in (lambda: journal.open_engine(file), lambda: journal.verify(file)):
+        with pytest.raises(JournalError):
+            attempt()
+
+
+Change = tuple[type, Any]
+ASK = Submission("ask", "JPM", SELL, 20, 20, owner="Ann")
+ICEBERG = Submission("iceberg", "JPM", SELL, 9, 21, display=3)
+STOP = Submission("stop", "JPM", BUY, 2, owner="Sue", stop_price=21)
+NEW = Submission("new", "JPM", BUY, 5, 10)
+ROW = Order(1, "JPM", BUY, 15, 20)
+NEW_ROW = Order(4, "JPM", SELL, 5, 10)
+ENTRY = Entry(1, ASK, 20)
+NEW_ENTRY = Entry(4, NEW, 5)
+ADD_ENTRY: Change = (EntryChanged, (None, NEW_ENTRY))
+A_TRADE_OF_5 = Trade(2, "JPM", BUY, 5, 100, (OrderFill(1, 5, 20),))
+
+IMPOSSIBLE_CHANGES: dict[str, list[Change]] = {
+    "no change": [],
+    "an order is added twice": [(OrderAdded, ROW)],
+    "an added order has no amount": [
+        (OrderAdded, NEW_ROW._replace(amount=0)),
+        ADD_ENTRY,
+    ],
+    "an added order has no symbol": [
+        (OrderAdded, NEW_ROW._replace(symbol="")),
+        ADD_ENTRY,
+    ],
+    "an added order has no entry": [(OrderAdded, NEW_ROW)],
+    "an entry has no order": [ADD_ENTRY],
+    "a waiting order rests": [
+        (OrderAdded, NEW_ROW),
+        (EntryChanged, (None, Entry(4, NEW._replace(stop_price=5), 5, waiting=True))),
+    ],
+    "an order rests in another book than that of its entry": [
+        (OrderAdded, NEW_ROW._replace(side=BUY)),
+        ADD_ENTRY,
+    ],
+    "an order is larger than its entry": [
+        (OrderAdded, NEW_ROW._replace(amount=6)),
+        ADD_ENTRY,
+    ],
+    "a removed order had another amount": [
+        (OrderRemoved, ROW._replace(amount=14)),
+        (EntryChanged, (ENTRY, None)),
+    ],
+    "a removed order is not in the book": [(OrderRemoved, NEW_ROW)],
+    "a removed order keeps its entry": [(OrderRemoved, ROW)],
+    "a removed entry keeps its order": [(EntryChanged, (ENTRY, None))],
+    "an amended order had another amount": [
+        (OrderAmended, (ROW._replace(amount=14), ROW._replace(amount=13))),
+        (EntryChanged, (ENTRY, ENTRY._replace(total=19))),
+    ],
+    "an amended order has no amount left": [(OrderAmended, (ROW, ROW._replace(amount=0)))],
+    "an amended order has another symbol": [(OrderAmended, (ROW, ROW._replace(symbol="IBM")))],
+    "an amended order is larger than its entry": [(OrderAmended, (ROW, ROW._replace(amount=21)))],
+    "a trade in an empty book": [(TradePlaced, (A_TRADE_OF_5._replace(side=SELL), 10))],
+    "a trade with another id": [(TradePlaced, (A_TRADE_OF_5._replace(trade_id=3), 10))],
+    "a trade with another total price": [(TradePlaced, (A_TRADE_OF_5._replace(total_price=99), 10))],
+    "a trade with another remaining amount": [(TradePlaced, (A_TRADE_OF_5, 9))],
+    "a trade of more than the book has": [
+        (TradePlaced, (Trade(2, "JPM", BUY, 50, 1000, (OrderFill(1, 50, 20),)), 0))
+    ],
+    "a trade that skips the first order": [
+        (TradePlaced, (Trade(2, "JPM", BUY, 1, 21, (OrderFill(2, 1, 21),)), 2))
+    ],
+    "a trade without fills": [(TradePlaced, (A_TRADE_OF_5._replace(fills=()), 10))],
+    "a trade without an execution": [(TradePlaced, (A_TRADE_OF_5, 10))],
+    "an entry changes that was different": [
+        (EntryChanged, (ENTRY._replace(total=21), ENTRY._replace(total=20)))
+    ],
+    "an entry changes that is not there": [(EntryChanged, (NEW_ENTRY, None))],
+    "a new entry has an old arrival number": [
+        (EntryChanged, (Entry(3, STOP, 2, waiting=True), None)),
+        (EntryChanged, (None, Entry(3, STOP, 2, waiting=True))),
+    ],
+    "a new entry has the id of another": [
+        (OrderAdded, NEW_ROW),
+        (EntryChanged, (None, NEW_ENTRY._replace(order=NEW._replace(order_id="ask")))),
+    ],
+    "an entry gets another id": [
+        (EntryChanged, (ENTRY, ENTRY._replace(order=ASK._replace(order_id="iceberg"))))
+    ],
+    "an entry hides more than it has": [
+        (EntryChanged, (Entry(2, ICEBERG, 9, 6), Entry(2, ICEBERG, 9, 7))),
+    ],
+    "the last price was different": [(LastPriceChanged, ("JPM", 19, 20))],
+    "there was no last price": [(LastPriceChanged, ("IBM", 19, 20))],
+    "there was a last price": [(LastPriceChanged, ("JPM", None, 20))],
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE_CHANGES)
+def test_replaying_detects_a_change_of_a_matching_engine_that_does_not_fit(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "venue.db"
+    write_engine(file)
+    event = OrderReduced((ASK,), (), (), tuple(IMPOSSIBLE_CHANGES[name]), 5)
+    assert_impossible(file, event)
+
+
+def assert_impossible(file: Path, event: EngineEvent) -> None:
+    """Append an event with the right hash to the file of `write_engine`, and check that it is rejected."""
+    append_event(file, type(event).__name__, body_of(event), batch=5)
+    for verify in (lambda: journal.verify(file), lambda: journal.open_engine(file, verify=True)):
+        with pytest.raises(JournalError, match="it cannot have happened") as caught:
+            verify()
+        assert caught.value.place.endswith("events, sequence 5")
+
+
+def with_execution(event: EngineEvent, number: int, **fields: Any) -> EngineEvent:
+    executions = list(event.executions)
+    executions[number] = executions[number]._replace(**fields)
+    return event._replace(executions=tuple(executions))
+
+
+def with_fills(event: EngineEvent, *fills: OrderFill[OrderId]) -> EngineEvent:
+    return with_execution(event, 0, fills=fills)
+
+
+WRONG_SUMS: dict[str, Callable[[EngineEvent], EngineEvent]] = {
+    "no executions": lambda event: event._replace(executions=()),
+    "a missing execution": lambda event: event._replace(executions=event.executions[:1]),
+    "executions in another order": lambda event: event._replace(executions=event.executions[::-1]),
+    "an amount that is not that of the fills": lambda event: with_execution(event, 0, amount=18, resting=1),
+    "a total price that is not that of the fills": lambda event: with_execution(event, 0, total_price=385),
+    "parts that do not add up": lambda event: with_execution(event, 0, resting=1),
+    "a fill with another maker": lambda event: with_execution(
+        event,
+        0,
+        fills=(event.executions[0].fills[0]._replace(order_id="bid"), *event.executions[0].fills[1:]),
+    ),
+    "amounts that are exchanged between executions": lambda event: with_execution(
+        with_execution(event, 0, amount=2, requested=2), 1, amount=19, requested=19
+    ),
+    "fills with other amounts and the same sum": lambda event: with_fills(
+        event, OrderFill("ask", 15, 20), OrderFill("iceberg", 1, 21), OrderFill("iceberg", 3, 21)
+    ),
+    "a missing owner": lambda event: event._replace(owners=event.owners[:-1]),
+    "a wrong owner": lambda event: event._replace(owners=(("taker", "Ann"), *event.owners[1:])),
+    "an owner of an order that did not trade": lambda event: event._replace(
+        owners=(*event.owners, ("bid", "x"))
+    ),
+    "an owner twice": lambda event: event._replace(owners=(*event.owners, event.owners[0])),
+    "a last price that is missing": lambda event: event._replace(changes=event.changes[:-1]),
+    "an unfinished refill": lambda event: event._replace(changes=event.changes[:-2]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SUMS)
+def test_replaying_detects_an_event_of_a_matching_engine_that_does_not_add_up(
+    name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "venue.db"
+    event = WRONG_SUMS[name](write_engine(file))
+    assert_impossible(file, event)
+
+
+def test_an_event_of_another_class_is_rejected(tmp_path: Path) -> None:
+    file, other = tmp_path / "venue.db", tmp_path / "book.db"
+    event = write_engine(file)
+    append_event(file, "OrderAdded", AN_ORDER, batch=5)
+    with pytest.raises(JournalError, match="a journal of MatchingEngine has no OrderAdded") as caught:
+        journal.verify(file)
+    assert caught.value.place.endswith("events, sequence 5")
+    with journal.open(other) as om:
+        om.add_order(*ONE)
+    append_event(other, "OrderSubmitted", body_of(event), batch=2)
+    with pytest.raises(JournalError, match="a journal of OrderManagement has no OrderSubmitted") as caught:
+        journal.verify(other)
+    assert caught.value.place.endswith("events, sequence 2")
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import linecache
 import os
+import random
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from time import time_ns
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import pytest
 
 from oms import (
     Event,
+    Execution,
     Instrument,
     InvalidArgumentError,
     JournalError,
+    MatchingEngine,
     Order,
     OrderAdded,
     OrderManagement,
+    OrderNotFoundError,
+    SelfTradePrevention,
     Side,
+    TimeInForce,
     journal,
 )
+from oms.engine_events import EngineEvent
 from oms.journal import Durability, schema
 from oms.journal.connection import Connection, connect_by_sqlite3
 from oms.journal.open_file import OpenFile, Synchronous
@@ -328,6 +336,92 @@ def test_every_thread_can_write_and_read(file: Path) -> None:
         assert sqlite_journal(om).verify().orders == 80
 
 
+class Trader:
+    """A thread that trades on an engine, and collects the executions that the engine has acknowledged."""
+
+    def __init__(self, engine: MatchingEngine, number: int) -> None:
+        self.name = f"trader {number}"
+        self.engine = engine
+        self.rng = random.Random(number)
+        self.ids: list[str] = []
+        self.acknowledged: list[Execution] = []
+        self.thread = threading.Thread(target=self.run)
+        self.errors: list[BaseException] = []
+
+    def run(self) -> None:
+        try:
+            for _ in range(80):
+                self.step()
+        except BaseException as error:  # the test raises it again
+            self.errors.append(error)
+            raise
+
+    def step(self) -> None:
+        choice = self.rng.random()
+        if choice < 0.6 or not self.ids:
+            self.acknowledged.append(self.submit())
+        elif choice < 0.75:
+            with suppress(OrderNotFoundError):  # the order has been filled
+                self.engine.cancel(self.rng.choice(self.ids))
+        elif choice < 0.85:
+            with suppress(OrderNotFoundError):
+                price, order_id = self.rng.randint(95, 105), self.rng.choice(self.ids)
+                self.acknowledged.append(self.engine.replace(order_id, price=price))
+        else:
+            self.trade_in_a_transaction(fails=choice > 0.93)
+
+    def trade_in_a_transaction(self, *, fails: bool) -> None:
+        with suppress(RuntimeError):
+            with self.engine.transaction(self.name):
+                executions = [self.submit(), self.submit()]
+                with self.engine.what_if():
+                    self.engine.cancel_all()
+                if fails:
+                    raise RuntimeError("roll back")
+            self.acknowledged += executions
+
+    def submit(self) -> Execution:
+        order_id = f"{self.name}, order {len(self.ids)}"
+        self.ids.append(order_id)
+        side, price = self.rng.choice(list(Side)), self.rng.randint(95, 105)
+        display = self.rng.choice((None, 2))
+        return self.engine.submit(order_id, "JPM", side, 5, price, owner=self.name, display=display)
+
+
+@pytest.mark.parametrize("durability", ["full", "batched"])
+def test_what_eight_threads_have_traded_is_in_the_event_log_once_and_in_order(
+    durability: Durability, file: Path
+) -> None:
+    published: list[Event] = []
+    with journal.open_engine(file, durability=durability) as engine:
+        engine.subscribe(published.append)
+        traders = [Trader(engine, number) for number in range(8)]
+        for trader in traders:
+            trader.thread.start()
+        for trader in traders:
+            trader.thread.join()
+        assert [trader.errors for trader in traders] == [[]] * 8
+        engine._check()
+        events, state_hash = list(sqlite_journal(engine).read()), engine.state_hash()
+        assert events == published
+        assert sqlite_journal(engine).verify().state_hash == state_hash
+    for trader in traders:
+        stored = [event.executions[0] for event in events if takes_from(event, trader)]
+        assert stored == trader.acknowledged
+        assert len(stored) > 40
+    assert sum(len(each.fills) for trader in traders for each in trader.acknowledged) > 50
+    assert {event.note for event in events} == {None, *(trader.name for trader in traders)}
+    with journal.open_engine(file, verify=True) as engine:
+        assert engine.state_hash() == state_hash
+
+
+def takes_from(event: Event, trader: Trader) -> TypeGuard[EngineEvent]:
+    """Return True if the trader's order came in."""
+    return (
+        isinstance(event, EngineEvent) and len(event.executions) > 0 and event.orders[0].owner == trader.name
+    )
+
+
 # ---------------------------------------------------------------------- group commit
 
 
@@ -484,17 +578,41 @@ def line_of(frame: Any) -> str:
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
 
 
-@pytest.mark.parametrize("durability", ["full", "batched", "off"])
+def trade(om: Any) -> None:
+    """Fill an order. On an engine, refill an iceberg order, and trigger a stop order."""
+    if isinstance(om, OrderManagement):
+        om.place_trade("JPM", BUY, 2)
+    else:
+        om.submit("taker", "JPM", BUY, 3, 5, owner="Tom")
+
+
+def rest(om: Any) -> None:
+    """Add orders for `trade`, in one event on an OrderManagement, and in two on an engine."""
+    if isinstance(om, OrderManagement):
+        om.add_order(1, "JPM", BUY, 5, 5)
+    else:
+        om.submit("iceberg", "JPM", Side.SELL, 9, 5, display=2)
+        om.submit("stop", "JPM", BUY, 1, stop_price=5, owner="Sue")
+
+
+@pytest.mark.parametrize(
+    ("kind", "durability", "every"),
+    [
+        *((BOOKS, each, 1) for each in get_args(Durability)),
+        (ENGINE, "full", 19),
+        *(pytest.param(ENGINE, each, 1, marks=pytest.mark.long) for each in get_args(Durability)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Kind) else str(value),
+)
 def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
-    durability: Durability, tmp_path: Path
+    kind: Kind, durability: Durability, every: int, tmp_path: Path
 ) -> None:
     package = str(Path(journal.__file__).parent)
-    interrupted_line = 0
-    while True:
-        interrupted_line += 1
-        om = journal.open(tmp_path / f"{interrupted_line}.db", durability=durability, group_seconds=3600)
+    for interrupted_line in count(1, every):
+        om = kind.open(tmp_path / f"{interrupted_line}.db", durability=durability, group_seconds=3600)
         with om:
-            om.add_order(1, "JPM", BUY, 5, 5)
+            rest(om)
+            last, state_hash = om.last_sequence, om.state_hash()
             lines = 0
 
             def trace(frame: Any, event: str, _: Any) -> Any:
@@ -511,15 +629,15 @@ def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
             before = sys.gettrace()
             sys.settrace(trace)
             try:
-                om.place_trade("JPM", BUY, 2)
+                trade(om)
                 break
             except Interrupt:
                 pass
             finally:
                 sys.settrace(before)
-            expected = list(sqlite_journal(om).read())
-            assert len(expected) - 1 == (om.get_order(1).amount == 3)
-            om.add_order(2, "JPM", BUY, 1, 1)
+            om._check()
+            assert len(list(sqlite_journal(om).read(last + 1))) == (om.state_hash() != state_hash)
+            kind.add(om, 2)
             assert sqlite_journal(om).verify().state_hash == om.state_hash()
     assert interrupted_line > 30
 
@@ -527,9 +645,10 @@ def test_an_append_interrupted_at_any_line_is_in_memory_and_file_or_in_neither(
 # ---------------------------------------------------------------------- compaction
 
 
-def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(file: Path) -> None:
-    commands = session(7, 60)
-    with journal.open(file) as om:
+@EACH_KIND
+def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(kind: Kind, file: Path) -> None:
+    commands = kind.session(7, 60)
+    with kind.open(file) as om:
         for command in commands:
             execute(command, om)
         expected = state(om)
@@ -543,13 +662,13 @@ def test_compacting_drops_earlier_events_and_preserves_the_resting_orders(file: 
         for value in (0, last + 2, True, "1"):
             with pytest.raises(InvalidArgumentError, match="before must be"):
                 sqlite_journal(om).compact(value)  # type: ignore[arg-type]  # the mistake under test
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert (om.orders(), om.state_hash()) == (expected.orders, expected.state_hash)
         assert sqlite_journal(om).compact() == last - dropped
         assert list(sqlite_journal(om).read(last + 1)) == []
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert om.state_hash() == expected.state_hash
-        om.add_order(10**6, "JPM", BUY, 1, 1)
+        kind.add(om, 10**6)
         assert sqlite_journal(om).verify().events == 1
 
 
@@ -581,6 +700,40 @@ def test_check_writable_raises_an_error_after_closing(file: Path) -> None:
     om.close()
     with pytest.raises(JournalError, match="closed"):
         sqlite_journal(om).check_writable()
+
+
+def test_the_policy_of_self_trade_prevention_is_that_of_each_opening(file: Path) -> None:
+    def fills(policy: SelfTradePrevention) -> int:
+        with journal.open_engine(file, verify=True, self_trade_prevention=policy) as engine:
+            return len(engine.submit(2, "JPM", BUY, 1, 5, owner="Ann", time_in_force=TimeInForce.IOC).fills)
+
+    with journal.open_engine(file) as engine:
+        engine.submit(1, "JPM", Side.SELL, 9, 5, owner="Ann")
+    policies = SelfTradePrevention.CANCEL_NEWEST, SelfTradePrevention.NONE, SelfTradePrevention.DECREMENT
+    assert list(map(fills, policies)) == [0, 1, 0]
+    with pytest.raises(InvalidArgumentError, match="self_trade_prevention must be a member"):
+        journal.open_engine(file, self_trade_prevention="NONE")  # type: ignore[arg-type]  # the mistake
+    with journal.open_engine(file, verify=True) as engine:
+        assert engine.order(1).remaining == 7
+
+
+@EACH_KIND
+def test_after_closing_queries_work_and_changes_raise_an_error_and_change_nothing(
+    kind: Kind, file: Path
+) -> None:
+    with kind.open(file) as om:
+        rest(om)
+        before = om.state_hash()
+    for _ in range(2):
+        with pytest.raises(JournalError, match="it is closed"):
+            trade(om)
+        with pytest.raises(JournalError, match="it is closed"), om.transaction():
+            trade(om)
+        with om.what_if():
+            trade(om)
+        om._check()
+        assert om.state_hash() == before
+        assert om.best_price("JPM", BUY) == 5
 
 
 # ---------------------------------------------------------------------- versions

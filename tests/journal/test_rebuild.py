@@ -6,20 +6,17 @@ import itertools
 import shutil
 import sqlite3
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from oms import JournalError, OrderManagement, Side, journal
-from oms.journal import SqliteJournal
+from oms import JournalError, Side, journal
 from oms.journal.schema import TABLES
+from support.engine_sessions import ENGINE
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import State, execute, session, state
-
-
-def sqlite_journal(om: OrderManagement) -> SqliteJournal:
-    assert isinstance(om.journal, SqliteJournal)
-    return om.journal
+from support.kinds import EACH_KIND
+from support.sessions import BOOKS, Books, Kind, State, execute, session, sqlite_journal, state, state_with
 
 
 @pytest.fixture
@@ -27,25 +24,27 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "book.db"
 
 
-def write_journal(file: Path) -> State:
+def write_journal(file: Path, kind: Kind = BOOKS) -> State:
     """Write a journal with dropped events, notes, replies, and numbers of more than 64 bits."""
-    with journal.open(file) as om:
-        commands = session(8, 60)
+    with kind.open(file) as om:
+        commands = kind.session(8, 60)
         for command in commands[:30]:
             execute(command, om)
         sqlite_journal(om).compact(20)
         for command in commands[30:]:
             execute(command, om)
         sqlite_journal(om).keep_reply("a reply")
-        om.add_order(50_000, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1)
-        om.place_trade("BIG", Side.BUY, 2**62)
+        if kind is BOOKS:
+            om.add_order(50_000, "BIG", Side.BUY, 2**63 - 1, 2**63 - 1)
+            om.place_trade("BIG", Side.BUY, 2**62)
+        else:
+            om.submit("big", "BIG", Side.SELL, 2**63 - 1, 2**63 - 1)
+            om.submit("taker", "BIG", Side.BUY, 2**62)
         return state_without_history(om)
 
 
-def state_without_history(om: OrderManagement) -> State:
-    sequence, next_trade_id, orders, *_ = om.snapshot()
-    events = tuple(sqlite_journal(om).history())
-    return State(orders, (next_trade_id, sequence), om.state_hash(), events)
+def state_without_history(om: Books) -> State:
+    return state_with(om, sqlite_journal(om).history())
 
 
 def execute_sql(file: Path, statement: str) -> None:
@@ -75,9 +74,30 @@ DERIVED = [
 ]
 
 
-@pytest.mark.parametrize("damage", DERIVED)
-def test_derived_tables_are_rebuilt_and_original_tables_are_unchanged(damage: str, file: Path) -> None:
-    expected = write_journal(file)
+DERIVED_OF_AN_ENGINE = [
+    "UPDATE entries SET body = 'x'",
+    "UPDATE entries SET arrival = arrival + 1000",
+    "DELETE FROM entries",
+    "INSERT INTO entries VALUES (99999, 'x')",
+    "DROP TABLE entries",
+    "UPDATE last_prices SET price = 7",
+    "DELETE FROM last_prices",
+    "DROP TABLE last_prices",
+    "UPDATE orders SET amount = amount + 1",
+    "DELETE FROM fills",
+    "DROP TABLE trades",
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [*product(DERIVED, [BOOKS]), *product(DERIVED_OF_AN_ENGINE, [ENGINE])],
+    ids=lambda value: value.name if isinstance(value, Kind) else value,
+)
+def test_derived_tables_are_rebuilt_and_original_tables_are_unchanged(
+    damage: str, kind: Kind, file: Path
+) -> None:
+    expected = write_journal(file, kind)
     before = rows_of(file)
     execute_sql(file, damage)
     with pytest.raises(JournalError):
@@ -86,19 +106,21 @@ def test_derived_tables_are_rebuilt_and_original_tables_are_unchanged(damage: st
     assert result.state_hash == expected.state_hash
     assert sorted(path.name for path in file.parent.iterdir()) == ["book.db", "book.db-lock"]
     assert rows_of(file) == before
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert state_without_history(om) == expected
         assert list(sqlite_journal(om).replies()) == ["a reply"]
-        om.add_order(60_000, "JPM", Side.BUY, 1, 1)
+        kind.add(om, 60_000)
     assert journal.verify(file).last == expected.counters[1] + 1
 
 
-def test_damaged_pages_of_derived_tables_are_rebuilt(file: Path) -> None:
-    expected = write_journal(file)
+@EACH_KIND
+def test_damaged_pages_of_derived_tables_are_rebuilt(kind: Kind, file: Path) -> None:
+    expected = write_journal(file, kind)
     with closing(sqlite3.connect(file)) as connection:
         ((size,),) = connection.execute("PRAGMA page_size").fetchall()
         roots = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name IN ('orders', 'trades', 'fills')"
+            "SELECT rootpage FROM sqlite_master "
+            "WHERE name IN ('orders', 'trades', 'fills', 'entries', 'last_prices')"
         ).fetchall()
     content = bytearray(file.read_bytes())
     for (root,) in roots:
@@ -107,23 +129,24 @@ def test_damaged_pages_of_derived_tables_are_rebuilt(file: Path) -> None:
     with pytest.raises(JournalError):
         journal.verify(file)
     assert journal.rebuild(file).state_hash == expected.state_hash
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         assert state_without_history(om) == expected
 
 
+@EACH_KIND
 def test_rebuilding_an_undamaged_file_or_the_file_of_a_killed_process_preserves_its_state(
-    file: Path, tmp_path: Path
+    kind: Kind, file: Path, tmp_path: Path
 ) -> None:
     killed = tmp_path / "killed.db"
-    with journal.open(file) as om:
-        for command in session(8, 40):
+    with kind.open(file) as om:
+        for command in kind.session(8, 40):
             execute(command, om)
         for suffix in ("", "-wal"):
             shutil.copy(f"{file}{suffix}", f"{killed}{suffix}")
         expected = state(om)
     for path in (killed, file):
         assert journal.rebuild(path).state_hash == expected.state_hash
-        with journal.open(path, verify=True) as om:
+        with kind.open(path, verify=True) as om:
             assert state(om) == expected
 
 
@@ -146,9 +169,27 @@ ORIGINAL = [
 ]
 
 
-@pytest.mark.parametrize("damage", ORIGINAL)
-def test_damage_of_an_original_table_raises_an_error_and_changes_nothing(damage: str, file: Path) -> None:
-    write_journal(file)
+ORIGINAL_OF_AN_ENGINE = [
+    "UPDATE snapshot_entries SET body = 'x'",
+    "DELETE FROM snapshot_entries",
+    "UPDATE snapshot_last_prices SET price = price + 1",
+    "DROP TABLE snapshot_last_prices",
+    "DELETE FROM heads WHERE name = 'engine'",
+    "UPDATE heads SET next_trade_id = 1 WHERE name = 'engine'",
+    "DELETE FROM heads WHERE name = 'engine_snapshot'",
+    "UPDATE events SET kind = 'OrderReduced' WHERE sequence = 30",
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [*product(ORIGINAL, [BOOKS]), *product(ORIGINAL_OF_AN_ENGINE, [ENGINE])],
+    ids=lambda value: value.name if isinstance(value, Kind) else value,
+)
+def test_damage_of_an_original_table_raises_an_error_and_changes_nothing(
+    damage: str, kind: Kind, file: Path
+) -> None:
+    write_journal(file, kind)
     execute_sql(file, damage)
     before = file.read_bytes()
     with pytest.raises(JournalError) as caught:

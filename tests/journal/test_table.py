@@ -12,7 +12,9 @@ import pytest
 
 from oms import InvalidArgumentError, JournalError, OrderManagement, journal
 from oms.columns import EVENT_COLUMNS as COLUMNS
+from oms.engine_events import ENGINE_KINDS
 from oms.journal import SqliteJournal
+from support.engine_sessions import ENGINE
 from support.sessions import execute, session
 
 INTEGERS = {"sequence", "order_id", "price", "change"}
@@ -30,6 +32,26 @@ def om(tmp_path: Path) -> OrderManagement:
 def path_of(om: OrderManagement) -> Path:
     assert isinstance(om.journal, SqliteJournal)
     return om.journal.path
+
+
+@pytest.mark.parametrize("at_once", [7, 100_000])
+def test_the_changes_of_a_matching_engine_add_up_to_the_resting_orders(at_once: int, tmp_path: Path) -> None:
+    with ENGINE.open(tmp_path / "venue.db") as engine:
+        for command in ENGINE.session(2, 60):
+            execute(command, engine)
+        orders, kinds = engine.snapshot().orders, {type(event).__name__ for event in engine.journal.read()}
+    amounts: Counter[tuple[Any, ...]] = Counter()
+    names: set[str] = set()
+    for chunk in journal.columns(tmp_path / "venue.db", at_once=at_once):
+        assert tuple(chunk) == COLUMNS
+        assert {len(column) for column in chunk.values()} <= set(range(1, at_once + 1))
+        names.update(chunk["event"])
+        for *_, order_id, symbol, side, price, change in zip(*chunk.values(), strict=True):
+            amounts[order_id, symbol, side, price] += change
+    assert names == kinds == {kind.__name__ for kind in ENGINE_KINDS}
+    assert {key: amount for key, amount in amounts.items() if amount} == {
+        (order.order_id, order.symbol, order.side.value, order.price): order.amount for order in orders
+    }
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 100_000])

@@ -8,44 +8,51 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from oms import JournalError, OrderManagement, Side, journal
-from oms.journal import Durability, SqliteJournal, schema
+from oms.journal import Durability, schema
 from support import journal_child
+from support.engine_sessions import ENGINE
 from support.faulty_disk import Disk, connections_made_by
-from support.sessions import State, execute, session, state
+from support.kinds import EACH_KIND
+from support.sessions import (
+    BOOKS,
+    Books,
+    Kind,
+    State,
+    execute,
+    noon,
+    sqlite_journal,
+    state,
+    state_with,
+    states,
+)
 
 SEEDS = 3
 """The number of crashes at each step. After each crash, other parts of the unsynced data survive."""
 
 
-def sqlite_journal(om: OrderManagement) -> SqliteJournal:
-    assert isinstance(om.journal, SqliteJournal)
-    return om.journal
-
-
-def open_with_changes(file: Path, disk: Disk, durability: Durability) -> OrderManagement:
+def open_with_changes(file: Path, disk: Disk, durability: Durability, kind: Kind = BOOKS) -> Any:
     """Return an open journal with changes, of which the later ones are only in the log."""
     with connections_made_by(disk.connect):
-        om = journal.open(file, durability=durability, group_seconds=3600)
-    for command in session(8, 24):
+        om = kind.open(file, durability=durability, group_seconds=3600)
+    for command in kind.session(8, 24):
         execute(command, om)
         if om._ledger.sequence == 9:
             sqlite_journal(om)._checkpoints.make()
     return om
 
 
-def assert_nothing_is_lost(file: Path, before: State) -> int:
+def assert_nothing_is_lost(file: Path, before: State, kind: Kind) -> int:
     """Check that only dropped events are missing, add an order, and return how many events were dropped."""
-    with journal.open(file, verify=True) as om:
+    with kind.open(file, verify=True) as om:
         dropped = before.counters[1] - sqlite_journal(om).verify().events
-        sequence, next_trade_id, orders, *_ = om.snapshot()
-        assert (orders, om.state_hash()) == (before.orders, before.state_hash)
-        assert (next_trade_id, sequence) == before.counters
-        assert tuple(sqlite_journal(om).read(dropped + 1)) == before.events[dropped:]
-        om.add_order(99_999, "JPM", Side.BUY, 1, 1)
+        events = before.events[:dropped] + tuple(sqlite_journal(om).read(dropped + 1))
+        assert state_with(om, events) == before
+        kind.add(om, 99_999)
     assert journal.verify(file).last == before.counters[1] + 1
     return dropped
 
@@ -69,7 +76,11 @@ def schedule_failure(disk: Disk, folder: Path) -> None:
 
 
 def fail_at_each_step(
-    how: str, tmp_path: Path, before: Callable[[Disk, Path], State], work: Callable[[Disk, Path], object]
+    how: str,
+    tmp_path: Path,
+    before: Callable[[Disk, Path], State],
+    work: Callable[[Disk, Path], object],
+    kind: Kind = BOOKS,
 ) -> list[int]:
     """Do the work with a failure at each step, and return the number of dropped events for each step."""
     dropped = []
@@ -82,7 +93,7 @@ def fail_at_each_step(
         if how == "crash":
             disk.survive(folder / "surviving", rng)
             file = folder / "surviving" / "book.db"
-        dropped.append(assert_nothing_is_lost(file, expected))
+        dropped.append(assert_nothing_is_lost(file, expected, kind))
     return dropped
 
 
@@ -91,14 +102,18 @@ HOW = pytest.mark.parametrize("how", ["crash", "full", "io", "short"])
 
 @pytest.mark.long
 @HOW
-@pytest.mark.parametrize("durability", ["full", "batched"])
+@pytest.mark.parametrize(
+    ("kind", "durability"),
+    [(BOOKS, "full"), (BOOKS, "batched"), (ENGINE, "full")],
+    ids=["full", "batched", "engine"],
+)
 def test_a_compaction_that_fails_at_any_step_is_complete_or_has_dropped_nothing(
-    how: str, durability: Durability, tmp_path: Path
+    how: str, durability: Durability, kind: Kind, tmp_path: Path
 ) -> None:
-    oms: list[OrderManagement] = []
+    oms: list[Books] = []
 
     def before(disk: Disk, file: Path) -> State:
-        oms[:] = [open_with_changes(file, disk, durability)]
+        oms[:] = [open_with_changes(file, disk, durability, kind)]
         sqlite_journal(oms[0]).sync()  # a crash may lose changes that are not synced
         return state(oms[0])
 
@@ -114,7 +129,7 @@ def test_a_compaction_that_fails_at_any_step_is_complete_or_has_dropped_nothing(
         finally:
             om.close()
 
-    dropped = fail_at_each_step(how, tmp_path, before, compact)
+    dropped = fail_at_each_step(how, tmp_path, before, compact, kind)
     assert len(dropped) > 20
     assert set(dropped) == {0, dropped[-1]}
     assert dropped[-1] > 0
@@ -171,3 +186,26 @@ def test_closing_does_not_retry_a_failed_write(how: str, tmp_path: Path) -> None
     steps = disk.steps
     om.close()
     assert disk.steps == steps
+
+
+@EACH_KIND
+@pytest.mark.parametrize("seed", range(3))
+def test_a_journal_goes_on_after_each_of_many_compactions(seed: int, kind: Kind, tmp_path: Path) -> None:
+    """Compact in part or as a whole after every few commands, and open and verify the file each time."""
+    file, commands, rng = tmp_path / "book.db", kind.session(seed, 48), random.Random(seed)
+    expected = states(commands, kind)
+    for begin in range(0, 48, 8):
+        with kind.open(file, verify=True, clock=noon) as om:
+            for number in range(begin, begin + 8):
+                execute(commands[number], om)
+                assert om.state_hash() == expected[number + 1].state_hash
+            store, after = sqlite_journal(om), expected[begin + 8]
+            store.compact(rng.choice((None, rng.randint(1, om.last_sequence + 1))))
+            first = store.droppable(1).first
+            assert store.verify().first == first
+            assert state_with(om, after.events[: first - 1] + tuple(store.read(first))) == after
+            notes = {
+                event.sequence for event in after.events if event.note is not None or event.sequence >= first
+            }
+            assert {event.sequence for event in store.history()} == notes
+    assert journal.verify(file).state_hash == expected[-1].state_hash

@@ -22,16 +22,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from oms import InvalidOrderError, Order, OrderManagement, Side
+from oms import Account, FeeSchedule, InvalidOrderError, MatchingEngine, Order, OrderManagement, Side
 from oms.feeds.history import BookHistory, TradeColumns
 from oms.instrument import Instrument
-from oms.notebook import cost_curve, depth_chart, heatmap, ladder, liquidity_bands
+from oms.notebook import cost_curve, depth_chart, heatmap, ladder, liquidity_bands, profit_chart
 from oms.notebook.canvas import luminance, palette_for
 from oms.notebook.units import Units
 from support import strategies as our
 
 mpl.use("Agg")
 BUY, SELL = Side
+DOLLARS = Instrument(tick_size="0.01", lot_size="0.1", currency="USD")
 CENTS = Instrument(tick_size="0.01", lot_size="1")
 
 
@@ -73,6 +74,25 @@ def session(samples: int = 120, depth: int = 8, instrument: Instrument = CENTS) 
     )
 
 
+def traded_account(clock: Callable[[], int] | None = None) -> Account:
+    """Return an account that recorded 150 trades of a market maker. It gains, and pays fees."""
+    rng = random.Random(3)
+    engine = MatchingEngine(instruments={"XYZ": DOLLARS}, clock=clock)
+    account = Account(engine, fees=FeeSchedule(maker_bps="0.1"), record=True)
+    for number in range(150):
+        mid = 58_700 + rng.randint(-9, 9)
+        for side in Side:
+            engine.submit(f"{side}{number}", "XYZ", side, 90, mid - 4 * side.sign, owner="maker")
+        engine.submit(number, "XYZ", rng.choice(list(Side)), rng.randint(1, 90))
+        engine.cancel_all()
+    return account
+
+
+def ticking() -> Callable[[], int]:
+    """Return a clock that advances by a second at each call."""
+    return iter(range(9 * 3600 * 10**9, 10**18, 10**9)).__next__
+
+
 EMPTY = BookHistory("XYZ", CENTS, [], [], [], [], [], TradeColumns([], [], [], []))
 
 Plot = Callable[[Axes | None], Axes]
@@ -83,6 +103,8 @@ PLOTS: dict[str, Plot] = {
     "ladder": lambda ax: ladder(book(), "XYZ", instrument=CENTS, ax=ax),
     "heatmap": lambda ax: heatmap(session(), ax=ax),
     "liquidity_bands": lambda ax: liquidity_bands(session(), bps=(1, 5, 10, 25), ax=ax),
+    "profit_chart over time": lambda ax: profit_chart(traded_account(ticking()), "XYZ", "maker", ax=ax),
+    "profit_chart over events": lambda ax: profit_chart(traded_account(), "XYZ", "maker", ticks=True, ax=ax),
 }
 EMPTY_PLOTS: dict[str, Plot] = {
     "depth_chart": lambda ax: depth_chart(OrderManagement(), "$X_{", ax=ax),
@@ -90,6 +112,7 @@ EMPTY_PLOTS: dict[str, Plot] = {
     "ladder": lambda ax: ladder(OrderManagement(), "$X_{", ax=ax),
     "heatmap": lambda ax: heatmap(EMPTY, ax=ax),
     "liquidity_bands": lambda ax: liquidity_bands(EMPTY, ax=ax),
+    "profit_chart": lambda ax: profit_chart(Account(record=True), "$X_{", ax=ax),
 }
 each_plot = pytest.mark.parametrize("plot", PLOTS.values(), ids=PLOTS)
 each_empty_plot = pytest.mark.parametrize("plot", EMPTY_PLOTS.values(), ids=EMPTY_PLOTS)
@@ -178,8 +201,9 @@ def test_the_labels_of_an_axis_with_large_numbers_do_not_overlap(exponent: int) 
 def test_axes_have_a_title_and_labels_with_units(plot: Plot) -> None:
     ax = plot(new_axes())
     assert ax.get_title().startswith("XYZ: ")
+    units = ["(lots)", "(ticks)", "(1 tick = 0.01)", "time of day", "event", "(USD)", "(ticks x lots)"]
     for label in (ax.get_xlabel(), ax.get_ylabel()):
-        assert any(unit in label for unit in ("(lots)", "(ticks)", "(1 tick = 0.01)", "time of day"))
+        assert any(unit in label for unit in units)
 
 
 @each_plot
@@ -215,7 +239,9 @@ def test_plots_fit_into_a_grid_of_axes() -> None:
 def test_a_plot_of_an_empty_book_has_labels_and_a_message(plot: Plot) -> None:
     ax = plot(new_axes())
     rendered(ax)
-    assert any(re.search(r"empty$|was recorded for|never has", text.get_text()) for text in ax.texts)
+    assert any(
+        re.search(r"empty$|was recorded for|never has|there is no fill", text.get_text()) for text in ax.texts
+    )
     assert ax.get_xlabel()
     assert ax.get_ylabel()
     assert not ax.lines
@@ -594,3 +620,56 @@ def test_a_recording_is_shown_in_decimals_unless_ticks_are_requested(plot: Calla
         ]
         assert ax.get_ylim() == expected.get_ylim()
     assert plot(recorded, ax=new_axes()).get_ylim() != plot(recorded, ax=new_axes(), ticks=True).get_ylim()
+
+
+# ---------------------------------------------------------------------- profit chart
+
+
+def drawn(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    """Return the x and y values of each line with a label."""
+    lines = {line.get_label(): line for line in lines_of(ax) if not line.get_label().startswith("_")}
+    return {label: (list(line.get_xdata()), list(line.get_ydata())) for label, line in lines.items()}
+
+
+def test_the_lines_of_a_profit_chart_are_those_of_the_curve_in_money_and_their_parts_add_up() -> None:
+    account = traded_account(ticking())
+    lines = drawn(profit_chart(account, "XYZ", "maker", ax=new_axes()))
+    points = account.curve("XYZ", "maker")
+    money = Fraction("0.001")
+    assert list(lines) == ["realized", "unrealized", "fees", "profit"]
+    for name, (x, y) in lines.items():
+        exact = [-point.fees if name == "fees" else getattr(point, name) for point in points]
+        assert y == [float(value * money) for value in [*exact, exact[-1]]]
+        assert x[:-1] == [cast("int", point.time) / 10**9 for point in points]
+    parts = [lines[name][1] for name in ("realized", "unrealized", "fees")]
+    assert lines["profit"][1] == pytest.approx([sum(each) for each in zip(*parts, strict=True)])
+
+
+def test_a_profit_chart_without_times_has_the_sequence_numbers_of_the_events() -> None:
+    account = traded_account()
+    ax = profit_chart(account, "XYZ", "maker", ax=new_axes())
+    x, _ = drawn(ax)["profit"]
+    assert x[:-1] == [point.sequence for point in account.curve("XYZ", "maker")]
+    assert ax.get_xlabel() == "event"
+
+
+def test_the_money_of_a_profit_chart_is_that_of_the_source_or_of_an_argument_or_ticks_times_lots() -> None:
+    account = traded_account()
+
+    def label(account: Account, **arguments: Any) -> str:
+        return profit_chart(account, "XYZ", "maker", **arguments, ax=new_axes()).get_ylabel()
+
+    assert label(account) == "profit (USD)"
+    assert label(account, instrument=CENTS) == "profit (1 tick x 1 lot = 0.01)"
+    assert label(account, ticks=True) == label(account.copy()) == "profit (ticks x lots)"
+
+
+def test_a_profit_chart_of_one_fill_and_of_no_owner_is_drawn() -> None:
+    engine = MatchingEngine()
+    account = Account(engine, record=True)
+    engine.submit(1, "XYZ", SELL, 5, 101, owner="Ann")
+    engine.submit(2, "XYZ", BUY, 5, 101)
+    ax = profit_chart(account, "XYZ", ax=new_axes())
+    assert ax.get_title() == "XYZ: profit"
+    assert drawn(ax)["profit"] == ([2, 3], [0, 0])
+    rendered(ax)

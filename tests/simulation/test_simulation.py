@@ -163,6 +163,7 @@ def test_the_position_of_each_trader_is_that_of_the_fills() -> None:
     run.engine.subscribe(add)
     report = finished(run)
     assert {agent.name: agent.position for agent in agents} == positions
+    assert {name: run.account.position("XYZ", name).amount for name in positions} == positions
     assert sum(abs(position) for position in positions.values()) > 0
     for kind, profit in report.profits.items():
         assert profit.position == sum(agent.position for agent in agents if agent.kind == kind)

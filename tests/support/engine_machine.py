@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from random import Random
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from oms import LimitError, OmsError, OrderFill, Side
+from oms import Account, LimitError, OmsError, OrderFill, Side
 from oms.books import APPLY
 from oms.engine_books import EngineBooks
 from oms.engine_events import EngineEvent
@@ -25,9 +26,10 @@ from oms.submission import (
     TimeInForce,
 )
 from support.engine_queue import queue
+from support.naive_account import party_fills
 from support.naive_engine import NaiveEngine, State
 
-__all__ = ["EngineMachine", "random_step", "submissions"]
+__all__ = ["COPIES", "EngineMachine", "random_step", "random_submission", "restored", "submissions"]
 
 BUY, SELL = Side.BUY, Side.SELL
 SYMBOLS = ("AAPL", "JPM")
@@ -118,6 +120,10 @@ class EngineMachine(RuleBasedStateMachine):
         self.expected: list[tuple[Execution, ...]] = []  # the executions of each event
         self.events: list[Any] = []
         self.engine.subscribe(self.events.append)
+        self.account = Account(self.engine)
+        self.booked = 0  # the number of events in `lots` and `cash`
+        self.lots: Counter[tuple[str, str | None]] = Counter()
+        self.cash: Counter[tuple[str, str | None]] = Counter()
 
     @initialize(prevention=st.sampled_from(SelfTradePrevention))
     def choose_prevention(self, prevention: SelfTradePrevention) -> None:
@@ -231,10 +237,12 @@ class EngineMachine(RuleBasedStateMachine):
         original, before = self.engine, self.engine.state_hash()
         self.engine = copy(original)
         assert self.engine.state_hash() == before
-        events = list(self.events)
+        events, account = list(self.events), self.account.copy()
         original.cancel_all()  # the copy is independent
         self.events[:] = events
         self.engine.subscribe(self.events.append)
+        account.follow(self.engine)
+        self.account = account
 
     # ---- transactions
 
@@ -309,6 +317,21 @@ class EngineMachine(RuleBasedStateMachine):
     @invariant()
     def the_engine_is_consistent(self) -> None:
         self.engine._check()
+
+    @invariant()
+    def the_account_is_the_sum_of_the_committed_fills(self) -> None:
+        for fill in party_fills(self.events[self.booked :]):
+            self.lots[fill.symbol, fill.owner] += fill.amount
+            self.cash[fill.symbol, fill.owner] -= fill.amount * fill.price
+        self.booked = len(self.events)
+        positions = self.account.positions()
+        assert {(each.symbol, each.owner): each.amount for each in positions} == self.lots
+        assert {(each.symbol, each.owner): each.cash for each in positions} == self.cash
+        for symbol in SYMBOLS:
+            of_symbol = [each for each in positions if each.symbol == symbol]
+            assert sum(each.amount for each in of_symbol) == sum(each.cash for each in of_symbol) == 0
+            assert sum(each.profit() for each in of_symbol) == 0
+        assert self.account.sequence == len(self.events)
 
     @invariant()
     def the_events_rebuild_the_same_books(self) -> None:

@@ -126,9 +126,10 @@ class LimitsMachine(EngineMachine):
         super().continue_with_a_copy(copy)
         self.engine.clock = self.read_clock
         self.naive.counted.clear()
-        if copy is restored:  # a snapshot contains no limits
-            for scope, each in self.naive.limits.items():
-                self.engine.set_limits(each, owner=scope[0], symbol=scope[1])
+        if copy is restored:  # a snapshot contains neither limits nor kill switches
+            assert self.engine._rules is None
+            for (owner, symbol), limits in self.naive.limits.items():
+                self.engine.set_limits(limits, owner=owner, symbol=symbol)
             for owner, symbol in self.naive.kills:
                 self.engine.kill(owner=owner, symbol=symbol)
 
