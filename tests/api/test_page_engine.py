@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from oms import Instrument, MatchingEngine, Side
 from oms.api import Settings, create_app
 from oms.contract import id_as_json, id_as_path, id_from_json
-from oms.submission import OpenOrder, OrderId, PostOnly, Submission
+from oms.submission import OpenOrder, OrderId, PostOnly, Submission, TimeInForce
 from support import engine_page, ladder_page
 from support.api_server import Address, serving
 from support.chromium import visiting
@@ -22,6 +22,7 @@ from support.engine_api import BOB, OPERATOR
 from support.engine_machine import submissions
 from support.engine_page import cells, confirm, lists, sign_in, submit
 from support.ladder_page import DESK, HUGE, rows, serious_faults, shows
+from support.sessions import noon
 
 browser = ladder_page.browser
 engine = engine_page.engine
@@ -115,6 +116,8 @@ def test_without_keys_the_page_names_the_owners_of_all_orders_and_can_act_for_ea
         ["c", "\N{EN DASH}", "BUY", "90", "0", "2", "Open", "GTC"],
         ["a", "Ann", "SELL", "100", "2", "1", "Partly filled", "GTC"],
     )
+    engine.submit("g", symbol, Side.BUY, 1, 80, time_in_force=TimeInForce.GTD, expires=noon())
+    expect(page.locator("#orders tr").first.locator("small")).to_have_text("until 2026-10-26 07:00:00 UTC")
     page.get_by_role("button", name="Cancel order a").click()
     expect(page.locator("#confirm-facts dd")).to_have_text([symbol, "Ann", "SELL", "100", "1"])
     page.get_by_role("button", name="Keep it").click()
@@ -214,6 +217,9 @@ def test_an_order_without_a_response_is_sent_again_with_the_same_key(
     submit(page, "BUY", amount="5", price="90", order_id="twice")
     expect(page.locator("#order .outcome")).to_have_text("Order twice: 5 open.")
     assert keys[-1] != keys[0]
+    page.route("**/instruments?*", lambda route: route.abort())
+    submit(page, "BUY", amount="5", price="90", order_id="unsent")
+    expect(page.locator("#order-problem")).to_have_text("The server does not respond.")
     assert [order.order.order_id for order in engine.orders(symbol)] == ["once", "twice"]
 
 
@@ -404,6 +410,11 @@ def test_a_visitor_can_submit_and_cancel_with_the_keyboard_alone(
     assert engine.orders(symbol) == ()
 
 
+FITS = """width => document.documentElement.scrollWidth <= width &&
+    [...document.querySelectorAll(".list, .list th, .list td")].every((each) =>
+        each.offsetParent === null || each.scrollWidth <= each.clientWidth + 1)"""
+
+
 @pytest.mark.slow
 def test_the_page_fits_its_window_and_has_no_serious_accessibility_fault(
     browser: Browser, open_address: Address, engine: MatchingEngine, symbol: str
@@ -420,10 +431,7 @@ def test_the_page_fits_its_window_and_has_no_serious_accessibility_fault(
             assert serious_faults(page) == []
         for width in (DESK["width"], 390):
             page.set_viewport_size({"width": width, "height": 844})
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            cut = """elements => elements.filter(each => each.offsetParent !== null
-                && each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"""
-            assert page.locator(".list th, .list td, .list").evaluate_all(cut) == []
+            page.wait_for_function(FITS, arg=width)  # the lists change their style after the resize event
         assert serious_faults(page) == []
         page.get_by_role("button", name="Cancel all").click()
         expect(page.get_by_role("dialog")).to_be_visible()

@@ -6,7 +6,6 @@ import { grouped } from "./exact.js";
 import { orderPath } from "./ids.js";
 import { LongList, nameCell, nameText, sideName } from "./lists.js";
 import { newKey, sendChange } from "./server.js";
-import { clockTime } from "./tape.js";
 import { unitsOf } from "./units.js";
 
 const COLUMNS = [
@@ -125,7 +124,7 @@ function statusOf({ status, stop_price }, units) {
 // Returns the time in force, and the other terms below it.
 function termsOf({ time_in_force, expires, post_only, display }, units) {
   const terms = [];
-  if (expires !== null) terms.push(clockTime(expires));
+  if (expires !== null) terms.push(`until ${new Date(Number(expires / 1_000_000n)).toISOString().slice(0, 19).replace("T", " ")} UTC`);
   if (post_only !== null) terms.push("post-only");
   if (display !== null) terms.push(`shows ${units.amount(display)}`);
   return [time_in_force, ...terms.map((term) => make("small", {}, term))];

@@ -4,7 +4,7 @@ import { MOST } from "./decimals.js";
 import { find } from "./elements.js";
 import { write } from "./exact.js";
 import { Form } from "./fields.js";
-import { idInBody } from "./ids.js";
+import { idInBody, idText } from "./ids.js";
 import { NoResponse, checkInstrument, loadInstrument, newKey, sendChange } from "./server.js";
 import { instrumentOf, labelsOf, unitsOf } from "./units.js";
 
@@ -28,6 +28,8 @@ const NUMBERS = {
   display: ["Visible amount", "amount"],
 };
 
+const TRY_AGAIN = "The order may have been submitted. You can try again, because the server submits the same order only once.";
+
 const REASONS = {
   NO_LIQUIDITY: "nothing more was available",
   FILL_OR_KILL: "the whole amount was not available",
@@ -39,7 +41,7 @@ export class SubmissionForm {
   #form = new Form(find("order"));
   #busy = false;
   #typed = false; // true if the user typed the id
-  #unanswered = null; // the last request, with its key, if there was no response
+  #unanswered = new Map(); // the keys of the requests without a response, by their bodies
 
   constructor(onSubmitted) {
     this.onSubmitted = onSubmitted;
@@ -136,8 +138,7 @@ export class SubmissionForm {
       if (order) this.#show(await this.#send(order));
     } catch (error) {
       this.#form.showError(error);
-      if (error instanceof NoResponse) this.#form.showProblem(`${error.message} The order may have been submitted. You can try again, because the server submits it only once.`);
-      else if (error.problem?.code === "duplicate_order" && !this.#typed) this.#suggestId();
+      if (error.problem?.code === "duplicate_order" && !this.#typed) this.#suggestId();
     } finally {
       this.#busy = false;
     }
@@ -159,22 +160,24 @@ export class SubmissionForm {
     return owner === "" ? order : { ...order, owner };
   }
 
-  // Sends an order. If there was no response to the same order, sends it with the same key again.
+  // Sends an order. If there was no response to an equal order, sends it with the same key again.
   async #send(order) {
-    const text = write(order);
-    if (this.#unanswered?.text !== text) this.#unanswered = { text, key: newKey() };
+    const body = write(order);
+    const key = this.#unanswered.get(body) ?? newKey();
+    this.#unanswered.set(body, key);
     try {
-      const execution = await sendChange("POST", "submissions", order, this.#unanswered.key);
-      this.#unanswered = null;
+      const execution = await sendChange("POST", "submissions", order, key);
+      this.#unanswered.delete(body);
       return execution;
     } catch (error) {
-      if (!(error instanceof NoResponse)) this.#unanswered = null;
+      if (error instanceof NoResponse) throw new Error(`${error.message} ${TRY_AGAIN}`);
+      this.#unanswered.delete(body);
       throw error;
     }
   }
 
   #show(execution) {
-    const text = `Order ${this.#form.text("order_id")}: ${summary(execution)}.`;
+    const text = `Order ${idText(execution.order_id)}: ${summary(execution)}.`;
     const isCanceled = execution.canceled === execution.requested;
     this.#suggestId();
     if (isCanceled) {
