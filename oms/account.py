@@ -34,6 +34,7 @@ from oms.errors import InvalidArgumentError, OpenTransactionError
 from oms.events import Event
 from oms.fees import FeeSchedule, checked_schedule
 from oms.fills import fills_of
+from oms.fork import reset_in_forks
 from oms.ledger import Ledger
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
@@ -147,6 +148,11 @@ class Account:
         self._batch: _Batch | None = None
         self._missing: int | None = None  # the sequence number that came instead of the next one
         self._is_booking = False
+        reset_in_forks(self)
+
+    def reset_after_fork(self) -> None:
+        """Release the lock of a thread that does not exist in this forked process."""
+        self._lock = RLock()
 
     # ------------------------------------------------------------------ source
 

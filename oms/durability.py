@@ -97,7 +97,7 @@ class DurableLedger(Ledger):
         is_engine = self.books.engine_state() is not None
         other, function = ("an OrderManagement", "open") if is_engine else ("a MatchingEngine", "open_engine")
         problem = f"it contains the changes of {other}; open it with journal.{function}"
-        return JournalError(type(self._journal).__name__, problem)
+        return JournalError(self._place(), problem)
 
     def settle(self) -> None:
         """Finish interrupted changes that are in the journal, and roll back all others.
@@ -156,4 +156,8 @@ class DurableLedger(Ledger):
             self._keeper.keep_instruments(new, batch)
         else:
             problem = "it cannot store instruments; pass them to OrderManagement(journal, instruments=...)"
-            raise JournalError(type(self._journal).__name__, problem)
+            raise JournalError(self._place(), problem)
+
+    def _place(self) -> str:
+        """Return the path of the journal, or the name of its class if it has no path."""
+        return str(getattr(self._journal, "path", type(self._journal).__name__))

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oms
+import oms.fork
 from oms import (
     Account,
     CostBasis,
@@ -489,6 +490,25 @@ def test_an_account_can_be_read_while_another_thread_has_a_transaction_open() ->
     with engine.transaction():
         engine.submit(3, "JPM", BUY, 2, 101, owner="Bob")
         assert in_a_thread(account.positions) == ()
+
+
+def test_a_forked_child_can_read_an_account_that_another_thread_was_reading() -> None:
+    """Call the fork handler in this process, where the coverage tracer can follow it."""
+    account = Account(traded(), history=None)
+    holds_lock, may_leave = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with account._lock:
+            holds_lock.set()
+            may_leave.wait()
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    holds_lock.wait()
+    oms.fork._reset_all()
+    assert account.positions() == ()
+    may_leave.set()
+    thread.join()
 
 
 # ---------------------------------------------------------------------- the curve
