@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import product
+from sys import maxsize
 from typing import NamedTuple, TypeAlias
 
 from oms.engine_books import EngineBooks
@@ -114,7 +115,7 @@ def count_submission(applying: Applying, order: Submission, now: int) -> None:
         maximum, interval = limits.max_submissions, limits.interval
         assert maximum is not None, "a rate has a number of submissions"
         assert interval is not None, "a rate has an interval"
-        latest = times.setdefault((owner, symbol), deque(maxlen=maximum))
+        latest = times.setdefault((owner, symbol), deque(maxlen=min(maximum, maxsize)))
         if len(latest) == maximum and now < latest[0] + interval:
             raise RateLimitError(owner, symbol, maximum, maximum + 1, latest[0] + interval)
         all_times.append(latest)
