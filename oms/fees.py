@@ -141,8 +141,12 @@ class FeeSchedule:
         """Return the fee of one fill of `amount` lots at `price` ticks, in ticks times lots.
 
         `volume` is what the owner has traded in the symbol before, in the unit of `tier_by`. A negative fee
-        is a rebate. O(log t) for t tiers.
+        is a rebate.
+
+        Raises InvalidArgumentError unless `amount` and `price` are ints of at least 1. O(log t) for t tiers.
         """
+        _check_count("amount", amount)
+        _check_count("price", price)
         fees, _ = self.charge([(amount, price, is_taker)], volume)
         return as_exact(fees, self.denominator)
 

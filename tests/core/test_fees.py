@@ -111,6 +111,13 @@ def test_a_rate_that_is_not_an_exact_number_is_rejected(name: str, rate: Any) ->
         FeeTier(1, **{name: rate})
 
 
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "1", Fraction(1, 2)])
+@pytest.mark.parametrize("name", ["amount", "price"])
+def test_a_fee_is_that_of_a_whole_amount_at_a_whole_price(name: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{name} must be an int >= 1, not "):
+        FeeSchedule(taker_per_lot=2).fee(**{"amount": 10, "price": 100, name: value}, is_taker=True)
+
+
 def test_a_schedule_is_shown_without_default_values_and_survives_a_pickle() -> None:
     schedule = FeeSchedule(taker_bps="2.5", tiers=(FeeTier(9, taker_bps=1),), round_to=100)
     assert repr(schedule) == (
