@@ -36,6 +36,9 @@ Scope: TypeAlias = tuple[str | None, str | None]
 """An owner or None for all owners, and a symbol or None for all symbols."""
 
 
+_MOST_KEPT = 10_000  # owners and symbols
+
+
 class Rule(NamedTuple):
     """Limits, and the times (ns) of the latest submissions of each owner in each symbol."""
 
@@ -81,6 +84,8 @@ class LimitRules:
         key = order.owner, order.symbol
         applying = self._applying.get(key)
         if applying is None:
+            if len(self._applying) >= _MOST_KEPT:
+                self._applying.clear()  # rejected orders can have any number of symbols
             scopes = dict.fromkeys(product((None, order.owner), (None, order.symbol)))
             rules = [self.rules[scope] for scope in scopes if scope in self.rules]
             applying = self._applying[key] = Applying(

@@ -42,6 +42,7 @@ from oms import (
     Submission,
     TimeInForce,
     journal,
+    limit_rules,
 )
 from support.memory_journal import FailingJournal
 
@@ -495,6 +496,19 @@ def is_rejected(engine: MatchingEngine, owner: str | None, symbol: str, amount: 
         except AmountLimitError:
             return True
     return False
+
+
+def test_rejected_orders_in_ever_more_symbols_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limit_rules, "_MOST_KEPT", 3)
+    engine = market(max_submissions=1, interval=10, max_amount=5, clock=Clock())
+    submit(engine, BUY, 1, 90)
+    for symbol in "ABCDEFGH":
+        rejected(AmountLimitError, engine, partial(submit, engine, BUY, 6, 90, symbol=symbol))
+        rejected(RateLimitError, engine, partial(submit, engine, BUY, 1, 90))
+    assert engine._rules is not None
+    assert len(engine._rules._applying) <= 3
 
 
 def test_limits_are_replaced_and_removed_for_exactly_one_owner_and_symbol() -> None:
