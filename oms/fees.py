@@ -94,7 +94,8 @@ class FeeSchedule:
     The maker is the order that rested, and the taker is the order that came in. The fee of a fill has two
     parts, which are added. `maker_bps` and `taker_bps` are in basis points of the total price.
     `maker_per_lot` and `taker_per_lot` are in ticks, for each lot. A negative rate is a rebate, which the
-    owner receives. A rate is a decimal string, an int, a Decimal, or a Fraction.
+    owner receives. A rate is a decimal string, an int, a Decimal, or a Fraction. A decimal number has an
+    exponent of at most 1,000, and of at least -1,000.
 
     Each of the `tiers` replaces all rates of the schedule once an owner has traded its `volume`. The volume
     is that of one owner in one symbol, as maker and as taker. `tier_by` says whether it is an amount or a
@@ -144,8 +145,12 @@ class FeeSchedule:
         """Return the fee of one fill of `amount` lots at `price` ticks, in ticks times lots.
 
         `volume` is the volume that the owner traded in the symbol before this fill, in the unit of `tier_by`.
-        A negative fee is a rebate. O(log t) for t tiers.
+        A negative fee is a rebate.
+
+        Raises InvalidArgumentError unless `amount` and `price` are ints of at least 1. O(log t) for t tiers.
         """
+        _check_count("amount", amount)
+        _check_count("price", price)
         fees, _ = self.charge([(amount, price, is_taker)], volume)
         return as_exact(fees, self.denominator)
 
@@ -230,6 +235,7 @@ def checked_schedule(name: str, schedule: object) -> FeeSchedule:
 
 
 _RATES = ("maker_bps", "taker_bps", "maker_per_lot", "taker_per_lot")
+_LARGEST_EXPONENT = 1_000
 _ALLOWED = "an exact number: decimal text, an int, a Decimal, or a Fraction"
 
 
@@ -264,7 +270,10 @@ def _checked_tiers(tiers: object) -> tuple[FeeTier, ...]:
 
 
 def _fraction(rate: Rate) -> Fraction:
-    return Fraction(Decimal(rate) if type(rate) is str else rate)
+    number = Decimal(rate) if type(rate) is str else rate
+    if isinstance(number, Decimal) and abs(number.adjusted()) > _LARGEST_EXPONENT:
+        raise ValueError  # its fraction could have so many digits that computing it takes minutes
+    return Fraction(number)
 
 
 def _fractions(tier: FeeTier | FeeSchedule) -> list[Fraction]:

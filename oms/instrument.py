@@ -288,11 +288,12 @@ class Instrument:
         value *= 10 ** (self._decimals - self._price.decimals)
         return _grouped(value, self._decimals + self._amount.decimals)
 
-    def show_money(self, total: int) -> str:
-        """Return a total price (ticks times lots) as exact text with thousands separators and the currency.
+    def show_money(self, total: int | Fraction) -> str:
+        """Return a total price, a profit, or a fee as exact text with thousands separators and the currency.
 
-        The text has as many decimal places as a price, and more only if the total needs them. Raises
-        InvalidArgumentError unless `total` is an int, which may be negative.
+        `total` is in ticks times lots: an int, or a Fraction with finitely many decimal places. It may be
+        negative. The text has as many decimal places as a price, and more only if the total needs them.
+        Raises InvalidArgumentError if `total` is anything else.
 
         >>> Instrument("0.01", "0.001", currency="USD").show_money(2_040_000)
         '20.40 USD'
@@ -300,10 +301,14 @@ class Instrument:
         '20.40001'
 
         """
-        text = self.show_total(total)
-        surplus = self._amount.decimals
-        digits = text[len(text) - surplus :].rstrip("0")
-        text = (text[: len(text) - surplus] + digits).removesuffix(".")
+        if type(total) is Fraction:
+            whole, _, digits = f"{self.to_money(total):,f}".partition(".")
+            text = f"{whole}.{digits.rstrip('0').ljust(self._decimals, '0')}".removesuffix(".")
+        else:
+            text = self.show_total(cast("int", total))
+            surplus = self._amount.decimals
+            digits = text[len(text) - surplus :].rstrip("0")
+            text = (text[: len(text) - surplus] + digits).removesuffix(".")
         return text if self.currency is None else f"{text} {self.currency}"
 
     def show_average(self, total: int, lots: int) -> str:

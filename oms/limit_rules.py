@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from itertools import product
+from sys import maxsize
 from typing import NamedTuple, TypeAlias
 
 from oms.engine_books import EngineBooks
@@ -33,6 +34,9 @@ __all__ = ["Applying", "LimitRules", "Rule", "Scope", "check_limits", "count_sub
 
 Scope: TypeAlias = tuple[str | None, str | None]
 """An owner or None for all owners, and a symbol or None for all symbols."""
+
+
+_MOST_KEPT = 10_000  # owners and symbols
 
 
 class Rule(NamedTuple):
@@ -80,6 +84,8 @@ class LimitRules:
         key = order.owner, order.symbol
         applying = self._applying.get(key)
         if applying is None:
+            if len(self._applying) >= _MOST_KEPT:
+                self._applying.clear()  # rejected orders can have any number of symbols
             scopes = dict.fromkeys(product((None, order.owner), (None, order.symbol)))
             rules = [self.rules[scope] for scope in scopes if scope in self.rules]
             applying = self._applying[key] = Applying(
@@ -114,7 +120,7 @@ def count_submission(applying: Applying, order: Submission, now: int) -> None:
         maximum, interval = limits.max_submissions, limits.interval
         assert maximum is not None, "a rate has a number of submissions"
         assert interval is not None, "a rate has an interval"
-        latest = times.setdefault((owner, symbol), deque(maxlen=maximum))
+        latest = times.setdefault((owner, symbol), deque(maxlen=min(maximum, maxsize)))
         if len(latest) == maximum and now < latest[0] + interval:
             raise RateLimitError(owner, symbol, maximum, maximum + 1, latest[0] + interval)
         all_times.append(latest)

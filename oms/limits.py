@@ -87,7 +87,8 @@ class Limits:
         texts = [(each.name, getattr(self, each.name)) for each in fields(self)]
         defaults = {each.name: each.default for each in fields(self)}
         return display.as_text(
-            type(self).__name__, [(name, value) for name, value in texts if value != defaults[name]]
+            type(self).__name__,
+            [(name, display.bounded(value)) for name, value in texts if value != defaults[name]],
         )
 
     def worst_price(self, reference: int, sign: int) -> int | None:

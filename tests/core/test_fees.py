@@ -102,13 +102,26 @@ def test_equal_rates_of_different_types_charge_equal_fees() -> None:
         assert FeeSchedule(taker_bps=rate).fee(3, 7, is_taker=True) == Fraction(21, 20_000)
 
 
-@pytest.mark.parametrize("rate", [0.5, True, "x", "", "nan", "inf", None, Decimal("nan"), Decimal("-inf")])
+@pytest.mark.parametrize(
+    "rate",
+    [
+        *(0.5, True, "x", "", "nan", "inf", None, Decimal("nan"), Decimal("-inf")),
+        *("1e-99999999", "1e1001", Decimal("-2e1001"), Decimal("1e-1001")),  # the first would take minutes
+    ],
+)
 @pytest.mark.parametrize("name", ["maker_bps", "taker_bps", "maker_per_lot", "taker_per_lot"])
 def test_a_rate_that_is_not_an_exact_number_is_rejected(name: str, rate: Any) -> None:
     with pytest.raises(InvalidArgumentError, match=f"{name} must be an exact number"):
         FeeSchedule(**{name: rate})
     with pytest.raises(InvalidArgumentError, match=f"{name} must be an exact number"):
         FeeTier(1, **{name: rate})
+
+
+@pytest.mark.parametrize("value", [0, -1, True, 1.5, "1", Fraction(1, 2)])
+@pytest.mark.parametrize("name", ["amount", "price"])
+def test_a_fee_is_that_of_a_whole_amount_at_a_whole_price(name: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"^{name} must be an int >= 1, not "):
+        FeeSchedule(taker_per_lot=2).fee(**{"amount": 10, "price": 100, name: value}, is_taker=True)
 
 
 def test_a_schedule_is_shown_without_default_values_and_survives_a_pickle() -> None:

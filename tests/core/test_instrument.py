@@ -553,6 +553,21 @@ def test_money_as_text_and_as_a_decimal_are_equal(tick: str, lot: str, total: in
     assert Decimal(instrument.show_money(total).replace(",", "")) == instrument.to_money(total)
 
 
+@given(sizes, sizes, st.integers(-(10**20), 10**20), st.integers(0, 6), st.none() | st.integers(9, 12))
+def test_a_fraction_of_money_is_shown_as_exactly_as_an_integer(
+    tick: str, lot: str, total: int, places: int, decimals: int | None
+) -> None:
+    instrument = Instrument(tick, lot, price_decimals=decimals)
+    assert instrument.show_money(Fraction(total)) == instrument.show_money(total)
+    part = Fraction(total, 10**places)
+    assert Decimal(instrument.show_money(part).replace(",", "")) == instrument.to_money(part)
+
+
+def test_a_fraction_without_an_exact_decimal_number_is_not_shown_as_money() -> None:
+    with pytest.raises(InvalidArgumentError, match="finitely many decimal places"):
+        Instrument("0.01").show_money(Fraction(1, 3))
+
+
 def test_the_description_contains_the_name_and_the_currency() -> None:
     assert Instrument("0.01", name="JPM", currency="USD").describe() == "JPM: 1 tick = 0.01 USD, 1 lot = 1"
 

@@ -42,6 +42,7 @@ from oms import (
     Submission,
     TimeInForce,
     journal,
+    limit_rules,
 )
 from support.memory_journal import FailingJournal
 
@@ -376,6 +377,13 @@ def test_a_rate_allows_a_number_of_submissions_in_each_interval() -> None:
     submit(engine, BUY, 1, 90)
 
 
+def test_a_rate_can_allow_more_submissions_than_a_machine_can_store() -> None:
+    engine = market(max_submissions=2**64, interval=10, clock=Clock())
+    submit(engine, BUY, 1, 90)
+    submit(engine, BUY, 1, 90)
+    assert len(engine.orders(owner="Ann")) == 2
+
+
 def test_a_rejected_submission_does_not_count_for_the_rate() -> None:
     clock = Clock()
     engine = market(max_submissions=1, interval=10, max_amount=5, clock=clock)
@@ -488,6 +496,19 @@ def is_rejected(engine: MatchingEngine, owner: str | None, symbol: str, amount: 
         except AmountLimitError:
             return True
     return False
+
+
+def test_rejected_orders_in_ever_more_symbols_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limit_rules, "_MOST_KEPT", 3)
+    engine = market(max_submissions=1, interval=10, max_amount=5, clock=Clock())
+    submit(engine, BUY, 1, 90)
+    for symbol in "ABCDEFGH":
+        rejected(AmountLimitError, engine, partial(submit, engine, BUY, 6, 90, symbol=symbol))
+        rejected(RateLimitError, engine, partial(submit, engine, BUY, 1, 90))
+    assert engine._rules is not None
+    assert len(engine._rules._applying) <= 3
 
 
 def test_limits_are_replaced_and_removed_for_exactly_one_owner_and_symbol() -> None:
@@ -699,6 +720,7 @@ def test_limits_are_an_immutable_value_whose_repr_shows_what_is_set() -> None:
         == "Limits(max_amount=5, collar=0, collar_reference=<CollarReference.LAST_PRICE: 'LAST_PRICE'>)"
     )
     assert repr(Limits()) == "Limits()"
+    assert repr(Limits(max_notional=10**5000)) == "Limits(max_notional=<an int of 16610 bits>)"
     with pytest.raises(FrozenInstanceError):
         limits.max_amount = 7  # type: ignore[misc] # the mistake
 
