@@ -375,7 +375,7 @@ class Account:
         if self._missing is not None:
             allowed = f"event {following}, which follows the last one that was booked"
             raise InvalidArgumentError("the next event", self._missing, allowed, _read_from(following))
-        if self._source is not None:
+        if self._source is not None and _holds(self._source._lock):
             self._check_current(self._source._ledger)
 
     def _check_current(self, ledger: Ledger) -> None:
@@ -463,6 +463,11 @@ class Account:
                     now.unrealized(),
                     now.fees,
                 )
+
+
+def _holds(lock: Any) -> bool:
+    """Return True if this thread holds a lock. Otherwise, `follow` has just replaced the source."""
+    return bool(lock._is_owned())
 
 
 _FOLLOWING = "following these books"

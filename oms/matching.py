@@ -32,7 +32,7 @@ from oms.submission import (
     new_open_order,
     new_submission,
 )
-from oms.submission_checks import check_order_key, check_owner, check_submission
+from oms.submission_checks import check_display, check_order_key, check_owner, check_submission
 
 __all__ = ["MatchingEngine"]
 
@@ -128,7 +128,8 @@ class MatchingEngine(Limited):
         - `post_only` says what happens to an order that would trade at once.
         - `owner` is any text. Self-trade prevention compares the owners of two orders.
         - `display` (lots) makes an iceberg order. At most this amount is visible in the book. When this part
-          is filled, the next part goes to the back of the queue at its price.
+          is filled, the next part goes to the back of the queue at its price. There are at most 10,000
+          parts.
         - With `stop_price` (ticks), the order waits for a trade. A trade at the stop price or higher triggers
           a BUY order, and a trade at the stop price or lower triggers a SELL order. If the last price already
           triggers the order, the order does not wait. Triggered orders are executed in order of arrival, in
@@ -195,6 +196,8 @@ class MatchingEngine(Limited):
         with self._lock:
             entry = self._entry(order_id)
             terms, filled = self._replacement(entry, amount, price)
+            if terms[8] is not None:
+                check_display(terms[8], terms[3])
             if self._rules is not None:
                 self._check_limits(new_submission(terms), entry)
             if not entry[4]:

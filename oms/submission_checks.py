@@ -7,8 +7,9 @@ from oms.errors import InvalidOrderError
 from oms.models import Side, check_book, check_resting, is_text
 from oms.submission import PostOnly, Submission, Terms, TimeInForce, new_submission
 
-__all__ = ["check_order_key", "check_owner", "check_submission", "may_rest"]
+__all__ = ["check_display", "check_order_key", "check_owner", "check_submission", "may_rest"]
 
+_MOST_PARTS = 10_000  # of an iceberg order
 _LONGEST_ID = 256  # bits of an int
 _GTC = TimeInForce.GTC
 
@@ -96,6 +97,18 @@ def _check_display(order: Submission) -> None:
         raise InvalidOrderError(
             "display", order.display, "None unless the order has a price and is neither IOC nor FOK"
         )
+    check_display(order.display, order.amount)
+
+
+def check_display(display: int, amount: int) -> None:
+    """Raise InvalidOrderError if an iceberg order would show too many parts, one after another.
+
+    Each part takes a step of its own, so an unlimited number of parts could block the engine for hours.
+    """
+    least = -(-amount // _MOST_PARTS)
+    if display < least:
+        allowed = f"at least {least} for {amount} lots, because an order has at most {_MOST_PARTS:,} parts"
+        raise InvalidOrderError("display", display, allowed)
 
 
 def _check_expiry(order: Submission) -> None:

@@ -263,26 +263,43 @@ def test_the_error_about_an_occupied_port_names_it(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.startswith(f"oms: 127.0.0.1, port {port}: ")
 
 
+def check_commands(page: Path, url: str) -> None:
+    """Run the curl commands of a page's first section, and compare the output with the page."""
+    section = page.read_text().partition("## Try it")[2].partition("\n## ")[0]
+    lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
+    assert len(lines) >= 3
+    for line, expected in lines:
+        assert "localhost:8080" in line
+        command = line.replace("localhost:8080", f"localhost:{url.rpartition(':')[2]}")
+        ended = subprocess.run(  # noqa: S602  # the page shows shell commands
+            command,
+            shell=True,
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "no_proxy": "*"},
+        )
+        assert without_time(ended.stdout.strip()) == without_time(expected)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
-    section = PAGE.read_text().partition("## Try it")[2].partition("\n## ")[0]
-    lines = re.findall(r"^(curl .*)\n# (.*)$", section, re.MULTILINE)
-    assert len(lines) >= 4
     with oms_serve("--demo") as (_, url):
-        port = url.rpartition(":")[2]
-        for line, expected in lines:
-            assert "localhost:8080" in line
-            command = line.replace("localhost:8080", f"localhost:{port}")
-            ended = subprocess.run(  # noqa: S602  # the page shows shell commands
-                command,
-                shell=True,
-                capture_output=True,
-                text=True,
-                check=True,
-                env={**os.environ, "no_proxy": "*"},
-            )
-            assert without_time(ended.stdout.strip()) == without_time(expected)
+        check_commands(PAGE, url)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_commands_of_the_page_about_a_served_engine_print_the_shown_output(tmp_path: Path) -> None:
+    page = PAGE.with_name("served-engine.md")
+    (command,) = re.findall(r"^\.venv/bin/oms serve (.*)$", page.read_text(), re.MULTILINE)
+    options = command.replace("keys.txt", str(tmp_path / "keys.txt")).split()
+    keys = re.search(r"^```text\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert keys is not None
+    (tmp_path / "keys.txt").write_text(keys[1])
+    with oms_serve(*options, "--journal", str(tmp_path / "venue.db")) as (_, url):
+        check_commands(page, url)
 
 
 def without_time(response: str) -> str:

@@ -419,6 +419,8 @@ def test_only_integers_of_zero_or_more_are_converted_to_text(value: int) -> None
 @pytest.mark.parametrize("value", NOT_INTS)
 @pytest.mark.parametrize("method", ["show_price", "show_amount", "show_total", "show_money"])
 def test_only_integers_are_shown_as_text(method: str, value: object) -> None:
+    if method == "show_money" and type(value) is Fraction:
+        return  # see test_a_fraction_of_money_is_shown_as_exactly_as_an_integer
     with pytest.raises(InvalidArgumentError, match="must be an int, not "):
         getattr(Instrument("0.01"), method)(value)
 
@@ -553,7 +555,7 @@ def test_money_as_text_and_as_a_decimal_are_equal(tick: str, lot: str, total: in
     assert Decimal(instrument.show_money(total).replace(",", "")) == instrument.to_money(total)
 
 
-@given(sizes, sizes, st.integers(-(10**20), 10**20), st.integers(0, 6), st.none() | st.integers(9, 12))
+@given(sizes, sizes, st.integers(-(10**20), 10**20), st.integers(0, 6), st.none() | st.integers(30, 40))
 def test_a_fraction_of_money_is_shown_as_exactly_as_an_integer(
     tick: str, lot: str, total: int, places: int, decimals: int | None
 ) -> None:

@@ -1147,6 +1147,11 @@ ENGINE: list[tuple[Callable[[], object], type[oms.OmsError], str]] = [
         InvalidOrderError,
         "display must be None unless the order has a price and is neither IOC nor FOK, not 3 (int)",
     ),
+    (
+        submit(price=1, amount=20_001, display=2),
+        InvalidOrderError,
+        "display must be at least 3 for 20001 lots, because an order has at most 10,000 parts, not 2 (int)",
+    ),
     (submit(price=1, expires=3), InvalidOrderError, f"{EXPIRES}, not 3 (int)"),
     (
         submit(price=1, time_in_force=TimeInForce.GTD),

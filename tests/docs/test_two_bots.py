@@ -177,6 +177,6 @@ def test_the_commands_of_the_tutorial_kill_the_program_and_continue(
     lines = process.stdout.splitlines()
     assert set(lines) <= set(expected)
     assert lines[-1] == expected[-1]
-    assert lines.count(expected[-1]) == 1
+    assert lines.count(expected[-1]) <= 2, "twice only if the program had finished before it was killed"
     for each in re.findall(r"^step .*$", PAGE, re.MULTILINE):
         assert each in expected

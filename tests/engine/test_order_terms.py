@@ -498,3 +498,16 @@ def test_terms_that_are_not_allowed_or_contradict_each_other_are_rejected(
 def test_the_policy_of_an_engine_is_a_member_of_self_trade_prevention() -> None:
     with pytest.raises(InvalidArgumentError, match="a member of SelfTradePrevention"):
         MatchingEngine(self_trade_prevention="NONE")  # type: ignore[arg-type]
+
+
+def test_an_iceberg_order_has_at_most_ten_thousand_parts() -> None:
+    engine = MatchingEngine()
+    assert engine.submit("a", "JPM", Side.SELL, 20_000, 101, display=2).resting == 20_000
+    with pytest.raises(InvalidOrderError, match="at least 3 for 20001 lots"):
+        engine.submit("b", "JPM", Side.SELL, 20_001, 101, display=2)
+    before = engine.state_hash()
+    with pytest.raises(InvalidOrderError, match="at least 3 for 20001 lots"):
+        engine.replace("a", amount=20_001)
+    assert engine.state_hash() == before
+    assert engine.submit("c", "JPM", Side.BUY, 20_000, 101).amount == 20_000
+    assert "a" not in engine
