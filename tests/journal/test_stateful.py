@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from oms import MatchingEngine, SelfTradePrevention, journal
+from oms import Account, MatchingEngine, SelfTradePrevention, journal
 from oms.journal import Durability, SqliteJournal
 from support.engine_machine import EngineMachine
 from support.machine import Machine
@@ -107,6 +107,7 @@ class EngineJournalMachine(EngineMachine):
             clock=None,
         )
         self.engine.subscribe(self.events.append)
+        self.account = Account(self.engine, history=sqlite_journal(self.engine).read())
 
     def continue_with_a_copy(self, copy: Callable[[MatchingEngine], MatchingEngine]) -> None:
         """Go on with the original, because a copy has no journal."""

@@ -227,12 +227,14 @@ def test_a_plot_without_axes_creates_a_pyplot_figure(plot: Plot) -> None:
 
 @pytest.mark.slow
 def test_plots_fit_into_a_grid_of_axes() -> None:
-    axes = list(Figure(figsize=(12, 9), layout="constrained").subplots(2, 3).flat)
-    for plot, ax in zip(PLOTS.values(), axes, strict=True):
-        assert plot(ax) is ax
+    axes = list(Figure(figsize=(16, 9), layout="constrained").subplots(2, 4).flat)
+    drawn = [plot(ax) for plot, ax in zip(PLOTS.values(), axes, strict=False)]
+    assert drawn == axes[: len(PLOTS)]
     rendered(axes[0])
-    for one, other in combinations(axes, 2):
-        assert not one.get_tightbbox().overlaps(other.get_tightbbox())
+    boxes = [box for box in (ax.get_tightbbox() for ax in drawn) if box is not None]
+    assert len(boxes) == len(PLOTS)
+    for one, other in combinations(boxes, 2):
+        assert not one.overlaps(other)
 
 
 @each_empty_plot
