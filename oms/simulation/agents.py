@@ -24,10 +24,10 @@ class Agent(ABC):
 
     `name` is the owner of the trader's orders, and differs from the names of the other traders. `position` is
     the lots bought minus the lots sold, which the simulation updates after each fill. The report adds up the
-    profits of all traders of the same `kind`.
+    profits of all traders of the same `kind`. The random numbers of the trader depend on `seed`.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = "agent"
 
     def __init__(self, name: str, symbol: str, seed: int) -> None:
         self.name = name

@@ -66,6 +66,9 @@ class Simulation:
         for agent in agents:
             if agent.name in self._agents:
                 raise InvalidArgumentError("agents", agent.name, "agents with different names")
+            if agent.symbol != symbol:
+                remedy = "pass symbol= to Simulation"
+                raise InvalidArgumentError("symbol", agent.symbol, f"{symbol!r} for each agent", remedy)
             self._agents[agent.name] = agent
         self.symbol = symbol
         self.steps = steps

@@ -111,7 +111,12 @@ def test_the_number_of_steps_is_a_positive_integer(steps: int) -> None:
 def test_two_agents_with_the_same_name_are_rejected() -> None:
     agents = [NoiseTrader("Ann", "XYZ", seed) for seed in (1, 2)]
     with pytest.raises(InvalidArgumentError, match="agents must be agents with different names, not 'Ann'"):
-        Simulation(agents, FundamentalValue(1))
+        Simulation(agents, FundamentalValue(1), symbol="XYZ")
+
+
+def test_an_agent_that_trades_another_symbol_is_rejected() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^symbol must be 'SIM' for each agent, not 'XYZ' "):
+        Simulation([NoiseTrader("Ann", "XYZ", 1)], FundamentalValue(1))
 
 
 # ------------------------------------------------------------------ your own trader
