@@ -65,7 +65,7 @@ class LimitRules:
         self._applying: dict[Scope, Applying] = {}
 
     def with_limits(self, scope: Scope, limits: Limits | None) -> LimitRules:
-        """Return rules with other limits for a scope. Its rate is counted anew. O(m) for m scopes."""
+        """Return rules with other limits for a scope. Its rate starts from zero. O(m) for m scopes."""
         rules = {other: rule for other, rule in self.rules.items() if other != scope}
         if limits is not None:
             rules[scope] = Rule(limits, {})
@@ -76,7 +76,7 @@ class LimitRules:
         return LimitRules(self.rules, self.kills | {scope} if on else self.kills - {scope})
 
     def copy(self) -> LimitRules:
-        """Return the same rules, which count their rates anew. O(m) for m scopes."""
+        """Return the same rules, with rates that start from zero. O(m) for m scopes."""
         return LimitRules({scope: Rule(rule.limits, {}) for scope, rule in self.rules.items()}, self.kills)
 
     def of(self, order: Submission) -> Applying:

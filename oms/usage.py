@@ -15,7 +15,7 @@ Invariants:
 - When an entry is added or removed, its row is in the book, unless the order waits or has just been filled.
   An order that has just been filled has no open lots.
 - When a trade is made or undone, the entries of all orders that it fills are in the register.
-- The sums are derived from the register and the rows, and can be computed anew at any time.
+- The sums are derived from the register and the rows, and can be recomputed at any time.
 """
 
 from __future__ import annotations

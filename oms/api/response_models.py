@@ -13,47 +13,33 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
-from oms.api.integers import Change, EngineOrderId, Integer, json_text
+from oms.api.integers import EngineOrderId, Integer, json_text
 from oms.contract import PROBLEMS
-from oms.engine_events import ENGINE_KINDS
 from oms.events import KINDS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
-from oms.submission import CancelReason, PostOnly, TimeInForce
 
 __all__ = [
     "AvailableResponse",
     "BestPriceResponse",
     "BookResponse",
     "BudgetResponse",
-    "CanceledOrders",
-    "ChangedOpenOrder",
     "ChangedOrder",
     "CountResponse",
     "CurveResponse",
     "DepthResponse",
-    "EngineEventResponse",
-    "EngineEventsPage",
-    "EngineTradeResponse",
-    "EngineTradesPage",
     "EventResponse",
     "EventTrade",
     "EventsPage",
-    "ExecutedOrder",
     "FillResponse",
     "HealthResponse",
     "InstrumentResponse",
     "InstrumentsResponse",
-    "LastPriceResponse",
-    "LevelChange",
     "LevelResponse",
-    "OpenOrderResponse",
-    "OpenOrdersPage",
     "OrderResponse",
     "OrdersPage",
     "PriceResponse",
     "PricesResponse",
     "Problem",
-    "QueueAheadResponse",
     "QuoteResponse",
     "ReadyResponse",
     "StateResponse",
@@ -85,7 +71,7 @@ def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, 
 
 # ---------------------------------------------------------------------- models
 
-_STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid")
 
 Time = Annotated[
     Integer | None, Field(description="The event's time in nanoseconds since 1970, or null without a clock.")
@@ -101,7 +87,7 @@ DecimalText = TypeAliasType(
 class LotDecimals(BaseModel):
     """The decimal values of an order, a fill, or a price level."""
 
-    model_config = _STRICT
+    model_config = STRICT
     amount: DecimalText
     price: DecimalText
 
@@ -109,7 +95,7 @@ class LotDecimals(BaseModel):
 class PriceDecimals(BaseModel):
     """The decimal values of a total price."""
 
-    model_config = _STRICT
+    model_config = STRICT
     amount: DecimalText
     total_price: DecimalText
 
@@ -117,7 +103,7 @@ class PriceDecimals(BaseModel):
 class PricesDecimals(BaseModel):
     """The decimal values of several total prices."""
 
-    model_config = _STRICT
+    model_config = STRICT
     amounts: list[DecimalText]
     total_prices: list[DecimalText]
 
@@ -125,7 +111,7 @@ class PricesDecimals(BaseModel):
 class QuoteDecimals(BaseModel):
     """The decimal values of a quote."""
 
-    model_config = _STRICT
+    model_config = STRICT
     requested: DecimalText
     amount: DecimalText
     shortfall: DecimalText
@@ -138,7 +124,7 @@ class QuoteDecimals(BaseModel):
 class CurveDecimals(BaseModel):
     """The decimal values of a price curve."""
 
-    model_config = _STRICT
+    model_config = STRICT
     price: list[DecimalText]
     amount: list[DecimalText]
     cumulative_amount: list[DecimalText]
@@ -148,7 +134,7 @@ class CurveDecimals(BaseModel):
 class BudgetDecimals(BaseModel):
     """The decimal values of a budget and its amount."""
 
-    model_config = _STRICT
+    model_config = STRICT
     budget: DecimalText
     limit_price: DecimalText | None = None
     amount: DecimalText
@@ -157,7 +143,7 @@ class BudgetDecimals(BaseModel):
 class AvailableDecimals(BaseModel):
     """The decimal values of an available amount."""
 
-    model_config = _STRICT
+    model_config = STRICT
     limit_price: DecimalText | None = None
     amount: DecimalText
 
@@ -165,19 +151,19 @@ class AvailableDecimals(BaseModel):
 class WithinDecimals(BaseModel):
     """The decimal value of an amount."""
 
-    model_config = _STRICT
+    model_config = STRICT
     amount: DecimalText
 
 
 class BestPriceDecimals(BaseModel):
     """The decimal value of the best price."""
 
-    model_config = _STRICT
+    model_config = STRICT
     price: DecimalText | None
 
 
 class _Order(BaseModel):
-    model_config = _STRICT
+    model_config = STRICT
     order_id: Integer
     symbol: str
     side: Side
@@ -201,7 +187,7 @@ class ChangedOrder(_Order):
 class OrdersPage(BaseModel):
     """Resting orders sorted by id. Pass `next` as `after` to get the next page, unless `next` is null."""
 
-    model_config = _STRICT
+    model_config = STRICT
     sequence: Integer = Field(
         description="The last event's number. Pages with the same number show the same state."
     )
@@ -213,14 +199,14 @@ class OrdersPage(BaseModel):
 class CountResponse(BaseModel):
     """The number of resting orders."""
 
-    model_config = _STRICT
+    model_config = STRICT
     count: Integer
 
 
 class FillResponse(BaseModel):
     """The part of a trade that one order fills."""
 
-    model_config = _STRICT
+    model_config = STRICT
     order_id: Integer
     amount: Integer
     price: Integer
@@ -230,7 +216,7 @@ class FillResponse(BaseModel):
 class TradeResponse(BaseModel):
     """An executed trade. The fill with the best price is first."""
 
-    model_config = _STRICT
+    model_config = STRICT
     sequence: Integer
     time: Time
     trade_id: Integer
@@ -244,7 +230,7 @@ class TradeResponse(BaseModel):
 class TradesPage(BaseModel):
     """Past trades, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
-    model_config = _STRICT
+    model_config = STRICT
     first: Integer = Field(description="The id of the first available trade, or the next if none is.")
     trades: list[TradeResponse]
     next: Integer | None
@@ -253,7 +239,7 @@ class TradesPage(BaseModel):
 class EventTrade(BaseModel):
     """A trade in a message."""
 
-    model_config = _STRICT
+    model_config = STRICT
     trade_id: Integer
     symbol: str
     side: Side
@@ -265,7 +251,7 @@ class EventTrade(BaseModel):
 class EventResponse(BaseModel):
     """A message about one event. The fields after `time` depend on `type`."""
 
-    model_config = _STRICT
+    model_config = STRICT
     type: Literal[tuple(sorted(kind.__name__ for kind in KINDS))]  # type: ignore[valid-type]  # all event types
     previous: Integer
     sequence: Integer
@@ -280,224 +266,9 @@ class EventResponse(BaseModel):
 class EventsPage(BaseModel):
     """Past events, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
 
-    model_config = _STRICT
+    model_config = STRICT
     first: Integer = Field(description="The number of the first available event, or the next if none is.")
     events: list[EventResponse]
-    next: Integer | None
-
-
-# ---------------------------------------------------------------------- models of a MatchingEngine
-
-# Fields that can be null have a default, because FastAPI removes nulls from the examples in the document.
-
-
-class OpenOrderDecimals(BaseModel):
-    """The decimal values of an open order."""
-
-    model_config = _STRICT
-    amount: DecimalText
-    price: DecimalText | None
-    display: DecimalText | None
-    stop_price: DecimalText | None
-    filled: DecimalText
-    remaining: DecimalText
-    displayed: DecimalText
-    resting_price: DecimalText | None
-
-
-class QueueAheadDecimals(BaseModel):
-    """The decimal value of the amount ahead of an order."""
-
-    model_config = _STRICT
-    amount: DecimalText
-
-
-class _OpenOrder(BaseModel):
-    model_config = _STRICT
-    order_id: EngineOrderId
-    symbol: str
-    side: Side
-    amount: Integer
-    price: Integer | None = None
-    time_in_force: TimeInForce
-    post_only: PostOnly | None = None
-    owner: str | None = None
-    display: Integer | None = None
-    stop_price: Integer | None = None
-    expires: Integer | None = None
-    status: Literal["OPEN", "PARTIALLY_FILLED", "WAITING"] = Field(
-        description="WAITING orders wait for their stop price."
-    )
-    filled: Integer
-    remaining: Integer
-    displayed: Integer = Field(description="The part of the remaining amount that is visible in the book.")
-    resting_price: Integer | None = Field(
-        default=None, description="The price in the book, or null while WAITING."
-    )
-
-
-class OpenOrderResponse(_OpenOrder):
-    """An open order: its terms, its status, and its amounts. The side is the submitter's."""
-
-    decimals: OpenOrderDecimals | None = None
-
-
-class ChangedOpenOrder(_OpenOrder):
-    """The canceled order as it was before, or the reduced order, with the event's sequence and time."""
-
-    sequence: Integer
-    time: Time
-
-
-class CanceledOrders(BaseModel):
-    """The canceled orders as they were before, with the event's sequence number and time."""
-
-    model_config = _STRICT
-    sequence: Integer
-    time: Time
-    orders: list[OpenOrderResponse]
-
-
-class OpenOrdersPage(BaseModel):
-    """Open orders in order of arrival. Pass `next` as `after` to get the next page, unless it is null."""
-
-    model_config = _STRICT
-    sequence: Integer = Field(
-        description="The last event's number. Pages with the same number show the same state."
-    )
-    total: Integer = Field(description="The total number of selected orders across all pages.")
-    orders: list[OpenOrderResponse]
-    next: Integer | None
-
-
-class ExecutionFill(BaseModel):
-    """A fill of an execution. The id of a resting order is null if the order has another owner."""
-
-    model_config = _STRICT
-    order_id: EngineOrderId | None = None
-    amount: Integer
-    price: Integer
-
-
-class ExecutionResponse(BaseModel):
-    """The result of a submission. `requested` = `amount` (filled) + `resting` + `canceled`, in lots."""
-
-    model_config = _STRICT
-    order_id: EngineOrderId
-    symbol: str
-    side: Side
-    requested: Integer
-    amount: Integer
-    total_price: Integer
-    fills: list[ExecutionFill]
-    resting: Integer
-    canceled: Integer
-    reason: CancelReason | None = None
-
-
-class ExecutedOrder(ExecutionResponse):
-    """The execution of an order, with the event's sequence number and time."""
-
-    sequence: Integer
-    time: Time
-
-
-class QueueAheadResponse(BaseModel):
-    """The number and the visible amount of the orders ahead of an order in the queue at its price."""
-
-    model_config = _STRICT
-    order_id: EngineOrderId
-    symbol: str
-    orders: Integer
-    amount: Integer
-    decimals: QueueAheadDecimals | None = None
-
-
-class MarketTradeFill(BaseModel):
-    """A fill of a trade. The id and the owner of an order are null unless it is yours."""
-
-    model_config = _STRICT
-    maker: EngineOrderId | None = None
-    maker_owner: str | None = None
-    amount: Integer
-    price: Integer
-
-
-class MarketTradeResponse(BaseModel):
-    """A trade. The side is the taker's. The taker is null unless the order is yours."""
-
-    model_config = _STRICT
-    trade_id: Integer
-    symbol: str
-    side: Side
-    amount: Integer
-    total_price: Integer
-    taker: EngineOrderId | None = None
-    taker_owner: str | None = None
-    fills: list[MarketTradeFill]
-
-
-class EngineTradeResponse(MarketTradeResponse):
-    """A trade, with the event's sequence number and time."""
-
-    sequence: Integer
-    time: Time
-
-
-class EngineTradesPage(BaseModel):
-    """Past trades, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
-
-    model_config = _STRICT
-    first: Integer = Field(description="The id of the first available trade, or the next if none is.")
-    trades: list[EngineTradeResponse]
-    next: Integer | None
-
-
-class LevelChange(BaseModel):
-    """The change of the visible amount at one price. The side is that of the trades that fill this book."""
-
-    model_config = _STRICT
-    symbol: str
-    side: Side
-    price: Integer
-    change: Change
-
-
-class OrderFillResponse(BaseModel):
-    """A fill of one of your orders. The side is that of the order."""
-
-    model_config = _STRICT
-    order_id: EngineOrderId
-    owner: str | None = None
-    symbol: str
-    side: Side
-    amount: Integer
-    price: Integer
-    role: Literal["TAKER", "MAKER"]
-
-
-class EngineEventResponse(BaseModel):
-    """A message about one event: market data, and the executions and the fills of your orders."""
-
-    model_config = _STRICT
-    type: Literal[tuple(sorted({"BookChanged"} | {kind.__name__ for kind in ENGINE_KINDS}))] = Field(  # type: ignore[valid-type]  # all event types
-        description="BookChanged if the event touches none of your orders."
-    )
-    previous: Integer
-    sequence: Integer
-    time: Time
-    changes: list[LevelChange]
-    trades: list[MarketTradeResponse]
-    executions: list[ExecutionResponse]
-    fills: list[OrderFillResponse]
-
-
-class EngineEventsPage(BaseModel):
-    """Past events, oldest first. Pass `next` as `after` to get the next page, unless `next` is null."""
-
-    model_config = _STRICT
-    first: Integer = Field(description="The number of the first available event, or the next if none is.")
-    events: list[EngineEventResponse]
     next: Integer | None
 
 
@@ -507,7 +278,7 @@ class EngineEventsPage(BaseModel):
 class BookResponse(BaseModel):
     """The book's symbol and side."""
 
-    model_config = _STRICT
+    model_config = STRICT
     symbol: str
     side: Side
 
@@ -585,19 +356,10 @@ class BestPriceResponse(BookResponse):
     decimals: BestPriceDecimals | None = None
 
 
-class LastPriceResponse(BaseModel):
-    """The price of a symbol's last trade, or null if the symbol has not traded."""
-
-    model_config = _STRICT
-    symbol: str
-    price: Integer | None
-    decimals: BestPriceDecimals | None = None
-
-
 class LevelResponse(BaseModel):
     """The total amount and the number of orders at one price."""
 
-    model_config = _STRICT
+    model_config = STRICT
     price: Integer
     amount: Integer
     orders: Integer
@@ -613,14 +375,14 @@ class DepthResponse(BookResponse):
 class SymbolsResponse(BaseModel):
     """The sorted symbols that have resting orders."""
 
-    model_config = _STRICT
+    model_config = STRICT
     symbols: list[str]
 
 
 class InstrumentResponse(BaseModel):
     """The instrument of a symbol: the price of one tick, the amount of one lot, and texts to show."""
 
-    model_config = _STRICT
+    model_config = STRICT
     symbol: str
     tick_size: DecimalText
     lot_size: DecimalText
@@ -634,21 +396,21 @@ class InstrumentResponse(BaseModel):
 class InstrumentsResponse(BaseModel):
     """The instruments that were set, sorted by symbol. Any other symbol has ticks and lots of 1."""
 
-    model_config = _STRICT
+    model_config = STRICT
     instruments: list[InstrumentResponse]
 
 
 class HealthResponse(BaseModel):
     """The response of a running process."""
 
-    model_config = _STRICT
+    model_config = STRICT
     alive: Literal[True]
 
 
 class ReadyResponse(BaseModel):
     """The response of a service that accepts changes. If `durable` is true, changes survive a restart."""
 
-    model_config = _STRICT
+    model_config = STRICT
     ready: Literal[True]
     durable: bool
     sequence: Integer
@@ -658,7 +420,7 @@ class ReadyResponse(BaseModel):
 class StateResponse(BaseModel):
     """A SHA-256 hash of the whole state after event number `sequence`."""
 
-    model_config = _STRICT
+    model_config = STRICT
     sequence: Integer
     state_hash: str
 
@@ -666,7 +428,7 @@ class StateResponse(BaseModel):
 class Problem(BaseModel):
     """An error (RFC 9457). The fields after `detail` depend on `code`."""
 
-    model_config = _STRICT
+    model_config = STRICT
     type: str
     title: str
     status: int

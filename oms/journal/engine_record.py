@@ -110,8 +110,7 @@ def _execution_of(content: Any) -> Execution:
     check_order_key(execution.order_id)
     check_symbol(execution.symbol)
     amounts = [number for fill in fills for number in fill[1:]]
-    check_ints(execution.requested, execution.amount, execution.total_price, execution.resting, *amounts)
-    check_ints(execution.canceled)
+    check_ints(*execution[3:6], execution.resting, execution.canceled, *amounts)
     for order_id, *_ in fills:
         check_order_key(order_id)
     return execution

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 import oms
 from oms import contract
 from oms.api import response_models
+from oms.api.engine import response_models as engine_models
 from oms.contract import (
     IDEMPOTENCY_KEY,
     IDEMPOTENCY_KEY_HEADER,
@@ -83,7 +84,8 @@ def test_the_page_knows_every_field_that_contains_an_integer() -> None:
     declaration = re.search(r"INTEGER_FIELDS = new Set\(\[(.*?)\]\)", SCRIPTS["exact.js"], re.DOTALL)
     assert declaration is not None
     names = set(re.findall(r'"(\w+)"', declaration[1]))
-    models = [getattr(response_models, name) for name in response_models.__all__]
+    rooms = response_models, engine_models
+    models = [getattr(room, name) for room in rooms for name in room.__all__]
     fields = {
         name
         for model in models

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from oms import MatchingEngine, OrderManagement, Side
 from oms.api import Settings, create_app, response_models
+from oms.api.engine import response_models as engine_models
 
 KEY = "correct-horse-battery"
 FEW_EXAMPLES = settings(
@@ -147,7 +148,8 @@ def test_every_response_has_a_valid_example_and_the_right_media_type(
     served: Callable[[], OrderManagement | MatchingEngine],
 ) -> None:
     document = create_app(served(), Settings()).openapi()
-    schemas = {name: getattr(response_models, name) for name in response_models.__all__}
+    rooms = response_models, engine_models
+    schemas = {name: getattr(room, name) for room in rooms for name in room.__all__}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():

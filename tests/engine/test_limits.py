@@ -422,7 +422,7 @@ def test_a_submission_counts_for_the_rate_also_if_its_transaction_is_rolled_back
     rejected(RateLimitError, engine, lambda: submit(engine, BUY, 1, 90))
 
 
-def test_new_limits_count_the_rate_anew() -> None:
+def test_new_limits_count_the_rate_from_zero() -> None:
     engine = market(max_submissions=1, interval=10, clock=Clock())
     submit(engine, BUY, 1, 90)
     engine.set_limits(Limits(max_submissions=1, interval=10), owner="Bob")
@@ -568,7 +568,7 @@ def test_errors_come_in_a_fixed_order() -> None:
         OpenOrdersLimitError,
         OpenAmountLimitError,
     ]
-    submit(engine, BUY, 50, 105)  # the new limits count the rate anew
+    submit(engine, BUY, 50, 105)  # the new limits count the rate from zero
     rejected(RateLimitError, engine, lambda: submit(engine, BUY, 50, 105))
 
 
@@ -660,7 +660,7 @@ def test_a_copy_keeps_limits_and_kill_switches_and_counts_its_own_orders(
     with pytest.raises(InvalidArgumentError, match="clock must be"):
         submit(other, BUY, 1, 90, symbol="IBM", owner="Ann")
     other.clock = Clock()
-    submit(other, BUY, 5, symbol="IBM", owner="Ann")  # the rate of the copy is counted anew
+    submit(other, BUY, 5, symbol="IBM", owner="Ann")  # the rate of the copy starts from zero
     submit(other, BUY, 1, 90)
     rejected(OpenOrdersLimitError, other, lambda: submit(other, BUY, 1, 90))
     other.set_limits(None)

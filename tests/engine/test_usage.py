@@ -82,7 +82,7 @@ def test_open_orders_count_with_hidden_lots_and_while_they_wait() -> None:
         engine.submit("sweep", "JPM", BUY, 5, 101)
         engine.cancel_all()
         assert usage.sums == {}
-    assert engine._books.usage is usage, "a rollback changes the sums, and does not compute them anew"
+    assert engine._books.usage is usage, "a rollback changes the sums, and does not recompute them"
     assert usage.sums == {("Ann", "JPM"): (2, 9), (None, "JPM"): (1, 2)}
 
 
