@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
+from oms.api.access_log import AccessLog
 from oms.api.auth import COOKIE, Guard, Sessions
 from oms.api.engine.changes import EngineChanges
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
@@ -19,6 +20,8 @@ from oms.api.engine.submissions import Submissions, count_orders
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
+from oms.api.metrics import Metrics
+from oms.api.observation import Observed, Observer
 from oms.api.openapi import completed
 from oms.api.orders import Orders
 from oms.api.page import Page
@@ -140,7 +143,10 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    router = create_router(OrderManagement() if om is None else om, settings)
+    books = OrderManagement() if om is None else om
+    router = create_router(books, settings)
+    metrics = Metrics(books)
+    metrics.add_to(router)
     _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
     sessions = Sessions(settings)
     sessions.add_to(router)
@@ -151,6 +157,8 @@ def create_app(
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    observers: list[Observer] = [metrics, AccessLog()] if settings.access_log else [metrics]
+    app.add_middleware(Observed, routes=router.routes, observers=observers)  # the outermost, so added last
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)

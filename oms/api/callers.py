@@ -10,7 +10,7 @@ from starlette.types import Scope
 
 from oms.api.problems import ProblemError
 
-__all__ = ["Caller", "CallersOwner", "check_operator", "owner_of", "set_owner"]
+__all__ = ["Caller", "CallersOwner", "caller_name", "check_operator", "owner_of", "set_owner"]
 
 _OWNER = "oms.api.owner"  # the key in the ASGI scope
 
@@ -29,6 +29,12 @@ def set_owner(scope: Scope, caller: Caller) -> None:
 def owner_of(request: HTTPConnection) -> str | None:
     """Return the owner of the request's API key. None is the operator, or a service without keys."""
     owner: str | None = request.scope.get(_OWNER)
+    return owner
+
+
+def caller_name(scope: Scope) -> str | None:
+    """Return the name of the request's API key for the log, or None if the request had no valid key."""
+    owner: str | None = scope.get(_OWNER)
     return owner
 
 

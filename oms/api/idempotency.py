@@ -37,6 +37,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from oms.api.first_responses import FirstResponse, FirstResponses, Subject, to_note, to_reply
+from oms.api.observation import note_sequence
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.contract import IDEMPOTENCY_KEY_HEADER
@@ -162,6 +163,7 @@ class Once:
             if change is None or isinstance(error, JournalError):
                 raise
             raise RuntimeError("a subscriber failed after the change was made") from error
+        note_sequence(change.sequence)
         return change
 
     def _replay(
