@@ -136,7 +136,6 @@ TESTED_THROUGH = {
     "oms.client.responses": "client/test_echoes.py",
     "oms.client.retries": "client/test_failures.py",
     "oms.api.app": "api/test_rest.py",
-    "oms.api.health": "api/test_rest.py",
     "oms.api.openapi": "api/test_schema.py",
     "oms.api.orders": "api/test_rest.py",
     "oms.api.page.documentation": "api/test_page_widths.py",

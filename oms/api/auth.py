@@ -22,6 +22,8 @@ Invariants:
 - A session has the owner of the key that opened it.
 - A session cookie cannot be used to open another session.
 - GET /health and the page's own files need no key, because they contain no data.
+- GET /ready needs no key either. Without a key, it does not say how many orders and events there are, or why
+  the service is not ready. A wrong key is rejected here too.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from oms.api.callers import Caller, set_owner
+from oms.api.callers import Caller, set_anonymous, set_owner
 from oms.api.page import PATHS
 from oms.api.problems import ProblemError, deny, log_rejection, problem_response
 from oms.api.response_models import json_response
@@ -51,6 +53,7 @@ _SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 1_000  # opening one more session closes the oldest one
 
 _WITHOUT_KEY = {"/health", *PATHS}
+_OPTIONAL_KEY = {"/ready"}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LONGEST_NAME = 100  # the number of characters of a header that an error message shows
 _NGINX = "nginx: proxy_set_header Host $http_host"
@@ -156,6 +159,11 @@ def _bearer(request: HTTPConnection) -> str | None:
     return (candidate.strip() or None) if scheme.lower() == "bearer" else None
 
 
+def _has_credentials(request: HTTPConnection) -> bool:
+    """Return True if the request has a key or a session, whether or not it is valid."""
+    return "authorization" in request.headers or COOKIE in request.cookies
+
+
 def _unauthorized(request: HTTPConnection) -> ProblemError:
     """Return the error for a request with a wrong key, an expired session, or no credentials."""
     challenge = "Bearer"
@@ -202,6 +210,9 @@ class Guard:
             if path not in PATHS:  # the page must load, because it shows the user the error
                 self._check_origin(request, required=False)
         if not self._settings.keys or path in _WITHOUT_KEY:
+            return
+        if path in _OPTIONAL_KEY and not _has_credentials(request):
+            set_anonymous(request.scope)
             return
         caller = _caller_with_key(request, self._settings)
         if caller is not None:

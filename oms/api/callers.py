@@ -10,9 +10,19 @@ from starlette.types import Scope
 
 from oms.api.problems import ProblemError
 
-__all__ = ["Caller", "CallersOwner", "caller_name", "check_operator", "owner_of", "set_owner"]
+__all__ = [
+    "Caller",
+    "CallersOwner",
+    "caller_name",
+    "check_operator",
+    "is_anonymous",
+    "owner_of",
+    "set_anonymous",
+    "set_owner",
+]
 
 _OWNER = "oms.api.owner"  # the key in the ASGI scope
+_ANONYMOUS = "oms.api.anonymous"
 
 
 class Caller(NamedTuple):
@@ -30,6 +40,16 @@ def owner_of(request: HTTPConnection) -> str | None:
     """Return the owner of the request's API key. None is the operator, or a service without keys."""
     owner: str | None = request.scope.get(_OWNER)
     return owner
+
+
+def set_anonymous(scope: Scope) -> None:
+    """Store with the request that it has no API key, although the service needs one for other paths."""
+    scope[_ANONYMOUS] = True
+
+
+def is_anonymous(request: HTTPConnection) -> bool:
+    """Return True if the request has no API key, although the service needs one for other paths."""
+    return _ANONYMOUS in request.scope
 
 
 def caller_name(scope: Scope) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from oms.api import openapi
-from oms.api.callers import CallersOwner, check_operator
+from oms.api.callers import CallersOwner, check_operator, is_anonymous
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
 from oms.api.response_models import json_response
@@ -15,6 +15,8 @@ from oms.errors import JournalError, OmsError
 from oms.facade import Facade
 
 __all__ = ["Health"]
+
+_HIDDEN = "the service accepts no changes; send an API key to get the reason"
 
 
 class Health:
@@ -37,17 +39,22 @@ class Health:
         """Return 200 if the process is alive, without waiting for a lock or the disk."""
         return json_response({"alive": True})
 
-    def ready(self, caller: CallersOwner) -> Response:
-        """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
+    def ready(self, request: Request, caller: CallersOwner) -> Response:
+        """Return 200 if the service accepts changes, or 503 with the reason if it does not.
+
+        The request needs no API key. Without one, the response contains neither numbers nor the reason.
+        """
+        hides = is_anonymous(request)
         try:
             with self._om.locked():
                 _check_writable(self._om)
                 sequence, orders = self._om.last_sequence, self._count(caller)
         except OmsError as error:
-            reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
+            reason = _HIDDEN if hides else _reason(error)
             raise ProblemError("not_ready", reason, {"reason": reason}) from None
         durable = self._om.journal is not None
-        return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
+        numbers = {"sequence": None if hides else sequence, "orders": None if hides else orders}
+        return json_response({"ready": True, "durable": durable, **numbers})
 
     def state_hash(self, caller: CallersOwner) -> Response:
         """Return a hash of all resting orders and counters. O(n) for n resting orders."""
@@ -55,6 +62,10 @@ class Health:
         with self._om.locked():
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})
+
+
+def _reason(error: OmsError) -> str:
+    return without_folders(error.problem if isinstance(error, JournalError) else str(error))
 
 
 def _check_writable(om: Facade) -> None:
