@@ -35,13 +35,14 @@ from logging.handlers import QueueHandler, QueueListener
 from queue import Full, Queue
 from typing import Any, Literal
 
-__all__ = ["JsonFormatter", "LogFormat", "TextFormatter", "logging_to"]
+__all__ = ["JsonFormatter", "LogFormat", "TextFormatter", "logging_to", "stderr_descriptor"]
 
 LogFormat = Literal["text", "json"]
 """The form of a line: text for people, or a JSON object for programs."""
 
 _LONGEST_QUEUE = 10_000  # records
 _SECONDS_TO_STOP = 2.0
+_STDERR = 2
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -142,6 +143,18 @@ def _write(descriptor: int, content: bytes) -> None:
             content = content[os.write(descriptor, content) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
+
+
+def stderr_descriptor() -> int:
+    """Return the file descriptor of stderr, or of a file that discards everything if stderr is closed.
+
+    Without this check, the next file that is opened, such as the journal, could get the number of stderr.
+    """
+    try:
+        os.fstat(_STDERR)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+    return _STDERR
 
 
 @contextmanager

@@ -34,8 +34,8 @@ class Settings:
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
     - `most_streams`: the maximum number of open streams.
-    - `access_log`: if True, log one line for each request, and two for each stream, to the `oms.api.access`
-      logger at the level INFO. Rejected requests are logged in any case.
+    - `access_log`: log one line for each request, and two for each stream, to the `oms.api.access` logger at
+      the level INFO. Rejected requests are logged in any case.
     - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
       number of orders and fills in these events, and also in these trades.
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -206,3 +207,20 @@ def test_a_process_whose_stderr_is_read_slowly_loses_no_line_at_its_end() -> Non
         assert process.stderr is not None
         numbers = [int(line.split()[3]) for line in process.stderr]
     assert numbers == list(range(9_000))
+
+
+CLOSED = """
+import os, sys
+from oms.api.logs import logging_to, stderr_descriptor
+import logging
+with logging_to(stderr_descriptor()):
+    file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+    logging.getLogger("oms.test").info("a line")
+"""
+
+
+def test_if_stderr_is_closed_no_line_is_written_into_a_file_that_gets_its_number(tmp_path: Path) -> None:
+    file = tmp_path / "book.db"
+    command = [sys.executable, "-c", CLOSED, str(file)]
+    subprocess.run(command, check=True, preexec_fn=lambda: os.close(2))  # a test, without threads
+    assert file.read_bytes() == b""
