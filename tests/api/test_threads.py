@@ -18,7 +18,7 @@ from oms.api.threads import CHANGES, READS, Pool, in_thread
 def test_each_pool_runs_at_most_its_number_of_calls_at_once() -> None:
     running, most = 0, 0
 
-    def call(waiting: anyio.abc.Event) -> None:
+    def call(waiting: anyio.Event) -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -50,7 +50,7 @@ def test_a_read_runs_while_all_threads_for_changes_wait() -> None:
                 tasks.start_soon(in_thread(change, CHANGES))
             while CHANGES.limiter().available_tokens:
                 await anyio.sleep(0)
-            answer = await in_thread(lambda: "read", READS)()
+            answer: str = await in_thread(lambda: "read", READS)()
             answer += await run_in_threadpool(lambda: ", stream")
             waiting.set()
         return answer
