@@ -18,6 +18,7 @@ from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, Recen
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions, count_orders
 from oms.api.first_responses import FirstResponses, restore
+from oms.api.group import Groups
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
 from oms.api.metrics import Metrics
@@ -51,39 +52,48 @@ def create_router(om: OrderManagement | MatchingEngine, settings: Settings | Non
     idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
     journal.
     """
-    settings = settings or Settings()
-    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
-    if isinstance(om, MatchingEngine):
-        _add_engine(router, om, settings)
-    else:
-        _add_books(router, om, settings)
-    add_head_routes(router)
+    router, _ = _routed(om, settings or Settings())
     return router
 
 
-def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> None:
+def _routed(om: OrderManagement | MatchingEngine, settings: Settings) -> tuple[APIRouter, Groups[Any]]:
+    """Return a router with all endpoints, and the queue of the requests that change the books."""
+    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
+    if isinstance(om, MatchingEngine):
+        groups = _add_engine(router, om, settings)
+    else:
+        groups = _add_books(router, om, settings)
+    add_head_routes(router)
+    return router, groups
+
+
+def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> Groups[Any]:
     responses, tape = FirstResponses(), Tape()
     archive = _restored(om, responses, tape, settings)
 
     def count(_caller: str | None) -> int:
         return len(om)
 
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
+    changes = IdempotentChanges(om, responses)
+    Orders(om, changes).add_to(router)
     Questions(om, count).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
+    return changes.groups
 
 
-def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
+def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> Groups[Any]:
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
     count = partial(count_orders, engine)
-    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
+    changes = EngineChanges(engine, responses)
+    Submissions(engine, changes).add_to(router)
     Questions(engine, count).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+    return changes.groups
 
 
 def _restored_engine(
@@ -144,8 +154,8 @@ def create_app(
         redirect_slashes=False,
     )
     books = OrderManagement() if om is None else om
-    router = create_router(books, settings)
-    metrics = Metrics(books)
+    router, groups = _routed(books, settings)
+    metrics = Metrics(books, groups)
     metrics.add_to(router)
     _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
     sessions = Sessions(settings)

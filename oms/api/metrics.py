@@ -8,9 +8,8 @@ are one method. So clients cannot create new time series.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -18,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 
 from oms.api.book_figures import BookFigures
 from oms.api.callers import CallersOwner, check_operator
+from oms.api.group import Groups
 from oms.api.observation import Observation
 from oms.facade import Facade
 from oms.matching import MatchingEngine
@@ -35,9 +35,9 @@ class _OfRoute(NamedTuple):
 
 
 class Metrics:
-    """The metrics of one application. It is an observer of its requests."""
+    """The metrics of one application. It is an observer of its requests, and of the groups of its changes."""
 
-    def __init__(self, books: Facade) -> None:
+    def __init__(self, books: Facade, groups: Groups[Any]) -> None:
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "oms_requests", "Requests, and opened streams (status 101).", _LABELS, registry=registry
@@ -53,16 +53,21 @@ class Metrics:
         self._streams = Gauge("oms_streams", "Open streams.", registry=registry)
         self._group_sizes = Histogram(
             "oms_group_size",
-            "Changes in one group, which the journal stores together.",
+            "Requests in one group, whose changes are stored together.",
             buckets=_GROUP_SIZES,
             registry=registry,
         )
-        self._append_seconds = Histogram(
-            "oms_journal_append_seconds",
-            "The time to store one group in the journal, with the sync.",
+        self._group_seconds = Histogram(
+            "oms_group_seconds",
+            "The time to make one group's changes, and to store and sync them in the journal.",
             buckets=_SECONDS,
             registry=registry,
         )
+        groups.observers.append(self.observe_group)
+        waiting = Gauge(
+            "oms_waiting_changes", "Requests that wait until their changes are stored.", registry=registry
+        )
+        waiting.set_function(lambda: len(groups))
         start = Gauge("oms_start_time_seconds", "The start of the service, since 1970.", registry=registry)
         start.set_to_current_time()
         self.figures = BookFigures(books)
@@ -93,14 +98,9 @@ class Metrics:
         return self._routes[key]
 
     def observe_group(self, size: int, seconds: float) -> None:
-        """Count a group of changes that the journal stored together. O(1)."""
+        """Count a group of requests whose changes were stored together. O(1)."""
         self._group_sizes.observe(size)
-        self._append_seconds.observe(seconds)
-
-    def watch_queue(self, length: Callable[[], int]) -> None:
-        """Add the number of changes that wait for their group. `length` must not wait for a lock."""
-        gauge = Gauge("oms_waiting_changes", "Changes that wait for their group.", registry=self._registry)
-        gauge.set_function(length)
+        self._group_seconds.observe(seconds)
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoint to a router."""

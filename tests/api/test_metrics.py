@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Semaphore
+from time import sleep
 from typing import Any
 
 import pytest
@@ -14,11 +18,13 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from oms import MatchingEngine, OrderManagement, Side, journal
+from oms import MatchingEngine, OrderManagement, Side, events, journal
 from oms.api import Settings, create_app
+from oms.api.group import Groups
 from oms.api.metrics import Metrics
 from support.api_books import ORDER, books, problem
 from support.engine_api import ANN, KEYS, OPERATOR, bearer, order
+from support.memory_journal import MemoryJournal
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -73,9 +79,9 @@ def test_the_metrics_agree_with_naive_counts_after_random_requests(
     requests: list[tuple[str, str, str]],
 ) -> None:
     om = OrderManagement()
-    events: list[str] = []
+    kinds: list[str] = []
     client = client_of(om)
-    om.subscribe(lambda event: events.append(type(event).__name__))
+    om.subscribe(lambda event: kinds.append(type(event).__name__))
     counts: Counter[tuple[str, str, str]] = Counter()
     for method, path, route in requests:
         if method == "add":
@@ -91,8 +97,8 @@ def test_the_metrics_agree_with_naive_counts_after_random_requests(
     assert {key[1]: value for key, value in values.items() if key[0] == "oms_requests_total"} == counts
     assert {key[1]: value for key, value in values.items() if key[0] == "oms_request_seconds_count"} == counts
     by_kind = {key[1][0]: value for key, value in values.items() if key[0] == "oms_changes_total"}
-    assert {kind: count for kind, count in by_kind.items() if count} == Counter(events)
-    assert values["oms_trades_total", ()] == events.count("TradePlaced")
+    assert {kind: count for kind, count in by_kind.items() if count} == Counter(kinds)
+    assert values["oms_trades_total", ()] == kinds.count("TradePlaced")
     assert values["oms_resting_orders", ()] == len(om)
     assert values["oms_last_sequence", ()] == om.last_sequence
 
@@ -158,20 +164,51 @@ def test_the_journal_s_state_and_the_sizes_of_its_files_are_gauges(tmp_path: Pat
     assert ("oms_journal_writable", ()) not in samples(client_of(OrderManagement()))
 
 
-def test_groups_of_changes_and_the_queue_are_observed() -> None:
-    om = OrderManagement()
+def test_groups_of_requests_are_observed() -> None:
+    groups: Groups[int] = Groups(OrderManagement(), lambda: 0, lambda result: result)
     app = FastAPI()
-    metrics = Metrics(om)
+    metrics = Metrics(OrderManagement(), groups)
     metrics.add_to(app.router)
-    metrics.watch_queue(lambda: 7)
+    assert groups.observers == [metrics.observe_group]
     for size, seconds in ((1, 0.0004), (60, 0.1), (60, 0.2)):
         metrics.observe_group(size, seconds)
     values = samples(TestClient(app))
-    assert values["oms_waiting_changes", ()] == 7
     assert (values["oms_group_size_sum", ()], values["oms_group_size_count", ()]) == (121, 3)
     assert values["oms_group_size_bucket", ("32.0",)] == 1
-    assert values["oms_journal_append_seconds_bucket", ("0.0005",)] == 1
-    assert values["oms_journal_append_seconds_sum", ()] == pytest.approx(0.3004)
+    assert values["oms_group_seconds_bucket", ("0.0005",)] == 1
+    assert values["oms_group_seconds_sum", ()] == pytest.approx(0.3004)
+
+
+def test_requests_that_wait_for_the_journal_are_a_gauge_and_then_one_group() -> None:
+    stored = SlowJournal()
+    client = client_of(OrderManagement(stored))
+    with ThreadPoolExecutor(5) as pool:
+        bodies = [{**ORDER, "order_id": number} for number in range(5)]
+        responses = [pool.submit(client.post, "/orders", json=body) for body in bodies[:1]]
+        stored.entered.acquire()  # the first request is being stored
+        responses += [pool.submit(client.post, "/orders", json=body) for body in bodies[1:]]
+        while samples(client)["oms_waiting_changes", ()] < 5:
+            sleep(0.001)
+        assert samples(client)["oms_resting_orders", ()] == 0
+        stored.released.set()
+        assert {response.result().status_code for response in responses} == {201}
+    values = samples(client)
+    assert values["oms_waiting_changes", ()] == 0
+    assert (values["oms_group_size_sum", ()], values["oms_group_size_count", ()]) == (5, 2)
+    assert values["oms_resting_orders", ()] == 5
+
+
+class SlowJournal(MemoryJournal):
+    """A journal that stores nothing until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.released = Semaphore(0), Event()
+
+    def append(self, batch: Sequence[events.Event]) -> None:
+        self.entered.release()
+        assert self.released.wait(60)
+        super().append(batch)
 
 
 def test_the_start_and_the_build_are_metrics() -> None:

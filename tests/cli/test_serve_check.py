@@ -45,7 +45,7 @@ Check = Callable[..., tuple[int, str]]
 
 def rows(output: str) -> dict[str, tuple[str, str]]:
     """Return the value and the source of each setting in the table."""
-    table = output[: output.rindex("access_log")].splitlines() + [" access_log true default"]
+    table = [*output[: output.rindex("access_log")].splitlines(), " access_log true default"]
     cells = [line.split() for line in table if line.startswith(" ") and line.strip()]
     return {name: (" ".join(value), source) for name, *value, source in cells[2:]}
 
