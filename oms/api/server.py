@@ -85,6 +85,7 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         app,
         root_path=root_path,
         access_log=False,
+        log_config=None,  # uvicorn's own handlers write to stderr, and so block if it is a full pipe
         log_level="warning",
         proxy_headers=False,
         server_header=False,

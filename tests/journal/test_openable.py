@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -117,3 +118,18 @@ def test_a_file_or_folder_that_is_read_only_is_an_error(name: str, tmp_path: Pat
     with pytest.raises(JournalError, match="not writable"):
         check_openable(file)
     (tmp_path / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(("make", "recovered"), [(make, False), (killed, True)], ids=["closed", "killed"])
+def test_the_log_says_that_a_journal_is_open_and_whether_it_was_recovered(
+    make: Callable[[Path], None], recovered: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "book.db"
+    make(file)
+    with caplog.at_level(logging.INFO, "oms.journal"):
+        caplog.clear()
+        opened(file)
+    (record,) = caplog.records
+    expected = f"{file} is open, and its last event is 1"
+    suffix = ", after it was recovered, because it was not closed"
+    assert record.getMessage() == expected + suffix * recovered
