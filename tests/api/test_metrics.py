@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -265,3 +266,29 @@ def test_a_scrape_does_not_wait_for_the_books() -> None:
     with om.what_if():
         om.remove_order(1)
         assert samples(client)["oms_resting_orders", ()] == 2
+
+
+def test_the_table_in_the_docs_contains_every_metric_with_its_type_labels_and_meaning(
+    tmp_path: Path,
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+    with journal.open(tmp_path / "book.db") as om:
+        client = client_of(om)
+        client.get("/symbols")
+        families = list(
+            parse_open_metrics(  # type: ignore[no-untyped-call]  # it has no types
+                client.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
+            )
+        )
+    row = r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$"
+    documented = set(re.findall(row, page.read_text(), re.MULTILINE))
+    assert documented == {
+        (family.name, family.type, labels_of(family), family.documentation) for family in families
+    }
+
+
+def labels_of(family: Any) -> str:
+    """Return the labels as the docs show them. The label `le` belongs to every histogram."""
+    names = {name for sample in family.samples for name in sample.labels} - {"le"}
+    order = ["method", "route", "status", "kind", "file", "python", "serves", "version"]
+    return " ".join(f"`{name}`" for name in order if name in names)

@@ -6,6 +6,7 @@ This file also tests `oms.cli.serve_plan`, which has the checks.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -157,3 +158,13 @@ def test_without_check_the_first_problem_and_the_number_of_others_are_reported(
     error = capsys.readouterr().err
     assert error.startswith("oms: Invalid value: --port must be a valid integer")
     assert "not 'x' (1 more; oms serve --check lists all problems)" in error
+
+
+def test_the_example_in_the_docs_has_no_problems(check: Check, folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "service.md").read_text()
+    (content,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^\.venv/bin/oms serve (.*) --check$", page, re.MULTILINE)
+    (folder / "oms.toml").write_text(content)
+    code, output = check(*command.split())  # on a free port
+    assert code == 0
+    assert rows(output)["allowed_host"] == ("books.example", "file")
