@@ -211,7 +211,7 @@ def test_sixty_writers_share_each_sync(on_slow_disk: Service) -> None:
 def test_a_question_under_load_takes_at_most_five_times_as_long(
     orders: int, case: Case, tmp_path: Path
 ) -> None:
-    """Compare the lowest p99 of up to three attempts. After a load, the service may still be busy for a while."""
+    """Compare the lowest p99 of up to three attempts. The service may still be busy after a load."""
     idle: list[float] = []
 
     def measure() -> float:
