@@ -14,6 +14,7 @@ const order = new OrderForm((symbol) => frame.show(symbol));
 
 const frame = new Frame(ladder, {
   firstField: "trade-amount",
+  form: "trade",
   newBook: (snapshot) => new Book(snapshot),
 
   clear() {
@@ -25,6 +26,10 @@ const frame = new Frame(ladder, {
   use(symbol) {
     trade.use(symbol);
     if (symbol !== null) order.use(symbol);
+  },
+
+  get question() {
+    return trade.question;
   },
 
   get typed() {

@@ -90,6 +90,10 @@ export class SubmissionForm {
     return Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, this.#read(name).number]));
   }
 
+  get question() {
+    return { side: this.#form.text("side"), amount: this.numbers.amount };
+  }
+
   get #type() {
     return TYPES[this.#form.text("type")];
   }

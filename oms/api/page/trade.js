@@ -41,6 +41,10 @@ export class TradeForm {
     return unitsOf(this.#symbol).readAmount(this.#form.text("amount")).number;
   }
 
+  get question() {
+    return { side: this.#form.text("side"), amount: this.amount };
+  }
+
   // Requests a new quote. There is at most one request at a time, and the last request is for the latest input.
   async requote() {
     this.#pending = true;
