@@ -6,7 +6,7 @@ An example takes its values from the example of the endpoint's response, which h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 __all__ = ["Schemas"]
@@ -83,8 +83,7 @@ class Schemas:
         if not (parameter["required"] or schema.get("type") == "array"):
             return ""
         value = self._example(schema, parameter["name"], hints_of(operation))
-        values: list[Any] = value if isinstance(value, list) else [value]
-        return ", ".join(map(str, values))
+        return ", ".join(map(str, cast("Sequence[Any]", value))) if isinstance(value, list) else str(value)
 
     def _example(self, schema: Mapping[str, Any], name: str, hints: Mapping[str, Any]) -> Any:
         schema = self.resolved(schema)
@@ -118,8 +117,8 @@ def hints_of(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fields(value: Any) -> dict[str, Any]:
     """Return the fields of a JSON value at any depth. If two have the same name, the outer one counts."""
-    outer: dict[str, Any] = value if isinstance(value, dict) else {}
-    inner: list[Any] = value if isinstance(value, list) else list(outer.values())
+    outer = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    inner = cast("Sequence[Any]", value) if isinstance(value, list) else outer.values()
     fields: dict[str, Any] = {}
     for each in inner:
         fields = {**_fields(each), **fields}
