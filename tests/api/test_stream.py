@@ -21,6 +21,7 @@ from websockets.sync.client import ClientConnection
 
 from oms import Order, OrderManagement, Side
 from oms.api import Settings, create_app, server
+from oms.api.backlog import Readers
 from oms.api.stream import READER_TOO_SLOW
 from support.api_server import Address, next_message, serving, stream
 from support.book_commands import commands, run
@@ -156,14 +157,13 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
     crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
         assert next_message(quick)["type"] == "snapshot"
-        subscribers = om._ledger.subscribers.callbacks
-        before = len(subscribers)
+        readers = readers_of(om)
         with connection_that_reads_nothing(address) as slow:
-            wait_until(lambda: len(subscribers) > before)
+            wait_until(lambda: len(readers) == 2)
             # Until the buffers of the connection are full and the server gives up. Then the server waits
             # only for a few seconds before it drops the connection without a close frame.
             rounds = 0
-            while len(subscribers) > before:
+            while len(readers) == 2:
                 rounds += 1
                 assert rounds < 500, "the buffers take less"
                 om.add_orders(crowd)
@@ -175,6 +175,12 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
                 chunk = slow.recv(2**16)
                 assert chunk, "the connection ended without a close frame"
                 end = end[-3:] + chunk
+
+
+def readers_of(om: OrderManagement) -> Readers:
+    """Return the subscriber that all streams of the only application share."""
+    callbacks = om._ledger.subscribers.callbacks.values()
+    return next(callback for callback in callbacks if isinstance(callback, Readers))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
