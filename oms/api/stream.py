@@ -99,7 +99,6 @@ class Streams:
         except WebSocketDisconnect:
             pass
         finally:
-            self._readers.close(backlog)
             self._open -= 1
 
     def _check_number(self) -> None:
@@ -117,6 +116,7 @@ class Streams:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._readers.close(backlog)  # before the close frame, which a slow client may not take
             for task in tasks:
                 task.cancel()
         for task in done:
