@@ -16,6 +16,7 @@ from oms.api.engine.changes import EngineChanges
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions, count_orders
+from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
@@ -30,7 +31,7 @@ from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
-from oms.api.stream import BookFeed, Streams, Tape
+from oms.api.stream import Streams
 from oms.api.turns import Turns
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError

@@ -9,16 +9,12 @@ import sys
 from contextlib import suppress
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from oms.api.web_sockets import WebSockets
 from oms.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
 
 __all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
 
@@ -62,20 +58,6 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, without a log entry for every rejected stream.
-
-    The original class mistakes a rejection that has a body, such as a 401, for an incomplete handshake, and
-    logs it as an error.
-    """
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send a message, and treat a complete rejection as the end of the handshake."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True
-
-
 def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
     """Return a server that has not been started.
 
@@ -89,8 +71,9 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        ws=_WebSockets,
+        ws=WebSockets,
         ws_max_size=1024,  # stream clients must not send anything
+        ws_per_message_deflate=False,  # compressing a message for each client would stop the event loop
     )
     return uvicorn.Server(config)
 
