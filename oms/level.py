@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from itertools import islice
 
 from sortedcontainers import SortedList
 
@@ -60,6 +62,13 @@ class Level:
             ids.sort()
         if len(ids) > MANY:
             self.ids = SortedList(ids)
+
+    def ids_after(self, order_id: int) -> Iterator[int]:
+        """Iterate over the ids above `order_id`, in ascending order. O(log n + m) for m ids."""
+        ids = self.ids
+        if isinstance(ids, list):
+            return islice(ids, bisect_right(ids, order_id), None)
+        return ids.irange(order_id, inclusive=(False, True))
 
     def remove(self, order_id: int, amount: int) -> None:
         """Remove an order of `amount` lots. O(log n)."""

@@ -91,6 +91,18 @@ class OrderBook:
         levels = map(self.levels.__getitem__, self._ranks(limit_price))
         return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
+    def rows_after(self, price: int, order_id: int) -> Iterator[OrderRow]:
+        """Iterate over the fields of each order that is filled after the order `order_id` at `price`.
+
+        There need not be such an order. The book must not change during the iteration. O(log n + m) for m
+        orders.
+        """
+        rank = self._sign * price
+        level = self.levels.get(rank)
+        first = () if level is None else level.ids_after(order_id)
+        worse = map(self.levels.__getitem__, self._ladder.irange(rank, inclusive=(False, True)))
+        return map(self._orders.__getitem__, chain(first, chain.from_iterable(map(_IDS, worse))))
+
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """Iterate over the (price, amount) of each level at the limit price or better, best first.
 
@@ -137,6 +149,20 @@ class OrderBook:
             for rank in self._ladder.islice(stop=levels)
             for level in (self.levels[rank],)
         )
+
+    def depth_after(self, price: int, levels: int) -> list[PriceLevel]:
+        """Return the best `levels` price levels that are worse than `price`. O(levels + log n)."""
+        ranks = self._ladder.irange(self._sign * price, inclusive=(False, True))
+        return [self._level_of(rank) for rank in islice(ranks, levels)]
+
+    def level(self, price: int) -> PriceLevel | None:
+        """Return the level at this price, or None if there is none. O(1)."""
+        rank = self._sign * price
+        return self._level_of(rank) if rank in self.levels else None
+
+    def _level_of(self, rank: int) -> PriceLevel:
+        level = self.levels[rank]
+        return PriceLevel(self._sign * rank, level.amount, len(level.ids))
 
     def _ranks(self, limit_price: int | None) -> Iterable[int]:
         if limit_price is None:

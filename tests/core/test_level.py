@@ -31,6 +31,8 @@ def test_a_level_lists_its_ids_in_ascending_order_whatever_order_they_were_added
                 level.remove(order_id, 1)
                 plain.remove(order_id)
             assert (level.amount, list(level.ids)) == (len(plain), sorted(plain))
+            after = [each for each in sorted(plain) if each > (new[0] if new else 30)]
+            assert list(level.ids_after(new[0] if new else 30)) == after
 
 
 def test_a_level_with_many_orders_stores_its_ids_in_a_sorted_list_however_they_were_added() -> None:

@@ -97,6 +97,20 @@ def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side,
     assert book.best_price() == (prices[0] if prices else None)
 
 
+@given(our.distinct_orders(), our.sides, our.prices, our.order_ids, st.integers(1, 5))
+def test_a_book_is_read_on_from_any_place_in_its_queue(
+    orders: list[Order], side: Side, price: int, order_id: int, levels: int
+) -> None:
+    book = book_of(*orders, side=side)
+    place = side.sign * price, order_id
+    assert list(book.rows_after(price, order_id)) == [
+        tuple(order) for order in book.orders() if (side.sign * order.price, order.order_id) > place
+    ]
+    worse = [level for level in book.depth() if side.sign * level.price > side.sign * price]
+    assert book.depth_after(price, levels) == worse[:levels]
+    assert book.level(price) == next((level for level in book.depth() if level.price == price), None)
+
+
 @pytest.mark.parametrize(
     ("damage", "invariant"),
     [
