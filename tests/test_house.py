@@ -143,7 +143,6 @@ TESTED_THROUGH = {
     "oms.api.questions": "api/test_rest.py",
     "oms.api.route": "api/test_rest.py",
     "oms.api.settings": "api/test_server.py",
-    "oms.api.sliced_books": "api/test_slices.py",
     "oms.cli.capture": "cli/test_captures.py",
     "oms.cli.exit_codes": "cli/test_cli.py",
     "oms.cli.instruments": "cli/test_serve.py",
