@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -13,14 +12,16 @@ from starlette.routing import Match, Route
 
 from oms.api.auth import COOKIE, Guard, Sessions
 from oms.api.engine.changes import EngineChanges
+from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
-from oms.api.engine.submissions import Submissions, count_orders
+from oms.api.engine.submissions import Submissions
 from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
 from oms.api.openapi import completed
+from oms.api.order_index import index_of_books
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.page.documentation import Documentation
@@ -67,7 +68,8 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     def count(_caller: str | None) -> int:
         return len(om)
 
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
+    index = index_of_books(om)
+    Orders(om, index, IdempotentChanges(om, responses)).add_to(router)
     Questions(om, count).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
@@ -77,8 +79,13 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
 def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
-    count = partial(count_orders, engine)
-    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
+    index = index_of_engine(engine)
+
+    def count(caller: str | None) -> int:
+        with engine.locked(to_read=True):
+            return index.count(caller)
+
+    Submissions(engine, index, EngineChanges(engine, responses)).add_to(router)
     Questions(engine, count).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
