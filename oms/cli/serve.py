@@ -187,7 +187,7 @@ def serve(
             print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path:
             print(f"root path: {root_path}/, which the proxy removes", flush=True)
-        server.run(app, listening, root_path)
+        server.run(app, listening, root_path, settings)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
