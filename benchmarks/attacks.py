@@ -74,7 +74,7 @@ async def half_open(address: Address) -> None:
 
 
 async def more_than_the_limit(address: Address) -> None:
-    await repeat(5_000, lambda address: send(address, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"), address)
+    await repeat(5_000, lambda address: send(address, b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), address)
 
 
 HEAD = b"POST /orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -130,22 +130,22 @@ async def late_garbage(address: Address) -> None:
 
 
 async def broken_handshakes(address: Address) -> None:
-    upgrade = b"GET /stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: "
+    upgrade = b"GET /stream HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: "
     await repeat(25, lambda address: send(address, upgrade + b"websocket\r\n\r\n"), address)
 
 
 async def unknown_upgrades(address: Address) -> None:
-    upgrade = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: other\r\n\r\n"
+    upgrade = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, close\r\nUpgrade: other\r\n\r\n"
     await repeat(25, lambda address: send(address, upgrade), address)
 
 
 async def huge_heads(address: Address) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 10_000_000
+    head = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 10_000_000
     await repeat(20, lambda address: send(address, head), address)
 
 
 async def many_headers(address: Address) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + b"a:b\r\n" * 40_000 + b"\r\n"
+    head = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + b"a:b\r\n" * 40_000 + b"\r\n"
     await repeat(20, lambda address: send(address, head), address)
 
 

@@ -4,9 +4,9 @@ The problem. Everyone who can reach the port can open connections and send nothi
 time. Each connection needs a file descriptor. When the process has no more descriptors, it cannot accept
 anyone, and asyncio logs a traceback for every attempt.
 
-What does not work. uvicorn can limit the number of running requests, but not the number of connections. It has
-no time limit for request heads. If the server closed every connection above the limit, an attacker with enough
-silent connections would lock out everyone else.
+What does not work. uvicorn can limit the number of running requests, but not the number of connections. It
+has no time limit for request heads. If the server closed every connection above the limit, an attacker with
+enough silent connections would lock out everyone else.
 
 The solution.
 - `Pool` counts the connections. If there are too many, it closes the connection that has kept the server
