@@ -1,13 +1,13 @@
 """Attacks on the sockets of `oms serve`, and what they cost. Run `python benchmarks/attacks.py [NAME ...]`.
 
-Each attack runs against a new service with a journal and at most 1,024 descriptors, for 15 seconds. The
-attacker is a process of its own. Meanwhile, this process asks for `/health` every 100 ms, each time over a new
-connection and for at most 5 seconds, and it adds orders. At the end, with the attack still under way, it sends
-SIGTERM. The table shows:
+Each attack runs for 15 seconds against a new service, which has a journal and may open 1,024 files. The
+attacker is a separate process. Meanwhile, this process requests `/health` every 100 ms over a new connection,
+with a timeout of 5 seconds, and also adds orders. At the end, while the attack continues, it sends SIGTERM.
+The table shows:
 
-- how many of the questions were answered, and the slowest response
+- how many of the requests were answered, and the slowest response
 - the number of orders that were added, and of the acknowledged ones that the journal does not have
-- the bytes that the service wrote to stderr, its most memory, and its most descriptors
+- the bytes that the service wrote to stderr, its peak memory, and the largest number of its descriptors
 - the seconds from SIGTERM to the end of the process, and its exit code
 """
 
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -37,7 +37,7 @@ SECONDS = 15.0
 DESCRIPTORS = 1_024
 
 Address: TypeAlias = tuple[str, int]
-Attack: TypeAlias = Callable[[Address], Awaitable[None]]
+Attack: TypeAlias = Callable[[Address], Coroutine[None, None, None]]
 
 # ---------------------------------------------------------------------- the attacks
 
@@ -50,7 +50,7 @@ async def repeat(number: int, attack: Attack, address: Address) -> None:
             try:
                 await attack(address)
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.5)
 
     await asyncio.gather(*(one() for _ in range(number)))
 
@@ -74,10 +74,11 @@ async def half_open(address: Address) -> None:
 
 
 async def more_than_the_limit(address: Address) -> None:
-    await repeat(5_000, lambda address: send(address, b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), address)
+    await repeat(5_000, lambda address: send(address, HEALTH + b"\r\n"), address)
 
 
 HEAD = b"POST /orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
 async def slow_heads(address: Address) -> None:
@@ -94,8 +95,7 @@ async def slow_bodies(address: Address) -> None:
 async def very_slow_bodies(address: Address) -> None:
     async def attack(address: Address) -> None:
         reader, writer = await asyncio.open_connection(*address)
-        with_length = HEAD.replace(b"POST /orders", b"GET /health") + b"Content-Length: 100000000\r\n\r\n"
-        writer.write(with_length)
+        writer.write(HEALTH + b"Content-Length: 100000000\r\n\r\n")
         try:
             while not writer.is_closing():
                 writer.write(b" ")
@@ -119,7 +119,7 @@ async def late_garbage(address: Address) -> None:
     async def attack(address: Address) -> None:
         reader, writer = await asyncio.open_connection(*address)
         try:
-            writer.write(HEAD.replace(b"POST /orders", b"GET /health") + b"Transfer-Encoding: chunked\r\n\r\n")
+            writer.write(HEALTH + b"Transfer-Encoding: chunked\r\n\r\n")
             await reader.read(2**16)
             writer.write(b"nonsense\r\n")
             await reader.read(2**16)
@@ -135,17 +135,17 @@ async def broken_handshakes(address: Address) -> None:
 
 
 async def unknown_upgrades(address: Address) -> None:
-    upgrade = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, close\r\nUpgrade: other\r\n\r\n"
+    upgrade = HEALTH + b"Connection: Upgrade, close\r\nUpgrade: other\r\n\r\n"
     await repeat(25, lambda address: send(address, upgrade), address)
 
 
 async def huge_heads(address: Address) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"y" * 10_000_000
+    head = HEALTH + b"X: " + b"y" * 10_000_000
     await repeat(20, lambda address: send(address, head), address)
 
 
 async def many_headers(address: Address) -> None:
-    head = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n" + b"a:b\r\n" * 40_000 + b"\r\n"
+    head = HEALTH + b"Connection: close\r\n" + b"a:b\r\n" * 40_000 + b"\r\n"
     await repeat(20, lambda address: send(address, head), address)
 
 
@@ -317,8 +317,9 @@ def _questions(address: Address, usage: _Usage, end: float) -> Iterator[float | 
 
 def _ask(address: Address, method: str, path: str, body: bytes) -> int | None:
     """Return the status of a response, or None without a response."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", f"Content-Length: {len(body)}"]
-    head = "\r\n".join([*lines, "Content-Type: application/json", "", ""]).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close"]
+    lines += [f"Content-Length: {len(body)}", "Content-Type: application/json", "", ""]
+    head = "\r\n".join(lines).encode()
     try:
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(head + body)
@@ -362,7 +363,8 @@ def main(names: list[str]) -> None:
     print("|---" * len(titles) + "|")
     with tempfile.TemporaryDirectory() as folder:
         for name in names or ATTACKS:
-            print("|", " | ".join(str(each).replace("_", " ") for each in measure(name, Path(folder))), "|", flush=True)
+            row = measure(name, Path(folder))
+            print("|", " | ".join(str(each).replace("_", " ") for each in row), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -231,9 +231,11 @@ def most_connections(wanted: int | None) -> int:
     remedy = f"raise the limit of {files} open files, such as with `ulimit -n`"
     if most < 1:
         raise InvalidArgumentError("the limit of open files", files, f"above {_OTHER_DESCRIPTORS}", remedy)
-    if wanted is not None and wanted > most:
-        raise InvalidArgumentError("most_connections", wanted, f"at most {most:.0f}", remedy)
-    return wanted or int(min(most, _USUAL_CONNECTIONS))
+    if wanted is None:
+        return int(min(most, _USUAL_CONNECTIONS))
+    if not 1 <= wanted <= most:
+        raise InvalidArgumentError("most_connections", wanted, f"an int in 1..{most:.0f}", remedy)
+    return wanted
 
 
 def _most_files() -> float:
