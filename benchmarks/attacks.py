@@ -270,7 +270,7 @@ def measure(name: str, folder: Path) -> Result:
 @contextmanager
 def _service(file: Path, errors: Path) -> Iterator[tuple[subprocess.Popen[str], Address]]:
     command = [sys.executable, "-m", "oms", "serve", "--port", "0", "--journal", str(file)]
-    limit = ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}"]
+    limit = ["sh", "-c", f'ulimit -n {DESCRIPTORS} && exec "$@"', "sh"]
     with (
         errors.open("w") as stderr,
         subprocess.Popen([*limit, *command], stdout=subprocess.PIPE, stderr=stderr, text=True) as service,

@@ -140,6 +140,7 @@ TESTED_THROUGH = {
     "oms.api.openapi": "api/test_schema.py",
     "oms.api.orders": "api/test_rest.py",
     "oms.api.page.documentation": "api/test_page_widths.py",
+    "oms.api.pooled_server": "api/test_connections.py",
     "oms.api.questions": "api/test_rest.py",
     "oms.api.route": "api/test_rest.py",
     "oms.api.settings": "api/test_server.py",

@@ -27,6 +27,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from http import HTTPStatus
@@ -36,19 +38,22 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from oms.api.log_limit import LogLimit
+from oms.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from asyncio.transports import BaseTransport
+
     from uvicorn.server import ServerState
 
-__all__ = ["HttpConnection", "Pool", "PoolConfig", "ReadCheck", "STOP_SECONDS"]
+__all__ = ["HttpConnection", "Pool", "PoolConfig", "ReadCheck", "StreamConnection", "most_connections"]
 
-_READ_SECONDS = 30.0
-"""How often the server checks that a slow client reads its response, in seconds."""
-STOP_SECONDS = 0.5
-"""How long a client may keep a server waiting that is shutting down, in seconds."""
-
+_READ_SECONDS = 30.0  # the time between two checks that a slow client reads its response
+_STOP_SECONDS = 0.5  # how long a client may keep a server waiting that is shutting down
+_OTHER_DESCRIPTORS = 128  # for the journal and so on, and for connections that are being opened or closed
+_USUAL_CONNECTIONS = 1_000
 _LEAST_READ = 16 * 1024  # bytes that a slow client must read between two checks
 _SLICE = 16 * 1024  # h11's limit for incomplete heads; so every head above two slices is rejected
 _LOG = logging.getLogger("oms.api")
@@ -193,7 +198,7 @@ class HttpConnection(H11Protocol):
     def shutdown(self) -> None:
         """Finish the open request, but only if its client does not keep the server waiting."""
         super().shutdown()
-        self._read_check.start(STOP_SECONDS, least=1)
+        self._read_check.start(_STOP_SECONDS, least=1)
 
     def end(self) -> None:
         """Close the connection at once. Nothing that the application sends is written any more."""
@@ -293,3 +298,60 @@ class HttpConnection(H11Protocol):
         if self._waits_for_client():
             self._pool.log("client too slow: closed a connection of %s", self)
             self.reject()
+
+
+class StreamConnection(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with checks that the client reads what the server sends."""
+
+    _read_check: ReadCheck
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Take over a connection from the HTTP protocol."""
+        super().connection_made(transport)
+        self._read_check = ReadCheck(self.transport, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._read_check.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to check that the client reads."""
+        super().pause_writing()
+        self._read_check.start()
+
+    def resume_writing(self) -> None:
+        """Stop the check, because the client has read."""
+        super().resume_writing()
+        self._read_check.stop()
+
+    def shutdown(self) -> None:
+        """Close the stream. Do not wait for a client that reads nothing."""
+        super().shutdown()
+        self._read_check.start(_STOP_SECONDS, least=1)
+
+
+def most_connections(wanted: int | None) -> int:
+    """Return the maximum number of open connections. None is 1,000, or less if the process may not open more.
+
+    Raise InvalidArgumentError if the process may not open enough files.
+    """
+    files = _most_files()
+    most = files - _OTHER_DESCRIPTORS
+    remedy = f"raise the limit of {files} open files, such as with `ulimit -n`"
+    if most < 1:
+        raise InvalidArgumentError("the limit of open files", files, f"above {_OTHER_DESCRIPTORS}", remedy)
+    if wanted is None:
+        return int(min(most, _USUAL_CONNECTIONS))
+    if not 1 <= wanted <= most:
+        raise InvalidArgumentError("most_connections", wanted, f"an int in 1..{most:.0f}", remedy)
+    return wanted
+
+
+def _most_files() -> float:
+    if sys.platform == "win32":
+        return math.inf
+    import resource  # noqa: PLC0415  # Windows does not have it
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if files == resource.RLIM_INFINITY else files

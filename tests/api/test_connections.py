@@ -27,8 +27,8 @@ from uvicorn.server import ServerState
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.api.connections import HttpConnection, Pool, PoolConfig, ReadCheck
-from oms.api.server import most_connections, new_server
+from oms.api.connections import HttpConnection, Pool, PoolConfig, ReadCheck, most_connections
+from oms.api.server import new_server
 from support.api_books import JPM, ORDER, books, problem
 from support.api_server import Address, next_message, running, serving, stream
 
