@@ -143,6 +143,7 @@ TESTED_THROUGH = {
     "oms.api.page.documentation": "api/test_page_docs.py",
     "oms.api.page.request_examples": "api/test_page_docs.py",
     "oms.api.page.try_out": "api/test_page_docs.py",
+    "oms.api.pooled_server": "api/test_connections.py",
     "oms.api.questions": "api/test_rest.py",
     "oms.api.route": "api/test_rest.py",
     "oms.api.settings": "api/test_server.py",

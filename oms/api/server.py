@@ -13,13 +13,25 @@ from itertools import pairwise
 import uvicorn
 from fastapi import FastAPI
 
+from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
+from oms.api.pooled_server import BACKLOG, PooledServer
+from oms.api.settings import Settings
 from oms.api.web_sockets import WebSockets
 from oms.errors import InvalidArgumentError
 
-__all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
+__all__ = [
+    "check_descriptors",
+    "check_workers",
+    "is_loopback",
+    "listen",
+    "new_server",
+    "requested_workers",
+    "run",
+]
 
 _SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
+_ACCEPTED_AT_ONCE = 16  # the connections that asyncio accepts before it does other work
 
 
 def is_loopback(host: str) -> bool:
@@ -51,20 +63,26 @@ def _listen(host: str, port: int) -> socket.socket:
             # Accepted sockets inherit this option. uvicorn has no timeout for clients that do not read.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
-        listening.listen(2048)
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise
     return listening
 
 
-def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
+def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = None) -> uvicorn.Server:
     """Return a server that has not been started.
 
-    `root_path` is the path prefix that a reverse proxy strips from each request.
+    `root_path` is the path prefix that a reverse proxy strips from each request. `settings` contains the
+    limits of connections. Raise InvalidArgumentError if the process may not open enough files for them.
     """
-    config = uvicorn.Config(
+    settings = settings or Settings()
+    config = PoolConfig(
         app,
+        pool=Pool(most_connections(settings.most_connections), settings.head_seconds),
+        http=HttpConnection,
+        loop="asyncio",  # the tests of many connections use this loop
+        backlog=_ACCEPTED_AT_ONCE,
         root_path=root_path,
         access_log=False,
         log_level="warning",
@@ -75,12 +93,14 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         ws_max_size=1024,  # stream clients must not send anything
         ws_per_message_deflate=False,  # compressing a message for each client would stop the event loop
     )
-    return uvicorn.Server(config)
+    return PooledServer(config, app, settings.drain_seconds)
 
 
-def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt."""
-    server = new_server(app, root_path)
+def run(
+    app: FastAPI, listening: socket.socket, root_path: str = "", settings: Settings | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt. See `new_server`."""
+    server = new_server(app, root_path, settings)
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
@@ -92,6 +112,11 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
         server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_descriptors(settings: Settings) -> None:
+    """Raise InvalidArgumentError if the process may not open enough files for its connections."""
+    most_connections(settings.most_connections)
 
 
 def check_workers(workers: int) -> None:

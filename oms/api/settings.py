@@ -36,7 +36,13 @@ class Settings:
     - `most_streams`: the maximum number of open streams.
     - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
       number of orders and fills in these events, and also in these trades.
+    - `most_connections`: the maximum number of open connections, including streams. The default is 1,000, or
+      the limit of open files minus 128, whichever is smaller.
+    - `head_seconds`: how long a request head may take to arrive, in seconds.
+    - `drain_seconds`: how long the service continues after SIGTERM, in seconds. Meanwhile, `/ready` returns
+      503, so that a load balancer sends new requests elsewhere.
 
+    The last three settings are those of `oms serve`, and do not apply to other servers.
     Raise InvalidArgumentError if a key is too short or contains characters that are not visible ASCII, if an
     owner is empty, or if the operator's key also has an owner.
 
@@ -55,6 +61,9 @@ class Settings:
     stream_backlog: int = 1_000
     most_streams: int = 100
     recent_changes: int = 10_000
+    most_connections: int | None = None
+    head_seconds: float = 10.0
+    drain_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.api_key is not None:
