@@ -16,6 +16,7 @@ from oms.api.engine.changes import EngineChanges
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions, count_orders
+from oms.api.engine.transactions import EngineTransactions
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
@@ -31,6 +32,8 @@ from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import BookFeed, Streams, Tape
+from oms.api.transactions import BulkChanges, Transactions
+from oms.api.what_if import WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
 from oms.journal import Archive
@@ -65,8 +68,11 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     def count(_caller: str | None) -> int:
         return len(om)
 
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
-    Questions(om, count).add_to(router)
+    questions, bulk = Questions(om, count), BulkChanges(om, responses)
+    Orders(om, IdempotentChanges(om, responses), bulk).add_to(router)
+    Transactions(bulk).add_to(router)
+    questions.add_to(router)
+    WhatIfs(om, responses, questions).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
@@ -77,7 +83,9 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     archive = _restored_engine(engine, responses, tape, settings)
     count = partial(count_orders, engine)
     Submissions(engine, EngineChanges(engine, responses)).add_to(router)
-    Questions(engine, count).add_to(router)
+    questions = Questions(engine, count)
+    questions.add_to(router)
+    EngineTransactions(engine, responses, questions).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)

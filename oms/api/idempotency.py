@@ -36,9 +36,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from oms.api.first_responses import FirstResponse, FirstResponses, Subject, to_note, to_reply
+from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
+from oms.api.subjects import Subject
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import JournalError, OmsError
 from oms.facade import Facade
@@ -84,7 +85,7 @@ class IdempotentChanges:
 
     def add(self, order: NewOrder, key: str | None) -> Change:
         """Add an order with a new id. A repeated request gets the original response."""
-        new = Order(**vars(order))
+        new = order.order()
 
         def make() -> Order | FirstResponse:
             first = self._responses.with_order(new)

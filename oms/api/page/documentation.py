@@ -60,7 +60,8 @@ def _request(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
         schema = _resolved(parameter["schema"], document)
         yield _item(f"{parameter['name']} ({parameter['in']}{optional})", schema)
     if "requestBody" in operation:
-        model = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], document)
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        model = _resolved(schema.get("anyOf", [schema])[0], document)  # the first of several forms
         for name, field in model["properties"].items():
             optional = "" if name in model.get("required", ()) else ", optional"
             yield _item(f"{name} (body{optional})", _resolved(field, document))
