@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from oms.api.batches import FORMAT, MARK, Batch, note_of
@@ -231,11 +231,9 @@ class FirstResponses:
             raise DuplicateOrderError(used)
         return response
 
-    def check_unused(self, order_ids: Iterable[int]) -> None:
-        """Raise DuplicateOrderError if one of these order ids has been used. O(m) for m ids."""
-        for order_id in order_ids:
-            if order_id in self._by_order_id:
-                raise DuplicateOrderError(order_id)
+    def has_used(self, order_id: int) -> bool:
+        """Return True if an order with this id was added before. O(1)."""
+        return order_id in self._by_order_id
 
 
 def note_fields(note: str | None) -> dict[str, Any]:

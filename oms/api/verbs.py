@@ -123,10 +123,9 @@ class BookVerbs:
     def _claim(self, order_ids: Sequence[int]) -> None:
         """Raise DuplicateOrderError if one of the ids has been used, otherwise remember them."""
         for order_id in order_ids:
-            if order_id in self._added:
+            if order_id in self._added or self._responses.has_used(order_id):
                 raise DuplicateOrderError(order_id)
             self._added.add(order_id)
-        self._responses.check_unused(order_ids)
 
 
 def arguments_of(verb: Body) -> dict[str, Any]:
