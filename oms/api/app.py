@@ -33,7 +33,7 @@ from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import BookFeed, Streams, Tape
 from oms.api.transactions import BulkChanges, Transactions
-from oms.api.what_if import WhatIfs
+from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
 from oms.journal import Archive
@@ -68,8 +68,9 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     def count(_caller: str | None) -> int:
         return len(om)
 
-    questions, bulk = Questions(om, count), BulkChanges(om, responses)
-    Orders(om, IdempotentChanges(om, responses), bulk).add_to(router)
+    questions, changes = Questions(om, count), IdempotentChanges(om, responses)
+    bulk = BulkChanges(om, responses, changes.once)
+    Orders(om, changes, bulk).add_to(router)
     Transactions(bulk).add_to(router)
     questions.add_to(router)
     WhatIfs(om, responses, questions).add_to(router)
@@ -82,10 +83,10 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
     count = partial(count_orders, engine)
-    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
-    questions = Questions(engine, count)
+    questions, changes = Questions(engine, count), EngineChanges(engine, responses)
+    Submissions(engine, changes).add_to(router)
     questions.add_to(router)
-    EngineTransactions(engine, responses, questions).add_to(router)
+    EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)

@@ -23,7 +23,7 @@ from oms.api.request_models import KeyHeader, NewOrder
 from oms.api.response_models import json_response, to_json
 from oms.api.route import accepting_lists
 from oms.api.subjects import Added, Done, Part, Single
-from oms.api.verbs import BookVerbs, Verbs
+from oms.api.verbs import BookVerbs, Verbs, added_ids
 from oms.contract import REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order, Trade
@@ -40,10 +40,10 @@ _Transaction = Annotated[Any, unchecked(TransactionBody), Body()]
 class BulkChanges:
     """The changes of an OrderManagement that contain lists."""
 
-    def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
+    def __init__(self, om: OrderManagement, responses: FirstResponses, once: Once) -> None:
         self._om = om
         self._responses = responses
-        self._once = Once(om, responses)
+        self._once = once
 
     def add_list(self, orders: list[NewOrder], key: str | None) -> Change:
         """Add orders with new ids, all or none. A repeated list gets the original response."""
@@ -59,7 +59,7 @@ class BulkChanges:
                     self._om.add_orders(new)
             return first or Added(len(new))
 
-        return self._once(key, digest, None, make)
+        return self._once(key, digest, None, make, order_ids=ids)
 
     def transaction(self, verbs: Sequence[BookVerb], key: str | None) -> Change:
         """Make all verbs, or none. Raise ProblemError with the index of a verb that fails."""
@@ -70,7 +70,10 @@ class BulkChanges:
         def notes(tried: Sequence[Tried]) -> VerbNotes:
             return VerbNotes(request_fields(key, digest), len(verbs), tried)
 
-        return self._once(key, digest, None, lambda: batch.make(notes, tries=tries))
+        def make() -> Done:
+            return batch.make(notes, tries=tries)
+
+        return self._once(key, digest, None, make, order_ids=added_ids(verbs))
 
 
 class Transactions:

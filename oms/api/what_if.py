@@ -63,8 +63,7 @@ class WhatIf:
         Raise ProblemError with the index of a verb or a question that fails.
         """
         with self._books.what_if():
-            self._responses.catch_up(self._books)
-            sequence = self._books.last_sequence
+            sequence = self._responses.catch_up(self._books)
             parts = verbs.try_out()
             answers = [self._answer(question, index) for index, question in enumerate(questions)]
         results = results_json(verbs.verbs, parts, to_fields)

@@ -29,10 +29,9 @@ from oms.api.callers import CallersOwner, check_operator
 from oms.api.engine.changes import own_order, own_selection
 from oms.api.engine.messages import execution_json, order_json
 from oms.api.engine.results import Canceled, Executed, Reduced
-from oms.api.first_responses import FirstResponses, request_fields
+from oms.api.first_responses import request_fields
 from oms.api.idempotency import Change, Once, digest_of
 from oms.api.openapi import documented
-from oms.api.questions import Questions
 from oms.api.request_models import KeyHeader
 from oms.api.route import accepting_lists
 from oms.api.subjects import Single
@@ -52,10 +51,10 @@ _WhatIf = Annotated[Any, unchecked(EngineWhatIfBody), Body()]
 class EngineTransactions:
     """The endpoints of transactions and what-ifs. They run in threads, because they may wait for a lock."""
 
-    def __init__(self, engine: MatchingEngine, responses: FirstResponses, questions: Questions) -> None:
+    def __init__(self, engine: MatchingEngine, once: Once, what_if: WhatIf) -> None:
         self._engine = engine
-        self._once = Once(engine, responses)
-        self._what_if = WhatIf(engine, responses, questions)
+        self._once = once
+        self._what_if = what_if
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
