@@ -31,6 +31,7 @@ from oms.client import (
     Client,
     EngineClient,
     InProcess,
+    Question,
     RequestRejectedError,
     ServiceUnavailableError,
     UnexpectedResponseError,
@@ -39,7 +40,7 @@ from oms.client import (
 )
 from oms.contract import MOST_ORDERS
 from support import strategies as our
-from support.clients import BACKENDS, FAILURES, URL, Backend, Flaky
+from support.clients import BACKENDS, FAILURES, URL, Flaky
 
 BUY, SELL = Side.BUY, Side.SELL
 CLIENTS = [name for name in BACKENDS if name != "library"]
@@ -75,20 +76,25 @@ def test_a_client_adds_ten_thousand_orders_with_one_event(books: OrderManagement
     assert books.get_order(HUGE).price == 20 + (MOST_ORDERS - 1) % 50
 
 
-@pytest.mark.parametrize("orders", [[], iter(()), numbered(10, MOST_ORDERS + 1), [(1, 2)], 3])
-def test_a_list_that_cannot_be_sent_sends_nothing(orders: Any, books: OrderManagement) -> None:
-    transport = Flaky(InProcess(create_app(books)), repeat(None))
+@pytest.mark.parametrize("number", range(3))
+def test_an_invalid_list_raises_the_error_of_the_library_before_sending(number: int) -> None:
+    orders: Any = [3, [(1, 2)], [Order(1, "JPM", BUY, 0, 1)]][number]
+    transport = Flaky(InProcess(create_app()), repeat(None))
     with Client(URL, transport=transport) as client:
-        if orders == [] or not hasattr(orders, "__len__"):
-            expected: Any = None if hasattr(orders, "__iter__") else InvalidOrderError
-        else:
-            expected = InvalidOrderError
-        if expected is None:
+        with pytest.raises(InvalidOrderError) as actual:
             client.add_orders(orders)
-        else:
-            with pytest.raises(expected):
-                client.add_orders(orders)
-        assert transport.requests == []
+        with pytest.raises(InvalidOrderError) as expected:
+            OrderManagement().add_orders(orders)
+    assert str(actual.value) == str(expected.value)
+    assert transport.requests == []
+
+
+def test_an_empty_list_sends_nothing() -> None:
+    transport = Flaky(InProcess(create_app()), repeat(None))
+    with Client(URL, transport=transport) as client:
+        client.add_orders([])
+        client.add_orders(iter(()))
+    assert transport.requests == []
 
 
 def test_more_than_ten_thousand_orders_are_rejected_with_the_remedy() -> None:
@@ -103,7 +109,7 @@ def test_columns_and_generators_are_lists_of_orders_too(om: Any, books: OrderMan
     om.add_orders({"order_id": [11, 12], "amount": [5, 7], "price": [19, 18], "symbol": "IBM", "side": SELL})
     om.add_orders(order for order in numbered(13, 2))
     om.transaction([verbs.add_orders(order for order in numbered(15, 2))])
-    assert [order.order_id for order in books.orders()] == [1, 13, 15, 4, 14, 16, 11, 12] or len(books) == 8
+    assert sorted(order.order_id for order in books) == [1, 4, 11, 12, 13, 14, 15, 16]
 
 
 @pytest.mark.parametrize("order_id", [4, 11])
@@ -128,12 +134,10 @@ def test_a_transaction_returns_what_the_methods_return(om: Any, books: OrderMana
             verbs.remove_order(HUGE),
         ]
     )
-    twin = OrderManagement()
-    twin.add_orders(numbered(1, 0))
     assert results[:3] == (None, None, Order(7, "JPM", BUY, 4, 20))
     assert results[3].total_price == 440
     assert results[4] is None
-    assert [order.order_id for order in books.orders()] == [7, 4, 9] or len(books) == 3
+    assert sorted(order.order_id for order in books) == [4, 7, 9]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +161,8 @@ def test_a_verb_that_fails_raises_its_error_with_a_note_and_changes_nothing(
 
 def test_a_verb_can_be_used_again(om: Any, books: OrderManagement) -> None:
     trade = verbs.place_trade("JPM", BUY, 1)
-    first, second, third = *om.transaction([trade, trade]), *om.transaction([trade])
-    assert [first.trade_id, second.trade_id, third.trade_id] == [1, 2, 3]
+    trades = om.transaction([trade, trade]) + om.transaction([trade])
+    assert [each.trade_id for each in trades] == [1, 2, 3]
     assert books.get_order(1).amount == 17
 
 
@@ -270,9 +274,7 @@ def test_answers_are_those_of_the_library_inside_a_what_if(om: Any, books: Order
 
 def test_a_question_that_fails_raises_its_error_with_a_note(om: Any) -> None:
     with pytest.raises(InsufficientLiquidityError) as error:
-        om.what_if(
-            [verbs.remove_order(1)], [questions.count(), questions.calculate_price("JPM", BUY, 11)]
-        )
+        om.what_if([verbs.remove_order(1)], [questions.count(), questions.calculate_price("JPM", BUY, 11)])
     assert (error.value.requested, error.value.available) == (11, 10)
     assert error.value.__notes__ == ["raised by question 1 (counted from 0)"]
 
@@ -287,7 +289,11 @@ def test_answers_about_random_orders_are_those_of_the_library(
         client.add_orders(orders)
         removed = data.draw(st.sampled_from(orders)).order_id
         book = data.draw(st.tuples(our.symbols, our.sides))
-        asked = [questions.depth(*book), questions.price_curve(*book), questions.available_amount(*book)]
+        asked: list[Question[Any]] = [
+            questions.depth(*book),
+            questions.price_curve(*book),
+            questions.available_amount(*book),
+        ]
         answers = client.what_if([verbs.remove_order(removed)], asked).answers
         twin = books.copy()
         twin.remove_order(removed)
@@ -421,8 +427,3 @@ def test_the_what_if_of_an_owner_is_rejected(engine: MatchingEngine) -> None:
         pytest.raises(RequestRejectedError, match="only the operator"),
     ):
         client.what_if([], [questions.count()])
-
-
-def test_the_backends_of_these_tests_are_clients() -> None:
-    assert len(CLIENTS) == 3
-    assert Backend is not None
