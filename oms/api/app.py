@@ -16,6 +16,7 @@ from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
 from oms.api.engine.submissions import Submissions
+from oms.api.engine.transactions import EngineTransactions
 from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
@@ -33,7 +34,9 @@ from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import Streams
+from oms.api.transactions import BulkChanges, Transactions
 from oms.api.turns import Turns
+from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
 from oms.journal import Archive
@@ -69,8 +72,12 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
         return len(om)
 
     index = index_of_books(om)
-    Orders(om, index, IdempotentChanges(om, responses)).add_to(router)
-    Questions(om, count).add_to(router)
+    questions, changes = Questions(om, count), IdempotentChanges(om, responses)
+    bulk = BulkChanges(om, responses, changes.once)
+    Orders(om, index, changes, bulk).add_to(router)
+    Transactions(bulk).add_to(router)
+    questions.add_to(router)
+    WhatIfs(om, responses, questions).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
@@ -85,8 +92,10 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
         with engine.locked(to_read=True):
             return index.count(caller)
 
-    Submissions(engine, index, EngineChanges(engine, responses)).add_to(router)
-    Questions(engine, count).add_to(router)
+    questions, changes = Questions(engine, count), EngineChanges(engine, responses)
+    Submissions(engine, index, changes).add_to(router)
+    questions.add_to(router)
+    EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)

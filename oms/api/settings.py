@@ -30,6 +30,8 @@ class Settings:
     - `hosts`: the host names that are allowed in the `Host` header.
     - `cors_origins`: other sites whose pages may send requests and read the responses.
     - `body_limit`: the maximum size of a request body, in bytes.
+    - `bulk_body_limit`: the same for `POST /orders`, `POST /transactions`, and `POST /what-if`, whose bodies
+      can contain lists.
     - `body_seconds`: how long a request body may take to arrive, in seconds.
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
@@ -57,6 +59,7 @@ class Settings:
     hosts: tuple[str, ...] = ("localhost",)
     cors_origins: tuple[str, ...] = ()
     body_limit: int = 64 * 1024
+    bulk_body_limit: int = 4 * 1024 * 1024
     body_seconds: float = 30.0
     stream_backlog: int = 1_000
     most_streams: int = 100

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, get_arg
 
 import httpx
 
-from oms.client import operations, order_pages
+from oms.client import bulk, operations, order_pages
 from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, ResponseBody, deadline
 from oms.client.requests import Request
 from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
@@ -186,9 +186,12 @@ class Client(Connection):
     """
 
     add_order = method_of(operations.add_order)
+    add_orders = method_of(bulk.add_orders)
     remove_order = method_of(operations.remove_order)
     amend_order = method_of(operations.amend_order)
     place_trade = method_of(operations.place_trade)
+    transaction = method_of(bulk.transaction)
+    what_if = method_of(bulk.what_if)
     calculate_price = method_of(operations.calculate_price)
     calculate_prices = method_of(operations.calculate_prices)
     quote = method_of(operations.quote)
@@ -342,9 +345,12 @@ class AsyncClient(AsyncConnection):
     """
 
     add_order = async_method(operations.add_order)
+    add_orders = async_method(bulk.add_orders)
     remove_order = async_method(operations.remove_order)
     amend_order = async_method(operations.amend_order)
     place_trade = async_method(operations.place_trade)
+    transaction = async_method(bulk.transaction)
+    what_if = async_method(bulk.what_if)
     calculate_price = async_method(operations.calculate_price)
     calculate_prices = async_method(operations.calculate_prices)
     quote = async_method(operations.quote)

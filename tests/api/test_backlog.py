@@ -98,7 +98,12 @@ def test_an_event_wakes_the_event_loop_once_for_all_backlogs(monkeypatch: pytest
         calls: list[object] = []
         loop = asyncio.get_running_loop()
         original = loop.call_soon_threadsafe
-        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *call: (calls.append(call), original(*call)))
+
+        def call_soon(*call: Any) -> object:
+            calls.append(call)
+            return original(*call)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", call_soon)
         readers(event(1))
         readers(event(2))
         assert len(calls) == 1
