@@ -136,6 +136,7 @@ TESTED_THROUGH = {
     "oms.client.responses": "client/test_echoes.py",
     "oms.client.retries": "client/test_failures.py",
     "oms.api.app": "api/test_rest.py",
+    "oms.api.credentials": "api/test_auth.py",
     "oms.api.health": "api/test_rest.py",
     "oms.api.openapi": "api/test_schema.py",
     "oms.api.orders": "api/test_rest.py",

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from oms.api.key_ring import KeyRing
 from oms.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -81,8 +82,16 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
 
     `root_path` is the path prefix that a reverse proxy strips from each request.
     """
+    keys = _keys_of(app)
+
+    async def check_keys() -> None:
+        if keys is not None:
+            keys.refresh()
+
     config = uvicorn.Config(
         app,
+        callback_notify=check_keys,
+        timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
         log_level="warning",
@@ -95,9 +104,21 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
+def _keys_of(app: FastAPI) -> KeyRing | None:
+    """Return the keys of an application from `create_app`, or None for an application that contains it."""
+    keys: KeyRing | None = getattr(app.state, "keys", None)
+    return keys
+
+
 def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt."""
+    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt.
+
+    If there is a file of API keys, read it again after SIGHUP.
+    """
     server = new_server(app, root_path)
+    keys = _keys_of(app)
+    if keys is not None and keys.can_change and sys.platform != "win32":  # Windows has no SIGHUP
+        signal.signal(signal.SIGHUP, lambda _number, _frame: keys.request_reload())
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
