@@ -142,7 +142,7 @@ def test_a_session_has_the_owner_of_the_key_that_opened_it() -> None:
     assert problem(browser.get("/state-hash"))["status"] == 403
     operator = TestClient(app, headers={"Origin": "http://testserver"})
     operator.post("/session", headers=bearer(OPERATOR))
-    assert operator.get("/session").json() == {"open": True}
+    assert operator.get("/session").json() == {"open": True, "name": "operator", "access": "trading"}
     assert operator.get("/state-hash").status_code == 200
 
 
