@@ -34,6 +34,7 @@ from oms.api.server import check_workers, requested_workers
 from oms.api.sessions import Sessions
 from oms.api.settings import Settings
 from oms.api.stream import BookFeed, Streams, Tape
+from oms.api.turns import Turns
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.journal import Archive
 from oms.management import OrderManagement
@@ -152,6 +153,7 @@ def create_app(
     app.add_middleware(Guard, settings=settings, keys=keys, sessions=sessions, rejections=rejections)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(Turns)
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
