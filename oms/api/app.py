@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
-from oms.api.auth import COOKIE, Guard, Sessions
+from oms.api.auth import Guard
+from oms.api.credentials import COOKIE
 from oms.api.engine.changes import EngineChanges
 from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
@@ -21,24 +22,25 @@ from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
+from oms.api.key_ring import KeyRing
 from oms.api.openapi import completed
 from oms.api.order_index import index_of_books
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.page.documentation import Documentation
 from oms.api.past import Past
-from oms.api.problems import ProblemError, problem_response
+from oms.api.problems import ProblemError, RejectionLog, problem_response
 from oms.api.questions import Questions
 from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
+from oms.api.sessions import Sessions
 from oms.api.settings import Settings
 from oms.api.stream import Streams
 from oms.api.transactions import BulkChanges, Transactions
 from oms.api.turns import Turns
 from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
-from oms.errors import InvalidArgumentError
 from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
@@ -136,8 +138,8 @@ def create_app(
     The application of a MatchingEngine has other endpoints for orders, because these orders can trade. By
     default, the API key comes from the OMS_API_KEY environment variable, if set. Raise InvalidArgumentError
     if uvicorn or gunicorn was started with several workers, because each worker would have its own books.
-    Raise the same error if `settings` has owners and `om` is not a MatchingEngine. Raise JournalError if the
-    journal of `om` cannot be read.
+    Raise the same error if the file of keys is invalid, or if a key has an owner and `om` is not a
+    MatchingEngine. Raise JournalError if the journal of `om` cannot be read.
 
     >>> from fastapi.testclient import TestClient
     >>> with TestClient(create_app()) as client:
@@ -147,9 +149,7 @@ def create_app(
     """
     check_workers(requested_workers())
     settings = settings or Settings.from_environment()
-    if settings.owner_keys and not isinstance(om, MatchingEngine):
-        owners = sorted(set(settings.owner_keys.values()))
-        raise InvalidArgumentError("owner_keys", owners, "empty, because only a MatchingEngine has owners")
+    keys = KeyRing(settings, has_owners=isinstance(om, MatchingEngine))
     app = FastAPI(
         title="oms",
         version="1",
@@ -159,14 +159,15 @@ def create_app(
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
-    _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
-    sessions = Sessions(settings)
+    _complete_openapi(app, session_cookie=COOKIE if keys.is_needed else None)
+    app.state.keys, rejections = keys, RejectionLog()
+    sessions = Sessions(keys, rejections)
     sessions.add_to(router)
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
     Documentation(app.openapi).add_to(router)
     add_head_routes(router)
     app.include_router(router)
-    app.add_middleware(Guard, settings=settings, sessions=sessions)
+    app.add_middleware(Guard, settings=settings, keys=keys, sessions=sessions, rejections=rejections)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
     app.add_middleware(Turns)
@@ -193,7 +194,7 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", IDEMPOTENCY_KEY_HEADER],
-        expose_headers=["Location", REPLAYED_HEADER],
+        expose_headers=["Location", "Retry-After", REPLAYED_HEADER],
     )
 
 

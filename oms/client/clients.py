@@ -156,8 +156,9 @@ class Client(Connection):
 
     `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
     the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
-    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
-    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
+    client retries if it gets no response, or a 502, 503, or 504 from a gateway, or a 429 because of a rate
+    limit. It makes at most `attempts` attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2
+    seconds), or after a 429 as long as its Retry-After header says (at most 60 seconds). Changes are safe to
     retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
