@@ -14,6 +14,7 @@ EXTRAS: Final[Mapping[str, frozenset[str]]] = {
             "prometheus_client",
             "pydantic",
             "pydantic_settings",
+            "pyrate_limiter",
             "starlette",
             "uvicorn",
             "websockets",

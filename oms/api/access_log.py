@@ -45,6 +45,5 @@ class AccessLog:
 
 
 def _shown(value: str | int | None) -> str:
-    """Return the value as one word, or as a Python string if it contains spaces or unprintable characters."""
-    text = "-" if value is None else str(value)
-    return text if text.isprintable() and " " not in text else repr(text)
+    """Return the value as one word. The name of a key contains neither spaces nor control characters."""
+    return "-" if value is None else str(value)

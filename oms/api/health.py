@@ -42,9 +42,13 @@ class Health:
     def ready(self, request: Request, caller: CallersOwner) -> Response:
         """Return 200 if the service accepts changes, or 503 with the reason if it does not.
 
-        The request needs no API key. Without one, the response contains neither numbers nor the reason.
+        While the service drains, it still accepts changes, but this response is a 503. The request needs no
+        API key. Without one, the response contains neither numbers nor the reason.
         """
         hides = is_anonymous(request)
+        if getattr(request.app.state, "is_shutting_down", False):
+            reason = "the service is shutting down"
+            raise ProblemError("not_ready", reason, {"reason": reason})
         try:
             with self._om.locked(to_read=True):
                 sequence, orders = self._om.last_sequence, self._count(caller)

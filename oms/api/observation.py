@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, Protocol
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from oms.api.callers import caller_name
+from oms.api.callers import caller_in
 
 __all__ = ["Observation", "Observed", "Observer", "STREAM_METHOD", "UNKNOWN_ROUTE", "note_sequence"]
 
@@ -110,7 +110,9 @@ class Observed:
             request.end()
 
     def _observe(self, scope: Scope, observation: Observation) -> None:
-        complete = observation._replace(route=self._route_of(scope), key_name=caller_name(scope))
+        caller = caller_in(scope)
+        key_name = None if caller is None else caller.name
+        complete = observation._replace(route=self._route_of(scope), key_name=key_name)
         for observer in self._observers:
             observer.observe(complete)
 

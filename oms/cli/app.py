@@ -17,6 +17,7 @@ from typer.main import get_command
 from oms.cli.demo import demo
 from oms.cli.exit_codes import ExitCode
 from oms.cli.journal import app as journal
+from oms.cli.key import app as key
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.cli.serve import serve
@@ -36,6 +37,7 @@ app.command(cls=ManyValuesCommand)(replay)
 app.command()(simulate)
 app.command(cls=ServeCommand)(serve)
 app.add_typer(journal)
+app.add_typer(key)
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -40,7 +41,8 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
         raise typer.Exit(report(loaded))
     plan = Plan(loaded)
     plan.check_all()
-    values, settings, file = loaded.values, plan.api_settings(), plan.journal_file()
+    os.environ.pop("OMS_API_KEY", None)  # neither this process nor its children keep it
+    values, settings, keys, file = loaded.values, plan.api_settings(), plan.keys(), plan.journal_file()
     open_books = partial(_open_engine, plan.policy()) if values.engine else _open_books
     with (
         logs.logging_to(logs.stderr_descriptor(), values.log_format),
@@ -50,16 +52,16 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
         ) as om,
     ):
         app = create_app(om, settings)
-        _announce(values.host, listening.getsockname()[1], file, needs_key=len(settings.keys) > 0)
+        _announce(values.host, listening.getsockname()[1], file, needs_key=len(keys) > 0)
         if values.engine:
             print(f"matching engine, self-trade prevention: {plan.policy().value}", flush=True)
-        if settings.owner_keys:
-            print(f"owners: {len(set(settings.owner_keys.values()))}", flush=True)
+        if owners := {key.owner for key in keys} - {None}:
+            print(f"owners: {len(owners)}", flush=True)
         if om.instruments:
             print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path := plan.root_path():
             print(f"root path: {root_path}/, which the proxy removes", flush=True)
-        server.run(app, listening, root_path)
+        server.run(app, listening, root_path, settings)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import typer
 
 from oms.api import Settings, server
+from oms.api.key_ring import KeyRing
+from oms.api.keys import ApiKey
 from oms.cli.instruments import read_instruments
 from oms.cli.serve_settings import Loaded, limits_of
 from oms.instrument import Instrument
@@ -23,7 +25,6 @@ __all__ = ["Plan"]
 _DEFAULT_FILE = Path("oms.db")
 _DEFAULT_ENGINE_FILE = Path("venue.db")
 _ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
-_ENGINE_SETTINGS = ("self_trade_prevention", "owner_keys")
 
 
 class Plan:
@@ -50,6 +51,8 @@ class Plan:
             self.root_path,
             self.check_engine_settings,
             self.api_settings,
+            self.check_connections,
+            self.keys,
             self.check_key_needed,
             self.journal_file,
             self.instruments,
@@ -70,34 +73,40 @@ class Plan:
 
     def check_engine_settings(self) -> None:
         """Raise an error if a setting needs an engine and there is none."""
-        for name in _ENGINE_SETTINGS:
-            if getattr(self._values, name) is not None and not self._values.engine:
-                place = self._loaded.place(name)
-                raise typer.BadParameter(f"{place} needs --engine; pass both, or leave out {place}")
+        if self._values.self_trade_prevention is not None and not self._values.engine:
+            place = self._loaded.place("self_trade_prevention")
+            raise typer.BadParameter(f"{place} needs --engine; pass both, or leave out {place}")
 
     def policy(self) -> SelfTradePrevention:
         """Return the policy for orders of the same owner."""
         return self._values.self_trade_prevention or SelfTradePrevention.NONE
 
     def api_settings(self) -> Settings:
-        """Return the settings of the API, with the keys."""
+        """Return the settings of the API, with the key in `api_key` or in its file."""
         values = self._values
         return Settings(
             **limits_of(values),
             api_key=self._api_key(),
-            owner_keys=self._owner_keys(),
             checks_host=True,
             hosts=("localhost", values.host.lower(), *(name.lower() for name in values.allowed_host)),
             cors_origins=values.cors_origin,
         )
 
+    def keys(self) -> tuple[ApiKey, ...]:
+        """Return all API keys, with those in the file of keys."""
+        return KeyRing(self.api_settings(), has_owners=self._values.engine).keys
+
+    def check_connections(self) -> None:
+        """Raise an error if the process may not open enough files for its connections."""
+        server.check_descriptors(self.api_settings())
+
     def check_key_needed(self) -> None:
         """Raise an error if other machines can reach the service and no key is set."""
         host = self._values.host
-        if not self.api_settings().keys and not server.is_loopback(host):
+        if not self.keys() and not server.is_loopback(host):
             raise typer.BadParameter(
                 f"{self._loaded.place('host')} {host} can be reached from other machines, so an API key is"
-                " required; pass --api-key-file FILE, or listen on 127.0.0.1"
+                " required; pass --keys-file FILE or --api-key-file FILE, or listen on 127.0.0.1"
             )
 
     def journal_file(self) -> Path | None:
@@ -129,22 +138,6 @@ class Plan:
             return self._text("api_key_file", "ascii", errors="replace").strip()
         key = self._values.api_key
         return None if key is None else key.get_secret_value()
-
-    def _owner_keys(self) -> dict[str, str]:
-        """Return the owner of each API key in the file of owners."""
-        owners: dict[str, str] = {}
-        text = "" if self._values.owner_keys is None else self._text("owner_keys", "utf-8")
-        for number, line in enumerate(text.splitlines(), 1):
-            key, _, owner = line.strip().partition(" ")
-            if key and (not owner.strip() or key in owners):  # the message must not show the key
-                problem = "repeats an API key" if key in owners else "has no owner"
-                place = f"{self._loaded.place('owner_keys')} {self._values.owner_keys}"
-                raise typer.BadParameter(
-                    f"{place}: line {number} {problem}; write an API key, a space, and an owner"
-                )
-            if key:
-                owners[key] = owner.strip()
-        return owners
 
     def _text(self, name: str, encoding: str, errors: str = "strict") -> str:
         """Return the content of the file that is the value of a setting."""

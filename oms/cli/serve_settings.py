@@ -41,8 +41,10 @@ Source = Literal["flag", "environment", "file", "default"]
 """Where a value comes from. An earlier source has precedence."""
 
 _PREFIX = "OMS_"
-_BY_COMMAND = {"api_key", "owner_keys", "checks_host", "hosts", "cors_origins"}
+_BY_COMMAND = {"keys", "checks_host", "hosts", "cors_origins"}
 """The fields of Settings that the command computes from its own settings."""
+_LEAST = {"most_connections": 1, "head_seconds": 0.1}
+"""The smallest values of the numbers in Settings. That of the others is 0."""
 
 _Texts = Annotated[tuple[str, ...], NoDecode]
 _WITHOUT_FLAG = {"api_key"}
@@ -96,11 +98,6 @@ class ServeSettings(BaseSettings):
     api_key_file: Path | None = Field(
         None, description="A file that contains the API key. It has precedence over `api_key`."
     )
-    owner_keys: Path | None = Field(
-        None,
-        description="With an engine: a file with a line for each owner, such as 'KEY NAME'. With this"
-        " API key, a request can only see and change the orders of this owner.",
-    )
     allowed_host: _Texts = Field((), description="Another host name of this server. Can be repeated.")
     cors_origin: _Texts = Field(
         (), description="Another site whose pages may send requests. Can be repeated."
@@ -150,7 +147,9 @@ def serve_model() -> type[ServeSettings]:
     for field in fields(Settings):
         if field.name not in _BY_COMMAND:
             assert field.default is not MISSING, f"{field.name} needs a default"
-            bounds: dict[str, Any] = {"ge": 0} if {int, float} & _types(hints[field.name]) else {}
+            bounds: dict[str, Any] = {}
+            if {int, float} & _types(hints[field.name]):
+                bounds["ge"] = _LEAST.get(field.name, 0)
             if float in _types(hints[field.name]):
                 bounds["allow_inf_nan"] = False
             info = Field(field.default, description=texts[field.name], **bounds)

@@ -99,7 +99,7 @@ def test_a_retry_has_the_sequence_number_of_the_original_change(client: TestClie
     assert records.fields("route", "sequence") == [("/orders/{order_id}", 3), ("/count", None)] * 2
 
 
-def test_the_line_names_the_owner_of_the_key_and_never_contains_the_key(records: Records) -> None:
+def test_the_line_contains_the_name_of_the_key_and_never_contains_the_key(records: Records) -> None:
     client = TestClient(create_app(MatchingEngine(), KEYS))
     client.post("/submissions", json=order("a", "SELL", 5, 100), headers=bearer(ANN))
     client.get("/count", headers=bearer(OPERATOR))
@@ -111,8 +111,7 @@ def test_the_line_names_the_owner_of_the_key_and_never_contains_the_key(records:
         ("/count", 401, None),
         ("/count", 401, None),
     ]
-    assert records.json[0]["key_name"] == "Ann"
-    assert [line["key_name"] for line in records.json[2:]] == [None, None]
+    assert [line["key_name"] for line in records.json] == ["ann", "operator", None, None]
     assert ANN not in "".join((*records.text, *map(str, records.json)))
 
 
@@ -173,18 +172,6 @@ def test_without_the_access_log_rejected_requests_are_still_logged(
     assert records.json == []
     assert "401 unauthorized" in caplog.text
     assert KEY not in caplog.text
-
-
-@pytest.mark.parametrize("name", ["Ann Smith", "a\nb", "x\u2028y"])
-def test_a_name_with_spaces_or_unprintable_characters_cannot_forge_a_line(
-    name: str, records: Records
-) -> None:
-    settings = Settings(owner_keys={KEY: name})
-    client = TestClient(create_app(MatchingEngine(), settings))
-    client.get("/count", headers=bearer(KEY))
-    assert f"key_name={name!r} " in records.text[0]
-    assert len(records.text[0].splitlines()) == 1
-    assert records.json[0]["key_name"] == name
 
 
 def test_nothing_is_formatted_while_nobody_reads_the_access_log(

@@ -120,7 +120,7 @@ def test_a_journal_that_is_open_is_a_problem(check: Check, folder: Path) -> None
     assert check()[0] == 0
 
 
-@pytest.mark.parametrize("option", ["--api-key-file", "--instruments", "--owner-keys"])
+@pytest.mark.parametrize("option", ["--api-key-file", "--instruments"])
 def test_a_file_that_cannot_be_read_is_a_problem(option: str, check: Check) -> None:
     code, output = check("--engine", option, "missing.txt")
     assert code == 2
