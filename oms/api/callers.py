@@ -18,11 +18,14 @@ __all__ = [
     "can_change",
     "check_access",
     "check_operator",
+    "is_anonymous",
     "owner_of",
+    "set_anonymous",
     "set_caller",
 ]
 
 _CALLER = "oms.api.caller"  # the key in the ASGI scope
+_ANONYMOUS = "oms.api.anonymous"
 
 CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 UNCHANGING = frozenset(
@@ -63,6 +66,16 @@ def caller_in(scope: Scope) -> Caller | None:
     """Return the caller of a request, or None if the service needs no key or has rejected the key."""
     caller: Caller | None = scope.get(_CALLER)
     return caller
+
+
+def set_anonymous(scope: Scope) -> None:
+    """Store with the request that it has no API key, although the service needs one for other paths."""
+    scope[_ANONYMOUS] = True
+
+
+def is_anonymous(request: HTTPConnection) -> bool:
+    """Return True if the request has no API key, although the service needs one for other paths."""
+    return _ANONYMOUS in request.scope
 
 
 def owner_of(request: HTTPConnection) -> str | None:
