@@ -143,7 +143,7 @@ class OrderIndex:
         O(limit log b + b log n) for n orders in b lists, which are the selected books, or one list if neither
         a symbol nor a side is given.
         """
-        lists = self._lists(symbol, side, owner)
+        lists = self._selected(symbol, side, owner)
         later = merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
         numbers = list(islice(later, limit + 1))  # one extra number reveals whether there is a next page
         following = numbers[limit - 1] if len(numbers) > limit else None
@@ -151,9 +151,9 @@ class OrderIndex:
 
     def count(self, owner: str | None) -> int:
         """Return the number of the open orders of an owner, or of all orders if it is None. O(1)."""
-        return sum(map(len, self._lists(None, None, owner)))
+        return sum(map(len, self._selected(None, None, owner)))
 
-    def _lists(self, symbol: str | None, side: Side | None, owner: str | None) -> list[SortedList[int]]:
+    def _selected(self, symbol: str | None, side: Side | None, owner: str | None) -> list[SortedList[int]]:
         if self._sequence != self._om.last_sequence:
             self._build()
         numbers = self._by_owner.get(owner)
