@@ -31,7 +31,6 @@ from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
-from oms.api.slices import locked_to_read
 from oms.api.stream import BookFeed, Streams, Tape
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
@@ -81,7 +80,7 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     index = index_of_engine(engine)
 
     def count(caller: str | None) -> int:
-        with locked_to_read(engine):
+        with engine.locked(to_read=True):
             return index.count(caller)
 
     Submissions(engine, index, EngineChanges(engine, responses)).add_to(router)

@@ -21,7 +21,6 @@ from oms.api.request_models import (
     OrdersQuery,
 )
 from oms.api.response_models import json_response, to_json
-from oms.api.slices import locked_to_read
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order, Trade
@@ -73,7 +72,7 @@ class Orders:
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
         """Return one page of resting orders, sorted by order id. O(limit). See OrderIndex.page."""
         after = -1 if query.after is None else query.after
-        with locked_to_read(self._om):  # so that the sequence number and the orders are consistent
+        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._om.last_sequence
             page = self._index.page(query.symbol, query.side, None, after, query.limit)
             orders = list(map(self._om.get_order, page.numbers))

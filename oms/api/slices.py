@@ -27,14 +27,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from oms.events import Event
 from oms.facade import Facade
 
-__all__ = ["SLICE", "Sliced", "Source", "locked_to_read", "read_in_slices"]
+__all__ = ["SLICE", "Sliced", "Source", "read_in_slices"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,11 +41,6 @@ T = TypeVar("T")
 
 SLICE = 1_000
 """The maximum number of items that are read under one lock."""
-
-
-def locked_to_read(om: Facade) -> AbstractContextManager[object]:
-    """Return a context manager that holds the lock while its block reads the books. O(1)."""
-    return om.locked()
 
 
 class Source(Protocol[K, V]):
@@ -98,7 +92,7 @@ def read_in_slices(om: Facade, source: Source[Any, V], then: Callable[[], T]) ->
     """
     while True:
         recorded: list[Event] = []
-        with locked_to_read(om):
+        with om.locked(to_read=True):
             sequence, items = om.last_sequence, source.after(None, SLICE)
             if len(items) < SLICE:
                 return Sliced(sequence, [items] if items else [], then())
@@ -129,11 +123,11 @@ class _Walk(Generic[K, V]):
             self._slices.append(items)
             self._starts.append(source.key(items[0]))
             last = source.key(items[-1])
-            with locked_to_read(self._om):
+            with self._om.locked(to_read=True):
                 items = source.after(last, SLICE)
         most = SLICE
         while True:
-            with locked_to_read(self._om):
+            with self._om.locked(to_read=True):
                 events = list(self._recorded)
                 self._recorded.clear()
                 sequence = self._om.last_sequence
@@ -165,7 +159,7 @@ class _Walk(Generic[K, V]):
         """Read the items that many events have touched, a slice at a time."""
         keys = iter(dict.fromkeys(self._touched(events)))
         while part := list(islice(keys, SLICE)):
-            with locked_to_read(self._om):
+            with self._om.locked(to_read=True):
                 fresh = self._read(part)
             self._replace(fresh)
 

@@ -68,19 +68,18 @@ class Counting:
         return self._source.get(key)
 
 
-def busy(
-    patch: pytest.MonkeyPatch, om: Facade, source: Any, between: Iterator[Callable[[], object]]
-) -> Counting:
+def busy(patch: pytest.MonkeyPatch, source: Any, between: Iterator[Callable[[], object]]) -> Counting:
     """Make the books change each time before a reader acquires the lock. Return the source, which counts."""
-    counting = Counting(source)
+    counting, locked = Counting(source), Facade.locked
 
-    def lock(books: Facade) -> AbstractContextManager[object]:
-        next(between, lambda: None)()
-        counting.reads.append(0)
-        return books.locked()
+    def lock(om: Any, *, to_read: bool = False) -> AbstractContextManager[object]:
+        if not om._lock._is_owned():
+            next(between, lambda: None)()
+            counting.reads.append(0)
+        return locked(om, to_read=to_read)
 
     patch.setattr(slices, "SLICE", TINY)
-    patch.setattr(slices, "locked_to_read", lock)
+    patch.setattr(Facade, "locked", lock)
     return counting
 
 
@@ -88,7 +87,7 @@ def read_while_changing(
     om: Any, source: Any, between: Iterator[Callable[[], object]], state: Callable[[], Any]
 ) -> tuple[Sliced[Any, Any], Counting]:
     with pytest.MonkeyPatch.context() as patch:
-        counting = busy(patch, om, source, between)
+        counting = busy(patch, source, between)
         return read_in_slices(om, counting, lambda: (om.last_sequence, state())), counting
 
 
@@ -157,7 +156,7 @@ def test_a_subscription_in_then_receives_exactly_the_later_events() -> None:
     numbers = iter(range(100, 200))
     steps = (lambda: om.add_order(next(numbers), "JPM", BUY, 1, 1) for _ in range(9))
     with pytest.MonkeyPatch.context() as patch:
-        counting = busy(patch, om, RestingOrders(om._books), steps)
+        counting = busy(patch, RestingOrders(om._books), steps)
         result = read_in_slices(om, counting, lambda: om.subscribe(received.append))
     om.remove_order(0)
     assert [event.sequence for event in received] == [result.sequence + 1]

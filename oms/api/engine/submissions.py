@@ -30,7 +30,6 @@ from oms.api.request_models import (
     SymbolQuery,
 )
 from oms.api.response_models import json_response
-from oms.api.slices import locked_to_read
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, id_as_json, id_as_path
 from oms.matching import MatchingEngine
 
@@ -149,7 +148,7 @@ class Submissions:
     ) -> dict[str, Any]:
         """Return one page of open orders, in order of arrival. O(limit). See OrderIndex.page."""
         owner = own_selection(query.owner, caller)
-        with locked_to_read(self._engine):  # so that the sequence number and the orders are consistent
+        with self._engine.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._engine.last_sequence
             page = self._index.page(query.symbol, query.side, owner, query.after or 0, query.limit)
             entries = self._engine._books.register.entries  # another dict after a rollback
@@ -162,7 +161,7 @@ class Submissions:
     ) -> dict[str, Any]:
         """Return how many orders, and how many visible lots, are ahead of an order at its price."""
         del query
-        with self._engine.locked():
+        with self._engine.locked(to_read=True):
             order = own_order(self._engine, order_id, caller)
             ahead = self._engine.queue_ahead(order_id)
         return {"order_id": id_as_json(order_id), "symbol": order.order.symbol, **ahead._asdict()}
