@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable
 
 from sortedcontainers import SortedList
 
@@ -63,13 +62,6 @@ class Level:
         if len(ids) > MANY:
             self.ids = SortedList(ids)
 
-    def ids_after(self, order_id: int) -> Iterator[int]:
-        """Iterate over the ids above `order_id`, in ascending order. O(log n + m) for m ids."""
-        ids = self.ids
-        if isinstance(ids, list):
-            return islice(ids, bisect_right(ids, order_id), None)
-        return ids.irange(order_id, inclusive=(False, True))
-
     def remove(self, order_id: int, amount: int) -> None:
         """Remove an order of `amount` lots. O(log n)."""
         self.amount -= amount
@@ -78,3 +70,18 @@ class Level:
             del ids[bisect_left(ids, order_id)]
         else:
             ids.remove(order_id)
+
+    def ids_after(self, order_id: int) -> Iterable[int]:
+        """Iterate over the ids above `order_id`, which does not have to be at this level. O(log n) to begin.
+
+        The level must not change during the iteration.
+
+        >>> list(Level(101, 20, [4, 7, 9]).ids_after(5))
+        [7, 9]
+
+        """
+        ids = self.ids
+        if isinstance(ids, list):
+            return ids[bisect_right(ids, order_id) :]
+        # Not bisect: it makes SortedList build a position index that every later insert must maintain.
+        return ids.irange(order_id, inclusive=(False, True))

@@ -92,10 +92,10 @@ class OrderBook:
         return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
     def rows_after(self, price: int, order_id: int) -> Iterator[OrderRow]:
-        """Iterate over the fields of each order that is filled after the order `order_id` at `price`.
+        """Iterate over the fields of the orders behind a price and an id, best first. O(log n) to begin.
 
-        There need not be such an order. The book must not change during the iteration. O(log n + m) for m
-        orders.
+        The price and the id are those of an order that rests or has rested here. The book must not change
+        during the iteration.
         """
         rank = self._sign * price
         level = self.levels.get(rank)
@@ -149,20 +149,6 @@ class OrderBook:
             for rank in self._ladder.islice(stop=levels)
             for level in (self.levels[rank],)
         )
-
-    def depth_after(self, price: int, levels: int) -> list[PriceLevel]:
-        """Return the best `levels` price levels that are worse than `price`. O(levels + log n)."""
-        ranks = self._ladder.irange(self._sign * price, inclusive=(False, True))
-        return [self._level_of(rank) for rank in islice(ranks, levels)]
-
-    def level(self, price: int) -> PriceLevel | None:
-        """Return the level at this price, or None if there is none. O(1)."""
-        rank = self._sign * price
-        return self._level_of(rank) if rank in self.levels else None
-
-    def _level_of(self, rank: int) -> PriceLevel:
-        level = self.levels[rank]
-        return PriceLevel(self._sign * rank, level.amount, len(level.ids))
 
     def _ranks(self, limit_price: int | None) -> Iterable[int]:
         if limit_price is None:

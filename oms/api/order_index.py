@@ -112,7 +112,7 @@ class OrderIndex:
         self._changes = changes
         self._sequence: int = -1
         self._by_owner: dict[str | None, _Numbers] = {}
-        with om.locked(to_read=True):  # so that no event is published before the subscription
+        with om.locked():  # so that no event is published before the subscription
             self._build()
             om.subscribe(self)
 

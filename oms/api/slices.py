@@ -1,174 +1,172 @@
-"""Consistent reads of large collections, one slice at a time.
+"""The resting orders as of one sequence number, read slice by slice while the books change.
 
-The problem. A reader wants all resting orders, or all price levels of a book. While one thread holds the lock
-to read a million of them, every other request waits. If the reader releases the lock between two slices, the
-books change in between, and the slices do not belong together.
+The problem: a snapshot of 1,000,000 orders takes seconds. If the books' lock were held during this time,
+every other request would have to wait. Without the lock, the books change between two reads.
 
-What does not work. The reader could start over whenever the books have changed. In a busy service, the books
-change during every attempt. A copy of the books under the lock takes as long as the read itself.
+What does not work: a copy of the books, because the copy itself takes O(n) with the lock held, and needs
+O(n) memory for each reader.
 
-The solution. A subscriber records the events while the slices are read. Each event says which items it
-touches. After the last slice, the reader reads these items again, and replaces them in the slices. The events
-of that time touch fewer items, which are read again too, and so on. As soon as the events touch at most SLICE
-items, the reader reads them under the same lock as the sequence number. The result is the state at this
-number.
+The solution: the lock is held only while one slice is read. A slice begins where the previous slice ended.
+A reader also subscribes to the books. When an order changes for the first time, its state before the change
+is recorded. A slice then contains the recorded state instead of the present state. Events are only queued
+while they are published, so a writer never waits for a reader.
 
 Invariants:
-- The lock is held for at most SLICE items at a time. If the books change faster than the reader can follow,
-  the limit of the last read doubles in each round, so the read always ends.
-- Each item in the result has the value that it has at `sequence`, and no item is missing.
-- Every event between the first slice and `sequence` is recorded. If one was not published, because an
-  interrupt prevented it, the sequence numbers have a gap, and the reader starts over.
-- `then` runs under the same lock as the last read. So what it subscribes receives exactly the events after
-  `sequence`.
+
+- When a slice is read, all events up to this moment have been recorded, because both happen with the lock
+  held.
+- `_before` contains every order that has changed since the first sequence number, as it was then, or None
+  if it did not rest then.
+- `_missed` contains the orders in `_before` that rested then, and that no slice has contained yet.
+- A slice contains no order in `_before` unless it comes from `_missed`. So each order is read exactly once.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeAlias
 
+from sortedcontainers import SortedDict, SortedSet
+
+from oms.books import ORDERS_BEFORE, Change, parts_of
 from oms.events import Event
 from oms.facade import Facade
+from oms.models import OrderRow, Side
 
-__all__ = ["SLICE", "Sliced", "Source", "read_in_slices"]
+__all__ = ["RestingOrders", "SymbolIndex", "changes_of"]
 
-K = TypeVar("K")
-V = TypeVar("V")
-T = TypeVar("T")
-
-SLICE = 1_000
-"""The maximum number of items that are read under one lock."""
+Position: TypeAlias = tuple[str, bool, int, int]
+"""The place of an order: its symbol, True for SELL, its price times the sign of its side, and its id."""
 
 
-class Source(Protocol[K, V]):
-    """A collection of items in the books, sorted by key.
+def changes_of(event: Event) -> list[Change]:
+    """Return the elementary changes of an event, in order. O(m) for m changes."""
+    return parts_of([(type(event), event.subject())])
 
-    The caller of `after` and `get` holds the lock. The other methods do not read the books.
+
+class SymbolIndex:
+    """The sorted symbols that have resting orders. It subscribes to the books.
+
+    Create it, and subscribe it, while you hold the lock. O(n) for n symbols.
     """
 
-    def after(self, last: K | None, limit: int) -> list[V]:
-        """Return the first `limit` items whose keys are above `last`, in order. O(limit log n)."""
-        ...
+    def __init__(self, books: Facade) -> None:
+        self._by_name = books._books.by_name
+        self._symbols: SortedSet[str] = SortedSet(symbol for symbol, _ in self._by_name)
 
-    def get(self, key: K) -> V | None:
-        """Return the item with this key, or None if the collection does not contain it. O(log n)."""
-        ...
+    def __call__(self, event: Event) -> None:
+        """Update the symbols that an event touches. O(m log n) for m touched orders."""
+        symbol = event.symbol
+        for each in {row[1] for row in event.rows()} if symbol is None else (symbol,):
+            if any((each, side) in self._by_name for side in Side):
+                self._symbols.add(each)
+            else:
+                self._symbols.discard(each)
 
-    def key(self, item: V) -> K:
-        """Return the key of an item. O(1)."""
-        ...
+    def from_symbol(self, symbol: str | None) -> Iterable[str]:
+        """Iterate over the symbols from this one on. The caller holds the lock."""
+        return self._symbols.irange(symbol)
 
-    def touched(self, event: Event) -> Iterator[K | None]:
-        """Yield the key of each item that the event may have changed. O(m) for m changed amounts.
 
-        Yield None for a change outside of the collection, so that the caller can bound its own work.
+class RestingOrders:
+    """The resting orders of one symbol, or of all symbols, as they are when this object is created.
+
+    Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
+    """
+
+    def __init__(self, books: Facade, symbols: SymbolIndex, symbol: str | None) -> None:
+        self._books = books
+        self._symbols = symbols
+        self._symbol = symbol
+        self._events: deque[Event] = deque()
+        self._before: dict[int, OrderRow | None] = {}
+        self._missed: SortedDict[Position, OrderRow] = SortedDict()
+        self._end: Position | None = None  # of the last slice
+        self.is_complete = False
+
+    def __call__(self, event: Event) -> None:
+        """Queue an event, unless it belongs to another symbol. O(1)."""
+        if self._symbol is None or event.symbol in (None, self._symbol):
+            self._events.append(event)
+
+    def next(self, limit: int) -> list[OrderRow]:
+        """Return the next orders, at most `limit`, sorted as in `OrderManagement.orders`.
+
+        The result is empty only if all orders have been read. The lock is held for O(limit).
         """
-        ...
+        slice_: list[OrderRow] = []
+        while not slice_ and not self.is_complete:
+            self._record_changes()
+            with self._books.locked(to_read=True):
+                self._record_changes()
+                rows = list(islice(self._rows(), limit))
+            slice_ = self._corrected(rows, limit)
+        return slice_
+
+    def before(self, order_id: int) -> OrderRow | None:
+        """Return a resting order as it was, or None if it did not rest. The caller holds the lock. O(1).
+
+        All events so far must have been recorded.
+        """
+        if order_id in self._before:
+            return self._before[order_id]
+        return self._books._books.orders.get(order_id)
+
+    # ------------------------------------------------------------------ slices
+
+    def _rows(self) -> Iterator[OrderRow]:
+        """Iterate over the present orders after the last slice."""
+        by_name = self._books._books.by_name
+        start = self._end
+        names = self._symbols.from_symbol(start and start[0]) if self._symbol is None else (self._symbol,)
+        for symbol in names:
+            for side in Side:
+                book = by_name.get((symbol, side))
+                if book is None or (start is not None and (symbol, side is Side.SELL) < start[:2]):
+                    continue
+                if start is not None and (symbol, side is Side.SELL) == start[:2]:
+                    yield from book.rows_after(side.sign * start[2], start[3])
+                else:
+                    yield from book.rows()
+
+    def _corrected(self, rows: list[OrderRow], limit: int) -> list[OrderRow]:
+        """Replace the orders that have changed by their former state, and advance to the end of the slice."""
+        end = _position(rows[-1]) if len(rows) == limit else None
+        missed = islice(self._missed.irange(maximum=end), limit)
+        slice_ = {position: self._missed[position] for position in missed}
+        slice_ |= {_position(row): row for row in rows if row[0] not in self._before}
+        positions = sorted(slice_)[:limit]
+        if len(positions) == limit:
+            end = positions[-1]
+        for position in positions:
+            self._missed.pop(position, None)
+        self._end, self.is_complete = end, end is None
+        return [slice_[position] for position in positions]
+
+    # ------------------------------------------------------------------ changes
+
+    def record(self, change: Change) -> None:
+        """Record the state of the orders before a change. O(m log n) for m orders."""
+        kind, subject = change
+        if kind not in ORDERS_BEFORE:
+            return
+        for row, rested in ORDERS_BEFORE[kind](subject):
+            if row[0] not in self._before and self._symbol in (None, row[1]):
+                self._before[row[0]] = row if rested else None
+                if rested and not self._is_read(row):
+                    self._missed[_position(row)] = row
+
+    def _record_changes(self) -> None:
+        while self._events:
+            for change in changes_of(self._events.popleft()):
+                self.record(change)
+
+    def _is_read(self, row: OrderRow) -> bool:
+        return self.is_complete or (self._end is not None and _position(row) <= self._end)
 
 
-class Sliced(NamedTuple, Generic[V, T]):
-    """The items of a collection, in order, as they are at one sequence number.
-
-    `slices` are non-empty lists of about SLICE items. `made` is the result of `then`.
-    """
-
-    sequence: int
-    slices: list[list[V]]
-    made: T
-
-    def items(self) -> Iterator[V]:
-        """Iterate over all items, in order."""
-        return chain.from_iterable(self.slices)
-
-
-def read_in_slices(om: Facade, source: Source[Any, V], then: Callable[[], T]) -> Sliced[V, T]:
-    """Return all items of a collection. Call `then` under the lock under which the result is the state.
-
-    Do not hold the lock when you call this function. O(n log n) for n items, with the lock held for O(SLICE)
-    items at a time. Raise whatever `then` raises.
-    """
-    while True:
-        recorded: list[Event] = []
-        with om.locked(to_read=True):
-            sequence, items = om.last_sequence, source.after(None, SLICE)
-            if len(items) < SLICE:
-                return Sliced(sequence, [items] if items else [], then())
-            unsubscribe = om.subscribe(recorded.append)
-        try:
-            result = _Walk(om, source, recorded, sequence).finish(items, then)
-        finally:
-            unsubscribe()
-        if result is not None:
-            return result
-
-
-class _Walk(Generic[K, V]):
-    """One attempt to read all slices. `recorded` receives the events after the event `sequence`."""
-
-    def __init__(self, om: Facade, source: Source[K, V], recorded: list[Event], sequence: int) -> None:
-        self._om = om
-        self._source = source
-        self._recorded = recorded
-        self._sequence = sequence  # of the last event whose items have been read again
-        self._slices: list[list[V]] = []
-        self._starts: list[Any] = []  # each slice contains the keys from its start to the next one
-
-    def finish(self, items: list[V], then: Callable[[], T]) -> Sliced[V, T] | None:
-        """Read all other slices, and then the changed items. Return None if an event is missing."""
-        source = self._source
-        while items:
-            self._slices.append(items)
-            self._starts.append(source.key(items[0]))
-            last = source.key(items[-1])
-            with self._om.locked(to_read=True):
-                items = source.after(last, SLICE)
-        most = SLICE
-        while True:
-            with self._om.locked(to_read=True):
-                events = list(self._recorded)
-                self._recorded.clear()
-                sequence = self._om.last_sequence
-                keys = list(islice(self._touched(events), most + 1))
-                is_last = len(keys) <= most
-                fresh = self._read(keys) if is_last else {}
-                is_complete = self._is_consecutive(events, sequence)
-                made = then() if is_last and is_complete else None
-            if not is_complete:
-                return None
-            self._sequence = sequence
-            if is_last:
-                self._replace(fresh)
-                return Sliced(sequence, list(filter(None, self._slices)), made)  # type: ignore[arg-type]  # `then` ran
-            self._read_again(events)
-            most *= 2
-
-    def _touched(self, events: Iterable[Event]) -> Iterator[K | None]:
-        return chain.from_iterable(map(self._source.touched, events))
-
-    def _is_consecutive(self, events: list[Event], sequence: int) -> bool:
-        numbers = [event.sequence for event in events]
-        return numbers == list(range(self._sequence + 1, sequence + 1))
-
-    def _read(self, keys: Iterable[K | None]) -> dict[K, V | None]:
-        return {key: self._source.get(key) for key in dict.fromkeys(keys) if key is not None}
-
-    def _read_again(self, events: list[Event]) -> None:
-        """Read the items that many events have touched, a slice at a time."""
-        keys = iter(dict.fromkeys(self._touched(events)))
-        while part := list(islice(keys, SLICE)):
-            with self._om.locked(to_read=True):
-                fresh = self._read(part)
-            self._replace(fresh)
-
-    def _replace(self, fresh: dict[K, V | None]) -> None:
-        """Replace items in the slices. None removes an item."""
-        by_slice: dict[int, dict[K, V | None]] = {}
-        for key, item in fresh.items():
-            at = max(bisect_right(self._starts, key) - 1, 0)
-            by_slice.setdefault(at, {})[key] = item
-        for at, changed in by_slice.items():
-            items = {self._source.key(item): item for item in self._slices[at]} | changed
-            self._slices[at] = [item for _, item in sorted(items.items()) if item is not None]
+def _position(row: OrderRow) -> Position:
+    order_id, symbol, side, _, price = row
+    return symbol, side is Side.SELL, side.sign * price, order_id

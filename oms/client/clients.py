@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, get_arg
 
 import httpx
 
-from oms.client import operations, order_pages
+from oms.client import bulk, operations, order_pages
 from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, ResponseBody, deadline
 from oms.client.requests import Request
 from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
@@ -156,8 +156,9 @@ class Client(Connection):
 
     `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
     the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
-    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
-    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
+    client retries if it gets no response, or a 502, 503, or 504 from a gateway, or a 429 because of a rate
+    limit. It makes at most `attempts` attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2
+    seconds), or after a 429 as long as its Retry-After header says (at most 60 seconds). Changes are safe to
     retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
@@ -186,9 +187,12 @@ class Client(Connection):
     """
 
     add_order = method_of(operations.add_order)
+    add_orders = method_of(bulk.add_orders)
     remove_order = method_of(operations.remove_order)
     amend_order = method_of(operations.amend_order)
     place_trade = method_of(operations.place_trade)
+    transaction = method_of(bulk.transaction)
+    what_if = method_of(bulk.what_if)
     calculate_price = method_of(operations.calculate_price)
     calculate_prices = method_of(operations.calculate_prices)
     quote = method_of(operations.quote)
@@ -342,9 +346,12 @@ class AsyncClient(AsyncConnection):
     """
 
     add_order = async_method(operations.add_order)
+    add_orders = async_method(bulk.add_orders)
     remove_order = async_method(operations.remove_order)
     amend_order = async_method(operations.amend_order)
     place_trade = async_method(operations.place_trade)
+    transaction = async_method(bulk.transaction)
+    what_if = async_method(bulk.what_if)
     calculate_price = async_method(operations.calculate_price)
     calculate_prices = async_method(operations.calculate_prices)
     quote = async_method(operations.quote)

@@ -1,218 +1,145 @@
-"""A read in slices returns the state at one sequence number, and never holds the lock for long."""
+"""Slices of the resting orders, read while the books change, show the state at one moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
-from functools import partial
-from itertools import chain, count
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import MatchingEngine, OmsError, Order, OrderManagement, Side
-from oms.api import slices
-from oms.api.sliced_books import LevelsOfBook, RestingOrders
-from oms.api.slices import Sliced, read_in_slices
-from oms.events import Event, OrderAdded
-from oms.facade import Facade
+from oms import OmsError, Order, OrderManagement, Side
+from oms.api.slices import RestingOrders, SymbolIndex
+from oms.models import OrderRow, new_order
 from support.book_commands import commands, run
-from support.strategies import distinct_orders, sides, symbols
+from support.strategies import amounts, distinct_orders, order_ids, prices, symbols
 
-BUY, SELL = Side.BUY, Side.SELL
-TINY = 2
-
-changes = commands | st.builds(
-    lambda order_id, amount, price: ("amend_order", order_id, amount, price),
-    st.integers(0, 30),
-    st.integers(1, 9),
-    st.integers(1, 12),
-)
+amendments = st.tuples(st.just("amend_order"), order_ids, amounts, prices)
+clearings = st.tuples(st.just("remove_orders"), st.none() | symbols)
+changes = st.lists(commands | amendments | clearings, max_size=6)
+steps = st.lists(changes | st.integers(1, 4), max_size=30)
 
 
-def make(om: OrderManagement, command: Any) -> None:
-    if command[0] == "amend_order":
-        with suppress(OmsError):
-            om.amend_order(command[1], amount=command[2], price=command[3])
-    else:
-        run(om, [command])
+def change(om: OrderManagement, verbs: list[Any]) -> None:
+    for verb in verbs:
+        if verb[0] == "amend_order":
+            with suppress(OmsError):
+                om.amend_order(verb[1], amount=verb[2], price=verb[3])
+        else:
+            run(om, [verb])
 
 
-def making(om: OrderManagement, steps: list[list[Any]]) -> Iterator[Callable[[], None]]:
-    """Yield functions that make the changes of one step each."""
-
-    def change(step: list[Any]) -> None:
-        for command in step:
-            make(om, command)
-
-    return (partial(change, step) for step in steps)
-
-
-class Counting:
-    """A source that counts the items that are read under each lock."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self.reads: list[int] = []
-        self.key, self.touched = source.key, source.touched
-
-    def after(self, last: Any, limit: int) -> Any:
-        items = self._source.after(last, limit)
-        self.reads[-1] += len(items)
-        return items
-
-    def get(self, key: Any) -> Any:
-        self.reads[-1] += 1
-        return self._source.get(key)
+def begun(om: OrderManagement, symbol: str | None = None) -> RestingOrders:
+    """Return the orders at this moment. Both objects subscribe, as they do for a stream."""
+    symbols = SymbolIndex(om)
+    orders = RestingOrders(om, symbols, symbol)
+    om.subscribe(symbols)
+    om.subscribe(orders)
+    return orders
 
 
-def busy(patch: pytest.MonkeyPatch, source: Any, between: Iterator[Callable[[], object]]) -> Counting:
-    """Make the books change each time before a reader acquires the lock. Return the source, which counts."""
-    counting, locked = Counting(source), Facade.locked
-
-    def lock(om: Any, *, to_read: bool = False) -> AbstractContextManager[object]:
-        if not om._lock._is_owned():
-            next(between, lambda: None)()
-            counting.reads.append(0)
-        return locked(om, to_read=to_read)
-
-    patch.setattr(slices, "SLICE", TINY)
-    patch.setattr(Facade, "locked", lock)
-    return counting
+def read(orders: RestingOrders, limit: int) -> list[OrderRow]:
+    rows: list[OrderRow] = []
+    while not orders.is_complete:
+        part = orders.next(limit)
+        assert len(part) <= limit
+        rows += part
+    return rows
 
 
-def read_while_changing(
-    om: Any, source: Any, between: Iterator[Callable[[], object]], state: Callable[[], Any]
-) -> tuple[Sliced[Any, Any], Counting]:
-    with pytest.MonkeyPatch.context() as patch:
-        counting = busy(patch, source, between)
-        return read_in_slices(om, counting, lambda: (om.last_sequence, state())), counting
+def as_orders(rows: Iterable[OrderRow]) -> tuple[Order, ...]:
+    return tuple(map(new_order, rows))
 
 
-@given(
-    resting=distinct_orders(20),
-    steps=st.lists(st.lists(changes, max_size=5), max_size=30),
-    symbol=st.none() | symbols,
-    side=st.none() | sides,
-)
-def test_the_orders_are_those_at_one_sequence_number_whatever_changes_between_the_slices(
-    resting: list[Order], steps: list[list[Any]], symbol: str | None, side: Side | None
+@given(distinct_orders(), changes, steps, st.none() | symbols, st.integers(1, 3))
+@settings(max_examples=300)
+def test_slices_together_are_the_orders_at_the_beginning_whatever_changes_between_them(
+    first: list[Order], before: list[Any], steps: list[Any], symbol: str | None, last: int
 ) -> None:
     om = OrderManagement()
-    om.add_orders(resting)
+    om.add_orders(first)
+    change(om, before)
+    expected = om.orders(symbol)
+    orders = begun(om, symbol)
+    rows: list[OrderRow] = []
+    for step in steps:
+        if isinstance(step, int):
+            rows += orders.next(step)
+        else:
+            change(om, step)
+    assert as_orders(rows + read(orders, last)) == expected
 
-    result, counting = read_while_changing(
-        om, RestingOrders(om._books, symbol, side), making(om, steps), lambda: om.orders(symbol, side)
-    )
-    sequence, orders = result.made
-    assert result.sequence == sequence
-    assert [tuple(row) for row in result.items()] == [tuple(order) for order in orders]
-    assert all(result.slices)
-    assert max(counting.reads[:-1], default=0) <= TINY
 
-
-@given(
-    resting=distinct_orders(20),
-    steps=st.lists(st.lists(changes, max_size=5), max_size=30),
-    symbol=symbols,
-    side=sides,
-)
-def test_the_levels_are_those_at_one_sequence_number_whatever_changes_between_the_slices(
-    resting: list[Order], steps: list[list[Any]], symbol: str, side: Side
-) -> None:
+def test_a_slice_is_empty_only_after_the_last_order() -> None:
     om = OrderManagement()
-    om.add_orders(resting)
-
-    result, counting = read_while_changing(
-        om, LevelsOfBook(om._books, symbol, side), making(om, steps), lambda: om.depth(symbol, side)
-    )
-    sequence, levels = result.made
-    assert result.sequence == sequence
-    assert tuple(result.items()) == levels
-    assert max(counting.reads[:-1], default=0) <= TINY
+    om.add_orders(Order(number, "JPM", Side.BUY, 1, number) for number in range(1, 10))
+    orders = begun(om)
+    om.remove_orders()
+    om.add_orders(Order(number, "JPM", Side.BUY, 1, number) for number in range(10, 19))
+    assert [row[0] for row in orders.next(9)] == list(range(1, 10))
+    assert orders.next(9) == []
+    assert orders.is_complete
 
 
-def books(count: int = 10) -> OrderManagement:
+def test_changes_in_a_transaction_count_when_it_is_committed_and_not_when_it_is_rolled_back() -> None:
     om = OrderManagement()
-    om.add_orders(Order(n, "JPM", BUY, 5, 100 + n) for n in range(count))
-    return om
+    om.add_orders(Order(number, "JPM", Side.BUY, 1, number) for number in range(1, 5))
+    orders = begun(om)
+    first = orders.next(1)
+    with om.transaction():
+        om.amend_order(3, amount=9)
+        om.remove_order(2)
+    with om.what_if():
+        om.remove_orders()
+    with pytest.raises(ZeroDivisionError), om.transaction():
+        om.remove_orders()
+        raise ZeroDivisionError
+    assert [row[0] for row in first + read(orders, 2)] == [1, 2, 3, 4]
 
 
-def test_the_resting_orders_of_an_engine_are_read_by_their_arrival_numbers() -> None:
-    engine = MatchingEngine()
-    for n in range(6):
-        engine.submit(f"a{n}", "JPM", SELL, 5, 101 + n % 2)
-    fills = iter([lambda: engine.submit("b", "JPM", BUY, 7, 101)] * 1)
-    result, _ = read_while_changing(
-        engine, RestingOrders(engine._books), chain(iter([lambda: None] * 2), fills), lambda: None
-    )
-    assert [(row[0], row[3]) for row in result.items()] == [(3, 3), (5, 5), (2, 5), (4, 5), (6, 5)]
+def test_the_state_of_an_order_can_be_looked_up_as_it_was() -> None:
+    om = OrderManagement()
+    om.add_order(1, "JPM", Side.BUY, 5, 20)
+    om.add_order(2, "JPM", Side.BUY, 5, 21)
+    orders = begun(om)
+    om.place_trade("JPM", Side.BUY, 3)
+    om.add_order(3, "JPM", Side.BUY, 5, 21)
+    read(orders, 10)
+    assert [orders.before(number) for number in (1, 2, 3, 4)] == [
+        (1, "JPM", Side.BUY, 5, 20),
+        (2, "JPM", Side.BUY, 5, 21),
+        None,
+        None,
+    ]
 
 
-def test_a_subscription_in_then_receives_exactly_the_later_events() -> None:
-    om, received = books(), list[Event]()
-    numbers = iter(range(100, 200))
-    steps = (lambda: om.add_order(next(numbers), "JPM", BUY, 1, 1) for _ in range(9))
-    with pytest.MonkeyPatch.context() as patch:
-        counting = busy(patch, RestingOrders(om._books), steps)
-        result = read_in_slices(om, counting, lambda: om.subscribe(received.append))
-    om.remove_order(0)
-    assert [event.sequence for event in received] == [result.sequence + 1]
+def test_the_lock_is_held_for_one_slice_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = OrderManagement()
+    om.add_orders(Order(number, f"S{number % 7}", Side.BUY, 1, number % 5 + 1) for number in range(100))
+    orders = begun(om)
+    read_rows = 0
+
+    def counted(rows: Any) -> Any:
+        nonlocal read_rows
+        for row in rows:
+            read_rows += 1
+            yield row
+
+    original = orders._rows
+    monkeypatch.setattr(orders, "_rows", lambda: counted(original()))
+    for slices in range(1, 11):
+        assert len(orders.next(10)) == 10
+        assert read_rows <= slices * 10
 
 
-def test_the_reader_unsubscribes_at_the_end_and_after_a_failure() -> None:
-    om = books()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "SLICE", TINY)
-        read_in_slices(om, RestingOrders(om._books), lambda: None)
-        assert not om._ledger.subscribers.callbacks
-        with pytest.raises(KeyError):
-            read_in_slices(om, RestingOrders(om._books), set[int]().pop)
-    assert not om._ledger.subscribers.callbacks
-
-
-def test_a_read_that_fits_into_one_slice_does_not_subscribe(monkeypatch: pytest.MonkeyPatch) -> None:
-    om = books()
-    monkeypatch.setattr(OrderManagement, "subscribe", None)
-    assert len(list(read_in_slices(om, RestingOrders(om._books), lambda: None).items())) == 10
-    assert read_in_slices(om, RestingOrders(om._books, "IBM"), lambda: None).slices == []
-
-
-def test_the_reader_starts_over_if_an_event_was_not_published() -> None:
-    om = books()
-
-    def change_silently() -> None:
-        callbacks = om._ledger.subscribers.callbacks
-        hidden = dict(callbacks)
-        callbacks.clear()
-        om._ledger.commit(OrderAdded, (50, "JPM", BUY, 5, 1))  # behind the reader
-        callbacks.update(hidden)
-
-    steps = iter([lambda: None] * 4 + [change_silently])
-    result, counting = read_while_changing(om, RestingOrders(om._books), steps, om.orders)
-    assert [tuple(row) for row in result.items()] == [tuple(order) for order in result.made[1]]
-    assert len(counting.reads) > 10  # two attempts
-
-
-def test_a_change_of_many_orders_is_read_again_in_slices() -> None:
-    om = books()
-    steps = iter([lambda: None, lambda: om.place_trade("JPM", BUY, 37), lambda: None])
-    result, counting = read_while_changing(om, RestingOrders(om._books), steps, om.orders)
-    assert [tuple(row) for row in result.items()] == [tuple(order) for order in result.made[1]]
-    assert max(counting.reads) <= TINY
-
-
-def test_the_read_ends_even_if_every_change_touches_more_than_one_slice() -> None:
-    om = books()
-
-    def change(amount: int) -> None:
-        with om.transaction():
-            for order_id in range(5):
-                om.amend_order(order_id, amount=amount)
-
-    steps = (partial(change, amount) for amount in count(10))
-    result, counting = read_while_changing(om, RestingOrders(om._books), steps, om.orders)
-    assert [tuple(row) for row in result.items()] == [tuple(order) for order in result.made[1]]
-    assert max(counting.reads[:-1]) <= TINY < counting.reads[-1] <= 8
+@given(changes, changes)
+def test_the_index_contains_the_symbols_with_resting_orders(before: list[Any], after: list[Any]) -> None:
+    om = OrderManagement()
+    change(om, before)
+    index = SymbolIndex(om)
+    om.subscribe(index)
+    change(om, after)
+    assert tuple(index.from_symbol(None)) == om.symbols()
+    assert tuple(index.from_symbol("B")) == tuple(symbol for symbol in om.symbols() if symbol >= "B")

@@ -97,20 +97,6 @@ def test_depth_adds_up_the_orders_of_each_price(orders: list[Order], side: Side,
     assert book.best_price() == (prices[0] if prices else None)
 
 
-@given(our.distinct_orders(), our.sides, our.prices, our.order_ids, st.integers(1, 5))
-def test_a_book_is_read_on_from_any_place_in_its_queue(
-    orders: list[Order], side: Side, price: int, order_id: int, levels: int
-) -> None:
-    book = book_of(*orders, side=side)
-    place = side.sign * price, order_id
-    assert list(book.rows_after(price, order_id)) == [
-        tuple(order) for order in book.orders() if (side.sign * order.price, order.order_id) > place
-    ]
-    worse = [level for level in book.depth() if side.sign * level.price > side.sign * price]
-    assert book.depth_after(price, levels) == worse[:levels]
-    assert book.level(price) == next((level for level in book.depth() if level.price == price), None)
-
-
 @pytest.mark.parametrize(
     ("damage", "invariant"),
     [
@@ -148,3 +134,18 @@ def test_an_empty_book_has_no_best_price_level_or_order() -> None:
     assert (book.best_price(), book.best_level(), book.best_order()) == (20, (20, 20), next(book.rows()))
     book.remove(Order(1, "JPM", Side.BUY, 20, 20))
     assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)
+
+
+@given(our.distinct_orders(), our.sides, st.data())
+def test_rows_after_a_position_are_those_that_trade_after_it(
+    orders: list[Order], side: Side, data: st.DataObject
+) -> None:
+    book = book_of(*orders, side=side)
+    rows = list(book.rows())
+    for position, row in enumerate(rows):
+        assert list(book.rows_after(row[4], row[0])) == rows[position + 1 :]
+    if rows:
+        gone = data.draw(st.sampled_from(rows))
+        position = rows.index(gone)
+        book.remove(gone)
+        assert list(book.rows_after(gone[4], gone[0])) == rows[position + 1 :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from oms.api import openapi
@@ -22,7 +22,7 @@ from oms.api.request_models import (
     EngineOrderId,
     EngineOrdersQuery,
     Expiration,
-    IdempotencyKey,
+    KeyHeader,
     NewSubmission,
     Reduction,
     Replacement,
@@ -30,7 +30,7 @@ from oms.api.request_models import (
     SymbolQuery,
 )
 from oms.api.response_models import json_response
-from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, id_as_json, id_as_path
+from oms.contract import REPLAYED_HEADER, id_as_json, id_as_path
 from oms.matching import MatchingEngine
 
 __all__ = ["Submissions"]
@@ -50,13 +50,6 @@ class _OrderIdConvertor(Convertor[str]):
 
 register_url_convertor("engine_order_id", _OrderIdConvertor())
 
-_Key = Annotated[
-    IdempotencyKey,
-    Header(
-        alias=IDEMPOTENCY_KEY_HEADER,
-        description="A retry with the same key gets the original response. The change is made only once.",
-    ),
-]
 _OrderId = Annotated[
     EngineOrderId,
     Path(
@@ -95,7 +88,7 @@ class Submissions:
     # ------------------------------------------------------------------ changes
 
     def submit(
-        self, request: Request, submission: NewSubmission, caller: CallersOwner, key: _Key = None
+        self, request: Request, submission: NewSubmission, caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Submit an order. The response says what was filled, what stays open, and what was canceled."""
         change = self._changes.submit(submission, key, caller)
@@ -104,16 +97,16 @@ class Submissions:
         return _changed(change, caller, 201, {"Location": location})
 
     def replace(
-        self, order_id: _OrderId, replacement: Replacement, caller: CallersOwner, key: _Key = None
+        self, order_id: _OrderId, replacement: Replacement, caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Replace an open order. The new order goes to the back of the queue, and may trade at once."""
         return _changed(self._changes.replace(order_id, replacement, key, caller), caller)
 
-    def reduce(self, reduction: Reduction, caller: CallersOwner, key: _Key = None) -> Response:
+    def reduce(self, reduction: Reduction, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Reduce the open amount of an order, which keeps its place in the queue. Return the order."""
         return _changed(self._changes.reduce(reduction, key, caller), caller)
 
-    def cancel(self, order_id: _OrderId, caller: CallersOwner, key: _Key = None) -> Response:
+    def cancel(self, order_id: _OrderId, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel an open order, and return it as it was before."""
         change = self._changes.cancel(order_id, key, caller)
         assert isinstance(change.subject, Canceled)
@@ -121,16 +114,16 @@ class Submissions:
         return _changed(change._replace(subject=Reduced(order)), caller)
 
     def cancel_all(
-        self, selection: Annotated[SelectionQuery, Query()], caller: CallersOwner, key: _Key = None
+        self, selection: Annotated[SelectionQuery, Query()], caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Cancel all open orders, or those with this symbol, side, and owner. Return their earlier states."""
         return _changed(self._changes.cancel_all(selection, key, caller), caller)
 
-    def expire(self, expiration: Expiration, caller: CallersOwner, key: _Key = None) -> Response:
+    def expire(self, expiration: Expiration, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel the GTD orders that expire at `now` or before. Only the operator may do this."""
         return _changed(self._changes.expire(expiration, key, caller), caller)
 
-    def end_day(self, day_end: DayEnd, caller: CallersOwner, key: _Key = None) -> Response:
+    def end_day(self, day_end: DayEnd, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel the DAY orders of one symbol or of all symbols. Only the operator may do this."""
         return _changed(self._changes.end_day(day_end, key, caller), caller)
 
