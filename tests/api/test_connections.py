@@ -23,13 +23,13 @@ import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.api.connections import HttpConnection, Pool, PoolConfig, ReadCheck, most_connections
+from oms.api.connections import Pool, ReadCheck, most_connections
 from oms.api.server import new_server
 from support.api_books import JPM, ORDER, books, problem
+from support.api_connections import new_connection
 from support.api_server import Address, next_message, running, serving, stream
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
@@ -290,45 +290,6 @@ def test_pipelined_requests_are_answered_in_order() -> None:
             responses = rest(connection)
     assert [int(each) for each in re.findall(rb'"order_id":(\d+)', responses)] == list(numbers)
     assert om.last_sequence == 500
-
-
-class FakeTransport(asyncio.Transport):
-    """A transport that remembers what was written, and whether reading is paused."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.paused = False
-        self.ended = False
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += bytes(data)
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def close(self) -> None:
-        self.ended = True
-
-    def abort(self) -> None:
-        self.ended = True
-
-
-def new_connection(application: Callable[..., Any], pool: Pool) -> tuple[HttpConnection, FakeTransport]:
-    config = PoolConfig(application, pool=pool, log_config=None, lifespan="off")
-    config.load()
-    connection, transport = HttpConnection(config, ServerState(), {}), FakeTransport()
-    connection.connection_made(transport)
-    return connection, transport
 
 
 def test_a_connection_is_not_read_while_pipelined_requests_wait() -> None:
