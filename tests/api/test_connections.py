@@ -372,11 +372,13 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(signal_: signal.Signals) -> None:
     om, settings = books(), Settings(drain_seconds=600)
-    with running(create_app(om, settings), settings=settings) as (server, address), httpx.Client() as client:
+    app = create_app(om, settings)
+    with running(app, settings=settings) as (server, address), httpx.Client() as client:
         assert client.get(f"{address.http}/ready").json()["ready"]
-        server.handle_exit(signal.SIGTERM, None)
+        server.handle_exit(signal_, None)
         wait_until(lambda: client.get(f"{address.http}/ready").status_code == 503)
         rejection = problem(client.get(f"{address.http}/ready"))
         assert (rejection["code"], rejection["reason"]) == ("not_ready", "the service is shutting down")
@@ -384,7 +386,10 @@ def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> No
         assert client.post(f"{address.http}/orders", json={**ORDER, "order_id": 7}).status_code == 201
         with stream(address) as reader:  # a new connection
             assert next_message(reader)["type"] == "snapshot"
-        server.handle_exit(signal.SIGTERM, None)  # ends the draining
+        server.handle_exit(signal_, None)  # ends the draining
+    assert not server.force_exit  # a third Ctrl-C does not wait for open requests
+    with serving(app) as address:
+        assert httpx.get(f"{address.http}/ready").json()["ready"]
 
 
 def test_a_request_at_work_gets_its_response_after_the_server_has_stopped_listening() -> None:
