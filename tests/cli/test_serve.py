@@ -12,14 +12,17 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
-from time import time_ns
+from time import sleep, time_ns
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from oms import Instrument, Side, journal
-from oms.api import Settings, create_app, server
+from oms.api import ApiKey, Settings, create_app, server
+from oms.api.keys import as_entry
 from oms.api.server import requested_workers
 from oms.cli import run
 from oms.extras import how_to_install
@@ -52,6 +55,67 @@ def test_an_invalid_key_is_rejected_and_not_printed(
     output = error_of(capsys, "--api-key-file", str(file))
     assert "api_key must be" in output
     assert not key or key not in output
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it must contain a [[keys]] table"),
+        ("a-key-in-plain-text", "(at end of document)"),
+        ("[[keys]]\n", "key 1 must have"),
+    ],
+)
+def test_an_invalid_file_of_keys_is_an_error_before_anything_is_opened(
+    text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+    output = error_of(capsys, "--keys-file", str(file))
+    assert output.startswith("oms: keys_file must be a file of API keys, as oms key new prints them, not ")
+    assert reason in output
+    assert "plain-text" not in output
+
+
+def test_an_invalid_rate_limit_is_an_error_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "such as '100/second'" in error_of(capsys, "--rate-limit", "many")
+
+
+def test_the_key_of_the_environment_is_removed_from_it_when_the_service_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMS_API_KEY", "sixteen-letters!")
+    monkeypatch.setattr(server, "run", lambda app, *_: services.append(app))
+    services: list[FastAPI] = []
+    assert run(["serve", "--port", "0", "--no-journal"]) == 0
+    assert "OMS_API_KEY" not in os.environ
+    client = TestClient(services[0], base_url="http://127.0.0.1")
+    headers = {"Authorization": "Bearer sixteen-letters!"}
+    assert [client.get("/symbols", headers=each).status_code for each in ({}, headers)] == [401, 200]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uses_signal", [False, True])
+def test_the_running_service_reads_a_changed_file_of_keys(uses_signal: bool, tmp_path: Path) -> None:
+    texts = {name: f"{name}-key-12345678" for name in ("ann", "bob")}
+    ann, bob = (as_entry(ApiKey.of(text, name=name)) for name, text in texts.items())
+    file = tmp_path / "keys.toml"
+    file.write_text(ann)
+    with oms_serve("--no-journal", "--keys-file", str(file), "--rate-limit", "1000/second") as (process, url):
+
+        def status(name: str) -> int:
+            headers = {"Authorization": f"Bearer {texts[name]}"}
+            return httpx.get(f"{url}/symbols", headers=headers).status_code
+
+        assert [status("ann"), status("bob")] == [200, 401]
+        new = file.with_name("new")
+        new.write_text(bob)
+        new.replace(file)
+        if uses_signal:
+            process.send_signal(signal.SIGHUP)
+        while status("bob") == 401:
+            sleep(0.01)
+        assert [status("ann"), status("bob")] == [401, 200]
+        assert process.poll() is None
 
 
 def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,10 +426,10 @@ def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
 def test_the_commands_of_the_page_about_a_served_engine_print_the_shown_output(tmp_path: Path) -> None:
     page = PAGE.with_name("served-engine.md")
     (command,) = re.findall(r"^\.venv/bin/oms serve (.*)$", page.read_text(), re.MULTILINE)
-    options = command.replace("keys.txt", str(tmp_path / "keys.txt")).split()
-    keys = re.search(r"^```text\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    options = command.replace("keys.toml", str(tmp_path / "keys.toml")).split()
+    keys = re.search(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     assert keys is not None
-    (tmp_path / "keys.txt").write_text(keys[1])
+    (tmp_path / "keys.toml").write_text(keys[1])
     with oms_serve(*options, "--journal", str(tmp_path / "venue.db")) as (_, url):
         check_commands(page, url)
 
@@ -391,34 +455,19 @@ def test_serve_uses_the_real_clock_unless_it_is_turned_off(
 
 
 def test_the_options_of_an_engine_need_an_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = tmp_path / "keys"
-    keys.write_text("ann-key-12345678 Ann\n")
-    for option, value in (("--owner-keys", str(keys)), ("--self-trade-prevention", "CANCEL_BOTH")):
-        assert f"{option} needs --engine" in error_of(capsys, option, value)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("ann-key-12345678\n", "line 1 has no owner"),
-        ("\nann-key-12345678 Ann\nann-key-12345678 Bob\n", "line 3 repeats an API key"),
-        ("short Ann\n", "owner_keys must be at least 16 visible ASCII characters"),
-    ],
-)
-def test_an_invalid_line_with_an_owner_s_key_is_named_and_the_key_is_not_printed(
-    text: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "keys"
-    file.write_text(text)
-    output = " ".join(error_of(capsys, "--engine", "--owner-keys", str(file)).replace("│", " ").split())
-    assert problem in output
-    assert "ann-key" not in output
+    option = "--self-trade-prevention"
+    assert f"{option} needs --engine" in error_of(capsys, option, "CANCEL_BOTH")
+    keys = tmp_path / "keys.toml"
+    keys.write_text(as_entry(ApiKey.of("ann-key-12345678", name="ann", owner="Ann")))
+    assert "'ann' has an owner, but only a MatchingEngine has" in error_of(capsys, "--keys-file", str(keys))
 
 
 def test_an_engine_with_owners_and_a_journal_is_served(tmp_path: Path) -> None:
-    keys, file = tmp_path / "keys", tmp_path / "venue.db"
-    keys.write_text("ann-key-12345678 Ann Smith\nbob-key-12345678 Bob\n")
-    options = ["--engine", "--owner-keys", str(keys), "--journal", str(file)]
+    keys, file = tmp_path / "keys.toml", tmp_path / "venue.db"
+    owners = {"ann": "Ann Smith", "bob": "Bob"}
+    entries = (ApiKey.of(f"{name}-key-12345678", name=name, owner=owner) for name, owner in owners.items())
+    keys.write_text("".join(map(as_entry, entries)))
+    options = ["--engine", "--keys-file", str(keys), "--journal", str(file)]
     ann, bob = ({"Authorization": f"Bearer {name}-key-12345678"} for name in ("ann", "bob"))
     body = {"order_id": "a", "symbol": "JPM", "side": "SELL", "amount": 5, "price": 100}
     with oms_serve(*options) as (process, url):
