@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -14,14 +13,18 @@ from starlette.routing import Match, Route
 from oms.api.auth import Guard
 from oms.api.credentials import COOKIE
 from oms.api.engine.changes import EngineChanges
+from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
-from oms.api.engine.submissions import Submissions, count_orders
+from oms.api.engine.submissions import Submissions
+from oms.api.engine.transactions import EngineTransactions
+from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
 from oms.api.key_ring import KeyRing
 from oms.api.openapi import completed
+from oms.api.order_index import index_of_books
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.page.documentation import Documentation
@@ -33,8 +36,10 @@ from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.sessions import Sessions
 from oms.api.settings import Settings
-from oms.api.stream import BookFeed, Streams, Tape
+from oms.api.stream import Streams
+from oms.api.transactions import BulkChanges, Transactions
 from oms.api.turns import Turns
+from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.journal import Archive
 from oms.management import OrderManagement
@@ -68,8 +73,13 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     def count(_caller: str | None) -> int:
         return len(om)
 
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
-    Questions(om, count).add_to(router)
+    index = index_of_books(om)
+    questions, changes = Questions(om, count), IdempotentChanges(om, responses)
+    bulk = BulkChanges(om, responses, changes.once)
+    Orders(om, index, changes, bulk).add_to(router)
+    Transactions(bulk).add_to(router)
+    questions.add_to(router)
+    WhatIfs(om, responses, questions).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
@@ -78,9 +88,16 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
 def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
-    count = partial(count_orders, engine)
-    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
-    Questions(engine, count).add_to(router)
+    index = index_of_engine(engine)
+
+    def count(caller: str | None) -> int:
+        with engine.locked(to_read=True):
+            return index.count(caller)
+
+    questions, changes = Questions(engine, count), EngineChanges(engine, responses)
+    Submissions(engine, index, changes).add_to(router)
+    questions.add_to(router)
+    EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)

@@ -15,6 +15,7 @@ __all__ = [
     "Caller",
     "CallersOwner",
     "caller_in",
+    "can_change",
     "check_access",
     "check_operator",
     "owner_of",
@@ -33,6 +34,11 @@ UNCHANGING = frozenset(
     }
 )
 """The methods and paths that change no book, although their method usually does."""
+
+
+def can_change(method: str, path: str) -> bool:
+    """Return True if requests with this method and path can change the books."""
+    return method in CHANGING_METHODS and (method, path) not in UNCHANGING
 
 
 class Caller(NamedTuple):
@@ -78,7 +84,7 @@ def check_operator(owner: str | None) -> None:
 
 def check_access(caller: Caller, method: str, path: str) -> None:
     """Raise ProblemError if the request may change a book, but the caller's key is read-only."""
-    if caller.access is Access.READ_ONLY and method in CHANGING_METHODS and (method, path) not in UNCHANGING:
+    if caller.access is Access.READ_ONLY and can_change(method, path):
         detail = (
             f"the API key {caller.name!r} is read-only, and {method} requests may change a book;"
             f" send a key whose access is {Access.TRADING.value!r}"

@@ -33,6 +33,7 @@ from oms.errors import (
 __all__ = [
     "ProblemError",
     "RejectionLog",
+    "at_element",
     "deny",
     "from_exception",
     "invalid_field",
@@ -115,6 +116,13 @@ def _echo(value: object) -> dict[str, object]:
     except (TypeError, ValueError, RecursionError):
         return {}
     return {"value": value} if fits else {}
+
+
+def at_element(error: ProblemError, element: str, index: int) -> ProblemError:
+    """Return the error for one element of a list in a body, such as the verb with index 2 (from 0)."""
+    fields = {**error.fields, "element": element, "index": index}
+    detail = f"{element} {index}: {error.detail}"
+    return ProblemError(error.code, detail, fields, status=error.status_code, headers=error.headers)
 
 
 def from_exception(error: OmsError) -> ProblemError:

@@ -32,13 +32,21 @@ class Settings:
     - `hosts`: the host names that are allowed in the `Host` header.
     - `cors_origins`: other sites whose pages may send requests and read the responses.
     - `body_limit`: the maximum size of a request body, in bytes.
+    - `bulk_body_limit`: the same for `POST /orders`, `POST /transactions`, and `POST /what-if`, whose bodies
+      can contain lists.
     - `body_seconds`: how long a request body may take to arrive, in seconds.
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
     - `most_streams`: the maximum number of open streams.
     - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
       number of orders and fills in these events, and also in these trades.
+    - `most_connections`: the maximum number of open connections, including streams. The default is 1,000, or
+      the limit of open files minus 128, whichever is smaller.
+    - `head_seconds`: how long a request head may take to arrive, in seconds.
+    - `drain_seconds`: how long the service continues after SIGTERM, in seconds. Meanwhile, `/ready` returns
+      503, so that a load balancer sends new requests elsewhere.
 
+    The last three settings are those of `oms serve`, and do not apply to other servers.
     Raise InvalidArgumentError if a key is too short or contains characters that are not visible ASCII, if two
     keys contradict each other, or if the rate limit is not a rate.
 
@@ -55,10 +63,14 @@ class Settings:
     hosts: tuple[str, ...] = ("localhost",)
     cors_origins: tuple[str, ...] = ()
     body_limit: int = 64 * 1024
+    bulk_body_limit: int = 4 * 1024 * 1024
     body_seconds: float = 30.0
     stream_backlog: int = 1_000
     most_streams: int = 100
     recent_changes: int = 10_000
+    most_connections: int | None = None
+    head_seconds: float = 10.0
+    drain_seconds: float = 0.0
 
     def __post_init__(self, api_key: str | None) -> None:
         if api_key is not None:

@@ -130,6 +130,33 @@ RootPath = Annotated[
     str,
     typer.Option("--root-path", metavar="PATH", help="The path prefix that a proxy strips, such as /oms."),
 ]
+MostConnections = Annotated[
+    int | None,
+    typer.Option(
+        "--most-connections",
+        metavar="NUMBER",
+        min=1,
+        help="The maximum number of open connections. If there are more, the service closes those that have"
+        " waited longest for their clients.",
+        show_default="1000, or the limit of open files minus 128",
+    ),
+]
+HeadSeconds = Annotated[
+    float,
+    typer.Option(
+        "--head-seconds", metavar="SECONDS", min=0.1, help="How long a request head may take to arrive."
+    ),
+]
+DrainSeconds = Annotated[
+    float,
+    typer.Option(
+        "--drain-seconds",
+        metavar="SECONDS",
+        min=0,
+        help="How long the service continues after SIGTERM or Ctrl-C, while GET /ready returns 503. A second"
+        " signal ends this time.",
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", hidden=True)]
 
 
@@ -151,6 +178,9 @@ def serve(
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
     root_path: RootPath = "",
+    most_connections: MostConnections = None,
+    head_seconds: HeadSeconds = 10.0,
+    drain_seconds: DrainSeconds = 0.0,
     workers: Workers = 1,
 ) -> None:
     """Serve the API, its documentation, and a web page over HTTP and WebSockets. Stop with Ctrl-C."""
@@ -178,7 +208,11 @@ def serve(
         checks_host=True,
         hosts=("localhost", host.lower(), *(name.lower() for name in allowed_host or ())),
         cors_origins=tuple(cors_origin or ()),
+        most_connections=most_connections,
+        head_seconds=head_seconds,
+        drain_seconds=drain_seconds,
     )
+    server.check_descriptors(settings)
     keys = KeyRing(settings, has_owners=engine).keys  # an invalid file is an error before anything is opened
     if not keys and not server.is_loopback(host):
         raise typer.BadParameter(
@@ -201,7 +235,7 @@ def serve(
             print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path:
             print(f"root path: {root_path}/, which the proxy removes", flush=True)
-        server.run(app, listening, root_path)
+        server.run(app, listening, root_path, settings)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:

@@ -190,6 +190,11 @@ class Fields:
         if size != length:
             raise MalformedError(f"the length of {name} is {size}, not {length}")
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All fields."""
+        return self._values
+
     def get(self, name: str) -> object:
         """Return a field of any type, or None if the field is missing."""
         return self._values.get(name)
@@ -346,6 +351,13 @@ def _exception(request: Request, response: Response) -> OmsError:
     if code is None:
         raise MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
+    error = _error(request, response, code, fields)
+    if isinstance(fields.get("index"), int):
+        error.add_note(f"raised by {fields.string('element')} {fields.integer('index')} (counted from 0)")
+    return error
+
+
+def _error(request: Request, response: Response, code: str, fields: Fields) -> OmsError:
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})

@@ -45,6 +45,22 @@ def test_the_page_detects_a_lost_message_by_its_number_and_recovers(
     assert lost
 
 
+def test_the_ladder_contains_all_parts_of_a_snapshot(
+    browser: Browser, address: Address, om: OrderManagement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oms.api.stream.PART_LENGTH", 3)
+    om.add_orders(Order(number, "PARTS", Side.BUY, 5, number) for number in range(11, 18))
+    om.add_orders(Order(number, "PARTS", Side.SELL, 5, number - 20) for number in range(21, 30))
+    om.place_trade("PARTS", Side.SELL, 7)
+    with visiting(browser, address.http, "/#/PARTS") as page:
+        shows(page, "BUY", *[(str(price), "5") for price in range(11, 18)])
+        shows(page, "SELL", ("8", "3"), *[(str(price), "5") for price in range(7, 0, -1)])
+        expect(page.locator("#trades tr")).to_have_count(1)
+        expect(page.locator("#state")).to_have_text("Live")
+        om.remove_order(17)
+        shows(page, "BUY", *[(str(price), "5") for price in range(11, 17)])
+
+
 @pytest.mark.slow
 def test_the_ladder_is_complete_again_after_a_restart_of_the_server(browser: Browser) -> None:
     om = OrderManagement()

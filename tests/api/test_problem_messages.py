@@ -189,7 +189,27 @@ MESSAGES = [
         "not 3 (int)",
         "prize must be left out (unknown field)",
     ),
-    Message("invalid_order", body("[]"), "not [] (list)", "body must be a JSON object"),
+    Message("invalid_order", sent("POST", "/trades", json=[]), "not [] (list)", "body must be a JSON object"),
+    Message("invalid_order", body("3"), "not 3 (int)", "a JSON object or a list of 1 to 10000 orders"),
+    Message("invalid_order", body("[]"), "not [] (list)", "body must be a list of 1 to 10000 orders"),
+    Message(
+        "invalid_order",
+        sent("POST", "/orders", json=[{**ORDER, "order_id": 9, "amount": 0}]),
+        "not 0 (int)",
+        "order 0: amount must be an int in 1..9223372036854775807",
+    ),
+    Message(
+        "invalid_order",
+        sent("POST", "/transactions", json={"verbs": [{"verb": "submit"}]}),
+        "not 'submit' (str)",
+        "verb 0: verb must be one of 'add_order', 'add_orders', 'remove_order', 'amend_order', 'place_trade'",
+    ),
+    Message(
+        "invalid_order",
+        sent("POST", "/what-if", json={"verbs": [], "questions": [{}]}),
+        "it is missing",
+        "question 0: question must be given",
+    ),
     # queries, paths, and headers
     Message(
         "invalid_order",
@@ -247,7 +267,12 @@ MESSAGES = [
         "not 'text/plain'",
         "the Content-Type header must be application/json",
     ),
-    Message("body_too_large", body(" " * 70_000), "it is longer", "at most 65536 bytes"),
+    Message(
+        "body_too_large",
+        sent("POST", "/trades", content=" " * 70_000, headers={"Content-Type": "application/json"}),
+        "it is longer",
+        "at most 65536 bytes",
+    ),
     Message("request_timeout", slow_body, "part of it is missing", "must arrive within 0.01 seconds"),
     # the state of the books
     Message("duplicate_order", sent("POST", "/orders", json={**ORDER, "price": 3}), "order id 1"),

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
 from time import sleep, time_ns
@@ -307,6 +308,73 @@ def test_a_signal_ends_the_server_and_closes_its_journal(
     assert not file.with_name("book.db-wal").exists()
     with journal.open(file) as om:
         assert 1 in om
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_draining_service_makes_changes_until_a_second_signal_ends_it(
+    signal_: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "book.db"
+    with oms_serve("--journal", str(file), "--drain-seconds", "600") as (process, url):
+        assert httpx.get(f"{url}/ready").status_code == 200
+        process.send_signal(signal_)
+        while httpx.get(f"{url}/ready").status_code == 200:
+            pass
+        order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
+        assert httpx.post(f"{url}/orders", json=order).status_code == 201
+        process.send_signal(signal_)
+        assert process.wait(60) == code
+    with journal.open(file) as om:
+        assert 1 in om
+
+
+def opened(address: tuple[str, int], number: int, content: bytes) -> list[socket.socket]:
+    connections = [socket.create_connection(address, timeout=60) for _ in range(number)]
+    for connection in connections:
+        connection.sendall(content)
+    return connections
+
+
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+HOST = b"Host: 127.0.0.1\r\n"
+BODY = b"POST /orders HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+STATES = {
+    "silent": (800, b""),
+    "heads": (800, BODY[:-5]),
+    "bodies": (100, BODY),
+    "streams": (50, b"GET /stream HTTP/1.1\r\n" + HOST + KEY + UPGRADE + b"\r\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
+def test_a_signal_ends_the_server_whatever_its_connections_do(state: str, tmp_path: Path) -> None:
+    file, log = tmp_path / "book.db", tmp_path / "log"
+    number, content = STATES[state]
+    with ExitStack() as stack, log.open("w") as stderr:
+        process, url = stack.enter_context(oms_serve("--journal", str(file), stderr=stderr, files=512))
+        port = int(url.rpartition(":")[2])
+        for connection in opened(("127.0.0.1", port), number, content):
+            stack.enter_context(connection)
+        order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
+        assert httpx.post(f"{url}/orders", json=order, timeout=60).status_code == 201
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert "graceful shutdown exceeded" not in log.read_text()  # after 10 seconds
+    assert log.stat().st_size < 10_000
+    with journal.open(file) as om:
+        assert 1 in om
+
+
+def test_more_connections_than_open_files_are_an_error_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
+    output = error_of(capsys, "--most-connections", "1000")
+    assert "most_connections must be an int in 1..896, not 1000 (int)" in output
+    assert "ulimit -n" in output
 
 
 def test_without_its_extra_serve_prints_how_to_install_it() -> None:
