@@ -12,7 +12,7 @@ const ROWS = 4;
 
 export class Plot {
   #area;
-  #image = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none" });
+  #image = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   #labels = make("div", { className: "marks" });
 
   constructor(id) {
