@@ -138,7 +138,8 @@ def update(path: Path, image: Image.Image, colors: int = _COLORS) -> None:
     """Write an image to a file, unless the file already looks like the image."""
     new = io.BytesIO()
     save(image, new, colors)
-    if not (path.exists() and looks_like(Image.open(new), Image.open(path))):
+    stored = io.BytesIO(path.read_bytes()) if path.exists() else None
+    if stored is None or not looks_like(Image.open(new), Image.open(stored)):
         path.write_bytes(new.getvalue())
 
 
