@@ -164,7 +164,7 @@ class Streams:
 
     def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
         """Subscribe the backlog and take the snapshot under the same lock, so that no change is lost."""
-        with self._books.locked():
+        with self._books.locked(to_read=True):
             unsubscribe = self._books.subscribe(backlog)
             sequence = self._books.last_sequence
             content = self._feed.snapshot(backlog.symbol, backlog.viewer)
