@@ -13,6 +13,7 @@ from typing import Any
 from oms.call_stack import callers
 from oms.errors import OmsError, OpenTransactionError
 from oms.fork import reset_in_forks
+from oms.in_flight import InFlight
 from oms.owner import Owner
 from oms.savepoint import Savepoint
 from oms.subscribers import Subscribers
@@ -25,7 +26,7 @@ LONGEST_WAIT = 30.0
 _POLL_INTERVAL = 0.05  # seconds; needed because an abandoned transaction does not notify its waiters
 _PAUSE = 0.001  # seconds; enough for a waiting thread to acquire the lock
 
-_AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "settle"})
+_AT_WORK = frozenset({"close", "commit", "commit_batch", "commit_steps", "settle", "store"})
 """The methods of a ledger that set a mark."""
 
 
@@ -39,6 +40,7 @@ class Admission:
         "_waiters",
         "_waiting",
         "busy",
+        "in_flight",
         "lock",
         "subscribers",
         "version",
@@ -48,7 +50,8 @@ class Admission:
         self.lock = RLock()
         self.subscribers = Subscribers(self.lock)
         self.version: int = 0  # odd during a change or an open transaction, then the next even number
-        self.busy = False  # True while `version` is odd
+        self.busy = False  # True while `version` is odd, and while a batch is in flight
+        self.in_flight: InFlight | None = None  # only a DurableLedger stores a batch without the lock
         self._open: list[Savepoint] = []
         self._owner: Owner | None = None  # the owner of the open transaction
         self._waiting = Condition(self.lock)  # notified when a transaction ends
@@ -76,36 +79,58 @@ class Admission:
                 f"{action} is not possible inside a transaction or a what-if", "end it first"
             )
 
-    def admit(self) -> None:
+    def admit(self, *, to_read: bool = False) -> None:
         """Settle interrupted changes, and wait until no other thread has a transaction open.
+
+        Also wait for a batch in flight, unless `to_read` is True. A call that reads can go on, because the
+        books contain the state before the batch.
 
         If the ledger is `busy`, call this method while you hold the lock. Raises OpenTransactionError if the
         caller cannot wait or has waited too long. Raises JournalError if the journal cannot be read.
         """
         deadline = None
         while self.busy:
-            owner = self._owner
-            if owner is None or self.is_marked or self._first_abandoned() is not None:
+            if self._must_settle():
                 self._settle_or_raise()
                 continue
-            if owner.is_current():
+            if self._owner is not None and self._owner.is_current():
                 return
-            if owner.is_this_thread() or owner.is_inherited():
-                raise OpenTransactionError(
-                    "another task, context, or thread has a transaction open in these books",
-                    "call this after the transaction has ended, or where it was opened",
-                )
+            if to_read and self._owner is None:
+                return
+            self._check_waiting_ends()
             deadline = deadline or monotonic() + LONGEST_WAIT
             if monotonic() >= deadline:
                 raise OpenTransactionError(
                     f"another thread's transaction was still open after {LONGEST_WAIT:g} seconds",
                     "end the transaction, or try again later",
                 )
-            self._waiters += 1
-            try:
-                self._waiting.wait(_POLL_INTERVAL)
-            finally:
-                self._waiters -= 1
+            self._wait()
+
+    def _must_settle(self) -> bool:
+        """Return True if no thread is going to end what makes the ledger `busy`."""
+        if self.is_marked or self._first_abandoned() is not None:
+            return True
+        return self._owner is None and (self.in_flight is None or self.in_flight.is_abandoned)
+
+    def _check_waiting_ends(self) -> None:
+        """Raise OpenTransactionError if the caller waits for itself."""
+        owner = self._owner
+        if owner is None:
+            if self.in_flight is not None and self.in_flight.owner.is_this_thread():
+                raise self._in_the_middle()
+        elif owner.is_this_thread() or owner.is_inherited():
+            raise OpenTransactionError(
+                "another task, context, or thread has a transaction open in these books",
+                "call this after the transaction has ended, or where it was opened",
+            )
+
+    def _wait(self) -> None:
+        """Release the lock until a transaction ends. O(1)."""
+        self._waiters += 1
+        try:
+            self._waiting.wait(_POLL_INTERVAL)
+        finally:
+            self._waiters -= 1
 
     def give_way(self) -> None:
         """Pause if other threads wait for the end of a transaction. Call this before acquiring the lock.
@@ -127,10 +152,7 @@ class Admission:
     def _settle_or_raise(self) -> None:
         in_progress = self.is_marked or any(savepoint.ended for savepoint in self._open)
         if in_progress and self._is_at_work():
-            raise OpenTransactionError(
-                "this thread is in the middle of another change of these books",
-                "in a signal handler or a finalizer, set a flag instead of calling a method",
-            )
+            raise self._in_the_middle()
         try:
             self.settle()
         except OmsError:
@@ -139,6 +161,12 @@ class Admission:
             raise OpenTransactionError(
                 f"an interrupted change could not be rolled back: {error!r}", "the next call tries again"
             ) from error
+
+    def _in_the_middle(self) -> OpenTransactionError:
+        return OpenTransactionError(
+            "this thread is in the middle of another change of these books",
+            "in a signal handler or a finalizer, set a flag instead of calling a method",
+        )
 
     def _is_at_work(self) -> bool:
         """Return True if a function in the call stack is in the middle of a change.
@@ -164,3 +192,5 @@ class Admission:
             # The owner's thread does not exist in this process, but `has_ended` may still return False.
             for savepoint in self._open:
                 savepoint.ended = True
+        if self.in_flight is not None and not self.in_flight.owner.is_this_thread():
+            self.in_flight.savepoint.failed = True

@@ -72,8 +72,8 @@ class Steps:
 
     __slots__ = ("is_appended", "made")
 
-    def __init__(self) -> None:
-        self.made: list[Change] = []
+    def __init__(self, made: list[Change] | None = None) -> None:
+        self.made: list[Change] = [] if made is None else made
         self.is_appended = False  # True from the moment when the journal may contain their event
 
     def changes(self) -> list[Change]:

@@ -38,7 +38,7 @@ class Copyable:
 
         """
         other = self._blank()
-        with Locked(self, self._ledger):
+        with Locked(self, self._ledger, to_read=True):
             self._ledger.check_closed(_COPYING)
             state.copy_state(self._ledger, other._ledger)
         vars(other).update(self._own(other))
@@ -50,7 +50,7 @@ class Copyable:
         return self.copy()  # orders are immutable, so no deeper copy is needed
 
     def __getstate__(self) -> dict[str, Any]:
-        with Locked(self, self._ledger):
+        with Locked(self, self._ledger, to_read=True):
             self._ledger.check_closed(_COPYING)
             return {"books": state.pack(self._ledger), "own": self._own(self._blank())}
 
@@ -87,7 +87,7 @@ class Copyable:
             instruments=(), engine=None)
 
         """
-        with Locked(self, self._ledger):
+        with Locked(self, self._ledger, to_read=True):
             self._ledger.check_closed(_COPYING)
             return state.snapshot_of(self._ledger)
 

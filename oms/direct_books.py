@@ -76,7 +76,7 @@ class DirectBooks:
             return self._best
         with self._lock:
             if self.ledger.busy:
-                self.ledger.admit()
+                self.ledger.admit(to_read=True)
             buy, sell = self._by_name.get(self._buy), self._by_name.get(self._sell)
             best = (
                 None if buy is None else buy.best_level(),
@@ -93,7 +93,7 @@ class DirectBooks:
         """Return the order that the next trade on this side fills first, or None if there is none. O(1)."""
         with self._lock:
             if self.ledger.busy:
-                self.ledger.admit()
+                self.ledger.admit(to_read=True)
             book = self._by_name.get(self._buy if side is _BUY else self._sell)
             return None if book is None else book.best_order()
 
@@ -166,6 +166,8 @@ class DirectBooks:
         order_id, amount, price = fill
         check_resting("amount", amount)
         with self._lock:
+            if self.ledger.busy:
+                self.ledger.admit()
             best = self.best_order(side)
             if best is None or best[0] != order_id or best[4] != price or best[3] < amount:
                 return False

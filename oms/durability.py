@@ -11,6 +11,8 @@ change the books first, because each step depends on the one before. After an in
 journal's last sequence number, or its instruments if the batch has no events. If the pending batch is in the
 journal, `settle` finishes the change. Otherwise, it rolls the change back.
 
+A transaction with `concurrent_commit` stores its batch without the lock. See in_flight.py.
+
 Invariants:
 
 - If `append` raises JournalError, the batch is not in the journal, and its changes are not in memory.
@@ -22,12 +24,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oms.books import APPLY, Books, Steps
 from oms.errors import JournalError
 from oms.events import Event, InstrumentKeeper, Journal
+from oms.in_flight import InFlight
 from oms.instrument import Instrument
 from oms.ledger import Ledger
 from oms.savepoint import Savepoint
@@ -104,8 +107,10 @@ class DurableLedger(Ledger):
 
         Raises JournalError if the journal's last sequence number cannot be read.
         """
-        kind, steps, sequence = self._kind, self._marked_batch, self.sequence
-        if kind is not None and not self._open and self._journal.last_sequence > sequence:
+        kind, steps, sequence, in_flight = self._kind, self._marked_batch, self.sequence, self.in_flight
+        if in_flight is not None and not self._open and (self.is_marked or in_flight.is_abandoned):
+            self._land(in_flight)
+        elif kind is not None and not self._open and self._journal.last_sequence > sequence:
             self._restore_books()
             APPLY[kind](self.books, self._subject)
             version = (self.version | 1) + 1
@@ -122,9 +127,12 @@ class DurableLedger(Ledger):
         """Return True if the open transaction's batch is in the journal."""
         if not self._open or self._open[0] is not self._appended:
             return False
-        if self._provisional:
-            return self._journal.last_sequence >= self._provisional[-1].sequence
-        new = self._new_instruments()
+        return self._is_stored(self._provisional, self._new_instruments())
+
+    def _is_stored(self, events: Sequence[Event], new: Mapping[str, Instrument]) -> bool:
+        """Return True if the journal contains these events, or else these instruments."""
+        if events:
+            return self._journal.last_sequence >= events[-1].sequence
         return self._keeper is not None and bool(new) and new.items() <= self._keeper.instruments().items()
 
     def _new_instruments(self) -> Mapping[str, Instrument]:
@@ -137,19 +145,23 @@ class DurableLedger(Ledger):
         }
 
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
-        if keep and not savepoint.depth and (self._provisional or self._new_instruments()):
+        if not keep or savepoint.depth or not (self._provisional or self._new_instruments()):
+            super()._end(savepoint, keep=keep)
+        elif savepoint.concurrent:
+            self._send(savepoint)
+        else:
             self._appended = savepoint
             try:
-                self._append()
+                self._append(self._provisional, self._new_instruments())
             except JournalError:
                 self._appended = None
                 raise
-        super()._end(savepoint, keep=keep)
-        self._appended = None
+            super()._end(savepoint, keep=True)
+            self._appended = None
 
-    def _append(self) -> None:
-        """Store the open transaction's events and instruments together."""
-        batch, new = tuple(self._provisional), self._new_instruments()
+    def _append(self, events: Sequence[Event], new: Mapping[str, Instrument]) -> None:
+        """Store events and instruments together."""
+        batch = tuple(events)
         if not new:
             self._journal.append(batch)
         elif self._keeper is not None:
@@ -157,6 +169,74 @@ class DurableLedger(Ledger):
         else:
             problem = "it cannot store instruments; pass them to OrderManagement(journal, instruments=...)"
             raise JournalError(self._place(), problem)
+
+    # ------------------------------------------------------------------ a batch in flight
+
+    def _send(self, savepoint: Savepoint) -> None:
+        """End the outermost transaction, and keep its changes as a batch in flight."""
+        assert self._owner is not None, "an open transaction has an owner"
+        new, after = self._new_instruments(), self.books.instruments
+        batch = InFlight(tuple(self._provisional), new, after, savepoint, self._owner)
+        self._roll_back(savepoint)
+        self.in_flight = batch
+        self._leave(savepoint)
+
+    def store(self, savepoint: Savepoint) -> None:
+        """Store the batch in flight of a transaction without the lock, and apply it. See Ledger.store.
+
+        Raises JournalError if the journal cannot store the batch. It is then discarded.
+        """
+        batch = self.in_flight
+        if batch is None or batch.savepoint is not savepoint:
+            return
+        try:
+            self._append(batch.events, batch.new_instruments)
+        except JournalError:
+            with self.lock:
+                self._discard()
+            raise
+        with self.lock:
+            while self._open or self.is_marked:  # a what-if, which the batch must not become a part of
+                if self.is_marked or self._first_abandoned() is not None:
+                    self.settle()
+                else:
+                    self._wait()
+            if self.in_flight is batch:
+                self._apply(batch)
+            self.subscribers.publish(list(batch.events))
+
+    def _land(self, batch: InFlight) -> None:
+        """Apply a batch that another call should have applied, or discard it if it is not in the journal."""
+        if self._is_stored(batch.events, batch.new_instruments):
+            self._apply(batch)
+        else:
+            self._discard()
+
+    def _apply(self, batch: InFlight) -> None:
+        """Apply a stored batch. An interrupted call can be repeated."""
+        if self.is_marked:
+            self._restore_books()
+        steps, version = Steps(batch.changes()), self.version | 1
+        sequence = self.sequence + len(batch.events)
+        self._marked_batch, self.busy, self.version = steps, True, version
+        for kind, subject in steps.made:
+            APPLY[kind](self.books, subject)
+        self.books.instruments = batch.instruments
+        self._waiting.notify_all()  # the waiting threads continue when the lock is released
+        version += 1
+        self.sequence, self._marked_batch, self.in_flight, self.busy, self.version = (
+            sequence,
+            None,
+            None,
+            False,
+            version,
+        )
+
+    def _discard(self) -> None:
+        """Forget a batch in flight that is not in the journal."""
+        self._waiting.notify_all()
+        is_open = len(self._open) > 0
+        self.in_flight, self.busy = None, is_open
 
     def _place(self) -> str:
         """Return the path of the journal, or the name of its class if it has no path."""

@@ -44,7 +44,9 @@ class Facade(ReferenceData, Copyable):
         self._orders, self._by_name = self._books.orders, self._books.by_name
         self._start(journal, instruments)
 
-    def transaction(self, note: str | None = None) -> AbstractContextManager[Self]:
+    def transaction(
+        self, note: str | None = None, *, concurrent_commit: bool = False
+    ) -> AbstractContextManager[Self]:
         """Return a context manager that commits all changes in its block together, or none of them.
 
         If the block raises an exception, all of its changes are rolled back. If the journal cannot store
@@ -57,6 +59,11 @@ class Facade(ReferenceData, Copyable):
 
         A nested transaction is a savepoint. It can be rolled back on its own, but it is committed only
         together with the outer transaction. `note` is attached to every event of the transaction.
+
+        With `concurrent_commit`, other threads can read the books while the journal stores the changes. They
+        see the state before the transaction until all changes are durable. Changes by other threads wait, as
+        usual. The changes are made twice, so the block takes up to three times as long without the journal.
+        In a nested transaction, or without a journal, `concurrent_commit` has no effect.
 
         Raises InvalidArgumentError if the note is neither None nor valid text. A rollback takes about as
         long as the changes themselves.
@@ -72,7 +79,7 @@ class Facade(ReferenceData, Copyable):
 
         """
         check_note(note)
-        return Transaction(self, self._ledger, keep=True, note=note)
+        return Transaction(self, self._ledger, keep=True, note=note, concurrent=concurrent_commit)
 
     def what_if(self) -> AbstractContextManager[Self]:
         """Return a context manager that rolls back all changes in its block when the block ends.
@@ -96,12 +103,17 @@ class Facade(ReferenceData, Copyable):
         """
         return Transaction(self, self._ledger, keep=False, note=None)
 
-    def locked(self) -> AbstractContextManager[Self]:
+    def locked(self, *, to_read: bool = False) -> AbstractContextManager[Self]:
         """Return a context manager that holds the lock, so that all queries in its block see the same state.
 
         You can also change the books in the block. Each change takes effect immediately, as usual. Calls
         from other threads wait until the block ends. Only cached prices can be read without the lock. Do
         not use `await` in the block, because other tasks in the same thread do not wait for the lock.
+
+        With `to_read`, entering the block does not wait for a transaction whose changes the journal is
+        storing (see `concurrent_commit`). The queries see the state before it. Do not change the books in
+        such a block. A change would wait for that transaction, and the queries after it would see another
+        state.
 
         Entering the block raises OpenTransactionError while another task in this thread has a transaction
         open. O(1).
@@ -116,7 +128,7 @@ class Facade(ReferenceData, Copyable):
         2
 
         """
-        return Locked(self, self._ledger)
+        return Locked(self, self._ledger, to_read=to_read)
 
     def subscribe(self, callback: Callable[[Event], object]) -> Callable[[], None]:
         """Call `callback(event)` after every change from now on. Return a function that unsubscribes it.
@@ -142,7 +154,7 @@ class Facade(ReferenceData, Copyable):
         """
         if not callable(callback):
             raise InvalidArgumentError("callback", callback, "a callable that takes an event")
-        with self.locked():
+        with self.locked(to_read=True):
             return self._ledger.subscribers.subscribe(callback)
 
     @property
@@ -177,13 +189,13 @@ class Facade(ReferenceData, Copyable):
 
     def symbols(self) -> tuple[str, ...]:
         """Return the symbols that have resting orders, sorted. O(s log s) for s symbols."""
-        with self.locked():
+        with self.locked(to_read=True):
             return tuple(sorted({symbol for symbol, _ in self._by_name}))
 
     def __len__(self) -> int:
         """Return the number of resting orders. O(1)."""
         with self._lock:
-            return len(self._admitted().orders)
+            return len(self._readable().orders)
 
     def state_hash(self) -> str:
         """Return a SHA-256 hash (hex) of the state: the resting orders and the counters.
@@ -191,7 +203,7 @@ class Facade(ReferenceData, Copyable):
         For a MatchingEngine, the state also includes the terms of all open orders and the last prices. Equal
         states have equal hashes, on every platform and in every process. O(n) for n open orders.
         """
-        with self.locked():
+        with self.locked(to_read=True):
             return self._books.canonical_hash(self._ledger.sequence + 1)
 
     @property
@@ -205,7 +217,7 @@ class Facade(ReferenceData, Copyable):
 
         Inside a transaction or a what-if, it counts the provisional changes too.
         """
-        with self.locked():
+        with self.locked(to_read=True):
             return self._ledger.sequence
 
     def close(self) -> None:
@@ -234,21 +246,21 @@ class Facade(ReferenceData, Copyable):
     __rich_repr__ = ladder.as_fields
     _repr_html_ = ladder.as_html
 
-    # The caller of `_admitted` and `_find_book` must hold the lock. Both wait until no other thread has a
-    # transaction open.
+    # The caller of these methods must hold the lock. They wait until no other thread has a transaction open.
+    # Methods that change the books call `admit` first, to wait for a batch in flight too.
 
-    def _admitted(self) -> Books:
+    def _readable(self) -> Books:
         if self._ledger.busy:
-            self._ledger.admit()
+            self._ledger.admit(to_read=True)
         return self._books
 
     def _find_book(self, symbol: str, side: Side) -> OrderBook:
         """Return a book. If the book has no orders, return a new empty book without storing it."""
         check_book(symbol, side)
-        book = self._admitted().by_name.get((symbol, side))
+        book = self._readable().by_name.get((symbol, side))
         return OrderBook(symbol, side) if book is None else book
 
     def _check(self) -> None:
         """Assert every invariant, for tests and debugging. O(n log n) for n orders."""
-        with self.locked():
+        with self.locked(to_read=True):
             self._books._check()

@@ -29,12 +29,12 @@ class _Holder(Protocol):
     @property
     def _books(self) -> Books: ...
 
-    def locked(self) -> AbstractContextManager[object]: ...
+    def locked(self, *, to_read: bool = False) -> AbstractContextManager[object]: ...
 
 
 def as_text(om: _Holder) -> str:
     """Return one line of text with the number of open orders and books. O(1)."""
-    with om.locked():
+    with om.locked(to_read=True):
         return f"<{type(om).__name__}: {_count(om._books)}>"
 
 
@@ -43,7 +43,7 @@ def as_fields(om: _Holder, *, ticks: bool = False) -> Iterator[tuple[str, object
 
     If a symbol has an instrument, its prices are Decimals, unless `ticks` is True.
     """
-    with om.locked():
+    with om.locked(to_read=True):
         books = om._books
         best = {
             bounded(symbol): {
@@ -62,7 +62,7 @@ def as_html(om: _Holder, *, ticks: bool = False) -> str:
     If a symbol has an instrument, its prices and amounts are decimals, unless `ticks` is True.
     The first symbols are those whose books were created first. Sorting all symbols would be too slow.
     """
-    with om.locked():
+    with om.locked(to_read=True):
         books = om._books
         symbols = _first_symbols(books)
         shown = sum(len(list(books.select(symbol, None))) for symbol in symbols)

@@ -105,7 +105,7 @@ class Ledger(Admission):
             self._roll_back(savepoint)
             self._leave(savepoint)
         elif not self._open:
-            self.busy, self.version = False, (self.version | 1) + 1
+            self.busy, self.version = self.in_flight is not None, (self.version | 1) + 1
 
     def _settle_at_once(self) -> None:
         """Try to settle after a failure. If this fails, the next caller settles."""
@@ -226,7 +226,7 @@ class Ledger(Admission):
         del self._provisional[self._count_remaining() :]
         sequence = self.sequence if target is None else target.sequence
         self._kind, self._marked_batch, self._target, self.sequence = None, None, None, sequence
-        self.busy, self.version = version & 1 == 1, version
+        self.busy, self.version = version & 1 == 1 or self.in_flight is not None, version
 
     def _restore_books(self) -> None:
         """Restore the state that the mark describes, regardless of the books' current state. O(n log n)."""
@@ -249,12 +249,13 @@ class Ledger(Admission):
 
     # ------------------------------------------------------------------ transactions
 
-    def savepoint(self, handle: object, *, keep: bool) -> Savepoint:
-        """Return the present state, for a transaction that `handle` will end."""
+    def savepoint(self, handle: object, *, keep: bool, concurrent: bool = False) -> Savepoint:
+        """Return the present state, for a transaction that `handle` will end. See Savepoint."""
         depth = len(self._open)
         in_what_if = not keep or (depth > 0 and self._open[-1].in_what_if)
         events, instruments = len(self._provisional), self.books.instruments
-        return Savepoint(depth, events, self.sequence, instruments, self._note, keep, in_what_if, ref(handle))
+        before = depth, events, self.sequence, instruments, self._note
+        return Savepoint(*before, keep, in_what_if, ref(handle), concurrent)
 
     def open(self, savepoint: Savepoint, note: str | None) -> None:
         """Start a transaction. Later changes are provisional until `close`.
@@ -302,6 +303,9 @@ class Ledger(Admission):
                 "end the inner transaction first",
             )
 
+    def store(self, savepoint: Savepoint) -> None:
+        """Finish a transaction whose batch is in flight. Call this after `close`, without the lock."""
+
     def _end(self, savepoint: Savepoint, *, keep: bool) -> None:
         if not keep:
             self._roll_back(savepoint)
@@ -332,7 +336,7 @@ class Ledger(Admission):
             [],
             None,
             None,
-            False,
+            self.in_flight is not None,
             (self.version | 1) + 1,
         )
         return batch

@@ -15,7 +15,8 @@ Python does not check for interrupts between getting an item from an iterator an
 Invariants:
 
 - `acquired` is True if and only if `__enter__` has acquired the lock for the block.
-- When the block starts, the lock is held, and no other thread, task, or context has an open transaction.
+- When the block starts, the lock is held, and no other thread, task, or context has an open transaction. A
+  batch may be in flight only if the block is entered to read.
 """
 
 from __future__ import annotations
@@ -65,17 +66,18 @@ class Locked(AbstractContextManager[T]):
     `with` returns `subject`, the OrderManagement to which the lock belongs.
     """
 
-    def __init__(self, subject: T, ledger: Ledger) -> None:
+    def __init__(self, subject: T, ledger: Ledger, *, to_read: bool = False) -> None:
         self.lock: RLock = ledger.lock
         self._subject = subject
         self._ledger = ledger
+        self._to_read = to_read
 
     def __enter__(self) -> T:
         acquired = False
         try:
             with self.lock:
                 if self._ledger.busy:
-                    self._ledger.admit()
+                    self._ledger.admit(to_read=self._to_read)
                 for acquired in iter(self.lock.acquire, None):  # noqa: B007  # the except clause uses it
                     break
             return self._subject  # noqa: TRY300  # an interrupt here must also release the lock

@@ -168,6 +168,8 @@ class OrderManagement(Queries, Convertible):
         if max_total_price is not None or min_total_price is not None:
             check_bounds(side, max_total_price, min_total_price)
         with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
             fills, traded, total = self._fill(symbol, side, amount, limit_price, allow_partial)
             check_total_price(total, max_total_price, min_total_price)
             trade = Trade(self._books.next_trade_id, symbol, side, traded, total, fills)
@@ -194,6 +196,8 @@ class OrderManagement(Queries, Convertible):
         check_order_id(order_id)
         check_amendment(amount, price)
         with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
             before = self._find(order_id)
             _, symbol, side, old_amount, old_price = before
             after = Order(order_id, symbol, side, amount or old_amount, price or old_price)
@@ -229,7 +233,9 @@ class OrderManagement(Queries, Convertible):
         """
         incoming = as_rows(orders)
         with self._lock:
-            self._admitted().check_new(incoming)
+            if self._ledger.busy:
+                self._ledger.admit()
+            self._books.check_new(incoming)
             if incoming:
                 self._ledger.commit(OrdersAdded, incoming)
 
@@ -251,6 +257,8 @@ class OrderManagement(Queries, Convertible):
         """
         check_selection(symbol, side)
         with self._lock:
+            if self._ledger.busy:
+                self._ledger.admit()
             removed = self._list(symbol, side)
             if removed:
                 self._ledger.commit(OrdersRemoved, removed)
@@ -301,17 +309,17 @@ class OrderManagement(Queries, Convertible):
     def __contains__(self, order_id: object) -> bool:
         """Return True if there is a resting order with this id. O(1)."""
         with self._lock:
-            return type(order_id) is int and order_id in self._admitted().orders
+            return type(order_id) is int and order_id in self._readable().orders
 
     def __iter__(self) -> Iterator[Order]:
         """Iterate over a snapshot of all resting orders, sorted as in `orders`."""
         return iter(self.orders())
 
     def _list(self, symbol: str | None, side: Side | None) -> tuple[Order, ...]:
-        return tuple(chain.from_iterable(book.orders() for book in self._admitted().select(symbol, side)))
+        return tuple(chain.from_iterable(book.orders() for book in self._readable().select(symbol, side)))
 
     def _find(self, order_id: int) -> Order:
-        order = self._admitted().orders.get(order_id)
+        order = self._readable().orders.get(order_id)
         if order is None:
             raise OrderNotFoundError(order_id)
         return new_order(order)

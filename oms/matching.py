@@ -302,7 +302,7 @@ class MatchingEngine(Limited):
         """
         check_resting("now", now)
         with self._lock:
-            return self._cancel(self._admitted_books().register.expired(now))
+            return self._cancel(self._admitted().register.expired(now))
 
     def end_day(self, symbol: str | None = None) -> tuple[OpenOrder, ...]:
         """Cancel the DAY orders of one symbol or of all symbols, and return their earlier states.
@@ -330,7 +330,7 @@ class MatchingEngine(Limited):
         """
         check_order_key(order_id)
         with self._lock:
-            return self._open_order(self._entry(order_id))
+            return self._open_order(self._entry(order_id, to_read=True))
 
     def orders(
         self, symbol: str | None = None, side: Side | None = None, owner: str | None = None
@@ -344,7 +344,7 @@ class MatchingEngine(Limited):
         check_selection(symbol, side)
         check_owner(owner)
         with self._lock:
-            return tuple(map(self._open_order, self._select(symbol, side, owner)))
+            return tuple(map(self._open_order, self._select(symbol, side, owner, to_read=True)))
 
     def queue_ahead(self, order_id: OrderId) -> QueueAhead:
         """Return the number and the visible amount (lots) of the orders ahead of an order at its price.
@@ -360,7 +360,7 @@ class MatchingEngine(Limited):
         """
         check_order_key(order_id)
         with self._lock:
-            entry = self._entry(order_id)
+            entry = self._entry(order_id, to_read=True)
             if entry.waiting:
                 allowed = "the id of an order in the book"
                 raise InvalidOrderError("order_id", order_id, allowed, "this order waits for its stop price")
@@ -374,17 +374,17 @@ class MatchingEngine(Limited):
         """
         check_selection(symbol, None)
         with self._lock:
-            return self._admitted_books().last_prices.get(symbol)
+            return self._admitted(to_read=True).last_prices.get(symbol)
 
     def __contains__(self, order_id: object) -> bool:
         """Return True if an open order has this id. O(1)."""
         with self._lock:
-            return type(order_id) in (int, str) and order_id in self._admitted_books().register.arrivals
+            return type(order_id) in (int, str) and order_id in self._admitted(to_read=True).register.arrivals
 
     def __len__(self) -> int:
         """Return the number of open orders. O(1)."""
         with self._lock:
-            return len(self._admitted_books().register.entries)
+            return len(self._admitted(to_read=True).register.entries)
 
     def __iter__(self) -> Iterator[OpenOrder]:
         """Iterate over a snapshot of all open orders, in order of arrival."""
@@ -392,19 +392,20 @@ class MatchingEngine(Limited):
 
     # ------------------------------------------------------------------ helpers
 
-    # The caller must hold the lock. Each helper waits until no other thread has a transaction open.
+    # The caller must hold the lock. Each helper waits until no other thread has a transaction open, and waits
+    # for a batch in flight too, unless `to_read` is True.
 
-    def _admitted_books(self) -> EngineBooks:
+    def _admitted(self, *, to_read: bool = False) -> EngineBooks:
         if self._ledger.busy:
-            self._ledger.admit()
+            self._ledger.admit(to_read=to_read)
         return self._books
 
-    def _entry(self, order_id: OrderId) -> Entry:
+    def _entry(self, order_id: OrderId, *, to_read: bool = False) -> Entry:
         """Return the entry of an open order. Raise an error if the id is invalid or no open order has it."""
         if type(order_id) is not int:
             check_order_key(order_id)
         if self._ledger.busy:
-            self._ledger.admit()
+            self._ledger.admit(to_read=to_read)
         register = self._books.register
         arrival = register.arrivals.get(order_id)
         if arrival is None:
@@ -446,10 +447,12 @@ class MatchingEngine(Limited):
         )
         return terms, total - remaining
 
-    def _select(self, symbol: str | None, side: Side | None, owner: str | None) -> list[Entry]:
+    def _select(
+        self, symbol: str | None, side: Side | None, owner: str | None, *, to_read: bool = False
+    ) -> list[Entry]:
         return [
             entry
-            for _, entry in sorted(self._admitted_books().register.entries.items())
+            for _, entry in sorted(self._admitted(to_read=to_read).register.entries.items())
             if symbol in (None, entry.order.symbol)
             and side in (None, entry.order.side)
             and owner in (None, entry.order.owner)

@@ -56,7 +56,7 @@ class ReferenceData:
         """The instruments that were set, by symbol, as a read-only snapshot sorted by symbol."""
         with self._ledger.lock:
             if self._ledger.busy:
-                self._ledger.admit()
+                self._ledger.admit(to_read=True)
             return MappingProxyType(self._ledger.books.instruments)
 
     def in_decimals(self, value: Quote | Trade) -> Shown:

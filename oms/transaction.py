@@ -65,8 +65,10 @@ def _leave(block: _Block, kind: type[BaseException] | None, error: object, trace
     try:
         with ledger.lock:
             ledger.close(savepoint, failed=kind is not None)
+        if savepoint.concurrent:
+            ledger.store(savepoint)
     except BaseException:
-        savepoint.ended = True
+        savepoint.ended = savepoint.failed = True
         raise
 
 
@@ -94,10 +96,13 @@ class Transaction(AbstractContextManager[T]):
     `with` returns `subject`, the OrderManagement to which the transaction belongs.
     """
 
-    def __init__(self, subject: T, ledger: Ledger, *, keep: bool, note: str | None) -> None:
+    def __init__(
+        self, subject: T, ledger: Ledger, *, keep: bool, note: str | None, concurrent: bool = False
+    ) -> None:
         self._subject = subject
         self._block = _Block(ledger)
         self._keep = keep
+        self._concurrent = concurrent
         self._note = note
         self._entered = False
         self._early: ref[Callable[..., None]] | None = None  # `__exit__`, looked up before `__enter__`
@@ -114,8 +119,10 @@ class Transaction(AbstractContextManager[T]):
         try:
             with ledger.lock:
                 if ledger.busy:
-                    ledger.admit()
-                block.savepoint = ledger.savepoint(handle or self, keep=self._keep)
+                    ledger.admit(to_read=not self._keep)
+                block.savepoint = ledger.savepoint(
+                    handle or self, keep=self._keep, concurrent=self._concurrent
+                )
                 ledger.open(block.savepoint, self._note)
             return self._subject  # noqa: TRY300  # an interrupt here must also end the transaction
         except BaseException:

@@ -65,6 +65,7 @@ LAYERS = {
         "subscribers",
         "fork",
         "savepoint",
+        "in_flight",
         "admission",
         "ledger",
         "engine_books",

@@ -51,7 +51,7 @@ def responding(om: Facade, endpoint: Callable[..., dict[str, Any]]) -> Callable[
     def respond(**arguments: Any) -> Response:
         query = arguments.get("query")
         has_decimals = isinstance(query, DecimalsQuery) and query.decimals
-        with om.locked() if has_decimals else nullcontext():
+        with om.locked(to_read=True) if has_decimals else nullcontext():
             content = endpoint(**arguments)
             instruments = om.instruments if has_decimals else None
         return json_response(content if instruments is None else with_decimals(content, instruments))

@@ -150,14 +150,14 @@ class FirstResponses:
     no response.
 
     `sequence` is the number of the last recorded event. If an exception is raised between a change and its
-    event's publication, subscribers miss that event. `catch_up` reads missed events from the journal.
+    event's publication, subscribers miss that event. `begin_group` reads missed events from the journal.
     """
 
     def __init__(self) -> None:
         self.sequence = 0
-        self.last_event: Event | None = None  # that a request created
-        self._last: tuple[int, int | None] = (0, None)  # the sequence number and the time of an event
-        self._last_request: tuple[int, int | None] = (0, None)
+        self._of_group: dict[int, Event] | None = None  # the events that the current group has created
+        self._last: tuple[int, int | None] = (0, None)  # the sequence number and the time of the last event
+        self._before_group: tuple[int, int | None] = (0, None)
         self._by_order_id: dict[int, FirstResponse | None] = {}
         self._by_key: dict[tuple[str | None, str], FirstResponse] = {}  # by the owner and the key
 
@@ -176,28 +176,38 @@ class FirstResponses:
             self.record(key, first, note.get("owner"))
         self.sequence = event.sequence
         self._last = event.sequence, event.time
-        if note:
-            self._last_request, self.last_event = self._last, event
+        if note and self._of_group is not None:
+            self._of_group[event.sequence] = event
 
-    def time_of(self, sequence: int) -> int | None:
-        """Return the time of the event with this sequence number, if it is one of the latest events.
+    def begin_group(self, om: Facade) -> int:
+        """Record missed events from the journal, and return the last sequence number.
 
-        Only two events are remembered: the last one, and the last one that a request created. These differ if
-        a subscriber made another change. Return None for any other number.
+        Call this at the start of the transaction of a group of requests. Raise JournalError if the journal
+        cannot be read. O(1) if no event was missed, otherwise O(n) for n events in the journal.
         """
-        return dict([self._last_request, self._last]).get(sequence)
-
-    def catch_up(self, om: Facade) -> None:
-        """Record missed events from the journal. Call this at the start of a transaction.
-
-        Raise JournalError if the journal cannot be read. O(1) if no event was missed, otherwise O(n) for n
-        events in the journal.
-        """
-        if om.journal is not None and self.sequence < om.last_sequence:
+        last_sequence = om.last_sequence
+        if om.journal is not None and self.sequence < last_sequence:
             for event in om.journal.history():  # not `read`, which omits dropped events
                 if event.sequence > self.sequence:
                     self(event)
-            self.sequence = om.last_sequence
+            self.sequence = last_sequence
+        self._of_group, self._before_group = {}, self._last
+        return last_sequence
+
+    def event_of(self, sequence: int) -> Event | None:
+        """Return the event with this sequence number, if a request of the current group created it.
+
+        Return None for any other number, and for an event that was missed.
+        """
+        return (self._of_group or {}).get(sequence)
+
+    def time_of(self, sequence: int) -> int | None:
+        """Return the time of an event of the current group, or of the last event before it.
+
+        Return None for any other number.
+        """
+        event = self.event_of(sequence)
+        return dict([self._before_group]).get(sequence) if event is None else event.time
 
     def record(self, key: str, response: FirstResponse, owner: str | None = None) -> None:
         """Record the response for a key of an owner, unless it already has one."""

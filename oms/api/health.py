@@ -40,9 +40,10 @@ class Health:
     def ready(self, caller: CallersOwner) -> Response:
         """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
         try:
-            with self._om.locked():
-                _check_writable(self._om)
+            with self._om.locked(to_read=True):
                 sequence, orders = self._om.last_sequence, self._count(caller)
+            if self._om.journal is not None:
+                self._om.journal.check_writable()
         except OmsError as error:
             reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
             raise ProblemError("not_ready", reason, {"reason": reason}) from None
@@ -52,16 +53,6 @@ class Health:
     def state_hash(self, caller: CallersOwner) -> Response:
         """Return a hash of all resting orders and counters. O(n) for n resting orders."""
         check_operator(caller)
-        with self._om.locked():
+        with self._om.locked(to_read=True):
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})
-
-
-def _check_writable(om: Facade) -> None:
-    """Raise JournalError if the journal cannot store a change."""
-    journal = om.journal
-    if journal is None:
-        return
-    journal.check_writable()
-    if journal.last_sequence != om.last_sequence:
-        raise JournalError("journal", "an interrupted change is in the journal but not in memory")

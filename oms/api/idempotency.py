@@ -10,12 +10,14 @@ entry, and both would make the change.
 The solution. The client sends an idempotency key with each change. A new order does not need a key, because
 its order id identifies the request. The service makes the change in a transaction, and puts the key and a
 digest of the request into the transaction's note. The journal stores the note with the event, so a crash
-loses both the key and the change, or neither. The lookup happens inside the transaction, under the books'
-lock. If the same request arrives several times at once, the first one makes the change. The others wait for
-the lock, and then find the response. After a restart, the service rebuilds the responses from the journal.
+loses both the key and the change, or neither. Requests are made in groups (see group.py), and the lookup
+happens inside the transaction of a group. If the same request arrives several times at once, the first one
+makes the change. The others are made in later groups, and find the response. After a restart, the service
+rebuilds the responses from the journal.
 
 A request that changes nothing creates no event, so there is no note to store its key in. Instead, the journal
-stores the response in a separate row, called a reply, before the response is sent.
+stores the response in a separate row, called a reply, before the response is sent. It does so after storing
+the group, because the response may depend on earlier requests of the group.
 
 Invariants:
 - By the time a response is sent, the key is as durable as the change.
@@ -33,14 +35,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from oms.api.first_responses import FirstResponse, FirstResponses, Subject, to_note, to_reply
+from oms.api.group import Groups, Request
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.contract import IDEMPOTENCY_KEY_HEADER
-from oms.errors import JournalError, OmsError
+from oms.events import Event
 from oms.facade import Facade
 from oms.journal import ReplyKeeper
 from oms.management import OrderManagement
@@ -64,7 +67,8 @@ class Change(NamedTuple):
 
     `sequence` and `time` are those of the event, and `subject` is what the response is about. `replayed` is
     True if an earlier request made the change. `made_change` is True if the change was made by this request,
-    or by an earlier one with the same key.
+    or by an earlier one with the same key. `event` is the event that this request has created, if it was not
+    missed.
     """
 
     sequence: int
@@ -72,6 +76,7 @@ class Change(NamedTuple):
     replayed: bool = False
     made_change: bool = True
     time: int | None = None
+    event: Event | None = None
 
 
 class IdempotentChanges:
@@ -81,6 +86,7 @@ class IdempotentChanges:
         self._om = om
         self._responses = responses
         self._once = Once(om, responses)
+        self.groups = self._once.groups
 
     def add(self, order: NewOrder, key: str | None) -> Change:
         """Add an order with a new id. A repeated request gets the original response."""
@@ -93,7 +99,7 @@ class IdempotentChanges:
             return first or new
 
         digest, former = digest_of("POST", "/orders", order.explicit_fields()), ("POST", "/orders", *new)
-        return self._once(key, digest, former, make)
+        return self._once(key, digest, former, make, order_ids=[new.order_id])
 
     def remove(self, order_id: int, key: str | None) -> Change:
         """Remove a resting order."""
@@ -133,6 +139,7 @@ class Once:
     def __init__(self, books: Facade, responses: FirstResponses) -> None:
         self._books = books
         self._responses = responses
+        self.groups: Groups[_Made] = Groups(books, lambda: responses.begin_group(books), self._finished)
 
     def __call__(
         self,
@@ -141,28 +148,28 @@ class Once:
         former: tuple[object, ...] | None,
         make: Callable[[], Subject | FirstResponse],
         owner: str | None = None,
+        order_ids: Iterable[int] = (),
     ) -> Change:
         """If the key already has a response, return that. Otherwise, make the change.
 
         `former` contains the values for the digest of older journals, if they know the request. `owner` is
-        the owner of the request's API key, or None.
+        the owner of the request's API key, or None. `order_ids` are the ids by which a request that adds
+        orders can be recognized without a key. The request waits for other requests, and is then made in one
+        group with them.
 
-        Raise RuntimeError if a subscriber raises an OmsError after the change. The change is not rolled back,
-        so the client must not get an error that looks like a rejection.
+        Raise RuntimeError if a subscriber raises an error after the change. The change is not rolled back, so
+        the client must not get an error that looks like a rejection.
         """
-        change: Change | None = None
-        try:
-            with self._books.locked():  # until the time of the event is known
-                with self._books.transaction(to_note(key, digest, owner)):
-                    self._responses.catch_up(self._books)
-                    change = self._replay(key, digest, former, owner) or self._make(key, digest, make, owner)
-                if not change.replayed:
-                    change = change._replace(time=self._responses.time_of(change.sequence))
-        except OmsError as error:
-            if change is None or isinstance(error, JournalError):
-                raise
-            raise RuntimeError("a subscriber failed after the change was made") from error
-        return change
+        claims: set[object] = {("order", order_id) for order_id in order_ids}
+        if key is not None:
+            claims.add((owner, key))
+
+        def run() -> _Made:
+            replayed = self._replay(key, digest, former, owner)
+            return _Made(replayed) if replayed else self._make(key, digest, make, owner)
+
+        note = to_note(key, digest, owner)
+        return self.groups.run(Request(run, note, frozenset(claims))).change
 
     def _replay(
         self, key: str | None, digest: str, former: tuple[object, ...] | None, owner: str | None
@@ -183,24 +190,37 @@ class Once:
         digest: str,
         make: Callable[[], Subject | FirstResponse],
         owner: str | None,
-    ) -> Change:
+    ) -> _Made:
         before = self._books.last_sequence
         made = make()
         after = self._books.last_sequence
         if isinstance(made, FirstResponse):
             change = Change(made.sequence, made.subject, replayed=True, made_change=False, time=made.time)
         else:
-            change = Change(after, made, time=self._responses.time_of(after))
-        if key is not None and after == before:  # there is no event, so no note can contain the key
-            sequence, subject, _, made_change, time = change
-            self._store(key, FirstResponse(sequence, subject, digest, made_change, time), owner)
-        return change
+            change = Change(after, made)
+        # Without an event, there is no note that could contain the key.
+        return _Made(change, (key, digest, owner) if key is not None and after == before else None)
 
-    def _store(self, key: str, response: FirstResponse, owner: str | None) -> None:
-        """Store the response to a request that created no event: first in the journal, then in memory."""
-        if isinstance(self._books.journal, ReplyKeeper):
-            self._books.journal.keep_reply(to_reply(key, response, owner))
-        self._responses.record(key, response, owner)
+    def _finished(self, made: _Made) -> _Made:
+        """Add the time and the event of a change that is durable. If it has no event, store its response."""
+        change = made.change
+        if not change.replayed:
+            sequence, responses = change.sequence, self._responses
+            change = change._replace(event=responses.event_of(sequence), time=responses.time_of(sequence))
+        if made.reply is not None:
+            key, digest, owner = made.reply
+            first = FirstResponse(change.sequence, change.subject, digest, change.made_change, change.time)
+            if isinstance(self._books.journal, ReplyKeeper):
+                self._books.journal.keep_reply(to_reply(key, first, owner))
+            self._responses.record(key, first, owner)
+        return _Made(change)
+
+
+class _Made(NamedTuple):
+    """A change, and the key, the digest, and the owner of a request that has created no event."""
+
+    change: Change
+    reply: tuple[str, str, str | None] | None = None
 
 
 def digest_of(method: str, path: str, fields: Mapping[str, object]) -> str:

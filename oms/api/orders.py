@@ -71,7 +71,7 @@ class Orders:
 
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
         """Return one page of resting orders, sorted by order id. O(m) for m selected orders."""
-        with self._om.locked():  # so that the sequence number and the orders are consistent
+        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
         after = -1 if query.after is None else query.after
         remaining: Iterable[Order] = (order for order in orders if order.order_id > after)

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from oms.api.problems import ProblemError, from_exception, invalid_field, problem_response
 from oms.api.settings import Settings
+from oms.api.threads import CHANGES, READS, in_thread
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import OmsError
 
@@ -109,6 +110,10 @@ def _read_int(digits: str) -> int:
 
 class _StrictRoute(APIRoute):
     limits: Settings
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        pool = READS if {"GET", "HEAD"} >= set(options.get("methods") or ()) else CHANGES
+        super().__init__(path, in_thread(endpoint, pool), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()

@@ -99,7 +99,7 @@ class RestingOrders:
         slice_: list[OrderRow] = []
         while not slice_ and not self.is_complete:
             self._record_changes()
-            with self._books.locked():
+            with self._books.locked(to_read=True):
                 self._record_changes()
                 rows = list(islice(self._rows(), limit))
             slice_ = self._corrected(rows, limit)

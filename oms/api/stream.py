@@ -168,7 +168,7 @@ class Streams:
 
     def _begin(self, backlog: Backlog) -> _PartText:
         """Begin a snapshot and subscribe the backlog under the same lock, so that no change is lost."""
-        with self._books.locked():
+        with self._books.locked(to_read=True):
             sequence = self._books.last_sequence
             backlog.begin(self._feed.snapshot(backlog.symbol, backlog.viewer))
             self._readers.add(backlog)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import ExitStack, suppress
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 from typing import Literal
 
 from oms.errors import JournalError
 from oms.journal import log_state, schema
-from oms.journal.connection import Connection, connect, reported, uri_of
+from oms.journal.connection import Connection, connect, reported, roll_back, uri_of
 from oms.journal.event_log import EventLog
 from oms.journal.place import Presence, check_name, find_or_make
 from oms.journal.verification import verify_event_log
@@ -53,6 +55,8 @@ class OpenFile:
             self._guard = connect(uri_of(path, "ro"))
             undo.callback(self._guard.close)
             self._guard.execute("SELECT name FROM heads").fetchall()
+            self._read_lock, self._is_closed = RLock(), False
+            self._readable_log = EventLog(self._guard, self.place)
             self.presence = Presence(path)
             undo.pop_all()
 
@@ -65,6 +69,25 @@ class OpenFile:
             verify_event_log(self.event_log)
         _log.info("%s is open, and its last event is %d", self.place, head.sequence)
 
+    @contextmanager
+    def reading(self) -> Generator[EventLog]:
+        """Yield a consistent snapshot of the event log as it is on disk, without waiting for a write.
+
+        The snapshot is read with a connection of its own. Only one thread at a time can read. Raises
+        JournalError if the file is closed or cannot be read, and in a forked process.
+        """
+        self.writer_lock.check()
+        with self._read_lock:
+            if self._is_closed:
+                raise JournalError(self.place, "it is closed")
+            roll_back(self._guard)  # an interrupt may have left the last snapshot open
+            with reported(self.place, "it cannot be read"):
+                self._guard.execute("BEGIN")
+            try:
+                yield self._readable_log
+            finally:
+                roll_back(self._guard)
+
     def set_synchronous(self, level: Synchronous) -> None:
         """Choose when SQLite syncs the write-ahead log. Raises sqlite3.Error."""
         self.connection.execute(f"PRAGMA synchronous={level}")
@@ -74,13 +97,15 @@ class OpenFile:
 
         If `failed` is False, SQLite also copies the log into the file, and an error raises sqlite3.Error.
         """
-        if not failed:
-            self._guard.close()
-            self.connection.close()
-            return
-        for connection in (self.connection, self._guard):
-            with suppress(sqlite3.Error):  # the original failure has already been raised
-                connection.close()
+        with self._read_lock:
+            self._is_closed = True
+            if not failed:
+                self._guard.close()
+                self.connection.close()
+                return
+            for connection in (self.connection, self._guard):
+                with suppress(sqlite3.Error):  # the original failure has already been raised
+                    connection.close()
 
 
 def _prepare(connection: Connection, place: str) -> None:

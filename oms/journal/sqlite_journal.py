@@ -147,13 +147,12 @@ class SqliteJournal:
         """Return a page of events, after verifying the hash of each. O(limit).
 
         The page begins after event number `after`, or with the first event in the log if `after` is None. It
-        has at most `limit` events. Raises InvalidArgumentError if an argument is invalid. Raises JournalError
-        if an event is damaged.
+        has at most `limit` events. This method does not wait for a change that is being written. Raises
+        InvalidArgumentError if an argument is invalid. Raises JournalError if an event is damaged.
         """
         _check_page(after, limit)
-        with self._own_lock():
-            self._get_ready()
-            return page_of_events(self._file.event_log, after, limit)
+        with self._file.reading() as event_log:
+            return page_of_events(event_log, after, limit)
 
     def page_of_trades(self, after: int | None, limit: int) -> TradePage:
         """Return a page of trades, after verifying the hash of each event. O(limit log n) for n events.
@@ -162,9 +161,8 @@ class SqliteJournal:
         `page_of_events`.
         """
         _check_page(after, limit)
-        with self._own_lock():
-            self._get_ready()
-            return page_of_trades(self._file.event_log, after, limit)
+        with self._file.reading() as event_log:
+            return page_of_trades(event_log, after, limit)
 
     def replies(self) -> Iterator[str]:
         """Yield the replies stored by `keep_reply`, after verifying the hash of each.
@@ -260,9 +258,13 @@ class SqliteJournal:
             self._group.sync()
 
     def check_writable(self) -> None:
-        """Raise JournalError if the journal is closed, or if an error has made it read-only."""
-        with self._own_lock():
-            self._get_ready(to_write=True)
+        """Raise JournalError if the journal is closed, or if an error has made it read-only.
+
+        This method does not wait for a change that is being written.
+        """
+        self._file.writer_lock.check()
+        self._check_open()
+        self._writer.check_writable()
 
     # ------------------------------------------------------------------ compaction
 
@@ -323,8 +325,7 @@ class SqliteJournal:
 
         Raises JournalError if the journal is closed, or if `to_write` is True and the journal is read-only.
         """
-        if self._closed:
-            raise JournalError(self._file.place, "it is closed")
+        self._check_open()
         if to_write:
             self._writer.check_writable()
         if self._writer.in_doubt:
@@ -337,6 +338,10 @@ class SqliteJournal:
             if self.durability == "batched":
                 self._group.count_commit()
             self._writer.in_doubt = False
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise JournalError(self._file.place, "it is closed")
 
     def close(self) -> None:
         """Sync all changes, copy the log into the file, and release the file. A second call does nothing.

@@ -661,7 +661,7 @@ def test_a_retry_across_an_upgrade_with_a_new_optional_field_gets_the_first_resp
     body = {**JPM, "amount": 3}
     first = changes.trade(NewTrade.model_validate(body), "k")
     again = changes.trade(LaterTrade.model_validate(body), "k")
-    assert again == first._replace(replayed=True)
+    assert again == first._replace(replayed=True, event=None)
     assert om.available_amount("JPM", Side.BUY) == 27
 
 

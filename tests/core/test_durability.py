@@ -41,6 +41,14 @@ def basket(om: OrderManagement) -> None:
         om.add_order(8, "IBM", SELL, 1, 1)
 
 
+def concurrent_basket(om: OrderManagement) -> None:
+    with om.transaction("basket", concurrent_commit=True):
+        om.place_trade("JPM", BUY, 3)
+        with om.transaction():
+            om.amend_order(1, amount=1)
+        om.add_order(8, "IBM", SELL, 1, 1)
+
+
 def make_more_changes(om: OrderManagement) -> None:
     """Make a few more changes, which are valid in every state."""
     om.add_order(70, "JPM", BUY, 1, 1)
@@ -49,7 +57,7 @@ def make_more_changes(om: OrderManagement) -> None:
         om.place_trade("JPM", BUY, 2)
 
 
-CHANGES = SINGLE_CHANGES | {"transaction": basket}
+CHANGES = SINGLE_CHANGES | {"transaction": basket, "concurrent transaction": concurrent_basket}
 
 
 def books_with(journal: MemoryJournal) -> OrderManagement:

@@ -11,7 +11,7 @@ import ast
 import contextvars
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
@@ -705,6 +705,16 @@ def use_in_the_middle_of_a_change() -> None:
         om.remove_order(4)
 
 
+def use_while_the_journal_stores() -> None:
+    class HandlingJournal(MemoryJournal):
+        def append(self, batch: Sequence[Event]) -> None:
+            om.remove_order(1)
+
+    om = OrderManagement(HandlingJournal())
+    with om.transaction(concurrent_commit=True):
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+
+
 def use_before_a_failing_rollback() -> None:
     om = worked_example()
     with pytest.MonkeyPatch.context() as patch:
@@ -876,6 +886,12 @@ OTHERS: list[tuple[Callable[[], object], type[BaseException], str]] = [
     ),
     (
         use_in_the_middle_of_a_change,
+        OpenTransactionError,
+        "this thread is in the middle of another change of these books; "
+        "in a signal handler or a finalizer, set a flag instead of calling a method",
+    ),
+    (
+        use_while_the_journal_stores,
         OpenTransactionError,
         "this thread is in the middle of another change of these books; "
         "in a signal handler or a finalizer, set a flag instead of calling a method",

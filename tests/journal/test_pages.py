@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import product
 from pathlib import Path
@@ -170,3 +171,13 @@ def test_damage_in_a_page_of_the_trades_of_a_matching_engine_raises_an_error_wit
         with pytest.raises(JournalError) as caught:
             sqlite_journal(engine).page_of_trades(1, 2)
     assert caught.value.place.endswith(place)
+
+
+def test_a_page_does_not_wait_for_a_change_that_is_being_written(tmp_path: Path) -> None:
+    with journal.open(tmp_path / "book.db") as om, ThreadPoolExecutor(1) as pool:
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+        assert isinstance(om.journal, SqliteJournal)
+        with om.journal._lock:  # a writer holds this lock during a sync
+            page = pool.submit(om.journal.page_of_events, None, 10).result(20)
+            pool.submit(om.journal.check_writable).result(20)
+        assert [event.sequence for event in page.events] == [1]

@@ -18,6 +18,7 @@ BOOK_FILES = ("batch.py", "books.py", "level.py", "order_book.py", "price_sums.p
 LEDGER_FILES = (
     "admission.py",
     "durability.py",
+    "in_flight.py",
     "ledger.py",
     "locked.py",
     "owner.py",

@@ -59,6 +59,7 @@ class EngineChanges:
         self._engine = engine
         self._responses = responses
         self._once = Once(engine, responses)
+        self.groups = self._once.groups
 
     def submit(self, body: NewSubmission, key: str | None, caller: str | None) -> Change:
         """Submit an order of the caller, or of any owner for the operator."""
@@ -126,13 +127,9 @@ class EngineChanges:
         self, key: str | None, digest: str, caller: str | None, make: Callable[[], Execution]
     ) -> Change:
         """Execute an order once. The owners of the orders that traded come from its event."""
-        with self._engine.locked():  # so that no other event is the last one
-            change = self._once(key, digest, None, lambda: Executed(make(), {}), caller)
-            event = self._responses.last_event
+        change = self._once(key, digest, None, lambda: Executed(make(), {}), caller)
         assert isinstance(change.subject, Executed)
         execution = change.subject.execution
-        if change.replayed or not execution.fills:
-            return change
-        if not isinstance(event, EngineEvent) or event.sequence != change.sequence:
-            return change  # the event was missed, so the response names no other order
-        return change._replace(subject=Executed(execution, dict(event.owners)))
+        if not (execution.fills and isinstance(change.event, EngineEvent)):
+            return change  # if the event was missed, the response names no other order
+        return change._replace(subject=Executed(execution, dict(change.event.owners)))

@@ -120,7 +120,7 @@ class EngineOrders(RestingOrders):
         orders: list[OpenOrder] = []
         while not orders and not self.has_all_orders:
             self._record_changes()
-            with self._engine.locked():
+            with self._engine.locked(to_read=True):
                 self._record_changes()
                 arrivals = self._next_arrivals(limit)
                 former = [(self._former_entry(each), self.before(each)) for each in arrivals]

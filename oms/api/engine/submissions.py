@@ -152,7 +152,7 @@ class Submissions:
     ) -> dict[str, Any]:
         """Return one page of open orders, in order of arrival. O(n) for n open orders."""
         owner = own_selection(query.owner, caller)
-        with self._engine.locked():  # so that the sequence number and the orders are consistent
+        with self._engine.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._engine.last_sequence
             orders = self._engine.orders(query.symbol, query.side, owner)
             page, following = self._page(orders, query.after or 0, query.limit)
@@ -177,7 +177,7 @@ class Submissions:
     ) -> dict[str, Any]:
         """Return how many orders, and how many visible lots, are ahead of an order at its price."""
         del query
-        with self._engine.locked():
+        with self._engine.locked(to_read=True):
             order = own_order(self._engine, order_id, caller)
             ahead = self._engine.queue_ahead(order_id)
         return {"order_id": id_as_json(order_id), "symbol": order.order.symbol, **ahead._asdict()}

@@ -1,0 +1,184 @@
+"""Groups: requests that change the books and wait at the same time share one sync of the journal.
+
+The problem: a change is acknowledged only when it is durable, and a sync can take 100 ms. If each request had
+its own sync, 60 clients would get 10 responses a second.
+
+What does not work: acknowledging a change before the sync, because a power failure would lose it. A thread
+that collects requests for a fixed time does not work either, because a single client would always wait for
+that time.
+
+The solution: a request joins the queue, and its thread then waits for the lock `_leading`. The thread that
+gets the lock commits the requests at the head of the queue as one concurrent transaction, so they share one
+append and one sync. Requests that arrive in the meantime form the next group. So a single client never waits,
+and the group grows with the load. Each request is a nested transaction, so an error rolls back only the
+request that caused it.
+
+Invariants:
+
+- Requests are made in the order in which they arrive. A group is always the head of the queue.
+- Requests that identify themselves alike (by an idempotency key, or by the id of a new order) are never in
+  the same group. So a request finds the response to every earlier request that it might repeat.
+- A request ends only when its change is durable, or when nothing of it is stored. If the commit of a group
+  fails, every request of the group gets the error.
+- If the leading thread is interrupted, the lock is released, and another waiting thread leads. The requests
+  of the interrupted group get an error, and are not made a second time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from time import perf_counter
+from typing import Generic, TypeAlias, TypeVar
+
+from oms.errors import JournalError
+from oms.facade import Facade
+
+__all__ = ["Groups", "Observer", "Request"]
+
+T = TypeVar("T")
+
+_LARGEST_GROUP = 256
+"""The number of claims after which a group takes no more requests, so that reads never wait for long."""
+
+
+Observer: TypeAlias = Callable[[int, float], object]
+"""A function that is called after each commit of a group that has changed the books.
+
+Its arguments are the number of requests and the duration of the commit in seconds.
+"""
+
+
+class Request(Generic[T]):
+    """A change that waits for its group.
+
+    `make` makes the change inside a transaction with the note `note`. `claims` are the values that identify
+    the request.
+    """
+
+    def __init__(self, make: Callable[[], T], note: str, claims: frozenset[object]) -> None:
+        self.make = make
+        self.note = note
+        self.claims = claims
+        self.result: T | None = None
+        self.error: Exception | None = None
+        self.is_begun = False
+        self.is_done = False
+
+    def outcome(self) -> T:
+        """Return the result of a request that is done, or raise its error."""
+        if self.error is not None:
+            raise self.error
+        assert self.result is not None, "a request without an error has a result"
+        return self.result
+
+
+class Groups(Generic[T]):
+    """The queue of the requests that change the books.
+
+    `begin` is called at the start of each group, inside its transaction, and returns the last sequence
+    number. `finished` is called with the result of each request once its group is durable. It returns the
+    final result.
+    """
+
+    def __init__(self, books: Facade, begin: Callable[[], int], finished: Callable[[T], T]) -> None:
+        self._books = books
+        self._begin = begin
+        self._finished = finished
+        self._leading = Lock()
+        self._waiting: deque[Request[T]] = deque()
+        self.observers: list[Observer] = []
+
+    def __len__(self) -> int:
+        """Return the number of requests that wait."""
+        return len(self._waiting)
+
+    def run(self, request: Request[T]) -> T:
+        """Make the change of a request together with other requests, and return its result.
+
+        Raise the error of the request. Raise JournalError if the journal cannot store the group. Raise
+        RuntimeError if a subscriber raises an error after the change, because the change is not rolled back.
+        """
+        self._waiting.append(request)
+        while not request.is_done:
+            with self._leading:
+                if not request.is_done:
+                    self._commit(self._next_group())
+        return request.outcome()
+
+    def _next_group(self) -> list[Request[T]]:
+        """Return the requests at the head of the queue that can be made together."""
+        while self._waiting[0].is_begun:  # an interrupted thread has left it in the queue
+            _end([self._waiting[0]], _interrupted())
+            self._waiting.popleft()
+        group: list[Request[T]] = []
+        claims: set[object] = set()
+        for request in list(self._waiting):
+            if group and (max(len(group), len(claims)) >= _LARGEST_GROUP or claims & request.claims):
+                break
+            group.append(request)
+            claims |= request.claims
+        return group
+
+    def _commit(self, group: list[Request[T]]) -> None:
+        for request in group:
+            request.is_begun = True
+        error: Exception | None = _interrupted()
+        try:
+            error = self._make_durable(group)
+        finally:
+            _end(group, error)
+            for _ in group:
+                self._waiting.popleft()
+
+    def _make_durable(self, group: list[Request[T]]) -> Exception | None:
+        """Commit a group, and finish its requests. Return the error if the commit fails."""
+        is_made, start = False, perf_counter()
+        try:
+            with self._books.transaction(concurrent_commit=True):
+                before = self._begin()
+                for request in group:
+                    self._make(request)
+                is_made, after = True, self._books.last_sequence
+        except JournalError as error:
+            return error
+        except Exception as error:
+            return _after_the_change(error) if is_made else error
+        for request in group:
+            self._finish(request)
+        if after != before:
+            for observe in self.observers:
+                observe(len(group), perf_counter() - start)
+        return None
+
+    def _make(self, request: Request[T]) -> None:
+        try:
+            with self._books.transaction(request.note):
+                request.result = request.make()
+        except Exception as error:
+            request.error = error
+
+    def _finish(self, request: Request[T]) -> None:
+        if request.result is not None and request.error is None:
+            try:
+                request.result = self._finished(request.result)
+            except Exception as error:
+                request.error = error
+
+
+def _after_the_change(error: Exception) -> RuntimeError:
+    failure = RuntimeError("a subscriber failed after the change was made")
+    failure.__cause__ = error
+    return failure
+
+
+def _interrupted() -> RuntimeError:
+    return RuntimeError("the thread that stored this change was interrupted; retry with the same key")
+
+
+def _end(group: list[Request[T]], error: Exception | None) -> None:
+    """End the requests of a group, which get this error unless they have one of their own."""
+    for request in group:
+        request.error = request.error or error
+        request.is_done = True

@@ -1,0 +1,52 @@
+"""The threads in which endpoints run: one pool for reads, and another one for changes.
+
+The problem: a change waits for the disk in its thread. If all endpoints shared one pool, enough changes would
+occupy every thread, and reads would wait for the disk too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
+
+__all__ = ["CHANGES", "Pool", "READS", "in_thread"]
+
+
+class Pool:
+    """A pool of threads. Each event loop has its own, with at most `size` threads at a time."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._size = size
+        self._limiter: RunVar[CapacityLimiter] = RunVar(f"oms.api.threads.{name}")
+
+    def limiter(self) -> CapacityLimiter:
+        """Return the limiter of the running event loop."""
+        try:
+            return self._limiter.get()
+        except LookupError:
+            limiter = CapacityLimiter(self._size)
+            self._limiter.set(limiter)
+            return limiter
+
+
+READS = Pool("reads", 20)
+CHANGES = Pool("changes", 128)
+"""The pool of the changes. Its size is also the largest number of requests in a group."""
+
+
+def in_thread(endpoint: Callable[..., Any], pool: Pool) -> Callable[..., Any]:
+    """Return a coroutine function that runs an endpoint in a thread of a pool, if it is not one already."""
+    if inspect.iscoroutinefunction(endpoint):
+        return endpoint
+
+    @wraps(endpoint)
+    async def run(**arguments: Any) -> Any:
+        return await run_sync(partial(endpoint, **arguments), limiter=pool.limiter())
+
+    return run
