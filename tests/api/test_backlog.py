@@ -98,7 +98,12 @@ def test_an_event_wakes_the_event_loop_once_for_all_backlogs(monkeypatch: pytest
         calls: list[object] = []
         loop = asyncio.get_running_loop()
         original = loop.call_soon_threadsafe
-        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *call: (calls.append(call), original(*call)))
+
+        def call(*arguments: Any) -> None:
+            calls.append(arguments)
+            original(*arguments)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", call)
         readers(event(1))
         readers(event(2))
         assert len(calls) == 1
