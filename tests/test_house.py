@@ -143,7 +143,6 @@ TESTED_THROUGH = {
     "oms.api.batches": "api/test_transactions.py",
     "oms.api.bulk_models": "api/test_transactions.py",
     "oms.api.bulk_responses": "api/test_schema.py",
-    "oms.api.engine.transactions": "api/test_engine_transactions.py",
     "oms.api.health": "api/test_rest.py",
     "oms.api.openapi": "api/test_schema.py",
     "oms.api.orders": "api/test_rest.py",

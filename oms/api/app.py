@@ -33,6 +33,7 @@ from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import BookFeed, Streams, Tape
 from oms.api.transactions import BulkChanges, Transactions
+from oms.api.turns import Turns
 from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
@@ -160,6 +161,7 @@ def create_app(
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(Turns)
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
