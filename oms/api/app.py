@@ -31,6 +31,7 @@ from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
 from oms.api.settings import Settings
 from oms.api.stream import BookFeed, Streams, Tape
+from oms.api.turns import Turns
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
 from oms.errors import InvalidArgumentError
 from oms.journal import Archive
@@ -151,6 +152,7 @@ def create_app(
     app.add_middleware(Guard, settings=settings, sessions=sessions)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(Turns)
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
