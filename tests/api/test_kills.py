@@ -117,6 +117,7 @@ def write(port: int, numbers: Iterator[int], attempts: list[Attempt]) -> None:
                 is_alive = False
                 attempts.append(Attempt(number, sent, perf_counter_ns(), None))
             else:
+                assert response.status_code < 500, response.text
                 if response.is_success:
                     attempts.append(Attempt(number, sent, perf_counter_ns(), response.json()))
 
