@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from oms import Instrument, MatchingEngine, OrderManagement, Side, TimeInForce
-from oms.api import Settings, create_app
+from oms.api import ApiKey, Settings, create_app
 from oms.api.server import listen, new_server
 
 _NINE = 1_792_994_400 * 10**9  # 2026-10-26 06:00 UTC, in nanoseconds
@@ -187,7 +187,7 @@ def pages() -> dict[str, Image.Image]:
                 fill_books(om)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_BOOKS}
             engine = MatchingEngine(instruments=_DOLLARS, clock=clock())
-            with served(engine, Settings(owner_keys={_ANN: "Ann"})) as address:
+            with served(engine, Settings(keys=(ApiKey.of(_ANN, name="ann", owner="Ann"),))) as address:
                 fill_engine(engine)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_ENGINE}
         finally:

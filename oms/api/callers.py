@@ -84,7 +84,11 @@ def owner_of(request: HTTPConnection) -> str | None:
     return None if caller is None else caller.owner
 
 
-CallersOwner: TypeAlias = Annotated[str | None, Depends(owner_of)]
+async def _callers_owner(request: HTTPConnection) -> str | None:
+    return owner_of(request)  # in a coroutine, because FastAPI calls any other function in a thread
+
+
+CallersOwner: TypeAlias = Annotated[str | None, Depends(_callers_owner)]
 """The parameter of an endpoint that depends on the owner of the request's API key."""
 
 
