@@ -82,6 +82,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
+    "too_many_requests": ProblemKind(429, "The key or the address has sent too many requests"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
     "forbidden": ProblemKind(403, "The API key does not allow this request"),

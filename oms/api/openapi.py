@@ -115,7 +115,7 @@ _ORDER: Final = {"order_id": 4, **_JPM, "amount": 10, "price": 21}
 _FILLS: Final = [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}]
 _UNREADABLE: Final = ("body_too_large", "request_timeout")
 _BODY: Final = ("malformed_json", *_UNREADABLE, "unsupported_media_type")
-_CHANGE: Final = ("idempotency_key_reused", "journal_failed")
+_CHANGE: Final = ("idempotency_key_reused", "journal_failed", "forbidden")
 _SHORT: Final = ("insufficient_liquidity",)
 _TIME: Final = "1792998000000000000"
 _CHANGED: Final = {"sequence": 2, "time": _TIME, **_ORDER}
@@ -335,7 +335,15 @@ READY = Description(
 )
 STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 16}, _NOT_YOURS)
 
-_ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
+_ALWAYS = (
+    "invalid_order",
+    "unauthorized",
+    "origin_refused",
+    "host_refused",
+    "too_many_requests",
+    "not_ready",
+    "internal_error",
+)
 _REPLAYED = {
     REPLAYED_HEADER: {
         "description": "true if the request is a retry and this is the original response again.",

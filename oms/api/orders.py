@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from heapq import nsmallest
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -13,6 +11,7 @@ from oms.api.bulk_models import NewOrders, checked_by, unchecked
 from oms.api.decimals import responding
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
+from oms.api.order_index import OrderIndex
 from oms.api.problems import invalid_field
 from oms.api.request_models import (
     Amendment,
@@ -42,8 +41,11 @@ _OrderId = Annotated[OrderId, Path(description="The order's id.")]
 class Orders:
     """The order and trade endpoints. They run in threads, because they may wait for a lock or the disk."""
 
-    def __init__(self, om: OrderManagement, changes: IdempotentChanges, bulk: BulkChanges) -> None:
+    def __init__(
+        self, om: OrderManagement, index: OrderIndex, changes: IdempotentChanges, bulk: BulkChanges
+    ) -> None:
         self._om = om
+        self._index = index
         self._changes = changes
         self._bulk = bulk
 
@@ -81,15 +83,14 @@ class Orders:
         return _changed(change, 200 if change.replayed else 201, headers)
 
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
-        """Return one page of resting orders, sorted by order id. O(m) for m selected orders."""
-        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
-            sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
+        """Return one page of resting orders, sorted by order id. O(limit). See OrderIndex.page."""
         after = -1 if query.after is None else query.after
-        remaining: Iterable[Order] = (order for order in orders if order.order_id > after)
-        page = nsmallest(query.limit + 1, remaining)  # one extra order reveals whether there is a next page
-        following = page[query.limit - 1].order_id if len(page) > query.limit else None
-        shown = [to_json(order) for order in page[: query.limit]]
-        return {"sequence": sequence, "total": len(orders), "orders": shown, "next": following}
+        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
+            sequence = self._om.last_sequence
+            page = self._index.page(query.symbol, query.side, None, after, query.limit)
+            orders = list(map(self._om.get_order, page.numbers))
+        shown = list(map(to_json, orders))
+        return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 
     def get_order(self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()]) -> dict[str, Any]:
         """Return a resting order. O(1)."""

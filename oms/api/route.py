@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from oms.api.callers import can_change
 from oms.api.problems import ProblemError, at_element, from_exception, invalid_field, problem_response
 from oms.api.settings import Settings
 from oms.api.threads import CHANGES, READS, in_thread
@@ -138,7 +139,7 @@ class _StrictRoute(APIRoute):
     limits: Settings
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        pool = READS if {"GET", "HEAD"} >= set(options.get("methods") or ()) else CHANGES
+        pool = CHANGES if any(can_change(method, path) for method in options["methods"]) else READS
         super().__init__(path, in_thread(endpoint, pool), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

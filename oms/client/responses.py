@@ -56,7 +56,8 @@ class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
-    attempt at the same request may have reached the service.
+    attempt at the same request may have reached the service. `retry_after` is the wait before the next
+    attempt in seconds, if the response contains one.
     """
 
     status: int
@@ -64,6 +65,7 @@ class Response(NamedTuple):
     content: bytes
     key: str | None = None
     earlier_may_have_arrived: bool = False
+    retry_after: int | None = None
 
 
 class MalformedError(Exception):

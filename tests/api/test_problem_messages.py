@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
 from oms import Limits, MatchingEngine, OrderNotFoundError, journal
-from oms.api import Settings, create_app
+from oms.api import Access, ApiKey, Settings, create_app
 from oms.contract import PROBLEMS
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
@@ -108,6 +108,24 @@ def other_owner() -> dict[str, Any]:
 
 def operator_only() -> dict[str, Any]:
     return problem(Callers(MatchingEngine()).ann.get("/state-hash"))
+
+
+def read_only() -> dict[str, Any]:
+    settings = Settings(keys=(ApiKey.of(KEY, name="reader", access=Access.READ_ONLY),))
+    client = TestClient(create_app(books(), settings), headers={"Authorization": f"Bearer {KEY}"})
+    return problem(client.delete("/orders/1"))
+
+
+def too_many(key: str | None) -> Callable[[], dict[str, Any]]:
+    """Return a function that sends two requests, of which one is allowed, and returns the problem."""
+
+    def send() -> dict[str, Any]:
+        app = create_app(books(), Settings(api_key=key, rate_limit="1/minute"))
+        client = TestClient(app, headers={"Authorization": f"Bearer {key}"}, client=("10.0.0.1", 5000))
+        client.get("/symbols")
+        return problem(client.get("/symbols"))
+
+    return send
 
 
 def beyond(**limits: Any) -> Callable[[], dict[str, Any]]:
@@ -346,6 +364,27 @@ MESSAGES = [
     ),
     Message("kill_switch", stopped, "JPM, owner 'Ann'", "a kill switch is on", "lift_kill()"),
     Message("forbidden", other_owner, "not 'Bob'", "owner must be left out or 'Ann'", "left out"),
+    Message(
+        "forbidden",
+        read_only,
+        "the API key 'reader' is read-only",
+        "DELETE requests may change a book",
+        "send a key whose access is 'trading'",
+    ),
+    Message(
+        "too_many_requests",
+        too_many(KEY),
+        "the API key 'operator' has sent more",
+        "more requests than 1/minute",
+        "try again in 60 seconds",
+    ),
+    Message(
+        "too_many_requests",
+        too_many(None),
+        "the address 10.0.0.1 has sent more",
+        "more requests than 1/minute",
+        "try again in 60 seconds",
+    ),
     Message(
         "forbidden", operator_only, "only the operator", "may do this", "send an API key that has no owner"
     ),

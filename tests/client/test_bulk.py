@@ -26,7 +26,7 @@ from oms import (
     Side,
     TimeInForce,
 )
-from oms.api import Settings, create_app
+from oms.api import ApiKey, Settings, create_app
 from oms.client import (
     Client,
     EngineClient,
@@ -420,7 +420,7 @@ def test_a_verb_of_the_other_kind_of_service_is_rejected_by_the_service(engine: 
 
 
 def test_the_what_if_of_an_owner_is_rejected(engine: MatchingEngine) -> None:
-    keys = Settings(owner_keys={"ann-key-12345678": "Ann"})
+    keys = Settings(keys=(ApiKey.of("ann-key-12345678", name="ann", owner="Ann"),))
     service = InProcess(create_app(engine, keys))
     with (
         EngineClient(URL, api_key="ann-key-12345678", transport=service) as client,

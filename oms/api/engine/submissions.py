@@ -15,6 +15,7 @@ from oms.api.engine.messages import execution_json, order_json
 from oms.api.engine.results import Canceled, Executed, Reduced
 from oms.api.idempotency import Change
 from oms.api.openapi import documented
+from oms.api.order_index import OrderIndex
 from oms.api.request_models import (
     DayEnd,
     DecimalsQuery,
@@ -31,9 +32,8 @@ from oms.api.request_models import (
 from oms.api.response_models import json_response
 from oms.contract import REPLAYED_HEADER, id_as_json, id_as_path
 from oms.matching import MatchingEngine
-from oms.submission import OpenOrder
 
-__all__ = ["Submissions", "count_orders"]
+__all__ = ["Submissions"]
 
 
 class _OrderIdConvertor(Convertor[str]):
@@ -60,16 +60,12 @@ _OrderId = Annotated[
 _ID = "{order_id:engine_order_id}"
 
 
-def count_orders(engine: MatchingEngine, caller: str | None) -> int:
-    """Return the number of open orders that the caller sees. O(1) for the operator, O(n) for an owner."""
-    return len(engine) if caller is None else len(engine.orders(owner=caller))
-
-
 class Submissions:
     """The endpoints for orders. They run in threads, because they may wait for a lock or the disk."""
 
-    def __init__(self, engine: MatchingEngine, changes: EngineChanges) -> None:
+    def __init__(self, engine: MatchingEngine, index: OrderIndex, changes: EngineChanges) -> None:
         self._engine = engine
+        self._index = index
         self._changes = changes
 
     def add_to(self, router: APIRouter) -> None:
@@ -143,27 +139,15 @@ class Submissions:
     def open_orders(
         self, query: Annotated[EngineOrdersQuery, Query()], caller: CallersOwner
     ) -> dict[str, Any]:
-        """Return one page of open orders, in order of arrival. O(n) for n open orders."""
+        """Return one page of open orders, in order of arrival. O(limit). See OrderIndex.page."""
         owner = own_selection(query.owner, caller)
         with self._engine.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._engine.last_sequence
-            orders = self._engine.orders(query.symbol, query.side, owner)
-            page, following = self._page(orders, query.after or 0, query.limit)
-        return {
-            "sequence": sequence,
-            "total": len(orders),
-            "orders": [order_json(order) for order in page],
-            "next": following,
-        }
-
-    def _page(
-        self, orders: tuple[OpenOrder, ...], after: int, limit: int
-    ) -> tuple[list[OpenOrder], int | None]:
-        """Return the first orders whose arrival number is above `after`, and where the next page begins."""
-        arrivals = self._engine._books.register.arrivals
-        later = [order for order in orders if arrivals[order.order.order_id] > after]
-        page = later[:limit]
-        return page, arrivals[page[-1].order.order_id] if len(later) > limit else None
+            page = self._index.page(query.symbol, query.side, owner, query.after or 0, query.limit)
+            entries = self._engine._books.register.entries  # another dict after a rollback
+            orders = [self._engine.order(entries[arrival].order.order_id) for arrival in page.numbers]
+        shown = list(map(order_json, orders))
+        return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 
     def queue_ahead(
         self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()], caller: CallersOwner
