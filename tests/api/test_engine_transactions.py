@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -176,9 +176,7 @@ verbs = st.one_of(
     submissions,
     submissions,
     *(
-        st.tuples(st.just(name), fields).map(
-            lambda pair: {"verb": pair[0], **cast("dict[str, Any]", pair[1])}
-        )
+        st.tuples(st.just(name), fields).map(lambda pair: {"verb": pair[0], **pair[1]})
         for name, fields in about_order.items()
     ),
 )
