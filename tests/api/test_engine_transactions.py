@@ -166,7 +166,7 @@ submissions = st.builds(
         ]
     ),
 )
-about_order = {
+about_order: dict[str, st.SearchStrategy[Json]] = {
     "replace": st.fixed_dictionaries({"order_id": ids, "price": prices}),
     "reduce": st.fixed_dictionaries({"order_id": ids, "amount": st.integers(1, 3)}),
     "cancel": st.fixed_dictionaries({"order_id": ids}),
