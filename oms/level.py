@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
 
 from sortedcontainers import SortedList
 
@@ -69,3 +70,18 @@ class Level:
             del ids[bisect_left(ids, order_id)]
         else:
             ids.remove(order_id)
+
+    def ids_after(self, order_id: int) -> Iterable[int]:
+        """Iterate over the ids above `order_id`, which does not have to be at this level. O(log n) to begin.
+
+        The level must not change during the iteration.
+
+        >>> list(Level(101, 20, [4, 7, 9]).ids_after(5))
+        [7, 9]
+
+        """
+        ids = self.ids
+        if isinstance(ids, list):
+            return ids[bisect_right(ids, order_id) :]
+        # Not bisect: it makes SortedList build a position index that every later insert must maintain.
+        return ids.irange(order_id, inclusive=(False, True))

@@ -91,6 +91,18 @@ class OrderBook:
         levels = map(self.levels.__getitem__, self._ranks(limit_price))
         return map(self._orders.__getitem__, chain.from_iterable(map(_IDS, levels)))
 
+    def rows_after(self, price: int, order_id: int) -> Iterator[OrderRow]:
+        """Iterate over the fields of the orders behind a price and an id, best first. O(log n) to begin.
+
+        The price and the id are those of an order that rests or has rested here. The book must not change
+        during the iteration.
+        """
+        rank = self._sign * price
+        level = self.levels.get(rank)
+        first = () if level is None else level.ids_after(order_id)
+        worse = map(self.levels.__getitem__, self._ladder.irange(rank, inclusive=(False, True)))
+        return map(self._orders.__getitem__, chain(first, chain.from_iterable(map(_IDS, worse))))
+
     def amounts(self, limit_price: int | None = None) -> Iterator[tuple[int, int]]:
         """Iterate over the (price, amount) of each level at the limit price or better, best first.
 

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from oms.api import openapi
+from oms.api.feed import message_of, trade_json
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
 from oms.api.request_models import PastQuery
 from oms.api.response_models import json_response
-from oms.api.stream import message_of, trade_json
 from oms.errors import JournalError
 from oms.journal import Archive
 

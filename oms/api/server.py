@@ -9,21 +9,30 @@ import sys
 from contextlib import suppress
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
+from oms.api.key_ring import KeyRing
+from oms.api.pooled_server import BACKLOG, PooledServer
+from oms.api.settings import Settings
+from oms.api.web_sockets import WebSockets
 from oms.errors import InvalidArgumentError
 
-if TYPE_CHECKING:
-    from uvicorn._types import ASGISendEvent
-
-__all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
+__all__ = [
+    "check_descriptors",
+    "check_workers",
+    "is_loopback",
+    "listen",
+    "new_server",
+    "requested_workers",
+    "run",
+]
 
 _SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
+_ACCEPTED_AT_ONCE = 16  # the connections that asyncio accepts before it does other work
 
 
 def is_loopback(host: str) -> bool:
@@ -55,49 +64,62 @@ def _listen(host: str, port: int) -> socket.socket:
             # Accepted sockets inherit this option. uvicorn has no timeout for clients that do not read.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
-        listening.listen(2048)
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise
     return listening
 
 
-class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, without a log entry for every rejected stream.
-
-    The original class mistakes a rejection that has a body, such as a 401, for an incomplete handshake, and
-    logs it as an error.
-    """
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send a message, and treat a complete rejection as the end of the handshake."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True
-
-
-def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
+def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = None) -> uvicorn.Server:
     """Return a server that has not been started.
 
-    `root_path` is the path prefix that a reverse proxy strips from each request.
+    `root_path` is the path prefix that a reverse proxy strips from each request. `settings` contains the
+    limits of connections. Raise InvalidArgumentError if the process may not open enough files for them.
     """
-    config = uvicorn.Config(
+    settings, keys = settings or Settings(), _keys_of(app)
+
+    async def check_keys() -> None:
+        if keys is not None:
+            keys.refresh()
+
+    config = PoolConfig(
         app,
+        pool=Pool(most_connections(settings.most_connections), settings.head_seconds),
+        http=HttpConnection,
+        loop="asyncio",  # the tests of many connections use this loop
+        backlog=_ACCEPTED_AT_ONCE,
+        callback_notify=check_keys,
+        timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
         log_level="warning",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        ws=_WebSockets,
+        ws=WebSockets,
         ws_max_size=1024,  # stream clients must not send anything
+        ws_per_message_deflate=False,  # compressing a message for each client would stop the event loop
     )
-    return uvicorn.Server(config)
+    return PooledServer(config, app, settings.drain_seconds)
 
 
-def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt."""
-    server = new_server(app, root_path)
+def _keys_of(app: FastAPI) -> KeyRing | None:
+    """Return the keys of an application from `create_app`, or None for an application that contains it."""
+    keys: KeyRing | None = getattr(app.state, "keys", None)
+    return keys
+
+
+def run(
+    app: FastAPI, listening: socket.socket, root_path: str = "", settings: Settings | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt. See `new_server`.
+
+    If there is a file of API keys, read it again after SIGHUP.
+    """
+    server, keys = new_server(app, root_path, settings), _keys_of(app)
+    if keys is not None and keys.can_change and sys.platform != "win32":  # Windows has no SIGHUP
+        signal.signal(signal.SIGHUP, lambda _number, _frame: keys.request_reload())
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
@@ -109,6 +131,11 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
         server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_descriptors(settings: Settings) -> None:
+    """Raise InvalidArgumentError if the process may not open enough files for its connections."""
+    most_connections(settings.most_connections)
 
 
 def check_workers(workers: int) -> None:

@@ -1,115 +1,73 @@
 """The stream, which sends a snapshot of the books and then every change.
 
-Each change message contains the sequence number of the previous message, so clients can detect lost messages.
+Each change message contains the sequence number of the previous message, so clients can detect lost
+messages.
 
-The problem: a client may be slow or disconnected, but the books must never wait for it. No change may be lost
-between the snapshot and the first change message.
+The problem: a snapshot of 1,000,000 orders takes seconds and 100 MB. The books must not wait for it, and
+the service must not keep it in memory for each stream. No change may be lost between the snapshot and the
+first change message.
 
-The solution: each stream has a backlog that subscribes to the books. Events are published while the books'
-lock is held, so the backlog only appends the event in O(1) and wakes the event loop. The event loop sends the
-messages. The snapshot is taken and the backlog subscribed under the same lock, so no change is lost between
-the two. If the backlog grows too long, the service closes the stream. The client must then open a new stream,
-which starts with a new snapshot.
+The solution: the snapshot consists of parts. A worker thread makes a part when the previous part has been
+sent. Under the same lock, the stream subscribes its backlog and begins the snapshot. So all parts show the
+state at one sequence number (see `oms.api.slices`), and the backlog contains every change after it (see
+`oms.api.backlog`). If the backlog grows too long, the service closes the stream. The client must then open
+a new stream, which starts with a new snapshot.
+
+Only a few streams at a time send a snapshot of several parts. The others wait, and begin their snapshot
+after the wait. A stream whose client is slow does not make them wait: it continues, but another stream may
+begin.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from fastapi import WebSocket
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
+from oms.api.backlog import Backlog, Message, Notice, Readers, Text
 from oms.api.callers import owner_of
+from oms.api.feed import Feed
 from oms.api.integers import json_text
 from oms.api.problems import ProblemError, deny
 from oms.api.request_models import StreamQuery
-from oms.api.response_models import to_json
 from oms.api.route import check_query, first_problem
 from oms.api.settings import Settings
-from oms.events import Event, OrderAdded, OrderAmended, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
 from oms.facade import Facade
-from oms.management import OrderManagement
 
-__all__ = [
-    "BookFeed",
-    "Feed",
-    "MESSAGES",
-    "Message",
-    "Notice",
-    "READER_SENT_DATA",
-    "READER_TOO_SLOW",
-    "Streams",
-    "TAPE_LENGTH",
-    "Tape",
-    "message_of",
-    "trade_json",
-]
+__all__ = ["PART_LENGTH", "READER_SENT_DATA", "READER_TOO_SLOW", "Streams"]
+
+T = TypeVar("T")
 
 READER_SENT_DATA = 1003
 """The close code for a client that sent a message, which is not allowed."""
 READER_TOO_SLOW = 4008
 """The close code for a client that is too slow. The client should open a new stream."""
 
-TAPE_LENGTH = 20
-"""The number of trades in a snapshot."""
+PART_LENGTH = 5_000
+"""The maximum number of orders, price levels, and fills in a part of a snapshot.
 
-Message: TypeAlias = dict[str, Any]
+A part may be longer by the fills of one trade.
+"""
 
+LARGE = 200
+"""Above this weight, the text of an event is made in a worker thread. It takes about a millisecond."""
 
-class Notice(NamedTuple):
-    """An event, and what the books have told about it when it was published."""
-
-    event: Event
-    details: Any = None
-
-
-class Feed(Protocol):
-    """The content of a stream. `viewer` is the owner of the stream's API key, or None."""
-
-    def snapshot(self, symbol: str | None, viewer: str | None) -> Message:
-        """Return the fields of a snapshot. The caller holds the lock."""
-        ...
-
-    def notice(self, event: Event) -> Notice:
-        """Return a notice of an event that is being published. O(1) for each order that it touches."""
-        ...
-
-    def message(
-        self, notice: Notice, previous: int, symbol: str | None, viewer: str | None
-    ) -> Message | None:
-        """Return the message, or None if the event does not concern the symbol or the viewer."""
-        ...
+_MOST_SNAPSHOTS = 2  # that are sent at a time, if they have several parts
+_PATIENCE = 1.0  # seconds that a client may take for a part while other streams wait
 
 
-class BookFeed:
-    """The stream of an OrderManagement: all orders, and every change."""
+class _PartText(NamedTuple):
+    """One part of a snapshot as JSON text, the snapshot's sequence number, and True if there are more."""
 
-    def __init__(self, om: OrderManagement, tape: Tape) -> None:
-        self._om = om
-        self._tape = tape
-
-    def snapshot(self, symbol: str | None, viewer: str | None) -> Message:
-        """Return all resting orders and the last trades. See Feed."""
-        del viewer  # every caller sees all orders
-        orders = [to_json(order) for order in self._om.orders(symbol)]
-        return {"orders": orders, "trades": self._tape.last(symbol)}
-
-    def notice(self, event: Event) -> Notice:
-        """Return the event. See Feed."""
-        return Notice(event)
-
-    def message(
-        self, notice: Notice, previous: int, symbol: str | None, viewer: str | None
-    ) -> Message | None:
-        """Return the message about the event. See Feed."""
-        del viewer
-        return message_of(notice.event, previous, symbol)
+    text: str
+    sequence: int
+    more: bool
 
 
 class Streams:
@@ -120,6 +78,10 @@ class Streams:
         self._feed = feed
         self._settings = settings
         self._open = 0
+        self._worker = ThreadPoolExecutor(1, "oms-stream")
+        self._places = asyncio.Semaphore(_MOST_SNAPSHOTS)
+        self._readers = Readers(feed)
+        books.subscribe(self._readers)
 
     async def stream(self, websocket: WebSocket) -> None:
         """Send a snapshot of one symbol or all symbols, then every change, until the stream is closed."""
@@ -130,10 +92,10 @@ class Streams:
             await deny(websocket, error)
             return
         self._open += 1
+        backlog = Backlog(symbol, owner_of(websocket), self._settings.stream_backlog)
         try:
             await websocket.accept()
-            viewer, limit = owner_of(websocket), self._settings.stream_backlog
-            await self._serve(websocket, Backlog(symbol, viewer, limit, self._feed.notice))
+            await self._serve(websocket, backlog)
         except WebSocketDisconnect:
             pass
         finally:
@@ -147,103 +109,110 @@ class Streams:
             raise ProblemError("too_many_streams", detail)
 
     async def _serve(self, websocket: WebSocket, backlog: Backlog) -> None:
-        unsubscribe, sequence, snapshot = await run_in_threadpool(self._start, backlog)
-        sending = asyncio.create_task(self._send(websocket, backlog, sequence, snapshot))
+        sending = asyncio.create_task(self._send(websocket, backlog))
         receiving = asyncio.create_task(_receive(websocket))
         overflow = asyncio.create_task(backlog.overflow.wait())
         tasks: tuple[asyncio.Task[object], ...] = (sending, receiving, overflow)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._readers.close(backlog)  # before the close frame, which a slow client may not take
             for task in tasks:
                 task.cancel()
-            await run_in_threadpool(unsubscribe)
         for task in done:
             task.result()  # raises the task's exception; `sending` ends only with an exception
         await websocket.close(READER_TOO_SLOW if overflow in done else READER_SENT_DATA)
 
-    def _start(self, backlog: Backlog) -> tuple[Callable[[], None], int, str]:
-        """Subscribe the backlog and take the snapshot under the same lock, so that no change is lost."""
-        with self._books.locked(to_read=True):
-            unsubscribe = self._books.subscribe(backlog)
-            sequence = self._books.last_sequence
-            content = self._feed.snapshot(backlog.symbol, backlog.viewer)
-        snapshot = {"type": "snapshot", "sequence": sequence, "symbol": backlog.symbol, **content}
-        return unsubscribe, sequence, json_text(snapshot)
-
-    async def _send(self, websocket: WebSocket, backlog: Backlog, sequence: int, snapshot: str) -> None:
-        await websocket.send_text(snapshot)
+    async def _send(self, websocket: WebSocket, backlog: Backlog) -> None:
+        sequence = await self._send_snapshot(websocket, backlog)
         while True:
             notice = await backlog.next()
-            message = self._feed.message(notice, sequence, backlog.symbol, backlog.viewer)
-            if message is not None:
-                await websocket.send_text(json_text(message))
+            text = await self._text(notice, backlog)
+            if text is not None:
+                await websocket.send_text(text.after(sequence))
                 sequence = notice.event.sequence
+            await asyncio.sleep(0)  # let other tasks run, because sending does not wait for a fast client
+
+    async def _text(self, notice: Notice, backlog: Backlog) -> Text | None:
+        feed, symbol, viewer = self._feed, backlog.symbol, backlog.viewer
+        make = partial(feed.message, notice, symbol, viewer)
+        worker = self._worker if feed.weight(notice.event) > LARGE else None
+        future = notice.text(feed.key(notice, symbol, viewer), make, worker)
+        # Shielded, because another stream may wait for the same text when this one ends.
+        return future.result() if future.done() else await asyncio.shield(asyncio.wrap_future(future))
+
+    # ------------------------------------------------------------------ snapshots
+
+    async def _send_snapshot(self, websocket: WebSocket, backlog: Backlog) -> int:
+        """Send all parts of a snapshot, and return its sequence number."""
+        turn = _Turn(self._places)
+        try:
+            part = await self._run(self._begin, backlog)
+            if part.more and self._places.locked():
+                self._readers.remove(backlog)
+                await turn.take()
+                part = await self._run(self._begin, backlog)
+            elif part.more:
+                await turn.take()
+            await _send_part(websocket, part, turn)
+            while part.more:
+                part = await self._run(self._continue, backlog, part.sequence)
+                await _send_part(websocket, part, turn)
+        finally:
+            turn.release()
+        return part.sequence
+
+    async def _run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a function in the worker thread. Only one runs at a time, in the order of the calls."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, function, *arguments)
+
+    def _begin(self, backlog: Backlog) -> _PartText:
+        """Begin a snapshot and subscribe the backlog under the same lock, so that no change is lost."""
+        with self._books.locked(to_read=True):
+            sequence = self._books.last_sequence
+            backlog.begin(self._feed.snapshot(backlog.symbol, backlog.viewer))
+            self._readers.add(backlog)
+        return _next_part(backlog, {"type": "snapshot", "sequence": sequence, "symbol": backlog.symbol})
+
+    def _continue(self, backlog: Backlog, sequence: int) -> _PartText:
+        return _next_part(backlog, {"type": "snapshot_part", "sequence": sequence})
 
 
-class Backlog:
-    """The events that one stream has not sent yet. A backlog is a subscriber that never blocks the books."""
+class _Turn:
+    """A place among the streams that send a snapshot of several parts."""
 
-    def __init__(
-        self, symbol: str | None, viewer: str | None, limit: int, notice: Callable[[Event], Notice]
-    ) -> None:
-        self.symbol = symbol
-        self.viewer = viewer
-        self.overflow = asyncio.Event()
-        self._limit = limit
-        self._notice = notice
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Notice] = deque()
-        self._not_empty = asyncio.Event()
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._places = places
+        self._is_taken = False
 
-    def __call__(self, event: Event) -> None:
-        """Append an event unless it belongs to another symbol. O(1)."""
-        if self.symbol is not None and event.symbol not in (None, self.symbol):
-            return
-        if len(self._waiting) < self._limit:
-            self._waiting.append(self._notice(event))
-            self._set(self._not_empty)
-        else:
-            self._set(self.overflow)
+    async def take(self) -> None:
+        """Wait for a free place."""
+        await self._places.acquire()
+        self._is_taken = True
 
-    def _set(self, flag: asyncio.Event) -> None:
-        """Set an asyncio.Event from another thread, the one that made the change."""
-        if not flag.is_set():
-            with suppress(RuntimeError):  # the event loop is closed, so nothing waits for the flag
-                self._loop.call_soon_threadsafe(flag.set)
-
-    async def next(self) -> Notice:
-        """Wait for the next event and return its notice."""
-        while not self._waiting:
-            self._not_empty.clear()
-            if not self._waiting:  # another thread may have added an event before the flag was cleared
-                await self._not_empty.wait()
-        return self._waiting.popleft()
+    def release(self) -> None:
+        """Give the place to another stream, unless this has already happened."""
+        if self._is_taken:
+            self._is_taken = False
+            self._places.release()
 
 
-class Tape:
-    """The last 20 trades of each symbol. A tape subscribes to the books."""
+def _next_part(backlog: Backlog, head: Message) -> _PartText:
+    assert backlog.snapshot is not None
+    part = backlog.snapshot.next_part(PART_LENGTH)
+    if not part.more:
+        backlog.snapshot = None
+    text = json_text({**head, "more": part.more, **part.fields})
+    return _PartText(text, head["sequence"], part.more)
 
-    def __init__(self) -> None:
-        self._trades: dict[str, deque[TradePlaced]] = {}
 
-    def __call__(self, event: Event) -> None:
-        """Record a trade and ignore other events. O(1)."""
-        if isinstance(event, TradePlaced):
-            trades = self._trades.setdefault(event.trade.symbol, deque(maxlen=TAPE_LENGTH))
-            trades.append(event)
-
-    def last(self, symbol: str | None) -> list[dict[str, Any]]:
-        """Return a symbol's last 20 trades as JSON objects, oldest first.
-
-        If `symbol` is None, return the last 20 trades across all symbols.
-        """
-        if symbol is None:
-            every = (event for each in self._trades.values() for event in each)
-            trades = sorted(every, key=lambda event: event.sequence)[-TAPE_LENGTH:]
-        else:
-            trades = list(self._trades.get(symbol, ()))
-        return list(map(trade_json, trades))
+async def _send_part(websocket: WebSocket, part: _PartText, turn: _Turn) -> None:
+    """Send a part. If this takes too long, give the turn to another stream."""
+    timer = asyncio.get_running_loop().call_later(_PATIENCE, turn.release)
+    try:
+        await websocket.send_text(part.text)
+    finally:
+        timer.cancel()
 
 
 async def _receive(websocket: WebSocket) -> None:
@@ -262,58 +231,3 @@ def _read_symbol(websocket: WebSocket) -> str | None:
         return StreamQuery.model_validate(dict(websocket.query_params)).symbol
     except ValidationError as error:
         raise first_problem(error.errors()) from None
-
-
-def message_of(event: Event, previous: int, symbol: str | None = None) -> dict[str, object] | None:
-    """Return the message about an event, or None if the event does not concern the symbol.
-
-    `previous` is the sequence number of the message before it. Without a symbol, every event has a message.
-    """
-    change = MESSAGES[type(event)](event, symbol)
-    if change is None:
-        return None
-    sequence, time = event.sequence, event.time
-    return {
-        "type": type(event).__name__,
-        "previous": previous,
-        "sequence": sequence,
-        "time": time,
-        **change,
-    }
-
-
-def trade_json(event: TradePlaced) -> dict[str, Any]:
-    """Return a trade as a JSON object, with the sequence number and the time of its event."""
-    return {"sequence": event.sequence, "time": event.time, **to_json(event.trade)}
-
-
-def _order(event: OrderAdded | OrderRemoved, _: str | None) -> dict[str, object]:
-    return {"order": to_json(event.order)}
-
-
-def _orders(event: OrdersAdded | OrdersRemoved, symbol: str | None) -> dict[str, object] | None:
-    orders = [to_json(order) for order in event.orders if symbol in (None, order.symbol)]
-    return {"orders": orders} if orders else None
-
-
-def _amendment(event: OrderAmended, _: str | None) -> dict[str, object]:
-    return {"before": to_json(event.before), "after": to_json(event.after)}
-
-
-def _trade(event: TradePlaced, _: str | None) -> dict[str, object]:
-    return {"trade": to_json(event.trade)}
-
-
-MESSAGES: dict[type[Event], Callable[[Any, str | None], dict[str, object] | None]] = {
-    OrderAdded: _order,
-    OrdersAdded: _orders,
-    OrderRemoved: _order,
-    OrdersRemoved: _orders,
-    OrderAmended: _amendment,
-    TradePlaced: _trade,
-}
-"""For each event type, a function that returns the fields of its message.
-
-The arguments are the event and the stream's symbol, which is None for all symbols. The function returns None
-if the event does not concern the symbol.
-"""

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oms import MatchingEngine, Side
-from oms.api import Settings
+from oms.api import ApiKey, Settings, create_app
+from oms.api.engine.messages import order_json
 from oms.api.engine.past import RecentTrades
+from oms.api.engine.stream import EngineFeed, EngineTape
+from oms.api.integers import json_text
 from oms.api.stream import READER_TOO_SLOW
+from oms.events import Event
 from support.api_books import problem
-from support.engine_api import Callers, engine_client, order
+from support.engine_api import Callers, bearer, engine_client, order
+from support.engine_commands import run_verbs, verbs
 
 
 @pytest.fixture
@@ -68,6 +79,71 @@ def test_an_owner_s_stream_contains_market_data_and_their_own_executions(engine:
     assert canceled["changes"] == [{"symbol": "JPM", "side": "SELL", "price": 90, "change": -3}]
     assert (closed["type"], closed["previous"], closed["sequence"]) == ("OrdersCanceled", 4, 6)
     assert closed["orders"] == [{"order_id": "a", "status": "CLOSED", "symbol": "JPM", "owner": "Ann"}]
+
+
+def received(stream: Any, messages: int) -> list[Any]:
+    return [stream.receive_json() for _ in range(messages)]
+
+
+@given(
+    st.lists(verbs, max_size=12),
+    st.lists(verbs, max_size=12),
+    st.integers(1, 4),
+    st.sampled_from([None, "JPM"]),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_shared_texts_contain_exactly_what_each_viewer_may_see(
+    monkeypatch: pytest.MonkeyPatch, before: list[Any], after: list[Any], part: int, symbol: str | None
+) -> None:
+    monkeypatch.setattr("oms.api.stream.PART_LENGTH", part)
+    monkeypatch.setattr("oms.api.stream.LARGE", part)  # so that a worker thread makes some of the texts
+    engine = MatchingEngine()
+    run_verbs(engine, before)
+    viewers = {"key-of-the-operator": None} | {f"key-of-owner-{name}---": name for name in ("x", "y", "z")}
+    keys = tuple(ApiKey.of(key, name=owner, owner=owner) for key, owner in viewers.items() if owner)
+    app = create_app(engine, Settings(api_key="key-of-the-operator", keys=keys))
+    path = "/stream" if symbol is None else f"/stream?symbol={symbol}"
+    with TestClient(app) as client, ExitStack() as stack:
+        streams = {
+            viewer: stack.enter_context(client.websocket_connect(path, headers=bearer(key)))
+            for key, viewer in viewers.items()
+        }
+        snapshots = {viewer: joined_snapshot(stream) for viewer, stream in streams.items()}
+        for viewer, snapshot in snapshots.items():
+            assert snapshot["orders"] == as_sent(order_json, engine.orders(symbol, owner=viewer))
+        expected: dict[str | None, list[Any]] = {viewer: [] for viewer in streams}
+        feed = EngineFeed(engine, EngineTape())
+
+        def record(event: Event) -> None:
+            notice = feed.notice(event)
+            for viewer, messages in expected.items():
+                message = feed.message(notice, symbol, viewer)
+                if message is not None:
+                    previous = messages[-1]["sequence"] if messages else snapshots[viewer]["sequence"]
+                    messages.append({**message, "previous": previous})
+
+        unsubscribe = engine.subscribe(record)
+        run_verbs(engine, after)
+        unsubscribe()
+        for viewer, stream in streams.items():
+            assert received(stream, len(expected[viewer])) == as_sent(dict, expected[viewer])
+
+
+def joined_snapshot(stream: Any) -> Any:
+    """Return a snapshot that contains the lists of all of its parts."""
+    snapshot = stream.receive_json()
+    more = snapshot["more"]
+    while more:
+        part = stream.receive_json()
+        assert (part["type"], part["sequence"]) == ("snapshot_part", snapshot["sequence"])
+        for name in ("levels", "orders", "trades"):
+            snapshot[name] += part[name]
+        more = part["more"]
+    return snapshot
+
+
+def as_sent(convert: Callable[[Any], Any], values: Iterable[Any]) -> Any:
+    return json.loads(json_text(list(map(convert, values))))
 
 
 def test_the_stream_of_one_symbol_contains_nothing_of_another(engine: MatchingEngine) -> None:

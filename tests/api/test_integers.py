@@ -344,3 +344,22 @@ def test_a_response_integer_has_exactly_one_form(value: int) -> None:
     assert adapter.validate_python(as_text(value)) == value
     with pytest.raises(ValidationError):
         adapter.validate_python(value if value >= 2**53 else str(value))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=40,
+)
+
+
+@given(json_values)
+def test_the_text_of_any_content_is_the_same_in_pieces_as_in_one_piece(content: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oms.api.integers._PIECE", 2)
+        in_pieces = json_text(content)
+    whole = json.dumps(content, separators=(",", ":"))
+    strings = json.loads(
+        whole, parse_int=lambda digits: int(digits) if abs(int(digits)) <= LARGEST_JSON_INTEGER else digits
+    )
+    assert in_pieces == json.dumps(strings, separators=(",", ":"))

@@ -6,8 +6,11 @@ import json
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from itertools import count
+from random import Random
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -19,8 +22,9 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from oms import Order, OrderManagement, Side
+from oms import OmsError, Order, OrderManagement, Side
 from oms.api import Settings, create_app, server
+from oms.api.backlog import Readers
 from oms.api.stream import READER_TOO_SLOW
 from support.api_server import Address, next_message, serving, stream
 from support.book_commands import commands, run
@@ -56,10 +60,20 @@ def with_integers(content: Any) -> Any:
 class Rebuilt:
     """The resting orders, rebuilt from the messages of a stream."""
 
-    def __init__(self, snapshot: dict[str, Any]) -> None:
-        assert snapshot["type"] == "snapshot"
-        self.sequence: int = snapshot["sequence"]
-        self.orders = {order["order_id"]: order for order in snapshot["orders"]}
+    def __init__(self, connection: ClientConnection) -> None:
+        """Read all parts of the snapshot."""
+        part = with_integers(next_message(connection))
+        assert part["type"] == "snapshot"
+        self.sequence: int = part["sequence"]
+        self.parts = [len(part["orders"])]
+        listed = part["orders"]
+        while part["more"]:
+            part = with_integers(next_message(connection))
+            assert (part["type"], part["sequence"]) == ("snapshot_part", self.sequence)
+            self.parts.append(len(part["orders"]))
+            listed += part["orders"]
+        self.orders = {order["order_id"]: order for order in listed}
+        assert len(self.orders) == len(listed), "each order is in one part"
 
     def apply(self, change: dict[str, Any]) -> None:
         assert change["previous"] == self.sequence
@@ -97,12 +111,66 @@ def test_a_client_can_rebuild_the_resting_orders_from_the_messages_alone(
     om.remove_orders()
     run(om, before)
     with stream(address, f"?symbol={symbol}" if symbol else "") as connection:
-        rebuilt = Rebuilt(with_integers(next_message(connection)))
+        rebuilt = Rebuilt(connection)
         run(om, after)
         om.add_order(10**6, symbol or "END", Side.BUY, 1, 1)  # a known last change
         while 10**6 not in rebuilt.orders:
             rebuilt.apply(with_integers(next_message(connection)))
     assert rebuilt.orders == {order.order_id: order._asdict() for order in om.orders(symbol)}
+
+
+def test_what_a_client_rebuilds_equals_the_books_at_each_number_while_threads_change_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("oms.api.stream.PART_LENGTH", 7)
+    monkeypatch.setattr("oms.api.stream.LARGE", 3)
+    om = OrderManagement()
+    om.add_orders(Order(number, f"S{number % 5}", Side.BUY, 9, number % 11 + 1) for number in range(300))
+    states = {om.last_sequence: set(om.orders())}
+    om.subscribe(lambda event: states.update({event.sequence: set(om.orders())}))
+    stop = Event()
+
+    def change(seed: int) -> None:
+        random = Random(seed)
+        while not stop.is_set():
+            random_change(om, random)
+
+    with serving(create_app(om, Settings(stream_backlog=10_000))) as address, ThreadPoolExecutor() as pool:
+        changing = [pool.submit(change, seed) for seed in range(2)]
+        try:
+            for symbol in (None, None, "S2"):
+                with stream(address, f"?symbol={symbol}" if symbol else "") as connection:
+                    rebuilt = Rebuilt(connection)
+                    assert max(rebuilt.parts) <= 7
+                    for _ in range(60):
+                        expected = [
+                            each for each in states[rebuilt.sequence] if symbol in (None, each.symbol)
+                        ]
+                        assert rebuilt.orders == {each.order_id: each._asdict() for each in expected}
+                        rebuilt.apply(with_integers(next_message(connection)))
+        finally:
+            stop.set()
+        for each in changing:
+            each.result()
+
+
+def random_change(om: OrderManagement, random: Random) -> None:
+    """Make a random change of books with about 300 orders and 5 symbols."""
+    number, symbol, side = random.randrange(400), f"S{random.randrange(5)}", random.choice(list(Side))
+    with suppress(OmsError):
+        match random.randrange(7):
+            case 0 | 1:
+                om.add_order(number, symbol, side, random.randint(1, 9), random.randint(1, 12))
+            case 2:
+                om.remove_order(number)
+            case 3:
+                om.amend_order(number, amount=random.randint(1, 9), price=random.randint(1, 12))
+            case 4:
+                om.place_trade(symbol, side, random.randint(1, 60))
+            case 5:
+                om.add_orders(Order(number + n, f"S{n % 5}", side, 5, 7) for n in range(1_000, 1_020))
+            case _:
+                om.remove_orders(symbol, Side.SELL)
 
 
 def test_each_message_has_the_number_of_the_previous_message(om: OrderManagement, address: Address) -> None:
@@ -156,14 +224,13 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
     crowd = [Order(n, "JPM", Side.BUY, 10**6, 5) for n in range(1_000)]
     with serving(create_app(om, Settings(stream_backlog=8))) as address, stream(address) as quick:
         assert next_message(quick)["type"] == "snapshot"
-        subscribers = om._ledger.subscribers.callbacks
-        before = len(subscribers)
+        readers = readers_of(om)
         with connection_that_reads_nothing(address) as slow:
-            wait_until(lambda: len(subscribers) > before)
+            wait_until(lambda: len(readers) == 2)
             # Until the buffers of the connection are full and the server gives up. Then the server waits
             # only for a few seconds before it drops the connection without a close frame.
             rounds = 0
-            while len(subscribers) > before:
+            while len(readers) == 2:
                 rounds += 1
                 assert rounds < 500, "the buffers take less"
                 om.add_orders(crowd)
@@ -175,6 +242,12 @@ def test_the_stream_of_a_slow_client_is_closed_and_that_of_a_fast_client_is_not(
                 chunk = slow.recv(2**16)
                 assert chunk, "the connection ended without a close frame"
                 end = end[-3:] + chunk
+
+
+def readers_of(om: OrderManagement) -> Readers:
+    """Return the subscriber that all streams of the only application share."""
+    callbacks = om._ledger.subscribers.callbacks.values()
+    return next(callback for callback in callbacks if isinstance(callback, Readers))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

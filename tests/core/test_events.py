@@ -23,7 +23,7 @@ from oms import (
     events,
     to_columns,
 )
-from oms.api import first_responses, stream
+from oms.api import feed, first_responses
 from oms.books import APPLY, ORDERS_BEFORE, UNDO
 from oms.columns import event_rows
 from oms.events import KINDS
@@ -38,7 +38,7 @@ TABLES: dict[str, Mapping[type[Event], object]] = {
     "how the journal writes and reads it": record.FORMATS,
     "how the journal updates its tables": batch.CHANGES,
     "the method that replays it": verification.REPLAY,
-    "its message in the event stream": stream.MESSAGES,
+    "its message in the event stream": feed.MESSAGES,
     "the response to the request that caused it": first_responses.RESPONSE_SUBJECTS,
 }
 
@@ -75,7 +75,7 @@ class TradingHalted(Event, _Halted):
         lambda event: to_columns([event]),
         record.body_of,
         lambda event: record.event_of(1, "TradingHalted", None, None, "{}"),
-        lambda event: stream.MESSAGES[type(event)](event, None),
+        lambda event: feed.MESSAGES[type(event)](event, None),
         first_responses.FirstResponses(),
         lambda event: APPLY[type(event)],
         lambda event: UNDO[type(event)],
@@ -88,7 +88,7 @@ class TradingHalted(Event, _Halted):
         "columns",
         "write",
         "read",
-        "stream",
+        "feed",
         "replay",
         "apply",
         "undo",

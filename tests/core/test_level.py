@@ -42,3 +42,14 @@ def test_a_level_with_many_orders_stores_its_ids_in_a_sorted_list_however_they_w
     assert list(by_one.ids) == list(at_once.ids) == list(Level(101, MANY + 1, list(range(MANY + 1))).ids)
     assert {type(level.ids) for level in (by_one, in_order, at_once)} == {SortedList}
     assert list(in_order.ids) == list(range(MANY, 2 * MANY + 1))
+
+
+@given(st.sets(st.integers(0, 50), min_size=1), st.integers(-1, 51))
+def test_ids_after_an_id_are_the_larger_ones_in_a_list_and_in_a_sorted_list(
+    ids: set[int], order_id: int
+) -> None:
+    level = Level(101, 20, sorted(ids))
+    larger = [each for each in sorted(ids) if each > order_id]
+    assert list(level.ids_after(order_id)) == larger
+    level.ids = SortedList(ids)
+    assert list(level.ids_after(order_id)) == larger

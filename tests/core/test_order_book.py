@@ -134,3 +134,18 @@ def test_an_empty_book_has_no_best_price_level_or_order() -> None:
     assert (book.best_price(), book.best_level(), book.best_order()) == (20, (20, 20), next(book.rows()))
     book.remove(Order(1, "JPM", Side.BUY, 20, 20))
     assert (book.best_price(), book.best_level(), book.best_order()) == (None, None, None)
+
+
+@given(our.distinct_orders(), our.sides, st.data())
+def test_rows_after_a_position_are_those_that_trade_after_it(
+    orders: list[Order], side: Side, data: st.DataObject
+) -> None:
+    book = book_of(*orders, side=side)
+    rows = list(book.rows())
+    for position, row in enumerate(rows):
+        assert list(book.rows_after(row[4], row[0])) == rows[position + 1 :]
+    if rows:
+        gone = data.draw(st.sampled_from(rows))
+        position = rows.index(gone)
+        book.remove(gone)
+        assert list(book.rows_after(gone[4], gone[0])) == rows[position + 1 :]

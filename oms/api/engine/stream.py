@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
+from oms.api.backlog import Message, Notice, Part, Snapshot
 from oms.api.engine.messages import (
     MarketTrade,
+    Touched,
     message_of,
     order_json,
     order_updates,
@@ -14,77 +17,129 @@ from oms.api.engine.messages import (
     trade_json,
     trades_of,
 )
-from oms.api.stream import TAPE_LENGTH, Message, Notice
+from oms.api.engine.snapshot import ArrivalIndex, EngineOrders
+from oms.api.feed import TAPE_LENGTH
+from oms.api.slices import SymbolIndex
 from oms.engine_events import EngineEvent
 from oms.events import Event
 from oms.matching import MatchingEngine
-from oms.models import Side
+from oms.submission import OpenOrder, OrderId
 
 __all__ = ["EngineFeed", "EngineTape"]
 
 
 class EngineTape:
-    """The last 20 trades of each symbol. A tape subscribes to the engine."""
+    """The last 20 trades of each symbol, and of all symbols. A tape subscribes to the engine."""
 
     def __init__(self) -> None:
-        self._trades: dict[str, deque[MarketTrade]] = {}
+        self._latest: deque[MarketTrade] = deque(maxlen=TAPE_LENGTH)
+        self._by_symbol: dict[str, deque[MarketTrade]] = {}
 
     def __call__(self, event: Event) -> None:
         """Record the trades of an event. O(m) for m elementary changes."""
         assert isinstance(event, EngineEvent)
         for trade in trades_of(event):
-            symbol = trade.trade.symbol
-            self._trades.setdefault(symbol, deque(maxlen=TAPE_LENGTH)).append(trade)
+            trades = self._by_symbol.setdefault(trade.trade.symbol, deque(maxlen=TAPE_LENGTH))
+            trades.append(trade)
+            self._latest.append(trade)
 
-    def last(self, symbol: str | None, viewer: str | None) -> list[dict[str, Any]]:
-        """Return the last 20 trades of a symbol, or of all symbols, as JSON objects, oldest first."""
-        tapes = self._trades.values() if symbol is None else [self._trades.get(symbol, ())]
-        trades = sorted((trade for tape in tapes for trade in tape), key=lambda each: each.trade.trade_id)
-        return [trade_json(trade, viewer) for trade in trades[-TAPE_LENGTH:]]
+    def last(self, symbol: str | None) -> tuple[MarketTrade, ...]:
+        """Return the last 20 trades of a symbol, or of all symbols, oldest first. O(1)."""
+        return tuple(self._latest if symbol is None else self._by_symbol.get(symbol, ()))
+
+
+class _Details(NamedTuple):
+    """The orders that an event touches, their state after the event, and their owners."""
+
+    touched: Mapping[OrderId, Touched]
+    states: Mapping[OrderId, OpenOrder | None]
+    owners: frozenset[str | None]
 
 
 class EngineFeed:
-    """The content of the stream. See `oms.api.stream.Feed`.
+    """The content of the stream. See `oms.api.feed.Feed`.
 
     A message contains the state of the orders when the event was published. All streams share this state, so
-    it is looked up once for each event.
+    it is looked up once for each event. Create the feed while you hold the lock. It subscribes to the engine.
     """
 
     def __init__(self, engine: MatchingEngine, tape: EngineTape) -> None:
         self._engine = engine
         self._tape = tape
-        self._last: Notice | None = None
+        self._symbols = SymbolIndex(engine)
+        self._arrivals = ArrivalIndex(engine)
+        engine.subscribe(self._symbols)
+        engine.subscribe(self._arrivals)
 
-    def snapshot(self, symbol: str | None, viewer: str | None) -> Message:
+    def snapshot(self, symbol: str | None, viewer: str | None) -> Snapshot:
         """Return the price levels, the last trades, and the open orders of the viewer. See Feed."""
-        symbols = self._engine.symbols() if symbol is None else [symbol]
-        levels = [
-            {"symbol": each, "side": side, "price": level.price, "amount": level.amount}
-            for each in symbols
-            for side in Side
-            for level in self._engine.depth(each, side)
-        ]
-        orders = [order_json(order) for order in self._engine.orders(symbol, owner=viewer)]
-        trades = self._tape.last(symbol, viewer)
-        return {"owner": viewer, "levels": levels, "orders": orders, "trades": trades}
+        orders = EngineOrders(self._engine, self._symbols, self._arrivals, symbol, viewer)
+        return _EngineSnapshot(orders, self._tape.last(symbol), viewer)
 
     def notice(self, event: Event) -> Notice:
         """Return the event, and the state of the orders that it touches. See Feed."""
         assert isinstance(event, EngineEvent)
-        if self._last is None or self._last.event is not event:
-            touched = touched_orders(event)
-            states = {each: self._engine.order(each) if each in self._engine else None for each in touched}
-            self._last = Notice(event, (touched, states))
-        return self._last
+        touched = touched_orders(event)
+        states = {each: self._engine.order(each) if each in self._engine else None for each in touched}
+        return Notice(event, _Details(touched, states, frozenset(each.owner for each in touched.values())))
 
-    def message(
-        self, notice: Notice, previous: int, symbol: str | None, viewer: str | None
-    ) -> Message | None:
+    def weight(self, event: Event) -> int:
+        """Return the number of orders, changes, and fills. See Feed."""
+        assert isinstance(event, EngineEvent)
+        fills = sum(len(execution.fills) for execution in event.executions)
+        return len(event.orders) + len(event.changes) + fills
+
+    def key(self, notice: Notice, symbol: str | None, viewer: str | None) -> Hashable:
+        """Return the viewer unless the event touches none of their orders. See Feed.
+
+        All viewers without an order in the event see the same market data. The operator sees everything.
+        """
+        details: _Details = notice.details
+        is_stranger = viewer is not None and viewer not in details.owners
+        return symbol if notice.symbol is None else None, is_stranger, None if is_stranger else viewer
+
+    def message(self, notice: Notice, symbol: str | None, viewer: str | None) -> Message | None:
         """Return the message about the event. See Feed."""
         event = notice.event
         assert isinstance(event, EngineEvent)
-        touched, states = notice.details
-        message = message_of(event, previous, symbol, viewer)
-        message["orders"] = order_updates(touched, states, symbol, viewer)
+        details: _Details = notice.details
+        message = message_of(event, 0, symbol, viewer)
+        message["orders"] = order_updates(details.touched, details.states, symbol, viewer)
         is_empty = not any(message[name] for name in ("changes", "trades", "executions", "fills", "orders"))
         return None if is_empty else message
+
+
+class _EngineSnapshot:
+    """The price levels, the last trades, and the open orders of the viewer."""
+
+    def __init__(self, orders: EngineOrders, trades: tuple[MarketTrade, ...], viewer: str | None) -> None:
+        self._orders = orders
+        self._trades = deque(trades)
+        self._viewer = viewer
+        self._head: Message = {"owner": viewer}
+
+    def __call__(self, event: Event) -> None:
+        self._orders(event)
+
+    def next_part(self, length: int) -> Part:
+        trades: list[Message] = []
+        count = 0
+        while self._trades and count < length:
+            trade = self._trades.popleft()
+            count += len(trade.fills)
+            trades.append(trade_json(trade, self._viewer))
+        levels = self._orders.next_levels(length - count) if count < length else []
+        count += len(levels)
+        has_room = self._orders.has_all_levels and count < length
+        orders = self._orders.next_orders(length - count) if has_room else []
+        head, self._head = self._head, {}
+        fields = {
+            **head,
+            "levels": [
+                {"symbol": symbol, "side": side, "price": price, "amount": amount}
+                for symbol, side, price, amount in levels
+            ],
+            "orders": list(map(order_json, orders)),
+            "trades": trades,
+        }
+        return Part(fields, bool(self._trades) or not self._orders.has_all_orders)

@@ -90,6 +90,7 @@ export class Stream {
     const url = address("stream", { symbol: this.#symbol });
     url.protocol = url.protocol.replace("http", "ws");
     const socket = new WebSocket(url);
+    let snapshot = null; // the parts so far
     let book = null;
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
@@ -97,8 +98,13 @@ export class Stream {
       let message;
       try {
         message = read(data);
-        if (book === null) book = this.callbacks.newBook(message);
-        else book.apply(message);
+        if (book !== null) {
+          book.apply(message);
+        } else {
+          snapshot = joined(snapshot, message);
+          if (message.more) return null;
+          book = this.callbacks.newBook(snapshot);
+        }
       } catch (error) {
         if (error instanceof Gap) return this.open(this.#symbol);
         this.#lost(); // the book is wrong after a failed change
@@ -110,7 +116,7 @@ export class Stream {
     };
     socket.onclose = () => {
       if (turn !== this.#turn) return;
-      if (book === null) this.#explain(turn);
+      if (snapshot === null) this.#explain(turn);
       else this.#lost();
     };
   }
@@ -149,4 +155,12 @@ export class Stream {
     this.#timer = setTimeout(() => this.open(this.#symbol), pause);
     this.callbacks.onState(this.state, pause, reason);
   }
+}
+
+// Returns the snapshot with its next part. `snapshot` is null before the first part.
+function joined(snapshot, part) {
+  if (snapshot === null) return part;
+  if (part.type !== "snapshot_part") throw new Gap();
+  for (const name of ["levels", "orders", "trades"]) snapshot[name]?.push(...part[name]);
+  return snapshot;
 }

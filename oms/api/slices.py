@@ -1,0 +1,172 @@
+"""The resting orders as of one sequence number, read slice by slice while the books change.
+
+The problem: a snapshot of 1,000,000 orders takes seconds. If the books' lock were held during this time,
+every other request would have to wait. Without the lock, the books change between two reads.
+
+What does not work: a copy of the books, because the copy itself takes O(n) with the lock held, and needs
+O(n) memory for each reader.
+
+The solution: the lock is held only while one slice is read. A slice begins where the previous slice ended.
+A reader also subscribes to the books. When an order changes for the first time, its state before the change
+is recorded. A slice then contains the recorded state instead of the present state. Events are only queued
+while they are published, so a writer never waits for a reader.
+
+Invariants:
+
+- When a slice is read, all events up to this moment have been recorded, because both happen with the lock
+  held.
+- `_before` contains every order that has changed since the first sequence number, as it was then, or None
+  if it did not rest then.
+- `_missed` contains the orders in `_before` that rested then, and that no slice has contained yet.
+- A slice contains no order in `_before` unless it comes from `_missed`. So each order is read exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeAlias
+
+from sortedcontainers import SortedDict, SortedSet
+
+from oms.books import ORDERS_BEFORE, Change, parts_of
+from oms.events import Event
+from oms.facade import Facade
+from oms.models import OrderRow, Side
+
+__all__ = ["RestingOrders", "SymbolIndex", "changes_of"]
+
+Position: TypeAlias = tuple[str, bool, int, int]
+"""The place of an order: its symbol, True for SELL, its price times the sign of its side, and its id."""
+
+
+def changes_of(event: Event) -> list[Change]:
+    """Return the elementary changes of an event, in order. O(m) for m changes."""
+    return parts_of([(type(event), event.subject())])
+
+
+class SymbolIndex:
+    """The sorted symbols that have resting orders. It subscribes to the books.
+
+    Create it, and subscribe it, while you hold the lock. O(n) for n symbols.
+    """
+
+    def __init__(self, books: Facade) -> None:
+        self._by_name = books._books.by_name
+        self._symbols: SortedSet[str] = SortedSet(symbol for symbol, _ in self._by_name)
+
+    def __call__(self, event: Event) -> None:
+        """Update the symbols that an event touches. O(m log n) for m touched orders."""
+        symbol = event.symbol
+        for each in {row[1] for row in event.rows()} if symbol is None else (symbol,):
+            if any((each, side) in self._by_name for side in Side):
+                self._symbols.add(each)
+            else:
+                self._symbols.discard(each)
+
+    def from_symbol(self, symbol: str | None) -> Iterable[str]:
+        """Iterate over the symbols from this one on. The caller holds the lock."""
+        return self._symbols.irange(symbol)
+
+
+class RestingOrders:
+    """The resting orders of one symbol, or of all symbols, as they are when this object is created.
+
+    Create it, and subscribe it, while you hold the lock. `symbols` contains all symbols with resting orders.
+    """
+
+    def __init__(self, books: Facade, symbols: SymbolIndex, symbol: str | None) -> None:
+        self._books = books
+        self._symbols = symbols
+        self._symbol = symbol
+        self._events: deque[Event] = deque()
+        self._before: dict[int, OrderRow | None] = {}
+        self._missed: SortedDict[Position, OrderRow] = SortedDict()
+        self._end: Position | None = None  # of the last slice
+        self.is_complete = False
+
+    def __call__(self, event: Event) -> None:
+        """Queue an event, unless it belongs to another symbol. O(1)."""
+        if self._symbol is None or event.symbol in (None, self._symbol):
+            self._events.append(event)
+
+    def next(self, limit: int) -> list[OrderRow]:
+        """Return the next orders, at most `limit`, sorted as in `OrderManagement.orders`.
+
+        The result is empty only if all orders have been read. The lock is held for O(limit).
+        """
+        slice_: list[OrderRow] = []
+        while not slice_ and not self.is_complete:
+            self._record_changes()
+            with self._books.locked(to_read=True):
+                self._record_changes()
+                rows = list(islice(self._rows(), limit))
+            slice_ = self._corrected(rows, limit)
+        return slice_
+
+    def before(self, order_id: int) -> OrderRow | None:
+        """Return a resting order as it was, or None if it did not rest. The caller holds the lock. O(1).
+
+        All events so far must have been recorded.
+        """
+        if order_id in self._before:
+            return self._before[order_id]
+        return self._books._books.orders.get(order_id)
+
+    # ------------------------------------------------------------------ slices
+
+    def _rows(self) -> Iterator[OrderRow]:
+        """Iterate over the present orders after the last slice."""
+        by_name = self._books._books.by_name
+        start = self._end
+        names = self._symbols.from_symbol(start and start[0]) if self._symbol is None else (self._symbol,)
+        for symbol in names:
+            for side in Side:
+                book = by_name.get((symbol, side))
+                if book is None or (start is not None and (symbol, side is Side.SELL) < start[:2]):
+                    continue
+                if start is not None and (symbol, side is Side.SELL) == start[:2]:
+                    yield from book.rows_after(side.sign * start[2], start[3])
+                else:
+                    yield from book.rows()
+
+    def _corrected(self, rows: list[OrderRow], limit: int) -> list[OrderRow]:
+        """Replace the orders that have changed by their former state, and advance to the end of the slice."""
+        end = _position(rows[-1]) if len(rows) == limit else None
+        missed = islice(self._missed.irange(maximum=end), limit)
+        slice_ = {position: self._missed[position] for position in missed}
+        slice_ |= {_position(row): row for row in rows if row[0] not in self._before}
+        positions = sorted(slice_)[:limit]
+        if len(positions) == limit:
+            end = positions[-1]
+        for position in positions:
+            self._missed.pop(position, None)
+        self._end, self.is_complete = end, end is None
+        return [slice_[position] for position in positions]
+
+    # ------------------------------------------------------------------ changes
+
+    def record(self, change: Change) -> None:
+        """Record the state of the orders before a change. O(m log n) for m orders."""
+        kind, subject = change
+        if kind not in ORDERS_BEFORE:
+            return
+        for row, rested in ORDERS_BEFORE[kind](subject):
+            if row[0] not in self._before and self._symbol in (None, row[1]):
+                self._before[row[0]] = row if rested else None
+                if rested and not self._is_read(row):
+                    self._missed[_position(row)] = row
+
+    def _record_changes(self) -> None:
+        while self._events:
+            for change in changes_of(self._events.popleft()):
+                self.record(change)
+
+    def _is_read(self, row: OrderRow) -> bool:
+        return self.is_complete or (self._end is not None and _position(row) <= self._end)
+
+
+def _position(row: OrderRow) -> Position:
+    order_id, symbol, side, _, price = row
+    return symbol, side is Side.SELL, side.sign * price, order_id
