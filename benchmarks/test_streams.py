@@ -1,16 +1,16 @@
 """How long a small request waits while streams send large messages.
 
-Workload: the server is a separate process, as `oms serve` runs it, without a journal. Another process reads 50
-streams. This process sends one `GET /health` after another over one open connection, and notes the longest time
-in each of these cases:
+Workload: the server is a separate process, as `oms serve` runs it, without a journal. Another process reads
+50 streams. This process sends one `GET /health` after another over one open connection, and notes the
+longest time in each of these cases:
 
 - nothing else happens,
 - a trade of 30,000 fills is placed, without streams,
 - a trade of 30,000 fills is placed, and 50 streams send it,
 - one stream sends a snapshot of 1,000,000 orders.
 
-Each number is the median of the longest times of several rounds. All processes share the processors with other
-work, so the times are compared with those of the same run.
+Each number is the median of the longest times of several rounds. All processes share the processors with
+other work, so the times are compared with those of the same run.
 """
 
 from __future__ import annotations

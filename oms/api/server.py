@@ -13,6 +13,7 @@ from itertools import pairwise
 import uvicorn
 from fastapi import FastAPI
 
+from oms.api.pauses import short_pauses
 from oms.api.web_sockets import WebSockets
 from oms.errors import InvalidArgumentError
 
@@ -89,7 +90,8 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
     # the signal again. `stop` handles that second signal, and any signal that arrives before startup.
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        server.run(sockets=[listening])
+        with short_pauses():
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
 
