@@ -41,6 +41,8 @@ from oms import (
     TimeInForce,
     notebook,
 )
+from oms.api import ApiKey
+from oms.api.keys import as_entry
 from oms.cli.ladder import ladder
 from oms.cli.synthetic_session import SYMBOL, write_session
 from oms.client import Client, EngineClient
@@ -281,13 +283,14 @@ def pages() -> dict[str, Image.Image]:
         return {}
     images: dict[str, Image.Image] = {}
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        keys = Path(folder, "keys")
-        keys.write_text(f"{_ANN} Ann\n{_BOB} Bob\n")
+        keys = Path(folder, "keys.toml")
+        owners = (ApiKey.of(_ANN, name="ann", owner="Ann"), ApiKey.of(_BOB, name="bob", owner="Bob"))
+        keys.write_text("".join(map(as_entry, owners)))
         browser = playwright.chromium.launch(executable_path=executable, args=["--headless", "--no-sandbox"])
         try:
             for name, fill, shot, options in (
                 ("page", fill_books, page, ()),
-                ("engine_page", fill_engine, engine_page, ("--engine", "--owner-keys", str(keys))),
+                ("engine_page", fill_engine, engine_page, ("--engine", "--keys-file", str(keys))),
             ):
                 with served(*options) as address:
                     fill(address)

@@ -14,6 +14,9 @@ __all__ = [
     "LONGEST_IDEMPOTENCY_KEY",
     "LONGEST_PAGE",
     "MOST_DIGITS",
+    "MOST_ORDERS",
+    "MOST_QUESTIONS",
+    "MOST_VERBS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
     "PROBLEM_TYPE",
@@ -37,6 +40,15 @@ MOST_DIGITS = 100
 
 LONGEST_PAGE = 1_000
 """The maximum number of items on one page of `GET /orders`, `GET /events`, or `GET /trades`."""
+
+MOST_ORDERS = 10_000
+"""The maximum number of orders in a list that one request or one verb adds."""
+
+MOST_VERBS = 1_000
+"""The maximum number of verbs in one `POST /transactions` or `POST /what-if`."""
+
+MOST_QUESTIONS = 200
+"""The maximum number of questions in one `POST /what-if`."""
 
 LONGEST_IDEMPOTENCY_KEY = 255
 IDEMPOTENCY_KEY = re.compile(rf"[!-~]{{1,{LONGEST_IDEMPOTENCY_KEY}}}")
@@ -70,6 +82,7 @@ PROBLEMS: Final[Mapping[str, ProblemKind]] = {
     "no_longer_available": ProblemKind(410, "The requested events or trades are no longer available"),
     "journal_failed": ProblemKind(503, "The change could not be made durable"),
     "not_ready": ProblemKind(503, "The service accepts no changes now"),
+    "too_many_requests": ProblemKind(429, "The key or the address has sent too many requests"),
     "too_many_streams": ProblemKind(503, "The maximum number of streams is already open"),
     "unauthorized": ProblemKind(401, "The API key is missing or wrong"),
     "forbidden": ProblemKind(403, "The API key does not allow this request"),

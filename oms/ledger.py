@@ -152,6 +152,11 @@ class Ledger(Admission):
         return bool(self._open) and self._open[-1].in_what_if
 
     @property
+    def latest_provisional(self) -> Event | None:
+        """The latest event of the open transaction, or None if it has none."""
+        return self._provisional[-1] if self._provisional else None
+
+    @property
     def needs_events(self) -> bool:
         """True if events are needed: for subscribers, a journal, or the rollback of an open transaction."""
         return bool(self._open or self.subscribers.callbacks)

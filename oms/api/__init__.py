@@ -14,12 +14,15 @@ from oms import extras
 
 try:
     from oms.api.app import create_app, create_router
+    from oms.api.keys import Access, ApiKey
     from oms.api.settings import Settings
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.api", "api")
     raise
 
 __all__ = [
+    "Access",
+    "ApiKey",
     "Settings",
     "create_app",
     "create_router",

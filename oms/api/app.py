@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -11,29 +10,37 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
-from oms.api.auth import COOKIE, Guard, Sessions
+from oms.api.auth import Guard
+from oms.api.credentials import COOKIE
 from oms.api.engine.changes import EngineChanges
+from oms.api.engine.order_index import index_of_engine
 from oms.api.engine.past import EngineArchive, EnginePast, JournalArchive, RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
-from oms.api.engine.submissions import Submissions, count_orders
+from oms.api.engine.submissions import Submissions
+from oms.api.engine.transactions import EngineTransactions
 from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
+from oms.api.key_ring import KeyRing
 from oms.api.openapi import completed
+from oms.api.order_index import index_of_books
 from oms.api.orders import Orders
 from oms.api.page import Page
 from oms.api.page.documentation import Documentation
 from oms.api.past import Past
-from oms.api.problems import ProblemError, problem_response
+from oms.api.problems import ProblemError, RejectionLog, problem_response
 from oms.api.questions import Questions
 from oms.api.recent import RecentEvents
 from oms.api.route import add_head_routes, route_class
 from oms.api.server import check_workers, requested_workers
+from oms.api.sessions import Sessions
 from oms.api.settings import Settings
 from oms.api.stream import Streams
+from oms.api.transactions import BulkChanges, Transactions
+from oms.api.turns import Turns
+from oms.api.what_if import WhatIf, WhatIfs
 from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
-from oms.errors import InvalidArgumentError
 from oms.journal import Archive
 from oms.management import OrderManagement
 from oms.matching import MatchingEngine
@@ -66,8 +73,13 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     def count(_caller: str | None) -> int:
         return len(om)
 
-    Orders(om, IdempotentChanges(om, responses)).add_to(router)
-    Questions(om, count).add_to(router)
+    index = index_of_books(om)
+    questions, changes = Questions(om, count), IdempotentChanges(om, responses)
+    bulk = BulkChanges(om, responses, changes.once)
+    Orders(om, index, changes, bulk).add_to(router)
+    Transactions(bulk).add_to(router)
+    questions.add_to(router)
+    WhatIfs(om, responses, questions).add_to(router)
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
@@ -76,9 +88,16 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
 def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
-    count = partial(count_orders, engine)
-    Submissions(engine, EngineChanges(engine, responses)).add_to(router)
-    Questions(engine, count).add_to(router)
+    index = index_of_engine(engine)
+
+    def count(caller: str | None) -> int:
+        with engine.locked(to_read=True):
+            return index.count(caller)
+
+    questions, changes = Questions(engine, count), EngineChanges(engine, responses)
+    Submissions(engine, index, changes).add_to(router)
+    questions.add_to(router)
+    EngineTransactions(engine, changes.once, WhatIf(engine, responses, questions)).add_to(router)
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
@@ -119,8 +138,8 @@ def create_app(
     The application of a MatchingEngine has other endpoints for orders, because these orders can trade. By
     default, the API key comes from the OMS_API_KEY environment variable, if set. Raise InvalidArgumentError
     if uvicorn or gunicorn was started with several workers, because each worker would have its own books.
-    Raise the same error if `settings` has owners and `om` is not a MatchingEngine. Raise JournalError if the
-    journal of `om` cannot be read.
+    Raise the same error if the file of keys is invalid, or if a key has an owner and `om` is not a
+    MatchingEngine. Raise JournalError if the journal of `om` cannot be read.
 
     >>> from fastapi.testclient import TestClient
     >>> with TestClient(create_app()) as client:
@@ -130,9 +149,7 @@ def create_app(
     """
     check_workers(requested_workers())
     settings = settings or Settings.from_environment()
-    if settings.owner_keys and not isinstance(om, MatchingEngine):
-        owners = sorted(set(settings.owner_keys.values()))
-        raise InvalidArgumentError("owner_keys", owners, "empty, because only a MatchingEngine has owners")
+    keys = KeyRing(settings, has_owners=isinstance(om, MatchingEngine))
     app = FastAPI(
         title="oms",
         version="1",
@@ -142,16 +159,18 @@ def create_app(
         redirect_slashes=False,
     )
     router = create_router(OrderManagement() if om is None else om, settings)
-    _complete_openapi(app, session_cookie=COOKIE if settings.keys else None)
-    sessions = Sessions(settings)
+    _complete_openapi(app, session_cookie=COOKIE if keys.is_needed else None)
+    app.state.keys, rejections = keys, RejectionLog()
+    sessions = Sessions(keys, rejections)
     sessions.add_to(router)
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
     Documentation(app.openapi).add_to(router)
     add_head_routes(router)
     app.include_router(router)
-    app.add_middleware(Guard, settings=settings, sessions=sessions)
+    app.add_middleware(Guard, settings=settings, keys=keys, sessions=sessions, rejections=rejections)
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
+    app.add_middleware(Turns)
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)
@@ -175,7 +194,7 @@ def _allow_origins(app: FastAPI, origins: tuple[str, ...]) -> None:
         allow_origins=origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", IDEMPOTENCY_KEY_HEADER],
-        expose_headers=["Location", REPLAYED_HEADER],
+        expose_headers=["Location", "Retry-After", REPLAYED_HEADER],
     )
 
 

@@ -1,9 +1,10 @@
 """Access control: the API key, browser sessions, and the Host and Origin checks.
 
-The problem. A key gives full access, or access to the orders of its owner. Scripts on a page must not be able
-to read it, and other sites must not be able to use it. But a browser sends this server's cookies with every
-request to it, even if another site started the request. An attacker can also point their own domain name at
-this server. The browser then treats this server as part of the attacker's site (DNS rebinding).
+The problem. A key gives full access, read-only access, or access to the orders of its owner. Scripts on a
+page must not be able to read it, and other sites must not be able to use it. But a browser sends this
+server's cookies with every request to it, even if another site started the request. An attacker can also
+point their own domain name at this server. The browser then treats this server as part of the attacker's site
+(DNS rebinding).
 
 What does not work. A browser cannot send an Authorization header when it opens a WebSocket. A key in the URL
 would end up in logs and the browser history. After DNS rebinding, comparing Origin with Host does not help,
@@ -19,200 +20,105 @@ The solution.
 
 Invariants:
 - Key comparison takes constant time, and the key never appears in a log or response. Each key is compared.
-- A session has the owner of the key that opened it.
+- A session has the access and the owner of the key that opened it, and ends when this key is removed.
+- A read-only key changes no book.
 - A session cookie cannot be used to open another session.
 - GET /health and the page's own files need no key, because they contain no data.
 """
 
 from __future__ import annotations
 
-import hmac
-import secrets
-import time
-from hashlib import sha256
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from oms.api.callers import Caller, set_owner
+from oms.api.callers import Caller, check_access, set_caller
+from oms.api.credentials import COOKIE, bearer, unauthorized
+from oms.api.key_ring import KeyRing
+from oms.api.keys import ApiKey
 from oms.api.page import PATHS
-from oms.api.problems import ProblemError, deny, log_rejection, problem_response
-from oms.api.response_models import json_response
+from oms.api.problems import ProblemError, RejectionLog, deny, problem_response
+from oms.api.rate_limit import RateLimit
+from oms.api.revocation import serve_while
+from oms.api.sessions import Sessions
 from oms.api.settings import Settings
 
-__all__ = ["COOKIE", "Guard", "Sessions"]
-
-COOKIE = "oms_session"
-_SESSION_SECONDS = 12 * 3600
-_MOST_SESSIONS = 1_000  # opening one more session closes the oldest one
+__all__ = ["Guard"]
 
 _WITHOUT_KEY = {"/health", *PATHS}
+_WITHOUT_RATE_LIMIT = {"/health", "/ready", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LONGEST_NAME = 100  # the number of characters of a header that an error message shows
 _NGINX = "nginx: proxy_set_header Host $http_host"
 
-# ---------------------------------------------------------------------- sessions
-
-
-class Sessions:
-    """The open browser sessions. Only a hash of each session token is stored."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._open: dict[bytes, tuple[float, Caller]] = {}  # the end and the caller of each session
-
-    def add_to(self, router: APIRouter) -> None:
-        """Add the endpoints to a router."""
-        for endpoint, method in (
-            (self.open_session, "POST"),
-            (self.get_session, "GET"),
-            (self.close_session, "DELETE"),
-        ):
-            router.add_api_route("/session", endpoint, methods=[method], include_in_schema=False)
-
-    def caller(self, token: str | None) -> Caller | None:
-        """Return the caller to whom an open session belongs, or None if the token's session is not open."""
-        end, caller = (0.0, None) if token is None else self._open.get(_hash(token), (0.0, None))
-        return caller if time.monotonic() < end else None
-
-    async def open_session(self, request: Request) -> Response:
-        """Open a session, and return its cookie. The request must contain the API key.
-
-        A request with only a cookie is rejected, so a session cannot extend itself. If no API key is set, no
-        cookie is needed, and the response does not set one.
-        """
-        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        if self._settings.keys:
-            caller = _caller_with_key(request, self._settings)
-            if caller is None:
-                error = _unauthorized(request)
-                log_rejection(request, error)
-                raise error
-            token = secrets.token_urlsafe(32)
-            self._open[_hash(token)] = time.monotonic() + _SESSION_SECONDS, caller
-            if len(self._open) > _MOST_SESSIONS:
-                del self._open[next(iter(self._open))]
-            response.set_cookie(
-                COOKIE,
-                token,
-                max_age=_SESSION_SECONDS,
-                path=_cookie_path(request),
-                secure=_uses_https(request),
-                httponly=True,
-                samesite="strict",
-            )
-        return response
-
-    async def get_session(self, request: Request) -> Response:
-        """Return `{"open": true}`, and the owner, if the request's cookie belongs to an open session."""
-        caller = self.caller(request.cookies.get(COOKIE))
-        owner = {} if caller is None or caller.owner is None else {"owner": caller.owner}
-        return json_response({"open": caller is not None, **owner})
-
-    async def close_session(self, request: Request) -> Response:
-        """Close the request's session and delete its cookie."""
-        self._open.pop(_hash(request.cookies.get(COOKIE, "")), None)
-        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-        response.delete_cookie(COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
-        return response
-
-
-def _cookie_path(request: Request) -> str:
-    """Return the application's mount path, so that the browser sends the cookie only to this application."""
-    return request.scope.get("root_path") or "/"
-
-
-def _uses_https(request: Request) -> bool:
-    """Return True if the browser uses HTTPS, either directly or through a proxy that terminates TLS."""
-    return "https" in (request.url.scheme, request.headers.get("origin", "").partition(":")[0])
-
-
-def _hash(token: str) -> bytes:
-    return sha256(token.encode()).digest()
-
-
-# ---------------------------------------------------------------------- the key
-
-
-def _caller_with_key(request: HTTPConnection, settings: Settings) -> Caller | None:
-    """Return the caller to whom the request's key belongs, or None. Takes the same time for every key."""
-    candidate = _bearer(request)
-    if candidate is None:
-        return None
-    content, caller = candidate.encode("latin-1"), None
-    for key, owner in settings.keys.items():
-        if hmac.compare_digest(content, key.encode()):
-            caller = Caller(owner)
-    return caller
-
-
-def _bearer(request: HTTPConnection) -> str | None:
-    """Return the key from the request without checking it, or None if there is none."""
-    scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
-    return (candidate.strip() or None) if scheme.lower() == "bearer" else None
-
-
-def _unauthorized(request: HTTPConnection) -> ProblemError:
-    """Return the error for a request with a wrong key, an expired session, or no credentials."""
-    challenge = "Bearer"
-    if _bearer(request) is not None:
-        detail = "the API key is wrong; send the right key in an Authorization: Bearer <key> header"
-        challenge = 'Bearer error="invalid_token"'
-    elif COOKIE in request.cookies:
-        detail = "the session has ended; send the API key to POST /session again"
-    else:
-        detail = "the request has no API key; send an Authorization: Bearer <key> header"
-    return ProblemError("unauthorized", detail, headers={"WWW-Authenticate": challenge})
-
-
-# ---------------------------------------------------------------------- the guard
-
 
 class Guard:
-    """Middleware that checks each request's Host, Origin, and key."""
+    """Middleware that checks each request's Host, Origin, key, and access, and the rate of requests."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, sessions: Sessions) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, keys: KeyRing, sessions: Sessions, rejections: RejectionLog
+    ) -> None:
         self._app = app
         self._settings = settings
+        self._keys = keys
         self._sessions = sessions
+        self._rejections = rejections
+        self._rate_limit = RateLimit(settings.rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to the application, or reject and log it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request = HTTPConnection(scope)
         try:
-            if scope["type"] != "lifespan":
-                self._check(HTTPConnection(scope))
+            key = self._check(request)
         except ProblemError as error:
-            log_rejection(HTTPConnection(scope), error)
+            self._rejections.log(request, error)
             if scope["type"] == "websocket":
                 await deny(WebSocket(scope, receive, send), error)
             else:
                 await problem_response(error)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        if scope["type"] == "websocket" and key is not None:
+            await serve_while(lambda: self._key_of(request)[0] == key, self._app, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
-    def _check(self, request: HTTPConnection) -> None:
+    def _check(self, request: HTTPConnection) -> ApiKey | None:
+        """Return the request's key, or None if it needs no key. Raise ProblemError if it is rejected."""
         method = request.scope.get("method", "CONNECT")  # a stream is checked like a write request
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         if self._settings.checks_host:
             self._check_host(request)
             if path not in PATHS:  # the page must load, because it shows the user the error
                 self._check_origin(request, required=False)
-        if not self._settings.keys or path in _WITHOUT_KEY:
-            return
-        caller = _caller_with_key(request, self._settings)
-        if caller is not None:
-            set_owner(request.scope, caller)
-            return
-        caller = self._sessions.caller(request.cookies.get(COOKIE))
+        needs_key = self._keys.is_needed and path not in _WITHOUT_KEY
+        key, uses_cookie = self._key_of(request) if needs_key else (None, False)
+        caller = None if key is None else Caller.of(key)
+        if path not in _WITHOUT_RATE_LIMIT:
+            self._rate_limit.check(request, caller)
+        if not needs_key:
+            return None
         if caller is None:
-            raise _unauthorized(request)
-        set_owner(request.scope, caller)
-        if method not in _READ_ONLY_METHODS:  # browsers also send the cookie with requests from other sites
+            raise unauthorized(request)
+        set_caller(request.scope, caller)
+        if uses_cookie and method not in _READ_ONLY_METHODS:  # browsers also send it from other sites
             self._check_origin(request, required=True)
+        check_access(caller, method, path)
+        return key
+
+    def _key_of(self, request: HTTPConnection) -> tuple[ApiKey | None, bool]:
+        """Return the request's valid key, or None, and True if it is that of a session. O(n) for n keys."""
+        self._keys.refresh()
+        candidate = bearer(request)
+        key = None if candidate is None else self._keys.find(candidate)
+        if key is not None:
+            return key, False
+        return self._sessions.key_of(request.cookies.get(COOKIE)), True
 
     def _check_host(self, request: HTTPConnection) -> None:
         """Raise ProblemError unless the Host is an IP address or an allowed name."""

@@ -1,4 +1,4 @@
-"""Who sends a request: the operator, or an owner of orders in a MatchingEngine."""
+"""Who sends a request: the API key's name, its access, and its owner of orders in a MatchingEngine."""
 
 from __future__ import annotations
 
@@ -8,28 +8,67 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from oms.api.keys import Access, ApiKey
 from oms.api.problems import ProblemError
 
-__all__ = ["Caller", "CallersOwner", "check_operator", "owner_of", "set_owner"]
+__all__ = [
+    "Caller",
+    "CallersOwner",
+    "caller_in",
+    "can_change",
+    "check_access",
+    "check_operator",
+    "owner_of",
+    "set_caller",
+]
 
-_OWNER = "oms.api.owner"  # the key in the ASGI scope
+_CALLER = "oms.api.caller"  # the key in the ASGI scope
+
+CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+UNCHANGING = frozenset(
+    {
+        ("POST", "/what-if"),  # it only asks
+        ("POST", "/session"),  # a person may look at the page
+        ("DELETE", "/session"),
+        ("POST", "/stream"),  # the page asks why a stream was rejected; the path has no such method
+    }
+)
+"""The methods and paths that change no book, although their method usually does."""
+
+
+def can_change(method: str, path: str) -> bool:
+    """Return True if requests with this method and path can change the books."""
+    return method in CHANGING_METHODS and (method, path) not in UNCHANGING
 
 
 class Caller(NamedTuple):
     """The sender of a request. `owner` is None for the operator, who may act for every owner."""
 
+    name: str
     owner: str | None
+    access: Access
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Caller:
+        """Return the caller with this key."""
+        return cls(key.name, key.owner, key.access)
 
 
-def set_owner(scope: Scope, caller: Caller) -> None:
-    """Store the caller's owner with the request."""
-    scope[_OWNER] = caller.owner
+def set_caller(scope: Scope, caller: Caller) -> None:
+    """Store the caller with the request."""
+    scope[_CALLER] = caller
+
+
+def caller_in(scope: Scope) -> Caller | None:
+    """Return the caller of a request, or None if the service needs no key or has rejected the key."""
+    caller: Caller | None = scope.get(_CALLER)
+    return caller
 
 
 def owner_of(request: HTTPConnection) -> str | None:
     """Return the owner of the request's API key. None is the operator, or a service without keys."""
-    owner: str | None = request.scope.get(_OWNER)
-    return owner
+    caller = caller_in(request.scope)
+    return None if caller is None else caller.owner
 
 
 CallersOwner: TypeAlias = Annotated[str | None, Depends(owner_of)]
@@ -40,4 +79,14 @@ def check_operator(owner: str | None) -> None:
     """Raise ProblemError unless the request comes from the operator."""
     if owner is not None:
         detail = "only the operator may do this; send an API key that has no owner"
+        raise ProblemError("forbidden", detail)
+
+
+def check_access(caller: Caller, method: str, path: str) -> None:
+    """Raise ProblemError if the request may change a book, but the caller's key is read-only."""
+    if caller.access is Access.READ_ONLY and can_change(method, path):
+        detail = (
+            f"the API key {caller.name!r} is read-only, and {method} requests may change a book;"
+            f" send a key whose access is {Access.TRADING.value!r}"
+        )
         raise ProblemError("forbidden", detail)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
+from oms.api.batches import FORMAT, MARK, Batch, note_of
 from oms.api.engine.results import Canceled, Executed, Reduced, canceled_orders, reduced_order
+from oms.api.subjects import Added, Single, Subject, from_reply, without_event
 from oms.engine_events import OrderReduced, OrderReplaced, OrdersCanceled, OrderSubmitted
 from oms.errors import DuplicateOrderError
 from oms.events import (
@@ -20,26 +22,20 @@ from oms.events import (
 )
 from oms.facade import Facade
 from oms.journal import ReplyKeeper
-from oms.models import Order, Side, Trade
-from oms.submission import CancelReason, Execution
+from oms.models import Order
 
 __all__ = [
     "FirstResponse",
     "FirstResponses",
     "RESPONSE_SUBJECTS",
-    "Subject",
     "note_fields",
+    "request_fields",
     "restore",
     "to_note",
     "to_reply",
 ]
 
-_MARK = "oms.api"
-_FORMAT = 1
 _REPLY_FIELDS = {"key", "request", "sequence", "own"}
-
-Subject: TypeAlias = Order | Trade | Executed | Reduced | Canceled
-"""What a response is about. The last three are the results of a MatchingEngine."""
 
 
 class FirstResponse(NamedTuple):
@@ -65,58 +61,30 @@ def to_note(
     `owner` is the owner of the request's API key, or None. `more` contains fields that the response needs and
     the event lacks.
     """
-    fields: dict[str, object] = {_MARK: _FORMAT}
-    if key is not None:
-        fields |= {"key": key, "request": digest, **_owner_field(owner), **(more or {})}
-    return json.dumps(fields, separators=(",", ":"))
+    return note_of({} if key is None else {**request_fields(key, digest, owner), **(more or {})})
+
+
+def request_fields(key: str | None, digest: str, owner: str | None = None) -> dict[str, object]:
+    """Return the fields of a note that identify a request with a key, or no fields without a key."""
+    return {} if key is None else {"key": key, "request": digest, **_owner_field(owner)}
 
 
 def to_reply(key: str, response: FirstResponse, owner: str | None = None) -> str:
     """Serialize the response to a request that created no event, for the journal."""
     fields = {
-        _MARK: _FORMAT,
         "key": key,
         **_owner_field(owner),
         "request": response.digest,
         "sequence": response.sequence,
         "time": response.time,
         "own": response.made_change,
-        **_without_event(response.subject),
+        **without_event(response.subject),
     }
-    return json.dumps(fields, separators=(",", ":"))
+    return note_of(fields)
 
 
 def _owner_field(owner: str | None) -> dict[str, object]:
     return {} if owner is None else {"owner": owner}
-
-
-def _without_event(subject: Subject) -> dict[str, object]:
-    """Return the field of a reply that contains the subject. All other subjects have events."""
-    match subject:
-        case Order():
-            return {"order": {**subject._asdict(), "side": subject.side.value}}
-        case Executed(Execution(order_id, symbol, side, requested, 0, 0, (), 0, canceled, reason)):
-            return {"execution": [order_id, symbol, side, requested, canceled, reason]}
-        case Canceled(()):
-            return {"canceled": []}
-        case _:
-            raise AssertionError(f"{subject} has an event")
-
-
-def _subject_of(reply: dict[str, Any]) -> Subject | None:
-    """Return what `_without_event` has written, or None for any other reply."""
-    match reply:
-        case {"order": order}:
-            return Order(**(order | {"side": Side(order["side"])}))
-        case {"execution": [order_id, symbol, side, requested, canceled, reason]}:
-            why = None if reason is None else CancelReason(reason)
-            return Executed(
-                Execution(order_id, symbol, Side(side), requested, 0, 0, (), 0, canceled, why), {}
-            )
-        case {"canceled": []}:
-            return Canceled(())
-        case _:
-            return None
 
 
 def restore(om: Facade, responses: FirstResponses, *subscribers: Callable[[Event], object]) -> None:
@@ -160,18 +128,17 @@ class FirstResponses:
         self._before_group: tuple[int, int | None] = (0, None)
         self._by_order_id: dict[int, FirstResponse | None] = {}
         self._by_key: dict[tuple[str | None, str], FirstResponse] = {}  # by the owner and the key
+        self._batch: Batch | None = None  # the transaction whose events are being recorded
 
     def __call__(self, event: Event) -> None:
         """Record an event. O(1), or O(m) for an event that adds m orders."""
         note = note_fields(event.note)
-        if isinstance(event, OrderAdded):
-            response = FirstResponse(event.sequence, event.order, time=event.time) if note else None
-            self._by_order_id.setdefault(event.order.order_id, response)
-        elif isinstance(event, OrdersAdded):
-            for order in event.orders:
-                self._by_order_id.setdefault(order.order_id, None)
+        if isinstance(event, OrderAdded | OrdersAdded):
+            self._record_orders(event, note)
         key, subject = note.get("key"), RESPONSE_SUBJECTS[type(event)](event)
-        if isinstance(key, str) and subject is not None:
+        if "verb" in note:
+            self._record_verb(event, note, subject)
+        elif isinstance(key, str) and subject is not None:
             first = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
             self.record(key, first, note.get("owner"))
         self.sequence = event.sequence
@@ -179,19 +146,46 @@ class FirstResponses:
         if note and self._of_group is not None:
             self._of_group[event.sequence] = event
 
+    def _record_orders(self, event: OrderAdded | OrdersAdded, note: dict[str, Any]) -> None:
+        """Record the ids of new orders. They have no response if another request cannot be the same."""
+        subject = RESPONSE_SUBJECTS[type(event)](event)
+        response = None
+        if note and "verb" not in note and subject is not None:
+            response = FirstResponse(event.sequence, subject, note.get("request"), time=event.time)
+        for order in [event.order] if isinstance(event, OrderAdded) else event.orders:
+            self._by_order_id.setdefault(order.order_id, response)
+
+    def _record_verb(self, event: Event, note: dict[str, Any], subject: Single | None) -> None:
+        """Record the event of one verb of a transaction, and the response after the last event."""
+        if "verbs" in note:
+            self._batch = Batch.begun_by(note)
+        batch = self._batch
+        if batch is None or subject is None:
+            return
+        done = batch.add(note, event, subject)
+        if done is not None:
+            first = FirstResponse(event.sequence, done, batch.digest, time=event.time)
+            self.record(batch.key, first, batch.owner)
+            self._batch = None
+
     def begin_group(self, om: Facade) -> int:
         """Record missed events from the journal, and return the last sequence number.
 
         Call this at the start of the transaction of a group of requests. Raise JournalError if the journal
         cannot be read. O(1) if no event was missed, otherwise O(n) for n events in the journal.
         """
+        last_sequence = self.catch_up(om)
+        self._of_group, self._before_group = {}, self._last
+        return last_sequence
+
+    def catch_up(self, om: Facade) -> int:
+        """Do the same as `begin_group` at the start of a what-if, which belongs to no group."""
         last_sequence = om.last_sequence
         if om.journal is not None and self.sequence < last_sequence:
             for event in om.journal.history():  # not `read`, which omits dropped events
                 if event.sequence > self.sequence:
                     self(event)
             self.sequence = last_sequence
-        self._of_group, self._before_group = {}, self._last
         return last_sequence
 
     def event_of(self, sequence: int) -> Event | None:
@@ -216,7 +210,7 @@ class FirstResponses:
     def record_reply(self, reply: str) -> None:
         """Record a reply from `to_reply`, unless its key already has a response. Ignore other strings."""
         fields = note_fields(reply)
-        subject = _subject_of(fields)
+        subject = from_reply(fields)
         if fields.keys() >= _REPLY_FIELDS and subject is not None:
             values = fields["sequence"], subject, fields["request"], fields["own"], fields.get("time")
             self.record(fields["key"], FirstResponse(*values), fields.get("owner"))
@@ -238,17 +232,35 @@ class FirstResponses:
             raise DuplicateOrderError(order.order_id)
         return response
 
+    def with_list(self, order_ids: Sequence[int], digest: str) -> FirstResponse | None:
+        """Return the original response to the request that added this list, or None if all ids are unused.
+
+        `digest` is the digest of the request. Raise DuplicateOrderError if an id is used, and the same list
+        did not add it. O(m) for m ids.
+        """
+        used = next((order_id for order_id in order_ids if order_id in self._by_order_id), None)
+        if used is None:
+            return None
+        response = self._by_order_id[used]
+        if response is None or not isinstance(response.subject, Added) or response.digest != digest:
+            raise DuplicateOrderError(used)
+        return response
+
+    def has_used(self, order_id: int) -> bool:
+        """Return True if an order with this id was added before. O(1)."""
+        return order_id in self._by_order_id
+
 
 def note_fields(note: str | None) -> dict[str, Any]:
     """Return the fields of a note or reply written by the API, or an empty dict for any other string."""
-    if note is None or _MARK not in note:
+    if note is None or MARK not in note:
         return {}
     try:
         parsed: object = json.loads(note)
     except (ValueError, RecursionError):
         return {}
     fields = cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
-    return fields if fields.get(_MARK) == _FORMAT else {}
+    return fields if fields.get(MARK) == FORMAT else {}
 
 
 def _executed(event: OrderSubmitted | OrderReplaced) -> Executed:
@@ -264,9 +276,9 @@ def _canceled(event: OrdersCanceled) -> Canceled:
     return Canceled(tuple(canceled_orders(event)))
 
 
-RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Subject | None]] = {
+RESPONSE_SUBJECTS: dict[type[Event], Callable[[Any], Single | None]] = {
     OrderAdded: lambda event: event.order,
-    OrdersAdded: lambda _: None,
+    OrdersAdded: lambda event: Added(len(event.orders)),
     OrderRemoved: lambda event: event.order,
     OrdersRemoved: lambda _: None,
     OrderAmended: lambda event: event.after,

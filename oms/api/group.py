@@ -9,9 +9,14 @@ that time.
 
 The solution: a request joins the queue, and its thread then waits for the lock `_leading`. The thread that
 gets the lock commits the requests at the head of the queue as one concurrent transaction, so they share one
-append and one sync. Requests that arrive in the meantime form the next group. So a single client never waits,
-and the group grows with the load. Each request is a nested transaction, so an error rolls back only the
-request that caused it.
+append and one sync. Requests that arrive in the meantime form the next group. Each request is a nested
+transaction, so an error rolls back only the request that caused it.
+
+Clients that have just received a response often send their next request at once. If the next group began
+before these requests arrive, half of the clients would wait for the other half, and a sync would serve only
+every second request. So the leading thread waits until as many requests wait as in the last group and behind
+it. It stops waiting if no request arrives for a short time, and after half of the time that the last commit
+took. A single client never waits.
 
 Invariants:
 
@@ -29,7 +34,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Generic, TypeAlias, TypeVar
 
 from oms.errors import JournalError
@@ -41,6 +46,10 @@ T = TypeVar("T")
 
 _LARGEST_GROUP = 256
 """The number of claims after which a group takes no more requests, so that reads never wait for long."""
+
+_LONGEST_WAIT, _LONGEST_SILENCE = 0.5, 0.05
+"""How long a group waits for requests, in total and for the next one, in durations of the last commit."""
+_PAUSE = 0.000_5  # seconds between two looks at the queue
 
 
 Observer: TypeAlias = Callable[[int, float], object]
@@ -88,6 +97,8 @@ class Groups(Generic[T]):
         self._finished = finished
         self._leading = Lock()
         self._waiting: deque[Request[T]] = deque()
+        self._expected = 1  # the number of requests that the next group waits for
+        self._last_seconds = 0.0  # the duration of the last commit
         self.observers: list[Observer] = []
 
     def __len__(self) -> int:
@@ -104,8 +115,22 @@ class Groups(Generic[T]):
         while not request.is_done:
             with self._leading:
                 if not request.is_done:
+                    self._gather()
                     self._commit(self._next_group())
         return request.outcome()
+
+    def _gather(self) -> None:
+        """Wait for the clients of the last group, if there were several."""
+        start, arrived = perf_counter(), len(self._waiting)
+        last_arrival = start
+        while arrived < self._expected:
+            now = perf_counter()
+            if len(self._waiting) > arrived:
+                arrived, last_arrival = len(self._waiting), now
+            is_silent = now - last_arrival > _LONGEST_SILENCE * self._last_seconds
+            if is_silent or now - start > _LONGEST_WAIT * self._last_seconds:
+                return
+            sleep(_PAUSE)
 
     def _next_group(self) -> list[Request[T]]:
         """Return the requests at the head of the queue that can be made together."""
@@ -125,9 +150,11 @@ class Groups(Generic[T]):
         for request in group:
             request.is_begun = True
         error: Exception | None = _interrupted()
+        start = perf_counter()
         try:
             error = self._make_durable(group)
         finally:
+            self._last_seconds, self._expected = perf_counter() - start, len(self._waiting)
             _end(group, error)
             for _ in group:
                 self._waiting.popleft()

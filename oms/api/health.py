@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from oms.api import openapi
 from oms.api.callers import CallersOwner, check_operator
@@ -37,8 +37,14 @@ class Health:
         """Return 200 if the process is alive, without waiting for a lock or the disk."""
         return json_response({"alive": True})
 
-    def ready(self, caller: CallersOwner) -> Response:
-        """Return 200 if the service accepts changes, or 503 with the reason if it does not."""
+    def ready(self, request: Request, caller: CallersOwner) -> Response:
+        """Return 200 if the service accepts changes, or 503 with the reason if it does not.
+
+        While the service drains, it still accepts changes, but this response is a 503.
+        """
+        if getattr(request.app.state, "is_shutting_down", False):
+            reason = "the service is shutting down"
+            raise ProblemError("not_ready", reason, {"reason": reason})
         try:
             with self._om.locked(to_read=True):
                 sequence, orders = self._om.last_sequence, self._count(caller)

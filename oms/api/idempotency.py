@@ -38,10 +38,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from oms.api.first_responses import FirstResponse, FirstResponses, Subject, to_note, to_reply
+from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
 from oms.api.group import Groups, Request
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
+from oms.api.subjects import Subject
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.events import Event
 from oms.facade import Facade
@@ -85,12 +86,12 @@ class IdempotentChanges:
     def __init__(self, om: OrderManagement, responses: FirstResponses) -> None:
         self._om = om
         self._responses = responses
-        self._once = Once(om, responses)
-        self.groups = self._once.groups
+        self.once = Once(om, responses)
+        self.groups = self.once.groups
 
     def add(self, order: NewOrder, key: str | None) -> Change:
         """Add an order with a new id. A repeated request gets the original response."""
-        new = Order(**vars(order))
+        new = order.order()
 
         def make() -> Order | FirstResponse:
             first = self._responses.with_order(new)
@@ -99,7 +100,7 @@ class IdempotentChanges:
             return first or new
 
         digest, former = digest_of("POST", "/orders", order.explicit_fields()), ("POST", "/orders", *new)
-        return self._once(key, digest, former, make, order_ids=[new.order_id])
+        return self.once(key, digest, former, make, order_ids=[new.order_id])
 
     def remove(self, order_id: int, key: str | None) -> Change:
         """Remove a resting order."""
@@ -110,7 +111,7 @@ class IdempotentChanges:
             return order
 
         digest, former = digest_of("DELETE", f"/orders/{order_id}", {}), ("DELETE", "/orders", order_id)
-        return self._once(key, digest, former, make)
+        return self.once(key, digest, former, make)
 
     def amend(self, order_id: int, amendment: Amendment, key: str | None) -> Change:
         """Amend a resting order's amount, price, or both."""
@@ -120,7 +121,7 @@ class IdempotentChanges:
 
         digest = digest_of("PATCH", f"/orders/{order_id}", amendment.explicit_fields())
         former = "PATCH", "/orders", order_id, amendment.amount, amendment.price
-        return self._once(key, digest, former, make)
+        return self.once(key, digest, former, make)
 
     def trade(self, trade: NewTrade, key: str | None) -> Change:
         """Place a trade against the book."""
@@ -130,7 +131,7 @@ class IdempotentChanges:
 
         digest = digest_of("POST", "/trades", trade.explicit_fields())
         former = "POST", "/trades", *(getattr(trade, name) for name in _FORMER_TRADE_FIELDS)
-        return self._once(key, digest, former, make)
+        return self.once(key, digest, former, make)
 
 
 class Once:

@@ -7,6 +7,13 @@ from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
+from oms.api.bulk_responses import (
+    AddedResponse,
+    EngineTransactionResponse,
+    EngineWhatIfResponse,
+    TransactionResponse,
+    WhatIfResponse,
+)
 from oms.api.engine.response_models import (
     CanceledOrders,
     ChangedOpenOrder,
@@ -60,6 +67,8 @@ __all__ = [
     "COUNT",
     "CURVE",
     "DEPTH",
+    "ENGINE_TRANSACTION",
+    "ENGINE_WHAT_IF",
     "HEALTH",
     "INSTRUMENTS",
     "LAST_PRICE",
@@ -84,6 +93,8 @@ __all__ = [
     "SUBMITTED",
     "SYMBOLS",
     "TRADE_PLACED",
+    "TRANSACTION",
+    "WHAT_IF",
     "WITHIN",
     "completed",
     "documented",
@@ -104,12 +115,12 @@ _ORDER: Final = {"order_id": 4, **_JPM, "amount": 10, "price": 21}
 _FILLS: Final = [{"order_id": 1, "amount": 20, "price": 20}, {"order_id": 4, "amount": 2, "price": 21}]
 _UNREADABLE: Final = ("body_too_large", "request_timeout")
 _BODY: Final = ("malformed_json", *_UNREADABLE, "unsupported_media_type")
-_CHANGE: Final = ("idempotency_key_reused", "journal_failed")
+_CHANGE: Final = ("idempotency_key_reused", "journal_failed", "forbidden")
 _SHORT: Final = ("insufficient_liquidity",)
 _TIME: Final = "1792998000000000000"
 _CHANGED: Final = {"sequence": 2, "time": _TIME, **_ORDER}
 
-ORDER_ADDED = Description(ChangedOrder, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
+ORDER_ADDED = Description(AddedResponse, _CHANGED, ("duplicate_order", *_BODY, *_CHANGE), 201)
 PAGE_OF_ORDERS = Description(OrdersPage, {"sequence": 2, "total": 2, "orders": [_ORDER], "next": 4})
 ONE_ORDER = Description(OrderResponse, _ORDER, ("order_not_found",))
 AMENDED_ORDER = Description(ChangedOrder, _CHANGED, ("order_not_found", *_BODY, *_CHANGE))
@@ -164,6 +175,27 @@ AVAILABLE = Description(AvailableResponse, {**_JPM, "limit_price": 20, "amount":
 WITHIN = Description(WithinResponse, {**_JPM, "max_slippage_bps": 50, "amount": 22})
 BEST_PRICE = Description(BestPriceResponse, {**_JPM, "price": 20})
 DEPTH = Description(DepthResponse, {**_JPM, "levels": [{"price": 20, "amount": 20, "orders": 1}]})
+_TRADE_RESULT: Final = {"verb": "place_trade", **TRADE_PLACED.example, "sequence": 2}
+_VERB_CODES: Final = ("order_not_found", "duplicate_order", *_SHORT, "price_bound", *_BODY)
+TRANSACTION = Description(
+    TransactionResponse,
+    {
+        "sequence": 3,
+        "time": _TIME,
+        "results": [_TRADE_RESULT, {"verb": "remove_order", **_CHANGED, "sequence": 3, "amount": 8}],
+    },
+    (*_VERB_CODES, *_CHANGE),
+    201,
+)
+WHAT_IF = Description(
+    WhatIfResponse,
+    {
+        "sequence": 1,
+        "results": [{**_TRADE_RESULT, "time": None}],
+        "answers": [{"question": "price", **_JPM, "amount": 8, "total_price": 168}],
+    },
+    _VERB_CODES,
+)
 COUNT = Description(CountResponse, {"count": 2})
 SYMBOLS = Description(SymbolsResponse, {"symbols": ["IBM", "JPM"]})
 INSTRUMENTS = Description(
@@ -236,6 +268,23 @@ CANCELED_ORDER = Description(
     ChangedOpenOrder, {**_EVENT, **_OPEN}, ("order_not_found", *_UNREADABLE, *_CHANGE)
 )
 CANCELED_ORDERS = Description(CanceledOrders, {**_EVENT, "orders": [_OPEN]}, (*_NOT_YOURS, *_BODY, *_CHANGE))
+_EXECUTION_RESULT: Final = {"verb": "submit", **_EVENT, **_EXECUTION}
+_ENGINE_VERB_CODES: Final = ("order_not_found", "duplicate_order", *_LIMITS, *_NOT_YOURS, *_BODY)
+ENGINE_TRANSACTION = Description(
+    EngineTransactionResponse,
+    {**_EVENT, "results": [_EXECUTION_RESULT]},
+    (*_ENGINE_VERB_CODES, *_CHANGE),
+    201,
+)
+ENGINE_WHAT_IF = Description(
+    EngineWhatIfResponse,
+    {
+        "sequence": 1,
+        "results": [{**_EXECUTION_RESULT, "time": None}],
+        "answers": [{"question": "best_price", **_JPM, "price": 101}],
+    },
+    (*_ENGINE_VERB_CODES, *_SHORT),
+)
 OPEN_ORDER = Description(OpenOrderResponse, _OPEN, ("order_not_found",))
 PAGE_OF_OPEN_ORDERS = Description(
     OpenOrdersPage, {"sequence": 2, "total": 2, "orders": [_OPEN], "next": 4}, _NOT_YOURS
@@ -286,7 +335,15 @@ READY = Description(
 )
 STATE_HASH = Description(StateResponse, {"sequence": 2, "state_hash": "9f64" * 16}, _NOT_YOURS)
 
-_ALWAYS = ("invalid_order", "unauthorized", "origin_refused", "host_refused", "not_ready", "internal_error")
+_ALWAYS = (
+    "invalid_order",
+    "unauthorized",
+    "origin_refused",
+    "host_refused",
+    "too_many_requests",
+    "not_ready",
+    "internal_error",
+)
 _REPLAYED = {
     REPLAYED_HEADER: {
         "description": "true if the request is a retry and this is the original response again.",

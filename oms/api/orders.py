@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from heapq import nsmallest
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, cast
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from oms.api import openapi
+from oms.api.bulk_models import NewOrders, checked_by, unchecked
 from oms.api.decimals import responding
 from oms.api.idempotency import Change, IdempotentChanges
 from oms.api.openapi import documented
+from oms.api.order_index import OrderIndex
+from oms.api.problems import invalid_field
 from oms.api.request_models import (
     Amendment,
     DecimalsQuery,
-    IdempotencyKey,
+    KeyHeader,
     NewOrder,
     NewTrade,
     OrderId,
     OrdersQuery,
 )
 from oms.api.response_models import json_response, to_json
-from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER
+from oms.api.route import accepting_lists
+from oms.api.subjects import Added
+from oms.api.transactions import BulkChanges
+from oms.contract import IDEMPOTENCY_KEY_HEADER, MOST_ORDERS, REPLAYED_HEADER
 from oms.management import OrderManagement
 from oms.models import Order, Trade
 
 __all__ = ["Orders"]
 
-_Key = Annotated[
-    IdempotencyKey,
-    Header(
-        alias=IDEMPOTENCY_KEY_HEADER,
-        description="A retry with the same key gets the original response. The change is made only once.",
-    ),
-]
+_OneOrMany = Annotated[Any, unchecked(NewOrder | NewOrders), Body()]
+_ONE: Final = checked_by(NewOrder)
+_MANY: Final = checked_by(NewOrders, "orders")
 _OrderId = Annotated[OrderId, Path(description="The order's id.")]
 
 
 class Orders:
     """The order and trade endpoints. They run in threads, because they may wait for a lock or the disk."""
 
-    def __init__(self, om: OrderManagement, changes: IdempotentChanges) -> None:
+    def __init__(
+        self, om: OrderManagement, index: OrderIndex, changes: IdempotentChanges, bulk: BulkChanges
+    ) -> None:
         self._om = om
+        self._index = index
         self._changes = changes
+        self._bulk = bulk
 
     def add_to(self, router: APIRouter) -> None:
         """Add the endpoints to a router."""
@@ -57,43 +61,51 @@ class Orders:
         ):
             router.add_api_route(path, endpoint, methods=[method], **documented(description, endpoint))
 
-    def add_order(self, request: Request, order: NewOrder, key: _Key = None) -> Response:
-        """Add an order whose id has never been used. A repeated request gets the original response again.
+    @accepting_lists
+    def add_order(self, request: Request, order: _OneOrMany, key: KeyHeader = None) -> Response:
+        """Add an order or a list of orders whose ids have never been used. A list is added as a whole.
 
-        The status is 201, or 200 for a repeated request. The response includes the idempotency key if a
-        request with this key added the order.
+        A repeated request gets the original response again, with the status 200 instead of 201. The response
+        includes the idempotency key if a request with this key added the order or the list.
         """
-        change = self._changes.add(order, key)
-        headers = {"Location": f"{request.url.path}/{order.order_id}"}  # includes the router's prefix
+        headers: dict[str, str] = {}
+        if isinstance(order, dict):
+            one: NewOrder = _ONE(order)
+            change = self._changes.add(one, key)
+            headers["Location"] = f"{request.url.path}/{one.order_id}"  # includes the router's prefix
+        elif isinstance(order, list):
+            change = self._bulk.add_list(_MANY(order), key)
+        else:
+            allowed = f"a JSON object or a list of 1 to {MOST_ORDERS} orders"
+            raise invalid_field("body", cast("object", order), allowed)
         if key is not None and change.made_change:
             headers[IDEMPOTENCY_KEY_HEADER] = key
         return _changed(change, 200 if change.replayed else 201, headers)
 
     def orders(self, query: Annotated[OrdersQuery, Query()]) -> dict[str, Any]:
-        """Return one page of resting orders, sorted by order id. O(m) for m selected orders."""
-        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
-            sequence, orders = self._om.last_sequence, self._om.orders(query.symbol, query.side)
+        """Return one page of resting orders, sorted by order id. O(limit). See OrderIndex.page."""
         after = -1 if query.after is None else query.after
-        remaining: Iterable[Order] = (order for order in orders if order.order_id > after)
-        page = nsmallest(query.limit + 1, remaining)  # one extra order reveals whether there is a next page
-        following = page[query.limit - 1].order_id if len(page) > query.limit else None
-        shown = [to_json(order) for order in page[: query.limit]]
-        return {"sequence": sequence, "total": len(orders), "orders": shown, "next": following}
+        with self._om.locked(to_read=True):  # so that the sequence number and the orders are consistent
+            sequence = self._om.last_sequence
+            page = self._index.page(query.symbol, query.side, None, after, query.limit)
+            orders = list(map(self._om.get_order, page.numbers))
+        shown = list(map(to_json, orders))
+        return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 
     def get_order(self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()]) -> dict[str, Any]:
         """Return a resting order. O(1)."""
         del query  # only the response depends on it
         return to_json(self._om.get_order(order_id))
 
-    def amend_order(self, order_id: _OrderId, amendment: Amendment, key: _Key = None) -> Response:
+    def amend_order(self, order_id: _OrderId, amendment: Amendment, key: KeyHeader = None) -> Response:
         """Amend a resting order's amount, price, or both."""
         return _changed(self._changes.amend(order_id, amendment, key))
 
-    def remove_order(self, order_id: _OrderId, key: _Key = None) -> Response:
+    def remove_order(self, order_id: _OrderId, key: KeyHeader = None) -> Response:
         """Remove a resting order and return it."""
         return _changed(self._changes.remove(order_id, key))
 
-    def place_trade(self, trade: NewTrade, key: _Key = None) -> Response:
+    def place_trade(self, trade: NewTrade, key: KeyHeader = None) -> Response:
         """Place a trade at the best prices. With `allow_partial`, trade less if less is available."""
         return _changed(self._changes.trade(trade, key), 201)
 
@@ -101,6 +113,6 @@ class Orders:
 def _changed(change: Change, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return the response to a change. A replayed response gets an extra header."""
     mark = {REPLAYED_HEADER: "true"} if change.replayed else {}
-    assert isinstance(change.subject, Order | Trade)
+    assert isinstance(change.subject, Order | Trade | Added)
     content = {"sequence": change.sequence, "time": change.time, **to_json(change.subject)}
     return json_response(content, status, {**(headers or {}), **mark})

@@ -13,6 +13,7 @@ from fastapi import HTTPException, Response, WebSocket
 from starlette.requests import HTTPConnection
 
 from oms.api.integers import json_text
+from oms.api.log_limit import LogLimit
 from oms.contract import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE, PROBLEMS, id_as_json
 from oms.errors import (
     DuplicateOrderError,
@@ -31,10 +32,11 @@ from oms.errors import (
 
 __all__ = [
     "ProblemError",
+    "RejectionLog",
+    "at_element",
     "deny",
     "from_exception",
     "invalid_field",
-    "log_rejection",
     "problem_response",
     "without_folders",
 ]
@@ -79,12 +81,19 @@ def problem_response(error: ProblemError) -> Response:
     return Response(content, error.status_code, headers, PROBLEM_MEDIA_TYPE)
 
 
-def log_rejection(request: HTTPConnection, error: ProblemError) -> None:
-    """Log a rejected request and the reason. Leave out the headers and query, which may contain secrets."""
-    method = request.scope.get("method", "WebSocket")
-    client = request.client.host if request.client else "an unknown address"
-    reason = f"{error.status_code} {error.code}: {error.detail}"
-    _LOG.warning("rejected %s %.200r from %s: %s", method, request.scope["path"], client, reason)
+class RejectionLog:
+    """The log of rejected requests: at most one line a second for each problem code."""
+
+    def __init__(self) -> None:
+        self._limits = {code: LogLimit() for code in PROBLEMS}
+
+    def log(self, request: HTTPConnection, error: ProblemError) -> None:
+        """Log a rejected request and the reason, without headers and query, which may contain secrets."""
+        method = request.scope.get("method", "WebSocket")
+        client = request.client.host if request.client else "an unknown address"
+        line, path = "rejected %s %.200r from %s: %s %s: %s", request.scope["path"]
+        reason = error.status_code, error.code, error.detail
+        self._limits[error.code].log(_LOG, logging.WARNING, line, method, path, client, *reason)
 
 
 async def deny(websocket: WebSocket, error: ProblemError) -> None:
@@ -107,6 +116,13 @@ def _echo(value: object) -> dict[str, object]:
     except (TypeError, ValueError, RecursionError):
         return {}
     return {"value": value} if fits else {}
+
+
+def at_element(error: ProblemError, element: str, index: int) -> ProblemError:
+    """Return the error for one element of a list in a body, such as the verb with index 2 (from 0)."""
+    fields = {**error.fields, "element": element, "index": index}
+    detail = f"{element} {index}: {error.detail}"
+    return ProblemError(error.code, detail, fields, status=error.status_code, headers=error.headers)
 
 
 def from_exception(error: OmsError) -> ProblemError:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, cast
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from oms.api.integers import body_integer, body_integer_schema, query_integer, reject
 from oms.contract import (
     IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY_HEADER,
     LARGEST_JSON_INTEGER,
     LONGEST_IDEMPOTENCY_KEY,
     LONGEST_PAGE,
@@ -18,26 +20,35 @@ from oms.contract import (
     id_from_path,
 )
 from oms.errors import InvalidOrderError
-from oms.models import MAX_INT, Side, check_symbol
+from oms.models import MAX_INT, Order, Side, check_symbol
 from oms.submission import PostOnly, Submission, TimeInForce
 from oms.submission_checks import check_order_key, check_owner
 
 __all__ = [
     "Amendment",
+    "AmountOrPrice",
     "AmountQuery",
     "AvailableQuery",
+    "Body",
+    "BodyOrderId",
     "BookQuery",
     "DayEnd",
     "DecimalsQuery",
+    "EngineBodyOrderId",
     "EngineOrderId",
     "EngineOrdersQuery",
     "Expiration",
-    "IdempotencyKey",
     "InstrumentsQuery",
+    "KeyHeader",
     "LevelsQuery",
     "NewOrder",
     "NewSubmission",
     "NewTrade",
+    "OptionalBodyFlag",
+    "OptionalBodySide",
+    "OptionalBodySymbol",
+    "OptionalOwner",
+    "OptionalUnbounded",
     "OrderId",
     "OrdersQuery",
     "PastQuery",
@@ -49,6 +60,8 @@ __all__ = [
     "SelectionQuery",
     "StreamQuery",
     "SymbolQuery",
+    "Unbounded",
+    "UnboundedFromZero",
     "WithinQuery",
 ]
 
@@ -101,21 +114,28 @@ def _nullable_schema(schema: Mapping[str, Any]) -> WithJsonSchema:
 # Amounts and prices of resting orders are at most 2^63-1. Other amounts, prices, and totals may be larger.
 _RESTING, _UNBOUNDED = body_integer_schema(1), body_integer_schema(1, None)
 _read_resting, _read_unbounded = body_integer(1), body_integer(1, None)
-_OrderId = Annotated[int, PlainValidator(body_integer(0)), WithJsonSchema(body_integer_schema(0))]
+BodyOrderId = Annotated[int, PlainValidator(body_integer(0)), WithJsonSchema(body_integer_schema(0))]
 _Resting = Annotated[int, PlainValidator(_read_resting), WithJsonSchema(_RESTING)]
 _OptionalResting = Annotated[
     int | None, PlainValidator(_nullable(_read_resting, None)), _nullable_schema(_RESTING)
 ]
-_Unbounded = Annotated[int, PlainValidator(_read_unbounded), WithJsonSchema(_UNBOUNDED)]
-_OptionalUnbounded = Annotated[
+Unbounded = Annotated[int, PlainValidator(_read_unbounded), WithJsonSchema(_UNBOUNDED)]
+OptionalUnbounded = Annotated[
     int | None, PlainValidator(_nullable(_read_unbounded, None)), _nullable_schema(_UNBOUNDED)
 ]
-_OptionalBodyFlag = Annotated[
+OptionalBodyFlag = Annotated[
     bool, PlainValidator(_nullable(_read_body_flag, False)), _nullable_schema({"type": "boolean"})
 ]
 
 
-class _Body(BaseModel):
+UnboundedFromZero = Annotated[
+    int, PlainValidator(body_integer(0, None)), WithJsonSchema(body_integer_schema(0, None))
+]
+
+
+class Body(BaseModel):
+    """A JSON object in a request. Its fields cannot be changed."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def explicit_fields(self) -> dict[str, Any]:
@@ -123,17 +143,23 @@ class _Body(BaseModel):
         return self.model_dump(exclude_defaults=True)
 
 
-class NewOrder(_Body):
+class NewOrder(Body):
     """An order to add: `amount` lots at `price` ticks."""
 
-    order_id: _OrderId
+    order_id: BodyOrderId
     symbol: _Symbol
     side: _Side
     amount: _Resting
     price: _Resting
 
+    def order(self) -> Order:
+        """Return the order as a value."""
+        return Order(self.order_id, self.symbol, self.side, self.amount, self.price)
 
-class _AmountOrPrice(_Body):
+
+class AmountOrPrice(Body):
+    """A new amount, a new price, or both."""
+
     model_config = ConfigDict(
         json_schema_extra={
             # At least one of the two fields must be present and not null.
@@ -145,11 +171,11 @@ class _AmountOrPrice(_Body):
     price: _OptionalResting = None
 
 
-class Amendment(_AmountOrPrice):
+class Amendment(AmountOrPrice):
     """The new amount of an order, its new price, or both."""
 
 
-class NewTrade(_Body):
+class NewTrade(Body):
     """A trade to place. Only a BUY may have a `max_total_price`, and only a SELL a `min_total_price`."""
 
     model_config = ConfigDict(
@@ -168,11 +194,11 @@ class NewTrade(_Body):
 
     symbol: _Symbol
     side: _Side
-    amount: _Unbounded
-    limit_price: _OptionalUnbounded = None
-    max_total_price: _OptionalUnbounded = None
-    min_total_price: _OptionalUnbounded = None
-    allow_partial: _OptionalBodyFlag = False
+    amount: Unbounded
+    limit_price: OptionalUnbounded = None
+    max_total_price: OptionalUnbounded = None
+    min_total_price: OptionalUnbounded = None
+    allow_partial: OptionalBodyFlag = False
 
 
 # ---------------------------------------------------------------------- bodies for a MatchingEngine
@@ -226,18 +252,23 @@ _ORDER_KEY = WithJsonSchema(
         ],
     }
 )
-_EngineOrderId = Annotated[int | str, PlainValidator(_read_order_key), _ORDER_KEY]
+EngineBodyOrderId = Annotated[int | str, PlainValidator(_read_order_key), _ORDER_KEY]
 _OptionalText = _nullable_schema(_TEXT)
+OptionalOwner = Annotated[str | None, PlainValidator(_nullable(_read_owner, None)), _OptionalText]
+OptionalBodySymbol = Annotated[str | None, PlainValidator(_nullable(_read_symbol, None)), _OptionalText]
+OptionalBodySide = Annotated[
+    Side | None, PlainValidator(_nullable(_read_side, None), json_schema_input_type=Side | None)
+]
 
 
-class NewSubmission(_Body):
+class NewSubmission(Body):
     """An order to submit: the arguments of `MatchingEngine.submit`. The side is the submitter's.
 
     An order without a price is a market order. GTD orders need `expires`, and no other orders may have it.
     `post_only` and `display` need a price, and exclude IOC and FOK. `post_only` also excludes `stop_price`.
     """
 
-    order_id: _EngineOrderId
+    order_id: EngineBodyOrderId
     symbol: _Symbol
     side: _Side
     amount: _Resting
@@ -248,37 +279,37 @@ class NewSubmission(_Body):
     post_only: Annotated[
         PostOnly | None, PlainValidator(_read_post_only, json_schema_input_type=PostOnly | None)
     ] = None
-    owner: Annotated[str | None, PlainValidator(_nullable(_read_owner, None)), _OptionalText] = None
+    owner: OptionalOwner = None
     display: _OptionalResting = None
     stop_price: _OptionalResting = None
     expires: _OptionalResting = None
 
     def submission(self) -> Submission:
         """Return the terms as a value."""
-        return Submission(**vars(self))
+        return Submission(**{name: getattr(self, name) for name in Submission._fields})
 
 
-class Replacement(_AmountOrPrice):
+class Replacement(AmountOrPrice):
     """The new open amount of an order, its new price, or both. A missing value stays."""
 
 
-class Reduction(_Body):
+class Reduction(Body):
     """An order, and the number of lots by which its open amount is reduced."""
 
-    order_id: _EngineOrderId
+    order_id: EngineBodyOrderId
     amount: _Resting
 
 
-class Expiration(_Body):
+class Expiration(Body):
     """A time in nanoseconds since 1970. The orders that expire until then are canceled."""
 
     now: _Resting
 
 
-class DayEnd(_Body):
+class DayEnd(Body):
     """The symbol whose DAY orders are canceled, by default all symbols."""
 
-    symbol: Annotated[str | None, PlainValidator(_nullable(_read_symbol, None)), _OptionalText] = None
+    symbol: OptionalBodySymbol = None
 
 
 # ---------------------------------------------------------------------- paths, queries, and headers
@@ -333,6 +364,15 @@ IdempotencyKey = Annotated[
     PlainValidator(_read_idempotency_key),
     WithJsonSchema(
         {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY, "pattern": "^[!-~]+$"}
+    ),
+]
+
+
+KeyHeader = Annotated[
+    IdempotencyKey,
+    Header(
+        alias=IDEMPOTENCY_KEY_HEADER,
+        description="A retry with the same key gets the original response. The change is made only once.",
     ),
 ]
 

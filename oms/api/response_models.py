@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from oms.api.integers import EngineOrderId, Integer, json_text
+from oms.api.subjects import Added
 from oms.contract import PROBLEMS
 from oms.events import KINDS
 from oms.models import Order, OrderFill, PriceLevel, Quote, Side, Trade
@@ -61,8 +62,10 @@ def json_response(content: object, status: int = 200, headers: Mapping[str, str]
     )
 
 
-def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill) -> dict[str, Any]:
-    """Return the fields of an order, trade, quote, level, or fill as a JSON object."""
+def to_json(value: Order | Trade | Quote | PriceLevel | OrderFill | Added) -> dict[str, Any]:
+    """Return the fields of a value as a JSON object."""
+    if isinstance(value, Added):
+        return {"count": value.number}
     fields = value._asdict()
     if isinstance(value, Trade | Quote):
         fields["fills"] = [fill._asdict() for fill in value.fills]
@@ -439,6 +442,8 @@ class Problem(BaseModel):
         default=None, description="invalid_order, limits: the value. A long value is left out."
     )
     allowed: str = Field(default="", description="invalid_order: the allowed values.")
+    element: str = Field(default="", description="Part of a list: order, verb, or question.")
+    index: int = Field(default=0, description="The index of this part in the list, from 0.")
     order_id: EngineOrderId = Field(default=0, description="duplicate_order, order_not_found.")
     symbol: str = Field(default="", description="insufficient_liquidity, limits.")
     side: Side = Field(default=Side.BUY, description="insufficient_liquidity.")

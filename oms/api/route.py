@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote
 
 from fastapi import APIRouter, Request, Response
@@ -15,15 +16,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from oms.api.problems import ProblemError, from_exception, invalid_field, problem_response
+from oms.api.callers import can_change
+from oms.api.problems import ProblemError, at_element, from_exception, invalid_field, problem_response
 from oms.api.settings import Settings
 from oms.api.threads import CHANGES, READS, in_thread
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import OmsError
 
-__all__ = ["add_head_routes", "check_query", "first_problem", "route_class"]
+__all__ = ["accepting_lists", "add_head_routes", "check_query", "first_problem", "route_class"]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_LISTS = {"orders", "verbs", "questions"}  # the lists of JSON objects in a body
+_SMALL = 64 * 1024  # bytes of JSON that are parsed in about a millisecond
 
 
 def route_class(settings: Settings) -> type[APIRoute]:
@@ -33,6 +41,12 @@ def route_class(settings: Settings) -> type[APIRoute]:
         limits = settings
 
     return Route
+
+
+def accepting_lists(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose body can contain a list. Its limit is `bulk_body_limit`, not `body_limit`."""
+    endpoint.accepts_lists = True  # type: ignore[attr-defined]  # a function can have any attribute
+    return endpoint
 
 
 def add_head_routes(router: APIRouter) -> None:
@@ -54,6 +68,7 @@ class _StrictRequest(Request):
     """A request. Its body must be small, arrive in time, and contain unambiguous JSON."""
 
     limits: Settings
+    body_limit: int
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
@@ -71,22 +86,30 @@ class _StrictRequest(Request):
         size = 0
         async for chunk in self.stream():
             size += len(chunk)  # not Content-Length, which may be absent or wrong
-            if size > self.limits.body_limit:
-                detail = f"the body must be at most {self.limits.body_limit} bytes long, but it is longer"
+            if size > self.body_limit:
+                detail = f"the body must be at most {self.body_limit} bytes long, but it is longer"
                 raise ProblemError("body_too_large", detail, headers={"Connection": "close"})
             chunks.append(chunk)
         return b"".join(chunks)
 
     async def json(self) -> Any:
-        try:
-            text = (await self.body()).decode()
-            return json.loads(
-                text, object_pairs_hook=_json_object, parse_constant=_reject_constant, parse_int=_read_int
-            )
-        except (ValueError, RecursionError) as error:
-            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-            detail = f"the body must be valid JSON in UTF-8 without repeated keys: {reason}"
-            raise ProblemError("malformed_json", detail) from None
+        body = await self.body()
+        return _parsed(body) if len(body) <= _SMALL else await run_in_threadpool(_parsed, body)
+
+
+def _parsed(body: bytes) -> Any:
+    """Return the content of a JSON body. A large body must not be parsed on the event loop. O(n)."""
+    try:
+        return json.loads(
+            body.decode(),
+            object_pairs_hook=_json_object,
+            parse_constant=_reject_constant,
+            parse_int=_read_int,
+        )
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        detail = f"the body must be valid JSON in UTF-8 without repeated keys: {reason}"
+        raise ProblemError("malformed_json", detail) from None
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,16 +135,18 @@ class _StrictRoute(APIRoute):
     limits: Settings
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        pool = READS if {"GET", "HEAD"} >= set(options.get("methods") or ()) else CHANGES
+        pool = CHANGES if any(can_change(method, path) for method in options["methods"]) else READS
         super().__init__(path, in_thread(endpoint, pool), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         parameters = _parameters(self.endpoint)
+        accepts_lists = getattr(self.endpoint, "accepts_lists", False)
+        body_limit = self.limits.bulk_body_limit if accepts_lists else self.limits.body_limit
 
         async def handle(request: Request) -> Response:
             strict = _StrictRequest(request.scope, request.receive)
-            strict.limits = self.limits
+            strict.limits, strict.body_limit = self.limits, body_limit
             try:
                 _check_path(request)
                 check_query(request.scope["query_string"], parameters)
@@ -196,17 +221,49 @@ def first_problem(errors: Sequence[Any]) -> ProblemError:
     """Return the problem for the first validation error, preferring errors other than missing fields.
 
     A misspelled field causes two errors, one for an unknown field and one for a missing field. The error for
-    the unknown field is more helpful, because it contains the misspelled name.
+    the unknown field is more helpful, because it contains the misspelled name. For an element of a list in
+    the body, the problem also contains its index.
     """
     error = min(errors, key=lambda each: each["type"] == "missing")
-    field = [part for part in error["loc"] if isinstance(part, str)][-1]
+    problem = _problem(error)
+    for name, index in reversed(list(_elements(error["loc"]))):
+        problem = at_element(problem, name.removesuffix("s"), index)
+    return problem
+
+
+def _problem(error: Mapping[str, Any]) -> ProblemError:
+    field = _field(error["loc"])
+    context = error.get("ctx", {})
     match error["type"]:
         case "missing":
-            fields = {"field": field, "allowed": "given", "value": None}
-            return ProblemError("invalid_order", f"{field} must be given, but it is missing", fields)
+            return _missing(field)
         case "extra_forbidden":
             return invalid_field(field, error["input"], "left out (unknown field)")
         case "value_error":
-            return invalid_field(field, error["input"], str(error["ctx"]["error"]))
-        case _:
-            return invalid_field(field, error["input"], "a JSON object" if field == "body" else error["msg"])
+            return invalid_field(field, error["input"], str(context["error"]))
+        case "union_tag_not_found" if isinstance(error["input"], dict):
+            return _missing(context["discriminator"].strip("'"))
+        case "union_tag_invalid":
+            field = context["discriminator"].strip("'")
+            return invalid_field(field, error["input"][field], f"one of {context['expected_tags']}")
+        case kind:
+            is_object = field == "body" or kind.startswith("model_")
+            return invalid_field(field, error["input"], "a JSON object" if is_object else error["msg"])
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """Return the name of the field at a location. An element of a list of objects has the list's singular."""
+    name = [part for part in location if isinstance(part, str)][-1]
+    return name if name == location[-1] or name not in _LISTS else name.removesuffix("s")
+
+
+def _missing(field: str) -> ProblemError:
+    fields = {"field": field, "allowed": "given", "value": None}
+    return ProblemError("invalid_order", f"{field} must be given, but it is missing", fields)
+
+
+def _elements(location: Sequence[str | int]) -> Iterator[tuple[str, int]]:
+    """Yield the lists in the location of an error, each with the index of the element in it."""
+    for name, index in pairwise(location):
+        if isinstance(index, int) and name in _LISTS:
+            yield str(name), index

@@ -13,14 +13,27 @@ from itertools import pairwise
 import uvicorn
 from fastapi import FastAPI
 
+from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
+from oms.api.key_ring import KeyRing
 from oms.api.pauses import short_pauses
+from oms.api.pooled_server import BACKLOG, PooledServer
+from oms.api.settings import Settings
 from oms.api.web_sockets import WebSockets
 from oms.errors import InvalidArgumentError
 
-__all__ = ["check_workers", "is_loopback", "listen", "new_server", "requested_workers", "run"]
+__all__ = [
+    "check_descriptors",
+    "check_workers",
+    "is_loopback",
+    "listen",
+    "new_server",
+    "requested_workers",
+    "run",
+]
 
 _SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
+_ACCEPTED_AT_ONCE = 16  # the connections that asyncio accepts before it does other work
 
 
 def is_loopback(host: str) -> bool:
@@ -52,20 +65,33 @@ def _listen(host: str, port: int) -> socket.socket:
             # Accepted sockets inherit this option. uvicorn has no timeout for clients that do not read.
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MILLISECONDS)
         listening.bind(address)
-        listening.listen(2048)
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise
     return listening
 
 
-def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
+def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = None) -> uvicorn.Server:
     """Return a server that has not been started.
 
-    `root_path` is the path prefix that a reverse proxy strips from each request.
+    `root_path` is the path prefix that a reverse proxy strips from each request. `settings` contains the
+    limits of connections. Raise InvalidArgumentError if the process may not open enough files for them.
     """
-    config = uvicorn.Config(
+    settings, keys = settings or Settings(), _keys_of(app)
+
+    async def check_keys() -> None:
+        if keys is not None:
+            keys.refresh()
+
+    config = PoolConfig(
         app,
+        pool=Pool(most_connections(settings.most_connections), settings.head_seconds),
+        http=HttpConnection,
+        loop="asyncio",  # the tests of many connections use this loop
+        backlog=_ACCEPTED_AT_ONCE,
+        callback_notify=check_keys,
+        timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
         log_level="warning",
@@ -76,12 +102,25 @@ def new_server(app: FastAPI, root_path: str = "") -> uvicorn.Server:
         ws_max_size=1024,  # stream clients must not send anything
         ws_per_message_deflate=False,  # compressing a message for each client would stop the event loop
     )
-    return uvicorn.Server(config)
+    return PooledServer(config, app, settings.drain_seconds)
 
 
-def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
-    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt."""
-    server = new_server(app, root_path)
+def _keys_of(app: FastAPI) -> KeyRing | None:
+    """Return the keys of an application from `create_app`, or None for an application that contains it."""
+    keys: KeyRing | None = getattr(app.state, "keys", None)
+    return keys
+
+
+def run(
+    app: FastAPI, listening: socket.socket, root_path: str = "", settings: Settings | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT. After SIGINT, raise KeyboardInterrupt. See `new_server`.
+
+    If there is a file of API keys, read it again after SIGHUP.
+    """
+    server, keys = new_server(app, root_path, settings), _keys_of(app)
+    if keys is not None and keys.can_change and sys.platform != "win32":  # Windows has no SIGHUP
+        signal.signal(signal.SIGHUP, lambda _number, _frame: keys.request_reload())
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True
@@ -94,6 +133,11 @@ def run(app: FastAPI, listening: socket.socket, root_path: str = "") -> None:
             server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def check_descriptors(settings: Settings) -> None:
+    """Raise InvalidArgumentError if the process may not open enough files for its connections."""
+    most_connections(settings.most_connections)
 
 
 def check_workers(workers: int) -> None:

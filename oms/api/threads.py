@@ -15,6 +15,8 @@ from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
+from oms.api.turns import waiting
+
 __all__ = ["CHANGES", "Pool", "READS", "in_thread"]
 
 
@@ -47,6 +49,7 @@ def in_thread(endpoint: Callable[..., Any], pool: Pool) -> Callable[..., Any]:
 
     @wraps(endpoint)
     async def run(**arguments: Any) -> Any:
-        return await run_sync(partial(endpoint, **arguments), limiter=pool.limiter())
+        async with waiting():
+            return await run_sync(partial(endpoint, **arguments), limiter=pool.limiter())
 
     return run

@@ -17,8 +17,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
+
+from oms.api.connections import StreamConnection
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -39,7 +40,7 @@ FRAGMENT = 2**16
 _PIECE = 600  # bytes of received data, which contain at most 100 frames
 
 
-class WebSockets(WebSocketsSansIOProtocol):
+class WebSockets(StreamConnection):
     """A WebSocket connection.
 
     The original class also mistakes a rejection that has a body, such as a 401, for an incomplete handshake,

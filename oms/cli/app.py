@@ -17,6 +17,7 @@ from typer.main import get_command
 from oms.cli.demo import demo
 from oms.cli.exit_codes import ExitCode
 from oms.cli.journal import app as journal
+from oms.cli.key import app as key
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.cli.serve import serve
@@ -35,6 +36,7 @@ app.command(cls=ManyValuesCommand)(replay)
 app.command()(simulate)
 app.command()(serve)
 app.add_typer(journal)
+app.add_typer(key)
 
 
 def _show_version(wanted: bool) -> None:

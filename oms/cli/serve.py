@@ -89,15 +89,25 @@ KeyFile = Annotated[
         dir_okay=False,
     ),
 ]
-OwnerKeysFile = Annotated[
+KeysFile = Annotated[
     Path | None,
     typer.Option(
-        "--owner-keys",
+        "--keys-file",
         metavar="FILE",
-        help="With --engine: a file with a line for each owner, such as 'KEY NAME'. With this API key, a"
-        " request can only see and change the orders of this owner.",
+        help="A TOML file with API keys, each with a name, its hash, and its access. oms key new prints an"
+        " entry. The service reads the file again when it changes.",
         exists=True,
         dir_okay=False,
+    ),
+]
+RateLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--rate-limit",
+        metavar="RATE",
+        help="How many requests each API key may send, or each address if no key is required, such as"
+        " '100/second' or '100/second burst 200'.",
+        show_default="no limit",
     ),
 ]
 AllowedHosts = Annotated[
@@ -120,6 +130,33 @@ RootPath = Annotated[
     str,
     typer.Option("--root-path", metavar="PATH", help="The path prefix that a proxy strips, such as /oms."),
 ]
+MostConnections = Annotated[
+    int | None,
+    typer.Option(
+        "--most-connections",
+        metavar="NUMBER",
+        min=1,
+        help="The maximum number of open connections. If there are more, the service closes those that have"
+        " waited longest for their clients.",
+        show_default="1000, or the limit of open files minus 128",
+    ),
+]
+HeadSeconds = Annotated[
+    float,
+    typer.Option(
+        "--head-seconds", metavar="SECONDS", min=0.1, help="How long a request head may take to arrive."
+    ),
+]
+DrainSeconds = Annotated[
+    float,
+    typer.Option(
+        "--drain-seconds",
+        metavar="SECONDS",
+        min=0,
+        help="How long the service continues after SIGTERM or Ctrl-C, while GET /ready returns 503. A second"
+        " signal ends this time.",
+    ),
+]
 Workers = Annotated[int, typer.Option("--workers", hidden=True)]
 
 
@@ -136,10 +173,14 @@ def serve(
     instrument: InstrumentTexts = None,
     instruments: InstrumentsFile = None,
     api_key_file: KeyFile = None,
-    owner_keys: OwnerKeysFile = None,
+    keys_file: KeysFile = None,
+    rate_limit: RateLimit = None,
     allowed_host: AllowedHosts = None,
     cors_origin: Origins = None,
     root_path: RootPath = "",
+    most_connections: MostConnections = None,
+    head_seconds: HeadSeconds = 10.0,
+    drain_seconds: DrainSeconds = 0.0,
     workers: Workers = 1,
 ) -> None:
     """Serve the API, its documentation, and a web page over HTTP and WebSockets. Stop with Ctrl-C."""
@@ -149,6 +190,7 @@ def serve(
             create_app,
             server,
         )
+        from oms.api.key_ring import KeyRing  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         if not extras.is_missing(error, "api"):
             raise
@@ -156,20 +198,26 @@ def serve(
         raise typer.Exit(ExitCode.WRONG_USE) from None
     server.check_workers(workers)
     root_path = _checked_root_path(root_path)
-    _check_engine_options(
-        engine, **{"--self-trade-prevention": self_trade_prevention, "--owner-keys": owner_keys}
-    )
+    if self_trade_prevention is not None and not engine:
+        option = "--self-trade-prevention"
+        raise typer.BadParameter(f"{option} needs --engine; pass both, or leave out {option}")
     settings = Settings(
         api_key=_api_key(api_key_file),
-        owner_keys=_owner_keys(owner_keys),
+        keys_file=keys_file,
+        rate_limit=rate_limit,
         checks_host=True,
         hosts=("localhost", host.lower(), *(name.lower() for name in allowed_host or ())),
         cors_origins=tuple(cors_origin or ()),
+        most_connections=most_connections,
+        head_seconds=head_seconds,
+        drain_seconds=drain_seconds,
     )
-    if not settings.keys and not server.is_loopback(host):
+    server.check_descriptors(settings)
+    keys = KeyRing(settings, has_owners=engine).keys  # an invalid file is an error before anything is opened
+    if not keys and not server.is_loopback(host):
         raise typer.BadParameter(
             f"--host {host} can be reached from other machines, so an API key is required; pass"
-            " --api-key-file FILE, or listen on 127.0.0.1"
+            " --keys-file FILE or --api-key-file FILE, or listen on 127.0.0.1"
         )
     file = _journal_file(journal_file, engine=engine, demo=demo, no_journal=no_journal)
     declared = read_instruments(instrument or (), instruments)
@@ -178,16 +226,16 @@ def serve(
     open_books = partial(_open_engine, policy) if engine else _open_books
     with server.listen(host, port) as listening, closing(open_books(file, declared, clock, demo=demo)) as om:
         app = create_app(om, settings)
-        _announce(host, listening.getsockname()[1], file, needs_key=len(settings.keys) > 0)
+        _announce(host, listening.getsockname()[1], file, needs_key=len(keys) > 0)
         if engine:
             print(f"matching engine, self-trade prevention: {policy.value}", flush=True)
-        if settings.owner_keys:
-            print(f"owners: {len(set(settings.owner_keys.values()))}", flush=True)
+        if owners := {key.owner for key in keys} - {None}:
+            print(f"owners: {len(owners)}", flush=True)
         if om.instruments:
             print(f"instruments: {len(om.instruments)}", flush=True)
         if root_path:
             print(f"root path: {root_path}/, which the proxy removes", flush=True)
-        server.run(app, listening, root_path)
+        server.run(app, listening, root_path, settings)
 
 
 def _announce(host: str, port: int, file: Path | None, *, needs_key: bool) -> None:
@@ -206,32 +254,15 @@ def _checked_root_path(path: str) -> str:
 
 
 def _api_key(file: Path | None) -> str | None:
-    """Return the API key from the file or, if `file` is None, from the environment."""
+    """Return the API key from the file or, if `file` is None, from the environment.
+
+    The key is removed from the environment, so that neither this process nor its children keep it.
+    """
+    from_environment = os.environ.pop("OMS_API_KEY", None)
     if file is not None:
         # Non-ASCII bytes become replacement characters, which Settings rejects.
         return file.read_text(encoding="ascii", errors="replace").strip()
-    return os.environ.get("OMS_API_KEY")
-
-
-def _check_engine_options(engine: bool, **options: object) -> None:
-    for option, value in options.items():
-        if value is not None and not engine:
-            raise typer.BadParameter(f"{option} needs --engine; pass both, or leave out {option}")
-
-
-def _owner_keys(file: Path | None) -> dict[str, str]:
-    """Return the owner of each API key in a file. Raise BadParameter for an invalid line."""
-    owners: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines() if file else (), 1):
-        key, _, owner = line.strip().partition(" ")
-        if key and (not owner.strip() or key in owners):  # the message must not show the key
-            problem = "repeats an API key" if key in owners else "has no owner"
-            raise typer.BadParameter(
-                f"--owner-keys {file}: line {number} {problem}; write an API key, a space, and an owner"
-            )
-        if key:
-            owners[key] = owner.strip()
-    return owners
+    return from_environment
 
 
 def _journal_file(file: Path | None, *, engine: bool, demo: bool, no_journal: bool) -> Path | None:

@@ -15,6 +15,8 @@ They require the `client` extra.
 from oms import extras
 
 try:
+    from oms.client import questions, verbs
+    from oms.client.bulk import WhatIf
     from oms.client.clients import AsyncClient, Client
     from oms.client.engine_clients import AsyncEngineClient, EngineClient
     from oms.client.errors import (
@@ -25,6 +27,7 @@ try:
         UnsteadyBooksError,
     )
     from oms.client.in_process import InProcess
+    from oms.client.steps import Question, Verb
 except ModuleNotFoundError as error:
     extras.add_note(error, "oms.client", "client")
     raise
@@ -36,8 +39,13 @@ __all__ = [
     "Client",
     "EngineClient",
     "InProcess",
+    "Question",
     "RequestRejectedError",
     "ServiceUnavailableError",
     "UnexpectedResponseError",
     "UnsteadyBooksError",
+    "Verb",
+    "WhatIf",
+    "questions",
+    "verbs",
 ]

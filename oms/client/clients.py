@@ -6,17 +6,17 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, get_args, get_type_hints
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, get_args, get_type_hints
 
 import httpx
 
-from oms.client import operations
+from oms.client import bulk, operations, order_pages
 from oms.client.connection import RESPONSE_LIMIT, DeadlineTransport, Endpoint, ResponseBody, deadline
 from oms.client.requests import Request
 from oms.client.retries import Exchange, Failure, Outcome, Pause, with_retries
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.instrument import Instrument
-from oms.models import Order
+from oms.models import Order, Side
 
 __all__ = ["AsyncClient", "AsyncConnection", "Client", "Connection", "async_method", "method_of"]
 
@@ -81,6 +81,14 @@ def async_method(
     return _describe(method, operation, owner)
 
 
+class Pages(Protocol[T]):
+    """A list that is read page by page."""
+
+    def read(self) -> Exchange[list[T] | None]:
+        """Return the next items, or None if there are no more."""
+        ...
+
+
 class Connection:
     """The connection of a client: it sends requests, retries them, and can be closed."""
 
@@ -125,6 +133,10 @@ class Connection:
         except httpx.RequestError as error:
             return Failure(error)
 
+    def _each(self, pages: Pages[T]) -> Iterator[T]:
+        while (page := self._run(pages.read())) is not None:
+            yield from page
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -144,8 +156,9 @@ class Client(Connection):
 
     `base_url` is the address of the service. Pass `api_key` if the service requires an API key. `timeout` is
     the time limit in seconds for one attempt, from sending the request to receiving the whole response. The
-    client retries if it gets no response, or a 502, 503, or 504 from a gateway. It makes at most `attempts`
-    attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2 seconds). Changes are safe to
+    client retries if it gets no response, or a 502, 503, or 504 from a gateway, or a 429 because of a rate
+    limit. It makes at most `attempts` attempts, and waits 0.1, 0.2, 0.4, ... seconds between them (at most 2
+    seconds), or after a 429 as long as its Retry-After header says (at most 60 seconds). Changes are safe to
     retry: all attempts carry the same idempotency key, and the service makes a change only once per key.
 
     A method raises UnexpectedResponseError if a response is longer than `response_limit` bytes (default:
@@ -174,9 +187,12 @@ class Client(Connection):
     """
 
     add_order = method_of(operations.add_order)
+    add_orders = method_of(bulk.add_orders)
     remove_order = method_of(operations.remove_order)
     amend_order = method_of(operations.amend_order)
     place_trade = method_of(operations.place_trade)
+    transaction = method_of(bulk.transaction)
+    what_if = method_of(bulk.what_if)
     calculate_price = method_of(operations.calculate_price)
     calculate_prices = method_of(operations.calculate_prices)
     quote = method_of(operations.quote)
@@ -186,7 +202,7 @@ class Client(Connection):
     amount_within = method_of(operations.amount_within)
     instrument = method_of(operations.instrument)
     get_order = method_of(operations.get_order)
-    orders = method_of(operations.orders)
+    orders = method_of(order_pages.orders)
     symbols = method_of(operations.symbols)
     best_price = method_of(operations.best_price)
     depth = method_of(operations.depth)
@@ -203,6 +219,29 @@ class Client(Connection):
         Each access sends a request.
         """
         return self._run(operations.instruments())
+
+    def orders_by_id(self, symbol: str | None = None, side: Side | None = None) -> Iterator[Order]:
+        """Iterate over the resting orders, optionally filtered, in ascending order of id.
+
+        The client reads one page of 1,000 orders at a time, so it never has all orders in memory. The orders
+        form a consistent snapshot: they are as they were when the first page was read. If the books change
+        between two pages, the client requests the events in between, and undoes their changes.
+
+        Raises InvalidOrderError at once if an argument is invalid. The iterator raises UnsteadyBooksError if
+        the service no longer has these events, or was restarted without a journal. Then start again.
+
+        >>> from oms import OrderManagement, Side
+        >>> from oms.api import create_app
+        >>> from oms.client import Client, InProcess
+        >>> books = OrderManagement()
+        >>> books.add_order(2, "JPM", Side.BUY, 20, 20)
+        >>> books.add_order(1, "JPM", Side.BUY, 10, 21)
+        >>> with Client("http://localhost", transport=InProcess(create_app(books))) as om:
+        ...     [(order.order_id, order.amount) for order in om.orders_by_id("JPM")]
+        [(1, 10), (2, 20)]
+
+        """
+        return self._each(order_pages.OrderPages(symbol, side))
 
     def __iter__(self) -> Iterator[Order]:
         """Iterate over a snapshot of all orders, sorted like the result of `orders`."""
@@ -266,6 +305,11 @@ class AsyncConnection:
             timeout = httpx.ConnectTimeout if stage.startswith("connection.") else httpx.ReadTimeout
             return Failure(timeout("the whole request timed out"))
 
+    async def _each(self, pages: Pages[T]) -> AsyncIterator[T]:
+        while (page := await self._run(pages.read())) is not None:
+            for item in page:
+                yield item
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -302,9 +346,12 @@ class AsyncClient(AsyncConnection):
     """
 
     add_order = async_method(operations.add_order)
+    add_orders = async_method(bulk.add_orders)
     remove_order = async_method(operations.remove_order)
     amend_order = async_method(operations.amend_order)
     place_trade = async_method(operations.place_trade)
+    transaction = async_method(bulk.transaction)
+    what_if = async_method(bulk.what_if)
     calculate_price = async_method(operations.calculate_price)
     calculate_prices = async_method(operations.calculate_prices)
     quote = async_method(operations.quote)
@@ -315,7 +362,7 @@ class AsyncClient(AsyncConnection):
     instrument = async_method(operations.instrument)
     instruments = async_method(operations.instruments)
     get_order = async_method(operations.get_order)
-    orders = async_method(operations.orders)
+    orders = async_method(order_pages.orders)
     symbols = async_method(operations.symbols)
     best_price = async_method(operations.best_price)
     depth = async_method(operations.depth)
@@ -324,6 +371,13 @@ class AsyncClient(AsyncConnection):
     trades = async_method(operations.trades)
     contains = async_method(operations.contains)
     count = async_method(operations.count)
+
+    def orders_by_id(self, symbol: str | None = None, side: Side | None = None) -> AsyncIterator[Order]:
+        """Iterate over the resting orders in ascending order of id. See `Client.orders_by_id`.
+
+        Use `async for order in om.orders_by_id()`.
+        """
+        return self._each(order_pages.OrderPages(symbol, side))
 
     async def __aiter__(self) -> AsyncIterator[Order]:
         """Iterate over a snapshot of all orders, sorted like the result of `orders`."""

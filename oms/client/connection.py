@@ -54,6 +54,7 @@ RESPONSE_LIMIT = 64 * 2**20
 """The default limit on the size of a response, in bytes."""
 
 _VISIBLE = re.compile(r"[!-~]+")
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)
 _ERRORS = (
     httpcore.NetworkError,
@@ -174,8 +175,9 @@ class ResponseBody:
         headers = self._response.headers
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         content = b"".join(self._parts)
-        key = headers.get(IDEMPOTENCY_KEY_HEADER)
-        return Response(self._response.status_code, media_type, content, key)
+        key, seconds = headers.get(IDEMPOTENCY_KEY_HEADER), headers.get("retry-after", "")
+        retry_after = int(seconds) if _SECONDS.fullmatch(seconds) else None  # it may also be a date
+        return Response(self._response.status_code, media_type, content, key, retry_after=retry_after)
 
 
 # ---------------------------------------------------------------------- time

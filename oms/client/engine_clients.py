@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from oms.client import engine_operations, operations
+from oms.client import bulk, engine_operations, operations
 from oms.client.clients import AsyncConnection, Connection, async_method, method_of
 from oms.client.retries import Exchange
 from oms.instrument import Instrument
@@ -57,6 +57,8 @@ class EngineClient(Connection):
     cancel_all = _method(engine_operations.cancel_all)
     expire = _method(engine_operations.expire)
     end_day = _method(engine_operations.end_day)
+    transaction = _method(bulk.transaction)
+    what_if = _method(bulk.what_if)
     order = _method(engine_operations.order)
     orders = _method(engine_operations.orders)
     queue_ahead = _method(engine_operations.queue_ahead)
@@ -115,6 +117,8 @@ class AsyncEngineClient(AsyncConnection):
     cancel_all = _async_method(engine_operations.cancel_all)
     expire = _async_method(engine_operations.expire)
     end_day = _async_method(engine_operations.end_day)
+    transaction = _async_method(bulk.transaction)
+    what_if = _async_method(bulk.what_if)
     order = _async_method(engine_operations.order)
     orders = _async_method(engine_operations.orders)
     queue_ahead = _async_method(engine_operations.queue_ahead)

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import TypeVar
 
-from oms.client.errors import UnsteadyBooksError
 from oms.client.event_messages import parse_event, parse_trade_event
 from oms.client.requests import Request, change_request, query_request
 from oms.client.responses import (
     Fields,
-    Response,
     parse_depth,
     parse_instruments,
     parse_order,
@@ -27,10 +25,9 @@ from oms.client.responses import (
     unexpected,
 )
 from oms.client.retries import Exchange
-from oms.errors import DuplicateOrderError, InvalidArgumentError, OmsError, OrderNotFoundError
+from oms.errors import DuplicateOrderError, InvalidArgumentError, OrderNotFoundError
 from oms.events import Event, TradePlaced
 from oms.instrument import TICKS_AND_LOTS, Instrument
-from oms.management import OrderManagement
 from oms.models import (
     MAX_INT,
     Order,
@@ -47,7 +44,6 @@ from oms.models import (
     check_order,
     check_order_id,
     check_positive,
-    check_selection,
     check_slippage,
     check_symbol,
 )
@@ -70,7 +66,6 @@ __all__ = [
     "get_order",
     "instrument",
     "instruments",
-    "orders",
     "place_trade",
     "price_curve",
     "quote",
@@ -293,26 +288,6 @@ def get_order(order_id: int) -> Exchange[Order]:
     return send(query_request(f"/orders/{order_id}"), parse_order, order_id=order_id)
 
 
-def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tuple[Order, ...]]:
-    """Return the resting orders, optionally filtered, as `OrderManagement.orders` does.
-
-    You can filter by symbol, side, or both. The service returns at most 1,000 orders per page. If the books
-    change between two pages, the client starts over, so the result is always a consistent snapshot. The
-    client tries up to 10 times. If the books change during every attempt, it raises UnsteadyBooksError.
-    """
-    check_selection(symbol, side)
-
-    def exchange() -> Exchange[tuple[Order, ...]]:
-        for _ in range(MAX_READS):
-            resting = yield from _read_pages(symbol, side)
-            if resting is not None:
-                return resting
-        reason = f"the books changed during each of {MAX_READS} attempts to read all pages"
-        raise UnsteadyBooksError("GET /orders", reason)
-
-    return exchange()
-
-
 def symbols() -> Exchange[tuple[str, ...]]:
     """Return the symbols that have resting orders, as `OrderManagement.symbols` does."""
     return send(query_request("/symbols"), lambda fields: tuple(fields.strings("symbols")))
@@ -453,67 +428,3 @@ def _levels_query(path: str, symbol: str, side: Side, levels: int | None) -> Req
     if levels is not None:
         check_positive("levels", levels)
     return query_request(path, symbol=symbol, side=side, levels=levels)
-
-
-def _read_pages(symbol: str | None, side: Side | None) -> Exchange[tuple[Order, ...] | None]:
-    """Return the orders from all pages, or None if the books changed between two pages."""
-    resting: list[Order] = []
-    first_version: tuple[int, int] | None = None
-    after: int | None = None
-    while True:
-        request = query_request("/orders", symbol=symbol, side=side, after=after, limit=PAGE_SIZE)
-        response = yield request
-        version, page, next_after = read_response(request, response, _parse_page)
-        if first_version is None:
-            first_version = version
-        elif version != first_version:
-            return None
-        resting += page
-        _check_page(request, response, page, symbol, side, after=after, next_after=next_after)
-        after = next_after
-        if after is None:
-            _, total = version
-            if len(resting) != total:
-                raise unexpected(
-                    request, response, f"the pages contain {len(resting)} orders, not the total of {total}"
-                )
-            return _sorted_orders(request, response, resting)
-
-
-def _parse_page(fields: Fields) -> tuple[tuple[int, int], list[Order], int | None]:
-    version = fields.integer("sequence"), fields.integer("total")
-    return version, fields.objects("orders", parse_order), fields.integer_or_null("next")
-
-
-def _check_page(
-    request: Request,
-    response: Response,
-    page: list[Order],
-    symbol: str | None,
-    side: Side | None,
-    *,
-    after: int | None,
-    next_after: int | None,
-) -> None:
-    """Raise an error unless a page contains only orders from the requested books, sorted by id.
-
-    Checking that the ids increase also prevents an endless loop if the service has a bug.
-    """
-    ids = [-1 if after is None else after, *(order.order_id for order in page)]
-    if not all(lower < higher for lower, higher in pairwise(ids)):
-        raise unexpected(request, response, "the order ids do not increase")
-    if next_after not in (None, ids[-1]) or (next_after is not None and not page):
-        raise unexpected(request, response, f"next is {next_after}, not the page's last id")
-    for order in page:
-        if (symbol or order.symbol, side or order.side) != (order.symbol, order.side):
-            raise unexpected(request, response, f"order {order.order_id} is in a book that was not requested")
-
-
-def _sorted_orders(request: Request, response: Response, resting: list[Order]) -> tuple[Order, ...]:
-    """Return the orders sorted as `OrderManagement.orders` does: by symbol, BUY first, best price first."""
-    om = OrderManagement()
-    try:
-        om.add_orders(resting)
-    except OmsError as error:
-        raise unexpected(request, response, str(error)) from None
-    return om.orders()

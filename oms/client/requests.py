@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from oms.contract import IDEMPOTENCY_KEY, MOST_DIGITS, as_json_integer
 from oms.errors import InvalidArgumentError, InvalidOrderError
 
-__all__ = ["Request", "change_request", "query_request"]
+__all__ = ["Request", "change_request", "query_request", "to_json"]
 
 _LONGEST_QUERY = 60_000  # bytes; servers accept about 64 KiB for the request line and all headers
 
@@ -23,15 +23,16 @@ class Request(NamedTuple):
     """A request to the service.
 
     `key` is the idempotency key of a change, or None for a query. `echoed` maps the fields that the response
-    must repeat to their values.
+    must repeat to their values. `parameters` contains the values in the query, for a what-if.
     """
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, object] | None = None
+    body: Mapping[str, object] | list[dict[str, object]] | None = None
     key: str | None = None
     echoed: Mapping[str, object] = MappingProxyType({})
+    parameters: Mapping[str, object] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -50,7 +51,7 @@ def change_request(
         _check_length(field, value)
     if key is not None and not (type(key) is str and IDEMPOTENCY_KEY.fullmatch(key)):
         raise InvalidArgumentError("idempotency_key", key, "a str of 1 to 255 visible ASCII characters")
-    content = None if body is None else {field: _as_json(value) for field, value in body.items()}
+    content = None if body is None else {field: to_json(value) for field, value in body.items()}
     return Request(method, path, body=content, key=key or uuid4().hex)
 
 
@@ -70,10 +71,14 @@ def query_request(path: str, **fields: int | str | list[int] | None) -> Request:
         allowed = f"short enough for a query string of {_LONGEST_QUERY:,} bytes"
         split = f"split {longest} over several calls" if isinstance(fields[longest], list) else ""
         raise InvalidOrderError(longest, fields[longest], allowed, split)
-    return Request("GET", path, tuple(query))
+    parameters = {field: to_json(value) for field, value in fields.items() if value is not None}
+    return Request("GET", path, tuple(query), parameters=parameters)
 
 
-def _as_json(value: object) -> object:
+def to_json(value: object) -> object:
+    """Return a value as a body contains it: integers above 2^53-1 are strings, also in a list."""
+    if type(value) is list:
+        return [to_json(item) for item in cast("list[object]", value)]
     return as_json_integer(value) if type(value) is int else value
 
 

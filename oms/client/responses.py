@@ -56,7 +56,8 @@ class Response(NamedTuple):
     """A complete response from the service, or from a proxy or gateway.
 
     `key` is the idempotency key in the response headers. `earlier_may_have_arrived` is True if an earlier
-    attempt at the same request may have reached the service.
+    attempt at the same request may have reached the service. `retry_after` is the wait before the next
+    attempt in seconds, if the response contains one.
     """
 
     status: int
@@ -64,6 +65,7 @@ class Response(NamedTuple):
     content: bytes
     key: str | None = None
     earlier_may_have_arrived: bool = False
+    retry_after: int | None = None
 
 
 class MalformedError(Exception):
@@ -187,6 +189,11 @@ class Fields:
         size = len(cast("list[object]", self._get(name, list)))
         if size != length:
             raise MalformedError(f"the length of {name} is {size}, not {length}")
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All fields."""
+        return self._values
 
     def get(self, name: str) -> object:
         """Return a field of any type, or None if the field is missing."""
@@ -344,6 +351,13 @@ def _exception(request: Request, response: Response) -> OmsError:
     if code is None:
         raise MalformedError(f"{_excerpt(response.content)} is not an error response from the service")
     fields = _fields(response, PROBLEM_MEDIA_TYPE)
+    error = _error(request, response, code, fields)
+    if isinstance(fields.get("index"), int):
+        error.add_note(f"raised by {fields.string('element')} {fields.integer('index')} (counted from 0)")
+    return error
+
+
+def _error(request: Request, response: Response, code: str, fields: Fields) -> OmsError:
     if code in _EXCEPTIONS:
         names = request.echoed.keys() & _ECHOED_IN_PROBLEMS.get(code, set())
         fields.check_echoed({name: request.echoed[name] for name in names})

@@ -11,8 +11,9 @@ The solution. Every request is safe to retry.
 - All attempts at a change carry the same idempotency key. The service makes the change once per key, and
   returns the original response to every later request with that key.
 
-The client retries if it gets no response, or a 502, 503, or 504 from a gateway. Any response from the service
-itself is final, even if it is an error.
+The client retries if it gets no response, or a 502, 503, or 504 from a gateway. It also retries after a 429,
+because a request beyond the rate limit was not made. It then waits as long as the Retry-After header says.
+Any other response from the service itself is final, even if it is an error.
 
 Invariants:
 - A request is sent at most `attempts` times, with increasing pauses in between.
@@ -42,6 +43,7 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1  # seconds; each later pause is twice as long as the one before
 _LONGEST_PAUSE = 2.0
+_LONGEST_RETRY_AFTER = 60  # seconds; a longer wait is the decision of the caller
 _GATEWAY_STATUSES = {502, 503, 504}
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -92,11 +94,16 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
     may_have_arrived = False
     cause: httpx.RequestError | None = None
     last_failure = ""
+    pause = 0.0
     for attempt in range(attempts):
         if attempt:
-            yield Pause(min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE))
+            yield Pause(pause)
+        pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE)
         outcome = yield request
         if isinstance(outcome, Response):
+            if _is_to_retry_later(outcome) and attempt < attempts - 1:
+                pause = pause if outcome.retry_after is None else float(outcome.retry_after)
+                continue
             if not _is_from_gateway(outcome):
                 return outcome._replace(earlier_may_have_arrived=may_have_arrived)
             may_have_arrived, cause, last_failure = True, None, f"status {outcome.status}"
@@ -111,3 +118,12 @@ def _with_retries(request: Request, attempts: int) -> Attempts[Response]:
 def _is_from_gateway(response: Response) -> bool:
     """Return True if the response is a gateway's 502, 503, or 504, not the service's own 503."""
     return response.status in _GATEWAY_STATUSES and problem_code(response) is None
+
+
+def _is_to_retry_later(response: Response) -> bool:
+    """Return True if the response is a 429 of a rate limit for requests, and the wait is not too long.
+
+    The limit of a MatchingEngine for an owner's submissions is a property of the engine, so its 429 is final.
+    """
+    is_too_many = response.status == 429 and problem_code(response) != "rate_limited"
+    return is_too_many and (response.retry_after or 0) <= _LONGEST_RETRY_AFTER

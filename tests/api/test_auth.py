@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hmac
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -11,10 +15,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
-from oms import InvalidArgumentError
-from oms.api import Settings, auth, create_app
+from oms import InvalidArgumentError, MatchingEngine, OrderManagement
+from oms.api import Access, ApiKey, Settings, create_app, key_ring
+from oms.api.callers import Caller, caller_in
+from oms.api.keys import as_entry, generate_key
 from oms.api.page import PATHS
 from support.api_books import ORDER, problem
 from support.api_server import next_message, serving, stream
@@ -96,19 +103,23 @@ def test_a_wrong_key_a_missing_key_and_an_expired_session_get_different_messages
     )
 
 
-def test_every_key_in_a_request_is_compared_in_constant_time(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+def test_a_request_is_compared_with_the_hashes_of_all_keys_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    candidates: list[bytes] = []
+    texts = [f"{KEY}-{number}" for number in range(5)]
+    keys = tuple(ApiKey.of(text, name=f"bot{number}") for number, text in enumerate(texts))
+    client = TestClient(create_app(settings=Settings(keys=keys)))
+    compared: list[bytes] = []
 
-    def compare(candidate: bytes, key: bytes) -> bool:
-        candidates.append(candidate)
-        return hmac.compare_digest(candidate, key)
+    def compare(candidate: bytes, digest: bytes) -> bool:
+        compared.append(digest)
+        return hmac.compare_digest(candidate, digest)
 
-    monkeypatch.setattr(auth, "hmac", SimpleNamespace(compare_digest=compare))
-    for key in ("x", KEY[:-1], KEY):
-        client.get("/symbols", headers={"Authorization": f"Bearer {key}"})
-    assert candidates == [b"x", KEY[:-1].encode(), KEY.encode()]
+    monkeypatch.setattr(key_ring, "hmac", SimpleNamespace(compare_digest=compare))
+    for text in ("x", KEY, *texts, "x" * 10_000):
+        compared.clear()
+        client.get("/symbols", headers={"Authorization": f"Bearer {text}"})
+        assert compared == [key.digest for key in keys]
 
 
 def test_the_key_is_not_accepted_in_a_query_and_is_never_shown(client: TestClient) -> None:
@@ -132,7 +143,7 @@ def test_the_page_exchanges_the_key_for_a_cookie_that_no_script_can_read(client:
     assert "httponly" in cookie.lower()
     assert "samesite=strict" in cookie.lower()
     assert client.get("/symbols").status_code == 200
-    assert client.get("/session").json() == {"open": True}
+    assert client.get("/session").json() == {"open": True, "name": "operator", "access": "trading"}
     assert client.post("/orders", json=ORDER, headers={"Origin": OWN}).status_code == 201
     assert client.delete("/orders/1", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
     assert client.delete("/session", headers={"Origin": OWN}).status_code == 204
@@ -271,3 +282,161 @@ def test_health_and_the_page_need_no_key_in_a_mounted_application() -> None:
         assert client.get(f"/book/{path}").status_code == 200
     assert client.get("/book/symbols").status_code == 401
     assert client.get("/book/symbols", headers=BEARER).status_code == 200
+
+
+# ---------------------------------------------------------------------- access
+
+READER, TRADER = "reader-key-123456", "trader-key-123456"
+BOTH = Settings(
+    keys=(
+        ApiKey.of(READER, name="reader", access=Access.READ_ONLY),
+        ApiKey.of(TRADER, name="trader"),
+    )
+)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/orders", ORDER),
+        ("PATCH", "/orders/1", {"amount": 1}),
+        ("DELETE", "/orders/1", None),
+        ("POST", "/trades", {"symbol": "JPM", "side": "BUY", "amount": 1}),
+        ("DELETE", "/orders/7", None),
+        ("POST", "/nothing", None),
+        ("PUT", "/orders", None),
+    ],
+)
+def test_a_read_only_key_can_change_nothing(method: str, path: str, body: object) -> None:
+    om = OrderManagement()
+    app = create_app(om, BOTH)
+    reader, trader = (TestClient(app, headers=bearer(key)) for key in (READER, TRADER))
+    trader.post("/orders", json=ORDER).raise_for_status()
+    before = om.state_hash()
+    rejection = problem(reader.request(method, path, json=body))
+    assert (rejection["status"], rejection["code"]) == (403, "forbidden")
+    assert "'reader' is read-only" in rejection["detail"]
+    assert om.state_hash() == before
+    assert trader.request(method, path, json=body).status_code != 403
+
+
+def test_every_route_that_changes_a_book_rejects_a_read_only_key() -> None:
+    for om in (OrderManagement(), MatchingEngine()):
+        app = create_app(om, BOTH)
+        client = TestClient(app, headers=bearer(READER))
+        changes = [
+            (method, path)
+            for path, operations in app.openapi()["paths"].items()
+            for method in map(str.upper, operations)
+            if method != "GET" and (method, path) != ("POST", "/what-if")
+        ]
+        assert len(changes) >= 4
+        for method, path in changes:
+            response = client.request(method, path.replace("{order_id}", "1"), json={})
+            assert problem(response)["code"] == "forbidden", (method, path)
+
+
+def test_a_read_only_key_can_ask_open_a_stream_and_sign_in_to_the_page() -> None:
+    app = create_app(OrderManagement(), BOTH)
+    with TestClient(app, headers={"Origin": "http://testserver"}) as client:
+        assert client.get("/symbols", headers=bearer(READER)).status_code == 200
+        assert client.head("/symbols", headers=bearer(READER)).status_code == 200
+        assert client.post("/what-if", headers=bearer(READER), json={}).status_code != 403
+        with client.websocket_connect("/stream", headers=bearer(READER)) as connection:
+            assert connection.receive_json()["type"] == "snapshot"
+        assert client.post("/session", headers=bearer(READER)).status_code == 204
+        assert client.get("/session").json() == {"open": True, "name": "reader", "access": "read-only"}
+        assert client.post("/stream").status_code == 404  # the page asks why a stream was rejected
+        assert problem(client.post("/orders", json=ORDER))["code"] == "forbidden"
+        assert client.delete("/session").status_code == 204
+
+
+def test_the_caller_is_in_the_scope_that_an_outer_middleware_sees() -> None:
+    scopes: list[Scope] = []
+
+    class Outer:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+            scopes.append(scope)
+
+    app = create_app(OrderManagement(), BOTH)
+    app.add_middleware(Outer)
+    client = TestClient(app)
+    for headers in (bearer(READER), bearer(TRADER), bearer("wrong"), {}):
+        client.get("/symbols", headers=headers)
+    assert [caller_in(scope) for scope in scopes] == [
+        Caller("reader", None, Access.READ_ONLY),
+        Caller("trader", None, Access.TRADING),
+        None,
+        None,
+    ]
+
+
+# ---------------------------------------------------------------------- secrets and logs
+
+
+SEARCH = """
+import gc, sys
+from pathlib import Path
+from fastapi.testclient import TestClient
+from oms.api import ApiKey, Settings, create_app
+from oms.api.keys import digest_of_key
+
+def text(number):
+    return Path(sys.argv[1], f"key{number}").read_text()
+
+def new_app():
+    more = (ApiKey.of(text(2), name="second"),)
+    settings = Settings(api_key=text(1), keys=more, keys_file=Path(sys.argv[1], "keys.toml"))
+    return settings, create_app(settings=settings)
+
+def check_access(app):
+    for number in (1, 2, 3):
+        headers = {"Authorization": f"Bearer {text(number)}"}
+        assert TestClient(app).get("/symbols", headers=headers).status_code == 200
+        assert TestClient(app).post("/session", headers=headers).status_code == 204
+
+settings, app = new_app()
+check_access(app)
+gc.collect()
+digests = {key.digest for key in app.state.keys.keys}
+assert len(digests) == 3
+seen = 0
+for holder in gc.get_objects():
+    for each in gc.get_referents(holder):
+        seen += 1
+        content = each.decode("latin-1") if type(each) is bytes else each
+        if type(content) is str and len(content) < 100:
+            for word in content.split():
+                if digest_of_key(word) in digests:
+                    sys.exit(f"a key is in a {type(holder).__name__}")
+print(seen)
+"""
+
+
+@pytest.mark.slow
+def test_no_object_of_the_process_contains_the_text_of_a_key(tmp_path: Path) -> None:
+    texts = [generate_key() for _ in range(3)]
+    for number, text in enumerate(texts, 1):
+        (tmp_path / f"key{number}").write_text(text)
+    (tmp_path / "keys.toml").write_text(as_entry(ApiKey.of(texts[2], name="third")))
+    command = [sys.executable, "-c", SEARCH, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert int(ended.stdout) > 100_000
+
+
+def test_a_flood_of_wrong_keys_is_one_line_a_second_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    client = TestClient(create_app(settings=Settings(api_key=KEY)))
+    started = time.monotonic()
+    for number in range(100):
+        client.get("/symbols", headers=bearer(f"wrong-{number}"))
+    lines = [record.getMessage() for record in caplog.records if "unauthorized" in record.getMessage()]
+    assert 1 <= len(lines) <= 1 + 2 * (time.monotonic() - started)

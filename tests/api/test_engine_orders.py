@@ -337,7 +337,9 @@ def test_a_request_for_the_other_kind_of_service_is_told_what_to_use(
 
 
 def test_only_an_engine_can_have_owners() -> None:
-    with pytest.raises(InvalidArgumentError, match="owner_keys must be empty, because only a MatchingEngine"):
+    with pytest.raises(
+        InvalidArgumentError, match="'ann' has an owner, but only a MatchingEngine has owners"
+    ):
         create_app(OrderManagement(), KEYS)
 
 

@@ -12,10 +12,10 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oms import InvalidArgumentError, MatchingEngine, Side
+from oms import MatchingEngine, Side
 from oms.api import Settings, create_app
 from support.api_books import problem
-from support.engine_api import ANN, KEYS, OPERATOR, Callers, bearer, engine_client, order
+from support.engine_api import ANN, ANNS_KEY, KEYS, OPERATOR, Callers, bearer, engine_client, order
 
 
 @pytest.fixture
@@ -131,13 +131,18 @@ def test_a_session_has_the_owner_of_the_key_that_opened_it() -> None:
     assert browser.get("/orders").status_code == 401
     assert browser.get("/session", headers=bearer(ANN)).json() == {"open": False}
     browser.post("/session", headers=bearer(ANN))
-    assert browser.get("/session").json() == {"open": True, "owner": "Ann"}
+    assert browser.get("/session").json() == {
+        "open": True,
+        "name": "ann",
+        "access": "trading",
+        "owner": "Ann",
+    }
     assert browser.post("/submissions", json=order(1, "BUY", 5, 100)).status_code == 201
     assert browser.get("/orders/1").json()["owner"] == "Ann"
     assert problem(browser.get("/state-hash"))["status"] == 403
     operator = TestClient(app, headers={"Origin": "http://testserver"})
     operator.post("/session", headers=bearer(OPERATOR))
-    assert operator.get("/session").json() == {"open": True}
+    assert operator.get("/session").json() == {"open": True, "name": "operator", "access": "trading"}
     assert operator.get("/state-hash").status_code == 200
 
 
@@ -150,25 +155,10 @@ def test_a_service_without_keys_lets_a_body_name_the_owner() -> None:
 
 
 def test_a_service_may_have_only_keys_with_an_owner() -> None:
-    client = engine_client(settings=Settings(owner_keys={ANN: "Ann"}))
+    client = engine_client(settings=Settings(keys=(ANNS_KEY,)))
     assert client.get("/orders").status_code == 401
     assert client.get("/orders", headers=bearer(ANN)).status_code == 200
     assert client.get("/orders", headers=bearer(ANN + "x")).status_code == 401
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"owner_keys": {"short": "Ann"}}, "owner_keys must be at least 16 visible ASCII characters"),
-        ({"owner_keys": {ANN: ""}}, "owner must be a non-empty str"),
-        ({"api_key": ANN, "owner_keys": {ANN: "Ann"}}, "whose key is not the operator's key, not 'Ann'"),
-    ],
-)
-def test_a_key_of_an_owner_is_checked(options: Any, message: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=message) as caught:
-        Settings(**options)
-    assert ANN not in str(caught.value)
-    assert ANN not in repr(Settings(owner_keys={ANN: "Ann"}))
 
 
 # ---------------------------------------------------------------------- nothing leaks

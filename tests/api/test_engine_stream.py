@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oms import MatchingEngine, Side
-from oms.api import Settings, create_app
+from oms.api import ApiKey, Settings, create_app
 from oms.api.engine.messages import order_json
 from oms.api.engine.past import RecentTrades
 from oms.api.engine.stream import EngineFeed, EngineTape
@@ -100,8 +100,8 @@ def test_shared_texts_contain_exactly_what_each_viewer_may_see(
     engine = MatchingEngine()
     run_verbs(engine, before)
     viewers = {"key-of-the-operator": None} | {f"key-of-owner-{name}---": name for name in ("x", "y", "z")}
-    keys = {key: owner for key, owner in viewers.items() if owner is not None}
-    app = create_app(engine, Settings(api_key="key-of-the-operator", owner_keys=keys))
+    keys = tuple(ApiKey.of(key, name=owner, owner=owner) for key, owner in viewers.items() if owner)
+    app = create_app(engine, Settings(api_key="key-of-the-operator", keys=keys))
     path = "/stream" if symbol is None else f"/stream?symbol={symbol}"
     with TestClient(app) as client, ExitStack() as stack:
         streams = {

@@ -227,6 +227,48 @@ def test_a_group_ends_before_it_has_too_many_requests_or_too_many_claims() -> No
     assert sizes == [1, 256, 256, 88]
 
 
+def test_a_group_waits_for_the_clients_of_the_last_one_but_not_longer_than_half_its_commit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock advances by 1 s per commit, and by 0.01 s per pause."""
+    clock, arrivals, sizes = [0.0], list[Request[int]](), list[int]()
+    om = OrderManagement(MemoryJournal())
+
+    def begin() -> int:
+        clock[0] += 1
+        return -1
+
+    def pause(_seconds: float) -> None:
+        clock[0] += 0.01
+        if arrivals:
+            groups._waiting.append(arrivals.pop())
+
+    def new() -> Request[int]:
+        return Request(lambda: 0, "note", frozenset([object()]))
+
+    monkeypatch.setattr("oms.api.group.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("oms.api.group.sleep", pause)
+    groups: Groups[int] = Groups(om, begin, lambda result: result)
+    groups.observers.append(lambda size, _seconds: sizes.append(size))
+    groups.run(new())
+    assert clock == [1], "a single client waits for no other"
+    groups._waiting.extend([new(), new()])
+    groups.run(new())
+    arrivals += [new(), new()]
+    groups.run(new())
+    assert sizes == [1, 3, 3]
+    groups.run(new())
+    assert sizes == [1, 3, 3, 1]
+    assert clock[0] < 4.2, "without arrivals, the group soon stops waiting"
+    groups._waiting.extend(new() for _ in range(99))
+    groups.run(new())
+    arrivals += [new() for _ in range(90)]
+    before = clock[0]
+    groups.run(new())
+    assert sizes[-1] in range(50, 53)
+    assert clock[0] - before < 1.6
+
+
 def test_a_response_to_a_request_that_changes_nothing_is_stored_after_its_group(service: Service) -> None:
     service.hold()
     added = service.send(lambda: service.add(1))

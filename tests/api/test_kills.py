@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from threading import Thread, Timer
+from time import perf_counter_ns
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -16,6 +20,7 @@ from oms import journal
 from oms.api import Settings, create_app
 from support.api_books import JPM
 from support.serve_process import oms_serve
+from support.slow_disk import slow_service
 
 
 def request(number: int) -> tuple[str, dict[str, Any]]:
@@ -67,6 +72,83 @@ def check(file: Path, acknowledged: dict[int, Any], last: int) -> None:
         assert om.last_sequence == len(acknowledged)
 
 
+class Attempt(NamedTuple):
+    """A request of one of several writers. The response is None if the kill came first."""
+
+    number: int
+    sent: int
+    received: int
+    response: Any
+
+
+def kills_under_load(file: Path, lives: int, writers: int, rng: random.Random) -> None:
+    """Kill the service while several writers wait for the same syncs, and check every response."""
+    numbers, made = count(), list[Attempt]()
+    for _ in range(lives):
+        attempts: list[Attempt] = []
+        with slow_service(file, orders=0, delay=0.002) as (process, port):
+            threads = [Thread(target=write, args=(port, numbers, attempts)) for _ in range(writers)]
+            for thread in threads:
+                thread.start()
+            Timer(rng.uniform(0, 0.3), process.kill).start()
+            for thread in threads:
+                thread.join()
+        made += made_changes(file, attempts, len(made))
+    check_order(made)
+    with journal.open(file, verify=True) as om:
+        client = TestClient(create_app(om, Settings()))
+        assert all(send(client, each.number).json() == each.response for each in made)
+        assert om.last_sequence == len(made) > lives
+
+
+def write(port: int, numbers: Iterator[int], attempts: list[Attempt]) -> None:
+    """Send requests until the service is killed, and record those that were not rejected."""
+    with client_of(f"http://127.0.0.1:{port}") as client:
+        is_alive = True
+        while is_alive:
+            number, sent = next(numbers), perf_counter_ns()
+            try:
+                response = send(client, number)
+            except httpx.TransportError:
+                is_alive = False
+                attempts.append(Attempt(number, sent, perf_counter_ns(), None))
+            else:
+                if response.is_success:
+                    attempts.append(Attempt(number, sent, perf_counter_ns(), response.json()))
+
+
+def made_changes(file: Path, attempts: list[Attempt], before: int) -> list[Attempt]:
+    """Return the attempts of one life that made a change, after checking that each made it once.
+
+    `before` is the number of changes of all earlier lives.
+    """
+    made = [attempt for attempt in attempts if attempt.response is not None]
+    unknown = [attempt for attempt in attempts if attempt.response is None]
+    with journal.open(file, verify=True) as om:
+        last = om.last_sequence
+        assert 0 <= last - before - len(made) <= len(unknown)
+        client = TestClient(create_app(om, Settings()))
+        for attempt in made:
+            assert send(client, attempt.number).json() == attempt.response
+        assert om.last_sequence == last
+        for attempt in unknown:  # if the change is in the journal, this is a retry
+            retry = send(client, attempt.number)
+            if retry.is_success:
+                made.append(attempt._replace(received=perf_counter_ns(), response=retry.json()))
+        assert om.last_sequence == before + len(made)
+    return made
+
+
+def check_order(made: list[Attempt]) -> None:
+    """Check that a request that was sent after another one's response has the higher sequence number."""
+    assert sorted(each.response["sequence"] for each in made) == list(range(1, len(made) + 1))
+    by_response, highest = deque(sorted(made, key=lambda each: each.received)), 0
+    for attempt in sorted(made, key=lambda each: each.sent):
+        while by_response[0].received < attempt.sent:
+            highest = max(highest, by_response.popleft().response["sequence"])
+        assert attempt.response["sequence"] > highest
+
+
 def kills_without_changes(file: Path, lives: int, rng: random.Random) -> None:
     """Kill the service while it receives amendments that change nothing, each with its own key."""
     order = {**JPM, "order_id": 1, "amount": 5, "price": 5}
@@ -109,6 +191,16 @@ def test_responses_that_changed_nothing_are_replayed_after_fifty_kills(tmp_path:
 @pytest.mark.slow
 def test_a_retry_after_a_kill_gets_the_first_response(tmp_path: Path) -> None:
     kills(tmp_path / "book.db", 3, random.Random(1))
+
+
+@pytest.mark.slow
+def test_a_kill_under_load_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    kills_under_load(tmp_path / "book.db", lives=2, writers=8, rng=random.Random(3))
+
+
+@pytest.mark.long
+def test_a_hundred_kills_under_load_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    kills_under_load(tmp_path / "book.db", lives=100, writers=16, rng=random.Random(4))
 
 
 @pytest.mark.long

@@ -54,7 +54,7 @@ def test_a_visitor_can_trade_add_and_remove_with_the_keyboard_alone(page: Page, 
     tab_to("#levels-SELL .choose")
     page.keyboard.press("Space")
     expect(page.locator("#orders-title")).to_have_text("Bids at 19")
-    tab_to("#orders button")
+    tab_to("#orders button[aria-label^=Remove]")
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()

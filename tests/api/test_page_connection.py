@@ -7,12 +7,12 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
-from oms import Order, OrderManagement, Side
-from oms.api import Settings, create_app
+from oms import MatchingEngine, Order, OrderManagement, Side
+from oms.api import Access, ApiKey, Settings, create_app
 from support import ladder_page
 from support.api_server import Address, serving
 from support.chromium import visiting
-from support.ladder_page import KEY, add, review, shows
+from support.ladder_page import KEY, add, review, serious_faults, shows
 
 browser = ladder_page.browser
 om = ladder_page.om
@@ -115,3 +115,33 @@ def test_only_the_right_key_unlocks_the_page(browser: Browser) -> None:
         page.context.clear_cookies()
         page.fill("#trade-amount", "1")
         expect(field).to_be_visible()
+
+
+@pytest.mark.parametrize("served", [OrderManagement, MatchingEngine])
+def test_with_a_read_only_key_the_page_says_so_and_shows_the_books_without_forms(
+    browser: Browser, served: type[OrderManagement | MatchingEngine]
+) -> None:
+    om = served()
+    if isinstance(om, MatchingEngine):
+        om.submit(1, "JPM", Side.SELL, 20, 20)
+    else:
+        om.add_order(1, "JPM", Side.BUY, 20, 20)
+    keys = (ApiKey.of(KEY, name="desk", access=Access.READ_ONLY), ApiKey.of(f"{KEY}-2", name="bot"))
+    app = create_app(om, Settings(keys=keys, checks_host=True))
+    note = "The API key desk is read-only. With it, you can look at the books but change nothing."
+    with serving(app) as address, visiting(browser, address.http, "/#/JPM") as page:
+        field, changing = page.get_by_label("API key"), page.locator("form:not(#key) button, .list button")
+        field.fill(KEY)
+        field.press("Enter")
+        shows(page, "BUY", ("20", "20"))
+        expect(page.locator("#read-only")).to_have_text(note)
+        expect(page.locator("#orders button")).to_have_count(1)
+        expect(changing.filter(visible=True)).to_have_count(0)
+        assert serious_faults(page) == []
+        page.get_by_role("button", name="Sign out").click()
+        field.fill(f"{KEY}-2")
+        field.press("Enter")
+        shows(page, "BUY", ("20", "20"))
+        expect(page.locator("#read-only")).to_be_hidden()
+        expect(page.locator("#orders button")).to_be_visible()
+        expect(page.locator("form:not(#key) button").first).to_be_visible()

@@ -350,7 +350,7 @@ def test_ids_and_owners_are_shown_as_text_and_each_order_can_be_canceled(
     expect(page.locator("#fills tr")).to_have_count(2 * len(HOSTILE))
     assert [row[1] for row in cells(page, "fills")][::2] == hostile
     assert page.locator("img, script, iframe, object").count() == 2  # the icon and the page's own script
-    page.locator("#orders button").first.click()
+    page.locator("#orders button[aria-label^=Cancel]").first.click()
     facts = page.locator("#confirm-facts dd").nth(1)
     assert facts.text_content() == hostile[0]
     confirm(page, "Cancel the order")
@@ -402,7 +402,7 @@ def test_a_visitor_can_submit_and_cancel_with_the_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.locator("#orders tr")).to_have_count(1)
     expect(page.locator("#order-amount")).to_be_focused()
-    tab_to("#orders button")
+    tab_to("#orders button[aria-label^=Cancel]")
     page.keyboard.press("Enter")
     tab_to("#confirm-yes")
     page.keyboard.press("Enter")

@@ -1,11 +1,10 @@
-"""The page and the API document at every width: no number is cut off, and nothing overflows."""
+"""The page at every width: no number is cut off, and nothing overflows."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # the package has no types
 from playwright.sync_api import Browser, Page, expect
 
 from oms import Instrument, Order, OrderManagement, Side
@@ -19,7 +18,6 @@ om = ladder_page.om
 address = ladder_page.address
 
 WIDTHS = [360, 390, 768, 1280]
-schemes = pytest.mark.parametrize("scheme", ["light", "dark"])
 widths = pytest.mark.parametrize("width", WIDTHS)
 
 # Returns every number on the page that is not on one line, or not completely inside its panel.
@@ -188,24 +186,3 @@ def test_the_two_books_are_called_asks_and_bids(
         page.locator("#levels-BUY .choose").click()
         expect(page.locator("#orders-title")).to_have_text("Asks at 20")
         review(page, "1")
-
-
-# ---------------------------------------------------------------------- the document
-
-
-@schemes
-@widths
-def test_the_api_document_fits_the_window_and_has_no_serious_accessibility_fault(
-    browser: Browser, address: Address, width: int, scheme: str
-) -> None:
-    size = {"width": width, "height": 844}
-    with visiting(
-        browser, address.http, "/docs", viewport=size, color_scheme=scheme, bypass_csp=True
-    ) as page:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("section").count() > 5
-        assert page.evaluate(
-            "[...document.querySelectorAll('dt, dd, pre')].every((e) => e.scrollWidth <= e.clientWidth)"
-        )
-        violations = Axe().run(page).response["violations"]
-        assert [fault["id"] for fault in violations if fault["impact"] in ("serious", "critical")] == []

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from starlette.testclient import WebSocketDenialResponse
 
 from oms import Limits, MatchingEngine, OrderNotFoundError, journal
-from oms.api import Settings, create_app
+from oms.api import Access, ApiKey, Settings, create_app
 from oms.contract import PROBLEMS
 from support.api_books import JPM, ORDER, books, client_of, problem
 from support.api_server import serving
@@ -110,6 +110,24 @@ def operator_only() -> dict[str, Any]:
     return problem(Callers(MatchingEngine()).ann.get("/state-hash"))
 
 
+def read_only() -> dict[str, Any]:
+    settings = Settings(keys=(ApiKey.of(KEY, name="reader", access=Access.READ_ONLY),))
+    client = TestClient(create_app(books(), settings), headers={"Authorization": f"Bearer {KEY}"})
+    return problem(client.delete("/orders/1"))
+
+
+def too_many(key: str | None) -> Callable[[], dict[str, Any]]:
+    """Return a function that sends two requests, of which one is allowed, and returns the problem."""
+
+    def send() -> dict[str, Any]:
+        app = create_app(books(), Settings(api_key=key, rate_limit="1/minute"))
+        client = TestClient(app, headers={"Authorization": f"Bearer {key}"}, client=("10.0.0.1", 5000))
+        client.get("/symbols")
+        return problem(client.get("/symbols"))
+
+    return send
+
+
 def beyond(**limits: Any) -> Callable[[], dict[str, Any]]:
     """Return a function that submits two orders to an engine with limits, and returns the problem."""
 
@@ -171,7 +189,27 @@ MESSAGES = [
         "not 3 (int)",
         "prize must be left out (unknown field)",
     ),
-    Message("invalid_order", body("[]"), "not [] (list)", "body must be a JSON object"),
+    Message("invalid_order", sent("POST", "/trades", json=[]), "not [] (list)", "body must be a JSON object"),
+    Message("invalid_order", body("3"), "not 3 (int)", "a JSON object or a list of 1 to 10000 orders"),
+    Message("invalid_order", body("[]"), "not [] (list)", "body must be a list of 1 to 10000 orders"),
+    Message(
+        "invalid_order",
+        sent("POST", "/orders", json=[{**ORDER, "order_id": 9, "amount": 0}]),
+        "not 0 (int)",
+        "order 0: amount must be an int in 1..9223372036854775807",
+    ),
+    Message(
+        "invalid_order",
+        sent("POST", "/transactions", json={"verbs": [{"verb": "submit"}]}),
+        "not 'submit' (str)",
+        "verb 0: verb must be one of 'add_order', 'add_orders', 'remove_order', 'amend_order', 'place_trade'",
+    ),
+    Message(
+        "invalid_order",
+        sent("POST", "/what-if", json={"verbs": [], "questions": [{}]}),
+        "it is missing",
+        "question 0: question must be given",
+    ),
     # queries, paths, and headers
     Message(
         "invalid_order",
@@ -229,7 +267,12 @@ MESSAGES = [
         "not 'text/plain'",
         "the Content-Type header must be application/json",
     ),
-    Message("body_too_large", body(" " * 70_000), "it is longer", "at most 65536 bytes"),
+    Message(
+        "body_too_large",
+        sent("POST", "/trades", content=" " * 70_000, headers={"Content-Type": "application/json"}),
+        "it is longer",
+        "at most 65536 bytes",
+    ),
     Message("request_timeout", slow_body, "part of it is missing", "must arrive within 0.01 seconds"),
     # the state of the books
     Message("duplicate_order", sent("POST", "/orders", json={**ORDER, "price": 3}), "order id 1"),
@@ -321,6 +364,27 @@ MESSAGES = [
     ),
     Message("kill_switch", stopped, "JPM, owner 'Ann'", "a kill switch is on", "lift_kill()"),
     Message("forbidden", other_owner, "not 'Bob'", "owner must be left out or 'Ann'", "left out"),
+    Message(
+        "forbidden",
+        read_only,
+        "the API key 'reader' is read-only",
+        "DELETE requests may change a book",
+        "send a key whose access is 'trading'",
+    ),
+    Message(
+        "too_many_requests",
+        too_many(KEY),
+        "the API key 'operator' has sent more",
+        "more requests than 1/minute",
+        "try again in 60 seconds",
+    ),
+    Message(
+        "too_many_requests",
+        too_many(None),
+        "the address 10.0.0.1 has sent more",
+        "more requests than 1/minute",
+        "try again in 60 seconds",
+    ),
     Message(
         "forbidden", operator_only, "only the operator", "may do this", "send an API key that has no owner"
     ),

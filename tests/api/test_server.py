@@ -36,7 +36,7 @@ def check_response(address: Address) -> None:
 
 
 def headers(*lines: str) -> bytes:
-    return "\r\n".join(["POST /orders HTTP/1.1", "Host: x", *lines, "", ""]).encode()
+    return "\r\n".join(["POST /trades HTTP/1.1", "Host: x", *lines, "", ""]).encode()
 
 
 JSON = "Content-Type: application/json"
@@ -92,12 +92,25 @@ def test_a_body_that_is_too_large_is_rejected_before_it_has_arrived_completely(
     check_response(address)
 
 
-def test_a_body_of_exactly_the_limit_is_accepted(address: Address) -> None:
-    body = json.dumps({**ORDER, "order_id": 1000, "symbol": "LIMIT"}).encode()
-    padded = body + b" " * (64 * 1024 - len(body))
-    media_type = {"Content-Type": "application/json"}
-    assert httpx.post(f"{address.http}/orders", content=padded, headers=media_type).status_code == 201
-    assert httpx.post(f"{address.http}/orders", content=padded + b" ", headers=media_type).status_code == 413
+@pytest.mark.parametrize(
+    ("path", "body", "limit"),
+    [
+        ("/orders", {**ORDER, "order_id": 1000, "symbol": "LIMIT"}, 4 * 1024 * 1024),
+        ("/orders/1000", {"amount": 7}, 64 * 1024),
+    ],
+)
+def test_a_body_of_exactly_the_limit_is_accepted(
+    address: Address, path: str, body: dict[str, object], limit: int
+) -> None:
+    content = json.dumps(body).encode()
+    padded = content + b" " * (limit - len(content))
+    method, media_type = "POST" if path == "/orders" else "PATCH", {"Content-Type": "application/json"}
+
+    def status(content: bytes) -> int:
+        url = f"{address.http}{path}"
+        return httpx.request(method, url, content=content, headers=media_type).status_code
+
+    assert (status(padded), status(padded + b" ")) == (201 if path == "/orders" else 200, 413)
 
 
 def test_slow_bodies_time_out_and_do_not_block_other_clients(address: Address) -> None:

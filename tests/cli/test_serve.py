@@ -9,16 +9,20 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
-from time import time_ns
+from time import sleep, time_ns
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from oms import Instrument, Side, journal
-from oms.api import Settings, create_app, server
+from oms.api import ApiKey, Settings, create_app, server
+from oms.api.keys import as_entry
 from oms.api.server import requested_workers
 from oms.cli import run
 from oms.extras import how_to_install
@@ -51,6 +55,67 @@ def test_an_invalid_key_is_rejected_and_not_printed(
     output = error_of(capsys, "--api-key-file", str(file))
     assert "api_key must be" in output
     assert not key or key not in output
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it must contain a [[keys]] table"),
+        ("a-key-in-plain-text", "(at end of document)"),
+        ("[[keys]]\n", "key 1 must have"),
+    ],
+)
+def test_an_invalid_file_of_keys_is_an_error_before_anything_is_opened(
+    text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+    output = error_of(capsys, "--keys-file", str(file))
+    assert output.startswith("oms: keys_file must be a file of API keys, as oms key new prints them, not ")
+    assert reason in output
+    assert "plain-text" not in output
+
+
+def test_an_invalid_rate_limit_is_an_error_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "such as '100/second'" in error_of(capsys, "--rate-limit", "many")
+
+
+def test_the_key_of_the_environment_is_removed_from_it_when_the_service_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMS_API_KEY", "sixteen-letters!")
+    monkeypatch.setattr(server, "run", lambda app, *_: services.append(app))
+    services: list[FastAPI] = []
+    assert run(["serve", "--port", "0", "--no-journal"]) == 0
+    assert "OMS_API_KEY" not in os.environ
+    client = TestClient(services[0], base_url="http://127.0.0.1")
+    headers = {"Authorization": "Bearer sixteen-letters!"}
+    assert [client.get("/symbols", headers=each).status_code for each in ({}, headers)] == [401, 200]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("uses_signal", [False, True])
+def test_the_running_service_reads_a_changed_file_of_keys(uses_signal: bool, tmp_path: Path) -> None:
+    texts = {name: f"{name}-key-12345678" for name in ("ann", "bob")}
+    ann, bob = (as_entry(ApiKey.of(text, name=name)) for name, text in texts.items())
+    file = tmp_path / "keys.toml"
+    file.write_text(ann)
+    with oms_serve("--no-journal", "--keys-file", str(file), "--rate-limit", "1000/second") as (process, url):
+
+        def status(name: str) -> int:
+            headers = {"Authorization": f"Bearer {texts[name]}"}
+            return httpx.get(f"{url}/symbols", headers=headers).status_code
+
+        assert [status("ann"), status("bob")] == [200, 401]
+        new = file.with_name("new")
+        new.write_text(bob)
+        new.replace(file)
+        if uses_signal:
+            process.send_signal(signal.SIGHUP)
+        while status("bob") == 401:
+            sleep(0.01)
+        assert [status("ann"), status("bob")] == [401, 200]
+        assert process.poll() is None
 
 
 def test_a_key_file_that_is_a_directory_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,6 +310,73 @@ def test_a_signal_ends_the_server_and_closes_its_journal(
         assert 1 in om
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("signal_", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_draining_service_makes_changes_until_a_second_signal_ends_it(
+    signal_: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "book.db"
+    with oms_serve("--journal", str(file), "--drain-seconds", "600") as (process, url):
+        assert httpx.get(f"{url}/ready").status_code == 200
+        process.send_signal(signal_)
+        while httpx.get(f"{url}/ready").status_code == 200:
+            pass
+        order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
+        assert httpx.post(f"{url}/orders", json=order).status_code == 201
+        process.send_signal(signal_)
+        assert process.wait(60) == code
+    with journal.open(file) as om:
+        assert 1 in om
+
+
+def opened(address: tuple[str, int], number: int, content: bytes) -> list[socket.socket]:
+    connections = [socket.create_connection(address, timeout=60) for _ in range(number)]
+    for connection in connections:
+        connection.sendall(content)
+    return connections
+
+
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+HOST = b"Host: 127.0.0.1\r\n"
+BODY = b"POST /orders HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+STATES = {
+    "silent": (800, b""),
+    "heads": (800, BODY[:-5]),
+    "bodies": (100, BODY),
+    "streams": (50, b"GET /stream HTTP/1.1\r\n" + HOST + KEY + UPGRADE + b"\r\n"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", STATES)
+def test_a_signal_ends_the_server_whatever_its_connections_do(state: str, tmp_path: Path) -> None:
+    file, log = tmp_path / "book.db", tmp_path / "log"
+    number, content = STATES[state]
+    with ExitStack() as stack, log.open("w") as stderr:
+        process, url = stack.enter_context(oms_serve("--journal", str(file), stderr=stderr, files=512))
+        port = int(url.rpartition(":")[2])
+        for connection in opened(("127.0.0.1", port), number, content):
+            stack.enter_context(connection)
+        order = {"order_id": 1, "symbol": "JPM", "side": "BUY", "amount": 20, "price": 20}
+        assert httpx.post(f"{url}/orders", json=order, timeout=60).status_code == 201
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert "graceful shutdown exceeded" not in log.read_text()  # after 10 seconds
+    assert log.stat().st_size < 10_000
+    with journal.open(file) as om:
+        assert 1 in om
+
+
+def test_more_connections_than_open_files_are_an_error_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (1024, 4096))
+    output = error_of(capsys, "--most-connections", "1000")
+    assert "most_connections must be an int in 1..896, not 1000 (int)" in output
+    assert "ulimit -n" in output
+
+
 def test_without_its_extra_serve_prints_how_to_install_it() -> None:
     without = "import sys; sys.modules['fastapi'] = None"
     script = f"{without}; from oms.cli import run; sys.exit(run(['serve', '--demo']))"
@@ -294,10 +426,10 @@ def test_the_commands_of_the_how_to_page_print_the_shown_output() -> None:
 def test_the_commands_of_the_page_about_a_served_engine_print_the_shown_output(tmp_path: Path) -> None:
     page = PAGE.with_name("served-engine.md")
     (command,) = re.findall(r"^\.venv/bin/oms serve (.*)$", page.read_text(), re.MULTILINE)
-    options = command.replace("keys.txt", str(tmp_path / "keys.txt")).split()
-    keys = re.search(r"^```text\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    options = command.replace("keys.toml", str(tmp_path / "keys.toml")).split()
+    keys = re.search(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     assert keys is not None
-    (tmp_path / "keys.txt").write_text(keys[1])
+    (tmp_path / "keys.toml").write_text(keys[1])
     with oms_serve(*options, "--journal", str(tmp_path / "venue.db")) as (_, url):
         check_commands(page, url)
 
@@ -323,34 +455,19 @@ def test_serve_uses_the_real_clock_unless_it_is_turned_off(
 
 
 def test_the_options_of_an_engine_need_an_engine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    keys = tmp_path / "keys"
-    keys.write_text("ann-key-12345678 Ann\n")
-    for option, value in (("--owner-keys", str(keys)), ("--self-trade-prevention", "CANCEL_BOTH")):
-        assert f"{option} needs --engine" in error_of(capsys, option, value)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("ann-key-12345678\n", "line 1 has no owner"),
-        ("\nann-key-12345678 Ann\nann-key-12345678 Bob\n", "line 3 repeats an API key"),
-        ("short Ann\n", "owner_keys must be at least 16 visible ASCII characters"),
-    ],
-)
-def test_an_invalid_line_with_an_owner_s_key_is_named_and_the_key_is_not_printed(
-    text: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "keys"
-    file.write_text(text)
-    output = " ".join(error_of(capsys, "--engine", "--owner-keys", str(file)).replace("│", " ").split())
-    assert problem in output
-    assert "ann-key" not in output
+    option = "--self-trade-prevention"
+    assert f"{option} needs --engine" in error_of(capsys, option, "CANCEL_BOTH")
+    keys = tmp_path / "keys.toml"
+    keys.write_text(as_entry(ApiKey.of("ann-key-12345678", name="ann", owner="Ann")))
+    assert "'ann' has an owner, but only a MatchingEngine has" in error_of(capsys, "--keys-file", str(keys))
 
 
 def test_an_engine_with_owners_and_a_journal_is_served(tmp_path: Path) -> None:
-    keys, file = tmp_path / "keys", tmp_path / "venue.db"
-    keys.write_text("ann-key-12345678 Ann Smith\nbob-key-12345678 Bob\n")
-    options = ["--engine", "--owner-keys", str(keys), "--journal", str(file)]
+    keys, file = tmp_path / "keys.toml", tmp_path / "venue.db"
+    owners = {"ann": "Ann Smith", "bob": "Bob"}
+    entries = (ApiKey.of(f"{name}-key-12345678", name=name, owner=owner) for name, owner in owners.items())
+    keys.write_text("".join(map(as_entry, entries)))
+    options = ["--engine", "--keys-file", str(keys), "--journal", str(file)]
     ann, bob = ({"Authorization": f"Bearer {name}-key-12345678"} for name in ("ann", "bob"))
     body = {"order_id": "a", "symbol": "JPM", "side": "SELL", "amount": 5, "price": 100}
     with oms_serve(*options) as (process, url):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, cycle, repeat
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import httpx
@@ -149,6 +150,63 @@ def test_pauses_between_attempts_double_up_to_two_seconds_and_attempts_are_limit
     assert len(flaky.requests) == 7
     with over(Flaky(flaky, repeat("lost")), sleep=never_sleep, attempts=1) as om, pytest.raises(ApiError):
         om.symbols()
+
+
+def too_many(seconds: object) -> httpx.Response:
+    """Return the 429 of a service, with this Retry-After header."""
+    problem = {"code": "too_many_requests", "detail": "the key has sent more requests than 1/second"}
+    headers = {"content-type": "application/problem+json", "retry-after": str(seconds)}
+    return httpx.Response(429, json=problem, headers=headers)
+
+
+SYMBOLS = httpx.Response(200, json={"symbols": []})
+
+
+def test_a_client_beyond_the_rate_limit_waits_as_long_as_the_service_says() -> None:
+    pauses: list[float] = []
+    service = responding(too_many(3), too_many(60), httpx.Response(429, text="of a proxy"), SYMBOLS)
+    with over(service, sleep=pauses.append) as om:
+        assert om.symbols() == ()
+    assert pauses == [3.0, 60.0, 0.4]
+
+
+@pytest.mark.parametrize("seconds", ["", "x", "-1", "1.5", "Fri, 27 Nov 2026 09:00:00 GMT"])
+def test_without_a_number_of_seconds_the_client_waits_as_before_other_attempts(seconds: str) -> None:
+    pauses: list[float] = []
+    with over(responding(too_many(seconds), SYMBOLS), sleep=pauses.append) as om:
+        om.symbols()
+    assert pauses == [0.1]
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [(1, 4), (61, 1)])
+def test_a_client_that_stays_beyond_the_rate_limit_raises_an_error_after_its_attempts(
+    seconds: int, attempts: int
+) -> None:
+    pauses: list[float] = []
+    with (
+        over(responding(too_many(seconds)), sleep=pauses.append) as om,
+        pytest.raises(RequestRejectedError, match="more requests than 1/second") as caught,
+    ):
+        om.place_trade("JPM", BUY, 1)
+    assert caught.value.code == "too_many_requests"
+    assert not caught.value.outcome_unknown
+    assert pauses == [1.0] * (attempts - 1)
+
+
+def test_a_lost_response_before_a_429_leaves_the_outcome_unknown() -> None:
+    flaky = Flaky(responding(too_many(1)), chain(["late"], repeat(None)))
+    with over(flaky) as om, pytest.raises(RequestRejectedError) as caught:
+        om.place_trade("JPM", BUY, 1)
+    assert caught.value.outcome_unknown
+
+
+def test_a_client_makes_all_changes_of_a_service_with_a_rate_limit() -> None:
+    books = OrderManagement()
+    service = InProcess(create_app(books, Settings(rate_limit="20/second burst 1")))
+    with Client(URL, transport=service, sleep=lambda seconds: sleep(seconds / 10)) as om:
+        for order_id in range(5):
+            om.add_order(order_id, "JPM", BUY, 1, 1)
+    assert len(books) == 5
 
 
 @pytest.mark.parametrize("failure", FAILURES)

@@ -20,6 +20,10 @@ EXCLUDED = {
     ".venv/bin/python docs/examples/two_bots.py": "run by test_two_bots.py",
     "curl -s": "run by tests/cli/test_serve.py, with a server",
     ".venv/bin/oms serve": "run by tests/cli/test_serve.py, on a free port",
+    "/opt/oms/bin/oms": "run by test_deploy.py",
+    "sudo": "run by test_deploy.py, if it needs no system",
+    "docker": "needs Docker",
+    "journalctl": "needs systemd",
     "pip install": "checked by test_install.py",
     "pip uninstall": "removes another project",
     ".ci/": "checked by test_contributing.py",
@@ -50,7 +54,10 @@ TRADES = (
 
 def snippets() -> list[str]:
     blocks = (re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL) for page in PAGES)
-    lines = {line.split("  #")[0].strip() for page in blocks for block in page for line in block.splitlines()}
+    texts = (
+        block.replace("\\\n", " ") for page in blocks for block in page
+    )  # a line may go on in the next one
+    lines = {line.split("  #")[0].strip() for text in texts for line in text.splitlines()}
     return sorted(line for line in lines if line and not line.startswith(("#", *EXCLUDED)))
 
 

@@ -9,9 +9,11 @@ from threading import Thread
 from time import sleep
 from typing import Any, NamedTuple
 
+import uvicorn
 from fastapi import FastAPI
 from websockets.sync.client import ClientConnection, connect
 
+from oms.api import Settings
 from oms.api.server import listen, new_server
 
 
@@ -31,16 +33,27 @@ class Address(NamedTuple):
 
 
 @contextmanager
-def serving(app: FastAPI, port: int = 0, root_path: str = "") -> Generator[Address]:
+def serving(
+    app: FastAPI, port: int = 0, root_path: str = "", settings: Settings | None = None
+) -> Generator[Address]:
     """Serve an application until the block ends. Port 0 means any free port."""
+    with running(app, port, root_path, settings) as (_, address):
+        yield address
+
+
+@contextmanager
+def running(
+    app: FastAPI, port: int = 0, root_path: str = "", settings: Settings | None = None
+) -> Generator[tuple[uvicorn.Server, Address]]:
+    """Serve an application until the block ends, and also yield the server."""
     with listen("127.0.0.1", port) as listening:
-        server = new_server(app, root_path)
+        server = new_server(app, root_path, settings)
         thread = Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             while not server.started and thread.is_alive():
                 sleep(0.001)
-            yield Address(*listening.getsockname())
+            yield server, Address(*listening.getsockname())
         finally:
             server.should_exit = True
             thread.join()

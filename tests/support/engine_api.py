@@ -7,12 +7,13 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from oms import MatchingEngine
-from oms.api import Settings, create_app
+from oms.api import ApiKey, Settings, create_app
 from oms.contract import id_as_json
 from oms.submission import OrderId
 
 OPERATOR, ANN, BOB = "operator-key-1234", "ann-key-12345678", "bob-key-12345678"
-KEYS = Settings(api_key=OPERATOR, owner_keys={ANN: "Ann", BOB: "Bob"})
+ANNS_KEY, BOBS_KEY = ApiKey.of(ANN, name="ann", owner="Ann"), ApiKey.of(BOB, name="bob", owner="Bob")
+KEYS = Settings(api_key=OPERATOR, keys=(ANNS_KEY, BOBS_KEY))
 OWNERS = {OPERATOR: None, ANN: "Ann", BOB: "Bob"}
 
 

@@ -6,13 +6,21 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
-def oms_serve(*options: str) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """Run `oms serve` on a free port, yield the process and its URL, and kill the process at the end."""
+def oms_serve(
+    *options: str, stderr: IO[str] | None = None, files: int | None = None
+) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run `oms serve` on a free port, yield the process and its URL, and kill the process at the end.
+
+    If `files` is given, the process may open at most this number of files.
+    """
     command = [sys.executable, "-m", "oms", "serve", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    if files is not None:
+        command = ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh", *command]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -58,8 +58,8 @@ class EngineChanges:
     def __init__(self, engine: MatchingEngine, responses: FirstResponses) -> None:
         self._engine = engine
         self._responses = responses
-        self._once = Once(engine, responses)
-        self.groups = self._once.groups
+        self.once = Once(engine, responses)
+        self.groups = self.once.groups
 
     def submit(self, body: NewSubmission, key: str | None, caller: str | None) -> Change:
         """Submit an order of the caller, or of any owner for the operator."""
@@ -88,7 +88,7 @@ class EngineChanges:
             with self._engine.transaction(to_note(key, digest, caller, {"open": amounts})):
                 return Reduced(self._engine.reduce(body.order_id, body.amount))
 
-        return self._once(key, digest, None, make, caller)
+        return self.once(key, digest, None, make, caller)
 
     def cancel(self, order_id: OrderId, key: str | None, caller: str | None) -> Change:
         """Cancel an open order."""
@@ -98,7 +98,7 @@ class EngineChanges:
             return Canceled((self._engine.cancel(order_id),))
 
         digest = digest_of("DELETE", "/orders", {"order_id": order_id})
-        return self._once(key, digest, None, make, caller)
+        return self.once(key, digest, None, make, caller)
 
     def cancel_all(self, selection: SelectionQuery, key: str | None, caller: str | None) -> Change:
         """Cancel the selected orders of the caller, or of all owners for the operator."""
@@ -109,25 +109,25 @@ class EngineChanges:
         def make() -> Canceled:
             return Canceled(self._engine.cancel_all(symbol, side, owner))
 
-        return self._once(key, digest, None, make, caller)
+        return self.once(key, digest, None, make, caller)
 
     def expire(self, body: Expiration, key: str | None, caller: str | None) -> Change:
         """Cancel the orders that expire. Only the operator may do this."""
         check_operator(caller)
         digest = digest_of("POST", "/expirations", body.explicit_fields())
-        return self._once(key, digest, None, lambda: Canceled(self._engine.expire(body.now)))
+        return self.once(key, digest, None, lambda: Canceled(self._engine.expire(body.now)))
 
     def end_day(self, body: DayEnd, key: str | None, caller: str | None) -> Change:
         """Cancel the DAY orders. Only the operator may do this."""
         check_operator(caller)
         digest = digest_of("POST", "/day-ends", body.explicit_fields())
-        return self._once(key, digest, None, lambda: Canceled(self._engine.end_day(body.symbol)))
+        return self.once(key, digest, None, lambda: Canceled(self._engine.end_day(body.symbol)))
 
     def _execute(
         self, key: str | None, digest: str, caller: str | None, make: Callable[[], Execution]
     ) -> Change:
         """Execute an order once. The owners of the orders that traded come from its event."""
-        change = self._once(key, digest, None, lambda: Executed(make(), {}), caller)
+        change = self.once(key, digest, None, lambda: Executed(make(), {}), caller)
         assert isinstance(change.subject, Executed)
         execution = change.subject.execution
         if not (execution.fills and isinstance(change.event, EngineEvent)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from oms.api import openapi
@@ -15,13 +15,14 @@ from oms.api.engine.messages import execution_json, order_json
 from oms.api.engine.results import Canceled, Executed, Reduced
 from oms.api.idempotency import Change
 from oms.api.openapi import documented
+from oms.api.order_index import OrderIndex
 from oms.api.request_models import (
     DayEnd,
     DecimalsQuery,
     EngineOrderId,
     EngineOrdersQuery,
     Expiration,
-    IdempotencyKey,
+    KeyHeader,
     NewSubmission,
     Reduction,
     Replacement,
@@ -29,11 +30,10 @@ from oms.api.request_models import (
     SymbolQuery,
 )
 from oms.api.response_models import json_response
-from oms.contract import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, id_as_json, id_as_path
+from oms.contract import REPLAYED_HEADER, id_as_json, id_as_path
 from oms.matching import MatchingEngine
-from oms.submission import OpenOrder
 
-__all__ = ["Submissions", "count_orders"]
+__all__ = ["Submissions"]
 
 
 class _OrderIdConvertor(Convertor[str]):
@@ -50,13 +50,6 @@ class _OrderIdConvertor(Convertor[str]):
 
 register_url_convertor("engine_order_id", _OrderIdConvertor())
 
-_Key = Annotated[
-    IdempotencyKey,
-    Header(
-        alias=IDEMPOTENCY_KEY_HEADER,
-        description="A retry with the same key gets the original response. The change is made only once.",
-    ),
-]
 _OrderId = Annotated[
     EngineOrderId,
     Path(
@@ -67,16 +60,12 @@ _OrderId = Annotated[
 _ID = "{order_id:engine_order_id}"
 
 
-def count_orders(engine: MatchingEngine, caller: str | None) -> int:
-    """Return the number of open orders that the caller sees. O(1) for the operator, O(n) for an owner."""
-    return len(engine) if caller is None else len(engine.orders(owner=caller))
-
-
 class Submissions:
     """The endpoints for orders. They run in threads, because they may wait for a lock or the disk."""
 
-    def __init__(self, engine: MatchingEngine, changes: EngineChanges) -> None:
+    def __init__(self, engine: MatchingEngine, index: OrderIndex, changes: EngineChanges) -> None:
         self._engine = engine
+        self._index = index
         self._changes = changes
 
     def add_to(self, router: APIRouter) -> None:
@@ -99,7 +88,7 @@ class Submissions:
     # ------------------------------------------------------------------ changes
 
     def submit(
-        self, request: Request, submission: NewSubmission, caller: CallersOwner, key: _Key = None
+        self, request: Request, submission: NewSubmission, caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Submit an order. The response says what was filled, what stays open, and what was canceled."""
         change = self._changes.submit(submission, key, caller)
@@ -108,16 +97,16 @@ class Submissions:
         return _changed(change, caller, 201, {"Location": location})
 
     def replace(
-        self, order_id: _OrderId, replacement: Replacement, caller: CallersOwner, key: _Key = None
+        self, order_id: _OrderId, replacement: Replacement, caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Replace an open order. The new order goes to the back of the queue, and may trade at once."""
         return _changed(self._changes.replace(order_id, replacement, key, caller), caller)
 
-    def reduce(self, reduction: Reduction, caller: CallersOwner, key: _Key = None) -> Response:
+    def reduce(self, reduction: Reduction, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Reduce the open amount of an order, which keeps its place in the queue. Return the order."""
         return _changed(self._changes.reduce(reduction, key, caller), caller)
 
-    def cancel(self, order_id: _OrderId, caller: CallersOwner, key: _Key = None) -> Response:
+    def cancel(self, order_id: _OrderId, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel an open order, and return it as it was before."""
         change = self._changes.cancel(order_id, key, caller)
         assert isinstance(change.subject, Canceled)
@@ -125,16 +114,16 @@ class Submissions:
         return _changed(change._replace(subject=Reduced(order)), caller)
 
     def cancel_all(
-        self, selection: Annotated[SelectionQuery, Query()], caller: CallersOwner, key: _Key = None
+        self, selection: Annotated[SelectionQuery, Query()], caller: CallersOwner, key: KeyHeader = None
     ) -> Response:
         """Cancel all open orders, or those with this symbol, side, and owner. Return their earlier states."""
         return _changed(self._changes.cancel_all(selection, key, caller), caller)
 
-    def expire(self, expiration: Expiration, caller: CallersOwner, key: _Key = None) -> Response:
+    def expire(self, expiration: Expiration, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel the GTD orders that expire at `now` or before. Only the operator may do this."""
         return _changed(self._changes.expire(expiration, key, caller), caller)
 
-    def end_day(self, day_end: DayEnd, caller: CallersOwner, key: _Key = None) -> Response:
+    def end_day(self, day_end: DayEnd, caller: CallersOwner, key: KeyHeader = None) -> Response:
         """Cancel the DAY orders of one symbol or of all symbols. Only the operator may do this."""
         return _changed(self._changes.end_day(day_end, key, caller), caller)
 
@@ -150,27 +139,15 @@ class Submissions:
     def open_orders(
         self, query: Annotated[EngineOrdersQuery, Query()], caller: CallersOwner
     ) -> dict[str, Any]:
-        """Return one page of open orders, in order of arrival. O(n) for n open orders."""
+        """Return one page of open orders, in order of arrival. O(limit). See OrderIndex.page."""
         owner = own_selection(query.owner, caller)
         with self._engine.locked(to_read=True):  # so that the sequence number and the orders are consistent
             sequence = self._engine.last_sequence
-            orders = self._engine.orders(query.symbol, query.side, owner)
-            page, following = self._page(orders, query.after or 0, query.limit)
-        return {
-            "sequence": sequence,
-            "total": len(orders),
-            "orders": [order_json(order) for order in page],
-            "next": following,
-        }
-
-    def _page(
-        self, orders: tuple[OpenOrder, ...], after: int, limit: int
-    ) -> tuple[list[OpenOrder], int | None]:
-        """Return the first orders whose arrival number is above `after`, and where the next page begins."""
-        arrivals = self._engine._books.register.arrivals
-        later = [order for order in orders if arrivals[order.order.order_id] > after]
-        page = later[:limit]
-        return page, arrivals[page[-1].order.order_id] if len(later) > limit else None
+            page = self._index.page(query.symbol, query.side, owner, query.after or 0, query.limit)
+            entries = self._engine._books.register.entries  # another dict after a rollback
+            orders = [self._engine.order(entries[arrival].order.order_id) for arrival in page.numbers]
+        shown = list(map(order_json, orders))
+        return {"sequence": sequence, "total": page.total, "orders": shown, "next": page.following}
 
     def queue_ahead(
         self, order_id: _OrderId, query: Annotated[DecimalsQuery, Query()], caller: CallersOwner

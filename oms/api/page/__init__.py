@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 
-__all__ = ["PATHS", "Page"]
+__all__ = ["HEADERS", "PATHS", "Page"]
 
 _HERE = Path(__file__).parent
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FILES = sorted(file for file in _HERE.iterdir() if file.suffix in _MEDIA_TYPES)
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     " require-trusted-types-for 'script'; trusted-types 'none'",
@@ -25,6 +25,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+"""The headers of all pages and their files."""
 
 
 def _path(file: Path) -> str:
@@ -63,6 +64,6 @@ class Page:
 
 def _endpoint(content: bytes, media_type: str) -> Callable[[], Coroutine[Any, Any, Response]]:
     async def serve() -> Response:
-        return Response(content, headers=_HEADERS, media_type=media_type)
+        return Response(content, headers=HEADERS, media_type=media_type)
 
     return serve

@@ -4,6 +4,8 @@
 export class Gap extends Error {}
 
 export class Book {
+  #ladders = {}; // by side, since the last change
+
   constructor(snapshot) {
     this.symbol = snapshot.symbol;
     this.sequence = snapshot.sequence;
@@ -18,6 +20,7 @@ export class Book {
   apply(message) {
     if (message.previous !== this.sequence) throw new Gap();
     this.sequence = message.sequence;
+    this.#ladders = {};
     const { order, orders, before, after, trade } = message;
     switch (message.type) {
       case "OrderAdded": return this.#add(order);
@@ -30,10 +33,11 @@ export class Book {
     }
   }
 
-  // Returns the price levels of a side, best first: the lowest price for BUY, the highest for SELL.
+  // Returns the price levels of a side, best first: the lowest price for BUY, the highest for SELL. The array is the same
+  // until the next change.
   ladder(side) {
     const sign = side === "BUY" ? 1 : -1;
-    return [...this.levels[side].values()].sort((a, b) => (a.price < b.price ? -sign : sign));
+    return this.#ladders[side] ??= [...this.levels[side].values()].sort((a, b) => (a.price < b.price ? -sign : sign));
   }
 
   best(side) {

@@ -1,6 +1,6 @@
-"""The `/docs` page, which shows the OpenAPI document as plain HTML.
+"""The `/docs` page, which shows the OpenAPI document as HTML, with a form to try each endpoint.
 
-The page contains no scripts and loads no files from other servers.
+The page loads no files from other servers. Its script sends a form's request only to this server.
 """
 
 from __future__ import annotations
@@ -12,13 +12,29 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from oms.api.page import HEADERS
+from oms.api.page.request_examples import Schemas
+from oms.api.page.try_out import form
+
 __all__ = ["Documentation"]
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none';"
-    " frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
+_METHODS = ("get", "post", "patch", "put", "delete")
+_HEAD = """\
+<!doctype html><html lang=en><meta charset=utf-8><title>oms: the API</title>
+<meta name=viewport content="width=device-width, initial-scale=1">
+<meta name=color-scheme content="light dark">
+<link rel=icon href=page/icon.svg type=image/svg+xml>
+<link rel=stylesheet href=page/theme.css><link rel=stylesheet href=page/forms.css>
+<link rel=stylesheet href=page/docs.css>
+<script type=module src=page/docs.js></script>
+<main><h1>oms: the API</h1>
+<p>Programs can read <a href=openapi.json>openapi.json</a>. People can use the <a href=.>page</a>.
+To follow the changes, open a WebSocket on /stream, optionally with ?symbol=NAME.</p>"""
+_KEY = """\
+<form id=credentials autocomplete=off><label for=key>API key for the requests of this page, optional</label>
+<input id=key type=password autocomplete=off spellcheck=false aria-describedby=key-note>
+<p id=key-note class=note>Without a key, the requests use your session. The page does not store the key.</p>
+</form>"""
 
 
 class Documentation:
@@ -34,43 +50,84 @@ class Documentation:
     def docs(self) -> Response:
         """Return the page."""
         html = "\n".join(_html(self._openapi()))
-        return Response(html, headers=_HEADERS, media_type="text/html")
+        return Response(html, headers=HEADERS, media_type="text/html")
 
 
 def _html(document: Mapping[str, Any]) -> Iterator[str]:
-    yield "<!doctype html><html lang=en><meta charset=utf-8><title>oms: the API</title>"
-    yield '<meta name=viewport content="width=device-width, initial-scale=1">'
-    yield "<link rel=stylesheet href=page/theme.css><link rel=stylesheet href=page/docs.css>"
-    yield "<main><h1>oms: the API</h1>"
-    yield "<p>Programs can read <a href=openapi.json>openapi.json</a>."
-    yield "To follow the changes, open a WebSocket on /stream, optionally with ?symbol=NAME.</p>"
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            yield f"<section><h2>{method.upper()} {escape(path)}</h2>"
-            yield f"<p>{escape(operation['summary'])}</p><dl>"
-            yield from _request(operation, document)
-            yield from _responses(operation["responses"])
-            yield "</dl></section>"
+    yield _HEAD
+    if "security" in document:
+        yield _KEY
+    yield "<nav aria-label=Endpoints><ul>"
+    for method, path, _ in _operations(document):
+        yield f"<li><a href=#{_anchor(method, path)}>{_title(method, path)}</a></li>"
+    yield "</ul></nav>"
+    schemas = Schemas(document)
+    for method, path, operation in _operations(document):
+        yield from _section(method, path, operation, schemas)
     yield "</main></html>"
 
 
-def _request(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
-    for parameter in operation.get("parameters", ()):
-        optional = "" if parameter["required"] else ", optional"
-        schema = _resolved(parameter["schema"], document)
-        yield _item(f"{parameter['name']} ({parameter['in']}{optional})", schema)
-    if "requestBody" in operation:
-        model = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], document)
-        for name, field in model["properties"].items():
-            optional = "" if name in model.get("required", ()) else ", optional"
-            yield _item(f"{name} (body{optional})", _resolved(field, document))
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method in _METHODS:
+            if method in operations:
+                yield method, path, operations[method]
 
 
-def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the schema that a reference points to, or the schema itself if it is not a reference."""
-    name = schema.get("$ref", "").rpartition("/")[2]
-    resolved: Mapping[str, Any] = document["components"]["schemas"][name] if name else schema
-    return resolved
+def _anchor(method: str, path: str) -> str:
+    """Return the id of a section, which contains only letters, digits, and hyphens."""
+    return "-".join("".join(c if c.isalnum() else " " for c in f"{method} {path}").split())
+
+
+def _title(method: str, path: str) -> str:
+    return f"<b class=method data-method={method}>{method.upper()}</b> {escape(path)}"
+
+
+def _section(method: str, path: str, operation: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:
+    anchor = _anchor(method, path)
+    yield f"<section id={anchor} aria-labelledby={anchor}-title>"
+    yield f"<h2 id={anchor}-title>{_title(method, path)}</h2><p>{escape(operation['summary'])}</p>"
+    yield from _request(operation, schemas)
+    yield "<details><summary>Responses</summary><dl>"
+    yield from _responses(operation["responses"])
+    yield "</dl></details><details class=try><summary>Try it</summary>"
+    yield from form(anchor, method, path, operation, schemas)
+    yield "</details></section>"
+
+
+def _request(operation: Mapping[str, Any], schemas: Schemas) -> Iterator[str]:
+    """Yield the parameters, and the fields of the body."""
+    items = [
+        _item(each["name"], each["in"], each["schema"], each["required"], each.get("description"), schemas)
+        for each in operation.get("parameters", ())
+    ]
+    body = schemas.body(operation)
+    if body is not None:
+        required = body.get("required", ())
+        items += [
+            _item(name, "body", field, name in required, None, schemas)
+            for name, field in body.get("properties", {}).items()
+        ]
+        if not body.get("properties"):
+            items.append(f"<dt>body</dt><dd>{escape(schemas.in_words(body))}</dd>")
+    if items:
+        yield f"<dl>{''.join(items)}</dl>"
+
+
+def _item(
+    name: str,
+    place: str,
+    schema: Mapping[str, Any],
+    required: bool,
+    description: str | None,
+    schemas: Schemas,
+) -> str:
+    optional = "" if required else ", optional"
+    sentences = f". {description}" if description else ""
+    return (
+        f"<dt><code>{escape(name)}</code> ({place}{optional})</dt>"
+        f"<dd>{escape(schemas.in_words(schema))}{escape(sentences)}</dd>"
+    )
 
 
 def _responses(responses: Mapping[str, Any]) -> Iterator[str]:
@@ -79,8 +136,3 @@ def _responses(responses: Mapping[str, Any]) -> Iterator[str]:
         for content in response.get("content", {}).values():
             example = content.get("example") or list(content.get("examples", {}))
             yield f"<dd><pre>{escape(json.dumps(example))}</pre></dd>"
-
-
-def _item(name: str, schema: Mapping[str, Any]) -> str:
-    fields = {key: value for key, value in schema.items() if key != "title"}
-    return f"<dt>{escape(name)}</dt><dd><code>{escape(json.dumps(fields))}</code></dd>"

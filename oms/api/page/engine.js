@@ -19,6 +19,7 @@ const form = new SubmissionForm((symbol) => frame.show(symbol));
 
 const frame = new Frame(ladder, {
   firstField: "order-amount",
+  form: "order",
 
   newBook(snapshot) {
     const book = new EngineBook(snapshot);
@@ -39,6 +40,10 @@ const frame = new Frame(ladder, {
 
   use(symbol) {
     if (symbol !== null) form.use(symbol);
+  },
+
+  get question() {
+    return form.question;
   },
 
   get typed() {

@@ -13,6 +13,7 @@ export const OPPOSITE = { BUY: "SELL", SELL: "BUY" };
 // fills are the submitter's, so a BUY order is a bid.
 export class EngineBook {
   #levels = { BUY: new Map(), SELL: new Map() };
+  #ladders = {}; // by side, since the last change
 
   constructor(snapshot) {
     this.symbol = snapshot.symbol;
@@ -30,6 +31,7 @@ export class EngineBook {
     if (message.previous !== this.sequence) throw new Gap();
     const { sequence, time } = message;
     this.sequence = sequence;
+    this.#ladders = {};
     for (const change of message.changes) this.#change(change);
     for (const order of message.orders) this.#update(order);
     const trades = message.trades.map((trade) => ({ ...trade, sequence, time })).reverse();
@@ -37,8 +39,13 @@ export class EngineBook {
     this.#addFills([...trades.flatMap(fillsOf), ...this.fills]);
   }
 
-  // Returns the price levels of a side, best first. The orders of a level are those that the user may see.
+  // Returns the price levels of a side, best first. The orders of a level are those that the user may see. The array is
+  // the same until the next change.
   ladder(side) {
+    return this.#ladders[side] ??= this.#sorted(side);
+  }
+
+  #sorted(side) {
     const sign = side === "BUY" ? 1 : -1;
     const orders = this.#ordersAt(OPPOSITE[side]);
     return [...this.#levels[side]]

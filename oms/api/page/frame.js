@@ -1,5 +1,6 @@
 // What all pages have in common: the symbols, the ladder, the units, the login, and the state of the connection.
 
+import { Charts } from "./charts.js";
 import { find, labeled } from "./elements.js";
 import { grouped } from "./exact.js";
 import { askForKey, onSignOut, showSignOut } from "./key.js";
@@ -19,9 +20,11 @@ const STATES = { connecting: "Connecting", live: "Live", reconnecting: "Reconnec
 // - `typed` contains the numbers in the forms, and `showUnits(typed)` shows them in the present units. Without `typed`, the
 //   text in the forms stays.
 // - `clearNumbers(symbol)`, if present, empties the lists whose numbers have other units now
+// - `question` contains the side and the amount of lots in the form `form`, which the cost curve marks
 // - `entered(session)`, if present, is called with the session after the page has started or the user has signed in
 export class Frame {
   #ladder;
+  #charts;
   #parts;
   #stream;
   #chosen = chosenSymbol();
@@ -32,6 +35,7 @@ export class Frame {
   constructor(ladder, parts) {
     this.#ladder = ladder;
     this.#parts = parts;
+    this.#charts = new Charts(find(parts.form), () => parts.question);
   }
 
   start() {
@@ -77,6 +81,7 @@ export class Frame {
     find("book").hidden = symbol === null;
     find("no-orders-at-all").hidden = true;
     this.#ladder.clear();
+    this.#charts.clear();
     this.#parts.clear();
     drawSymbols(this.#symbols, symbol);
     this.#parts.use(symbol);
@@ -90,6 +95,7 @@ export class Frame {
     const { typed } = this.#parts;
     toggleTicks();
     this.#parts.showUnits(typed);
+    this.#charts.redraw();
   }
 
   #showUnits() {
@@ -128,6 +134,7 @@ export class Frame {
     const { book } = this;
     if (!book) return;
     this.#ladder.draw(book);
+    this.#charts.draw(book);
     this.#parts.draw(book);
     find("book").removeAttribute("aria-busy");
     find("sequence").textContent = `#${grouped(book.sequence)}`;

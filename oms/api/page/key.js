@@ -23,6 +23,7 @@ export function askForKey(onOpened) {
 }
 
 // Shows the button "Sign out" if there is a session. Resolves to the session, which may have an owner.
+// With a read-only key, the page says so, and layout.css hides the forms and the buttons that change something.
 export async function showSignOut() {
   let session = { open: false };
   try {
@@ -31,6 +32,10 @@ export async function showSignOut() {
     // Without access or a connection, there is no session that the user could end.
   }
   find("sign-out").hidden = !session.open;
+  const readOnly = session.access === "read-only";
+  document.body.classList.toggle("read-only", readOnly);
+  find("read-only").hidden = !readOnly;
+  find("read-only").textContent = readOnly ? `The API key ${session.name} is read-only. With it, you can look at the books but change nothing.` : "";
   return session;
 }
 

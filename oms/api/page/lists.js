@@ -64,6 +64,14 @@ export function nameCell(tag, name, text, ...more) {
   return cell;
 }
 
+// Returns a button that changes the order of a row.
+export function rowButton(name, id, act) {
+  const button = make("button", { type: "button", className: "quiet" }, name);
+  button.setAttribute("aria-label", `${name} order ${id}`);
+  button.addEventListener("click", act);
+  return button;
+}
+
 // Returns an element with the submitter's side.
 export function sideName(side) {
   return make("span", { className: "side", data: { side } }, side);

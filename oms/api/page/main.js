@@ -3,17 +3,22 @@
 import { Book } from "./book.js";
 import { Frame } from "./frame.js";
 import { Ladder } from "./ladder.js";
-import { OrderForm, RestingOrders } from "./orders.js";
+import { OrderForm } from "./orders.js";
+import { RestingOrders } from "./resting_orders.js";
 import { drawTape } from "./tape.js";
 import { TradeForm } from "./trade.js";
 
 const ladder = new Ladder(chooseLevel);
 const orders = new RestingOrders(() => chooseLevel(null));
 const trade = new TradeForm((quote) => ladder.mark(quote));
-const order = new OrderForm((symbol) => frame.show(symbol));
+const order = new OrderForm((symbol) => {
+  frame.show(symbol);
+  frame.redraw(); // the order is marked as the user's own
+});
 
 const frame = new Frame(ladder, {
   firstField: "trade-amount",
+  form: "trade",
   newBook: (snapshot) => new Book(snapshot),
 
   clear() {
@@ -27,13 +32,17 @@ const frame = new Frame(ladder, {
     if (symbol !== null) order.use(symbol);
   },
 
+  get question() {
+    return trade.question;
+  },
+
   get typed() {
-    return [trade.amount, order.numbers];
+    return [trade.numbers, order.numbers];
   },
 
   showUnits(typed = []) {
-    const [amount, numbers] = typed;
-    trade.showUnits(amount);
+    const [traded, numbers] = typed;
+    trade.showUnits(traded);
     order.showUnits(numbers);
   },
 

@@ -1,10 +1,12 @@
-// The list of open orders in a matching engine, each with a button to cancel it.
+// The list of open orders in a matching engine, each with buttons to amend and to cancel it.
 
+import { amended } from "./amend.js";
 import { confirmed } from "./confirm.js";
 import { find, make, symbolName, write } from "./elements.js";
 import { grouped } from "./exact.js";
+import { summary } from "./execution.js";
 import { orderPath } from "./ids.js";
-import { LongList, nameCell, nameText, sideName } from "./lists.js";
+import { LongList, nameCell, nameText, rowButton, sideName } from "./lists.js";
 import { newKey, sendChange } from "./server.js";
 import { unitsOf } from "./units.js";
 
@@ -42,16 +44,14 @@ export class OpenOrders {
   }
 
   #create({ id, owner }) {
-    const cancel = make("button", { type: "button", className: "quiet" }, "Cancel");
-    cancel.setAttribute("aria-label", `Cancel order ${id}`);
+    const change = [["Amend", () => this.#amend(row.order)], ["Cancel", () => this.#cancel(row.order)]];
     const row = make("tr", {},
       nameCell("th", "Id", id),
       nameCell("td", "Owner", owner),
       ...COLUMNS.map(([name, className]) => make("td", { className, data: { name } })),
-      make("td", { data: { name: "" } }, cancel),
+      make("td", { className: "actions", data: { name: "" } }, ...change.map(([name, act]) => rowButton(name, id, act))),
     );
     row.children[1].hidden = this.#book.owner !== null;
-    cancel.addEventListener("click", () => this.#cancel(row.order));
     return row;
   }
 
@@ -65,6 +65,20 @@ export class OpenOrders {
     write(remaining, units.amount(order.remaining));
     status.replaceChildren(statusOf(order, units));
     force.replaceChildren(make("div", {}, ...termsOf(order, units)));
+  }
+
+  async #amend(order) {
+    const after = await amended({
+      title: ["Amend order ", nameText(order.id)],
+      note: "The amended order goes to the back of the queue at its price, and may trade at once.",
+      path: orderPath(order.id),
+      order: termsNow(order),
+      current: () => {
+        const now = this.#book?.orders.get(order.id);
+        return now ? termsNow(now) : null;
+      },
+    });
+    if (after) this.#finish(`Amended order ${order.id}: ${summary(after)}.`);
   }
 
   async #cancel(order) {
@@ -108,6 +122,11 @@ export class OpenOrders {
     this.#outcome.textContent = text;
     find("orders-title").focus();
   }
+}
+
+// Returns what the user can amend: the open amount, and the limit price, which is null for an order without one.
+function termsNow({ symbol, remaining, price }) {
+  return { symbol, amount: remaining, price };
 }
 
 // Returns the price at which an order rests. A waiting order has its limit instead.

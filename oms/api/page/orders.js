@@ -1,16 +1,11 @@
-// The form that adds an order, and the list of resting orders, each with a button to remove it.
+// The form that adds an order.
 
-import { confirmed } from "./confirm.js";
 import { MOST } from "./decimals.js";
-import { BOOK_OF, ORDER_OF, arrange, find, make, symbolName, write } from "./elements.js";
-import { grouped } from "./exact.js";
+import { ORDER_OF, find } from "./elements.js";
 import { Form } from "./fields.js";
-import { fit } from "./lists.js";
+import { addOwn } from "./own.js";
 import { NoResponse, checkInstrument, get, loadInstrument, newKey, sendChange } from "./server.js";
 import { instrumentOf, labelsOf, unitsOf } from "./units.js";
-
-const ROWS_AT_FIRST = 12;
-const MORE_ROWS = 50;
 
 export class OrderForm {
   #form = new Form(find("order"));
@@ -132,6 +127,7 @@ export class OrderForm {
     try {
       const { isFirst } = await (this.#typed ? post(order) : this.#postWithFreeId(order));
       this.#typed = false;
+      if (isFirst) addOwn(order.order_id);
       this.suggestAbove(order.order_id);
       find("order-amount").value = "";
       form.showOutcome(isFirst ? summary(order) : `Order ${order.order_id} had already been added, so nothing was added now.`);
@@ -180,88 +176,4 @@ function post(order) {
 function summary({ order_id, symbol, side, amount, price }) {
   const units = unitsOf(symbol);
   return `Added order ${order_id}: ${ORDER_OF[side]} of ${units.amount(amount)} at ${units.price(price)}.`;
-}
-
-export class RestingOrders {
-  #book = null;
-  #level = null;
-  #shown = ROWS_AT_FIRST;
-  #outcome = find("orders-outcome");
-
-  constructor(onAll) {
-    find("all-orders").addEventListener("click", onAll);
-    find("more-orders").addEventListener("click", () => { this.#shown += MORE_ROWS; this.draw(this.#book); });
-  }
-
-  // Lists the orders of one price level, or of all levels if `level` is null.
-  choose(level) {
-    this.#level = level;
-    this.#shown = ROWS_AT_FIRST;
-    this.#outcome.textContent = "";
-  }
-
-  clear() {
-    find("orders").replaceChildren();
-    find("more-orders").hidden = true;
-  }
-
-  draw(book) {
-    const level = this.#level;
-    const orders = book.resting(level, this.#shown);
-    this.#book = book;
-    const total = level ? (book.levels[level.side].get(level.price)?.orders.size ?? 0) : book.orders.size;
-    find("orders-title").textContent = level ? `${titled(BOOK_OF[level.side])} at ${unitsOf(book.symbol).price(level.price)}` : "Resting orders";
-    find("all-orders").hidden = !level;
-    find("no-orders").hidden = orders.length > 0;
-    const hidden = grouped(total - orders.length);
-    find("more-orders").hidden = total <= orders.length;
-    find("more-orders").textContent = `${hidden} more`;
-    find("more-orders").setAttribute("aria-label", `Show ${hidden} more orders`);
-    arrange(find("orders"), orders, ({ order_id }) => String(order_id), (order) => this.#create(order), update);
-    fit("orders");
-  }
-
-  #create({ order_id }) {
-    const row = make("tr", {}, write(make("th", { scope: "row", data: { name: "Id" } }), String(order_id)));
-    for (const name of ["Book", "Amount", "Price"]) row.append(make("td", { className: `of-${name.toLowerCase()}`, data: { name } }));
-    const remove = make("button", { type: "button", className: "quiet" }, "Remove");
-    remove.setAttribute("aria-label", `Remove order ${order_id}`);
-    remove.addEventListener("click", () => this.#remove(row.order));
-    row.append(make("td", { data: { name: "" } }, remove));
-    return row;
-  }
-
-  async #remove(order) {
-    const key = newKey();
-    const units = unitsOf(order.symbol);
-    const removed = await confirmed({
-      title: [`Remove order ${order.order_id}`],
-      pairs: [
-        ["Symbol", symbolName(order.symbol)],
-        ["Side", `${order.side} (${ORDER_OF[order.side]})`],
-        ["Amount", units.amount(order.amount)],
-        ["Price", units.price(order.price)],
-      ],
-      note: "The id of a removed order cannot be used again.",
-      label: "Remove",
-      send: () => sendChange("DELETE", `orders/${order.order_id}`, null, key),
-    });
-    if (removed === null) return;
-    this.#outcome.textContent = `Removed order ${removed.order_id} with its remaining amount of ${unitsOf(removed.symbol).amount(removed.amount)}.`;
-    find("orders-title").focus();
-  }
-}
-
-function titled(word) {
-  return word[0].toUpperCase() + word.slice(1);
-}
-
-function update(row, order) {
-  row.order = order;
-  row.querySelector(".of-book").replaceChildren(
-    make("span", { className: "side", data: { side: order.side } }, BOOK_OF[order.side]),
-  );
-  const units = unitsOf(order.symbol);
-  write(row.querySelector(".of-amount"), units.amount(order.amount));
-  write(row.querySelector(".of-price"), units.price(order.price));
 }

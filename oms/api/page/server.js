@@ -136,7 +136,7 @@ const MESSAGES = {
 
 const FIELDS = {
   order_id: "Order id", symbol: "Symbol", amount: "Amount", price: "Price", side: "Side", owner: "Owner", display: "Visible amount",
-  stop_price: "Stop price",
+  stop_price: "Stop price", limit_price: "Limit price",
 };
 
 function messageOf(problem) {

@@ -3,6 +3,7 @@
 import { MOST } from "./decimals.js";
 import { find } from "./elements.js";
 import { write } from "./exact.js";
+import { summary } from "./execution.js";
 import { Form } from "./fields.js";
 import { idInBody, idText } from "./ids.js";
 import { NoResponse, checkInstrument, loadInstrument, newKey, sendChange } from "./server.js";
@@ -29,13 +30,6 @@ const NUMBERS = {
 };
 
 const TRY_AGAIN = "The order may have been submitted. You can try again, because the server submits the same order only once.";
-
-const REASONS = {
-  NO_LIQUIDITY: "nothing more was available",
-  FILL_OR_KILL: "the whole amount was not available",
-  POST_ONLY: "the order would have traded at once",
-  SELF_TRADE: "the order would have traded with an order of the same owner",
-};
 
 export class SubmissionForm {
   #form = new Form(find("order"));
@@ -88,6 +82,10 @@ export class SubmissionForm {
   // Returns the numbers of lots and ticks that the user has typed. A number is undefined for any other text.
   get numbers() {
     return Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, this.#read(name).number]));
+  }
+
+  get question() {
+    return { side: this.#form.text("side"), amount: this.numbers.amount };
   }
 
   get #type() {
@@ -189,13 +187,4 @@ export class SubmissionForm {
     this.#form.showOutcome(text);
     this.onSubmitted(execution.symbol);
   }
-}
-
-function summary({ symbol, side, amount, total_price, resting, canceled, reason }) {
-  const units = unitsOf(symbol);
-  const parts = [];
-  if (amount) parts.push(`${side === "BUY" ? "bought" : "sold"} ${units.amount(amount)} for ${units.money(total_price)}`);
-  if (resting) parts.push(`${units.amount(resting)} open`);
-  if (canceled) parts.push(`${units.amount(canceled)} canceled, because ${REASONS[reason] ?? reason}`);
-  return parts.join(", ");
 }

@@ -27,18 +27,38 @@ export class TradeForm {
     this.requote();
   }
 
-  // Shows the amount, its label, and the quote in the units of the symbol. `amount` is the number of lots that the user has
-  // typed before a change of the units, or undefined to keep the text.
-  showUnits(amount) {
-    const units = unitsOf(this.#symbol);
-    this.#form.showUnit("amount", "Amount", labelsOf(this.#symbol).amount, units.hasDecimals);
-    if (amount !== undefined) find("trade-amount").value = units.amount(amount);
+  // Shows the numbers, their labels, and the quote in the units of the symbol. `typed` contains the numbers that the user
+  // has typed before a change of the units, or is left out to keep the text.
+  showUnits(typed = {}) {
+    const [units, labels] = [unitsOf(this.#symbol), labelsOf(this.#symbol)];
+    this.#form.showUnit("amount", "Amount", labels.amount, units.hasDecimals);
+    this.#form.showUnit("limit_price", "Limit price", [labels.price, "optional"].filter(Boolean).join(", "), units.hasDecimals);
+    if (typed.amount !== undefined) find("trade-amount").value = units.amount(typed.amount);
+    if (typed.limit_price !== undefined) find("trade-limit").value = units.price(typed.limit_price);
     this.requote();
   }
 
-  // Returns the number of lots that the user has typed, or undefined for any other text.
-  get amount() {
-    return unitsOf(this.#symbol).readAmount(this.#form.text("amount")).number;
+  // Returns the numbers of lots and ticks that the user has typed. A number is undefined for any other text.
+  get numbers() {
+    return { amount: this.#amount.number, limit_price: this.#limit.number };
+  }
+
+  get question() {
+    return { side: this.#form.text("side"), amount: this.#amount.number };
+  }
+
+  get #amount() {
+    const units = unitsOf(this.#symbol);
+    const { number, problem } = units.readAmount(this.#form.text("amount"));
+    return number ? { number } : { problem: units.hasDecimals ? problem : "Amount must be a whole number of at least 1." };
+  }
+
+  // The limit price is neither a number nor a problem if the field is empty.
+  get #limit() {
+    const text = this.#form.text("limit_price");
+    if (text.trim() === "") return {};
+    const { number, problem } = unitsOf(this.#symbol).readPrice(text);
+    return number ? { number } : { problem: (problem ?? "Price must be at least 1.").replace(/^Price/, "Limit price") };
   }
 
   // Requests a new quote. There is at most one request at a time, and the last request is for the latest input.
@@ -54,25 +74,35 @@ export class TradeForm {
 
   async #quote() {
     const query = this.#query();
-    if (!query) return this.#show(null, this.#offLot());
+    if (!query) return this.#show(null, this.#betweenUnits());
     try {
       const quote = await get("quote", query);
       if (query.symbol === this.#symbol) this.#show(quote, "");
     } catch (error) {
-      if (query.symbol === this.#symbol) this.#show(null, error.message);
+      if (query.symbol === this.#symbol) this.#show(null, this.#messageOf(error));
     }
   }
 
   #query() {
-    const { amount } = this;
-    const isKnown = instrumentOf(this.#symbol) !== undefined; // if not, the units of the amount are unknown too
-    return amount && isKnown ? { symbol: this.#symbol, side: this.#form.text("side"), amount } : null;
+    const isKnown = instrumentOf(this.#symbol) !== undefined; // if not, the units of the numbers are unknown too
+    if (!isKnown || this.#amount.problem || this.#limit.problem) return null;
+    return this.#fields();
   }
 
-  // Returns the problem of an amount between two lots. Other text may still become an amount while the user types.
-  #offLot() {
-    const { problem = "" } = unitsOf(this.#symbol).readAmount(this.#form.text("amount"));
-    return problem.includes("between") ? problem : "";
+  #fields() {
+    const [{ number: amount }, { number: limit_price }] = [this.#amount, this.#limit];
+    const fields = { symbol: this.#symbol, side: this.#form.text("side"), amount };
+    return limit_price === undefined ? fields : { ...fields, limit_price };
+  }
+
+  // Returns the problem of a number between two lots or two ticks. Other text may still become a number while the user types.
+  #betweenUnits() {
+    return [this.#amount, this.#limit].map(({ problem = "" }) => problem).find((problem) => problem.includes("between")) ?? "";
+  }
+
+  #messageOf(error) {
+    const isShort = error.problem?.code === "insufficient_liquidity" && this.#limit.number;
+    return isShort ? error.message.replace(/\.$/, " within the limit price.") : error.message;
   }
 
   #show(quote, problem) {
@@ -107,21 +137,21 @@ export class TradeForm {
     if (symbol === null) return form.showProblem("There is no symbol yet. Add an order first.");
     if (!(await this.#isUnchanged(symbol))) return null;
     const instrument = instrumentOf(symbol);
-    const units = unitsOf(symbol);
-    const { number: amount, problem } = units.readAmount(form.text("amount"));
-    if (!amount) return form.showProblem(units.hasDecimals ? problem : "Amount must be a whole number of at least 1.", "amount");
+    if (this.#amount.problem) return form.showProblem(this.#amount.problem, "amount");
+    if (this.#limit.problem) return form.showProblem(this.#limit.problem, "limit_price");
+    const fields = this.#fields();
     let quote;
     try {
-      quote = await get("quote", { symbol, side: form.text("side"), amount });
+      quote = await get("quote", fields);
     } catch (error) {
-      form.showProblem(error.message, "amount");
+      form.showProblem(this.#messageOf(error), error.problem?.field ?? "amount");
       this.#rejected = true;
-      return this.#show(null, error.message);
+      return this.#show(null, this.#messageOf(error));
     }
     if (!(await this.#isUnchanged(symbol, instrument))) return null;
-    const trade = await confirmed(dialogOf(quote, instrument));
+    const trade = await confirmed(dialogOf(quote, fields, instrument));
     if (trade === null) return null;
-    find("trade-amount").value = "";
+    for (const id of ["trade-amount", "trade-limit"]) find(id).value = "";
     await this.requote();
     form.showOutcome(summary(trade));
     return find("trade-amount").focus();
@@ -144,21 +174,23 @@ function basisPoints(slippage, atBest) {
   return isTiny ? "< 0.01" : divided(10_000n * slippage, atBest, 2);
 }
 
-function dialogOf(quote, instrument) {
-  const { symbol, side, amount, total_price } = quote;
+// Returns the dialog for a trade. `fields` contains what the user has typed.
+function dialogOf(quote, fields, instrument) {
+  const { symbol, side, amount, limit_price } = fields;
+  const { total_price } = quote;
   const bound = side === "BUY" ? "max_total_price" : "min_total_price";
-  const fields = { symbol, side, amount, [bound]: total_price };
   const key = newKey();
   const units = unitsOf(symbol);
+  const limit = limit_price === undefined ? [] : [["Limit price", units.price(limit_price)]];
   const action = side === "BUY" ? "Buy" : "Sell";
   return {
     title: [`${action} ${units.amount(amount)} `, symbolName(symbol)],
-    pairs: pairsOf(quote),
+    pairs: [...pairsOf(quote), ...limit],
     note: "You trade at this total or a better one. If the book has moved against you, nothing is traded.",
     label: `${action} for ${units.money(total_price)}`,
     send: async () => {
       await checkInstrument(symbol, instrument);
-      return sendChange("POST", "trades", fields, key);
+      return sendChange("POST", "trades", { ...fields, [bound]: total_price }, key);
     },
   };
 }

@@ -1,0 +1,357 @@
+"""The server's connections: how many may be open, and how long each may keep the server waiting.
+
+The problem. Everyone who can reach the port can open connections and send nothing, or one byte from time to
+time. Each connection needs a file descriptor. When the process has no more descriptors, it cannot accept
+anyone, and asyncio logs a traceback for every attempt.
+
+What does not work. uvicorn can limit the number of running requests, but not the number of connections. It
+has no time limit for request heads. If the server closed every connection above the limit, an attacker with
+enough silent connections would lock out everyone else.
+
+The solution.
+- `Pool` counts the connections. If there are too many, it closes the connection that has kept the server
+  waiting for the longest time. A client that sends its request at once is therefore served during an attack.
+- A request head must arrive within a time limit. Bytes that follow an early response are part of this limit.
+- A client must read its response. TCP_USER_TIMEOUT ends a connection whose client reads nothing, and
+  `ReadCheck` ends one whose client reads almost nothing.
+- When the server stops, it waits only a moment for clients that keep it waiting.
+
+Invariants:
+- The server waits for the client exactly while a request is incomplete, or while the client is slow to read.
+  Otherwise, the pool never closes the connection. So a complete request always gets its response.
+- A connection in `Pool.waiting` is open, and its next request or the rest of its request has changed nothing.
+- A connection with unprocessed requests is not read, so it needs a bounded amount of memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from oms.api.log_limit import LogLimit
+from oms.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from asyncio.transports import BaseTransport
+
+    from uvicorn.server import ServerState
+
+__all__ = ["HttpConnection", "Pool", "PoolConfig", "ReadCheck", "StreamConnection", "most_connections"]
+
+_READ_SECONDS = 30.0  # the time between two checks that a slow client reads its response
+_STOP_SECONDS = 0.5  # how long a client may keep a server waiting that is shutting down
+_OTHER_DESCRIPTORS = 128  # for the journal and so on, and for connections that are being opened or closed
+_USUAL_CONNECTIONS = 1_000
+_LEAST_READ = 16 * 1024  # bytes that a slow client must read between two checks
+_SLICE = 16 * 1024  # h11's limit for incomplete heads; so every head above two slices is rejected
+_LOG = logging.getLogger("oms.api")
+
+
+def _response(status: HTTPStatus) -> bytes:
+    """Return a response without a body. Clients treat it like the response of a gateway, and retry."""
+    lines = [f"HTTP/1.1 {status} {status.phrase}", "Connection: close", "Content-Length: 0", "", ""]
+    return "\r\n".join(lines).encode()
+
+
+_TIMEOUT = _response(HTTPStatus.REQUEST_TIMEOUT)
+_UNAVAILABLE = _response(HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class Pool:
+    """The limits of a server's connections, and the connections that wait for their client.
+
+    `most` is the maximum number of open connections, including streams. `head_seconds` is how long a request
+    head may take to arrive, in seconds.
+    """
+
+    def __init__(self, most: int, head_seconds: float) -> None:
+        self.head_seconds = head_seconds
+        self.stopping = False  # True if the server accepts no more connections
+        self.waiting: dict[HttpConnection, None] = {}  # the longest waiting connection is first
+        self._most = most
+        self._log_limits: defaultdict[str, LogLimit] = defaultdict(LogLimit)  # by message
+
+    def add(self, connection: HttpConnection) -> None:
+        """Add a new connection. If there are too many, close the longest waiting one. O(1)."""
+        self.waiting[connection] = None
+        if self.stopping:
+            connection.end()
+        while len(connection.connections) > self._most and self.waiting:
+            self.close_longest_waiting()
+
+    def close_longest_waiting(self) -> None:
+        """Close the connection that has waited for its client for the longest time, if there is one. O(1)."""
+        connection = next(iter(self.waiting), None)
+        if connection is not None:
+            self.log("too many connections: closed one of %s, which was waiting for its client", connection)
+            connection.reject()
+
+    def log(self, message: str, connection: HttpConnection) -> None:
+        """Log why a connection is closed, at most once per second for each message."""
+        address = connection.client[0] if connection.client else "an unknown address"
+        self._log_limits[message].log(_LOG, logging.WARNING, message, address)
+
+
+class PoolConfig(uvicorn.Config):
+    """The configuration of a server whose connections belong to a pool. uvicorn passes it to each of them."""
+
+    def __init__(self, *arguments: Any, pool: Pool, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.pool = pool
+
+
+class ReadCheck:
+    """A periodic check that a client reads what the server has written.
+
+    `stalled` is called if less than a minimum was read since the last check.
+    """
+
+    def __init__(self, transport: asyncio.Transport, stalled: Callable[[], None]) -> None:
+        self._transport = transport
+        self._stalled = stalled
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float = _READ_SECONDS, least: int = _LEAST_READ) -> None:
+        """Check every `seconds` that the client has read at least `least` bytes, until `stop` is called."""
+        self.stop()
+        unread = self._transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self._check, seconds, least, unread)
+
+    def _check(self, seconds: float, least: int, unread_before: int) -> None:
+        self.start(seconds, least)
+        if self._transport.get_write_buffer_size() > unread_before - least:
+            self._stalled()
+
+    def stop(self) -> None:
+        """End the checks."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Flow(FlowControl):
+    """Flow control that reads nothing while the client's next requests are already in memory.
+
+    The original class resumes reading whenever the application asks for a request's body. A client that sends
+    requests without reading the responses would fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, parser: h11.Connection) -> None:
+        super().__init__(transport)
+        self._parser = parser
+
+    def resume_reading(self) -> None:
+        is_responding = self._parser.their_state is h11.DONE and self._parser.our_state is not h11.DONE
+        if not (is_responding and self._parser.trailing_data[0]):
+            super().resume_reading()
+
+
+class HttpConnection(H11Protocol):
+    """An HTTP connection of a pool, with a time limit for heads and for slow clients."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        assert isinstance(config, PoolConfig)
+        self._pool = config.pool
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._read_check: ReadCheck
+
+    # ------------------------------------------------------------------ the life of a connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """Add the connection to the pool, and start the time limit of the first head."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.conn)
+        self._read_check = ReadCheck(transport, self._stalled)
+        self._start_head_timer()
+        self._pool.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._leave_pool()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Pass the connection to the WebSocket protocol, which the pool counts, but does not close."""
+        self._leave_pool()
+        super().handle_websocket_upgrade(event)
+
+    def shutdown(self) -> None:
+        """Finish the open request, but only if its client does not keep the server waiting."""
+        super().shutdown()
+        self._read_check.start(_STOP_SECONDS, least=1)
+
+    def end(self) -> None:
+        """Close the connection at once. Nothing that the application sends is written any more."""
+        self.connections.discard(self)
+        self._leave_pool()
+        self.transport.abort()
+
+    def reject(self) -> None:
+        """Close the connection at once, with a 503 if no response has begun.
+
+        An idle client gets no response, because it could take this for the response to its next request.
+        """
+        if self._request is None or not self._request.response_started:
+            self.transport.write(_UNAVAILABLE)
+        self.end()
+
+    def _leave_pool(self) -> None:
+        self._stop_head_timer()
+        self._read_check.stop()
+        self._pool.waiting.pop(self, None)
+
+    # ------------------------------------------------------------------ requests
+
+    def data_received(self, data: bytes) -> None:
+        """Parse the data in slices, so that the limit for heads applies to complete heads too."""
+        for start in range(0, len(data), _SLICE):
+            super().data_received(data[start : start + _SLICE])
+            if self not in self.connections or self.transport.is_closing():
+                return
+        if not self._waits_for_request():
+            self._stop_head_timer()
+        elif self._head_timer is None:
+            self._start_head_timer()
+        self._update_pool()
+
+    def send_400_response(self, msg: str) -> None:
+        """Reject invalid HTTP, unless a response has begun. Then just close the connection."""
+        if self._request is not None and not self._request.response_complete:
+            self._request.disconnected = True  # the application must not respond too
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.end()
+
+    def on_response_complete(self) -> None:
+        """Continue with the next request."""
+        super().on_response_complete()
+        self._update_pool()
+
+    @property
+    def _request(self) -> RequestResponseCycle | None:
+        """The current or the last request, or None before the first request."""
+        return self.cycle
+
+    def _waits_for_request(self) -> bool:
+        return self._request is None or self._request.response_complete
+
+    def _waits_for_client(self) -> bool:
+        return self._waits_for_request() or self.cycle.more_body or self.flow.write_paused
+
+    def _update_pool(self) -> None:
+        if self not in self.connections or not self._waits_for_client():
+            self._pool.waiting.pop(self, None)
+        else:
+            self._pool.waiting.setdefault(self)
+
+    # ------------------------------------------------------------------ time limits
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self._pool.head_seconds, self._end_late_head)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _end_late_head(self) -> None:
+        self._pool.log("request head too late: closed a connection of %s", self)
+        if self.conn.trailing_data[0]:
+            self.transport.write(_TIMEOUT)
+        self.end()
+
+    def pause_writing(self) -> None:
+        """Begin to check that the client reads its response."""
+        super().pause_writing()
+        self._read_check.start()
+        self._update_pool()
+
+    def resume_writing(self) -> None:
+        """Stop the check, because the client has read its response."""
+        super().resume_writing()
+        if not self._pool.stopping:
+            self._read_check.stop()
+        self._update_pool()
+
+    def _stalled(self) -> None:
+        if self._waits_for_client():
+            self._pool.log("client too slow: closed a connection of %s", self)
+            self.reject()
+
+
+class StreamConnection(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, with checks that the client reads what the server sends."""
+
+    _read_check: ReadCheck
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Take over a connection from the HTTP protocol."""
+        super().connection_made(transport)
+        self._read_check = ReadCheck(self.transport, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._read_check.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to check that the client reads."""
+        super().pause_writing()
+        self._read_check.start()
+
+    def resume_writing(self) -> None:
+        """Stop the check, because the client has read."""
+        super().resume_writing()
+        self._read_check.stop()
+
+    def shutdown(self) -> None:
+        """Close the stream. Do not wait for a client that reads nothing."""
+        super().shutdown()
+        self._read_check.start(_STOP_SECONDS, least=1)
+
+
+def most_connections(wanted: int | None) -> int:
+    """Return the maximum number of open connections. None is 1,000, or less if the process may not open more.
+
+    Raise InvalidArgumentError if the process may not open enough files.
+    """
+    files = _most_files()
+    most = files - _OTHER_DESCRIPTORS
+    remedy = f"raise the limit of {files} open files, such as with `ulimit -n`"
+    if most < 1:
+        raise InvalidArgumentError("the limit of open files", files, f"above {_OTHER_DESCRIPTORS}", remedy)
+    if wanted is None:
+        return int(min(most, _USUAL_CONNECTIONS))
+    if not 1 <= wanted <= most:
+        raise InvalidArgumentError("most_connections", wanted, f"an int in 1..{most:.0f}", remedy)
+    return wanted
+
+
+def _most_files() -> float:
+    if sys.platform == "win32":
+        return math.inf
+    import resource  # noqa: PLC0415  # Windows does not have it
+
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if files == resource.RLIM_INFINITY else files

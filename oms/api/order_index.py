@@ -1,0 +1,194 @@
+"""An index of the open orders by number, so that a page of orders takes time for its own length only.
+
+The problem. The books sort orders by price. A page is sorted by order id (or, in a MatchingEngine, by arrival
+number), so without an index, each page needs a sort of all orders.
+
+What does not work. An index in the books would slow down every change, also in programs that serve no pages.
+
+The solution. A subscriber keeps the numbers of all orders in sorted lists: one for all orders, and one for
+each symbol and side. In a MatchingEngine, each owner has such lists too. A page of one book reads one list,
+and so does a page of all orders. All other pages merge the lists of the selected books.
+
+Invariants:
+- If `_sequence` is the books' last sequence number, the index contains exactly the open orders.
+- `_sequence` increases only after an event has been applied completely. So if an interrupt prevents the
+  publication of an event, or stops its application, the two numbers differ from then on. The next page
+  builds the index again, in O(n log n) for n orders.
+- Events up to `_sequence` are ignored, because the index may have been built after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import chain, islice
+from typing import NamedTuple, TypeAlias
+
+from sortedcontainers import SortedList
+
+from oms.events import Event, OrderAdded, OrderRemoved, OrdersAdded, OrdersRemoved, TradePlaced
+from oms.facade import Facade
+from oms.management import OrderManagement
+from oms.models import Side
+
+__all__ = ["Contents", "Indexed", "IndexedChange", "NumberPage", "OrderIndex", "index_of_books"]
+
+
+class Indexed(NamedTuple):
+    """An open order as the index knows it: its number, its book, and its owner."""
+
+    number: int
+    symbol: str
+    side: Side
+    owner: str | None = None
+
+
+Book: TypeAlias = tuple[str, Side]
+Contents: TypeAlias = dict[str | None, dict[Book, list[int]]]
+"""The numbers of all open orders by owner and by book. The owner None stands for all orders."""
+
+IndexedChange: TypeAlias = tuple[Indexed, bool]
+"""An order, and True if it was added, or False if it was removed."""
+
+
+class NumberPage(NamedTuple):
+    """The numbers of the orders on a page, the last of them if more orders follow, and the number of all."""
+
+    numbers: list[int]
+    following: int | None
+    total: int
+
+
+class _Numbers:
+    """The numbers of some orders in ascending order: all of them, and those of each symbol and side."""
+
+    def __init__(self, by_book: Mapping[Book, list[int]]) -> None:
+        self._all: SortedList[int] = SortedList(chain.from_iterable(by_book.values()))
+        self._by_book = {name: SortedList(numbers) for name, numbers in by_book.items()}
+
+    def add(self, name: Book, number: int) -> None:
+        """Add a number. O(log n)."""
+        self._all.add(number)
+        self._by_book.setdefault(name, SortedList()).add(number)
+
+    def remove(self, name: Book, number: int) -> None:
+        """Remove a number. O(log n)."""
+        self._all.remove(number)
+        book = self._by_book[name]
+        book.remove(number)
+        if not book:
+            del self._by_book[name]
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there are no numbers."""
+        return not self._all
+
+    def select(self, symbol: str | None, side: Side | None) -> list[SortedList[int]]:
+        """Return the lists of the selected numbers. O(1), or O(s) for s symbols if only a side is given."""
+        if symbol is None and side is None:
+            return [self._all]
+        if symbol is None:
+            return [book for (_, each), book in self._by_book.items() if each is side]
+        names = [(symbol, each) for each in Side if side in (None, each)]
+        return [self._by_book[name] for name in names if name in self._by_book]
+
+
+class OrderIndex:
+    """The numbers of the open orders, in total and by owner. It subscribes to the books.
+
+    `contents` returns all open orders, and `changes` the orders that an event adds or removes. The caller of
+    `page` and `count` holds the lock.
+    """
+
+    def __init__(
+        self,
+        om: Facade,
+        contents: Callable[[], Contents],
+        changes: Callable[[Event], Iterable[IndexedChange]],
+    ) -> None:
+        self._om = om
+        self._contents = contents
+        self._changes = changes
+        self._sequence: int = -1
+        self._by_owner: dict[str | None, _Numbers] = {}
+        with om.locked():  # so that no event is published before the subscription
+            self._build()
+            om.subscribe(self)
+
+    def __call__(self, event: Event) -> None:
+        """Apply an event. O(m log n) for m orders that it adds or removes."""
+        if event.sequence != self._sequence + 1:
+            return
+        for order, is_added in self._changes(event):
+            for owner in {None, order.owner}:
+                if is_added:
+                    numbers = self._by_owner.setdefault(owner, _Numbers({}))
+                    numbers.add(order[1:3], order.number)
+                else:
+                    self._remove(owner, order)
+        self._sequence = event.sequence
+
+    def _remove(self, owner: str | None, order: Indexed) -> None:
+        numbers = self._by_owner[owner]
+        numbers.remove(order[1:3], order.number)
+        if owner is not None and numbers.is_empty:
+            del self._by_owner[owner]
+
+    def page(
+        self, symbol: str | None, side: Side | None, owner: str | None, after: int, limit: int
+    ) -> NumberPage:
+        """Return the first `limit` numbers above `after` of the selected orders.
+
+        O(limit log b + b log n) for n orders in b lists, which are the selected books, or one list if neither
+        a symbol nor a side is given.
+        """
+        lists = self._selected(symbol, side, owner)
+        later = merge(*(numbers.irange(after, inclusive=(False, True)) for numbers in lists))
+        numbers = list(islice(later, limit + 1))  # one extra number reveals whether there is a next page
+        following = numbers[limit - 1] if len(numbers) > limit else None
+        return NumberPage(numbers[:limit], following, sum(map(len, lists)))
+
+    def count(self, owner: str | None) -> int:
+        """Return the number of the open orders of an owner, or of all orders if it is None. O(1)."""
+        return sum(map(len, self._selected(None, None, owner)))
+
+    def _selected(self, symbol: str | None, side: Side | None, owner: str | None) -> list[SortedList[int]]:
+        if self._sequence != self._om.last_sequence:
+            self._build()
+        numbers = self._by_owner.get(owner)
+        return [] if numbers is None else numbers.select(symbol, side)
+
+    def _build(self) -> None:
+        self._sequence = -1  # so that the next page repeats an interrupted build
+        self._by_owner = {owner: _Numbers(by_book) for owner, by_book in self._contents().items()}
+        self._sequence = self._om.last_sequence
+
+
+def index_of_books(om: OrderManagement) -> OrderIndex:
+    """Return an index of an OrderManagement by order id. O(n log n) for n orders."""
+
+    def contents() -> Contents:
+        return {None: {name: [row[0] for row in book.rows()] for name, book in om._books.by_name.items()}}
+
+    return OrderIndex(om, contents, _changes)
+
+
+def _changes(event: Event) -> Iterator[IndexedChange]:
+    """Yield the orders that an event adds or removes. An amended order keeps its id and its book."""
+    match event:
+        case OrderAdded(order):
+            yield Indexed(*order[:3]), True
+        case OrdersAdded(orders):
+            for order in orders:
+                yield Indexed(*order[:3]), True
+        case OrderRemoved(order):
+            yield Indexed(*order[:3]), False
+        case OrdersRemoved(orders):
+            for order in orders:
+                yield Indexed(*order[:3]), False
+        case TradePlaced(trade, remaining):
+            for fill in trade.fills[:-1] if remaining else trade.fills:
+                yield Indexed(fill.order_id, trade.symbol, trade.side), False
+        case _:
+            pass
