@@ -1,8 +1,8 @@
 """How long a small request waits while streams send large messages.
 
 Workload: the server is a separate process, as `oms serve` runs it, without a journal. Another process reads
-50 streams. This process sends one `GET /health` after another over one open connection, and notes the
-longest time in each of these cases:
+50 streams. This process sends one `GET /health` after another over one open connection, and notes the longest
+time in each of these cases:
 
 - nothing else happens,
 - a trade of 30,000 fills is placed, without streams,

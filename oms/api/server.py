@@ -94,6 +94,7 @@ def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = No
         timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
+        log_config=None,  # uvicorn's own handlers write to stderr, and so block if it is a full pipe
         log_level="warning",
         proxy_headers=False,
         server_header=False,
