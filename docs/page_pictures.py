@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from oms import Instrument, MatchingEngine, OrderManagement, Side, TimeInForce
-from oms.api import Settings, create_app
+from oms.api import ApiKey, Settings, create_app
 from oms.api.server import listen, new_server
 
 _NINE = 1_792_994_400 * 10**9  # 2026-10-26 06:00 UTC, in nanoseconds
@@ -29,6 +29,7 @@ _DATE = "Mon, 26 Oct 2026 06:00:00 GMT"
 _SECONDS = 7  # between two events
 _DOLLARS = {"JPM": Instrument("0.01", "1", currency="USD")}
 _ANN = "ann-key-of-the-picture"
+_ANN_KEY = ApiKey.of(_ANN, name="ann", owner="Ann")
 _FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -187,7 +188,7 @@ def pages() -> dict[str, Image.Image]:
                 fill_books(om)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_BOOKS}
             engine = MatchingEngine(instruments=_DOLLARS, clock=clock())
-            with served(engine, Settings(owner_keys={_ANN: "Ann"})) as address:
+            with served(engine, Settings(keys=(_ANN_KEY,))) as address:
                 fill_engine(engine)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_ENGINE}
         finally:
