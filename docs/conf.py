@@ -29,7 +29,10 @@ copybutton_prompt_is_regexp = True
 nitpicky = True
 nitpick_ignore_regex = [
     # Links to other projects need their object lists from the network.
-    (r"py:.*", r"(builtins|collections|contextlib|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*"),
+    (
+        r"py:.*",
+        r"(builtins|collections|contextlib|dataclasses|decimal|enum|fractions|os|pathlib|re|sqlite3|typing)\..*",
+    ),
     (r"py:.*", r"(fastapi|httpx|matplotlib)\..*"),
     (r"py:class", r"oms\.journal\.connection\.Connection"),  # a protocol like sqlite3.Connection
     (r"py:class", "Levels"),  # an alias for pairs of price and amount in named tuples

@@ -63,6 +63,7 @@ class PooledServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections."""
+        self._app.state.is_shutting_down = False  # another server may have served the application before
         await super().startup(sockets)
         asyncio.get_running_loop().set_exception_handler(self._handle_loop_error)
         for listening in sockets or []:
@@ -90,10 +91,11 @@ class PooledServer(uvicorn.Server):
         return time.monotonic() >= self._drain_end
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal. A second signal ends the draining."""
-        if self.should_exit:
+        """Handle a signal. The first one starts the draining, and the second one ends it."""
+        if self.should_exit and not self._pool.stopping:
             self._drain_end = -math.inf
-        super().handle_exit(sig, frame)
+        else:
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the open requests, and close all connections."""

@@ -23,6 +23,7 @@ from oms.api.callers import can_change
 from oms.api.problems import ProblemError, at_element, from_exception, invalid_field, problem_response
 from oms.api.settings import Settings
 from oms.api.threads import CHANGES, READS, in_thread
+from oms.api.turns import waiting
 from oms.contract import IDEMPOTENCY_KEY_HEADER
 from oms.errors import OmsError
 
@@ -94,7 +95,10 @@ class _StrictRequest(Request):
 
     async def json(self) -> Any:
         body = await self.body()
-        return _parsed(body) if len(body) <= _SMALL else await run_in_threadpool(_parsed, body)
+        if len(body) <= _SMALL:
+            return _parsed(body)
+        async with waiting():
+            return await run_in_threadpool(_parsed, body)
 
 
 def _parsed(body: bytes) -> Any:

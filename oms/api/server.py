@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _SHUTDOWN_SECONDS = 10  # how long open requests may take to finish
+_SWITCH_SECONDS = 0.001  # how long a thread may keep the event loop from running; Python's default is 5 ms
 _UNREAD_MILLISECONDS = 30_000  # close a connection whose client reads nothing for this long
 _ACCEPTED_AT_ONCE = 16  # the connections that asyncio accepts before it does other work
 
@@ -93,6 +94,7 @@ def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = No
         timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
+        log_config=None,  # uvicorn's own handlers write to stderr, and so block if it is a full pipe
         log_level="warning",
         proxy_headers=False,
         server_header=False,
@@ -117,6 +119,7 @@ def run(
 
     If there is a file of API keys, read it again after SIGHUP.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server, keys = new_server(app, root_path, settings), _keys_of(app)
     if keys is not None and keys.can_change and sys.platform != "win32":  # Windows has no SIGHUP
         signal.signal(signal.SIGHUP, lambda _number, _frame: keys.request_reload())

@@ -18,7 +18,8 @@ soon as it has read the page with its id.
 Invariants:
 - `_after` is the last id that has been read. Up to it, all orders of the snapshot have been returned.
 - `_changes` contains the changes after the first page up to `_sequence`, of all ids above `_after`.
-- The number of all orders equals the `total` of the first page.
+- The number of all orders equals the `total` of the first page. So the read ends with the last order of the
+  snapshot, even if orders with higher ids are added all the time.
 
 If the service no longer has the events, or if its sequence numbers have gone back after a restart, the client
 raises UnsteadyBooksError.
@@ -58,12 +59,13 @@ def orders(symbol: str | None = None, side: Side | None = None) -> Exchange[tupl
     check_selection(symbol, side)
 
     def exchange() -> Exchange[tuple[Order, ...]]:
+        last = ""
         for _ in range(MAX_READS):
             try:
                 return _sorted((yield from _read_all(OrderPages(symbol, side))))
             except UnsteadyBooksError as error:
-                last = error
-        reason = f"the books changed during each of {MAX_READS} attempts to read all pages; {last.reason}"
+                last = error.reason
+        reason = f"the books changed during each of {MAX_READS} attempts to read all pages; {last}"
         raise UnsteadyBooksError(_NAME, reason)
 
     return exchange()
@@ -121,6 +123,7 @@ class OrderPages:
         self._total = 0  # of the first page
         self._returned = 0
         self._after: int | None = None
+        self._has_changed = False
         self._is_complete = False
         self._changes: SortedDict[int, _Change] = SortedDict()
 
@@ -141,10 +144,13 @@ class OrderPages:
             self._total = total
         elif sequence != self._sequence:
             yield from self._read_changes(sequence)
+            self._has_changed = True
         self._sequence = sequence
         page = self._undone(page, following)
         self._returned += len(page)
-        self._after, self._is_complete = following, following is None
+        self._after = following
+        # Orders that were added after the first page can follow. They are not in the snapshot.
+        self._is_complete = following is None or (self._has_changed and self._returned == self._total)
         if self._is_complete and self._returned != self._total:
             reason = f"the pages contain {self._returned} orders, not the total of {self._total}"
             raise unexpected(request, response, reason)

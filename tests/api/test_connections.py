@@ -23,13 +23,13 @@ import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.api.connections import HttpConnection, Pool, PoolConfig, ReadCheck, most_connections
+from oms.api.connections import Pool, ReadCheck, most_connections
 from oms.api.server import new_server
 from support.api_books import JPM, ORDER, books, problem
+from support.api_connections import new_connection
 from support.api_server import Address, next_message, running, serving, stream
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
@@ -292,45 +292,6 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert om.last_sequence == 500
 
 
-class FakeTransport(asyncio.Transport):
-    """A transport that remembers what was written, and whether reading is paused."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.paused = False
-        self.ended = False
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += bytes(data)
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def close(self) -> None:
-        self.ended = True
-
-    def abort(self) -> None:
-        self.ended = True
-
-
-def new_connection(application: Callable[..., Any], pool: Pool) -> tuple[HttpConnection, FakeTransport]:
-    config = PoolConfig(application, pool=pool, log_config=None, lifespan="off")
-    config.load()
-    connection, transport = HttpConnection(config, ServerState(), {}), FakeTransport()
-    connection.connection_made(transport)
-    return connection, transport
-
-
 def test_a_connection_is_not_read_while_pipelined_requests_wait() -> None:
     async def use() -> None:
         at_work, finish = asyncio.Semaphore(0), asyncio.Semaphore(0)
@@ -411,11 +372,13 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(signal_: signal.Signals) -> None:
     om, settings = books(), Settings(drain_seconds=600)
-    with running(create_app(om, settings), settings=settings) as (server, address), httpx.Client() as client:
+    app = create_app(om, settings)
+    with running(app, settings=settings) as (server, address), httpx.Client() as client:
         assert client.get(f"{address.http}/ready").json()["ready"]
-        server.handle_exit(signal.SIGTERM, None)
+        server.handle_exit(signal_, None)
         wait_until(lambda: client.get(f"{address.http}/ready").status_code == 503)
         rejection = problem(client.get(f"{address.http}/ready"))
         assert (rejection["code"], rejection["reason"]) == ("not_ready", "the service is shutting down")
@@ -423,7 +386,10 @@ def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> No
         assert client.post(f"{address.http}/orders", json={**ORDER, "order_id": 7}).status_code == 201
         with stream(address) as reader:  # a new connection
             assert next_message(reader)["type"] == "snapshot"
-        server.handle_exit(signal.SIGTERM, None)  # ends the draining
+        server.handle_exit(signal_, None)  # ends the draining
+    assert not server.force_exit  # a third Ctrl-C does not wait for open requests
+    with serving(app) as address:
+        assert httpx.get(f"{address.http}/ready").json()["ready"]
 
 
 def test_a_request_at_work_gets_its_response_after_the_server_has_stopped_listening() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import chain, cycle, repeat
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from oms import InvalidArgumentError, OmsError, Order, OrderManagement, Side, journal
+from oms import InvalidArgumentError, OmsError, OrderManagement, Side, journal
 from oms.api import Settings, create_app
 from oms.client import (
     ApiError,
@@ -25,7 +25,6 @@ from oms.client import (
     RequestRejectedError,
     ServiceUnavailableError,
     UnexpectedResponseError,
-    UnsteadyBooksError,
 )
 from support.clients import FAILURES, NOT_SENT, URL, Backend, Flaky, never_sleep
 
@@ -422,40 +421,6 @@ def test_a_retry_that_is_unauthorized_leaves_the_outcome_of_the_earlier_attempt_
     ):
         om.remove_order(1)
     assert caught.value.outcome_unknown is (failure not in ("refused", "stuck"))
-
-
-# ---------------------------------------------------------------------- pages
-
-
-def changing(books: OrderManagement, times: int) -> Iterator[None]:
-    """Yield None for each request, and change the books before each of the first `times` requests."""
-    for n in range(times):
-        books.amend_order(1, amount=1 + n % 2)
-        yield None
-    yield from repeat(None)
-
-
-def many_orders() -> OrderManagement:
-    books = OrderManagement()
-    books.add_orders(Order(n, "JPM", BUY, 3, 1 + n * 7 % 50) for n in range(1_001))
-    return books
-
-
-def test_pages_are_read_again_if_the_books_change_between_them() -> None:
-    books = many_orders()
-    flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 5))
-    with over(flaky) as om:
-        assert om.orders() == books.orders()
-    # A change interrupts two reads of two pages. The third read is complete.
-    assert len(flaky.requests) == 6
-
-
-def test_books_that_change_during_every_read_are_an_error() -> None:
-    books = many_orders()
-    flaky = Flaky(InProcess(create_app(books, Settings())), changing(books, 10**6))
-    with over(flaky) as om, pytest.raises(UnsteadyBooksError, match="during each of 10 attempts") as caught:
-        om.orders()
-    assert not caught.value.outcome_unknown
 
 
 # ---------------------------------------------------------------------- API key and settings
