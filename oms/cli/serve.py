@@ -41,8 +41,12 @@ def serve(ctx: typer.Context, *, check: Check = False) -> None:
         raise typer.Exit(report(loaded))
     plan = Plan(loaded)
     plan.check_all()
-    os.environ.pop("OMS_API_KEY", None)  # neither this process nor its children keep it
-    values, settings, keys, file = loaded.values, plan.api_settings(), plan.keys(), plan.journal_file()
+    settings, keys = plan.api_settings(), plan.keys()
+    os.environ.pop("OMS_API_KEY", None)  # neither this process nor its children keep the key
+    values = loaded.values.model_copy(update={"api_key": None})  # from here on, only its hash is in memory
+    loaded = loaded._replace(values=values)
+    plan = Plan(loaded)
+    file = plan.journal_file()
     open_books = partial(_open_engine, plan.policy()) if values.engine else _open_books
     with (
         logs.logging_to(logs.stderr_descriptor(), values.log_format),

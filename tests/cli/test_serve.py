@@ -22,7 +22,7 @@ from fastapi.testclient import TestClient
 
 from oms import Instrument, Side, journal
 from oms.api import ApiKey, Settings, create_app, server
-from oms.api.keys import as_entry
+from oms.api.keys import as_entry, generate_key
 from oms.api.server import requested_workers
 from oms.cli import run
 from oms.extras import how_to_install
@@ -91,6 +91,41 @@ def test_the_key_of_the_environment_is_removed_from_it_when_the_service_starts(
     client = TestClient(services[0], base_url="http://127.0.0.1")
     headers = {"Authorization": "Bearer sixteen-letters!"}
     assert [client.get("/symbols", headers=each).status_code for each in ({}, headers)] == [401, 200]
+
+
+SEARCH = """
+import gc, hashlib, os, sys
+from oms.api import server
+from oms.cli import run
+
+def search(app, *_):
+    gc.collect()
+    (key,) = app.state.keys.keys
+    frame, frames = sys._getframe(), []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    for holder in [*gc.get_objects(), *frames]:
+        for each in gc.get_referents(holder):
+            if type(each) is str and len(each) == 47 and hashlib.sha256(each.encode()).digest() == key.digest:
+                print("the key is in a", type(holder).__name__, file=sys.stderr)
+
+server.run = search
+sys.exit(run(["serve", "--port", "0", "--no-journal", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["variable", "file"])
+def test_while_the_service_runs_no_object_contains_its_key(place: str, tmp_path: Path) -> None:
+    file, key = tmp_path / "key", generate_key()
+    file.write_text(key)
+    environment = {**os.environ, "OMS_API_KEY": key} if place == "variable" else None
+    options = [] if place == "variable" else ["--api-key-file", str(file)]
+    command = [sys.executable, "-c", SEARCH, *options]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "API key: required" in ended.stdout
 
 
 @pytest.mark.slow
