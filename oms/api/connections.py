@@ -122,24 +122,40 @@ class ReadCheck:
         self._transport = transport
         self._stalled = stalled
         self._timer: asyncio.TimerHandle | None = None
+        self._is_stopping = False  # True if the server is shutting down
 
-    def start(self, seconds: float = _READ_SECONDS, least: int = _LEAST_READ) -> None:
-        """Check every `seconds` that the client has read at least `least` bytes, until `stop` is called."""
-        self.stop()
+    def start(self) -> None:
+        """Start to check, because the client is slow to read."""
+        if not self._is_stopping:
+            self._check_later(_READ_SECONDS, _LEAST_READ)
+
+    def stop(self) -> None:
+        """Stop the checks, because the client has read. Continue if the server is shutting down."""
+        if not self._is_stopping:
+            self.end()
+
+    def shut_down(self) -> None:
+        """Check often that the client reads, until the connection ends."""
+        self._is_stopping = True
+        self._check_later(_STOP_SECONDS, 1)
+
+    def end(self) -> None:
+        """Check no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check_later(self, seconds: float, least: int) -> None:
+        """Check after `seconds` that the client has read at least `least` bytes, and so on."""
+        self.end()
         unread = self._transport.get_write_buffer_size()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(seconds, self._check, seconds, least, unread)
 
     def _check(self, seconds: float, least: int, unread_before: int) -> None:
-        self.start(seconds, least)
+        self._check_later(seconds, least)
         if self._transport.get_write_buffer_size() > unread_before - least:
             self._stalled()
-
-    def stop(self) -> None:
-        """End the checks."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class _Flow(FlowControl):
@@ -198,7 +214,7 @@ class HttpConnection(H11Protocol):
     def shutdown(self) -> None:
         """Finish the open request, but only if its client does not keep the server waiting."""
         super().shutdown()
-        self._read_check.start(_STOP_SECONDS, least=1)
+        self._read_check.shut_down()
 
     def end(self) -> None:
         """Close the connection at once. Nothing that the application sends is written any more."""
@@ -217,7 +233,7 @@ class HttpConnection(H11Protocol):
 
     def _leave_pool(self) -> None:
         self._stop_head_timer()
-        self._read_check.stop()
+        self._read_check.end()
         self._pool.waiting.pop(self, None)
 
     # ------------------------------------------------------------------ requests
@@ -290,8 +306,7 @@ class HttpConnection(H11Protocol):
     def resume_writing(self) -> None:
         """Stop the check, because the client has read its response."""
         super().resume_writing()
-        if not self._pool.stopping:
-            self._read_check.stop()
+        self._read_check.stop()
         self._update_pool()
 
     def _stalled(self) -> None:
@@ -312,7 +327,7 @@ class StreamConnection(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._read_check.stop()
+        self._read_check.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -328,7 +343,7 @@ class StreamConnection(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """Close the stream. Do not wait for a client that reads nothing."""
         super().shutdown()
-        self._read_check.start(_STOP_SECONDS, least=1)
+        self._read_check.shut_down()
 
 
 def most_connections(wanted: int | None) -> int:

@@ -270,16 +270,37 @@ def test_a_client_that_reads_less_than_the_minimum_between_two_checks_is_noticed
     async def count() -> int:
         calls: list[None] = []
         check = ReadCheck(cast("Any", transport), lambda: calls.append(None))
-        check.start(0, 10)
+        check._check_later(0, 10)
         for transport.left in sizes[1:]:
             timer = check._timer
             while check._timer is timer:
                 await asyncio.sleep(0)
-        check.stop()
+        check.end()
         return len(calls)
 
     transport = Transport()
     assert asyncio.run(count()) == stalls
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_a_client_that_reads_is_still_checked_when_the_server_shuts_down(is_stopping: bool) -> None:
+    class Transport:
+        def get_write_buffer_size(self) -> int:
+            return 100
+
+    async def is_checked() -> bool:
+        stalled = asyncio.Event()
+        check = ReadCheck(cast("Any", Transport()), stalled.set)
+        if is_stopping:
+            check.shut_down()
+        check.start()
+        check.stop()
+        if check._timer is not None:
+            await stalled.wait()
+        check.end()
+        return stalled.is_set()
+
+    assert asyncio.run(is_checked()) == is_stopping
 
 
 # ---------------------------------------------------------------------- pipelined requests
