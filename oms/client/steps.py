@@ -41,10 +41,9 @@ class _Step(Generic[T]):
         """The name of the client's method."""
         return self._operation.__name__
 
-    def start(self, key: str | None) -> Started[T]:
-        """Start the operation. `key` is the idempotency key of the request that contains this step."""
-        keyed = {} if key is None else {"idempotency_key": key}
-        exchange = self._operation(*self._args, **self._options, **keyed)
+    def start(self) -> Started[T]:
+        """Start the operation, up to its request."""
+        exchange = self._operation(*self._args, **self._options)
         return Started(self.name, exchange, next(exchange))
 
     def __repr__(self) -> str:
