@@ -84,7 +84,7 @@ def transaction(
     """
     chosen = checked_steps("verbs", verbs, Verb, 1, MOST_VERBS)
     request = change_request("POST", "/transactions", idempotency_key)
-    started = [verb.start(request.key) for verb in chosen]
+    started = [verb.start() for verb in chosen]
     request = request._replace(body={"verbs": [each.verb() for each in started]})
 
     def exchange() -> Exchange[tuple[Any, ...]]:
@@ -116,8 +116,8 @@ def what_if(verbs: Iterable[Verb[Any]], questions: Iterable[Question[Any]]) -> E
     200
 
     """
-    made = [verb.start(None) for verb in checked_steps("verbs", verbs, Verb, 0, MOST_VERBS)]
-    asked = [each.start(None) for each in checked_steps("questions", questions, Question, 0, MOST_QUESTIONS)]
+    made = [verb.start() for verb in checked_steps("verbs", verbs, Verb, 0, MOST_VERBS)]
+    asked = [each.start() for each in checked_steps("questions", questions, Question, 0, MOST_QUESTIONS)]
     body = {"verbs": [each.verb() for each in made], "questions": [each.question() for each in asked]}
     request = Request("POST", "/what-if", body=body)
 

@@ -7,9 +7,10 @@ operation, which checks and parses it like the response to its own request.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast, get_type_hints
 
 from oms.client.errors import UnexpectedResponseError
 from oms.client.requests import Request, to_json
@@ -41,10 +42,9 @@ class _Step(Generic[T]):
         """The name of the client's method."""
         return self._operation.__name__
 
-    def start(self, key: str | None) -> Started[T]:
-        """Start the operation. `key` is the idempotency key of the request that contains this step."""
-        keyed = {} if key is None else {"idempotency_key": key}
-        exchange = self._operation(*self._args, **self._options, **keyed)
+    def start(self) -> Started[T]:
+        """Start the operation, up to its request."""
+        exchange = self._operation(*self._args, **self._options)
         return Started(self.name, exchange, next(exchange))
 
     def __repr__(self) -> str:
@@ -129,6 +129,16 @@ def _function(operation: Callable[P, Exchange[T]], kind: Callable[..., S], doc: 
     def step(*args: P.args, **options: P.kwargs) -> S:
         return kind(operation, *args, **options)
 
+    hints = {**get_type_hints(operation), "return": kind}
+    hints.pop("idempotency_key", None)
+    parameters = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(operation).parameters.items()
+        if name in hints
+    ]
+    signature = inspect.Signature(parameters, return_annotation=kind)
+    step.__signature__ = signature  # type: ignore[attr-defined]  # inspect and Sphinx read this attribute
+    step.__annotations__ = hints
     step.__name__ = step.__qualname__ = operation.__name__
     step.__doc__ = doc.format(operation.__name__)
     return step
