@@ -29,6 +29,7 @@ _DATE = "Mon, 26 Oct 2026 06:00:00 GMT"
 _SECONDS = 7  # between two events
 _DOLLARS = {"JPM": Instrument("0.01", "1", currency="USD")}
 _ANN = "ann-key-of-the-picture"
+_ANN_KEY = ApiKey.of(_ANN, name="ann", owner="Ann")
 _FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -187,7 +188,7 @@ def pages() -> dict[str, Image.Image]:
                 fill_books(om)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_BOOKS}
             engine = MatchingEngine(instruments=_DOLLARS, clock=clock())
-            with served(engine, Settings(keys=(ApiKey.of(_ANN, name="ann", owner="Ann"),))) as address:
+            with served(engine, Settings(keys=(_ANN_KEY,))) as address:
                 fill_engine(engine)
                 images |= {shot.name: _picture(browser, address, shot) for shot in _SHOTS_OF_ENGINE}
         finally:
