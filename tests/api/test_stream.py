@@ -188,6 +188,17 @@ def test_each_message_has_the_number_of_the_previous_message(om: OrderManagement
     assert traded["trade"]["fills"] == [{"order_id": 1, "amount": 3, "price": 20}]
 
 
+def test_streams_of_different_symbols_do_not_share_the_message_about_orders_of_both(
+    om: OrderManagement, address: Address
+) -> None:
+    with stream(address, "?symbol=A") as one, stream(address, "?symbol=B") as other, stream(address) as both:
+        for each in (one, other, both):
+            next_message(each)
+        om.add_orders([Order(1, "A", Side.BUY, 1, 1), Order(2, "B", Side.BUY, 1, 1)])
+        orders = [next_message(each)["orders"] for each in (one, other, both)]
+    assert [[order["order_id"] for order in listed] for listed in orders] == [[1], [2], [1, 2]]
+
+
 def test_messages_and_the_trades_of_a_snapshot_have_the_times_of_their_events() -> None:
     ticks = count(2**53 - 1)
     om = OrderManagement(clock=lambda: next(ticks))
