@@ -37,9 +37,10 @@ def serve(count: int) -> None:
         Order(n * 7919 % count, f"S{n % SYMBOLS}", list(Side)[n // SYMBOLS % 2], 10, 1_000 + n % 3_000)
         for n in range(count)
     )
+    app = create_app(om, Settings(checks_host=True))
     with server.listen("127.0.0.1", 0) as listening:
         print(listening.getsockname()[1], flush=True)
-        server.run(create_app(om, Settings(checks_host=True)), listening)
+        server.run(app, listening)
 
 
 def read(few: str, many: str) -> None:
