@@ -10,24 +10,19 @@ from __future__ import annotations
 import argparse
 import base64
 import io
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import nbformat
+import page_pictures
 import performance_chart
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
-from PIL import Image
-from playwright.sync_api import Browser, expect, sync_playwright
-from playwright.sync_api import Page as BrowserPage
+from PIL import Image, ImageChops
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
@@ -38,14 +33,10 @@ from oms import (
     MatchingEngine,
     OrderManagement,
     Side,
-    TimeInForce,
     notebook,
 )
-from oms.api import ApiKey
-from oms.api.keys import as_entry
 from oms.cli.ladder import ladder
 from oms.cli.synthetic_session import SYMBOL, write_session
-from oms.client import Client, EngineClient
 from oms.feeds import Recorder, lobster, replay
 from oms.feeds.history import BookHistory
 from oms.simulation import FundamentalValue, Simulation, new_agents
@@ -53,7 +44,10 @@ from oms.simulation import FundamentalValue, Simulation, new_agents
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "pictures"
 NOTEBOOKS = DOCS / "notebooks"
-_COLORS = 64  # enough for a plot or the page, and reduces the size to a third
+_COLORS = 64  # enough for a plot, and reduces the size to a third
+_PAGE_COLORS = 128  # with less, the green of the word "Live" is lost
+_EDGES = 8  # pixels, which is less than one digit
+_CLEARLY = 48  # of 255
 _INCHES = (8.0, 4.0)
 _DPI = 100
 _NINE = 9 * 3600 * 10**9  # nine o'clock, in nanoseconds
@@ -129,9 +123,29 @@ def _image(figure: Figure) -> Image.Image:
     return Image.open(png)
 
 
-def save(image: Image.Image, path: Path | io.BytesIO) -> None:
+def looks_like(image: Image.Image, stored: Image.Image) -> bool:
+    """Return True if two images are equal, except for a few pixels at the edges of letters and lines.
+
+    The browser does not smooth these edges in the same way each time.
+    """
+    if stored.size != image.size:
+        return False
+    histogram = ImageChops.difference(stored.convert("RGB"), image.convert("RGB")).convert("L").histogram()
+    return sum(histogram[_CLEARLY:]) <= _EDGES
+
+
+def update(path: Path, image: Image.Image, colors: int = _COLORS) -> None:
+    """Write an image to a file, unless the file already looks like the image."""
+    new = io.BytesIO()
+    save(image, new, colors)
+    stored = io.BytesIO(path.read_bytes()) if path.exists() else None
+    if stored is None or not looks_like(Image.open(new), Image.open(stored)):
+        path.write_bytes(new.getvalue())
+
+
+def save(image: Image.Image, path: Path | io.BytesIO, colors: int = _COLORS) -> None:
     """Write a PNG file with a palette of few colors, which makes the file small."""
-    flat = image.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE)
+    flat = image.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
     flat.save(path, format="PNG", optimize=True)
 
 
@@ -187,121 +201,6 @@ def command_ladder() -> str:
     return console.export_svg(theme=_TERMINAL, code_format=_SVG, unique_id="oms")
 
 
-# ------------------------------------------------------------------ the page
-
-
-_ANN, _BOB = "ann-key-of-the-picture", "bob-key-of-the-picture"
-
-
-@contextmanager
-def served(*options: str) -> Generator[str]:
-    """Run `oms serve` with an instrument and without a journal, and yield its address."""
-    share = ["--instrument", "JPM=0.01:1:USD"]
-    command = [sys.executable, "-m", "oms", "serve", "--no-journal", "--port", "0", *share, *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
-        try:
-            assert process.stdout is not None
-            yield next(line for line in process.stdout if "http://" in line).split()[-1]
-        finally:
-            process.terminate()
-
-
-def fill_books(address: str) -> None:
-    """Add a book of JPM and a few trades."""
-    random = Random(7).random
-    with Client(address) as om:
-        for order_id in range(1, 61):
-            side, sign = ((Side.BUY, 1), (Side.SELL, -1))[order_id % 2]
-            price = 2_005 + sign * (1 + int(random() * 9))
-            om.add_order(order_id, "JPM", side, 10 * (1 + int(random() * 12)), price)
-        om.add_order(100, "IBM", Side.BUY, 50, 9_012)
-        for side, amount in ((Side.BUY, 35), (Side.SELL, 120), (Side.BUY, 60)):
-            om.place_trade("JPM", side, amount)
-
-
-def fill_engine(address: str) -> None:
-    """Submit orders of two owners, some of which trade."""
-    random = Random(7).random
-    with EngineClient(address, api_key=_BOB) as bob, EngineClient(address, api_key=_ANN) as ann:
-        for number in range(60):
-            side, sign = ((Side.SELL, 1), (Side.BUY, -1))[number % 2]
-            price = 2_005 + sign * (2 + int(random() * 7))
-            bob.submit(f"bob-{number}", "JPM", side, 10 * (1 + int(random() * 12)), price)
-        bob.submit("bob-60", "IBM", Side.SELL, 50, 9_012)
-        ann.submit("ann-1", "JPM", Side.BUY, 75, 2_004)
-        bob.submit("bob-61", "JPM", Side.SELL, 30, 2_004)
-        ann.submit("ann-2", "JPM", Side.SELL, 400, 2_011, display=50)
-        ann.submit("ann-3", "JPM", Side.SELL, 45, stop_price=1_990)
-        ann.submit("ann-4", "JPM", Side.BUY, 60, 2_007, time_in_force=TimeInForce.IOC)
-
-
-def page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
-    """Return a screenshot of the web page that shows the cost of a trade."""
-    with _tab(browser, address, scheme, height=640) as tab:
-        tab.get_by_label("Amount").first.fill("500")
-        expect(tab.locator("#quote")).to_be_visible()
-        return _screenshot(tab)
-
-
-def engine_page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> Image.Image:
-    """Return a screenshot of the web page that shows the orders and the fills of Ann."""
-    with _tab(browser, address, scheme, height=800) as tab:
-        tab.get_by_label("API key").fill(_ANN)
-        tab.get_by_role("button", name="Sign in").click()
-        expect(tab.locator("#fills tr").first).to_be_visible()
-        tab.get_by_label("Order id").fill("ann-5")
-        tab.get_by_label("Amount", exact=True).fill("120")
-        tab.get_by_role("button", name="20.02", exact=True).click()
-        return _screenshot(tab)
-
-
-@contextmanager
-def _tab(
-    browser: Browser, address: str, scheme: Literal["light", "dark"], height: int
-) -> Generator[BrowserPage]:
-    """Open the page of JPM, and close it at the end."""
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": 1120, "height": height}, reduced_motion="reduce"
-    )
-    try:
-        tab = context.new_page()
-        tab.goto(f"{address}/#/JPM")
-        yield tab
-    finally:
-        context.close()
-
-
-def _screenshot(tab: BrowserPage) -> Image.Image:
-    return Image.open(io.BytesIO(tab.screenshot(animations="disabled")))
-
-
-def pages() -> dict[str, Image.Image]:
-    """Return screenshots of the two web pages in light and dark colors, or an empty dict without Chromium."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        print("chromium is not installed: the pictures of the page stay as they are", file=sys.stderr)
-        return {}
-    images: dict[str, Image.Image] = {}
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        keys = Path(folder, "keys.toml")
-        owners = (ApiKey.of(_ANN, name="ann", owner="Ann"), ApiKey.of(_BOB, name="bob", owner="Bob"))
-        keys.write_text("".join(map(as_entry, owners)))
-        browser = playwright.chromium.launch(executable_path=executable, args=["--headless", "--no-sandbox"])
-        try:
-            for name, fill, shot, options in (
-                ("page", fill_books, page, ()),
-                ("engine_page", fill_engine, engine_page, ("--engine", "--keys-file", str(keys))),
-            ):
-                with served(*options) as address:
-                    fill(address)
-                    images |= {
-                        f"{name}_{scheme}": shot(browser, address, scheme) for scheme in ("light", "dark")
-                    }
-        finally:
-            browser.close()
-    return images
-
-
 # ------------------------------------------------------------------ notebooks
 
 
@@ -332,8 +231,10 @@ def _smaller(png: str) -> str:
 def main(folder: Path = PICTURES) -> None:
     """Write the images to `folder`, and update the notebooks if `folder` is `docs/pictures`."""
     folder.mkdir(exist_ok=True)
-    for name, image in {**plots(), **pages()}.items():
-        save(image, folder / f"{name}.png")
+    for name, image in plots().items():
+        update(folder / f"{name}.png", image)
+    for name, image in page_pictures.pages().items():
+        update(folder / f"{name}.png", image, _PAGE_COLORS)
     (folder / "command_ladder.svg").write_text(command_ladder(), encoding="utf-8")
     for path in sorted(NOTEBOOKS.glob("*.ipynb")) if folder == PICTURES else ():
         nbformat.write(executed(path), path)  # type: ignore[no-untyped-call]  # nbformat has no types

@@ -8,7 +8,18 @@ from typing import Final
 __all__ = ["EXTRAS", "add_note", "how_to_install", "is_missing"]
 
 EXTRAS: Final[Mapping[str, frozenset[str]]] = {
-    "api": frozenset({"fastapi", "pydantic", "pyrate_limiter", "starlette", "uvicorn", "websockets"}),
+    "api": frozenset(
+        {
+            "fastapi",
+            "prometheus_client",
+            "pydantic",
+            "pydantic_settings",
+            "pyrate_limiter",
+            "starlette",
+            "uvicorn",
+            "websockets",
+        }
+    ),
     "cli": frozenset({"rich", "typer"}),
     "client": frozenset({"httpx"}),
     "notebook": frozenset({"matplotlib"}),

@@ -144,7 +144,6 @@ TESTED_THROUGH = {
     "oms.api.bulk_models": "api/test_transactions.py",
     "oms.api.bulk_responses": "api/test_schema.py",
     "oms.api.credentials": "api/test_auth.py",
-    "oms.api.health": "api/test_rest.py",
     "oms.api.openapi": "api/test_schema.py",
     "oms.api.orders": "api/test_rest.py",
     "oms.api.page.documentation": "api/test_page_docs.py",

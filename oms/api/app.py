@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 
+from oms.api.access_log import AccessLog
 from oms.api.auth import Guard
 from oms.api.credentials import COOKIE
 from oms.api.engine.changes import EngineChanges
@@ -20,9 +21,12 @@ from oms.api.engine.submissions import Submissions
 from oms.api.engine.transactions import EngineTransactions
 from oms.api.feed import BookFeed, Tape
 from oms.api.first_responses import FirstResponses, restore
+from oms.api.group import Groups
 from oms.api.health import Health
 from oms.api.idempotency import IdempotentChanges
 from oms.api.key_ring import KeyRing
+from oms.api.metrics import Metrics
+from oms.api.observation import Observed, Observer
 from oms.api.openapi import completed
 from oms.api.order_index import index_of_books
 from oms.api.orders import Orders
@@ -56,17 +60,22 @@ def create_router(om: OrderManagement | MatchingEngine, settings: Settings | Non
     idempotency keys from it. Raise JournalError if the journal cannot be read. O(n) for n events in the
     journal.
     """
-    settings = settings or Settings()
-    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
-    if isinstance(om, MatchingEngine):
-        _add_engine(router, om, settings)
-    else:
-        _add_books(router, om, settings)
-    add_head_routes(router)
+    router, _ = _routed(om, settings or Settings())
     return router
 
 
-def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> None:
+def _routed(om: OrderManagement | MatchingEngine, settings: Settings) -> tuple[APIRouter, Groups[Any]]:
+    """Return a router with all endpoints, and the queue of the requests that change the books."""
+    router = APIRouter(route_class=route_class(settings), redirect_slashes=False)
+    if isinstance(om, MatchingEngine):
+        groups = _add_engine(router, om, settings)
+    else:
+        groups = _add_books(router, om, settings)
+    add_head_routes(router)
+    return router, groups
+
+
+def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> Groups[Any]:
     responses, tape = FirstResponses(), Tape()
     archive = _restored(om, responses, tape, settings)
 
@@ -83,9 +92,10 @@ def _add_books(router: APIRouter, om: OrderManagement, settings: Settings) -> No
     Past(archive).add_to(router)
     Health(om, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(om, BookFeed(om, tape), settings).stream)
+    return changes.groups
 
 
-def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> None:
+def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -> Groups[Any]:
     responses, tape = FirstResponses(), EngineTape()
     archive = _restored_engine(engine, responses, tape, settings)
     index = index_of_engine(engine)
@@ -101,6 +111,7 @@ def _add_engine(router: APIRouter, engine: MatchingEngine, settings: Settings) -
     EnginePast(archive).add_to(router)
     Health(engine, count).add_to(router)
     router.add_api_websocket_route("/stream", Streams(engine, EngineFeed(engine, tape), settings).stream)
+    return changes.groups
 
 
 def _restored_engine(
@@ -158,9 +169,13 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    router = create_router(OrderManagement() if om is None else om, settings)
+    books = OrderManagement() if om is None else om
+    router, groups = _routed(books, settings)
+    metrics = Metrics(books, groups)
+    metrics.add_to(router)
     _complete_openapi(app, session_cookie=COOKIE if keys.is_needed else None)
-    app.state.keys, rejections = keys, RejectionLog()
+    rejections = RejectionLog()
+    app.state.keys, app.state.rejections = keys, rejections
     sessions = Sessions(keys, rejections)
     sessions.add_to(router)
     Page("engine" if isinstance(om, MatchingEngine) else "books").add_to(router)
@@ -171,6 +186,8 @@ def create_app(
     if settings.cors_origins:
         _allow_origins(app, settings.cors_origins)
     app.add_middleware(Turns)
+    observers: list[Observer] = [metrics, AccessLog()] if settings.access_log else [metrics]
+    app.add_middleware(Observed, routes=router.routes, observers=observers)  # the outermost, so added last
     other_routes = BOOKS_ROUTES if isinstance(om, MatchingEngine) else ENGINE_ROUTES
     app.add_exception_handler(HTTPException, _rejecting(router, other_routes))
     app.add_exception_handler(Exception, _server_failed)

@@ -24,6 +24,8 @@ Invariants:
 - A read-only key changes no book.
 - A session cookie cannot be used to open another session.
 - GET /health and the page's own files need no key, because they contain no data.
+- GET /ready needs no key either. Without a key, it does not say how many orders and events there are, or why
+  the service is not ready. A wrong key is rejected here too.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from oms.api.callers import Caller, check_access, set_caller
-from oms.api.credentials import COOKIE, bearer, unauthorized
+from oms.api.callers import Caller, check_access, set_anonymous, set_caller
+from oms.api.credentials import COOKIE, bearer, has_credentials, unauthorized
 from oms.api.key_ring import KeyRing
 from oms.api.keys import ApiKey
 from oms.api.page import PATHS
@@ -49,6 +51,7 @@ from oms.api.settings import Settings
 __all__ = ["Guard"]
 
 _WITHOUT_KEY = {"/health", *PATHS}
+_OPTIONAL_KEY = {"/ready"}
 _WITHOUT_RATE_LIMIT = {"/health", "/ready", *PATHS}
 _READ_ONLY_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LONGEST_NAME = 100  # the number of characters of a header that an error message shows
@@ -97,6 +100,9 @@ class Guard:
             if path not in PATHS:  # the page must load, because it shows the user the error
                 self._check_origin(request, required=False)
         needs_key = self._keys.is_needed and path not in _WITHOUT_KEY
+        if needs_key and path in _OPTIONAL_KEY and not has_credentials(request):
+            set_anonymous(request.scope)
+            needs_key = False
         key, uses_cookie = self._key_of(request) if needs_key else (None, False)
         caller = None if key is None else Caller.of(key)
         if path not in _WITHOUT_RATE_LIMIT:

@@ -244,7 +244,9 @@ class PricesQuestion(_Question, PricesQuery):
     """The question of `GET /prices`."""
 
     question: Literal["prices"]
-    amounts: Annotated[list[Unbounded], *_list_of(0, MOST_ORDERS, "amounts")]
+    amounts: Annotated[list[Unbounded], *_list_of(0, MOST_ORDERS, "amounts")] = Field(
+        default_factory=list[int]
+    )
 
 
 class CurveQuestion(_Question, LevelsQuery):

@@ -18,11 +18,14 @@ __all__ = [
     "can_change",
     "check_access",
     "check_operator",
+    "is_anonymous",
     "owner_of",
+    "set_anonymous",
     "set_caller",
 ]
 
 _CALLER = "oms.api.caller"  # the key in the ASGI scope
+_ANONYMOUS = "oms.api.anonymous"
 
 CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 UNCHANGING = frozenset(
@@ -65,13 +68,27 @@ def caller_in(scope: Scope) -> Caller | None:
     return caller
 
 
+def set_anonymous(scope: Scope) -> None:
+    """Store with the request that it has no API key, although the service needs one for other paths."""
+    scope[_ANONYMOUS] = True
+
+
+def is_anonymous(request: HTTPConnection) -> bool:
+    """Return True if the request has no API key, although the service needs one for other paths."""
+    return _ANONYMOUS in request.scope
+
+
 def owner_of(request: HTTPConnection) -> str | None:
     """Return the owner of the request's API key. None is the operator, or a service without keys."""
     caller = caller_in(request.scope)
     return None if caller is None else caller.owner
 
 
-CallersOwner: TypeAlias = Annotated[str | None, Depends(owner_of)]
+async def _callers_owner(request: HTTPConnection) -> str | None:
+    return owner_of(request)  # in a coroutine, because FastAPI calls any other function in a thread
+
+
+CallersOwner: TypeAlias = Annotated[str | None, Depends(_callers_owner)]
 """The parameter of an endpoint that depends on the owner of the request's API key."""
 
 

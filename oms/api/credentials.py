@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 
 from oms.api.problems import ProblemError
 
-__all__ = ["COOKIE", "bearer", "unauthorized"]
+__all__ = ["COOKIE", "bearer", "has_credentials", "unauthorized"]
 
 COOKIE = "oms_session"
 
@@ -15,6 +15,11 @@ def bearer(request: HTTPConnection) -> str | None:
     """Return the key from the request without checking it, or None if there is none."""
     scheme, _, candidate = request.headers.get("authorization", "").partition(" ")
     return (candidate.strip() or None) if scheme.lower() == "bearer" else None
+
+
+def has_credentials(request: HTTPConnection) -> bool:
+    """Return True if the request has a key or a session, whether or not it is valid."""
+    return "authorization" in request.headers or COOKIE in request.cookies
 
 
 def unauthorized(request: HTTPConnection) -> ProblemError:

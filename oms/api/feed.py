@@ -52,16 +52,14 @@ class Feed(Protocol):
 
 
 class BookFeed:
-    """The stream of an OrderManagement: all orders, and every change.
-
-    Create it while you hold the lock. It subscribes to the books.
-    """
+    """The stream of an OrderManagement: all orders, and every change. It subscribes to the books."""
 
     def __init__(self, om: OrderManagement, tape: Tape) -> None:
         self._om = om
         self._tape = tape
-        self._symbols = SymbolIndex(om)
-        om.subscribe(self._symbols)
+        with om.locked():
+            self._symbols = SymbolIndex(om)
+            om.subscribe(self._symbols)
 
     def snapshot(self, symbol: str | None, viewer: str | None) -> Snapshot:
         """Return all resting orders and the last trades. See Feed."""

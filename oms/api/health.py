@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from oms.api import openapi
-from oms.api.callers import CallersOwner, check_operator
+from oms.api.callers import CallersOwner, check_operator, is_anonymous
 from oms.api.openapi import documented
 from oms.api.problems import ProblemError, without_folders
 from oms.api.response_models import json_response
@@ -15,6 +15,8 @@ from oms.errors import JournalError, OmsError
 from oms.facade import Facade
 
 __all__ = ["Health"]
+
+_HIDDEN = "the service accepts no changes; send an API key to get the reason"
 
 
 class Health:
@@ -40,8 +42,10 @@ class Health:
     def ready(self, request: Request, caller: CallersOwner) -> Response:
         """Return 200 if the service accepts changes, or 503 with the reason if it does not.
 
-        While the service drains, it still accepts changes, but this response is a 503.
+        While the service drains, it still accepts changes, but this response is a 503. The request needs no
+        API key. Without one, the response contains neither numbers nor the reason.
         """
+        hides = is_anonymous(request)
         if getattr(request.app.state, "is_shutting_down", False):
             reason = "the service is shutting down"
             raise ProblemError("not_ready", reason, {"reason": reason})
@@ -51,10 +55,11 @@ class Health:
             if self._om.journal is not None:
                 self._om.journal.check_writable()
         except OmsError as error:
-            reason = without_folders(error.problem if isinstance(error, JournalError) else str(error))
+            reason = _HIDDEN if hides else _reason(error)
             raise ProblemError("not_ready", reason, {"reason": reason}) from None
         durable = self._om.journal is not None
-        return json_response({"ready": True, "durable": durable, "sequence": sequence, "orders": orders})
+        numbers = {"sequence": None if hides else sequence, "orders": None if hides else orders}
+        return json_response({"ready": True, "durable": durable, **numbers})
 
     def state_hash(self, caller: CallersOwner) -> Response:
         """Return a hash of all resting orders and counters. O(n) for n resting orders."""
@@ -62,3 +67,7 @@ class Health:
         with self._om.locked(to_read=True):
             sequence, state = self._om.last_sequence, self._om.state_hash()
         return json_response({"sequence": sequence, "state_hash": state})
+
+
+def _reason(error: OmsError) -> str:
+    return without_folders(error.problem if isinstance(error, JournalError) else str(error))

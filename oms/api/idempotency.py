@@ -40,6 +40,7 @@ from typing import NamedTuple
 
 from oms.api.first_responses import FirstResponse, FirstResponses, to_note, to_reply
 from oms.api.group import Groups, Request
+from oms.api.observation import note_sequence
 from oms.api.problems import ProblemError
 from oms.api.request_models import Amendment, NewOrder, NewTrade
 from oms.api.subjects import Subject
@@ -170,7 +171,9 @@ class Once:
             return _Made(replayed) if replayed else self._make(key, digest, make, owner)
 
         note = to_note(key, digest, owner)
-        return self.groups.run(Request(run, note, frozenset(claims))).change
+        change = self.groups.run(Request(run, note, frozenset(claims))).change
+        note_sequence(change.sequence)
+        return change
 
     def _replay(
         self, key: str | None, digest: str, former: tuple[object, ...] | None, owner: str | None

@@ -121,7 +121,7 @@ def json_text(content: object) -> str:
         if len(items) > _PIECE:
             pieces = (items[start : start + _PIECE] for start in range(0, len(items), _PIECE))
             return f"[{','.join(_piece(piece)[1:-1] for piece in pieces)}]"
-    return _piece(content)
+    return _piece(content)  # pyright: ignore[reportUnknownArgumentType]  # a list or a dict of any content
 
 
 def _has_containers(content: object) -> bool:

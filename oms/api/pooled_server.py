@@ -32,7 +32,7 @@ BACKLOG = 2048
 """How many clients may wait until the server accepts their connection."""
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_LOG = logging.getLogger("oms.api")
+_LOG, _UVICORN_LOG = logging.getLogger("oms.api"), logging.getLogger("uvicorn.error")
 
 
 class _EachLineLimited(logging.Filter):
@@ -46,23 +46,21 @@ class _EachLineLimited(logging.Filter):
         return self._limits[record.pathname, record.lineno].filter(record)
 
 
-_UVICORN_LIMIT = _EachLineLimited()
-
-
 class PooledServer(uvicorn.Server):
     """uvicorn's server, with a pool of connections and a time in which it drains before it stops."""
 
     def __init__(self, config: PoolConfig, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(config)
-        logging.getLogger("uvicorn.error").addFilter(_UVICORN_LIMIT)
         self._app = app
         self._pool = config.pool
         self._drain_seconds = drain_seconds
         self._drain_end: float | None = None
-        self._accept_limit = LogLimit()
+        self._accept_limit, self._log_limit = LogLimit(), _EachLineLimited()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections."""
+        _UVICORN_LOG.addFilter(self._log_limit)
+        self._app.state.is_shutting_down = False  # another server may have served the application before
         await super().startup(sockets)
         asyncio.get_running_loop().set_exception_handler(self._handle_loop_error)
         for listening in sockets or []:
@@ -90,13 +88,15 @@ class PooledServer(uvicorn.Server):
         return time.monotonic() >= self._drain_end
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handle a signal. A second signal ends the draining."""
-        if self.should_exit:
+        """Handle a signal. The first one starts the draining, and the second one ends it."""
+        if self.should_exit and not self._pool.stopping:
             self._drain_end = -math.inf
-        super().handle_exit(sig, frame)
+        else:
+            super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the open requests, and close all connections."""
         self._app.state.is_shutting_down = True
         self._pool.stopping = True
         await super().shutdown(sockets)
+        _UVICORN_LOG.removeFilter(self._log_limit)

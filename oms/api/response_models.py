@@ -411,13 +411,16 @@ class HealthResponse(BaseModel):
 
 
 class ReadyResponse(BaseModel):
-    """The response of a service that accepts changes. If `durable` is true, changes survive a restart."""
+    """The response of a service that accepts changes. If `durable` is true, changes survive a restart.
+
+    `sequence` and `orders` are null if the service needs a key and the request has none.
+    """
 
     model_config = STRICT
     ready: Literal[True]
     durable: bool
-    sequence: Integer
-    orders: Integer
+    sequence: Integer | None
+    orders: Integer | None
 
 
 class StateResponse(BaseModel):

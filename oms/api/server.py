@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from oms.api.connections import HttpConnection, Pool, PoolConfig, most_connections
 from oms.api.key_ring import KeyRing
+from oms.api.pauses import short_pauses
 from oms.api.pooled_server import BACKLOG, PooledServer
 from oms.api.settings import Settings
 from oms.api.web_sockets import WebSockets
@@ -93,6 +94,7 @@ def new_server(app: FastAPI, root_path: str = "", settings: Settings | None = No
         timeout_notify=1,  # seconds; new keys are read and logged even if there are no requests
         root_path=root_path,
         access_log=False,
+        log_config=None,  # uvicorn's own handlers write to stderr, and so block if it is a full pipe
         log_level="warning",
         proxy_headers=False,
         server_header=False,
@@ -128,7 +130,8 @@ def run(
     # the signal again. `stop` handles that second signal, and any signal that arrives before startup.
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        server.run(sockets=[listening])
+        with short_pauses():
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
 

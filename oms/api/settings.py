@@ -38,6 +38,8 @@ class Settings:
     - `stream_backlog`: the maximum number of unsent changes per stream. If there are more, the stream is
       closed.
     - `most_streams`: the maximum number of open streams.
+    - `access_log`: log one line for each request, and two for each stream, to the `oms.api.access` logger at
+      the level INFO. Rejected requests are logged in any case.
     - `recent_changes`: without a journal, the service keeps the latest events and trades. This is the maximum
       number of orders and fills in these events, and also in these trades.
     - `most_connections`: the maximum number of open connections, including streams. The default is 1,000, or
@@ -68,6 +70,7 @@ class Settings:
     stream_backlog: int = 1_000
     most_streams: int = 100
     recent_changes: int = 10_000
+    access_log: bool = True
     most_connections: int | None = None
     head_seconds: float = 10.0
     drain_seconds: float = 0.0

@@ -134,9 +134,13 @@ class RestingOrders:
     def _corrected(self, rows: list[OrderRow], limit: int) -> list[OrderRow]:
         """Replace the orders that have changed by their former state, and advance to the end of the slice."""
         end = _position(rows[-1]) if len(rows) == limit else None
+        rows = [row for row in rows if row[0] not in self._before] if self._before else rows
+        if not self._missed or (end is not None and self._missed.keys()[0] > end):
+            self._end, self.is_complete = end, end is None
+            return rows
         missed = islice(self._missed.irange(maximum=end), limit)
         slice_ = {position: self._missed[position] for position in missed}
-        slice_ |= {_position(row): row for row in rows if row[0] not in self._before}
+        slice_ |= {_position(row): row for row in rows}
         positions = sorted(slice_)[:limit]
         if len(positions) == limit:
             end = positions[-1]

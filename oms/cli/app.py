@@ -21,6 +21,7 @@ from oms.cli.key import app as key
 from oms.cli.options import ManyValuesCommand
 from oms.cli.replay import replay
 from oms.cli.serve import serve
+from oms.cli.serve_command import ServeCommand
 from oms.cli.simulate import simulate
 from oms.errors import OmsError
 
@@ -34,7 +35,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command(cls=ManyValuesCommand)(replay)
 app.command()(simulate)
-app.command()(serve)
+app.command(cls=ServeCommand)(serve)
 app.add_typer(journal)
 app.add_typer(key)
 

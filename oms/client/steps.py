@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from oms.client.errors import UnexpectedResponseError
 from oms.client.requests import Request, to_json
@@ -32,7 +32,7 @@ class _Step(Generic[T]):
             allowed = "left out, because the whole transaction has one key"
             raise InvalidArgumentError("idempotency_key", options["idempotency_key"], allowed)
         self._operation = operation
-        self._args = tuple(tuple(value) if isinstance(value, Iterator) else value for value in args)
+        self._args: tuple[Any, ...] = tuple(map(_kept, args))
         self._options = options
         operation(*self._args, **options)  # raises an error if an argument is invalid
 
@@ -50,6 +50,11 @@ class _Step(Generic[T]):
     def __repr__(self) -> str:
         arguments = [*map(repr, self._args), *(f"{name}={value!r}" for name, value in self._options.items())]
         return f"{type(self).__name__.lower()}s.{self.name}({', '.join(arguments)})"
+
+
+def _kept(value: object) -> object:
+    """Return the items of an iterator, which can be read only once, or any other value as it is."""
+    return tuple(cast("Iterator[object]", value)) if isinstance(value, Iterator) else value
 
 
 class Verb(_Step[T]):

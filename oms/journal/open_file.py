@@ -67,7 +67,9 @@ class OpenFile:
             _log.warning("%s: %s", self.place, warning)
         if verify:
             verify_event_log(self.event_log)
-        _log.info("%s is open, and its last event is %d", self.place, head.sequence)
+        is_recovered = log_state.read_state(self.connection, self.place) != log_state.CLOSED
+        recovered = ", after it was recovered, because it was not closed" if is_recovered else ""
+        _log.info("%s is open, and its last event is %d%s", self.place, head.sequence, recovered)
 
     @contextmanager
     def reading(self) -> Generator[EventLog]:

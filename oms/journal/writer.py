@@ -70,6 +70,7 @@ class Writer:
         """Roll back an interrupted write if it was not committed, and read the event log's head again."""
         roll_back(self.file.connection)
         self.head = self.file.event_log.head("now")
+        _log.info("%s is recovered from an interrupted write", self.file.path)
 
     def check_writable(self, *, thorough: bool = False) -> None:
         """Raise JournalError if the journal is read-only, or if its file was removed or replaced."""

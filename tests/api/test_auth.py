@@ -42,7 +42,7 @@ def client(app: FastAPI) -> TestClient:
     return TestClient(app, base_url=OWN)
 
 
-@pytest.mark.parametrize("path", ["/symbols", "/orders", "/ready", "/openapi.json", "/docs", "/nothing"])
+@pytest.mark.parametrize("path", ["/symbols", "/orders", "/metrics", "/openapi.json", "/docs", "/nothing"])
 def test_every_path_except_the_page_and_health_requires_the_key(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert problem(response)["code"] == "unauthorized"

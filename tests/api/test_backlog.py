@@ -99,11 +99,11 @@ def test_an_event_wakes_the_event_loop_once_for_all_backlogs(monkeypatch: pytest
         loop = asyncio.get_running_loop()
         original = loop.call_soon_threadsafe
 
-        def call_soon(*call: Any) -> object:
-            calls.append(call)
-            return original(*call)
+        def call(*arguments: Any) -> None:
+            calls.append(arguments)
+            original(*arguments)
 
-        monkeypatch.setattr(loop, "call_soon_threadsafe", call_soon)
+        monkeypatch.setattr(loop, "call_soon_threadsafe", call)
         readers(event(1))
         readers(event(2))
         assert len(calls) == 1

@@ -23,13 +23,13 @@ import pytest
 import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
-from uvicorn.server import ServerState
 
 from oms import InvalidArgumentError, Order, OrderManagement, Side
 from oms.api import Settings, create_app
-from oms.api.connections import HttpConnection, Pool, PoolConfig, ReadCheck, most_connections
+from oms.api.connections import Pool, ReadCheck, most_connections
 from oms.api.server import new_server
 from support.api_books import JPM, ORDER, books, problem
+from support.api_connections import new_connection
 from support.api_server import Address, next_message, running, serving, stream
 
 HEAD = b"GET /health HTTP/1.1\r\nHost: x\r\n"
@@ -92,9 +92,10 @@ def status(connection: socket.socket) -> int:
 
 
 @pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """Collect what the service and uvicorn log. asyncio's errors count too."""
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Collect what the service, uvicorn, and asyncio log."""
     collected: list[str] = []
+    monkeypatch.setattr(uvicorn.Config, "configure_logging", lambda _: None)  # it would remove the handler
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -151,11 +152,13 @@ def test_a_request_that_the_service_works_on_is_never_closed() -> None:
 
 
 def test_an_open_stream_is_never_closed_for_other_connections() -> None:
-    om, settings = OrderManagement(), Settings(most_connections=3)
+    om, settings = OrderManagement(), Settings(most_connections=3, head_seconds=0.2)
     with serving(create_app(om, settings), settings=settings) as address, stream(address) as reader:
         next_message(reader)
+        with connect(address, HEAD) as late:
+            assert rest(late).startswith(b"HTTP/1.1 408 ")  # the stream is older
         for number in range(1, 20):
-            with connect(address, HEAD):
+            with connect(address), connect(address):
                 assert httpx.post(f"{address.http}/orders", json={**ORDER, "order_id": number}).is_success
             assert next_message(reader)["sequence"] == number
 
@@ -292,45 +295,6 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert om.last_sequence == 500
 
 
-class FakeTransport(asyncio.Transport):
-    """A transport that remembers what was written, and whether reading is paused."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.paused = False
-        self.ended = False
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += bytes(data)
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self.ended
-
-    def close(self) -> None:
-        self.ended = True
-
-    def abort(self) -> None:
-        self.ended = True
-
-
-def new_connection(application: Callable[..., Any], pool: Pool) -> tuple[HttpConnection, FakeTransport]:
-    config = PoolConfig(application, pool=pool, log_config=None, lifespan="off")
-    config.load()
-    connection, transport = HttpConnection(config, ServerState(), {}), FakeTransport()
-    connection.connection_made(transport)
-    return connection, transport
-
-
 def test_a_connection_is_not_read_while_pipelined_requests_wait() -> None:
     async def use() -> None:
         at_work, finish = asyncio.Semaphore(0), asyncio.Semaphore(0)
@@ -358,6 +322,26 @@ def test_a_connection_is_not_read_while_pipelined_requests_wait() -> None:
     asyncio.run(use())
 
 
+def test_an_invalid_request_gets_one_response_even_if_the_application_responds_at_once(
+    lines: list[str],
+) -> None:
+    async def use() -> bytes:
+        async def application(_scope: object, _receive: object, send: Callable[..., Any]) -> None:
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body"})
+
+        connection, transport = new_connection(application, Pool(10, 10))
+        connection.data_received(HEAD + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+        while connection.tasks:
+            await asyncio.sleep(0)
+        return transport.written
+
+    written = asyncio.run(use())
+    assert written.startswith(b"HTTP/1.1 400 ")
+    assert written.count(b"HTTP/1.1 ") == 1
+    assert lines == ["Invalid HTTP request received."]
+
+
 # ---------------------------------------------------------------------- the log
 
 
@@ -378,17 +362,17 @@ def test_invalid_requests_cause_at_most_one_line_per_second(kind: str, lines: li
                 rest(connection)
         check_response(address)
     assert len(lines) <= time.monotonic() - begin + 2
-    assert "Traceback" not in "".join(lines)
+    assert "Exception" not in "".join(lines)
 
 
-def test_an_invalid_chunk_after_the_response_closes_the_connection_without_an_error(lines: list[str]) -> None:
+def test_an_invalid_chunk_after_the_response_closes_the_connection(lines: list[str]) -> None:
     with serving(create_app(books(), Settings())) as address:
         with connect(address, HEAD + b"Transfer-Encoding: chunked\r\n\r\n") as connection:
             assert status(connection) == 200
             connection.sendall(b"nonsense\r\n")
             assert rest(connection) == CLOSED
         check_response(address)
-    assert lines == []
+    assert lines == ["Invalid HTTP request received."]
 
 
 def test_closed_connections_cause_at_most_one_line_per_second_and_a_count(lines: list[str]) -> None:
@@ -411,11 +395,13 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> None:
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests(signal_: signal.Signals) -> None:
     om, settings = books(), Settings(drain_seconds=600)
-    with running(create_app(om, settings), settings=settings) as (server, address), httpx.Client() as client:
+    app = create_app(om, settings)
+    with running(app, settings=settings) as (server, address), httpx.Client() as client:
         assert client.get(f"{address.http}/ready").json()["ready"]
-        server.handle_exit(signal.SIGTERM, None)
+        server.handle_exit(signal_, None)
         wait_until(lambda: client.get(f"{address.http}/ready").status_code == 503)
         rejection = problem(client.get(f"{address.http}/ready"))
         assert (rejection["code"], rejection["reason"]) == ("not_ready", "the service is shutting down")
@@ -423,7 +409,10 @@ def test_while_the_server_drains_it_is_not_ready_and_serves_all_requests() -> No
         assert client.post(f"{address.http}/orders", json={**ORDER, "order_id": 7}).status_code == 201
         with stream(address) as reader:  # a new connection
             assert next_message(reader)["type"] == "snapshot"
-        server.handle_exit(signal.SIGTERM, None)  # ends the draining
+        server.handle_exit(signal_, None)  # ends the draining
+    assert not server.force_exit  # a third Ctrl-C does not wait for open requests
+    with serving(app) as address:
+        assert httpx.get(f"{address.http}/ready").json()["ready"]
 
 
 def test_a_request_at_work_gets_its_response_after_the_server_has_stopped_listening() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -166,7 +166,7 @@ submissions = st.builds(
         ]
     ),
 )
-about_order = {
+about_order: dict[str, st.SearchStrategy[Json]] = {
     "replace": st.fixed_dictionaries({"order_id": ids, "price": prices}),
     "reduce": st.fixed_dictionaries({"order_id": ids, "amount": st.integers(1, 3)}),
     "cancel": st.fixed_dictionaries({"order_id": ids}),
@@ -176,9 +176,7 @@ verbs = st.one_of(
     submissions,
     submissions,
     *(
-        st.tuples(st.just(name), fields).map(
-            lambda pair: {"verb": pair[0], **cast("dict[str, Any]", pair[1])}
-        )
+        st.tuples(st.just(name), fields).map(lambda pair: {"verb": pair[0], **pair[1]})
         for name, fields in about_order.items()
     ),
 )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Thread, Timer
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 from typing import Any, NamedTuple
 
 import httpx
@@ -90,7 +90,11 @@ def kills_under_load(file: Path, lives: int, writers: int, rng: random.Random) -
             threads = [Thread(target=write, args=(port, numbers, attempts)) for _ in range(writers)]
             for thread in threads:
                 thread.start()
-            Timer(rng.uniform(0, 0.3), process.kill).start()
+            responses_before = rng.randint(0, 150)
+            while len(attempts) < responses_before and all(thread.is_alive() for thread in threads):
+                sleep(0.001)
+            sleep(rng.uniform(0, 0.02))
+            process.kill()
             for thread in threads:
                 thread.join()
         made += made_changes(file, attempts, len(made))
@@ -113,6 +117,7 @@ def write(port: int, numbers: Iterator[int], attempts: list[Attempt]) -> None:
                 is_alive = False
                 attempts.append(Attempt(number, sent, perf_counter_ns(), None))
             else:
+                assert response.status_code < 500, response.text
                 if response.is_success:
                     attempts.append(Attempt(number, sent, perf_counter_ns(), response.json()))
 

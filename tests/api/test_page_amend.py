@@ -237,7 +237,7 @@ def test_the_limit_price_has_the_units_of_the_symbol(page: Page, om: OrderManage
     om.add_order(6, "XYZ", Side.SELL, 3, 2_004)
     page.goto(page.url.replace("JPM", "XYZ"))
     choose(page, "trade", "SELL")
-    limit = page.get_by_label("Limit price (USD, optional)", exact=True)
+    limit = page.get_by_label("Limit price (USD)", exact=True)
     limit.fill("20.045")
     page.fill("#trade-amount", "1")
     expect(page.locator("#quote-problem")).to_have_text("20.045 is between the ticks 20.04 and 20.05.")
@@ -247,7 +247,7 @@ def test_the_limit_price_has_the_units_of_the_symbol(page: Page, om: OrderManage
     limit.fill("20.04")
     expect(page.locator("#quote dd").first).to_have_text("20.04 USD")
     page.get_by_role("button", name="Show ticks and lots").click()
-    expect(page.get_by_label("Limit price (ticks, optional)")).to_have_value("2,004")
+    expect(page.get_by_label("Limit price (ticks)")).to_have_value("2,004")
     limit = page.locator("#trade-limit")
     for text, problem in (
         ("0", "Limit price must be at least 1."),

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
 
@@ -133,7 +133,9 @@ def in_chart(levels: tuple[PriceLevel, ...]) -> tuple[PriceLevel, ...]:
     return tuple(level for level in levels if abs(level.price - levels[0].price) <= farthest)
 
 
-@given(st.sets(st.integers(1, 300) | positive, max_size=70), st.booleans())
+@given(prices=st.sets(st.integers(1, 300) | positive, max_size=70), falling=st.booleans())
+@example(prices={10, 11, 20}, falling=False)
+@example(prices={10, 11, 21}, falling=False)
 @settings(max_examples=25)
 def test_a_chart_shows_the_best_levels_that_are_not_far_from_the_others(
     ladder: Page, prices: set[int], falling: bool

@@ -158,7 +158,7 @@ def test_a_click_shows_ticks_and_lots_and_the_page_remembers_the_choice(
     expect(page.locator("#order-amount")).to_have_value("1,500")
     expect(page.locator("#order-price")).to_have_value("20.255")  # not a price, so it stays as it is
     expect(page.locator("#quote dd").first).to_have_text("44,552,000")
-    expect(page.get_by_text("Price (ticks)")).to_be_visible()
+    expect(page.get_by_label("Price (ticks)", exact=True)).to_be_visible()
     expect(page.locator("#order-price")).to_have_attribute("inputmode", "numeric")
     page.reload()
     shows(page, "BUY", ("2,025", "20,000"), ("2,026", "10,000"))
@@ -169,7 +169,7 @@ def test_a_click_shows_ticks_and_lots_and_the_page_remembers_the_choice(
     shows(page, "SELL", ("19.90", "1.500"))
     expect(page.locator("#trade-amount")).to_have_value("22.000")
     expect(page.locator("#quote dd").first).to_have_text("445.52 USD")
-    expect(page.get_by_text("Price (USD)")).to_be_visible()
+    expect(page.get_by_label("Price (USD)", exact=True)).to_be_visible()
     expect(page.locator("#order-price")).to_have_attribute("inputmode", "decimal")
 
 
@@ -189,7 +189,7 @@ def test_a_symbol_without_an_instrument_has_ticks_and_lots(page: Page, om: Order
 def test_a_new_order_is_in_the_units_of_its_own_symbol(page: Page, om: OrderManagement) -> None:
     om.set_instrument("BTC", Instrument("0.5", "0.00000001", currency="USDT"))
     page.fill("#order-symbol", "BTC")
-    expect(page.get_by_text("Price (USDT)")).to_be_visible()
+    expect(page.get_by_label("Price (USDT)", exact=True)).to_be_visible()
     add(page, "BUY", "0.00000003", "100000.5", symbol="BTC", id=str(ID + 5))
     shows(page, "BUY", ("100,000.5", "0.00000003"))
     assert om.get_order(ID + 5) == Order(ID + 5, "BTC", Side.BUY, 3, 200_001)

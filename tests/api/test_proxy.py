@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -13,7 +14,8 @@ from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 
 from oms import OrderManagement
-from oms.api import Settings, create_app
+from oms.api import Settings, create_app, problems
+from oms.api.log_limit import LogLimit
 from oms.cli import run
 from oms.client import Client
 from support import ladder_page
@@ -176,8 +178,9 @@ def test_the_page_shows_that_its_host_is_rejected_until_it_is_accepted_again(bro
 
 
 def test_each_rejected_request_is_logged_once_with_its_reason_and_without_the_key(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(problems, "LogLimit", partial(LogLimit, seconds=0))
     caplog.set_level(logging.DEBUG)
     with behind(books(), api_key=KEY) as address:
         wrong = KEY[::-1]

@@ -6,9 +6,10 @@ import re
 from html import unescape
 from pathlib import Path
 
+import page_pictures
 import pictures
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -31,8 +32,7 @@ def descriptions() -> dict[Path, list[str]]:
 def test_every_picture_file_is_on_a_page_and_every_picture_on_a_page_is_a_file() -> None:
     files = {path.resolve() for path in pictures.PICTURES.iterdir()}
     assert set(descriptions()) == files
-    pages = {f"{page}_{scheme}" for page in ("page", "engine_page") for scheme in ("light", "dark")}
-    assert {path.stem for path in files} == {*PLOTS, "command_ladder", *pages}
+    assert {path.stem for path in files} == {*PLOTS, "command_ladder", *page_pictures.NAMES}
 
 
 def test_a_picture_has_a_description_of_at_least_six_words() -> None:
@@ -51,6 +51,33 @@ def test_a_page_has_a_light_and_a_dark_picture(page: str) -> None:
     assert light.size == dark.size
     assert ImageStat.Stat(light).median[0] > 200
     assert ImageStat.Stat(dark).median[0] < 55
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_pages_are_the_same_in_each_run() -> None:
+    first, second = page_pictures.pages(), page_pictures.pages()
+    if not first:
+        pytest.skip("no chromium is installed")
+    assert tuple(first) == page_pictures.NAMES
+    assert [name for name in first if not pictures.looks_like(first[name], second[name])] == []
+    stored = {name: Image.open(pictures.PICTURES / f"{name}.png").convert("RGB") for name in first}
+    assert {name: image.size for name, image in stored.items()} == {
+        name: image.size for name, image in first.items()
+    }, HINT
+
+
+def test_a_file_is_written_only_if_its_picture_has_changed(tmp_path: Path) -> None:
+    path, image = tmp_path / "a.png", Image.new("RGB", (90, 30), "white")
+    pictures.update(path, image)
+    before = path.read_bytes()
+    image.putpixel((3, 3), (0, 0, 0))
+    pictures.update(path, image)
+    assert path.read_bytes() == before
+    ImageDraw.Draw(image).text((5, 5), "7", "black")
+    pictures.update(path, image)
+    assert path.read_bytes() != before
+    pictures.update(path, image.resize((80, 30)))
+    assert Image.open(path).convert("RGB").size == (80, 30)
 
 
 @pytest.fixture(scope="module")

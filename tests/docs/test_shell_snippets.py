@@ -19,6 +19,7 @@ EXCLUDED = {
     ".venv/bin/python -m pytest": "would run this test again",
     ".venv/bin/python docs/examples/two_bots.py": "run by test_two_bots.py",
     "curl -s": "run by tests/cli/test_serve.py, with a server",
+    ".venv/bin/oms serve --config": "run by tests/cli/test_serve_check.py, on a free port",
     ".venv/bin/oms serve": "run by tests/cli/test_serve.py, on a free port",
     "/opt/oms/bin/oms": "run by test_deploy.py",
     "sudo": "run by test_deploy.py, if it needs no system",

@@ -60,16 +60,17 @@ class EngineFeed:
     """The content of the stream. See `oms.api.feed.Feed`.
 
     A message contains the state of the orders when the event was published. All streams share this state, so
-    it is looked up once for each event. Create the feed while you hold the lock. It subscribes to the engine.
+    it is looked up once for each event. The feed subscribes to the engine.
     """
 
     def __init__(self, engine: MatchingEngine, tape: EngineTape) -> None:
         self._engine = engine
         self._tape = tape
-        self._symbols = SymbolIndex(engine)
-        self._arrivals = ArrivalIndex(engine)
-        engine.subscribe(self._symbols)
-        engine.subscribe(self._arrivals)
+        with engine.locked():
+            self._symbols = SymbolIndex(engine)
+            self._arrivals = ArrivalIndex(engine)
+            engine.subscribe(self._symbols)
+            engine.subscribe(self._arrivals)
 
     def snapshot(self, symbol: str | None, viewer: str | None) -> Snapshot:
         """Return the price levels, the last trades, and the open orders of the viewer. See Feed."""

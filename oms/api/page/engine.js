@@ -6,6 +6,7 @@ import { Fills, addOlderFills } from "./fills.js";
 import { Frame } from "./frame.js";
 import { Ladder } from "./ladder.js";
 import { OpenOrders } from "./open_orders.js";
+import { OwnerFilter } from "./owner_filter.js";
 import { SubmissionForm } from "./submission.js";
 import { drawTape } from "./tape.js";
 
@@ -13,8 +14,9 @@ const ladder = new Ladder(({ price }) => form.usePrice(frame.book.symbol, price)
   hint: "Use this price in the order form",
   isToggle: false,
 });
-const orders = new OpenOrders();
-const fills = new Fills();
+const owners = new OwnerFilter(() => frame.redraw());
+const orders = new OpenOrders(owners);
+const fills = new Fills(owners);
 const form = new SubmissionForm((symbol) => frame.show(symbol));
 
 const frame = new Frame(ladder, {
@@ -33,6 +35,7 @@ const frame = new Frame(ladder, {
   },
 
   clear() {
+    owners.clear();
     orders.clear();
     fills.clear();
     drawTape([]);
@@ -59,6 +62,7 @@ const frame = new Frame(ladder, {
   },
 
   draw(book) {
+    owners.draw(book);
     orders.draw(book);
     fills.draw(book);
     drawTape(book.trades);

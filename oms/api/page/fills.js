@@ -12,6 +12,10 @@ export class Fills {
   #book = null;
   #list = new LongList("fills", { name: "fills", keyOf: ({ key }) => key, create: (fill) => this.#create(fill), update: () => {} });
 
+  constructor(owners) {
+    this.owners = owners;
+  }
+
   clear() {
     this.#book = null;
     this.#list.clear();
@@ -27,7 +31,7 @@ export class Fills {
     this.#book = book;
     find("fills-title").textContent = book.owner === null ? "Fills of all owners" : "Your fills";
     find("fills-owner").hidden = book.owner !== null;
-    this.#list.draw(book.fills);
+    this.#list.draw(this.owners.select(book.fills));
   }
 
   #create({ id, owner, role, side, amount, price, time, symbol }) {

@@ -24,7 +24,8 @@ export class OpenOrders {
     update: (row, order) => this.#update(row, order),
   });
 
-  constructor() {
+  constructor(owners) {
+    this.owners = owners;
     find("cancel-all").addEventListener("click", () => this.#cancelAll());
   }
 
@@ -39,8 +40,9 @@ export class OpenOrders {
     this.#book = book;
     find("orders-title").textContent = book.owner === null ? "Open orders of all owners" : "Your open orders";
     find("orders-owner").hidden = book.owner !== null;
-    find("cancel-all").hidden = !book.orders.size;
-    this.#list.draw([...book.orders.values()].reverse());
+    const orders = this.owners.select([...book.orders.values()]);
+    find("cancel-all").hidden = !orders.length;
+    this.#list.draw(orders.reverse());
   }
 
   #create({ id, owner }) {
@@ -104,14 +106,17 @@ export class OpenOrders {
 
   async #cancelAll() {
     const key = newKey();
-    const { symbol, owner, orders } = this.#book;
+    const { symbol, orders } = this.#book;
+    const chosen = this.owners.owner;
+    const owner = this.#book.owner ?? chosen;
+    const query = chosen === null ? "" : `&owner=${encodeURIComponent(chosen)}`;
     const canceled = await confirmed({
       title: ["Cancel all open orders in ", symbolName(symbol)],
-      pairs: [["Orders", grouped(orders.size)], ["Owner", owner === null ? "All owners" : nameText(owner)]],
+      pairs: [["Orders", grouped(this.owners.select([...orders.values()]).length)], ["Owner", owner === null ? "All owners" : nameText(owner)]],
       note: "Orders that arrive before the server cancels them are canceled too.",
       label: "Cancel all",
       refusal: "Keep them",
-      send: () => sendChange("DELETE", `orders?symbol=${encodeURIComponent(symbol)}`, null, key),
+      send: () => sendChange("DELETE", `orders?symbol=${encodeURIComponent(symbol)}${query}`, null, key),
     });
     if (!canceled) return;
     const number = canceled.orders.length;

@@ -5,6 +5,7 @@ import { find, make } from "./elements.js";
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = 1_000; // the width and the height of the image, which the browser stretches
 const LETTER = 6.5; // the width of a digit in pixels
+const HEIGHT = 12; // of a label, in pixels
 const GAP = 20; // pixels between two labels
 const MARGIN = 12; // pixels beside the area
 const MOST_MARKS = 6;
@@ -12,7 +13,7 @@ const ROWS = 4;
 
 export class Plot {
   #area;
-  #image = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none" });
+  #image = drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   #labels = make("div", { className: "marks" });
 
   constructor(id) {
@@ -37,7 +38,7 @@ export class Plot {
     );
     this.#labels.replaceChildren(
       ...columns.map(([at, text]) => placed("column", text, { left: inside(at, (text.length * LETTER) / 2) })),
-      ...rows.map(([at, text]) => placed("row", text, { bottom: `${100 * at}%` })),
+      ...rows.map(([at, text]) => placed("row", text, { bottom: `min(${100 * at}%, 100% - ${HEIGHT}px)` })),
     );
   }
 

@@ -32,7 +32,7 @@ export class TradeForm {
   showUnits(typed = {}) {
     const [units, labels] = [unitsOf(this.#symbol), labelsOf(this.#symbol)];
     this.#form.showUnit("amount", "Amount", labels.amount, units.hasDecimals);
-    this.#form.showUnit("limit_price", "Limit price", [labels.price, "optional"].filter(Boolean).join(", "), units.hasDecimals);
+    this.#form.showUnit("limit_price", "Limit price", labels.price, units.hasDecimals);
     if (typed.amount !== undefined) find("trade-amount").value = units.amount(typed.amount);
     if (typed.limit_price !== undefined) find("trade-limit").value = units.price(typed.limit_price);
     this.requote();

@@ -1,0 +1,152 @@
+"""What `oms serve` will do with its settings, and every check of them that needs no port and no journal.
+
+Each method returns one part of the plan, or raises an exception that says what is wrong with the settings.
+The command itself stops at the first one. `oms serve --check` calls all methods and reports every exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from oms.api import Settings, server
+from oms.api.key_ring import KeyRing
+from oms.api.keys import ApiKey
+from oms.cli.instruments import read_instruments
+from oms.cli.serve_settings import Loaded, limits_of
+from oms.instrument import Instrument
+from oms.submission import SelfTradePrevention
+
+__all__ = ["Plan"]
+
+_DEFAULT_FILE = Path("oms.db")
+_DEFAULT_ENGINE_FILE = Path("venue.db")
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
+
+
+class Plan:
+    """The plan of `oms serve` with these settings. The methods raise OmsError or typer.BadParameter."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._values = loaded.values
+
+    def check_all(self) -> None:
+        """Raise the first problem with the settings."""
+        problems = self._loaded.problems
+        if problems:
+            others = len(problems) - 1
+            more = f" ({others} more; oms serve --check lists all problems)" if others else ""
+            raise typer.BadParameter(f"{problems[0]}{more}")
+        for check in self.checks():
+            check()
+
+    def checks(self) -> tuple[Callable[[], object], ...]:
+        """Return the methods that raise what is wrong with the settings."""
+        return (
+            self.check_workers,
+            self.root_path,
+            self.check_engine_settings,
+            self.api_settings,
+            self.check_connections,
+            self.keys,
+            self.check_key_needed,
+            self.journal_file,
+            self.instruments,
+        )
+
+    def check_workers(self) -> None:
+        """Raise an error unless there is one worker."""
+        server.check_workers(self._values.workers)
+
+    def root_path(self) -> str:
+        """Return the path prefix without a trailing slash."""
+        path = self._values.root_path
+        without_slash = path.removesuffix("/")
+        if not _ROOT_PATH.fullmatch(without_slash):
+            place = self._loaded.place("root_path")
+            raise typer.BadParameter(f"{place} must be a path such as /oms, not {path!r}")
+        return without_slash
+
+    def check_engine_settings(self) -> None:
+        """Raise an error if a setting needs an engine and there is none."""
+        if self._values.self_trade_prevention is not None and not self._values.engine:
+            place = self._loaded.place("self_trade_prevention")
+            raise typer.BadParameter(f"{place} needs --engine; pass both, or leave out {place}")
+
+    def policy(self) -> SelfTradePrevention:
+        """Return the policy for orders of the same owner."""
+        return self._values.self_trade_prevention or SelfTradePrevention.NONE
+
+    def api_settings(self) -> Settings:
+        """Return the settings of the API, with the key in `api_key` or in its file."""
+        values = self._values
+        return Settings(
+            **limits_of(values),
+            api_key=self._api_key(),
+            checks_host=True,
+            hosts=("localhost", values.host.lower(), *(name.lower() for name in values.allowed_host)),
+            cors_origins=values.cors_origin,
+        )
+
+    def keys(self) -> tuple[ApiKey, ...]:
+        """Return all API keys, with those in the file of keys."""
+        return KeyRing(self.api_settings(), has_owners=self._values.engine).keys
+
+    def check_connections(self) -> None:
+        """Raise an error if the process may not open enough files for its connections."""
+        server.check_descriptors(self.api_settings())
+
+    def check_key_needed(self) -> None:
+        """Raise an error if other machines can reach the service and no key is set."""
+        host = self._values.host
+        if not self.keys() and not server.is_loopback(host):
+            raise typer.BadParameter(
+                f"{self._loaded.place('host')} {host} can be reached from other machines, so an API key is"
+                " required; pass --keys-file FILE or --api-key-file FILE, or listen on 127.0.0.1"
+            )
+
+    def journal_file(self) -> Path | None:
+        """Return the path of the journal, or None if the books are only in memory."""
+        values = self._values
+        if values.journal is not None and (values.demo or values.no_journal):
+            raise typer.BadParameter(
+                "--journal cannot be combined with --no-journal or --demo; pass one of them"
+            )
+        return self.chosen_file()
+
+    def chosen_file(self) -> Path | None:
+        """Return the path of the journal, or None. Ignore contradictions between settings."""
+        values = self._values
+        default = _DEFAULT_ENGINE_FILE if values.engine else _DEFAULT_FILE
+        return values.journal or (None if values.demo or values.no_journal else default)
+
+    def instruments(self) -> dict[str, Instrument]:
+        """Return the instruments of the settings."""
+        try:
+            return read_instruments(self._values.instrument, self._values.instruments)
+        except OSError as error:
+            raise self._unreadable("instruments", error) from None
+
+    def _api_key(self) -> str | None:
+        """Return the API key from its file or, if there is no file, from its own setting."""
+        if self._values.api_key_file is not None:
+            # Non-ASCII bytes become replacement characters, which Settings rejects.
+            return self._text("api_key_file", "ascii", errors="replace").strip()
+        key = self._values.api_key
+        return None if key is None else key.get_secret_value()
+
+    def _text(self, name: str, encoding: str, errors: str = "strict") -> str:
+        """Return the content of the file that is the value of a setting."""
+        file: Path = getattr(self._values, name)
+        try:
+            return file.read_text(encoding=encoding, errors=errors)
+        except OSError as error:
+            raise self._unreadable(name, error) from None
+
+    def _unreadable(self, name: str, error: OSError) -> typer.BadParameter:
+        place, file = self._loaded.place(name), getattr(self._values, name)
+        return typer.BadParameter(f"{place} {file} cannot be read: {error.strerror or error}")
